@@ -1,0 +1,300 @@
+#include <libgen.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/show.h"
+#include "cli/subcommands.h"
+#include "job/job.h"
+#include "report/summary.h"
+#include "sim/server.h"
+
+/* One call of nbatch run: what it opened, in the order in which it does. */
+struct run {
+    const struct settings *settings;
+    struct buf message; /* the text of the last failure */
+    char *output;
+    struct endpoint endpoint;
+    struct credentials credentials;
+    struct intake *intake;
+    uint64_t rows; /* known after the check; 0 for a pipe */
+    struct sim *sim;
+    struct results *results;
+    struct tally tally;
+};
+
+static int fail(struct run *run, int exit_status)
+{
+    if (run->message.len > 0)
+        show_error("%s", buf_string(&run->message));
+    return exit_status;
+}
+
+/* fleet.csv -> fleet.results.csv, in the same folder. */
+static int choose_output(struct run *run)
+{
+    const char *input = run->settings->input;
+    struct buf name;
+
+    if (run->settings->output != NULL) {
+        run->output = strdup(run->settings->output);
+        return run->output != NULL ? 0 : EXIT_INTERNAL;
+    }
+    if (strcmp(input, "-") == 0) {
+        show_error("standard input has no name to call the results by: give one with --output FILE "
+                   "(- for standard output)");
+        return EXIT_USAGE;
+    }
+    const char *slash = strrchr(input, '/');
+    const char *dot = strrchr(slash != NULL ? slash + 1 : input, '.');
+    size_t stem =
+        dot != NULL && dot != input && dot[-1] != '/' ? (size_t)(dot - input) : strlen(input);
+    buf_init(&name, 64 * 1024);
+    buf_add_bytes(&name, input, stem);
+    buf_add_string(&name, ".results.csv");
+    run->output = strdup(buf_string(&name));
+    buf_deinit(&name);
+    return run->output != NULL ? 0 : EXIT_INTERNAL;
+}
+
+/* What can be known to go wrong with the results before a large input is read. */
+static int check_output(struct run *run)
+{
+    if (strcmp(run->output, "-") == 0) {
+        if (!run->settings->json)
+            return 0;
+        show_error("standard output can take the results or the --json summary, not both: "
+                   "name a results file with --output FILE");
+        return EXIT_USAGE;
+    }
+    if (access(run->output, F_OK) == 0) {
+        show_error(
+            "results file %s exists already; it may be the record of an earlier run, so it is left "
+            "alone: move it away, or name another with --output",
+            run->output);
+        return EXIT_USAGE;
+    }
+    return 0;
+}
+
+/* Where the rows go, and with which key. */
+static int choose_endpoint(struct run *run)
+{
+    const struct settings *settings = run->settings;
+
+    if (settings->simulate != NULL)
+        return 0; /* known when the simulator runs */
+    if (endpoint_parse(settings->endpoint, &run->message, &run->endpoint) != STATUS_OK)
+        return fail(run, EXIT_USAGE);
+    if (!run->endpoint.secure && !run->endpoint.loopback && !settings->insecure_http) {
+        show_error("endpoint %s: over plain http the key can be read on the way; use https, or say "
+                   "--insecure-http",
+                   run->endpoint.origin);
+        return EXIT_REFUSED;
+    }
+    if (!run->endpoint.secure && !run->endpoint.loopback)
+        show_error("warning: the key travels to %s in clear text", run->endpoint.origin);
+    enum status status = credentials_load(settings->api_key_file, &run->message, &run->credentials);
+    return status == STATUS_OK
+               ? 0
+               : fail(run, status == STATUS_CREDENTIALS ? EXIT_REFUSED : EXIT_INTERNAL);
+}
+
+static int start_simulator(struct run *run)
+{
+    struct sim_config config;
+    char url[128];
+
+    sim_config_init(&config);
+    enum status status =
+        sim_config_parse(&config, span_string(run->settings->simulate), &run->message);
+    if (status == STATUS_OK)
+        status = sim_start(&config, &run->message, &run->sim);
+    sim_config_deinit(&config);
+    if (status != STATUS_OK)
+        return fail(run, status == STATUS_USAGE ? EXIT_USAGE : EXIT_INTERNAL);
+    sim_url(run->sim, url, sizeof(url));
+    status = endpoint_parse(url, &run->message, &run->endpoint);
+    return status == STATUS_OK ? 0 : fail(run, EXIT_INTERNAL);
+}
+
+/* Nothing leaves before the whole file is known to be right; a pipe is checked row by row. */
+static int check_whole_input(struct run *run)
+{
+    struct check_counts counts = {.rows = 0};
+
+    if (!source_is_seekable(intake_source(run->intake)))
+        return 0;
+    int result = cli_check_input(run->intake, run->settings, &counts);
+    if (result == EXIT_INPUT_INVALID && !counts.file_is_bad && counts.valid > 0 &&
+        run->settings->skip_invalid) {
+        show_note(run->settings->quiet,
+                  "the invalid rows are recorded and not sent (--skip-invalid)");
+        result = 0;
+    }
+    if (result == EXIT_INPUT_INVALID)
+        show_error("nothing was sent%s",
+                   counts.valid > 0 && !counts.file_is_bad
+                       ? "; mend the rows, or send the valid ones with --skip-invalid"
+                       : "");
+    if (result != 0)
+        return result;
+    run->rows = counts.rows;
+    if (intake_rewind(run->intake, &run->message) != STATUS_OK)
+        return fail(run, EXIT_INPUT_INVALID);
+    return 0;
+}
+
+static int open_results(struct run *run)
+{
+    enum status status = results_open(run->output, &run->message, &run->results);
+
+    if (status == STATUS_OK)
+        return 0;
+    return fail(run, status == STATUS_EXISTS ? EXIT_USAGE : EXIT_INTERNAL);
+}
+
+static void announce(const struct run *run)
+{
+    char rows[32] = "the rows of a pipe";
+
+    if (run->rows > 0)
+        (void)snprintf(rows, sizeof(rows), "%llu rows", (unsigned long long)run->rows);
+    show_note(run->settings->quiet, "sending %s to %s%s%s, %lld at a time%s%s", rows,
+              run->sim != NULL ? "the simulator at " : "", run->endpoint.origin, run->endpoint.path,
+              (long long)run->settings->concurrency,
+              run->endpoint.proxy != NULL ? ", through the proxy that this variable names: " : "",
+              run->endpoint.proxy != NULL ? run->endpoint.proxy : "");
+}
+
+/* The highest that applies (design.md, "Exit status"). */
+static int judge(const struct run *run)
+{
+    const struct tally *tally = &run->tally;
+
+    if (tally->rows[ROW_IN_DOUBT] > 0)
+        return EXIT_IN_DOUBT;
+    return tally->rows[ROW_ACCEPTED] == tally_total(tally) ? EXIT_ALL_ACCEPTED
+                                                           : EXIT_SOME_NOT_ACCEPTED;
+}
+
+static int summarize(struct run *run, double seconds, int exit_status)
+{
+    struct summary summary = {.input = source_name(intake_source(run->intake)),
+                              .results = run->output,
+                              .endpoint = run->endpoint.origin,
+                              .tally = &run->tally,
+                              .seconds = seconds,
+                              .exit_status = exit_status};
+    struct buf text;
+
+    buf_init(&text, 1024 * 1024);
+    if (!run->settings->quiet) {
+        summary_add_text(&summary, &text);
+        (void)fputs(buf_string(&text), stderr);
+    }
+    buf_clear(&text);
+    if (run->settings->json) {
+        bool written = summary_add_json(&summary, &text) == STATUS_OK &&
+                       fputs(buf_string(&text), stdout) >= 0 && fflush(stdout) == 0;
+        exit_status = written ? exit_status : EXIT_INTERNAL;
+    }
+    buf_deinit(&text);
+    return exit_status;
+}
+
+static double monotonic_s(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* Whether the results hold each row that the check has seen: the file may have changed in between.
+ */
+static int check_complete(const struct run *run)
+{
+    uint64_t recorded = tally_total(&run->tally);
+
+    if (run->rows == 0 || recorded == run->rows)
+        return 0;
+    show_error("%llu rows were checked and %llu recorded: did the input change during the run?",
+               (unsigned long long)run->rows, (unsigned long long)recorded);
+    return EXIT_INTERNAL;
+}
+
+static int send_rows(struct run *run)
+{
+    struct problem_show show = {.input = source_name(intake_source(run->intake)),
+                                .quiet = run->settings->quiet};
+    struct job_options options = {
+        .transport = {.endpoint = &run->endpoint,
+                      .credentials = &run->credentials,
+                      .concurrency = (size_t)run->settings->concurrency,
+                      .connect_timeout_ms = run->settings->connect_timeout_ms,
+                      .request_timeout_ms = run->settings->request_timeout_ms},
+        .report = run->rows > 0 ? NULL : show_problems,
+        .report_context = &show,
+    };
+    double start_s = monotonic_s();
+
+    announce(run);
+    enum status status = job_run(run->intake, &options, run->results, &run->tally, &run->message);
+    double seconds = monotonic_s() - start_s;
+    show_problem_counts(&show);
+    if (status == STATUS_BAD_INPUT) {
+        show_error("nothing was sent");
+        return EXIT_INPUT_INVALID;
+    }
+    int result = judge(run);
+    if (status != STATUS_OK) {
+        (void)fail(run, EXIT_INTERNAL);
+        show_error("the run was stopped; what was in flight has been waited for");
+        result = EXIT_INTERNAL;
+    } else if (check_complete(run) != 0) {
+        result = EXIT_INTERNAL;
+    }
+    if (results_close(run->results) != STATUS_OK && result != EXIT_INTERNAL) {
+        show_error("%s: the results could not be written to their end", run->output);
+        result = EXIT_INTERNAL;
+    }
+    run->results = NULL;
+    return summarize(run, seconds, result);
+}
+
+static int run_steps(struct run *run)
+{
+    static int (*const steps[])(struct run *) = {choose_output, check_output, choose_endpoint};
+    int result = 0;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(steps) && result == 0; i++)
+        result = steps[i](run);
+    if (result == 0)
+        result = cli_open_intake(run->settings, &run->intake);
+    if (result == 0)
+        result = check_whole_input(run);
+    if (result == 0 && run->settings->simulate != NULL)
+        result = start_simulator(run);
+    if (result == 0)
+        result = open_results(run);
+    return result == 0 ? send_rows(run) : result;
+}
+
+int cli_run(const struct settings *settings)
+{
+    struct run *run = calloc(1, sizeof(*run));
+
+    if (run == NULL)
+        return EXIT_INTERNAL;
+    run->settings = settings;
+    buf_init(&run->message, 64 * 1024);
+    int result = run_steps(run);
+    (void)results_close(run->results);
+    sim_stop(run->sim);
+    intake_close(run->intake);
+    credentials_deinit(&run->credentials);
+    endpoint_deinit(&run->endpoint);
+    free(run->output);
+    buf_deinit(&run->message);
+    free(run);
+    return result;
+}

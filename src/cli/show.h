@@ -1,0 +1,29 @@
+/* What a person reads: messages, and the problems of an input in the style of a compiler. */
+#ifndef NB_CLI_SHOW_H
+#define NB_CLI_SHOW_H
+
+#include "command/problem.h"
+
+/* "nbatch: …" and a line end on standard error. */
+void show_error(const char *format, ...) PRINTF_LIKE(1, 2);
+
+/* A line on standard error, unless quiet. */
+void show_note(bool quiet, const char *format, ...) PRINTF_LIKE(2, 3);
+
+enum { SHOW_PROBLEMS_MAX = 20 };
+
+/* Shows the first problems of an input, counts all. */
+struct problem_show {
+    const char *input;
+    bool quiet; /* errors only */
+    uint64_t shown;
+    uint64_t counts[PROBLEM_CODE_COUNT];
+};
+
+/* A problems_fn: `context` is a struct problem_show. */
+void show_problems(void *context, const struct problems *problems);
+
+/* How many there were of each code, with the remedy; nothing when there were none. */
+void show_problem_counts(const struct problem_show *show);
+
+#endif

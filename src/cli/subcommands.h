@@ -1,0 +1,25 @@
+/* The subcommands, one file each. Each takes parsed settings and returns the exit status. Private
+ * to cli/. */
+#ifndef NB_CLI_SUBCOMMANDS_H
+#define NB_CLI_SUBCOMMANDS_H
+
+#include "cli/cli.h"
+#include "cli/options.h"
+#include "job/check.h"
+#include "sim/config.h"
+
+int cli_run(const struct settings *settings);
+int cli_check(const struct settings *settings);
+int cli_simulate(const struct settings *settings, const struct sim_config *config);
+
+/* Opens the input that the settings name; an exit status other than 0 after the reason was said. */
+int cli_open_intake(const struct settings *settings, struct intake **ret_intake);
+
+/*
+ * Checks the whole input, shows its problems and how many there are. 0, EXIT_INPUT_INVALID when
+ * there are errors, or EXIT_INTERNAL after the reason was said.
+ */
+int cli_check_input(struct intake *intake, const struct settings *settings,
+                    struct check_counts *ret_counts);
+
+#endif

@@ -1,0 +1,421 @@
+#include "command/command.h"
+
+#include <xxhash.h>
+
+#include "command/data.h"
+#include "core/text.h"
+#include "core/when.h"
+
+enum {
+    COMMAND_TEXT_MAX = 64 * 1024 * 1024
+}; /* the reader's limit on a row is the one that matters */
+
+/* What the row says, by meaning instead of by position. */
+struct draft {
+    struct command *command;
+    const struct schema *schema;
+    const struct row *row;
+    struct problems *problems;
+    int64_t now_s;
+    const struct cell *params[PARAM_COUNT];
+    const struct cell *data, *args;
+    size_t res_count;
+    bool valid_time_good, expired_time_good;
+    int64_t times_s[PARAM_COUNT]; /* for parameters that are times */
+};
+
+void command_init(struct command *command)
+{
+    *command = (struct command){.row = 0};
+    buf_init(&command->text, COMMAND_TEXT_MAX);
+}
+
+void command_deinit(struct command *command)
+{
+    if (command != NULL)
+        buf_deinit(&command->text);
+}
+
+struct span command_imei(const struct command *command)
+{
+    return span_of(command->text.ptr + command->body_len + command->target_len + 1,
+                   command->imei_len);
+}
+
+struct span command_target(const struct command *command)
+{
+    return span_of(command->text.ptr + command->body_len, command->target_len);
+}
+
+struct span command_body(const struct command *command)
+{
+    return span_of(command->text.ptr, command->body_len);
+}
+
+static bool is_given(const struct cell *cell)
+{
+    return cell != NULL && cell->kind != CELL_ABSENT && cell->kind != CELL_NULL;
+}
+
+static void sort_cells(struct draft *draft)
+{
+    const struct cell *action = NULL;
+
+    for (size_t i = 0; i < draft->row->cell_count; i++) {
+        const struct column *column = &draft->schema->columns[i];
+        const struct cell *cell = &draft->row->cells[i];
+        if (cell->kind != CELL_ABSENT && column->role == COLUMN_UNKNOWN)
+            schema_report_unknown(column, draft->problems);
+        if (!is_given(cell))
+            continue;
+        if (column->role == COLUMN_PARAM)
+            draft->params[column->param] = cell;
+        else if (column->role == COLUMN_ACTION)
+            action = cell;
+        else if (column->role == COLUMN_DATA)
+            draft->data = cell;
+        else if (column->role == COLUMN_ARGS)
+            draft->args = cell;
+        else if (column->role == COLUMN_RES)
+            draft->res_count++;
+    }
+    draft->command->action = ACTION_WRITE;
+    if (action != NULL && !action_find(action->text, &draft->command->action))
+        problem_add(draft->problems, PROBLEM_ACTION, SPAN_LITERAL("action"), action->text,
+                    "\"%.*s\" is not one of write, read, execute", SPAN_ARG(action->text));
+}
+
+/* 8.65820E+14: what a spreadsheet makes of a long number. */
+static bool is_spreadsheet_number(struct span text)
+{
+    size_t i = 0;
+    while (i < text.len && (is_digit(text.ptr[i]) || text.ptr[i] == '.' || text.ptr[i] == ','))
+        i++;
+    return i > 0 && i + 1 < text.len && (text.ptr[i] == 'E' || text.ptr[i] == 'e') &&
+           (text.ptr[i + 1] == '+' || is_digit(text.ptr[i + 1]));
+}
+
+/* The check digit of an IMEI is by Luhn's formula (3GPP TS 23.003, annex B). */
+static bool luhn_holds(struct span digits)
+{
+    unsigned sum = 0;
+    for (size_t i = 0; i < digits.len; i++) {
+        unsigned digit = (unsigned)(digits.ptr[digits.len - 1 - i] - '0');
+        if (i % 2 == 1)
+            digit = digit * 2 > 9 ? digit * 2 - 9 : digit * 2;
+        sum += digit;
+    }
+    return sum % 10 == 0;
+}
+
+static void check_imei(struct draft *draft, struct span field, struct span text)
+{
+    size_t digits = 0;
+
+    while (digits < text.len && is_digit(text.ptr[digits]))
+        digits++;
+    if (digits == text.len && digits == COMMAND_IMEI_DIGITS) {
+        if (span_to_uint64(text, &draft->command->device) != STATUS_OK)
+            draft->command->device = 0;
+        if (!luhn_holds(text))
+            problem_add(draft->problems, PROBLEM_IMEI_CHECK, field, text,
+                        "%.*s does not fit its check digit", SPAN_ARG(text));
+    } else if (is_spreadsheet_number(text)) {
+        problem_add(draft->problems, PROBLEM_IMEI, field, text,
+                    "%.*s is what a spreadsheet made of the number; its last digits are lost",
+                    SPAN_ARG(text));
+    } else if (digits == text.len) {
+        problem_add(draft->problems, PROBLEM_IMEI, field, text, "%.*s has %zu digits instead of %d",
+                    SPAN_ARG(text), digits, COMMAND_IMEI_DIGITS);
+    } else {
+        problem_add(draft->problems, PROBLEM_IMEI, field, text, "\"%.*s\" is not %d digits",
+                    SPAN_ARG(text), COMMAND_IMEI_DIGITS);
+    }
+}
+
+static void check_int_param(struct draft *draft, const struct param_rule *rule, struct span text)
+{
+    struct span field = span_string(rule->name);
+    int64_t value = 0;
+    enum status status = span_to_int64(text, &value);
+
+    if (status == STATUS_SYNTAX)
+        problem_add(draft->problems, PROBLEM_TYPE, field, text, "\"%.*s\" is not a whole number",
+                    SPAN_ARG(text));
+    else if (status == STATUS_RANGE || value < rule->min || value > rule->max || text.ptr[0] == '-')
+        problem_add(draft->problems, PROBLEM_RANGE, field, text, "%.*s is outside %lld–%lld",
+                    SPAN_ARG(text), (long long)rule->min, (long long)rule->max);
+}
+
+static bool check_time_param(struct draft *draft, enum param param, struct span text)
+{
+    struct span field = span_string(param_rules[param].name);
+    enum status status = when_parse(text, draft->now_s, &draft->times_s[param]);
+
+    if (status == STATUS_OK)
+        return true;
+    if (status == STATUS_RANGE)
+        problem_add(draft->problems, PROBLEM_TIME, field, text,
+                    "\"%.*s\" names a day or an hour that does not exist", SPAN_ARG(text));
+    else
+        problem_add(draft->problems, PROBLEM_TIME, field, text,
+                    "\"%.*s\" is not a time such as 2030-01-31T08:00:00, "
+                    "2030-01-31T08:00:00+08:00 or +24h",
+                    SPAN_ARG(text));
+    return false;
+}
+
+/* valid_time > now; expired_time > valid_time, and > now (onenet-api.md, "Write"). */
+static void check_time_order(struct draft *draft)
+{
+    bool has_valid = is_given(draft->params[PARAM_VALID_TIME]) && draft->valid_time_good;
+    int64_t valid_s = has_valid ? draft->times_s[PARAM_VALID_TIME] : draft->now_s;
+    int64_t expired_s = draft->times_s[PARAM_EXPIRED_TIME];
+    char now[WHEN_PLATFORM_LENGTH + 1], shown[WHEN_PLATFORM_LENGTH + 1];
+
+    when_format_platform(draft->now_s, now);
+    draft->command->valid_at_s = valid_s;
+    if (has_valid && valid_s <= draft->now_s) {
+        when_format_platform(valid_s, shown);
+        problem_add(draft->problems, PROBLEM_TIME_PAST, SPAN_LITERAL("valid_time"),
+                    draft->params[PARAM_VALID_TIME]->text,
+                    "%s is not later than now, %s (both UTC+8)", shown, now);
+    }
+    if (!is_given(draft->params[PARAM_EXPIRED_TIME]) || !draft->expired_time_good)
+        return;
+    struct span given = draft->params[PARAM_EXPIRED_TIME]->text;
+    draft->command->expires_at_s = expired_s;
+    when_format_platform(expired_s, shown);
+    if (expired_s <= draft->now_s) {
+        problem_add(draft->problems, PROBLEM_TIME_PAST, SPAN_LITERAL("expired_time"), given,
+                    "%s is not later than now, %s (both UTC+8)", shown, now);
+    } else if (has_valid && expired_s <= valid_s) {
+        char valid[WHEN_PLATFORM_LENGTH + 1];
+        when_format_platform(valid_s, valid);
+        problem_add(draft->problems, PROBLEM_TIME_ORDER, SPAN_LITERAL("expired_time"), given,
+                    "%s is not later than valid_time %s (both UTC+8)", shown, valid);
+    }
+}
+
+static void check_param_value(struct draft *draft, enum param param, const struct cell *cell)
+{
+    const struct param_rule *rule = &param_rules[param];
+    struct span field = span_string(rule->name);
+
+    if (cell->kind == CELL_JSON || (cell->kind == CELL_BOOL && rule->type != PARAM_TYPE_BOOL)) {
+        problem_add(draft->problems, PROBLEM_TYPE, field, cell->text,
+                    "must be a number or a string, is %s",
+                    cell->kind == CELL_BOOL    ? "a boolean"
+                    : cell->text.ptr[0] == '[' ? "an array"
+                                               : "an object");
+        return;
+    }
+    switch (rule->type) {
+    case PARAM_TYPE_IMEI:
+        check_imei(draft, field, cell->text);
+        break;
+    case PARAM_TYPE_INT:
+        check_int_param(draft, rule, cell->text);
+        break;
+    case PARAM_TYPE_TIME:
+        if (param == PARAM_VALID_TIME)
+            draft->valid_time_good = check_time_param(draft, param, cell->text);
+        else
+            draft->expired_time_good = check_time_param(draft, param, cell->text);
+        break;
+    case PARAM_TYPE_BOOL:
+        if (!span_is(cell->text, "true") && !span_is(cell->text, "false"))
+            problem_add(draft->problems, PROBLEM_TYPE, field, cell->text,
+                        "\"%.*s\" is neither true nor false", SPAN_ARG(cell->text));
+        break;
+    }
+}
+
+static void check_params(struct draft *draft)
+{
+    unsigned action = FOR_ACTION(draft->command->action);
+    const char *action_name = action_rules[draft->command->action].name;
+
+    for (size_t i = 0; i < PARAM_COUNT; i++) {
+        const struct param_rule *rule = &param_rules[i];
+        const struct cell *cell = draft->params[i];
+        struct span field = span_string(rule->name);
+        if (!is_given(cell)) {
+            if ((rule->required & action) != 0)
+                problem_add(draft->problems, PROBLEM_REQUIRED, field, span_of(NULL, 0),
+                            "is missing");
+        } else if ((rule->allowed & action) == 0) {
+            problem_add(draft->problems, PROBLEM_NOT_ALLOWED, field, cell->text, "%s takes no %s",
+                        action_name, rule->name);
+        } else {
+            check_param_value(draft, (enum param)i, cell);
+        }
+    }
+    check_time_order(draft);
+}
+
+/* Appends the data array of a write: the data cell as it stands, or what the res: columns make. */
+static void add_data(struct draft *draft, struct buf *out)
+{
+    struct problems *problems = draft->problems;
+    struct span field = SPAN_LITERAL("data");
+
+    if (is_given(draft->data) && draft->res_count > 0) {
+        problem_add(problems, PROBLEM_DATA_TWICE, field, span_of(NULL, 0),
+                    "the row has data and %zu filled res: column%s", draft->res_count,
+                    draft->res_count == 1 ? "" : "s");
+    } else if (!is_given(draft->data) && draft->res_count == 0) {
+        problem_add(problems, PROBLEM_REQUIRED, field, span_of(NULL, 0),
+                    "is missing: a write needs data, or a filled res: column");
+    }
+    if (is_given(draft->data)) {
+        data_check(draft->data->text, problems);
+        buf_add(out, draft->data->text);
+        return;
+    }
+    size_t start = out->len;
+    buf_add_char(out, '[');
+    for (size_t i = 0; i < draft->row->cell_count; i++) {
+        const struct column *column = &draft->schema->columns[i];
+        const struct cell *cell = &draft->row->cells[i];
+        if (column->role != COLUMN_RES || !is_given(cell))
+            continue;
+        if (out->len > start + 1)
+            buf_add_char(out, ',');
+        data_add_res(column, cell, problems, out);
+    }
+    buf_add_char(out, ']');
+    content_check_size("data", span_of(out->ptr + start, out->len - start), problems);
+}
+
+static void add_args(struct draft *draft, struct buf *out)
+{
+    if (!is_given(draft->args))
+        return;
+    if (draft->args->kind == CELL_JSON)
+        problem_add(draft->problems, PROBLEM_TYPE, SPAN_LITERAL("args"), draft->args->text,
+                    "must be a string");
+    content_check_size("args", draft->args->text, draft->problems);
+    buf_add_string(out, "{\"args\":");
+    buf_add_json_string(out, draft->args->text);
+    buf_add_char(out, '}');
+}
+
+static void refuse_content(struct draft *draft, const struct cell *cell, const char *name)
+{
+    if (is_given(cell))
+        problem_add(draft->problems, PROBLEM_NOT_ALLOWED, span_string(name), cell->text,
+                    "%s takes no %s", action_rules[draft->command->action].name, name);
+}
+
+/* Appends the body, with its checks. */
+static void add_body(struct draft *draft, struct buf *out)
+{
+    enum body_kind kind = action_rules[draft->command->action].body;
+
+    if (kind == BODY_DATA) {
+        buf_add_string(out, "{\"data\":");
+        add_data(draft, out);
+        buf_add_char(out, '}');
+    } else {
+        refuse_content(draft, draft->data, "data");
+        if (draft->res_count > 0)
+            problem_add(draft->problems, PROBLEM_NOT_ALLOWED, SPAN_LITERAL("res:"),
+                        span_of(NULL, 0), "%s takes no res: columns",
+                        action_rules[draft->command->action].name);
+    }
+    if (kind == BODY_ARGS)
+        add_args(draft, out);
+    else
+        refuse_content(draft, draft->args, "args");
+}
+
+/*
+ * The hash of the row's content as it was given: action, body and parameters, independent of the
+ * order of columns. The parameters are appended to the buffer for the time of hashing.
+ */
+static uint64_t hash_content(struct draft *draft, struct buf *out)
+{
+    size_t body_end = out->len;
+
+    buf_add_char(out, (char)draft->command->action);
+    for (size_t i = 0; i < PARAM_COUNT; i++) {
+        if (!is_given(draft->params[i]))
+            continue;
+        buf_add_char(out, '\0'); /* no parameter's text holds a NUL: it is a safe mark */
+        buf_add_char(out, (char)i);
+        buf_add(out, draft->params[i]->text);
+    }
+    uint64_t hash = XXH3_64bits(out->ptr, out->len);
+    out->len = body_end;
+    return hash;
+}
+
+static void add_param(struct draft *draft, enum param param, struct buf *out)
+{
+    char time[WHEN_PLATFORM_LENGTH + 1];
+
+    buf_add_string(out, param_rules[param].name);
+    buf_add_char(out, '=');
+    if (param_rules[param].type == PARAM_TYPE_TIME) {
+        when_format_platform(draft->times_s[param], time);
+        buf_add_string(out, time); /* its colons may stand in a query, RFC 3986 section 3.4 */
+    } else {
+        buf_add_percent_encoded(out, draft->params[param]->text);
+    }
+}
+
+static void add_target(struct draft *draft, struct buf *out)
+{
+    char separator = '?';
+
+    buf_add_string(out, action_rules[draft->command->action].path);
+    for (size_t i = 0; i < PARAM_COUNT; i++) {
+        if (!is_given(draft->params[i]))
+            continue;
+        buf_add_char(out, separator);
+        add_param(draft, (enum param)i, out);
+        separator = '&';
+    }
+}
+
+/* Appends body, target, NUL and imei; a row with problems keeps only the imei. */
+static void build_text(struct draft *draft)
+{
+    struct command *command = draft->command;
+    struct buf *text = &command->text;
+
+    add_body(draft, text);
+    command->body_len = text->len;
+    command->hash = hash_content(draft, text);
+    if (draft->problems->error_count == 0) {
+        add_target(draft, text);
+    } else {
+        text->len = 0;
+        command->body_len = 0;
+    }
+    command->target_len = text->len - command->body_len;
+    buf_add_char(text, '\0');
+
+    const struct cell *imei = draft->params[PARAM_IMEI];
+    if (is_given(imei)) {
+        command->imei_len = text_cut(imei->text, COMMAND_IMEI_SHOWN_MAX);
+        buf_add_bytes(text, imei->text.ptr, command->imei_len);
+    }
+}
+
+enum status command_build(struct command *command, const struct schema *schema,
+                          const struct row *row, int64_t now_s, struct problems *problems)
+{
+    struct draft draft = {
+        .command = command, .schema = schema, .row = row, .problems = problems, .now_s = now_s};
+    struct buf text = command->text;
+
+    buf_clear(&text);
+    *command =
+        (struct command){.row = row->number, .line = row->line, .valid_at_s = now_s, .text = text};
+    sort_cells(&draft);
+    check_params(&draft);
+    build_text(&draft);
+    return command->text.status;
+}

@@ -1,0 +1,54 @@
+/*
+ * A command: what one row asks of the platform, checked, with its request ready to send.
+ *
+ *     command_init(&command);
+ *     status = command_build(&command, &schema, &row, now_s, &problems);
+ *     if (status == STATUS_OK && problems.error_count == 0)
+ *         … send command_target(&command) and command_body(&command) …
+ *     command_deinit(&command);
+ */
+#ifndef NB_COMMAND_COMMAND_H
+#define NB_COMMAND_COMMAND_H
+
+#include "command/schema.h"
+#include "core/row.h"
+
+enum {
+    COMMAND_IMEI_DIGITS = 15,
+    COMMAND_IMEI_SHOWN_MAX =
+        64, /* bytes of what stands in place of an IMEI that the results repeat */
+};
+
+struct command {
+    uint64_t row, line;
+    enum action action;
+    uint64_t device;      /* the IMEI as a number; 0 when it is none */
+    uint64_t hash;        /* the content of the row as given, before relative times are resolved */
+    int64_t valid_at_s;   /* epoch; the run's start when not given */
+    int64_t expires_at_s; /* epoch; 0 when it is not known */
+    struct buf text;      /* body, target, NUL, imei */
+    size_t body_len, target_len, imei_len;
+};
+
+void command_init(struct command *command);
+void command_deinit(struct command *command);
+
+/*
+ * Checks a row and builds its request: URL path with parameters in the platform's order,
+ * percent-encoded, and the body. Every problem of the row is added to `problems`, which the caller
+ * has cleared for it. Times are compared with `now_s`, relative ones are resolved against it. Row,
+ * line, hash and imei are set for bad rows too, the request only for good ones. Memory of an
+ * earlier command is used again. STATUS_OK (also with problems) or STATUS_NO_MEMORY.
+ */
+enum status command_build(struct command *command, const struct schema *schema,
+                          const struct row *row, int64_t now_s, struct problems *problems) MUST_USE;
+
+struct span command_imei(const struct command *command);
+
+/* Path and query, NUL-terminated behind its end. */
+struct span command_target(const struct command *command);
+
+/* Empty for a command without a body. */
+struct span command_body(const struct command *command);
+
+#endif

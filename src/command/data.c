@@ -1,0 +1,411 @@
+#include "command/data.h"
+
+#include <cjson/cJSON.h>
+#include <math.h>
+
+#include "core/jsonlex.h"
+#include "core/text.h"
+
+/* More numbers than 2048 bytes of data can hold; in a longer array the rest is not checked digit by
+ * digit. */
+enum { DATA_NUMBERS_MAX = COMMAND_CONTENT_MAX / 2 };
+
+static const int64_t TIME_SECONDS_MAX = 253402300799; /* the end of the year 9999 */
+
+struct data_walk {
+    struct problems *problems;
+    const struct jsonlex *lex;
+    size_t next_number; /* index into lex->numbers: numbers are met in document order */
+    char field[64];
+};
+
+static struct span field_span(const struct data_walk *walk)
+{
+    return span_string(walk->field);
+}
+
+static void name_field(struct data_walk *walk, size_t item, const char *member)
+{
+    if (member == NULL)
+        (void)snprintf(walk->field, sizeof(walk->field), "data[%zu]", item);
+    else
+        (void)snprintf(walk->field, sizeof(walk->field), "data[%zu].%.40s", item, member);
+}
+
+/* The next number token as it was written; empty where there were too many to keep. */
+static struct span take_number(struct data_walk *walk)
+{
+    size_t i = walk->next_number++;
+    return i < walk->lex->numbers_max ? walk->lex->numbers[i] : span_of(NULL, 0);
+}
+
+static void skip_numbers(struct data_walk *walk, const cJSON *value)
+{
+    if (cJSON_IsNumber(value))
+        (void)take_number(walk);
+    for (const cJSON *child = value->child; child != NULL; child = child->next)
+        skip_numbers(walk, child);
+}
+
+static bool is_integer_text(struct span number)
+{
+    for (size_t i = 0; i < number.len; i++)
+        if (number.ptr[i] == '.' || number.ptr[i] == 'e' || number.ptr[i] == 'E')
+            return false;
+    return true;
+}
+
+/* A number as JSON writes it: integers must fit into 64 bits, others into a double. */
+static void check_number(struct span field, struct span number, struct problems *problems)
+{
+    int64_t value;
+
+    if (number.len == 0)
+        return;
+    if (is_integer_text(number)) {
+        if (span_to_int64(number, &value) == STATUS_RANGE)
+            problem_add(problems, PROBLEM_NUMBER, field, number,
+                        "%.*s does not fit into a 64-bit integer", SPAN_ARG(number));
+        return;
+    }
+    char text[400];
+    if (number.len >= sizeof(text)) {
+        problem_add(problems, PROBLEM_NUMBER, field, number, "the number has %zu characters",
+                    number.len);
+        return;
+    }
+    memcpy(text, number.ptr, number.len);
+    text[number.len] = '\0';
+    if (!isfinite(strtod(text, NULL)))
+        problem_add(problems, PROBLEM_NUMBER, field, number, "%s does not fit into a double", text);
+}
+
+static void check_hex(struct span field, struct span text, struct problems *problems)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (!is_hex_digit(text.ptr[i])) {
+            problem_add(problems, PROBLEM_HEX, field, text,
+                        "an opaque value is hex; character %zu is none", i + 1);
+            return;
+        }
+    }
+    if (text.len % 2 != 0)
+        problem_add(problems, PROBLEM_HEX, field, text,
+                    "an opaque value has two hex digits a byte; these are %zu", text.len);
+}
+
+static void check_time(struct span field, struct span number, struct problems *problems)
+{
+    int64_t seconds;
+    enum status status = span_to_int64(number, &seconds);
+
+    if (status == STATUS_SYNTAX)
+        problem_add(problems, PROBLEM_TYPE, field, number,
+                    "a time is a whole number of seconds since 1970, not %.*s", SPAN_ARG(number));
+    else if (status == STATUS_RANGE)
+        problem_add(problems, PROBLEM_NUMBER, field, number,
+                    "%.*s does not fit into a 64-bit integer", SPAN_ARG(number));
+    else if (seconds > TIME_SECONDS_MAX)
+        problem_add(problems, PROBLEM_TIME_UNIT, field, number,
+                    "%.*s seconds are beyond the year 9999: are these milliseconds?",
+                    SPAN_ARG(number));
+}
+
+static void check_text(struct span field, struct span text, struct problems *problems)
+{
+    if (text_has_control(text))
+        problem_add(problems, PROBLEM_CONTROL, field, text, "the text holds a control character");
+}
+
+static const char *type_name(const cJSON *value)
+{
+    if (cJSON_IsNull(value))
+        return "null";
+    if (cJSON_IsBool(value))
+        return "a boolean";
+    if (cJSON_IsNumber(value))
+        return "a number";
+    if (cJSON_IsString(value))
+        return "a string";
+    return cJSON_IsArray(value) ? "an array" : "an object";
+}
+
+static struct span string_of(const cJSON *value)
+{
+    return cJSON_IsString(value) ? span_string(value->valuestring) : span_of(NULL, 0);
+}
+
+enum item_type { ITEM_BASIC = 0, ITEM_OPAQUE = 1, ITEM_TIME = 2, ITEM_UNKNOWN = -1 };
+
+/* A member of an item: its value, and its text as it was written where that is a number. */
+struct member {
+    const cJSON *value; /* NULL when it is not there */
+    struct span number;
+};
+
+struct item_members {
+    struct member res_id, type, val;
+};
+
+static struct span take_text(struct data_walk *walk, const cJSON *value)
+{
+    if (cJSON_IsNumber(value))
+        return take_number(walk);
+    skip_numbers(walk, value);
+    return span_of(NULL, 0);
+}
+
+/* A member that must be an integer within min … max; false after a problem was added. */
+static bool check_int(struct data_walk *walk, const struct member *member, int64_t min, int64_t max,
+                      int64_t *ret_value)
+{
+    struct span number = member->number;
+    int64_t value = 0;
+
+    if (!cJSON_IsNumber(member->value)) {
+        problem_add(walk->problems, PROBLEM_TYPE, field_span(walk), string_of(member->value),
+                    "must be a whole number, is %s", type_name(member->value));
+        return false;
+    }
+    enum status status = span_to_int64(number, &value);
+    if (status == STATUS_SYNTAX) {
+        problem_add(walk->problems, PROBLEM_TYPE, field_span(walk), number,
+                    "must be a whole number, is %.*s", SPAN_ARG(number));
+        return false;
+    }
+    if (status == STATUS_RANGE || value < min || value > max) {
+        problem_add(walk->problems, PROBLEM_RANGE, field_span(walk), number,
+                    "%.*s is outside %lld–%lld", SPAN_ARG(number), (long long)min, (long long)max);
+        return false;
+    }
+    *ret_value = value;
+    return true;
+}
+
+static void check_val(struct data_walk *walk, const struct member *val, enum item_type type)
+{
+    struct span field = field_span(walk);
+    struct problems *problems = walk->problems;
+    const cJSON *value = val->value;
+
+    if (cJSON_IsNull(value) || cJSON_IsArray(value) || cJSON_IsObject(value)) {
+        problem_add(problems, PROBLEM_TYPE, field, span_of(NULL, 0),
+                    "must be a boolean, a string or a number, is %s", type_name(value));
+        return;
+    }
+    if (cJSON_IsString(value))
+        check_text(field, string_of(value), problems);
+    if (type == ITEM_OPAQUE && cJSON_IsString(value))
+        check_hex(field, string_of(value), problems);
+    else if (type == ITEM_OPAQUE)
+        problem_add(problems, PROBLEM_TYPE, field, val->number,
+                    "an opaque value (type 1) is a string of hex digits, not %s", type_name(value));
+    else if (type == ITEM_TIME && !cJSON_IsNumber(value))
+        problem_add(problems, PROBLEM_TYPE, field, string_of(value),
+                    "a time (type 2) is a number of seconds since 1970, not %s", type_name(value));
+    else if (type == ITEM_TIME)
+        check_time(field, val->number, problems);
+    else if (cJSON_IsNumber(value))
+        check_number(field, val->number, problems);
+}
+
+static struct member *member_slot(struct item_members *members, const char *name)
+{
+    if (strcmp(name, "res_id") == 0)
+        return &members->res_id;
+    if (strcmp(name, "type") == 0)
+        return &members->type;
+    return strcmp(name, "val") == 0 ? &members->val : NULL;
+}
+
+static void report_unknown_member(struct data_walk *walk, const char *name)
+{
+    static const char *const known[] = {"res_id", "type", "val"};
+    const char *nearest = text_nearest(span_string(name), known, ARRAY_LENGTH(known));
+
+    if (nearest != NULL)
+        problem_add(walk->problems, PROBLEM_DATA, field_span(walk), span_string(name),
+                    "unknown member; did you mean %s?", nearest);
+    else
+        problem_add(walk->problems, PROBLEM_DATA, field_span(walk), span_string(name),
+                    "unknown member; an item has res_id, type and val");
+}
+
+/* Sorts the members of an item into `members`; strays and repetitions are problems. */
+static void collect_members(struct data_walk *walk, const cJSON *item, size_t index,
+                            struct item_members *members)
+{
+    for (const cJSON *value = item->child; value != NULL; value = value->next) {
+        struct member *slot = member_slot(members, value->string);
+        struct span number = take_text(walk, value);
+        name_field(walk, index, value->string);
+        if (slot == NULL)
+            report_unknown_member(walk, value->string);
+        else if (slot->value != NULL)
+            problem_add(walk->problems, PROBLEM_DUPLICATE, field_span(walk), number,
+                        "the member stands here twice");
+        else
+            *slot = (struct member){value, number};
+    }
+}
+
+/* Sets the walk's field to the member; false, with a problem, when it is not there. */
+static bool require_member(struct data_walk *walk, size_t index, const char *name,
+                           const struct member *member)
+{
+    name_field(walk, index, name);
+    if (member->value != NULL)
+        return true;
+    problem_add(walk->problems, PROBLEM_REQUIRED, field_span(walk), span_of(NULL, 0), "is missing");
+    return false;
+}
+
+/* Checks one item; its res_id, or -1 where it has no good one. */
+static int64_t check_item(struct data_walk *walk, const cJSON *item, size_t index)
+{
+    struct item_members members = {.res_id = {NULL, {NULL, 0}}};
+    int64_t res_id = -1, type = ITEM_BASIC;
+
+    if (!cJSON_IsObject(item)) {
+        name_field(walk, index, NULL);
+        problem_add(walk->problems, PROBLEM_DATA, field_span(walk), string_of(item),
+                    "must be an object, is %s", type_name(item));
+        skip_numbers(walk, item);
+        return -1;
+    }
+    collect_members(walk, item, index, &members);
+    if (require_member(walk, index, "res_id", &members.res_id))
+        (void)check_int(walk, &members.res_id, 0, LWM2M_ID_MAX, &res_id);
+    name_field(walk, index, "type");
+    if (members.type.value != NULL &&
+        !check_int(walk, &members.type, ITEM_OPAQUE, ITEM_TIME, &type))
+        type = ITEM_UNKNOWN;
+    if (require_member(walk, index, "val", &members.val))
+        check_val(walk, &members.val, (enum item_type)type);
+    return res_id;
+}
+
+static void check_items(struct data_walk *walk, const cJSON *array)
+{
+    /* One bit a resource id: the 2048 bytes hold far fewer items, but this needs no bound. */
+    unsigned char seen[(LWM2M_ID_MAX + 1) / 8] = {0};
+    size_t index = 0;
+
+    for (const cJSON *item = array->child; item != NULL; item = item->next, index++) {
+        int64_t res_id = check_item(walk, item, index);
+        if (res_id < 0)
+            continue;
+        unsigned char bit = (unsigned char)(1u << (res_id % 8));
+        if ((seen[res_id / 8] & bit) != 0) {
+            name_field(walk, index, "res_id");
+            problem_add(walk->problems, PROBLEM_RES_TWICE, field_span(walk), span_of(NULL, 0),
+                        "resource %lld is written twice by this command", (long long)res_id);
+        }
+        seen[res_id / 8] |= bit;
+    }
+    if (index == 0)
+        problem_add(walk->problems, PROBLEM_DATA, SPAN_LITERAL("data"), span_of(NULL, 0),
+                    "the array has no items");
+}
+
+void data_check(struct span text, struct problems *problems)
+{
+    struct span field = SPAN_LITERAL("data");
+    struct span numbers[DATA_NUMBERS_MAX];
+    struct jsonlex lex = {.numbers = numbers, .numbers_max = DATA_NUMBERS_MAX};
+
+    content_check_size("data", text, problems);
+    if (jsonlex_scan(&lex, text) != STATUS_OK) {
+        problem_add(problems, PROBLEM_JSON, field, text, "is no JSON: %s at character %zu",
+                    lex.error, lex.error_at + 1);
+        return;
+    }
+    if (lex.nul_escape)
+        problem_add(problems, PROBLEM_NUL, field, text,
+                    "a string holds the NUL character (\\u0000)");
+    const char *end = NULL;
+    cJSON *array = cJSON_ParseWithLengthOpts(text.ptr, text.len, &end, false);
+    if (array == NULL) {
+        size_t at = end != NULL ? (size_t)(end - text.ptr) : 0;
+        problem_add(problems, PROBLEM_JSON, field, text, "is no JSON: see character %zu", at + 1);
+        return;
+    }
+    struct span rest = span_skip(text, (size_t)(end - text.ptr));
+    while (rest.len > 0 && strchr(" \t\r\n", rest.ptr[0]) != NULL)
+        rest = span_skip(rest, 1);
+    if (rest.len > 0)
+        problem_add(problems, PROBLEM_JSON, field, text, "there is text behind the array: %.*s",
+                    SPAN_ARG(rest));
+    else if (!cJSON_IsArray(array))
+        problem_add(problems, PROBLEM_DATA, field, text, "must be an array of items, is %s",
+                    type_name(array));
+    else
+        check_items(&(struct data_walk){.problems = problems, .lex = &lex}, array);
+    cJSON_Delete(array);
+}
+
+static bool is_json_number(struct span text)
+{
+    struct span number;
+    struct jsonlex lex = {.numbers = &number, .numbers_max = 1};
+
+    return text.len > 0 && jsonlex_scan(&lex, text) == STATUS_OK && lex.number_count == 1 &&
+           number.len == text.len;
+}
+
+/* Whether the cell goes to the wire as it stands: a JSON number, true or false. CSV cells are
+ * untyped: their text tells. */
+static bool is_bare(const struct cell *cell, enum res_kind kind)
+{
+    bool number =
+        cell->kind == CELL_NUMBER || (cell->kind == CELL_TEXT && is_json_number(cell->text));
+    bool literal =
+        cell->kind == CELL_BOOL ||
+        (cell->kind == CELL_TEXT && (span_is(cell->text, "true") || span_is(cell->text, "false")));
+    return (number && (kind == RES_AUTO || kind == RES_TIME)) || (literal && kind == RES_AUTO);
+}
+
+static void check_res(const struct column *column, const struct cell *cell, bool bare,
+                      struct problems *problems)
+{
+    struct span field = span_string(column->name);
+
+    if (cell->kind == CELL_JSON)
+        problem_add(problems, PROBLEM_TYPE, field, cell->text,
+                    "must be a boolean, a string or a number");
+    else if (column->kind == RES_OPAQUE)
+        check_hex(field, cell->text, problems);
+    else if (column->kind == RES_TIME)
+        check_time(field, cell->text, problems);
+    else if (bare && is_digit(cell->text.ptr[cell->text.len - 1]))
+        check_number(field, cell->text, problems);
+    else
+        check_text(field, cell->text, problems);
+}
+
+void data_add_res(const struct column *column, const struct cell *cell, struct problems *problems,
+                  struct buf *out)
+{
+    bool bare = is_bare(cell, column->kind);
+
+    check_res(column, cell, bare, problems);
+    buf_add_string(out, "{\"res_id\":");
+    buf_add_uint64(out, column->res_id);
+    if (column->kind == RES_OPAQUE)
+        buf_add_string(out, ",\"type\":1");
+    else if (column->kind == RES_TIME)
+        buf_add_string(out, ",\"type\":2");
+    buf_add_string(out, ",\"val\":");
+    if (bare)
+        buf_add(out, cell->text);
+    else
+        buf_add_json_string(out, cell->text);
+    buf_add_char(out, '}');
+}
+
+void content_check_size(const char *field, struct span content, struct problems *problems)
+{
+    if (content.len > COMMAND_CONTENT_MAX)
+        problem_add(problems, PROBLEM_DATA_SIZE, span_string(field), span_of(NULL, 0),
+                    "has %zu bytes; the platform takes %d", content.len, COMMAND_CONTENT_MAX);
+}

@@ -1,0 +1,24 @@
+/*
+ * The content of a write: the JSON array `data`, checked item by item against onenet-api.md
+ * ("Write", body), and made from res: columns.
+ */
+#ifndef NB_COMMAND_DATA_H
+#define NB_COMMAND_DATA_H
+
+#include "command/schema.h"
+#include "core/row.h"
+
+/* Checks the text of a data array; adds every problem it has, in fields such as data[0].val. */
+void data_check(struct span text, struct problems *problems);
+
+/*
+ * Appends the item that a res: column's cell stands for: {"res_id":5850,"val":true}. A number keeps
+ * its digits. Problems (bad hex, a time that is no number) are added under the column's name.
+ */
+void data_add_res(const struct column *column, const struct cell *cell, struct problems *problems,
+                  struct buf *out);
+
+/* Adds a problem where the content is larger than the platform takes. */
+void content_check_size(const char *field, struct span content, struct problems *problems);
+
+#endif

@@ -1,0 +1,131 @@
+#include "command/outcome.h"
+
+#include <stdarg.h>
+
+#include "command/platform_errno.h"
+#include "core/buf.h"
+
+const char *row_status_name(enum row_status status)
+{
+    static const char *const names[] = {
+#define X(name, text) [ROW_##name] = (text),
+        ROW_STATUS_MAP(X)
+#undef X
+    };
+    return names[status];
+}
+
+static void set_error(struct outcome *outcome, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* What peers and libraries say is shown as text: without control characters, whole characters only.
+ */
+static void set_error(struct outcome *outcome, const char *format, ...)
+{
+    char text[2 * OUTCOME_ERROR_MAX];
+    va_list args;
+
+    va_start(args, format);
+    int len = vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    size_t kept = len < 0 ? 0 : (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1;
+    buf_copy_printable(outcome->error, sizeof(outcome->error), span_of(text, kept));
+}
+
+static void judge_not_sent(const struct answer *answer, struct outcome *outcome)
+{
+    outcome->status = ROW_FAILED;
+    outcome->class = answer->hopeless ? OUTCOME_HOPELESS : OUTCOME_AGAIN;
+    set_error(outcome, "not sent: %.*s", SPAN_ARG(answer->detail));
+}
+
+/* Answers that say by their HTTP status alone that the request was not processed and may be later.
+ */
+static bool is_http_again(const struct answer *answer)
+{
+    switch (answer->http_status) {
+    case 408:
+    case 421:
+    case 425:
+    case 429:
+        return true;
+    case 503:
+        return answer->has_retry_after;
+    default:
+        return false;
+    }
+}
+
+static void judge_platform(const struct reply *reply, struct outcome *outcome)
+{
+    const struct platform_errno *known = platform_errno_find(reply->number);
+
+    outcome->status = ROW_REJECTED;
+    outcome->class = known != NULL && known->again ? OUTCOME_AGAIN : OUTCOME_REFUSED;
+    if (reply->error[0] != '\0')
+        set_error(outcome, "%s", reply->error);
+    else
+        set_error(outcome, "%s", known != NULL ? known->name : "the platform gave no text");
+}
+
+static void judge_success(const struct answer *answer, const struct reply *reply, bool readable,
+                          struct outcome *outcome)
+{
+    if (readable && reply->number != 0) {
+        judge_platform(reply, outcome);
+    } else if (readable && reply->uuid[0] != '\0') {
+        outcome->status = ROW_ACCEPTED;
+        outcome->class = OUTCOME_ACCEPTED;
+        (void)snprintf(outcome->uuid, sizeof(outcome->uuid), "%s", reply->uuid);
+    } else {
+        outcome->status = ROW_IN_DOUBT;
+        outcome->class = OUTCOME_AMBIGUOUS;
+        set_error(outcome, "HTTP %d with %s: %.*s", answer->http_status,
+                  readable ? "errno 0 but no uuid" : "an unreadable answer",
+                  SPAN_ARG(answer->detail));
+    }
+}
+
+static void judge_answered(const struct answer *answer, struct outcome *outcome)
+{
+    struct reply reply = {.number = 0};
+    bool readable = reply_parse(answer->body, &reply) == STATUS_OK;
+    int http = answer->http_status;
+    bool refused = http >= 300 && http < 500;
+
+    if (readable) {
+        outcome->has_errno = true;
+        outcome->platform_errno = reply.number;
+    }
+    if (http >= 200 && http < 300) {
+        judge_success(answer, &reply, readable, outcome);
+    } else if (is_http_again(answer)) {
+        outcome->status = ROW_FAILED;
+        outcome->class = OUTCOME_AGAIN;
+        set_error(outcome, "HTTP %d: the platform asks to come back later", http);
+    } else if (refused && readable && reply.number != 0) {
+        judge_platform(&reply, outcome);
+    } else if (refused && !(readable && reply.number == 0)) {
+        outcome->status = ROW_FAILED;
+        outcome->class = OUTCOME_REFUSED;
+        set_error(outcome, http < 400 ? "HTTP %d: redirects are not followed" : "HTTP %d", http);
+    } else {
+        outcome->status = ROW_IN_DOUBT;
+        outcome->class = OUTCOME_AMBIGUOUS;
+        set_error(outcome, "HTTP %d: the command may have been processed", http);
+    }
+}
+
+void outcome_judge(const struct answer *answer, struct outcome *ret_outcome)
+{
+    struct outcome outcome = {.status = ROW_IN_DOUBT,
+                              .class = OUTCOME_AMBIGUOUS,
+                              .http_status = answer->http_status};
+
+    if (answer->state == ANSWER_NOT_SENT)
+        judge_not_sent(answer, &outcome);
+    else if (answer->state == ANSWER_ANSWERED)
+        judge_answered(answer, &outcome);
+    else
+        set_error(&outcome, "no answer: %.*s", SPAN_ARG(answer->detail));
+    *ret_outcome = outcome;
+}

@@ -1,0 +1,69 @@
+/*
+ * What became of an attempt, and what that means for its row. The transport reports how far the
+ * attempt came (struct answer); outcome_judge says what follows, by sending.md sections 2 and 3: by
+ * state, not by error code.
+ */
+#ifndef NB_COMMAND_OUTCOME_H
+#define NB_COMMAND_OUTCOME_H
+
+#include "command/reply.h"
+
+enum answer_state {
+    ANSWER_NOT_SENT, /* the request never left: certainly not processed */
+    ANSWER_IN_DOUBT, /* it may have left, and no whole header block came back */
+    ANSWER_ANSWERED, /* a final header block is complete: status and body decide */
+};
+
+/* The end of an attempt, as the transport saw it. */
+struct answer {
+    enum answer_state state;
+    bool hopeless;   /* not sent, and no other row could be: a configuration that cannot work */
+    int http_status; /* 0 when there is none */
+    bool has_retry_after;
+    struct span body;   /* as much as came, up to the transport's maximum */
+    struct span detail; /* the transport's words, for people */
+    int64_t latency_us;
+};
+
+/* X(name, text in the results) */
+#define ROW_STATUS_MAP(X)   \
+    X(ACCEPTED, "accepted") \
+    X(REJECTED, "rejected") \
+    X(FAILED, "failed")     \
+    X(IN_DOUBT, "in_doubt") \
+    X(INVALID, "invalid")
+
+enum row_status {
+#define X(name, text) ROW_##name,
+    ROW_STATUS_MAP(X)
+#undef X
+        ROW_STATUS_COUNT
+};
+
+const char *row_status_name(enum row_status status);
+
+/* The classes by which an attempt is sent again or not (sending.md section 3). */
+enum outcome_class {
+    OUTCOME_ACCEPTED,
+    OUTCOME_REFUSED,   /* processed or not, sending it again changes nothing */
+    OUTCOME_AGAIN,     /* certainly not processed, and may succeed later */
+    OUTCOME_HOPELESS,  /* not sent, and no row can be */
+    OUTCOME_AMBIGUOUS, /* may have been processed */
+};
+
+enum { OUTCOME_ERROR_MAX = 511 };
+
+struct outcome {
+    enum row_status status; /* what the row is if this attempt was its last */
+    enum outcome_class class;
+    bool has_errno;
+    int64_t platform_errno;
+    int http_status;
+    char uuid[REPLY_UUID_MAX + 1];
+    char error[OUTCOME_ERROR_MAX + 1];
+};
+
+/* Judges the end of an attempt. Pure. */
+void outcome_judge(const struct answer *answer, struct outcome *ret_outcome);
+
+#endif

@@ -1,0 +1,22 @@
+/* What the platform's JSON answer says (onenet-api.md, "Common to every call"). */
+#ifndef NB_COMMAND_REPLY_H
+#define NB_COMMAND_REPLY_H
+
+#include "core/span.h"
+
+enum { REPLY_UUID_MAX = 64, REPLY_ERROR_MAX = 255 };
+
+struct reply {
+    int64_t number; /* the member errno */
+    char error[REPLY_ERROR_MAX + 1];
+    char uuid[REPLY_UUID_MAX + 1]; /* "" when there is none */
+};
+
+/*
+ * Reads a whole reply body: a JSON object with a whole-number errno. STATUS_SYNTAX when it is none,
+ * is cut off, or has text behind it. A uuid is taken from data.uuid without the spaces around it,
+ * when it is printable and not too long.
+ */
+enum status reply_parse(struct span body, struct reply *ret_reply) MUST_USE;
+
+#endif

@@ -1,0 +1,86 @@
+/*
+ * A byte buffer that grows up to a maximum. It remembers the first failure, so that a row of
+ * appends needs one check at its end:
+ *
+ *     struct buf buf;
+ *     buf_init(&buf, 64 * 1024);
+ *     buf_add_string(&buf, "{\"data\":");
+ *     buf_add(&buf, data);
+ *     buf_add_char(&buf, '}');
+ *     if (buf.status != STATUS_OK) …
+ *     buf_deinit(&buf);
+ *
+ * After a failure the appends do nothing and the contents stay as they were before the failing one.
+ */
+#ifndef NB_CORE_BUF_H
+#define NB_CORE_BUF_H
+
+#include "core/span.h"
+
+struct buf {
+    char *ptr;
+    size_t len;
+    size_t capacity;
+    size_t max;
+    enum status status; /* STATUS_OK, STATUS_TOO_BIG or STATUS_NO_MEMORY */
+};
+
+/* An empty buffer that never holds more than `max` bytes. Allocates nothing. */
+void buf_init(struct buf *buf, size_t max);
+
+/* Frees the contents. Takes NULL and a zeroed struct. */
+void buf_deinit(struct buf *buf);
+
+/* Empties the buffer, keeps its memory, forgets an earlier failure. */
+void buf_clear(struct buf *buf);
+
+/* Drops the first `count` bytes; `count` is at most `buf->len`. */
+void buf_drop(struct buf *buf, size_t count);
+
+/* Makes room for `extra` more bytes; false, and the status set, where that cannot be. */
+bool buf_reserve(struct buf *buf, size_t extra);
+
+void buf_add_bytes(struct buf *buf, const void *bytes, size_t len);
+void buf_add_uint64(struct buf *buf, uint64_t value);
+void buf_add_int64(struct buf *buf, int64_t value);
+void buf_add_format(struct buf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* Appends text with everything that is not printable (control characters, bad UTF-8) as \n, \t or
+ * \xNN. */
+void buf_add_printable(struct buf *buf, struct span text);
+
+/* Copies text as buf_add_printable writes it, cut at the end of a character to `size` - 1 bytes,
+ * with a NUL behind it. */
+void buf_copy_printable(char *out, size_t size, struct span text);
+
+/* Appends text as a JSON string, with its quotes; `text` is UTF-8. */
+void buf_add_json_string(struct buf *buf, struct span text);
+
+/* Appends text with everything that is not unreserved in a URI (RFC 3986 section 2.3)
+ * percent-encoded. */
+void buf_add_percent_encoded(struct buf *buf, struct span text);
+
+static inline void buf_add(struct buf *buf, struct span span)
+{
+    buf_add_bytes(buf, span.ptr, span.len);
+}
+
+static inline void buf_add_string(struct buf *buf, const char *text)
+{
+    buf_add_bytes(buf, text, strlen(text));
+}
+
+static inline void buf_add_char(struct buf *buf, char c)
+{
+    buf_add_bytes(buf, &c, 1);
+}
+
+static inline struct span buf_span(const struct buf *buf)
+{
+    return span_of(buf->ptr, buf->len);
+}
+
+/* The contents as a C string, or "" for an empty buffer. Valid until the next append. */
+const char *buf_string(struct buf *buf);
+
+#endif

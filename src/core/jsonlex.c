@@ -1,0 +1,276 @@
+#include "core/jsonlex.h"
+
+struct scan {
+    struct jsonlex *lex;
+    struct span text;
+    size_t at;
+    size_t depth;
+    size_t member_at; /* where the value at depth 1 that is being read starts */
+    bool outer_array;
+    bool value_due;   /* the next token at depth 1 starts a value, not a name */
+    bool member_open; /* inside an array or object that is a value at depth 1 */
+};
+
+static enum status fail(struct scan *scan, size_t at, const char *error)
+{
+    scan->lex->error = error;
+    scan->lex->error_at = at;
+    return STATUS_SYNTAX;
+}
+
+static char peek(const struct scan *scan, size_t ahead)
+{
+    /* NUL is no part of any token, so that it can stand for the end as well. */
+    return ahead < scan->text.len - scan->at ? scan->text.ptr[scan->at + ahead] : '\0';
+}
+
+static void record_member(struct scan *scan)
+{
+    struct jsonlex *lex = scan->lex;
+
+    if (lex->member_count < lex->members_max)
+        lex->members[lex->member_count] =
+            span_of(scan->text.ptr + scan->member_at, scan->at - scan->member_at);
+    lex->member_count++;
+}
+
+/* To be called behind a scalar token that started at `start`. */
+static void end_scalar(struct scan *scan, size_t start)
+{
+    if (scan->depth != 1 || !scan->value_due)
+        return;
+    scan->value_due = false;
+    scan->member_at = start;
+    record_member(scan);
+}
+
+static enum status open_bracket(struct scan *scan)
+{
+    if (scan->depth == JSONLEX_DEPTH_MAX)
+        return fail(scan, scan->at, "it is nested too deeply");
+    if (scan->depth == 0) {
+        scan->outer_array = peek(scan, 0) == '[';
+        scan->value_due = scan->outer_array;
+    } else if (scan->depth == 1 && scan->value_due) {
+        scan->value_due = false;
+        scan->member_open = true;
+        scan->member_at = scan->at;
+    }
+    scan->depth++;
+    scan->at++;
+    return STATUS_OK;
+}
+
+static enum status close_bracket(struct scan *scan)
+{
+    if (scan->depth == 0)
+        return fail(scan, scan->at, "nothing is open that this bracket could close");
+    scan->depth--;
+    scan->at++;
+    if (scan->depth == 1 && scan->member_open) {
+        scan->member_open = false;
+        record_member(scan);
+    }
+    return STATUS_OK;
+}
+
+static size_t count_digits(const struct scan *scan, size_t ahead)
+{
+    size_t count = 0;
+
+    while (is_digit(peek(scan, ahead + count)))
+        count++;
+    return count;
+}
+
+/* RFC 8259, section 6. */
+static enum status number(struct scan *scan)
+{
+    size_t start = scan->at;
+    size_t len = peek(scan, 0) == '-' ? 1 : 0;
+    size_t digits = count_digits(scan, len);
+
+    if (digits == 0)
+        return fail(scan, start, "a minus sign without a digit");
+    if (digits > 1 && peek(scan, len) == '0')
+        return fail(scan, start, "a number with a leading zero");
+    len += digits;
+    if (peek(scan, len) == '.') {
+        digits = count_digits(scan, ++len);
+        if (digits == 0)
+            return fail(scan, start, "a decimal point without a digit behind it");
+        len += digits;
+    }
+    if (peek(scan, len) == 'e' || peek(scan, len) == 'E') {
+        len++;
+        if (peek(scan, len) == '+' || peek(scan, len) == '-')
+            len++;
+        digits = count_digits(scan, len);
+        if (digits == 0)
+            return fail(scan, start, "an exponent without a digit");
+        len += digits;
+    }
+    if (len > JSONLEX_NUMBER_MAX)
+        return fail(scan, start, "a number of more than 63 characters");
+    struct jsonlex *lex = scan->lex;
+    if (lex->number_count < lex->numbers_max)
+        lex->numbers[lex->number_count] = span_of(scan->text.ptr + start, len);
+    lex->number_count++;
+    scan->at += len;
+    end_scalar(scan, start);
+    return STATUS_OK;
+}
+
+static enum status literal(struct scan *scan)
+{
+    static const char *const names[] = {"true", "false", "null"};
+    struct span rest = span_skip(scan->text, scan->at);
+
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        if (!span_starts_with(rest, names[i]))
+            continue;
+        size_t start = scan->at;
+        scan->at += strlen(names[i]);
+        end_scalar(scan, start);
+        return STATUS_OK;
+    }
+    return fail(scan, scan->at, "a word that is not true, false or null");
+}
+
+static unsigned hex_value(char c)
+{
+    if (is_digit(c))
+        return (unsigned)(c - '0');
+    return (unsigned)((c | 0x20) - 'a') + 10;
+}
+
+/* The code unit of a \uXXXX that starts `ahead` bytes from here, or UINT32_MAX. */
+static uint32_t code_unit(const struct scan *scan, size_t ahead)
+{
+    uint32_t unit = 0;
+
+    if (peek(scan, ahead) != '\\' || peek(scan, ahead + 1) != 'u')
+        return UINT32_MAX;
+    for (size_t i = ahead + 2; i < ahead + 6; i++) {
+        if (!is_hex_digit(peek(scan, i)))
+            return UINT32_MAX;
+        unit = unit << 4 | hex_value(peek(scan, i));
+    }
+    return unit;
+}
+
+static enum status unicode_escape(struct scan *scan)
+{
+    uint32_t unit = code_unit(scan, 0);
+
+    if (unit == UINT32_MAX)
+        return fail(scan, scan->at, "a \\u without four hexadecimal digits");
+    if (unit == 0)
+        scan->lex->nul_escape = true;
+    if (unit < 0xd800 || unit > 0xdfff) {
+        scan->at += 6;
+        return STATUS_OK;
+    }
+    uint32_t second = code_unit(scan, 6);
+    if (unit > 0xdbff || second < 0xdc00 || second > 0xdfff)
+        return fail(scan, scan->at, "half of a surrogate pair");
+    scan->at += 12;
+    return STATUS_OK;
+}
+
+static enum status escape(struct scan *scan)
+{
+    switch (peek(scan, 1)) {
+    case '"':
+    case '\\':
+    case '/':
+    case 'b':
+    case 'f':
+    case 'n':
+    case 'r':
+    case 't':
+        scan->at += 2;
+        return STATUS_OK;
+    case 'u':
+        return unicode_escape(scan);
+    default:
+        return fail(scan, scan->at, "an escape that JSON does not know");
+    }
+}
+
+static enum status string(struct scan *scan)
+{
+    size_t start = scan->at++;
+
+    while (scan->at < scan->text.len) {
+        unsigned char c = (unsigned char)scan->text.ptr[scan->at];
+        if (c == '"') {
+            scan->at++;
+            end_scalar(scan, start);
+            return STATUS_OK;
+        }
+        if (c < 0x20)
+            return fail(scan, scan->at, "a control character inside a string");
+        if (c != '\\') {
+            scan->at++;
+            continue;
+        }
+        enum status status = escape(scan);
+        if (status != STATUS_OK)
+            return status;
+    }
+    return fail(scan, scan->at, "it ends inside a string");
+}
+
+static enum status token(struct scan *scan)
+{
+    char c = peek(scan, 0);
+
+    switch (c) {
+    case ' ':
+    case '\t':
+    case '\n':
+    case '\r':
+        scan->at++;
+        return STATUS_OK;
+    case ':':
+    case ',':
+        if (scan->depth == 1)
+            scan->value_due = scan->outer_array || c == ':';
+        scan->at++;
+        return STATUS_OK;
+    case '{':
+    case '[':
+        return open_bracket(scan);
+    case '}':
+    case ']':
+        return close_bracket(scan);
+    case '"':
+        return string(scan);
+    default:
+        if (c == '-' || is_digit(c))
+            return number(scan);
+        if (c >= 'a' && c <= 'z')
+            return literal(scan);
+        return fail(scan, scan->at, "a character that starts no JSON value");
+    }
+}
+
+enum status jsonlex_scan(struct jsonlex *lex, struct span text)
+{
+    struct scan scan = {.lex = lex, .text = text};
+
+    lex->number_count = 0;
+    lex->member_count = 0;
+    lex->nul_escape = false;
+    lex->error_at = 0;
+    lex->error = NULL;
+    while (scan.at < text.len) {
+        enum status status = token(&scan);
+        if (status != STATUS_OK)
+            return status;
+    }
+    if (scan.depth > 0)
+        return fail(&scan, text.len, "it ends before its last bracket is closed");
+    return STATUS_OK;
+}

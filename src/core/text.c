@@ -1,0 +1,110 @@
+#include "core/text.h"
+
+#include <unistr.h>
+
+bool text_is_utf8(struct span text)
+{
+    size_t i = 0;
+
+    while (i + 8 <= text.len) { /* most input is ASCII: eight bytes at a time */
+        uint64_t word;
+        memcpy(&word, text.ptr + i, sizeof(word));
+        if ((word & 0x8080808080808080u) != 0)
+            break;
+        i += 8;
+    }
+    return u8_check((const uint8_t *)text.ptr + i, text.len - i) == NULL;
+}
+
+size_t text_printable_prefix(struct span text)
+{
+    size_t i = 0;
+
+    while (i < text.len) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        if (c >= 0x20 && c < 0x7f) {
+            i++;
+            continue;
+        }
+        if (c < 0x80)
+            break;
+        int len = u8_mblen((const uint8_t *)text.ptr + i, text.len - i);
+        bool c1_control = c == 0xc2 && len == 2 && (unsigned char)text.ptr[i + 1] < 0xa0;
+        if (len <= 0 || c1_control)
+            break;
+        i += (size_t)len;
+    }
+    return i;
+}
+
+bool text_has_control(struct span text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        if (c < 0x20 || c == 0x7f)
+            return true;
+    }
+    return false;
+}
+
+size_t text_cut(struct span text, size_t max)
+{
+    size_t len = max;
+
+    if (text.len <= max)
+        return text.len;
+    while (len > 0 && ((unsigned char)text.ptr[len] & 0xc0) == 0x80)
+        len--;
+    return len;
+}
+
+enum { NEAREST_MAX_LENGTH = 40 };
+
+static size_t min_size(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* The Damerau–Levenshtein distance (optimal string alignment); both at most NEAREST_MAX_LENGTH
+ * long. */
+static size_t edit_distance(struct span a, struct span b)
+{
+    size_t rows[3][NEAREST_MAX_LENGTH + 1];
+    size_t *before = rows[0], *last = rows[1], *now = rows[2];
+
+    for (size_t j = 0; j <= b.len; j++)
+        last[j] = before[j] = j;
+    for (size_t i = 1; i <= a.len; i++) {
+        now[0] = i;
+        for (size_t j = 1; j <= b.len; j++) {
+            size_t change = last[j - 1] + (a.ptr[i - 1] != b.ptr[j - 1]);
+            now[j] = min_size(change, min_size(last[j], now[j - 1]) + 1);
+            if (i > 1 && j > 1 && a.ptr[i - 1] == b.ptr[j - 2] && a.ptr[i - 2] == b.ptr[j - 1])
+                now[j] = min_size(now[j], before[j - 2] + 1);
+        }
+        size_t *spare = before;
+        before = last;
+        last = now;
+        now = spare;
+    }
+    return last[b.len];
+}
+
+const char *text_nearest(struct span text, const char *const *words, size_t count)
+{
+    const char *best = NULL;
+    size_t best_distance = text.len / 3 + 2; /* farther than this is no suggestion */
+
+    if (text.len > NEAREST_MAX_LENGTH)
+        return NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (words[i] == NULL || strlen(words[i]) > NEAREST_MAX_LENGTH)
+            continue;
+        size_t distance = edit_distance(text, span_string(words[i]));
+        if (distance < best_distance && distance < strlen(words[i])) {
+            best = words[i];
+            best_distance = distance;
+        }
+    }
+    return best;
+}

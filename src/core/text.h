@@ -1,0 +1,27 @@
+/* Questions about text: is it UTF-8, which part of it can be shown, which known word is nearest to
+ * it. */
+#ifndef NB_CORE_TEXT_H
+#define NB_CORE_TEXT_H
+
+#include "core/span.h"
+
+/* Whether the text is well-formed UTF-8. NUL counts as a character. */
+bool text_is_utf8(struct span text);
+
+/* How many bytes at the start of the text a terminal can show as they are (whole UTF-8 characters,
+ * no controls). */
+size_t text_printable_prefix(struct span text);
+
+/* Whether the text holds a control character (U+0000 … U+001F, U+007F). */
+bool text_has_control(struct span text);
+
+/* The largest length up to `max` at which UTF-8 text can be cut without splitting a character. */
+size_t text_cut(struct span text, size_t max);
+
+/*
+ * The word nearest to `text` by edit distance (transpositions count as one), or NULL where none is
+ * near enough to be worth suggesting. `words` has `count` C strings; NULL entries are passed over.
+ */
+const char *text_nearest(struct span text, const char *const *words, size_t count);
+
+#endif

@@ -1,0 +1,164 @@
+#include <time.h>
+
+#include "core/when.h"
+
+static const int64_t DURATION_MAX_MS = 100LL * 366 * 86400 * 1000;
+static const int64_t YEAR_9999_END_S = 253402300799;
+
+/* Reads exactly `count` digits at `at`; -1 when they are not there. */
+static int digits(struct span text, size_t at, size_t count)
+{
+    int value = 0;
+
+    if (text.len < at + count)
+        return -1;
+    for (size_t i = at; i < at + count; i++) {
+        if (!is_digit(text.ptr[i]))
+            return -1;
+        value = value * 10 + (text.ptr[i] - '0');
+    }
+    return value;
+}
+
+static int days_in_month(int year, int month)
+{
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    return month == 2 && leap ? 29 : days[month - 1];
+}
+
+/* The part "YYYY-MM-DDThh:mm:ss" as if it were UTC. */
+static enum status parse_civil(struct span text, int64_t *ret_s)
+{
+    int year = digits(text, 0, 4), month = digits(text, 5, 2), day = digits(text, 8, 2);
+    int hour = digits(text, 11, 2), minute = digits(text, 14, 2), second = digits(text, 17, 2);
+
+    if (year < 0 || month < 0 || day < 0 || hour < 0 || minute < 0 || second < 0)
+        return STATUS_SYNTAX;
+    char t = text.ptr[10];
+    if (text.ptr[4] != '-' || text.ptr[7] != '-' || (t != 'T' && t != 't' && t != ' ') ||
+        text.ptr[13] != ':' || text.ptr[16] != ':')
+        return STATUS_SYNTAX;
+    if (year < 1970 || month < 1 || month > 12 || day < 1 || day > days_in_month(year, month) ||
+        hour > 23 || minute > 59 || second > 59)
+        return STATUS_RANGE;
+    struct tm tm = {.tm_year = year - 1900,
+                    .tm_mon = month - 1,
+                    .tm_mday = day,
+                    .tm_hour = hour,
+                    .tm_min = minute,
+                    .tm_sec = second};
+    *ret_s = (int64_t)timegm(&tm);
+    return STATUS_OK;
+}
+
+/* What may follow the civil part: nothing (the platform's zone), or a fraction and an offset. */
+static enum status parse_offset(struct span rest, int64_t *ret_offset_s)
+{
+    if (rest.len == 0) {
+        *ret_offset_s = WHEN_PLATFORM_OFFSET_S;
+        return STATUS_OK;
+    }
+    if (rest.ptr[0] == '.') {
+        size_t i = 1;
+        while (i < rest.len && is_digit(rest.ptr[i]))
+            i++;
+        if (i == 1)
+            return STATUS_SYNTAX;
+        rest = span_skip(rest, i);
+    }
+    if (span_is(rest, "Z") || span_is(rest, "z")) {
+        *ret_offset_s = 0;
+        return STATUS_OK;
+    }
+    int hours = digits(rest, 1, 2), minutes = digits(rest, 4, 2);
+    if (rest.len != 6 || (rest.ptr[0] != '+' && rest.ptr[0] != '-') || rest.ptr[3] != ':' ||
+        hours < 0 || minutes < 0)
+        return STATUS_SYNTAX;
+    if (hours > 23 || minutes > 59)
+        return STATUS_RANGE;
+    int64_t offset = hours * 3600 + minutes * 60;
+    *ret_offset_s = rest.ptr[0] == '-' ? -offset : offset;
+    return STATUS_OK;
+}
+
+enum status when_parse(struct span text, int64_t now_s, int64_t *ret_s)
+{
+    int64_t time_s, offset_s = 0;
+    enum status status;
+
+    if (text.len > 0 && text.ptr[0] == '+') {
+        int64_t duration_ms;
+        status = when_parse_duration(span_skip(text, 1), &duration_ms);
+        if (status != STATUS_OK)
+            return status;
+        time_s = now_s + duration_ms / 1000;
+    } else {
+        if (text.len < WHEN_PLATFORM_LENGTH)
+            return STATUS_SYNTAX;
+        status = parse_civil(text, &time_s);
+        if (status != STATUS_OK)
+            return status;
+        status = parse_offset(span_skip(text, WHEN_PLATFORM_LENGTH), &offset_s);
+        if (status != STATUS_OK)
+            return status;
+        time_s -= offset_s;
+    }
+    if (time_s < 0 || time_s + WHEN_PLATFORM_OFFSET_S > YEAR_9999_END_S)
+        return STATUS_RANGE;
+    *ret_s = time_s;
+    return STATUS_OK;
+}
+
+static void civil_of(int64_t epoch_s, struct tm *ret_tm)
+{
+    time_t time = (time_t)epoch_s;
+    *ret_tm = (struct tm){.tm_mday = 1};
+    (void)gmtime_r(&time, ret_tm);
+}
+
+void when_format_platform(int64_t epoch_s, char out[WHEN_PLATFORM_LENGTH + 1])
+{
+    struct tm tm;
+    civil_of(epoch_s + WHEN_PLATFORM_OFFSET_S, &tm);
+    (void)strftime(out, WHEN_PLATFORM_LENGTH + 1, "%Y-%m-%dT%H:%M:%S", &tm);
+}
+
+void when_format_utc(int64_t epoch_ms, char out[WHEN_UTC_LENGTH + 1])
+{
+    struct tm tm;
+    unsigned ms = (unsigned)(epoch_ms % 1000);
+    civil_of(epoch_ms / 1000, &tm);
+    size_t len = strftime(out, WHEN_UTC_LENGTH + 1, "%Y-%m-%dT%H:%M:%S", &tm);
+    (void)snprintf(out + len, WHEN_UTC_LENGTH + 1 - len, ".%03uZ", ms % 1000);
+}
+
+enum status when_parse_duration(struct span text, int64_t *ret_ms)
+{
+    static const struct {
+        const char *unit;
+        int64_t ms;
+    } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
+    size_t len = 0;
+
+    while (len < text.len && is_digit(text.ptr[len]))
+        len++;
+    int64_t value;
+    enum status status = span_to_int64(span_of(text.ptr, len), &value);
+    if (status != STATUS_OK)
+        return status;
+    struct span unit = span_skip(text, len);
+    if (unit.len == 0 && value == 0) {
+        *ret_ms = 0;
+        return STATUS_OK;
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(units); i++) {
+        if (!span_is(unit, units[i].unit))
+            continue;
+        if (value > DURATION_MAX_MS / units[i].ms)
+            return STATUS_RANGE;
+        *ret_ms = value * units[i].ms;
+        return STATUS_OK;
+    }
+    return STATUS_SYNTAX;
+}

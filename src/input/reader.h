@@ -1,0 +1,80 @@
+/*
+ * Rows out of bytes: one pull reader over CSV (libcsv) and JSONL (cJSON), in memory that does not
+ * grow with the input.
+ *
+ *     status = reader_open(source, &options, problems, &reader);     // reads the CSV header
+ *     while ((status = reader_next(reader, &row, problems)) != STATUS_END) {
+ *         if (status == STATUS_OK) … row is good as a row …
+ *         else if (status == STATUS_BAD_ROW) … `problems` says why; row.number, row.line and what
+ * cells there are are set … else if (status == STATUS_AGAIN) … wait for source_fd() … else … stop …
+ *     }
+ *
+ * CSV: a header row, RFC 4180 quotes, line ends LF, CRLF or CR, an optional UTF-8 byte order mark,
+ * blank lines skipped, spaces and tabs around unquoted cells dropped. JSONL: one object a line,
+ * blank lines skipped; members become columns in the order in which they are first seen.
+ */
+#ifndef NB_INPUT_READER_H
+#define NB_INPUT_READER_H
+
+#include "command/problem.h"
+#include "core/row.h"
+#include "input/source.h"
+
+enum input_format { INPUT_CSV, INPUT_JSONL };
+
+enum {
+    READER_COLUMNS_MAX = 1024,
+    READER_MAX_ROW_BYTES = 64 * 1024, /* default of reader_options.max_row_bytes */
+};
+
+struct reader_options {
+    enum input_format format;
+    size_t max_row_bytes; /* a longer row is a bad row (PROBLEM_ROW_SIZE); the ones after it are
+                             read */
+};
+
+struct reader;
+
+/* The format that the name of a file tells (.csv, .jsonl, .ndjson, any case); false when it tells
+ * none. */
+bool reader_format_of(const char *path, enum input_format *ret_format);
+
+/*
+ * A reader over `source`, which it does not own. STATUS_NO_MEMORY only: nothing is read yet.
+ */
+enum status reader_open(struct source *source, const struct reader_options *options,
+                        struct reader **ret_reader) MUST_USE;
+
+/* Takes NULL. */
+void reader_close(struct reader *reader);
+
+/* Starts over after source_rewind: the same reader, from the first byte; columns are forgotten. */
+void reader_reset(struct reader *reader);
+
+/*
+ * Reads the CSV header (nothing to do for JSONL, which has none). STATUS_AGAIN as in reader_next.
+ * STATUS_BAD_INPUT, with all reasons in `problems` (row 0), when the input cannot be used: empty,
+ * UTF-16, bad UTF-8, NUL, a quote that is not closed, a duplicate or empty column name, too many
+ * columns. Names of columns are not judged here.
+ */
+enum status reader_header(struct reader *reader, struct problems *problems) MUST_USE;
+
+/* The columns known so far: all of them for CSV; for JSONL they grow as rows bring new members (up
+ * to the maximum). */
+size_t reader_column_count(const struct reader *reader);
+struct span reader_column_name(const struct reader *reader, size_t column);
+
+/*
+ * The next row. `row` is set for STATUS_OK and STATUS_BAD_ROW (then its cells may be missing,
+ * cell_count 0) and is valid until the next call; `problems` is cleared for the row first.
+ * STATUS_END after the last row, STATUS_AGAIN when a pipe has nothing yet, STATUS_IO (errno set)
+ * and STATUS_NO_MEMORY.
+ *
+ * Bad rows: too long (PROBLEM_ROW_SIZE), bad UTF-8, NUL bytes, bad quoting, a number of cells that
+ * is not the header's (says both numbers), for JSONL what RFC 8259 forbids and what is not an
+ * object, duplicate members. Reading goes on with the next physical line.
+ */
+enum status reader_next(struct reader *reader, struct row *ret_row,
+                        struct problems *problems) MUST_USE;
+
+#endif

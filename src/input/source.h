@@ -1,0 +1,72 @@
+/*
+ * Where the bytes of an input come from: a file or standard input, block by block in fixed memory.
+ *
+ *     while ((status = source_fill(source)) == STATUS_OK) {
+ *         struct span block = source_block(source);
+ *         … use some of it …
+ *         source_take(source, used);
+ *     }
+ *
+ * A source never blocks on a descriptor that has been made non-blocking: it says STATUS_AGAIN, and
+ * the caller waits for source_fd() to become readable.
+ */
+#ifndef NB_INPUT_SOURCE_H
+#define NB_INPUT_SOURCE_H
+
+#include "core/buf.h"
+
+enum { SOURCE_BLOCK_BYTES = 128 * 1024 };
+
+struct source;
+
+/*
+ * Opens `path`, or standard input for "-". The name is copied; it is what messages call the input
+ * ("standard input" for "-"). STATUS_USAGE with a text in `message` when it cannot be read (missing,
+ * not permitted, a directory); STATUS_NO_MEMORY.
+ */
+enum status source_open(const char *path, struct buf *message, struct source **ret_source) MUST_USE;
+
+/* Closes and frees. Standard input stays open. Takes NULL. */
+void source_close(struct source *source);
+
+const char *source_name(const struct source *source);
+int source_fd(const struct source *source);
+
+/* Whether the input can be read twice (a regular file, also as redirected standard input). */
+bool source_is_seekable(const struct source *source);
+
+/* The size in bytes of a seekable input, else 0; and how many bytes have been taken, for progress.
+ */
+uint64_t source_size(const struct source *source);
+uint64_t source_taken(const struct source *source);
+
+/*
+ * Goes back to the start of a seekable input (the position that it had when it was opened).
+ * STATUS_CHANGED when its size or modification time are no longer what they were at opening,
+ * STATUS_IO when it cannot be done, both with a text in `message`.
+ */
+enum status source_rewind(struct source *source, struct buf *message) MUST_USE;
+
+/* The bytes at hand; empty until source_fill. Bytes stay valid, also taken ones, until the next
+ * source_fill. */
+struct span source_block(const struct source *source);
+
+/* Drops the first `count` bytes of the block. */
+void source_take(struct source *source, size_t count);
+
+/*
+ * Makes sure that the block is not empty: reads when it is. STATUS_END at the end, STATUS_AGAIN
+ * when nothing is there yet, STATUS_IO (errno is set) on an error. EINTR is tried again.
+ */
+enum status source_fill(struct source *source) MUST_USE;
+
+/*
+ * The same for at least `count` bytes: reads on behind what is at hand. With STATUS_END and
+ * STATUS_AGAIN there may be bytes, only fewer. STATUS_TOO_BIG for more than SOURCE_BLOCK_BYTES.
+ */
+enum status source_fill_to(struct source *source, size_t count) MUST_USE;
+
+/* For tests: how many bytes one read takes at most. */
+void source_set_block_bytes(struct source *source, size_t bytes);
+
+#endif

@@ -1,0 +1,136 @@
+#include <arpa/inet.h>
+#include <curl/curl.h>
+#include <strings.h>
+
+#include "net/endpoint.h"
+
+static bool host_is_loopback(const char *host)
+{
+    struct in_addr v4;
+
+    if (strcasecmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0)
+        return true;
+    return inet_pton(AF_INET, host, &v4) == 1 && ntohl(v4.s_addr) >> 24 == 127;
+}
+
+/* libcurl takes proxies from these, in this order; HTTP_PROXY in capitals is not among them (CGI
+ * sets it). */
+static const char *proxy_variable(bool secure)
+{
+    static const char *const plain[] = {"http_proxy", "all_proxy", "ALL_PROXY"};
+    static const char *const tls[] = {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"};
+    const char *const *names = secure ? tls : plain;
+    size_t count = secure ? ARRAY_LENGTH(tls) : ARRAY_LENGTH(plain);
+
+    for (size_t i = 0; i < count; i++) {
+        const char *value = getenv(names[i]);
+        if (value != NULL && value[0] != '\0')
+            return names[i];
+    }
+    return NULL;
+}
+
+static char *url_part(CURLU *url, CURLUPart part)
+{
+    char *text = NULL;
+    if (curl_url_get(url, part, &text, 0) != CURLUE_OK)
+        return NULL;
+    char *copy = strdup(text);
+    curl_free(text);
+    return copy;
+}
+
+static bool has_part(CURLU *url, CURLUPart part)
+{
+    char *text = NULL;
+    bool has = curl_url_get(url, part, &text, 0) == CURLUE_OK;
+    curl_free(text);
+    return has;
+}
+
+static enum status refuse(const char *url, const char *why, struct buf *message)
+{
+    buf_add_string(message, "endpoint ");
+    buf_add_printable(message, span_string(url));
+    buf_add_format(message, ": %s; give something like https://api.heclouds.com", why);
+    return STATUS_USAGE;
+}
+
+static enum status fill(CURLU *parsed, const char *url, struct buf *message,
+                        struct endpoint *endpoint)
+{
+    if (has_part(parsed, CURLUPART_USER) || has_part(parsed, CURLUPART_PASSWORD))
+        return refuse("(with a user name)", "a user name or password does not belong here",
+                      message);
+    if (has_part(parsed, CURLUPART_QUERY) || has_part(parsed, CURLUPART_FRAGMENT))
+        return refuse(url, "a query or fragment does not belong here", message);
+    char *scheme = url_part(parsed, CURLUPART_SCHEME);
+    char *host = url_part(parsed, CURLUPART_HOST);
+    char *port = url_part(parsed, CURLUPART_PORT);
+    char *path = url_part(parsed, CURLUPART_PATH);
+    enum status status = STATUS_NO_MEMORY;
+
+    if (scheme == NULL || host == NULL || path == NULL)
+        goto out;
+    if (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0) {
+        status = refuse(url, "only http and https are spoken", message);
+        goto out;
+    }
+    while (path[0] != '\0' && path[strlen(path) - 1] == '/')
+        path[strlen(path) - 1] = '\0';
+    struct buf origin;
+    buf_init(&origin, 4096);
+    buf_add_format(&origin, "%s://%s%s%s", scheme, host, port != NULL ? ":" : "",
+                   port != NULL ? port : "");
+    endpoint->secure = strcmp(scheme, "https") == 0;
+    endpoint->loopback = host_is_loopback(host);
+    endpoint->origin = strdup(buf_string(&origin));
+    status = origin.status == STATUS_OK && endpoint->origin != NULL ? STATUS_OK : STATUS_NO_MEMORY;
+    buf_deinit(&origin);
+    endpoint->path = path;
+    path = NULL;
+    const char *proxy = endpoint->loopback ? NULL : proxy_variable(endpoint->secure);
+    if (proxy != NULL && (endpoint->proxy = strdup(proxy)) == NULL)
+        status = STATUS_NO_MEMORY;
+out:
+    free(scheme);
+    free(host);
+    free(port);
+    free(path);
+    return status;
+}
+
+enum status endpoint_parse(const char *url, struct buf *message, struct endpoint *ret_endpoint)
+{
+    struct endpoint endpoint = {.origin = NULL};
+    CURLU *parsed = curl_url();
+
+    if (parsed == NULL)
+        return STATUS_NO_MEMORY;
+    CURLUcode code = curl_url_set(parsed, CURLUPART_URL, url, 0);
+    enum status status;
+    if (code != CURLUE_OK)
+        status = refuse(url,
+                        strstr(url, "://") == NULL ? "it needs http:// or https:// in front"
+                                                   : curl_url_strerror(code),
+                        message);
+    else
+        status = fill(parsed, url, message, &endpoint);
+    curl_url_cleanup(parsed);
+    if (status != STATUS_OK) {
+        endpoint_deinit(&endpoint);
+        return status;
+    }
+    *ret_endpoint = endpoint;
+    return STATUS_OK;
+}
+
+void endpoint_deinit(struct endpoint *endpoint)
+{
+    if (endpoint == NULL)
+        return;
+    free(endpoint->origin);
+    free(endpoint->path);
+    free(endpoint->proxy);
+    *endpoint = (struct endpoint){.origin = NULL};
+}

@@ -1,0 +1,224 @@
+#include "net/exchange.h"
+
+#include <strings.h>
+
+/*
+ * The negative control of the resend guard: the tests build a second binary in which this is
+ * defined, and see the duplicates that the guard prevents. The product has no such switch.
+ */
+#ifndef NBATCH_TEST_WITHOUT_RESEND_GUARD
+enum { REQUESTS_PER_ATTEMPT = 1 };
+#else
+enum { REQUESTS_PER_ATTEMPT = 1000 };
+#endif
+
+enum answer_state exchange_state(unsigned prereq_calls, bool headers_complete)
+{
+    if (prereq_calls == 0)
+        return ANSWER_NOT_SENT;
+    return headers_complete ? ANSWER_ANSWERED : ANSWER_IN_DOUBT;
+}
+
+bool exchange_is_hopeless(CURLcode code)
+{
+    switch (code) {
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_URL_MALFORMAT:
+    case CURLE_NOT_BUILT_IN:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* The guard of sending.md section 1: the connection is ready and the request is about to leave. */
+static int on_prereq(void *context, char *ip, char *local_ip, int port, int local_port)
+{
+    struct exchange *exchange = context;
+
+    (void)ip;
+    (void)local_ip;
+    (void)port;
+    (void)local_port;
+    exchange->prereq_calls++;
+    return exchange->prereq_calls > REQUESTS_PER_ATTEMPT ? CURL_PREREQFUNC_ABORT
+                                                         : CURL_PREREQFUNC_OK;
+}
+
+static void take_status_line(struct exchange *exchange, struct span line)
+{
+    uint64_t status = 0;
+    size_t at = 0;
+
+    while (at < line.len && line.ptr[at] != ' ')
+        at++;
+    if (line.len < at + 4 || span_to_uint64(span_of(line.ptr + at + 1, 3), &status) != STATUS_OK)
+        status = 0;
+    exchange->http_status = (int)status;
+    exchange->headers_complete = false;
+    exchange->has_retry_after = false;
+}
+
+bool exchange_take_header(struct exchange *exchange, struct span line)
+{
+    static const char retry_after[] = "Retry-After:";
+
+    exchange->header_bytes += line.len;
+    if (exchange->header_bytes > TRANSPORT_HEADERS_MAX)
+        return false;
+    if (exchange->headers_complete)
+        return true; /* a trailer behind a chunked body */
+    if (span_starts_with(line, "HTTP/"))
+        take_status_line(exchange, line);
+    else if (span_is(line, "\r\n") || span_is(line, "\n"))
+        exchange->headers_complete = exchange->http_status >= 200 && exchange->http_status < 600;
+    else if (line.len >= strlen(retry_after) &&
+             strncasecmp(line.ptr, retry_after, strlen(retry_after)) == 0)
+        exchange->has_retry_after = true;
+    return true;
+}
+
+static size_t on_header(char *text, size_t size, size_t count, void *context)
+{
+    size_t len = size * count;
+    return exchange_take_header(context, span_of(text, len)) ? len : 0;
+}
+
+static size_t on_body(char *text, size_t size, size_t count, void *context)
+{
+    struct exchange *exchange = context;
+    size_t len = size * count;
+
+    buf_add_bytes(&exchange->body, text, len);
+    return exchange->body.status == STATUS_OK ? len : 0;
+}
+
+/* The options that are the same for every attempt. Redirects stay off: they would carry the key to
+ * another host. */
+static CURLcode set_constants(struct exchange *exchange, const struct transport_options *options)
+{
+    CURL *easy = exchange->easy;
+    const struct endpoint *endpoint = options->endpoint;
+    CURLcode code = CURLE_OK;
+
+#define SET(option, value) \
+    if (code == CURLE_OK)  \
+    code = curl_easy_setopt(easy, option, value)
+
+    SET(CURLOPT_PRIVATE, exchange);
+    SET(CURLOPT_ERRORBUFFER, exchange->error);
+    SET(CURLOPT_URL, endpoint->origin);
+    SET(CURLOPT_PROTOCOLS_STR, "http,https");
+    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    SET(CURLOPT_FOLLOWLOCATION, 0L);
+    SET(CURLOPT_NOSIGNAL, 1L);
+    SET(CURLOPT_NOPROGRESS, 1L);
+    SET(CURLOPT_QUICK_EXIT, 1L);
+    SET(CURLOPT_CONNECTTIMEOUT_MS, (long)options->connect_timeout_ms);
+    SET(CURLOPT_TIMEOUT_MS, (long)options->request_timeout_ms);
+    SET(CURLOPT_PREREQFUNCTION, on_prereq);
+    SET(CURLOPT_PREREQDATA, exchange);
+    SET(CURLOPT_HEADERFUNCTION, on_header);
+    SET(CURLOPT_HEADERDATA, exchange);
+    SET(CURLOPT_WRITEFUNCTION, on_body);
+    SET(CURLOPT_WRITEDATA, exchange);
+    if (endpoint->proxy == NULL)
+        SET(CURLOPT_PROXY, "");
+#undef SET
+    return code;
+}
+
+enum status exchange_init(struct exchange *exchange, const struct exchange_options *options)
+{
+    *exchange = (struct exchange){.easy = curl_easy_init()};
+    buf_init(&exchange->body, TRANSPORT_BODY_MAX);
+    if (exchange->easy == NULL)
+        return STATUS_NO_MEMORY;
+    return set_constants(exchange, options->transport) == CURLE_OK ? STATUS_OK : STATUS_NETWORK;
+}
+
+void exchange_deinit(struct exchange *exchange)
+{
+    curl_easy_cleanup(exchange->easy);
+    buf_deinit(&exchange->body);
+}
+
+/*
+ * Where the request goes. Through a proxy libcurl must know the whole URL; otherwise the target
+ * alone is given beside the constant origin, since libcurl takes a URL apart character by character
+ * for every request.
+ */
+static CURLcode set_target(struct exchange *exchange, const struct endpoint *endpoint,
+                           struct span target)
+{
+    if (endpoint->proxy == NULL && endpoint->path[0] == '\0')
+        return curl_easy_setopt(exchange->easy, CURLOPT_REQUEST_TARGET, target.ptr);
+    struct buf url;
+    buf_init(&url, 64 * 1024);
+    buf_add_format(&url, "%s%s", endpoint->origin, endpoint->path);
+    buf_add(&url, target);
+    const char *text = buf_string(&url);
+    CURLcode code = url.status == STATUS_OK ? curl_easy_setopt(exchange->easy, CURLOPT_URL, text)
+                                            : CURLE_OUT_OF_MEMORY;
+    buf_deinit(&url);
+    return code;
+}
+
+enum status exchange_prepare(struct exchange *exchange, const struct exchange_options *options,
+                             const struct transport_request *request)
+{
+    CURL *easy = exchange->easy;
+    bool post = request->method == METHOD_POST;
+
+    exchange->prereq_calls = 0;
+    exchange->header_bytes = 0;
+    exchange->http_status = 0;
+    exchange->headers_complete = false;
+    exchange->has_retry_after = false;
+    exchange->error[0] = '\0';
+    buf_clear(&exchange->body);
+    CURLcode code = set_target(exchange, options->transport->endpoint, request->target);
+    if (code == CURLE_OK && post) {
+        code = curl_easy_setopt(easy, CURLOPT_POST, 1L);
+        if (code == CURLE_OK)
+            code = curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long)request->body.len);
+        if (code == CURLE_OK)
+            code = curl_easy_setopt(easy, CURLOPT_POSTFIELDS,
+                                    request->body.len > 0 ? request->body.ptr : "");
+    } else if (code == CURLE_OK) {
+        code = curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+    }
+    if (code == CURLE_OK)
+        code = curl_easy_setopt(easy, CURLOPT_HTTPHEADER,
+                                post ? options->post_headers : options->get_headers);
+    return code == CURLE_OK ? STATUS_OK : STATUS_NETWORK;
+}
+
+struct answer exchange_answer(const struct exchange *exchange, CURLcode code, uint64_t now_ns)
+{
+    struct answer answer = {
+        .state = exchange_state(exchange->prereq_calls, exchange->headers_complete),
+        .http_status = exchange->headers_complete ? exchange->http_status : 0,
+        .has_retry_after = exchange->has_retry_after,
+        .body = buf_span(&exchange->body),
+        .latency_us = (int64_t)((now_ns - exchange->started_ns) / 1000),
+    };
+
+    answer.hopeless = answer.state == ANSWER_NOT_SENT && exchange_is_hopeless(code);
+    if (exchange->prereq_calls > REQUESTS_PER_ATTEMPT)
+        answer.detail = SPAN_LITERAL("the connection died after the request was sent");
+    else if (code == CURLE_OK)
+        answer.detail = SPAN_LITERAL("the answer ended");
+    else if (exchange->error[0] != '\0')
+        answer.detail = span_string(exchange->error);
+    else
+        answer.detail = span_string(curl_easy_strerror(code));
+    return answer;
+}

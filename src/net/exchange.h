@@ -1,0 +1,62 @@
+/*
+ * One place in flight: an easy handle that is used again and again, and what is known of the
+ * attempt that it carries now. Private to net/.
+ */
+#ifndef NB_NET_EXCHANGE_H
+#define NB_NET_EXCHANGE_H
+
+#include <curl/curl.h>
+
+#include "net/transport.h"
+
+struct exchange {
+    CURL *easy;
+    struct exchange *next_free;
+    bool active;
+    transport_done_fn *done;
+    void *context;
+    uint64_t started_ns;
+    /* Facts about the attempt, in the order in which they come about. */
+    unsigned prereq_calls; /* a second one is libcurl sending the request again by itself */
+    size_t header_bytes;
+    int http_status;       /* of the last status line */
+    bool headers_complete; /* the blank line behind a final status was there */
+    bool has_retry_after;
+    struct buf body;
+    char error[CURL_ERROR_SIZE];
+};
+
+struct exchange_options {
+    const struct transport_options *transport;
+    struct curl_slist *post_headers, *get_headers; /* shared by all exchanges */
+};
+
+/* Makes the easy handle and sets what never changes. STATUS_NO_MEMORY or STATUS_NETWORK. */
+enum status exchange_init(struct exchange *exchange,
+                          const struct exchange_options *options) MUST_USE;
+
+/* Takes a zeroed struct. The handle must not be in a multi handle any more. */
+void exchange_deinit(struct exchange *exchange);
+
+/* Forgets the last attempt and sets up the next. STATUS_NETWORK when libcurl refuses an option. */
+enum status exchange_prepare(struct exchange *exchange, const struct exchange_options *options,
+                             const struct transport_request *request) MUST_USE;
+
+/* What the attempt came to, after libcurl ended it with `code`. Spans point into the exchange. */
+struct answer exchange_answer(const struct exchange *exchange, CURLcode code, uint64_t now_ns);
+
+/* How far an attempt came (sending.md section 2). Pure. */
+enum answer_state exchange_state(unsigned prereq_calls, bool headers_complete);
+
+/* Whether a code of an attempt that was not sent means that no other attempt can be sent either.
+ * Pure. */
+bool exchange_is_hopeless(CURLcode code);
+
+/*
+ * One header line as libcurl hands it over, with its line end: updates status, completeness and
+ * Retry-After. Pure but for the struct. False when the headers are larger than
+ * TRANSPORT_HEADERS_MAX.
+ */
+bool exchange_take_header(struct exchange *exchange, struct span line);
+
+#endif

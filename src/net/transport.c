@@ -1,0 +1,337 @@
+#include "net/transport.h"
+
+#include "net/exchange.h"
+
+/*
+ * The loop, by sending.md section 4. libcurl tells which sockets to watch and when to be called
+ * again; libuv watches and calls. After every curl_multi_socket_action the finished transfers are
+ * drained, and only then, outside of libcurl, their owners are told: they may start new ones at
+ * once.
+ */
+struct transport {
+    uv_loop_t *loop;
+    CURLM *multi;
+    struct transport_options options;
+    struct exchange_options exchange_options;
+    struct exchange *exchanges; /* one more than the concurrency: see finish_exchange */
+    size_t exchange_count;
+    struct exchange *free_exchanges;
+    uv_timer_t timer;
+    uv_prepare_t prepare; /* runs what libcurl wants done at once, without a timer's millisecond */
+    bool due;
+    bool closing;
+    size_t in_flight;    /* while there are any, the prepare handle keeps the loop alive */
+    size_t open_handles; /* libuv handles whose close callback is still to come */
+};
+
+/* A socket of libcurl's. It lives until libuv has closed its watcher. */
+struct watcher {
+    uv_poll_t poll;
+    struct transport *transport;
+    curl_socket_t socket;
+    int events; /* what libcurl asked for, as UV_… */
+};
+
+/* How often a prepare may find libcurl due again before the loop gets a turn. */
+enum { DUE_ROUNDS_MAX = 64 };
+
+static void finish_exchange(struct transport *transport, CURL *easy, CURLcode code)
+{
+    struct exchange *exchange = NULL;
+    char *private = NULL;
+
+    (void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
+    exchange = (struct exchange *)(void *)private;
+    (void)curl_multi_remove_handle(transport->multi, easy);
+    exchange->active = false;
+    if (--transport->in_flight == 0)
+        uv_unref((uv_handle_t *)&transport->prepare);
+    struct answer answer = exchange_answer(exchange, code, uv_hrtime());
+    /* The exchange stays taken during the call: the answer's spans point into it. A new attempt
+     * finds the spare one. */
+    exchange->done(exchange->context, &answer);
+    exchange->next_free = transport->free_exchanges;
+    transport->free_exchanges = exchange;
+}
+
+static void drain(struct transport *transport)
+{
+    CURLMsg *message;
+    int left;
+
+    while ((message = curl_multi_info_read(transport->multi, &left)) != NULL) {
+        if (message->msg != CURLMSG_DONE)
+            continue;
+        CURLcode code = message->data.result; /* the message dies with the removal of its handle */
+        finish_exchange(transport, message->easy_handle, code);
+    }
+}
+
+static void drive(struct transport *transport, curl_socket_t socket, int events)
+{
+    int running = 0;
+
+    if (transport->closing)
+        return;
+    (void)curl_multi_socket_action(transport->multi, socket, events, &running);
+    drain(transport);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    drive(timer->data, CURL_SOCKET_TIMEOUT, 0);
+}
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+    struct transport *transport = prepare->data;
+
+    for (int round = 0; transport->due && round < DUE_ROUNDS_MAX; round++) {
+        transport->due = false;
+        drive(transport, CURL_SOCKET_TIMEOUT, 0);
+    }
+    if (transport->due) {
+        transport->due = false;
+        (void)uv_timer_start(&transport->timer, on_timer, 1, 0);
+    }
+}
+
+/* libcurl's timer callback: it must not call libcurl, so it only notes when. */
+static int on_curl_timer(CURLM *multi, long timeout_ms, void *context)
+{
+    struct transport *transport = context;
+
+    (void)multi;
+    transport->due = timeout_ms == 0;
+    if (timeout_ms <= 0)
+        return uv_timer_stop(&transport->timer);
+    uv_update_time(transport->loop);
+    return uv_timer_start(&transport->timer, on_timer, (uint64_t)timeout_ms, 0);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    struct watcher *watcher = (struct watcher *)poll;
+    struct transport *transport = watcher->transport;
+    curl_socket_t socket = watcher->socket;
+    int flags = 0;
+
+    if ((events & UV_READABLE) != 0)
+        flags |= CURL_CSELECT_IN;
+    if ((events & UV_WRITABLE) != 0)
+        flags |= CURL_CSELECT_OUT;
+    /*
+     * On an error libuv has stopped the watcher. libcurl is told of no error, or it would throw
+     * away an answer that is there already; it finds out by reading. It calls back only on changes,
+     * so the watcher is started again here when the socket is still its.
+     */
+    if (status < 0) {
+        (void)uv_poll_start(poll, watcher->events, on_poll);
+        flags = 0;
+    }
+    drive(transport, socket, flags);
+}
+
+static void on_watcher_closed(uv_handle_t *handle)
+{
+    struct watcher *watcher = (struct watcher *)(void *)handle;
+    free(watcher);
+}
+
+static struct watcher *watch(struct transport *transport, curl_socket_t socket)
+{
+    struct watcher *watcher = calloc(1, sizeof(*watcher));
+
+    if (watcher == NULL)
+        return NULL;
+    watcher->transport = transport;
+    watcher->socket = socket;
+    if (uv_poll_init_socket(transport->loop, &watcher->poll, socket) != 0) {
+        free(watcher);
+        return NULL;
+    }
+    (void)curl_multi_assign(transport->multi, socket, watcher);
+    return watcher;
+}
+
+static int on_curl_socket(CURL *easy, curl_socket_t socket, int what, void *context, void *assigned)
+{
+    struct transport *transport = context;
+    struct watcher *watcher = assigned;
+
+    (void)easy;
+    if (what == CURL_POLL_REMOVE) {
+        if (watcher != NULL) {
+            (void)uv_poll_stop(&watcher->poll);
+            (void)curl_multi_assign(transport->multi, socket, NULL);
+            uv_close((uv_handle_t *)&watcher->poll, on_watcher_closed);
+        }
+        return 0;
+    }
+    if (watcher == NULL && (watcher = watch(transport, socket)) == NULL)
+        return -1;
+    watcher->events = ((what & CURL_POLL_IN) != 0 ? UV_READABLE : 0) |
+                      ((what & CURL_POLL_OUT) != 0 ? UV_WRITABLE : 0);
+    return uv_poll_start(&watcher->poll, watcher->events, on_poll);
+}
+
+static struct curl_slist *append(struct curl_slist *list, const char *line, bool *ok)
+{
+    struct curl_slist *longer = *ok ? curl_slist_append(list, line) : NULL;
+    *ok = *ok && longer != NULL;
+    return *ok ? longer : list;
+}
+
+/* The headers of every request, made once. "Expect:" and "Accept:" without a value take libcurl's
+ * own ones away. */
+static enum status make_headers(struct transport *transport)
+{
+    struct exchange_options *options = &transport->exchange_options;
+    const struct credentials *credentials = transport->options.credentials;
+    char key[CREDENTIALS_KEY_MAX + sizeof("api-key: ")];
+    bool ok = true;
+
+    options->get_headers = append(NULL, "Accept:", &ok);
+    options->post_headers = append(NULL, "Content-Type: application/json", &ok);
+    options->post_headers = append(options->post_headers, "Accept:", &ok);
+    options->post_headers = append(options->post_headers, "Expect:", &ok);
+    if (credentials != NULL && credentials->key != NULL) {
+        (void)snprintf(key, sizeof(key), "api-key: %s", credentials->key);
+        options->get_headers = append(options->get_headers, key, &ok);
+        options->post_headers = append(options->post_headers, key, &ok);
+        explicit_bzero(key, sizeof(key));
+    }
+    return ok ? STATUS_OK : STATUS_NO_MEMORY;
+}
+
+static enum status make_multi(struct transport *transport)
+{
+    CURLM *multi = curl_multi_init();
+    long connections = (long)transport->options.concurrency;
+    CURLMcode code = CURLM_OK;
+
+    transport->multi = multi;
+    if (multi == NULL)
+        return STATUS_NO_MEMORY;
+#define SET(option, value) \
+    if (code == CURLM_OK)  \
+    code = curl_multi_setopt(multi, option, value)
+    SET(CURLMOPT_SOCKETFUNCTION, on_curl_socket);
+    SET(CURLMOPT_SOCKETDATA, transport);
+    SET(CURLMOPT_TIMERFUNCTION, on_curl_timer);
+    SET(CURLMOPT_TIMERDATA, transport);
+    SET(CURLMOPT_MAXCONNECTS, connections);
+    SET(CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
+#undef SET
+    return code == CURLM_OK ? STATUS_OK : STATUS_NETWORK;
+}
+
+static enum status make_exchanges(struct transport *transport)
+{
+    size_t count = transport->options.concurrency + 1;
+
+    transport->exchanges = calloc(count, sizeof(*transport->exchanges));
+    if (transport->exchanges == NULL)
+        return STATUS_NO_MEMORY;
+    transport->exchange_count = count;
+    for (size_t i = 0; i < count; i++) {
+        struct exchange *exchange = &transport->exchanges[i];
+        enum status status = exchange_init(exchange, &transport->exchange_options);
+        if (status != STATUS_OK)
+            return status;
+        exchange->next_free = transport->free_exchanges;
+        transport->free_exchanges = exchange;
+    }
+    return STATUS_OK;
+}
+
+enum status transport_open(uv_loop_t *loop, const struct transport_options *options,
+                           struct buf *message, struct transport **ret_transport)
+{
+    struct transport *transport = calloc(1, sizeof(*transport));
+    enum status status;
+
+    if (transport == NULL)
+        return STATUS_NO_MEMORY;
+    /* Debian's libcurl writes TLS secrets to the file that this names. */
+    (void)unsetenv("SSLKEYLOGFILE");
+    transport->loop = loop;
+    transport->options = *options;
+    transport->exchange_options.transport = &transport->options;
+    (void)uv_timer_init(loop, &transport->timer);
+    (void)uv_prepare_init(loop, &transport->prepare);
+    transport->timer.data = transport;
+    transport->prepare.data = transport;
+    transport->open_handles = 2;
+    status = uv_prepare_start(&transport->prepare, on_prepare) == 0 ? STATUS_OK : STATUS_NETWORK;
+    uv_unref((uv_handle_t *)&transport->prepare);
+    if (status == STATUS_OK)
+        status = make_headers(transport);
+    if (status == STATUS_OK)
+        status = make_multi(transport);
+    if (status == STATUS_OK)
+        status = make_exchanges(transport);
+    if (status != STATUS_OK) {
+        buf_add_format(message, "the network library could not be set up: %s", status_text(status));
+        transport_close(transport);
+        return status;
+    }
+    *ret_transport = transport;
+    return STATUS_OK;
+}
+
+enum status transport_start(struct transport *transport, const struct transport_request *request,
+                            transport_done_fn *done, void *context)
+{
+    struct exchange *exchange = transport->free_exchanges;
+
+    if (exchange == NULL || transport->closing)
+        return STATUS_NETWORK;
+    enum status status = exchange_prepare(exchange, &transport->exchange_options, request);
+    if (status != STATUS_OK)
+        return status;
+    exchange->done = done;
+    exchange->context = context;
+    exchange->started_ns = uv_hrtime();
+    if (curl_multi_add_handle(transport->multi, exchange->easy) != CURLM_OK)
+        return STATUS_NETWORK;
+    exchange->active = true;
+    if (transport->in_flight++ == 0)
+        uv_ref((uv_handle_t *)&transport->prepare);
+    transport->free_exchanges = exchange->next_free;
+    return STATUS_OK;
+}
+
+static void free_headers(struct curl_slist *list)
+{
+    for (struct curl_slist *line = list; line != NULL; line = line->next)
+        explicit_bzero(line->data, strlen(line->data)); /* one of them holds the key */
+    curl_slist_free_all(list);
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    struct transport *transport = handle->data;
+    if (--transport->open_handles == 0)
+        free(transport);
+}
+
+void transport_close(struct transport *transport)
+{
+    if (transport == NULL)
+        return;
+    transport->closing = true;
+    for (size_t i = 0; i < transport->exchange_count; i++) {
+        struct exchange *exchange = &transport->exchanges[i];
+        if (exchange->active)
+            (void)curl_multi_remove_handle(transport->multi, exchange->easy);
+        exchange_deinit(exchange);
+    }
+    if (transport->multi != NULL)
+        (void)curl_multi_cleanup(transport->multi);
+    free_headers(transport->exchange_options.post_headers);
+    free_headers(transport->exchange_options.get_headers);
+    free(transport->exchanges);
+    uv_close((uv_handle_t *)&transport->timer, on_handle_closed);
+    uv_close((uv_handle_t *)&transport->prepare, on_handle_closed);
+}

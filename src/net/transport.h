@@ -1,0 +1,67 @@
+/*
+ * How requests travel: libcurl's multi handle on a libuv loop, one attempt a call, with the rules
+ * of sending.md: nothing is sent twice behind the caller's back (section 1), and what an attempt
+ * came to is told by its state, not by an error code (section 2).
+ *
+ *     transport_open(loop, &options, &message, &transport);
+ *     transport_start(transport, &request, on_done, context);    // at most `concurrency` at a time
+ *     uv_run(loop, …);                                           // on_done fires once for each
+ * start transport_close(transport);                                // then run the loop until its
+ * handles are closed
+ */
+#ifndef NB_NET_TRANSPORT_H
+#define NB_NET_TRANSPORT_H
+
+#include <uv.h>
+
+#include "command/outcome.h"
+#include "command/rules.h"
+#include "net/credentials.h"
+#include "net/endpoint.h"
+
+enum {
+    TRANSPORT_BODY_MAX = 64 * 1024,    /* bytes of a reply's body; more ends the attempt */
+    TRANSPORT_HEADERS_MAX = 64 * 1024, /* bytes of a reply's headers, likewise */
+};
+
+struct transport_options {
+    const struct endpoint *endpoint;       /* outlives the transport */
+    const struct credentials *credentials; /* likewise; may hold no key */
+    size_t concurrency;
+    int64_t connect_timeout_ms;
+    int64_t request_timeout_ms;
+};
+
+struct transport_request {
+    enum method method;
+    struct span target; /* path and query, NUL-terminated behind its end; stays valid until the
+                           attempt is done */
+    struct span body;   /* likewise; empty: no body */
+};
+
+struct transport;
+
+/* The attempt is over. `answer` and its spans are valid during the call, from which transport_start
+ * may be called. */
+typedef void transport_done_fn(void *context, const struct answer *answer);
+
+/* STATUS_NO_MEMORY or STATUS_NETWORK, with a text in `message`. */
+enum status transport_open(uv_loop_t *loop, const struct transport_options *options,
+                           struct buf *message, struct transport **ret_transport) MUST_USE;
+
+/*
+ * Starts an attempt. `done` is called exactly once, later, from the loop, never from inside this
+ * call. A failure (STATUS_NO_MEMORY, STATUS_NETWORK) means that nothing was started and `done` will
+ * not be called. No more than `concurrency` attempts may be under way.
+ */
+enum status transport_start(struct transport *transport, const struct transport_request *request,
+                            transport_done_fn *done, void *context) MUST_USE;
+
+/*
+ * Ends attempts that are under way (their `done` is not called), closes all connections and
+ * handles, and frees the transport once the loop has closed its handles: run the loop afterwards.
+ * Takes NULL.
+ */
+void transport_close(struct transport *transport);
+
+#endif

@@ -1,0 +1,23 @@
+/* The end of a run in a few lines for people, or as one JSON object for programs. */
+#ifndef NB_REPORT_SUMMARY_H
+#define NB_REPORT_SUMMARY_H
+
+#include "core/buf.h"
+#include "report/tally.h"
+
+struct summary {
+    const char *input;
+    const char *results; /* the results file, or NULL when nothing was sent */
+    const char *endpoint;
+    const struct tally *tally;
+    double seconds; /* from the first request to the last result */
+    int exit_status;
+};
+
+/* Appends the lines that stand at the end of a run on standard error. */
+void summary_add_text(const struct summary *summary, struct buf *out);
+
+/* Appends the same as one line of JSON. STATUS_NO_MEMORY. */
+enum status summary_add_json(const struct summary *summary, struct buf *out) MUST_USE;
+
+#endif

@@ -1,0 +1,342 @@
+#include "unit.h"
+
+#include "command/command.h"
+
+static const int64_t NOW = 1800000000; /* 2027-01-15T16:00:00 in UTC+8 */
+
+static struct problems problems;
+static struct command command;
+
+struct field {
+    const char *name;
+    const char *text; /* NULL: the cell is empty */
+};
+
+enum { FIELDS_MAX = 16 };
+
+/* Builds a command from name and text pairs. */
+static void build(const struct field *fields, size_t count)
+{
+    struct schema schema;
+    struct cell cells[FIELDS_MAX];
+    struct row row = {.number = 7, .line = 9, .cells = cells, .cell_count = count};
+
+    schema_init(&schema);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(schema_add(&schema, span_string(fields[i].name)), STATUS_OK);
+        cells[i] = (struct cell){fields[i].text != NULL ? CELL_TEXT : CELL_ABSENT,
+                                 span_string(fields[i].text != NULL ? fields[i].text : "")};
+    }
+    problems_clear(&problems, row.number, row.line);
+    assert_int_equal(command_build(&command, &schema, &row, NOW, &problems), STATUS_OK);
+    schema_deinit(&schema);
+}
+
+static const struct field good[] = {{"imei", "865820031313187"},
+                                    {"obj_id", "3311"},
+                                    {"obj_inst_id", "0"},
+                                    {"mode", "2"},
+                                    {"expired_time", "+7d"},
+                                    {"data", "[{\"res_id\":5850,\"val\":true}]"}};
+
+enum { GOOD_COUNT = sizeof(good) / sizeof(good[0]) };
+
+/* The good row with one field set (added when it has none of that name). */
+static void build_with(const char *name, const char *text)
+{
+    struct field fields[GOOD_COUNT + 1];
+    size_t count = GOOD_COUNT;
+
+    memcpy(fields, good, sizeof(good));
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(fields[i].name, name) == 0) {
+            fields[i].text = text;
+            build(fields, count);
+            return;
+        }
+    }
+    fields[count++] = (struct field){name, text};
+    build(fields, count);
+}
+
+static void assert_code(const char *name, const char *text, enum problem_code code)
+{
+    build_with(name, text);
+    if (problems.count != 1 || problems.items[0].code != code)
+        print_error("%s=%s: %zu problems\n", name, text != NULL ? text : "(empty)", problems.count);
+    assert_int_equal(problems.count, 1);
+    assert_string_equal(problem_code_name(problems.items[0].code), problem_code_name(code));
+    assert_span(problem_field(&problems, &problems.items[0]), name);
+}
+
+static void assert_fine(const char *name, const char *text)
+{
+    build_with(name, text);
+    if (problems.count > 0)
+        print_error("%s=%s: %.*s\n", name, text, SPAN_ARG(problem_message(&problems, &problems.items[0])));
+    assert_int_equal(problems.count, 0);
+}
+
+static void test_a_write_has_the_platforms_order_of_parameters(void **state)
+{
+    (void)state;
+    static const struct field fields[] = {{"data", "[{\"res_id\":12,\"val\":121}]"},
+                                          {"timeout", "40"},
+                                          {"mode", "1"},
+                                          {"retry", "0"},
+                                          {"obj_inst_id", "1212"},
+                                          {"obj_id", "1212"},
+                                          {"trigger_msg", "7"},
+                                          {"expired_time", "2027-08-06T08:00:00"},
+                                          {"valid_time", "2027-08-05T00:00:00Z"},
+                                          {"imei", "865820031313187"}};
+    build(fields, ARRAY_LENGTH(fields));
+    assert_int_equal(problems.count, 0);
+    assert_span(command_target(&command),
+                "/nbiot/offline?imei=865820031313187&valid_time=2027-08-05T08:00:00"
+                "&expired_time=2027-08-06T08:00:00&obj_id=1212&obj_inst_id=1212&mode=1"
+                "&retry=0&timeout=40&trigger_msg=7");
+    assert_int_equal(command_target(&command).ptr[command_target(&command).len], '\0');
+    assert_span(command_body(&command), "{\"data\":[{\"res_id\":12,\"val\":121}]}");
+    assert_span(command_imei(&command), "865820031313187");
+    assert_int_equal(command.row, 7);
+    assert_int_equal(command.line, 9);
+    assert_true(command.device == 865820031313187u);
+}
+
+static void test_data_reaches_the_body_byte_for_byte(void **state)
+{
+    (void)state;
+    build_with("data", " [{\"res_id\": 1, \"val\": 9223372036854775807}, {\"res_id\":2,\"val\":1.10}]");
+    assert_span(command_body(&command),
+                "{\"data\": [{\"res_id\": 1, \"val\": 9223372036854775807}, {\"res_id\":2,\"val\":1.10}]}");
+}
+
+static void test_integer_parameters_hold_their_bounds(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < PARAM_COUNT; i++) {
+        const struct param_rule *rule = &param_rules[i];
+        char below[32], min[32], max[32], above[32];
+        if (rule->type != PARAM_TYPE_INT || (rule->allowed & FOR_ACTION(ACTION_WRITE)) == 0)
+            continue;
+        (void)snprintf(below, sizeof(below), "%lld", (long long)rule->min - 1);
+        (void)snprintf(min, sizeof(min), "%lld", (long long)rule->min);
+        (void)snprintf(max, sizeof(max), "%lld", (long long)rule->max);
+        (void)snprintf(above, sizeof(above), "%lld", (long long)rule->max + 1);
+        assert_code(rule->name, below, PROBLEM_RANGE);
+        assert_fine(rule->name, min);
+        assert_fine(rule->name, max);
+        assert_code(rule->name, above, PROBLEM_RANGE);
+        assert_code(rule->name, "1.0", PROBLEM_TYPE);
+        assert_code(rule->name, "one", PROBLEM_TYPE);
+        assert_code(rule->name, "+1", PROBLEM_TYPE);
+        assert_code(rule->name, "99999999999999999999", PROBLEM_RANGE);
+        if ((rule->required & FOR_ACTION(ACTION_WRITE)) != 0)
+            assert_code(rule->name, NULL, PROBLEM_REQUIRED);
+    }
+}
+
+/* The platform's own figures, so that a slip in the table is seen (onenet-api.md, "Write"). */
+static void test_the_ranges_are_the_platforms(void **state)
+{
+    (void)state;
+    assert_code("mode", "0", PROBLEM_RANGE);
+    assert_code("mode", "3", PROBLEM_RANGE);
+    assert_fine("retry", "0");
+    assert_fine("retry", "10");
+    assert_code("retry", "11", PROBLEM_RANGE);
+    assert_code("timeout", "4", PROBLEM_RANGE);
+    assert_fine("timeout", "5");
+    assert_fine("timeout", "40");
+    assert_code("timeout", "41", PROBLEM_RANGE);
+    assert_code("trigger_msg", "0", PROBLEM_RANGE);
+    assert_fine("trigger_msg", "1");
+    assert_code("trigger_msg", "8", PROBLEM_RANGE);
+}
+
+static void test_imei_is_15_digits_with_a_check_digit(void **state)
+{
+    (void)state;
+    assert_fine("imei", "865820031313187");
+    assert_code("imei", NULL, PROBLEM_REQUIRED);
+    assert_code("imei", "86582003131318", PROBLEM_IMEI);
+    assert_code("imei", "8658200313131870", PROBLEM_IMEI);
+    assert_code("imei", "86582003131318X", PROBLEM_IMEI);
+    assert_code("imei", "865820031313188", PROBLEM_IMEI_CHECK);
+    assert_int_equal(problems.error_count, 0);
+    assert_int_equal(problems.warning_count, 1);
+    assert_true(command.target_len > 0);
+}
+
+static void test_a_spreadsheets_imei_is_called_by_its_name(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"8.65820E+14", "8,65820E+14", "8.6582E14", "8E+14"};
+    for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
+        assert_code("imei", texts[i], PROBLEM_IMEI);
+        struct span message = problem_message(&problems, &problems.items[0]);
+        assert_non_null(memmem(message.ptr, message.len, "spreadsheet", 11));
+        assert_span(command_imei(&command), texts[i]);
+    }
+}
+
+static void test_times_are_compared_in_utc_plus_8(void **state)
+{
+    (void)state;
+    assert_code("expired_time", "2027-01-15T16:00:00", PROBLEM_TIME_PAST); /* now, to the second */
+    assert_fine("expired_time", "2027-01-15T16:00:01");
+    assert_code("expired_time", "2027-01-15T08:00:00Z", PROBLEM_TIME_PAST);
+    assert_code("expired_time", "soon", PROBLEM_TIME);
+    assert_code("expired_time", "2027-02-30T00:00:00", PROBLEM_TIME);
+    assert_code("expired_time", NULL, PROBLEM_REQUIRED);
+    assert_code("valid_time", "2027-01-15T16:00:00", PROBLEM_TIME_PAST);
+    assert_fine("valid_time", "2027-01-15T16:00:01");
+}
+
+static void test_expired_time_is_later_than_valid_time(void **state)
+{
+    (void)state;
+    assert_fine("valid_time", "2027-01-22T15:59:59");
+    build_with("valid_time", "2027-01-22T16:00:00"); /* +7d to the second */
+    assert_int_equal(problems.error_count, 1);
+    assert_int_equal(problems.items[0].code, PROBLEM_TIME_ORDER);
+}
+
+static void test_a_write_needs_data_from_one_place(void **state)
+{
+    (void)state;
+    assert_code("data", NULL, PROBLEM_REQUIRED);
+    build_with("res:5851", "1");
+    assert_int_equal(problems.error_count, 1);
+    assert_int_equal(problems.items[0].code, PROBLEM_DATA_TWICE);
+    struct field fields[GOOD_COUNT + 2];
+    memcpy(fields, good, sizeof(good));
+    fields[GOOD_COUNT - 1] = (struct field){"res:5850", "true"};
+    fields[GOOD_COUNT] = (struct field){"res:5851", NULL};
+    fields[GOOD_COUNT + 1] = (struct field){"res:5852:string", "on"};
+    build(fields, GOOD_COUNT + 2);
+    assert_int_equal(problems.count, 0);
+    assert_span(command_body(&command),
+                "{\"data\":[{\"res_id\":5850,\"val\":true},{\"res_id\":5852,\"val\":\"on\"}]}");
+}
+
+static void test_read_and_execute_have_their_own_calls(void **state)
+{
+    (void)state;
+    static const struct field read[] = {{"action", "read"},          {"imei", "865820031313187"},
+                                        {"obj_id", "3311"},          {"expired_time", "+1h"},
+                                        {"bin2hex", "true"}};
+    static const struct field execute[] = {{"action", "execute"}, {"imei", "865820031313187"}, {"obj_id", "3"},
+                                           {"obj_inst_id", "0"},  {"res_id", "4"},             {"expired_time", "+1h"},
+                                           {"args", "pi\"ng"}};
+    build(read, ARRAY_LENGTH(read));
+    assert_int_equal(problems.count, 0);
+    assert_int_equal(command.action, ACTION_READ);
+    assert_span(command_target(&command), "/nbiot/offline?imei=865820031313187&expired_time=2027-01-15T17:00:00"
+                                          "&obj_id=3311&bin2hex=true");
+    assert_span(command_body(&command), "");
+    build(execute, ARRAY_LENGTH(execute));
+    assert_int_equal(problems.count, 0);
+    assert_span(command_target(&command),
+                "/nbiot/execute/offline?imei=865820031313187&expired_time=2027-01-15T17:00:00"
+                "&obj_id=3&obj_inst_id=0&res_id=4");
+    assert_span(command_body(&command), "{\"args\":\"pi\\\"ng\"}");
+    build(execute, ARRAY_LENGTH(execute) - 1); /* args are optional */
+    assert_int_equal(problems.count, 0);
+    assert_span(command_body(&command), "");
+}
+
+static void test_what_an_action_does_not_take_is_refused(void **state)
+{
+    (void)state;
+    assert_code("res_id", "1", PROBLEM_NOT_ALLOWED);
+    assert_code("bin2hex", "true", PROBLEM_NOT_ALLOWED);
+    assert_code("args", "x", PROBLEM_NOT_ALLOWED);
+    assert_code("action", "delete", PROBLEM_ACTION);
+    build_with("action", "read"); /* with mode and data */
+    assert_int_equal(problems.error_count, 2);
+    assert_int_equal(problems.items[0].code, PROBLEM_NOT_ALLOWED);
+}
+
+static void test_an_unknown_column_names_the_nearest(void **state)
+{
+    (void)state;
+    assert_code("retries", "3", PROBLEM_COLUMN);
+    struct span message = problem_message(&problems, &problems.items[0]);
+    assert_non_null(memmem(message.ptr, message.len, "retry", 5));
+    assert_code("res:70000", "3", PROBLEM_COLUMN);
+    assert_code("res:12:hex", "3", PROBLEM_COLUMN);
+}
+
+static void test_all_problems_of_a_row_are_found(void **state)
+{
+    (void)state;
+    static const struct field fields[] = {{"imei", "1"},  {"obj_id", "x"},  {"obj_inst_id", NULL}, {"mode", "3"},
+                                          {"retry", "11"}, {"timeout", "4"}, {"expired_time", "no"}, {"data", "{"}};
+    build(fields, ARRAY_LENGTH(fields));
+    assert_int_equal(problems.error_count, 8);
+    assert_int_equal(command.target_len, 0);
+    assert_span(command_body(&command), "");
+}
+
+static void test_the_hash_names_the_content_not_the_layout(void **state)
+{
+    (void)state;
+    struct field shuffled[GOOD_COUNT];
+    build(good, GOOD_COUNT);
+    uint64_t hash = command.hash;
+    for (size_t i = 0; i < GOOD_COUNT; i++)
+        shuffled[i] = good[GOOD_COUNT - 1 - i];
+    build(shuffled, GOOD_COUNT);
+    assert_true(command.hash == hash);
+    build_with("res:1", NULL); /* an empty cell changes nothing */
+    assert_true(command.hash == hash);
+    build_with("action", "write"); /* the default, spelt out */
+    assert_true(command.hash == hash);
+    build_with("retry", "3");
+    assert_false(command.hash == hash);
+    build_with("expired_time", "2027-01-22T16:00:00"); /* what +7d resolves to: but given otherwise */
+    assert_false(command.hash == hash);
+    build_with("imei", "865820031313195");
+    assert_false(command.hash == hash);
+    build_with("data", "[{\"res_id\":5850,\"val\":false}]");
+    assert_false(command.hash == hash);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    problems_init(&problems);
+    command_init(&command);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    problems_deinit(&problems);
+    command_deinit(&command);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_write_has_the_platforms_order_of_parameters),
+        cmocka_unit_test(test_data_reaches_the_body_byte_for_byte),
+        cmocka_unit_test(test_integer_parameters_hold_their_bounds),
+        cmocka_unit_test(test_the_ranges_are_the_platforms),
+        cmocka_unit_test(test_imei_is_15_digits_with_a_check_digit),
+        cmocka_unit_test(test_a_spreadsheets_imei_is_called_by_its_name),
+        cmocka_unit_test(test_times_are_compared_in_utc_plus_8),
+        cmocka_unit_test(test_expired_time_is_later_than_valid_time),
+        cmocka_unit_test(test_a_write_needs_data_from_one_place),
+        cmocka_unit_test(test_read_and_execute_have_their_own_calls),
+        cmocka_unit_test(test_what_an_action_does_not_take_is_refused),
+        cmocka_unit_test(test_an_unknown_column_names_the_nearest),
+        cmocka_unit_test(test_all_problems_of_a_row_are_found),
+        cmocka_unit_test(test_the_hash_names_the_content_not_the_layout),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

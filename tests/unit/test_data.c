@@ -1,0 +1,254 @@
+#include "unit.h"
+
+#include "command/data.h"
+
+static struct problems problems;
+
+static void check(const char *text)
+{
+    problems_clear(&problems, 1, 2);
+    data_check(span_string(text), &problems);
+}
+
+static void assert_good(const char *text)
+{
+    check(text);
+    if (problems.count > 0)
+        print_error("%s: %.*s\n", text, SPAN_ARG(problem_message(&problems, &problems.items[0])));
+    assert_int_equal(problems.count, 0);
+}
+
+static void assert_one(const char *text, enum problem_code code, const char *field)
+{
+    check(text);
+    if (problems.count != 1 || problems.items[0].code != code)
+        print_error("%s: %zu problems\n", text, problems.count);
+    assert_int_equal(problems.count, 1);
+    assert_string_equal(problem_code_name(problems.items[0].code), problem_code_name(code));
+    assert_span(problem_field(&problems, &problems.items[0]), field);
+}
+
+static void test_every_kind_of_value_is_taken(void **state)
+{
+    (void)state;
+    assert_good("[{\"res_id\":12,\"val\":121}]");
+    assert_good("[{\"res_id\":12,\"type\":1,\"val\":\"121A\"}]");
+    assert_good("[{\"res_id\":12,\"type\":2,\"val\":1700000000}]");
+    assert_good(" [ { \"val\" : true , \"res_id\" : 0 } , {\"res_id\":65535,\"val\":\"text\"} ] ");
+    assert_good("[{\"res_id\":1,\"val\":-0.5e-3},{\"res_id\":2,\"val\":\"\"},{\"res_id\":3,\"val\":false}]");
+    assert_good("[{\"res_id\":1,\"type\":1,\"val\":\"\"}]");
+    assert_good("[{\"res_id\":1,\"val\":\"\xe4\xb8\xad\xe6\x96\x87\"}]");
+}
+
+static void test_64_bit_integers_are_bounded_digit_for_digit(void **state)
+{
+    (void)state;
+    assert_good("[{\"res_id\":1,\"val\":9223372036854775807}]");
+    assert_good("[{\"res_id\":1,\"val\":-9223372036854775808}]");
+    assert_one("[{\"res_id\":1,\"val\":9223372036854775808}]", PROBLEM_NUMBER, "data[0].val");
+    assert_one("[{\"res_id\":1,\"val\":-9223372036854775809}]", PROBLEM_NUMBER, "data[0].val");
+    assert_good("[{\"res_id\":1,\"val\":1e308}]");
+    assert_one("[{\"res_id\":1,\"val\":1e400}]", PROBLEM_NUMBER, "data[0].val");
+    /* The second number is judged by its own digits, whatever stands before it. */
+    assert_one("[{\"res_id\":7,\"val\":[1,2]},{\"res_id\":1,\"val\":9223372036854775807},"
+               "{\"res_id\":2,\"val\":3}]",
+               PROBLEM_TYPE, "data[0].val");
+}
+
+static void test_res_id_is_a_16_bit_number(void **state)
+{
+    (void)state;
+    assert_good("[{\"res_id\":0,\"val\":1},{\"res_id\":65535,\"val\":1}]");
+    assert_one("[{\"res_id\":65536,\"val\":1}]", PROBLEM_RANGE, "data[0].res_id");
+    assert_one("[{\"res_id\":-1,\"val\":1}]", PROBLEM_RANGE, "data[0].res_id");
+    assert_one("[{\"res_id\":1.0,\"val\":1}]", PROBLEM_TYPE, "data[0].res_id");
+    assert_one("[{\"res_id\":\"12\",\"val\":1}]", PROBLEM_TYPE, "data[0].res_id");
+    assert_one("[{\"res_id\":99999999999999999999,\"val\":1}]", PROBLEM_RANGE, "data[0].res_id");
+    assert_one("[{\"val\":1}]", PROBLEM_REQUIRED, "data[0].res_id");
+}
+
+static void test_type_is_1_or_2(void **state)
+{
+    (void)state;
+    assert_one("[{\"res_id\":1,\"type\":0,\"val\":1}]", PROBLEM_RANGE, "data[0].type");
+    assert_one("[{\"res_id\":1,\"type\":3,\"val\":1}]", PROBLEM_RANGE, "data[0].type");
+    assert_one("[{\"res_id\":1,\"type\":null,\"val\":1}]", PROBLEM_TYPE, "data[0].type");
+}
+
+static void test_opaque_is_pairs_of_hex_digits(void **state)
+{
+    (void)state;
+    assert_good("[{\"res_id\":1,\"type\":1,\"val\":\"00ffAB\"}]");
+    assert_one("[{\"res_id\":1,\"type\":1,\"val\":\"0\"}]", PROBLEM_HEX, "data[0].val");
+    assert_one("[{\"res_id\":1,\"type\":1,\"val\":\"0g\"}]", PROBLEM_HEX, "data[0].val");
+    assert_one("[{\"res_id\":1,\"type\":1,\"val\":12}]", PROBLEM_TYPE, "data[0].val");
+}
+
+static void test_time_is_whole_seconds(void **state)
+{
+    (void)state;
+    assert_one("[{\"res_id\":1,\"type\":2,\"val\":1.5}]", PROBLEM_TYPE, "data[0].val");
+    assert_one("[{\"res_id\":1,\"type\":2,\"val\":\"1700000000\"}]", PROBLEM_TYPE, "data[0].val");
+    assert_one("[{\"res_id\":1,\"type\":2,\"val\":1700000000000}]", PROBLEM_TIME_UNIT, "data[0].val");
+    assert_good("[{\"res_id\":1,\"type\":2,\"val\":253402300799}]");
+    assert_one("[{\"res_id\":1,\"type\":2,\"val\":253402300800}]", PROBLEM_TIME_UNIT, "data[0].val");
+}
+
+static void test_a_value_is_basic(void **state)
+{
+    (void)state;
+    assert_one("[{\"res_id\":1,\"val\":null}]", PROBLEM_TYPE, "data[0].val");
+    assert_one("[{\"res_id\":1,\"val\":{}}]", PROBLEM_TYPE, "data[0].val");
+    assert_one("[{\"res_id\":1,\"val\":[1]}]", PROBLEM_TYPE, "data[0].val");
+    assert_one("[{\"res_id\":1}]", PROBLEM_REQUIRED, "data[0].val");
+}
+
+static void test_members_are_known_and_stand_once(void **state)
+{
+    (void)state;
+    assert_one("[{\"res_id\":1,\"val\":1,\"value\":2}]", PROBLEM_DATA, "data[0].value");
+    assert_one("[{\"res_id\":1,\"val\":1,\"val\":2}]", PROBLEM_DUPLICATE, "data[0].val");
+    assert_one("[{\"res_id\":1,\"res_id\":1,\"val\":1}]", PROBLEM_DUPLICATE, "data[0].res_id");
+    assert_one("[{\"res_id\":1,\"val\":1},{\"res_id\":1,\"val\":2}]", PROBLEM_RES_TWICE, "data[1].res_id");
+    /* Names are case-sensitive. */
+    check("[{\"RES_ID\":1,\"val\":1}]");
+    assert_int_equal(problems.error_count, 2);
+}
+
+static void test_the_array_has_items_that_are_objects(void **state)
+{
+    (void)state;
+    assert_one("[]", PROBLEM_DATA, "data");
+    assert_one("{\"res_id\":1,\"val\":1}", PROBLEM_DATA, "data");
+    assert_one("[1]", PROBLEM_DATA, "data[0]");
+    assert_one("12", PROBLEM_DATA, "data");
+}
+
+static void test_what_is_no_json_is_refused(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"",
+                                        "[",
+                                        "[{\"res_id\":1,\"val\":1}",
+                                        "[{\"res_id\":1,\"val\":01}]",
+                                        "[{\"res_id\":1,\"val\":1.}]",
+                                        "[{\"res_id\":1,\"val\":.5}]",
+                                        "[{\"res_id\":1,\"val\":+1}]",
+                                        "[{\"res_id\":1,\"val\":1}]x",
+                                        "[{\"res_id\":1,\"val\":1},]",
+                                        "[{\"res_id\":1 \"val\":1}]",
+                                        "[{'res_id':1,'val':1}]",
+                                        "[{\"res_id\":1,\"val\":\"a\tb\"}]",
+                                        "[{\"res_id\":1,\"val\":NaN}]",
+                                        "[{\"res_id\":1,\"val\":\"\\x41\"}]",
+                                        "[{res_id:1,val:1}]"};
+    for (size_t i = 0; i < ARRAY_LENGTH(texts); i++)
+        assert_one(texts[i], PROBLEM_JSON, "data");
+}
+
+static void test_nul_is_an_error_and_other_controls_a_warning(void **state)
+{
+    (void)state;
+    check("[{\"res_id\":1,\"val\":\"a\\u0000b\"}]");
+    assert_true(problems.error_count > 0);
+    assert_int_equal(problems.items[0].code, PROBLEM_NUL);
+    assert_one("[{\"res_id\":1,\"val\":\"a\\nb\"}]", PROBLEM_CONTROL, "data[0].val");
+    assert_int_equal(problems.error_count, 0);
+}
+
+static void test_2048_bytes_are_taken_and_2049_are_not(void **state)
+{
+    (void)state;
+    char text[2050 + 1];
+    for (size_t len = 2047; len <= 2049; len++) {
+        memset(text, 'x', len);
+        memcpy(text, "[{\"res_id\":1,\"val\":\"", 20);
+        memcpy(text + len - 3, "\"}]", 4);
+        if (len <= 2048)
+            assert_good(text);
+        else
+            assert_one(text, PROBLEM_DATA_SIZE, "data");
+    }
+}
+
+static void test_all_problems_are_found_not_only_the_first(void **state)
+{
+    (void)state;
+    check("[{\"res_id\":70000,\"val\":null},{\"type\":9},5,{\"res_id\":1,\"val\":1,\"x\":1}]");
+    assert_int_equal(problems.error_count, 7);
+}
+
+static void add_res(const char *name, enum cell_kind kind, const char *text, const char *expected, size_t errors)
+{
+    struct schema schema;
+    struct buf out;
+    struct cell cell = {kind, span_string(text)};
+
+    schema_init(&schema);
+    buf_init(&out, 4096);
+    problems_clear(&problems, 1, 2);
+    assert_int_equal(schema_add(&schema, span_string(name)), STATUS_OK);
+    assert_int_equal(schema.columns[0].role, COLUMN_RES);
+    data_add_res(&schema.columns[0], &cell, &problems, &out);
+    assert_int_equal(problems.error_count, errors);
+    if (expected != NULL)
+        assert_span(buf_span(&out), expected);
+    buf_deinit(&out);
+    schema_deinit(&schema);
+}
+
+static void test_res_cells_become_items(void **state)
+{
+    (void)state;
+    add_res("res:5850", CELL_TEXT, "true", "{\"res_id\":5850,\"val\":true}", 0);
+    add_res("res:5850", CELL_TEXT, "9223372036854775807", "{\"res_id\":5850,\"val\":9223372036854775807}", 0);
+    add_res("res:5850", CELL_TEXT, "-1.50", "{\"res_id\":5850,\"val\":-1.50}", 0);
+    add_res("res:5850", CELL_TEXT, "007", "{\"res_id\":5850,\"val\":\"007\"}", 0);
+    add_res("res:5850", CELL_TEXT, "TRUE", "{\"res_id\":5850,\"val\":\"TRUE\"}", 0);
+    add_res("res:5850", CELL_TEXT, "say \"hi\"\\", "{\"res_id\":5850,\"val\":\"say \\\"hi\\\"\\\\\"}", 0);
+    add_res("res:5850:string", CELL_TEXT, "12", "{\"res_id\":5850,\"val\":\"12\"}", 0);
+    add_res("res:1:opaque", CELL_TEXT, "00FF", "{\"res_id\":1,\"type\":1,\"val\":\"00FF\"}", 0);
+    add_res("res:1:opaque", CELL_TEXT, "0F0", NULL, 1);
+    add_res("res:1:time", CELL_TEXT, "1700000000", "{\"res_id\":1,\"type\":2,\"val\":1700000000}", 0);
+    add_res("res:1:time", CELL_TEXT, "noon", NULL, 1);
+    add_res("res:1", CELL_TEXT, "9223372036854775808", NULL, 1);
+    add_res("res:1", CELL_STRING, "12", "{\"res_id\":1,\"val\":\"12\"}", 0);
+    add_res("res:1", CELL_NUMBER, "12", "{\"res_id\":1,\"val\":12}", 0);
+    add_res("res:1", CELL_BOOL, "false", "{\"res_id\":1,\"val\":false}", 0);
+    add_res("res:1", CELL_JSON, "[]", NULL, 1);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    problems_init(&problems);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    problems_deinit(&problems);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_kind_of_value_is_taken),
+        cmocka_unit_test(test_64_bit_integers_are_bounded_digit_for_digit),
+        cmocka_unit_test(test_res_id_is_a_16_bit_number),
+        cmocka_unit_test(test_type_is_1_or_2),
+        cmocka_unit_test(test_opaque_is_pairs_of_hex_digits),
+        cmocka_unit_test(test_time_is_whole_seconds),
+        cmocka_unit_test(test_a_value_is_basic),
+        cmocka_unit_test(test_members_are_known_and_stand_once),
+        cmocka_unit_test(test_the_array_has_items_that_are_objects),
+        cmocka_unit_test(test_what_is_no_json_is_refused),
+        cmocka_unit_test(test_nul_is_an_error_and_other_controls_a_warning),
+        cmocka_unit_test(test_2048_bytes_are_taken_and_2049_are_not),
+        cmocka_unit_test(test_all_problems_are_found_not_only_the_first),
+        cmocka_unit_test(test_res_cells_become_items),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

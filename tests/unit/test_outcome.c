@@ -1,0 +1,161 @@
+#include "unit.h"
+
+#include "command/outcome.h"
+
+#define UUID "42742677-adc3-54ca-83a1-5aaaf71482f8"
+
+static struct outcome answered(int http_status, bool has_retry_after, const char *body)
+{
+    struct answer answer = {.state = ANSWER_ANSWERED,
+                            .http_status = http_status,
+                            .has_retry_after = has_retry_after,
+                            .body = span_string(body),
+                            .detail = SPAN_LITERAL("the answer ended")};
+    struct outcome outcome;
+    outcome_judge(&answer, &outcome);
+    return outcome;
+}
+
+static void test_a_uuid_is_acceptance(void **state)
+{
+    (void)state;
+    struct outcome outcome = answered(200, false, "{\"errno\":0,\"error\":\"succ\",\"data\":{\"uuid\":\"" UUID "\"}}");
+    assert_int_equal(outcome.status, ROW_ACCEPTED);
+    assert_int_equal(outcome.class, OUTCOME_ACCEPTED);
+    assert_string_equal(outcome.uuid, UUID);
+    assert_true(outcome.has_errno);
+    assert_string_equal(outcome.error, "");
+    /* Another order, other words, a trailing space, as seen on the platform. */
+    outcome = answered(200, false, "{\"data\":{\"uuid\":\"" UUID " \"},\"error\":\"success\",\"errno\":0}\n");
+    assert_int_equal(outcome.status, ROW_ACCEPTED);
+    assert_string_equal(outcome.uuid, UUID);
+}
+
+static void test_errno_is_rejection_with_its_class(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body;
+        enum outcome_class class;
+    } cases[] = {
+        {"{\"errno\":1,\"error\":\"auth failed\"}", OUTCOME_REFUSED},
+        {"{\"errno\":5006,\"error\":\"system logic limit\"}", OUTCOME_REFUSED},
+        {"{\"errno\":5108,\"error\":\"invalid parameter\"}", OUTCOME_REFUSED},
+        {"{\"errno\":7,\"error\":\"service internal error\"}", OUTCOME_AGAIN},
+        {"{\"errno\":15,\"error\":\"api freq out of limit\"}", OUTCOME_AGAIN},
+        {"{\"errno\":5117,\"error\":\"rpc error\"}", OUTCOME_AGAIN},
+        {"{\"errno\":4711}", OUTCOME_REFUSED},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct outcome outcome = answered(200, false, cases[i].body);
+        assert_int_equal(outcome.status, ROW_REJECTED);
+        assert_int_equal(outcome.class, cases[i].class);
+        assert_true(outcome.error[0] != '\0');
+    }
+}
+
+static void test_an_unreadable_success_is_in_doubt(void **state)
+{
+    (void)state;
+    static const char *const bodies[] = {"",
+                                         "{",
+                                         "{\"errno\":0,\"error\":\"succ\",\"data\":{\"uuid\":\"4274",
+                                         "{\"errno\":0,\"error\":\"succ\"}",
+                                         "{\"errno\":0,\"data\":{\"uuid\":\"\"}}",
+                                         "{\"errno\":0,\"data\":{\"uuid\":12}}",
+                                         "{\"errno\":0.5}",
+                                         "{\"errno\":\"0\"}",
+                                         "{\"errno\":1e300}",
+                                         "[0]",
+                                         "null",
+                                         "<html>hello</html>",
+                                         "{\"errno\":0,\"data\":{\"uuid\":\"" UUID "\"}}{}"};
+    for (size_t i = 0; i < ARRAY_LENGTH(bodies); i++) {
+        struct outcome outcome = answered(200, false, bodies[i]);
+        assert_int_equal(outcome.status, ROW_IN_DOUBT);
+        assert_int_equal(outcome.class, OUTCOME_AMBIGUOUS);
+        assert_string_equal(outcome.uuid, "");
+    }
+}
+
+static void test_http_statuses_fall_into_their_classes(void **state)
+{
+    (void)state;
+    static const struct {
+        int http;
+        bool retry_after;
+        enum row_status status;
+        enum outcome_class class;
+    } cases[] = {
+        {301, false, ROW_FAILED, OUTCOME_REFUSED},     {307, false, ROW_FAILED, OUTCOME_REFUSED},
+        {400, false, ROW_FAILED, OUTCOME_REFUSED},     {401, false, ROW_FAILED, OUTCOME_REFUSED},
+        {403, false, ROW_FAILED, OUTCOME_REFUSED},     {404, false, ROW_FAILED, OUTCOME_REFUSED},
+        {408, false, ROW_FAILED, OUTCOME_AGAIN},       {413, false, ROW_FAILED, OUTCOME_REFUSED},
+        {421, false, ROW_FAILED, OUTCOME_AGAIN},       {425, false, ROW_FAILED, OUTCOME_AGAIN},
+        {429, false, ROW_FAILED, OUTCOME_AGAIN},       {500, false, ROW_IN_DOUBT, OUTCOME_AMBIGUOUS},
+        {502, false, ROW_IN_DOUBT, OUTCOME_AMBIGUOUS}, {503, false, ROW_IN_DOUBT, OUTCOME_AMBIGUOUS},
+        {503, true, ROW_FAILED, OUTCOME_AGAIN},        {504, true, ROW_IN_DOUBT, OUTCOME_AMBIGUOUS},
+        {522, false, ROW_IN_DOUBT, OUTCOME_AMBIGUOUS}, {204, false, ROW_IN_DOUBT, OUTCOME_AMBIGUOUS},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct outcome outcome = answered(cases[i].http, cases[i].retry_after, "no json");
+        assert_int_equal(outcome.status, cases[i].status);
+        assert_int_equal(outcome.class, cases[i].class);
+        assert_int_equal(outcome.http_status, cases[i].http);
+    }
+}
+
+static void test_a_refusal_with_an_errno_names_it(void **state)
+{
+    (void)state;
+    struct outcome outcome = answered(403, false, "{\"errno\":1,\"error\":\"auth failed\"}");
+    assert_int_equal(outcome.status, ROW_REJECTED);
+    assert_int_equal(outcome.platform_errno, 1);
+    /* A 4xx that claims success contradicts itself. */
+    outcome = answered(400, false, "{\"errno\":0,\"data\":{\"uuid\":\"" UUID "\"}}");
+    assert_int_equal(outcome.status, ROW_IN_DOUBT);
+    /* A 5xx stays in doubt whatever it says. */
+    outcome = answered(500, false, "{\"errno\":5108,\"error\":\"invalid parameter\"}");
+    assert_int_equal(outcome.status, ROW_IN_DOUBT);
+    assert_int_equal(outcome.platform_errno, 5108);
+}
+
+static void test_the_state_decides_where_there_is_no_answer(void **state)
+{
+    (void)state;
+    struct answer answer = {.state = ANSWER_NOT_SENT, .detail = SPAN_LITERAL("connection refused")};
+    struct outcome outcome;
+    outcome_judge(&answer, &outcome);
+    assert_int_equal(outcome.status, ROW_FAILED);
+    assert_int_equal(outcome.class, OUTCOME_AGAIN);
+    assert_string_equal(outcome.error, "not sent: connection refused");
+    answer.hopeless = true;
+    outcome_judge(&answer, &outcome);
+    assert_int_equal(outcome.class, OUTCOME_HOPELESS);
+    answer.state = ANSWER_IN_DOUBT;
+    answer.http_status = 200; /* a status line without its blank line proves nothing */
+    outcome_judge(&answer, &outcome);
+    assert_int_equal(outcome.status, ROW_IN_DOUBT);
+    assert_int_equal(outcome.class, OUTCOME_AMBIGUOUS);
+}
+
+static void test_what_a_peer_says_is_shown_without_control_characters(void **state)
+{
+    (void)state;
+    struct outcome outcome = answered(200, false, "{\"errno\":9,\"error\":\"a\\u001b[31m\\nb\xff\"}");
+    assert_string_equal(outcome.error, "a\\x1b[31m\\nb\\xff");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_uuid_is_acceptance),
+        cmocka_unit_test(test_errno_is_rejection_with_its_class),
+        cmocka_unit_test(test_an_unreadable_success_is_in_doubt),
+        cmocka_unit_test(test_http_statuses_fall_into_their_classes),
+        cmocka_unit_test(test_a_refusal_with_an_errno_names_it),
+        cmocka_unit_test(test_the_state_decides_where_there_is_no_answer),
+        cmocka_unit_test(test_what_a_peer_says_is_shown_without_control_characters),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
