@@ -13,6 +13,8 @@ struct reply {
 };
 
 /*
+ * `body` must have one readable byte behind it: cJSON before 1.7.18 looks at it (CVE-2023-53154).
+ *
  * Reads a whole reply body: a JSON object with a whole-number errno. STATUS_SYNTAX when it is none,
  * is cut off, or has text behind it. A uuid is taken from data.uuid without the spaces around it,
  * when it is printable and not too long.

@@ -198,28 +198,37 @@ static enum status escape(struct scan *scan)
     }
 }
 
+/* Moves on over what needs no look: all but quotes, backslashes and control characters. */
+static void skip_plain(struct scan *scan)
+{
+    const char *at = scan->text.ptr + scan->at;
+    const char *end = scan->text.ptr + scan->text.len;
+
+    while (at < end && *at != '"' && *at != '\\' && (unsigned char)*at >= 0x20)
+        at++;
+    scan->at = (size_t)(at - scan->text.ptr);
+}
+
 static enum status string(struct scan *scan)
 {
     size_t start = scan->at++;
 
-    while (scan->at < scan->text.len) {
-        unsigned char c = (unsigned char)scan->text.ptr[scan->at];
-        if (c == '"') {
-            scan->at++;
-            end_scalar(scan, start);
-            return STATUS_OK;
-        }
-        if (c < 0x20)
+    for (;;) {
+        skip_plain(scan);
+        if (scan->at == scan->text.len)
+            return fail(scan, scan->at, "it ends inside a string");
+        char c = scan->text.ptr[scan->at];
+        if (c == '"')
+            break;
+        if (c != '\\')
             return fail(scan, scan->at, "a control character inside a string");
-        if (c != '\\') {
-            scan->at++;
-            continue;
-        }
         enum status status = escape(scan);
         if (status != STATUS_OK)
             return status;
     }
-    return fail(scan, scan->at, "it ends inside a string");
+    scan->at++;
+    end_scalar(scan, start);
+    return STATUS_OK;
 }
 
 static enum status token(struct scan *scan)

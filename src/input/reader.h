@@ -2,11 +2,17 @@
  * Rows out of bytes: one pull reader over CSV (libcsv) and JSONL (cJSON), in memory that does not
  * grow with the input.
  *
- *     status = reader_open(source, &options, problems, &reader);     // reads the CSV header
- *     while ((status = reader_next(reader, &row, problems)) != STATUS_END) {
- *         if (status == STATUS_OK) … row is good as a row …
- *         else if (status == STATUS_BAD_ROW) … `problems` says why; row.number, row.line and what
- * cells there are are set … else if (status == STATUS_AGAIN) … wait for source_fd() … else … stop …
+ *     status = reader_open(source, &options, &reader);
+ *     status = reader_header(reader, &problems);
+ *     while ((status = reader_next(reader, &row, &problems)) != STATUS_END) {
+ *         if (status == STATUS_OK)
+ *             … the row can be read; whether it makes sense is judged elsewhere …
+ *         else if (status == STATUS_BAD_ROW)
+ *             … `problems` says why; row.number and row.line are set, there are no cells …
+ *         else if (status == STATUS_AGAIN)
+ *             … wait for source_fd() and call again …
+ *         else
+ *             … stop …
  *     }
  *
  * CSV: a header row, RFC 4180 quotes, line ends LF, CRLF or CR, an optional UTF-8 byte order mark,
@@ -24,6 +30,7 @@ enum input_format { INPUT_CSV, INPUT_JSONL };
 
 enum {
     READER_COLUMNS_MAX = 1024,
+    READER_COLUMN_NAME_MAX = 1024,    /* bytes */
     READER_MAX_ROW_BYTES = 64 * 1024, /* default of reader_options.max_row_bytes */
 };
 
@@ -52,27 +59,28 @@ void reader_close(struct reader *reader);
 void reader_reset(struct reader *reader);
 
 /*
- * Reads the CSV header (nothing to do for JSONL, which has none). STATUS_AGAIN as in reader_next.
- * STATUS_BAD_INPUT, with all reasons in `problems` (row 0), when the input cannot be used: empty,
- * UTF-16, bad UTF-8, NUL, a quote that is not closed, a duplicate or empty column name, too many
- * columns. Names of columns are not judged here.
+ * Reads the CSV header; to be called before the rows of either format (JSONL has no header, but may
+ * be empty or UTF-16 too). STATUS_AGAIN as in reader_next. STATUS_BAD_INPUT, with all reasons in
+ * `problems` (row 0; cleared first), when the input cannot be used: empty or only blank lines,
+ * UTF-16, bad UTF-8, NUL, a quote that is not closed, a header that is too long, a duplicate, empty
+ * or too long column name, too many columns. Names of columns are not judged beyond that.
  */
 enum status reader_header(struct reader *reader, struct problems *problems) MUST_USE;
 
-/* The columns known so far: all of them for CSV; for JSONL they grow as rows bring new members (up
- * to the maximum). */
+/* The columns known so far: all of them for CSV; for JSONL they grow as good rows bring new members
+ * (up to the maximum). A name stays where it is until reader_reset. */
 size_t reader_column_count(const struct reader *reader);
 struct span reader_column_name(const struct reader *reader, size_t column);
 
 /*
- * The next row. `row` is set for STATUS_OK and STATUS_BAD_ROW (then its cells may be missing,
- * cell_count 0) and is valid until the next call; `problems` is cleared for the row first.
- * STATUS_END after the last row, STATUS_AGAIN when a pipe has nothing yet, STATUS_IO (errno set)
- * and STATUS_NO_MEMORY.
+ * The next row. `row` is set for STATUS_OK and STATUS_BAD_ROW (then without cells: cell_count 0)
+ * and is valid until the next call; `problems` is cleared for the row first. STATUS_END after the
+ * last row, STATUS_AGAIN when a pipe has nothing yet, STATUS_IO (errno set) and STATUS_NO_MEMORY.
  *
  * Bad rows: too long (PROBLEM_ROW_SIZE), bad UTF-8, NUL bytes, bad quoting, a number of cells that
  * is not the header's (says both numbers), for JSONL what RFC 8259 forbids and what is not an
- * object, duplicate members. Reading goes on with the next physical line.
+ * object, duplicate or nameless members, more different members than there can be columns. Reading
+ * goes on with the next physical line.
  */
 enum status reader_next(struct reader *reader, struct row *ret_row,
                         struct problems *problems) MUST_USE;

@@ -21,8 +21,8 @@ struct source;
 
 /*
  * Opens `path`, or standard input for "-". The name is copied; it is what messages call the input
- * ("standard input" for "-"). STATUS_USAGE with a text in `message` when it cannot be read (missing,
- * not permitted, a directory); STATUS_NO_MEMORY.
+ * ("standard input" for "-"). STATUS_USAGE with a text in `message` when it cannot be read
+ * (missing, not permitted, a directory); STATUS_NO_MEMORY.
  */
 enum status source_open(const char *path, struct buf *message, struct source **ret_source) MUST_USE;
 

@@ -147,7 +147,8 @@ static void finish_row(struct job_row *row, const struct answer *answer)
     struct outcome outcome;
 
     outcome_judge(answer, &outcome);
-    tally_add_attempt(job->tally, answer->latency_us);
+    if (answer->state != ANSWER_NOT_SENT)
+        tally_add_attempt(job->tally, answer->latency_us);
     record_outcome(row, answer, &outcome);
     scheduler_finish(&job->scheduler, &row->task);
     give_back(row);

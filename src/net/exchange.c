@@ -201,8 +201,32 @@ enum status exchange_prepare(struct exchange *exchange, const struct exchange_op
     return code == CURLE_OK ? STATUS_OK : STATUS_NETWORK;
 }
 
-struct answer exchange_answer(const struct exchange *exchange, CURLcode code, uint64_t now_ns)
+/*
+ * Words for people. libcurl's own name times and ports where a connection fails or time runs out,
+ * so that no two are the same: then the plain reason serves better, also for counting.
+ */
+static struct span describe(struct exchange *exchange, CURLcode code, enum answer_state state)
 {
+    long os_error = 0;
+
+    if (exchange->prereq_calls > REQUESTS_PER_ATTEMPT)
+        return SPAN_LITERAL("the connection died after the request was sent");
+    if (code == CURLE_OK)
+        return SPAN_LITERAL("the answer ended");
+    if (code == CURLE_OPERATION_TIMEDOUT)
+        return state == ANSWER_NOT_SENT ? SPAN_LITERAL("time ran out before there was a connection")
+                                        : SPAN_LITERAL("time ran out before the answer was whole");
+    if (code == CURLE_COULDNT_CONNECT &&
+        curl_easy_getinfo(exchange->easy, CURLINFO_OS_ERRNO, &os_error) == CURLE_OK &&
+        os_error != 0)
+        return span_string(strerror((int)os_error));
+    return exchange->error[0] != '\0' ? span_string(exchange->error)
+                                      : span_string(curl_easy_strerror(code));
+}
+
+struct answer exchange_answer(struct exchange *exchange, CURLcode code, uint64_t now_ns)
+{
+    (void)buf_string(&exchange->body); /* puts the NUL behind it that reply_parse wants there */
     struct answer answer = {
         .state = exchange_state(exchange->prereq_calls, exchange->headers_complete),
         .http_status = exchange->headers_complete ? exchange->http_status : 0,
@@ -212,13 +236,6 @@ struct answer exchange_answer(const struct exchange *exchange, CURLcode code, ui
     };
 
     answer.hopeless = answer.state == ANSWER_NOT_SENT && exchange_is_hopeless(code);
-    if (exchange->prereq_calls > REQUESTS_PER_ATTEMPT)
-        answer.detail = SPAN_LITERAL("the connection died after the request was sent");
-    else if (code == CURLE_OK)
-        answer.detail = SPAN_LITERAL("the answer ended");
-    else if (exchange->error[0] != '\0')
-        answer.detail = span_string(exchange->error);
-    else
-        answer.detail = span_string(curl_easy_strerror(code));
+    answer.detail = describe(exchange, code, answer.state);
     return answer;
 }

@@ -43,7 +43,7 @@ enum status exchange_prepare(struct exchange *exchange, const struct exchange_op
                              const struct transport_request *request) MUST_USE;
 
 /* What the attempt came to, after libcurl ended it with `code`. Spans point into the exchange. */
-struct answer exchange_answer(const struct exchange *exchange, CURLcode code, uint64_t now_ns);
+struct answer exchange_answer(struct exchange *exchange, CURLcode code, uint64_t now_ns);
 
 /* How far an attempt came (sending.md section 2). Pure. */
 enum answer_state exchange_state(unsigned prereq_calls, bool headers_complete);

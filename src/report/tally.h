@@ -32,7 +32,7 @@ void tally_add_outcome(struct tally *tally, const struct outcome *outcome);
 /* Counts a row that was never sent since it is invalid. */
 void tally_add_invalid(struct tally *tally);
 
-/* Counts an attempt and its latency. */
+/* Counts a request that left, and its latency. */
 void tally_add_attempt(struct tally *tally, int64_t latency_us);
 
 uint64_t tally_total(const struct tally *tally);

@@ -1,0 +1,377 @@
+#include <csv.h>
+#include <inttypes.h>
+
+#include "core/text.h"
+#include "input/reader_impl.h"
+
+/*
+ * libcsv pushes: it calls back for every cell and row in the bytes that it is given. Fed slices
+ * that end behind a CR or LF, it completes at most one row a slice, which makes a pull reader of
+ * it. A slice is also bounded, so that a file without line feeds is not searched to its end for
+ * each row.
+ */
+enum {
+    SLICE_MAX = 1024,
+    CELL_BUFFER_STEP = 4096, /* libcsv's own is 128: too many reallocations for a large cell */
+};
+
+enum fault { FAULT_STRAY_QUOTE, FAULT_TEXT_BEHIND_QUOTE, FAULT_OPEN_QUOTE, FAULT_TOO_LONG };
+
+struct csv_reader {
+    struct csv_parser parser;
+    struct buf bytes;                /* the cells of the row, each with a comma behind it */
+    size_t ends[READER_COLUMNS_MAX]; /* offset of that comma for each cell */
+    size_t cell_count;               /* may be more than READER_COLUMNS_MAX */
+    size_t raw_bytes;                /* how much of the row has been fed, its line end included */
+    uint64_t row_line;               /* where the row starts */
+    bool complete;                   /* the row is; the next call starts a new one */
+    bool after_cr;                   /* the byte before was a CR: an LF ends the same line */
+    bool skipping;                   /* dropping what is left of a line behind a fault */
+    enum fault fault;                /* what STATUS_BAD_ROW from read_row means */
+    uint64_t fault_line;
+    size_t fault_column;
+};
+
+static bool start_parser(struct csv_reader *csv)
+{
+    /* Not strict, libcsv would guess at what a stray quote means. CSV_REPALL_NL makes it tell blank
+     * lines too, so that every line end outside quotes is seen. */
+    if (csv_init(&csv->parser, CSV_STRICT | CSV_STRICT_FINI | CSV_REPALL_NL) != 0)
+        return false;
+    csv_set_blk_size(&csv->parser, CELL_BUFFER_STEP);
+    return true;
+}
+
+static void start_row(struct csv_reader *csv)
+{
+    buf_clear(&csv->bytes);
+    csv->cell_count = 0;
+    csv->raw_bytes = 0;
+    csv->complete = false;
+}
+
+enum status csv_reader_new(size_t max_row_bytes, struct csv_reader **ret_csv)
+{
+    struct csv_reader *csv = calloc(1, sizeof(*csv));
+
+    if (csv == NULL)
+        return STATUS_NO_MEMORY;
+    if (!start_parser(csv)) {
+        free(csv);
+        return STATUS_NO_MEMORY;
+    }
+    /* No more than the row itself, each cell's delimiter or the line end turned into a comma. */
+    buf_init(&csv->bytes, max_row_bytes + 2);
+    *ret_csv = csv;
+    return STATUS_OK;
+}
+
+void csv_reader_free(struct csv_reader *csv)
+{
+    if (csv == NULL)
+        return;
+    csv_free(&csv->parser);
+    buf_deinit(&csv->bytes);
+    free(csv);
+}
+
+void csv_reader_reset(struct csv_reader *csv)
+{
+    csv_free(&csv->parser);
+    (void)start_parser(csv); /* it fails for a NULL argument only */
+    start_row(csv);
+    csv->after_cr = false;
+    csv->skipping = false;
+}
+
+static void on_cell(void *bytes, size_t len, void *user)
+{
+    struct csv_reader *csv = user;
+    struct buf *row = &csv->bytes;
+
+    if (!buf_reserve(row, len + 1))
+        return; /* its status tells read_row */
+    if (len > 0)
+        memcpy(row->ptr + row->len, bytes, len);
+    row->len += len;
+    if (csv->cell_count < READER_COLUMNS_MAX)
+        csv->ends[csv->cell_count] = row->len;
+    csv->cell_count++;
+    row->ptr[row->len++] = ',';
+}
+
+static void on_row(int line_end, void *user)
+{
+    struct csv_reader *csv = user;
+
+    (void)line_end;
+    csv->complete = true;
+}
+
+static struct span cell_bytes(const struct csv_reader *csv, size_t column)
+{
+    size_t at = column == 0 ? 0 : csv->ends[column - 1] + 1;
+    return span_of(csv->bytes.ptr + at, csv->ends[column] - at);
+}
+
+/* The start of the block up to and with the first line end, at most `max` bytes. */
+static struct span next_slice(struct span block, size_t max)
+{
+    size_t len = max < SLICE_MAX ? max : SLICE_MAX;
+    const char *end;
+
+    if (len > block.len)
+        len = block.len;
+    if ((end = memchr(block.ptr, '\n', len)) != NULL)
+        len = (size_t)(end - block.ptr) + 1;
+    if ((end = memchr(block.ptr, '\r', len)) != NULL)
+        len = (size_t)(end - block.ptr) + 1;
+    return span_of(block.ptr, len);
+}
+
+/* Takes a slice from the source and counts its line end; tells whether it had one. */
+static bool take_slice(struct reader *reader, struct span slice)
+{
+    struct csv_reader *csv = reader->csv;
+    char last = slice.ptr[slice.len - 1];
+    bool rest_of_crlf = csv->after_cr && slice.len == 1 && last == '\n';
+    bool line_end = last == '\n' || last == '\r';
+
+    if (line_end && !rest_of_crlf)
+        reader->line++;
+    csv->after_cr = last == '\r';
+    source_take(reader->source, slice.len);
+    return line_end;
+}
+
+/* Gives the row up: what is left of the physical line is skipped, then reading starts afresh. */
+static enum status give_up(struct reader *reader, enum fault fault, bool at_line_end)
+{
+    struct csv_reader *csv = reader->csv;
+
+    csv->fault = fault;
+    csv->fault_column = csv->cell_count;
+    csv->skipping = !at_line_end;
+    csv_free(&csv->parser);
+    (void)start_parser(csv);
+    start_row(csv);
+    return STATUS_BAD_ROW;
+}
+
+static enum status feed(struct reader *reader)
+{
+    struct csv_reader *csv = reader->csv;
+    size_t max = reader->options.max_row_bytes;
+    struct span block = source_block(reader->source);
+
+    if (csv->raw_bytes == 0) {
+        if (csv->after_cr && block.ptr[0] == '\n') {
+            (void)take_slice(reader, span_of(block.ptr, 1));
+            return STATUS_OK;
+        }
+        csv->row_line = reader->line;
+    }
+    /* One byte more than the row may have: its line end. */
+    struct span slice = next_slice(block, max - csv->raw_bytes + 1);
+    csv->fault_line = reader->line;
+    size_t parsed = csv_parse(&csv->parser, slice.ptr, slice.len, on_cell, on_row, csv);
+    if (parsed < slice.len) {
+        if (csv_error(&csv->parser) != CSV_EPARSE)
+            return STATUS_NO_MEMORY;
+        source_take(reader->source, parsed);
+        return give_up(reader, csv->parser.quoted ? FAULT_TEXT_BEHIND_QUOTE : FAULT_STRAY_QUOTE,
+                       false);
+    }
+    bool line_end = take_slice(reader, slice);
+    csv->raw_bytes += slice.len;
+    if (csv->bytes.status != STATUS_OK)
+        return STATUS_NO_MEMORY;
+    if (!csv->complete && csv->raw_bytes > max)
+        return give_up(reader, FAULT_TOO_LONG, line_end);
+    return STATUS_OK;
+}
+
+/* The end of the input ends its last row as a line end would. */
+static enum status finish(struct reader *reader)
+{
+    struct csv_reader *csv = reader->csv;
+
+    csv->fault_line = csv->row_line;
+    if (csv_fini(&csv->parser, on_cell, on_row, csv) != 0)
+        return give_up(reader, FAULT_OPEN_QUOTE, true);
+    if (csv->bytes.status != STATUS_OK)
+        return STATUS_NO_MEMORY;
+    return csv->cell_count > 0 ? STATUS_OK : STATUS_END;
+}
+
+/*
+ * Reads on until a row is complete. STATUS_BAD_ROW where it cannot be split into cells: `fault`
+ * says why. After STATUS_AGAIN the next call goes on in the middle of the row.
+ */
+static enum status read_row(struct reader *reader)
+{
+    struct csv_reader *csv = reader->csv;
+
+    if (csv->complete)
+        start_row(csv);
+    for (;;) {
+        enum status status = source_fill(reader->source);
+        if (status == STATUS_END)
+            return finish(reader);
+        if (status != STATUS_OK)
+            return status;
+        if (csv->skipping) {
+            struct span slice = next_slice(source_block(reader->source), SIZE_MAX);
+            csv->skipping = !take_slice(reader, slice);
+            continue;
+        }
+        status = feed(reader);
+        if (status != STATUS_OK)
+            return status;
+        if (csv->complete && csv->cell_count > 0)
+            return STATUS_OK;
+        if (csv->complete)
+            start_row(csv); /* the line was blank */
+    }
+}
+
+/* Adds a problem of one cell: by the column's name, or by its position where it has none (yet). */
+static void add_cell_problem(const struct reader *reader, struct problems *problems,
+                             enum problem_code code, size_t column, struct span value,
+                             const char *what)
+{
+    if (column < reader->column_count)
+        problem_add(problems, code, reader->columns[column], value, "%s", what);
+    else
+        problem_add(problems, code, SPAN_LITERAL(""), value, "column %zu %s", column + 1, what);
+}
+
+static void add_fault(const struct reader *reader, struct problems *problems)
+{
+    static const char *const texts[] = {
+        [FAULT_STRAY_QUOTE] = "has a quote inside, but does not start with one",
+        [FAULT_TEXT_BEHIND_QUOTE] = "goes on behind its closing quote",
+        [FAULT_OPEN_QUOTE] = "has a quote that is never closed",
+    };
+    const struct csv_reader *csv = reader->csv;
+
+    if (csv->fault == FAULT_TOO_LONG) {
+        problem_add(problems, PROBLEM_ROW_SIZE, SPAN_LITERAL(""), SPAN_LITERAL(""),
+                    "the row that starts on line %" PRIu64 " is longer than %zu bytes: is there a "
+                    "quote that is never closed?",
+                    csv->row_line, reader->options.max_row_bytes);
+        return;
+    }
+    char text[128];
+    if (csv->fault == FAULT_OPEN_QUOTE || csv->fault_line != csv->row_line)
+        (void)snprintf(text, sizeof(text), "%s; the row starts on line %" PRIu64, texts[csv->fault],
+                       csv->row_line);
+    else
+        (void)snprintf(text, sizeof(text), "%s", texts[csv->fault]);
+    add_cell_problem(reader, problems, PROBLEM_QUOTE, csv->fault_column, SPAN_LITERAL(""), text);
+    if (problems->count > 0)
+        problems->items[problems->count - 1].line = csv->fault_line;
+}
+
+/* Checks what is true of any cell's bytes. The commas between the cells keep them apart here. */
+static void check_bytes(const struct reader *reader, struct problems *problems)
+{
+    const struct csv_reader *csv = reader->csv;
+    struct span all = buf_span(&csv->bytes);
+    bool has_nul = memchr(all.ptr, '\0', all.len) != NULL;
+    bool is_utf8 = text_is_utf8(all);
+
+    if (!has_nul && is_utf8)
+        return;
+    for (size_t i = 0; i < csv->cell_count && i < READER_COLUMNS_MAX; i++) {
+        struct span cell = cell_bytes(csv, i);
+        if (memchr(cell.ptr, '\0', cell.len) != NULL)
+            add_cell_problem(reader, problems, PROBLEM_NUL, i, cell, "holds a NUL byte");
+        if (!text_is_utf8(cell))
+            add_cell_problem(reader, problems, PROBLEM_UTF8, i, cell, "is not UTF-8");
+    }
+}
+
+static void check_names(const struct reader *reader, struct problems *problems)
+{
+    const struct csv_reader *csv = reader->csv;
+
+    if (csv->cell_count > READER_COLUMNS_MAX) {
+        problem_add(problems, PROBLEM_COLUMN, SPAN_LITERAL(""), SPAN_LITERAL(""),
+                    "the header has %zu columns, more than %d", csv->cell_count,
+                    READER_COLUMNS_MAX);
+        return;
+    }
+    for (size_t i = 0; i < csv->cell_count; i++) {
+        struct span name = cell_bytes(csv, i);
+        if (name.len == 0) {
+            add_cell_problem(reader, problems, PROBLEM_COLUMN, i, name, "has no name");
+            continue;
+        }
+        if (name.len > READER_COLUMN_NAME_MAX)
+            problem_add(problems, PROBLEM_COLUMN, SPAN_LITERAL(""), name,
+                        "the name of column %zu is longer than %d bytes", i + 1,
+                        READER_COLUMN_NAME_MAX);
+        size_t first = 0;
+        while (!span_equal(cell_bytes(csv, first), name))
+            first++;
+        if (first < i)
+            problem_add(problems, PROBLEM_DUPLICATE, name, SPAN_LITERAL(""),
+                        "columns %zu and %zu have the same name", first + 1, i + 1);
+    }
+}
+
+enum status csv_reader_header(struct reader *reader, struct problems *problems)
+{
+    struct csv_reader *csv = reader->csv;
+    enum status status = read_row(reader);
+
+    if (status != STATUS_OK && status != STATUS_BAD_ROW)
+        return status;
+    problems_clear(problems, 0, csv->row_line);
+    if (status == STATUS_BAD_ROW) {
+        add_fault(reader, problems);
+        return STATUS_BAD_INPUT;
+    }
+    check_bytes(reader, problems);
+    check_names(reader, problems);
+    if (problems->error_count > 0)
+        return STATUS_BAD_INPUT;
+    for (size_t i = 0; i < csv->cell_count; i++) {
+        status = reader_add_column(reader, cell_bytes(csv, i));
+        if (status != STATUS_OK)
+            return status;
+    }
+    return STATUS_OK;
+}
+
+static void set_cells(struct reader *reader)
+{
+    for (size_t i = 0; i < reader->column_count; i++) {
+        struct span text = cell_bytes(reader->csv, i);
+        reader->cells[i] =
+            (struct cell){.kind = text.len > 0 ? CELL_TEXT : CELL_ABSENT, .text = text};
+    }
+}
+
+enum status csv_reader_next(struct reader *reader, struct row *ret_row, struct problems *problems)
+{
+    struct csv_reader *csv = reader->csv;
+    enum status status = read_row(reader);
+
+    if (status != STATUS_OK && status != STATUS_BAD_ROW)
+        return status;
+    reader_begin_row(reader, csv->row_line, problems);
+    if (status == STATUS_BAD_ROW) {
+        add_fault(reader, problems);
+        return reader_end_row(reader, problems, ret_row);
+    }
+    check_bytes(reader, problems);
+    if (csv->cell_count != reader->column_count)
+        problem_add(problems, PROBLEM_CELLS, SPAN_LITERAL(""), SPAN_LITERAL(""),
+                    "has %zu cell%s, the header has %zu", csv->cell_count,
+                    csv->cell_count == 1 ? "" : "s", reader->column_count);
+    else
+        set_cells(reader);
+    return reader_end_row(reader, problems, ret_row);
+}

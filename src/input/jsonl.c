@@ -1,0 +1,335 @@
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <unistr.h>
+
+#include "core/jsonlex.h"
+#include "core/text.h"
+#include "input/reader_impl.h"
+
+#define ONE_PER_LINE "JSONL wants one object per line"
+
+struct jsonl_reader {
+    struct buf partial; /* a line that does not lie within one block */
+    bool partial_used;  /* it was handed on: the next call starts a new one */
+    bool skipping;      /* dropping what is left of a line that is too long */
+    uint64_t row_line;  /* the line that was read last */
+    cJSON *tree;        /* of the last row, which points into it */
+    struct span members[READER_COLUMNS_MAX];
+    size_t order[READER_COLUMNS_MAX]; /* the column of the n-th member of the last row */
+};
+
+enum status jsonl_reader_new(size_t max_row_bytes, struct jsonl_reader **ret_jsonl)
+{
+    struct jsonl_reader *jsonl = calloc(1, sizeof(*jsonl));
+
+    if (jsonl == NULL)
+        return STATUS_NO_MEMORY;
+    buf_init(&jsonl->partial, max_row_bytes + 1);
+    *ret_jsonl = jsonl;
+    return STATUS_OK;
+}
+
+void jsonl_reader_reset(struct jsonl_reader *jsonl)
+{
+    buf_clear(&jsonl->partial);
+    jsonl->partial_used = false;
+    jsonl->skipping = false;
+    cJSON_Delete(jsonl->tree);
+    jsonl->tree = NULL;
+}
+
+void jsonl_reader_free(struct jsonl_reader *jsonl)
+{
+    if (jsonl == NULL)
+        return;
+    jsonl_reader_reset(jsonl);
+    buf_deinit(&jsonl->partial);
+    free(jsonl);
+}
+
+/* How many blanks the text starts with. */
+static size_t count_blanks(struct span text)
+{
+    size_t count = 0;
+
+    while (count < text.len &&
+           (text.ptr[count] == ' ' || text.ptr[count] == '\t' || text.ptr[count] == '\r'))
+        count++;
+    return count;
+}
+
+static bool is_blank(struct span text)
+{
+    return count_blanks(text) == text.len;
+}
+
+/* Takes the bytes up to and with the line feed at `line_feed`, or all where that is NULL. */
+static void take_line(struct reader *reader, struct span block, const char *line_feed)
+{
+    struct jsonl_reader *jsonl = reader->jsonl;
+
+    jsonl->row_line = reader->line;
+    if (line_feed != NULL)
+        reader->line++;
+    source_take(reader->source,
+                line_feed != NULL ? (size_t)(line_feed - block.ptr) + 1 : block.len);
+}
+
+/* The line as it was put together, with a NUL behind it: cJSON may look at the byte there. */
+static enum status use_partial(struct jsonl_reader *jsonl, struct span *ret_line)
+{
+    buf_add_char(&jsonl->partial, '\0');
+    if (jsonl->partial.status != STATUS_OK)
+        return jsonl->partial.status;
+    jsonl->partial_used = true;
+    *ret_line = span_of(jsonl->partial.ptr, jsonl->partial.len - 1);
+    return STATUS_OK;
+}
+
+/*
+ * The next line without its line feed, in memory that has one more byte; valid until the next call.
+ * STATUS_TOO_BIG for a line that is longer than a row may be; the next call skips the rest of it.
+ */
+static enum status read_line(struct reader *reader, struct span *ret_line)
+{
+    struct jsonl_reader *jsonl = reader->jsonl;
+    enum status status;
+
+    if (jsonl->partial_used)
+        buf_clear(&jsonl->partial);
+    jsonl->partial_used = false;
+    while ((status = source_fill(reader->source)) == STATUS_OK) {
+        struct span block = source_block(reader->source);
+        const char *line_feed = memchr(block.ptr, '\n', block.len);
+        size_t len = line_feed != NULL ? (size_t)(line_feed - block.ptr) : block.len;
+        take_line(reader, block, line_feed);
+        if (jsonl->skipping) {
+            jsonl->skipping = line_feed == NULL;
+            continue;
+        }
+        if (len > reader->options.max_row_bytes - jsonl->partial.len) {
+            jsonl->skipping = line_feed == NULL;
+            buf_clear(&jsonl->partial);
+            return STATUS_TOO_BIG;
+        }
+        if (line_feed != NULL && jsonl->partial.len == 0) {
+            *ret_line = span_of(block.ptr, len);
+            return STATUS_OK;
+        }
+        buf_add_bytes(&jsonl->partial, block.ptr, len);
+        if (jsonl->partial.status != STATUS_OK)
+            return jsonl->partial.status;
+        if (line_feed != NULL)
+            return use_partial(jsonl, ret_line);
+    }
+    if (status == STATUS_END && jsonl->partial.len > 0)
+        return use_partial(jsonl, ret_line);
+    return status;
+}
+
+/* Takes blank lines, to tell whether there is anything else: STATUS_END when there is not. */
+enum status jsonl_reader_header(struct reader *reader, struct problems *problems)
+{
+    size_t blanks = 0; /* at the start of a line that is not wholly there yet */
+
+    (void)problems;
+    for (;;) {
+        enum status status = source_fill_to(reader->source, blanks + 1);
+        if (status == STATUS_TOO_BIG) /* so many that we leave it to the first row */
+            return STATUS_OK;
+        if (status != STATUS_OK)
+            return status;
+        struct span block = source_block(reader->source);
+        const char *line_feed = memchr(block.ptr, '\n', block.len);
+        size_t len = line_feed != NULL ? (size_t)(line_feed - block.ptr) : block.len;
+        if (!is_blank(span_of(block.ptr, len)))
+            return STATUS_OK;
+        if (line_feed != NULL)
+            take_line(reader, block, line_feed);
+        blanks = line_feed != NULL ? 0 : block.len;
+    }
+}
+
+static void add_json_problem(struct problems *problems, enum problem_code code, struct span line,
+                             size_t at, const char *what, const char *hint)
+{
+    problem_add(problems, code, SPAN_LITERAL(""), span_skip(line, at), "byte %zu: %s%s%s", at + 1,
+                what, hint[0] != '\0' ? "; " : "", hint);
+}
+
+static void check_bytes(struct span line, struct problems *problems)
+{
+    const char *nul = memchr(line.ptr, '\0', line.len);
+    if (nul != NULL)
+        add_json_problem(problems, PROBLEM_NUL, line, (size_t)(nul - line.ptr), "a NUL byte", "");
+    if (text_is_utf8(line))
+        return;
+    const uint8_t *text = (const uint8_t *)line.ptr;
+    const uint8_t *bad = u8_check(text, line.len);
+    if (bad != NULL)
+        add_json_problem(problems, PROBLEM_UTF8, line, (size_t)(bad - text), "not UTF-8", "");
+}
+
+static void check_tokens(struct jsonlex *lex, struct span line, struct problems *problems)
+{
+    size_t first = count_blanks(line);
+
+    if (line.ptr[first] != '{') {
+        add_json_problem(problems, PROBLEM_JSON, line, first, "not an object", ONE_PER_LINE);
+        return;
+    }
+    if (jsonlex_scan(lex, line) != STATUS_OK)
+        add_json_problem(problems, PROBLEM_JSON, line, lex->error_at, lex->error,
+                         lex->error_at == line.len ? ONE_PER_LINE : "");
+    else if (lex->nul_escape)
+        problem_add(problems, PROBLEM_NUL, SPAN_LITERAL(""), line, "a string holds \\u0000");
+}
+
+/* Sets jsonl->tree, unless the line is not one JSON value: then there is a problem. */
+static enum status parse(struct jsonl_reader *jsonl, struct span line, struct problems *problems)
+{
+    const char *end = line.ptr;
+
+    errno = 0; /* cJSON does not tell bad text from a want of memory, malloc does */
+    jsonl->tree = cJSON_ParseWithLengthOpts(line.ptr, line.len, &end, false);
+    size_t at = (size_t)(end - line.ptr);
+    if (jsonl->tree == NULL && errno == ENOMEM)
+        return STATUS_NO_MEMORY;
+    if (jsonl->tree == NULL) {
+        add_json_problem(problems, PROBLEM_JSON, line, at, "not valid JSON", "");
+        return STATUS_OK;
+    }
+    at += count_blanks(span_skip(line, at));
+    if (at < line.len)
+        add_json_problem(problems, PROBLEM_JSON, line, at, "text behind the object", ONE_PER_LINE);
+    return STATUS_OK;
+}
+
+static struct cell cell_of(const cJSON *item, struct span text)
+{
+    switch (item->type & 0xff) {
+    case cJSON_String:
+        return (struct cell){CELL_STRING, span_string(item->valuestring)};
+    case cJSON_Number:
+        return (struct cell){CELL_NUMBER, text};
+    case cJSON_True:
+    case cJSON_False:
+        return (struct cell){CELL_BOOL, text};
+    case cJSON_NULL:
+        return (struct cell){CELL_NULL, text};
+    default:
+        return (struct cell){CELL_JSON, text};
+    }
+}
+
+/* The column of the n-th member: most rows have the members of the row before, in its order. */
+static enum status find_column(struct reader *reader, size_t n, struct span name,
+                               size_t *ret_column)
+{
+    size_t column = reader->jsonl->order[n];
+
+    if (column >= reader->column_count || !span_equal(reader->columns[column], name)) {
+        column = 0;
+        while (column < reader->column_count && !span_equal(reader->columns[column], name))
+            column++;
+    }
+    if (column == reader->column_count) {
+        enum status status = reader_add_column(reader, name);
+        if (status != STATUS_OK)
+            return status;
+    }
+    reader->jsonl->order[n] = column;
+    *ret_column = column;
+    return STATUS_OK;
+}
+
+static enum status set_cell(struct reader *reader, size_t n, const cJSON *item,
+                            struct problems *problems)
+{
+    struct span name = span_string(item->string);
+    struct span text = reader->jsonl->members[n];
+    size_t column;
+
+    if (name.len == 0) {
+        problem_add(problems, PROBLEM_COLUMN, name, text, "member %zu has no name", n + 1);
+        return STATUS_OK;
+    }
+    enum status status = find_column(reader, n, name, &column);
+    if (status == STATUS_TOO_BIG && name.len > READER_COLUMN_NAME_MAX)
+        problem_add(problems, PROBLEM_COLUMN, SPAN_LITERAL(""), name,
+                    "the name of member %zu is longer than %d bytes", n + 1,
+                    READER_COLUMN_NAME_MAX);
+    else if (status == STATUS_TOO_BIG)
+        problem_add(problems, PROBLEM_COLUMN, name, text,
+                    "with it, the input has more than %d different members", READER_COLUMNS_MAX);
+    else if (status != STATUS_OK)
+        return status;
+    else if (reader->cells[column].kind != CELL_ABSENT)
+        problem_add(problems, PROBLEM_DUPLICATE, name, text, "member %zu repeats an earlier one",
+                    n + 1);
+    else
+        reader->cells[column] = cell_of(item, text);
+    return STATUS_OK;
+}
+
+static enum status set_cells(struct reader *reader, const struct jsonlex *lex,
+                             struct problems *problems)
+{
+    if (lex->member_count > READER_COLUMNS_MAX) {
+        problem_add(problems, PROBLEM_COLUMN, SPAN_LITERAL(""), SPAN_LITERAL(""),
+                    "has %zu members, more than %d", lex->member_count, READER_COLUMNS_MAX);
+        return STATUS_OK;
+    }
+    for (size_t i = 0; i < reader->column_count; i++)
+        reader->cells[i] = (struct cell){.kind = CELL_ABSENT};
+    const cJSON *item = reader->jsonl->tree->child;
+    for (size_t n = 0; n < lex->member_count && item != NULL; n++, item = item->next) {
+        enum status status = set_cell(reader, n, item, problems);
+        if (status != STATUS_OK)
+            return status;
+    }
+    return STATUS_OK;
+}
+
+/* Adds what is wrong with the line to the problems; sets the cells where nothing is. */
+static enum status read_object(struct reader *reader, struct span line, struct problems *problems)
+{
+    struct jsonl_reader *jsonl = reader->jsonl;
+    size_t known = reader->column_count;
+    struct jsonlex lex = {.members = jsonl->members, .members_max = READER_COLUMNS_MAX};
+
+    check_bytes(line, problems);
+    if (problems->error_count == 0)
+        check_tokens(&lex, line, problems);
+    if (problems->error_count > 0)
+        return STATUS_OK;
+    enum status status = parse(jsonl, line, problems);
+    if (status == STATUS_OK && problems->error_count == 0)
+        status = set_cells(reader, &lex, problems);
+    if (problems->error_count > 0)
+        reader_drop_columns(reader, known); /* a bad row brings no columns */
+    return status;
+}
+
+enum status jsonl_reader_next(struct reader *reader, struct row *ret_row, struct problems *problems)
+{
+    struct jsonl_reader *jsonl = reader->jsonl;
+    struct span line = SPAN_LITERAL("");
+    enum status status;
+
+    cJSON_Delete(jsonl->tree);
+    jsonl->tree = NULL;
+    do
+        status = read_line(reader, &line);
+    while (status == STATUS_OK && is_blank(line));
+    if (status != STATUS_OK && status != STATUS_TOO_BIG)
+        return status;
+    reader_begin_row(reader, jsonl->row_line, problems);
+    if (status == STATUS_TOO_BIG) {
+        problem_add(problems, PROBLEM_ROW_SIZE, SPAN_LITERAL(""), SPAN_LITERAL(""),
+                    "the line is longer than %zu bytes", reader->options.max_row_bytes);
+        return reader_end_row(reader, problems, ret_row);
+    }
+    status = read_object(reader, line, problems);
+    return status == STATUS_OK ? reader_end_row(reader, problems, ret_row) : status;
+}

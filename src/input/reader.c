@@ -1,0 +1,204 @@
+#include "input/reader.h"
+
+#include <assert.h>
+#include <strings.h>
+
+#include "input/reader_impl.h"
+
+bool reader_format_of(const char *path, enum input_format *ret_format)
+{
+    static const struct {
+        const char *extension;
+        enum input_format format;
+    } formats[] = {{".csv", INPUT_CSV}, {".jsonl", INPUT_JSONL}, {".ndjson", INPUT_JSONL}};
+    const char *slash = strrchr(path, '/');
+    const char *dot = strrchr(slash != NULL ? slash : path, '.');
+
+    for (size_t i = 0; dot != NULL && i < ARRAY_LENGTH(formats); i++) {
+        if (strcasecmp(dot, formats[i].extension) == 0) {
+            *ret_format = formats[i].format;
+            return true;
+        }
+    }
+    return false;
+}
+
+enum status reader_open(struct source *source, const struct reader_options *options,
+                        struct reader **ret_reader)
+{
+    struct reader *reader = calloc(1, sizeof(*reader));
+
+    if (reader == NULL)
+        return STATUS_NO_MEMORY;
+    reader->source = source;
+    reader->options = *options;
+    if (reader->options.max_row_bytes > SIZE_MAX / 4) /* so that sums with it do not overflow */
+        reader->options.max_row_bytes = SIZE_MAX / 4;
+    reader->line = 1;
+    enum status status = options->format == INPUT_CSV
+                             ? csv_reader_new(reader->options.max_row_bytes, &reader->csv)
+                             : jsonl_reader_new(reader->options.max_row_bytes, &reader->jsonl);
+    if (status != STATUS_OK) {
+        free(reader);
+        return status;
+    }
+    *ret_reader = reader;
+    return STATUS_OK;
+}
+
+void reader_close(struct reader *reader)
+{
+    if (reader == NULL)
+        return;
+    csv_reader_free(reader->csv);
+    jsonl_reader_free(reader->jsonl);
+    reader_drop_columns(reader, 0);
+    free(reader);
+}
+
+void reader_reset(struct reader *reader)
+{
+    if (reader->csv != NULL)
+        csv_reader_reset(reader->csv);
+    if (reader->jsonl != NULL)
+        jsonl_reader_reset(reader->jsonl);
+    reader_drop_columns(reader, 0);
+    reader->started = false;
+    reader->has_header = false;
+    reader->line = 1;
+    reader->row_number = 0;
+}
+
+struct mark {
+    const char *bytes;
+    size_t len;
+    const char *encoding; /* NULL for the one that we read */
+};
+
+/* Longer marks first: UTF-32LE starts as UTF-16LE does. */
+static const struct mark marks[] = {
+    {"\xff\xfe\0\0", 4, "UTF-32 (little-endian)"},
+    {"\0\0\xfe\xff", 4, "UTF-32 (big-endian)"},
+    {"\xef\xbb\xbf", 3, NULL},
+    {"\xff\xfe", 2, "UTF-16 (little-endian)"},
+    {"\xfe\xff", 2, "UTF-16 (big-endian)"},
+};
+
+/*
+ * Reads as many bytes as it takes to tell which mark the input starts with, if any, and no more: a
+ * pipe may give its first line long before its second.
+ */
+static enum status find_mark(struct source *source, const struct mark **ret_mark)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(marks); i++) {
+        const struct mark *mark = &marks[i];
+        size_t same = 0;
+        while (same < mark->len) {
+            enum status status = source_fill_to(source, same + 1);
+            if (status == STATUS_END)
+                break;
+            if (status != STATUS_OK)
+                return status;
+            if (source_block(source).ptr[same] != mark->bytes[same])
+                break;
+            same++;
+        }
+        if (same == mark->len) {
+            *ret_mark = mark;
+            return STATUS_OK;
+        }
+    }
+    *ret_mark = NULL;
+    return STATUS_OK;
+}
+
+static enum status start(struct reader *reader, struct problems *problems)
+{
+    const struct mark *mark;
+    enum status status = find_mark(reader->source, &mark);
+
+    if (status != STATUS_OK)
+        return status;
+    if (mark != NULL && mark->encoding != NULL) {
+        problem_add(problems, PROBLEM_ENCODING, SPAN_LITERAL(""), SPAN_LITERAL(""),
+                    "the file is %s, not UTF-8", mark->encoding);
+        return STATUS_BAD_INPUT;
+    }
+    if (mark != NULL)
+        source_take(reader->source, mark->len);
+    reader->started = true;
+    return STATUS_OK;
+}
+
+enum status reader_header(struct reader *reader, struct problems *problems)
+{
+    problems_clear(problems, 0, 1);
+    if (!reader->started) {
+        enum status status = start(reader, problems);
+        if (status != STATUS_OK)
+            return status;
+    }
+    enum status status = reader->csv != NULL ? csv_reader_header(reader, problems)
+                                             : jsonl_reader_header(reader, problems);
+    reader->has_header = status == STATUS_OK;
+    if (status != STATUS_END)
+        return status;
+    problem_add(problems, PROBLEM_EMPTY, SPAN_LITERAL(""), SPAN_LITERAL(""), "the file is empty");
+    return STATUS_BAD_INPUT;
+}
+
+size_t reader_column_count(const struct reader *reader)
+{
+    return reader->column_count;
+}
+
+struct span reader_column_name(const struct reader *reader, size_t column)
+{
+    return reader->columns[column];
+}
+
+enum status reader_next(struct reader *reader, struct row *ret_row, struct problems *problems)
+{
+    assert(reader->has_header);
+    return reader->csv != NULL ? csv_reader_next(reader, ret_row, problems)
+                               : jsonl_reader_next(reader, ret_row, problems);
+}
+
+enum status reader_add_column(struct reader *reader, struct span name)
+{
+    if (reader->column_count == READER_COLUMNS_MAX || name.len > READER_COLUMN_NAME_MAX)
+        return STATUS_TOO_BIG;
+    char *copy = malloc(name.len + 1);
+    if (copy == NULL)
+        return STATUS_NO_MEMORY;
+    if (name.len > 0)
+        memcpy(copy, name.ptr, name.len);
+    copy[name.len] = '\0';
+    reader->columns[reader->column_count] = span_of(copy, name.len);
+    reader->cells[reader->column_count] = (struct cell){.kind = CELL_ABSENT};
+    reader->column_count++;
+    return STATUS_OK;
+}
+
+void reader_drop_columns(struct reader *reader, size_t count)
+{
+    while (reader->column_count > count)
+        free((char *)reader->columns[--reader->column_count].ptr);
+}
+
+void reader_begin_row(struct reader *reader, uint64_t line, struct problems *problems)
+{
+    reader->row_number++;
+    problems_clear(problems, reader->row_number, line);
+}
+
+enum status reader_end_row(const struct reader *reader, const struct problems *problems,
+                           struct row *ret_row)
+{
+    *ret_row = (struct row){.number = reader->row_number, .line = problems->line};
+    if (problems->error_count > 0)
+        return STATUS_BAD_ROW;
+    ret_row->cells = reader->cells;
+    ret_row->cell_count = reader->column_count;
+    return STATUS_OK;
+}

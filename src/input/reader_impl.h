@@ -1,0 +1,58 @@
+/*
+ * What reader.c, csv.c and jsonl.c share; nobody else includes it. reader.c owns the struct and
+ * what both formats need, each format owns its own state behind a pointer.
+ */
+#ifndef NB_INPUT_READER_IMPL_H
+#define NB_INPUT_READER_IMPL_H
+
+#include "input/reader.h"
+
+struct csv_reader;
+struct jsonl_reader;
+
+struct reader {
+    struct source *source;
+    struct reader_options options;
+    struct csv_reader *csv; /* one of the two, by options.format */
+    struct jsonl_reader *jsonl;
+    bool started;                            /* the byte order mark has been looked for */
+    bool has_header;                         /* reader_header is done */
+    uint64_t line;                           /* the physical line that the next byte belongs to */
+    uint64_t row_number;                     /* of the last row that was handed on */
+    struct span columns[READER_COLUMNS_MAX]; /* the names, each in memory of its own */
+    size_t column_count;
+    struct cell cells[READER_COLUMNS_MAX]; /* of the last row */
+};
+
+/*
+ * Appends a column with a copy of the name and an absent cell. STATUS_TOO_BIG when there are
+ * READER_COLUMNS_MAX already or the name is longer than READER_COLUMN_NAME_MAX, STATUS_NO_MEMORY.
+ */
+enum status reader_add_column(struct reader *reader, struct span name) MUST_USE;
+
+/* Forgets the columns from `count` on. */
+void reader_drop_columns(struct reader *reader, size_t count);
+
+/* Counts a row and clears `problems` for it; then, by whether there are problems, sets the row and
+ * gives STATUS_OK or STATUS_BAD_ROW. */
+void reader_begin_row(struct reader *reader, uint64_t line, struct problems *problems);
+enum status reader_end_row(const struct reader *reader, const struct problems *problems,
+                           struct row *ret_row) MUST_USE;
+
+/* As the reader_… functions of the same name; _header and _next are called behind the byte order
+ * mark. */
+enum status csv_reader_new(size_t max_row_bytes, struct csv_reader **ret_csv) MUST_USE;
+void csv_reader_free(struct csv_reader *csv);
+void csv_reader_reset(struct csv_reader *csv);
+enum status csv_reader_header(struct reader *reader, struct problems *problems) MUST_USE;
+enum status csv_reader_next(struct reader *reader, struct row *ret_row,
+                            struct problems *problems) MUST_USE;
+
+enum status jsonl_reader_new(size_t max_row_bytes, struct jsonl_reader **ret_jsonl) MUST_USE;
+void jsonl_reader_free(struct jsonl_reader *jsonl);
+void jsonl_reader_reset(struct jsonl_reader *jsonl);
+enum status jsonl_reader_header(struct reader *reader, struct problems *problems) MUST_USE;
+enum status jsonl_reader_next(struct reader *reader, struct row *ret_row,
+                              struct problems *problems) MUST_USE;
+
+#endif

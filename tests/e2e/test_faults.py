@@ -1,0 +1,342 @@
+"""A peer that misbehaves, and what the rows are called. The oracle is the peer's own count."""
+import collections
+
+import pytest
+from conftest import UNGUARDED, imei, read_results
+from peers import success
+
+
+def run_against(nbatch, peer, path, *options, **keywords):
+    out = path.with_suffix(".out.csv")
+    done = nbatch("run", path, "--endpoint", peer.url, "-o", out, *options, **keywords)
+    return done, read_results(out) if out.exists() else []
+
+
+def processed_imeis(peer):
+    return [request.target.split("imei=")[1].split("&")[0] for request in peer.processed]
+
+
+def assert_honest(rows, peer, expected_rows):
+    """One result per row; nothing the peer processed is called anything but accepted or in_doubt; nothing twice."""
+    assert sorted(int(row["row"]) for row in rows) == list(range(1, expected_rows + 1))
+    processed = collections.Counter(processed_imeis(peer))
+    assert max(processed.values(), default=0) <= 1, "a command was processed twice"
+    for row in rows:
+        if row["status"] in ("failed", "rejected", "invalid"):
+            assert processed[row["imei"]] == 0, f"processed, and called {row['status']}"
+        if row["status"] == "accepted":
+            assert processed[row["imei"]] == 1
+            assert row["uuid"]
+
+
+# Each fault is what the peer does with a request, whether it has processed it by then, and what the row must be.
+def close_unread(connection):
+    connection.close()
+
+
+def fault_close(connection, request):
+    connection.close()
+
+
+def fault_close_after(connection, request):
+    connection.process(request)
+    connection.close()
+
+
+def fault_reset(connection, request):
+    connection.reset()
+
+
+def fault_reset_after(connection, request):
+    connection.process(request)
+    connection.reset()
+
+
+def fault_silent_after(connection, request):
+    connection.process(request)
+    connection.hold()
+
+
+def fault_cut_status_line(connection, request):
+    connection.process(request)
+    connection.send(b"HTTP/1.1 20")
+    connection.close()
+
+
+def fault_cut_headers(connection, request):
+    connection.process(request)
+    connection.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Le")
+    connection.close()
+
+
+def fault_headers_only(connection, request):
+    connection.process(request)
+    connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 80\r\n\r\n")
+    connection.close()
+
+
+def fault_cut_body(connection, request):
+    body = success(connection.process(request))
+    connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:20])
+    connection.close()
+
+
+def fault_cut_close_delimited(connection, request):
+    body = success(connection.process(request))
+    connection.send(b"HTTP/1.1 200 OK\r\n\r\n" + body[:20])
+    connection.close()
+
+
+def fault_cut_chunk(connection, request):
+    body = success(connection.process(request))
+    connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n" % len(body) + body[:20])
+    connection.close()
+
+
+def fault_bad_chunk_size(connection, request):
+    connection.process(request)
+    connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n0\r\n\r\n")
+    connection.close()
+
+
+def fault_garbage_not_http(connection, request):
+    connection.process(request)
+    connection.send(b"\x00\x01\x02 this is no HTTP at all\r\n\r\n")
+    connection.close()
+
+
+def fault_garbage_body(connection, request):
+    connection.process(request)
+    connection.reply(b"<html>ok</html>")
+
+
+def fault_no_uuid(connection, request):
+    connection.process(request)
+    connection.reply(b'{"errno":0,"error":"succ"}')
+
+
+def fault_empty_body(connection, request):
+    connection.process(request)
+    connection.reply(b"")
+
+
+def fault_huge_body(connection, request):
+    connection.process(request)
+    connection.reply(b" " * 200_000)
+
+
+def fault_endless_headers(connection, request):
+    connection.process(request)
+    connection.send(b"HTTP/1.1 200 OK\r\n" + b"X-Filler: " + b"x" * 1000 + b"\r\n")
+    while connection.send((b"X-Filler: " + b"x" * 1000 + b"\r\n") * 100):
+        pass
+
+
+def fault_two_answers(connection, request):
+    body = success(connection.process(request))
+    connection.reply(body)
+    connection.reply(body)
+
+
+def fault_interim_then_cut(connection, request):
+    connection.process(request)
+    connection.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+    connection.close()
+
+
+def fault_redirect(connection, request):
+    connection.reply(b"", "307 Temporary Redirect", ["Location: http://127.0.0.1:9/nbiot/offline"])
+
+
+def fault_401(connection, request):
+    connection.reply(b"", "401 Unauthorized", ["WWW-Authenticate: Basic realm=x"])
+
+
+def fault_403_errno(connection, request):
+    connection.reply(b'{"errno":1,"error":"auth failed"}', "403 Forbidden")
+
+
+def fault_404(connection, request):
+    connection.reply(b"not here", "404 Not Found")
+
+
+def fault_413_unread(connection, request):
+    connection.reply(b"too large", "413 Payload Too Large", ["Connection: close"])
+    connection.close()
+
+
+def fault_417(connection, request):
+    connection.reply(b"", "417 Expectation Failed")
+
+
+def fault_429(connection, request):
+    connection.reply(b"", "429 Too Many Requests", ["Retry-After: 1"])
+
+
+def fault_500(connection, request):
+    connection.process(request)
+    connection.reply(b"oops", "500 Internal Server Error")
+
+
+def fault_502(connection, request):
+    connection.process(request)
+    connection.reply(b"", "502 Bad Gateway")
+
+
+def fault_503(connection, request):
+    connection.process(request)
+    connection.reply(b"", "503 Service Unavailable")
+
+
+def fault_503_retry_after(connection, request):
+    connection.reply(b"", "503 Service Unavailable", ["Retry-After: 1"])
+
+
+def fault_504(connection, request):
+    connection.process(request)
+    connection.reply(b"", "504 Gateway Timeout")
+
+
+def fault_status_999(connection, request):
+    connection.process(request)
+    connection.reply(success("x"), "999 What")
+
+
+def fault_errno_5006(connection, request):
+    connection.reply(b'{"errno":5006,"error":"system logic limit"}')
+
+
+def fault_errno_7(connection, request):
+    connection.reply(b'{"errno":7,"error":"service internal error"}')
+
+
+EXPECTED = {
+    fault_close: "in_doubt", fault_close_after: "in_doubt", fault_reset: "in_doubt", fault_reset_after: "in_doubt",
+    fault_silent_after: "in_doubt", fault_cut_status_line: "in_doubt", fault_cut_headers: "in_doubt",
+    fault_headers_only: "in_doubt", fault_cut_body: "in_doubt", fault_cut_close_delimited: "in_doubt",
+    fault_cut_chunk: "in_doubt", fault_bad_chunk_size: "in_doubt", fault_garbage_not_http: "in_doubt",
+    fault_garbage_body: "in_doubt", fault_no_uuid: "in_doubt", fault_empty_body: "in_doubt",
+    fault_huge_body: "in_doubt", fault_endless_headers: "in_doubt", fault_two_answers: "accepted",
+    fault_interim_then_cut: "in_doubt", fault_redirect: "failed", fault_401: "failed", fault_403_errno: "rejected",
+    fault_404: "failed", fault_413_unread: "failed", fault_417: "failed", fault_429: "failed",
+    fault_500: "in_doubt", fault_502: "in_doubt", fault_503: "in_doubt", fault_503_retry_after: "failed",
+    fault_504: "in_doubt", fault_status_999: "in_doubt", fault_errno_5006: "rejected", fault_errno_7: "rejected",
+}
+
+EXIT = {"accepted": 0, "rejected": 1, "failed": 1, "in_doubt": 6}
+
+
+@pytest.mark.parametrize("fault", EXPECTED, ids=lambda f: f.__name__.removeprefix("fault_"))
+@pytest.mark.parametrize("reused", [False, True], ids=["first", "reused"])
+def test_fault_on_first_and_reused_connection_is_called_by_its_name(nbatch, fleet, raw_peer, fault, reused):
+    """The fault strikes row 1 of a connection, or row 2 of one that has just answered row 1."""
+    victim = imei(2 if reused else 1)
+
+    def script(connection, number):
+        while request := connection.read_request():
+            if victim in request.target:
+                fault(connection, request)
+                return
+            if not connection.accept(request):
+                return
+
+    peer = raw_peer(script)
+    done, rows = run_against(nbatch, peer, fleet(4), "-c", "1", "--request-timeout", "1s")
+    by_imei = {row["imei"]: row for row in rows}
+    expected = EXPECTED[fault]
+    assert by_imei[victim]["status"] == expected, done
+    if fault is not fault_two_answers:
+        assert_honest(rows, peer, 4)
+        assert [row["status"] for row in rows if row["imei"] != victim] == ["accepted"] * 3
+    row = by_imei[victim]
+    assert row["attempts"] == "1"
+    assert row["ambiguous"] == ("1" if expected == "in_doubt" else "0")
+    assert bool(row["error"]) == (expected != "accepted")
+    assert done.code == EXIT[expected]
+
+
+def test_refused_connection_is_failed_and_never_left(nbatch, fleet, raw_peer):
+    peer = raw_peer(lambda connection, number: None)
+    peer.stop()
+    done, rows = run_against(nbatch, peer, fleet(3))
+    assert done.code == 1
+    assert {(row["status"], row["attempts"], row["ambiguous"]) for row in rows} == {("failed", "0", "0")}
+    assert all("refused" in row["error"] for row in rows)
+
+
+def test_silence_before_any_answer_ends_at_the_request_timeout(nbatch, fleet, raw_peer):
+    def script(connection, number):
+        connection.read_request()
+        connection.hold()
+
+    done, rows = run_against(nbatch, raw_peer(script), fleet(2), "--request-timeout", "300ms")
+    assert done.code == 6
+    assert [row["status"] for row in rows] == ["in_doubt"] * 2
+    assert all("time ran out" in row["error"] for row in rows)
+
+
+def test_a_tls_handshake_that_fails_is_not_sent(nbatch, fleet, raw_peer):
+    peer = raw_peer(lambda connection, number: (connection.send(b"no TLS here\r\n"), connection.close()))
+    peer.url = peer.url.replace("http:", "https:")
+    done, rows = run_against(nbatch, peer, fleet(2))
+    assert done.code == 1
+    assert {(row["status"], row["attempts"]) for row in rows} == {("failed", "0")}
+
+
+def second_request_closes(connection, number):
+    """Answers one request of a connection, then reads the next, processes it and closes: libcurl's cue to resend."""
+    request = connection.read_request()
+    if request is None or not connection.accept(request):
+        return
+    request = connection.read_request()
+    if request is not None:
+        connection.process(request)
+        connection.close()
+
+
+def test_nothing_is_sent_twice_behind_our_back(nbatch, fleet, raw_peer):
+    peer = raw_peer(second_request_closes)
+    done, rows = run_against(nbatch, peer, fleet(400), "-c", "16")
+    assert done.code == 6
+    assert_honest(rows, peer, 400)
+    assert len(peer.processed) == 400
+    assert sum(row["status"] == "in_doubt" for row in rows) >= 100
+
+
+def test_negative_control_without_the_guard_libcurl_duplicates(nbatch, fleet, raw_peer):
+    peer = raw_peer(second_request_closes)
+    _, rows = run_against(nbatch, peer, fleet(400), "-c", "16", binary=UNGUARDED)
+    counts = collections.Counter(processed_imeis(peer))
+    assert len(rows) == 400
+    assert sum(count > 1 for count in counts.values()) >= 100, "the peer no longer provokes what the guard prevents"
+
+
+def test_a_redirect_does_not_carry_the_key_away(nbatch, fleet, raw_peer):
+    thief = raw_peer(lambda connection, number: connection.process(connection.read_request()))
+
+    def script(connection, number):
+        while connection.read_request():
+            connection.reply(b"", "302 Found", [f"Location: {thief.url}/nbiot/offline"])
+
+    done, rows = run_against(nbatch, raw_peer(script), fleet(3))
+    assert done.code == 1
+    assert {row["status"] for row in rows} == {"failed"}
+    assert thief.processed == []
+
+
+def test_requests_are_what_the_platform_documents(nbatch, fleet, raw_peer):
+    def script(connection, number):
+        while request := connection.read_request():
+            connection.accept(request)
+
+    peer = raw_peer(script)
+    done, _ = run_against(nbatch, peer, fleet(1))
+    assert done.code == 0, done
+    request = peer.processed[0]
+    assert request.method == "POST"
+    assert request.target.startswith(f"/nbiot/offline?imei={imei(1)}&expired_time=")
+    assert request.target.endswith("&obj_id=3311&obj_inst_id=0&mode=2")
+    assert request.headers["content-type"] == "application/json"
+    assert request.headers["api-key"] == "test-master-key-0123456789="
+    assert request.body == b'{"data":[{"res_id":5850,"val":1}]}'
+    assert set(request.headers) == {"host", "content-type", "content-length", "api-key"}

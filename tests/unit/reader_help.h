@@ -1,0 +1,252 @@
+/*
+ * For the tests of the readers: an input out of bytes in memory, and a reading of it all into one
+ * text, a line per row, that can be compared.
+ *
+ *     ok 1@2 |a|n:1|-|           row 1 of line 2: a string or text, a number, an absent cell
+ *     bad 2@3 E-QUOTE@3 data: has …
+ *     end
+ */
+#ifndef NB_TESTS_READER_HELP_H
+#define NB_TESTS_READER_HELP_H
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "input/reader.h"
+
+/* As assert, but in every kind of build. */
+#define MUST(condition)   \
+    do                    \
+        if (!(condition)) \
+            abort();      \
+    while (0)
+
+/* A source over a file in memory, which is closed for the caller. */
+static inline struct source *source_of_fd(int fd)
+{
+    char path[64];
+    struct source *source = NULL;
+    struct buf message;
+
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    buf_init(&message, 1024);
+    MUST(source_open(path, &message, &source) == STATUS_OK); /* has a position of its own */
+    buf_deinit(&message);
+    (void)close(fd);
+    return source;
+}
+
+static inline int memory_file(const void *bytes, size_t len)
+{
+    int fd = memfd_create("input", MFD_CLOEXEC);
+
+    MUST(fd >= 0);
+    for (size_t done = 0; done < len;) {
+        ssize_t count = write(fd, (const char *)bytes + done, len - done);
+        MUST(count > 0);
+        done += (size_t)count;
+    }
+    return fd;
+}
+
+static inline struct source *source_of_bytes(const void *bytes, size_t len)
+{
+    return source_of_fd(memory_file(bytes, len));
+}
+
+/* The text and behind it as many NULs as make the file `size` bytes. */
+static inline struct source *source_of_hole(const char *text, off_t size)
+{
+    int fd = memory_file(text, strlen(text));
+
+    MUST(ftruncate(fd, size) == 0);
+    return source_of_fd(fd);
+}
+
+static inline void tell_problems(const struct problems *problems, struct buf *out)
+{
+    for (size_t i = 0; i < problems->count; i++) {
+        const struct problem *problem = &problems->items[i];
+        struct span field = problem_field(problems, problem);
+        buf_add_format(out, "%s%s@%d %.*s%s%.*s", i > 0 ? "; " : "",
+                       problem_code_name(problem->code), (int)problem->line, SPAN_ARG(field),
+                       field.len > 0 ? ": " : "", SPAN_ARG(problem_message(problems, problem)));
+    }
+}
+
+static inline void tell_row(const struct row *row, struct buf *out)
+{
+    static const char *const kinds[] = {
+        [CELL_ABSENT] = "-", [CELL_TEXT] = "",      [CELL_STRING] = "s:", [CELL_NUMBER] = "n:",
+        [CELL_BOOL] = "b:",  [CELL_NULL] = "null:", [CELL_JSON] = "j:",
+    };
+
+    buf_add_char(out, '|');
+    for (size_t i = 0; i < row->cell_count; i++) {
+        buf_add_string(out, kinds[row->cells[i].kind]);
+        if (row->cells[i].kind != CELL_ABSENT)
+            buf_add_printable(out, row->cells[i].text);
+        buf_add_char(out, '|');
+    }
+}
+
+/* What gives a reader more to read when it says STATUS_AGAIN. */
+struct feeder {
+    void (*feed)(struct feeder *feeder);
+};
+
+static inline enum status must_go_on(enum status status, struct feeder *feeder)
+{
+    if (status == STATUS_AGAIN) {
+        MUST(feeder != NULL);
+        feeder->feed(feeder);
+    }
+    return status;
+}
+
+/* Reads header and rows to the end and says what came. `feeder` may be NULL where nothing needs
+ * one. */
+static inline void tell_all(struct reader *reader, struct feeder *feeder, struct buf *out)
+{
+    struct problems problems;
+    struct row row;
+    enum status status;
+
+    problems_init(&problems);
+    do
+        status = must_go_on(reader_header(reader, &problems), feeder);
+    while (status == STATUS_AGAIN);
+    if (status != STATUS_OK) {
+        buf_add_format(out, "%s: ", status == STATUS_BAD_INPUT ? "unusable" : status_text(status));
+        tell_problems(&problems, out);
+        buf_add_char(out, '\n');
+        problems_deinit(&problems);
+        return;
+    }
+    while ((status = must_go_on(reader_next(reader, &row, &problems), feeder)) != STATUS_END) {
+        if (status == STATUS_AGAIN)
+            continue;
+        if (status != STATUS_OK && status != STATUS_BAD_ROW)
+            break;
+        buf_add_format(out, "%s %d@%d ", status == STATUS_OK ? "ok" : "bad", (int)row.number,
+                       (int)row.line);
+        if (status == STATUS_OK) {
+            MUST(row.cell_count == reader_column_count(reader));
+            tell_row(&row, out);
+        } else {
+            MUST(row.cell_count == 0 && problems.error_count > 0);
+            tell_problems(&problems, out);
+        }
+        buf_add_char(out, '\n');
+    }
+    buf_add_string(out, status == STATUS_END ? "end\n" : status_text(status));
+    problems_deinit(&problems);
+}
+
+/* The whole way for bytes. `block_bytes` 0 means as many as there are. */
+static inline void tell_bytes(const void *bytes, size_t len, enum input_format format,
+                              size_t block_bytes, size_t max_row_bytes, struct buf *out)
+{
+    struct reader_options options = {.format = format, .max_row_bytes = max_row_bytes};
+    struct source *source = source_of_bytes(bytes, len);
+    struct reader *reader = NULL;
+
+    if (block_bytes > 0)
+        source_set_block_bytes(source, block_bytes);
+    enum status status = reader_open(source, &options, &reader);
+    MUST(status == STATUS_OK);
+    tell_all(reader, NULL, out);
+    reader_close(reader);
+    source_close(source);
+}
+
+struct dribble {
+    struct feeder feeder;
+    const char *bytes;
+    size_t left;
+    int fd;
+    struct source *source;
+};
+
+static inline void dribble_feed(struct feeder *feeder)
+{
+    struct dribble *dribble = (struct dribble *)feeder;
+
+    MUST(dribble->fd >= 0);
+    if (dribble->left > 0) {
+        MUST(write(dribble->fd, dribble->bytes++, 1) == 1);
+        dribble->left--;
+    } else {
+        (void)close(dribble->fd);
+        dribble->fd = -1;
+    }
+}
+
+static inline void rest_feed(struct feeder *feeder)
+{
+    struct dribble *dribble = (struct dribble *)feeder;
+
+    MUST(write(dribble->fd, dribble->bytes, dribble->left) == (ssize_t)dribble->left);
+    (void)close(dribble->fd);
+    dribble->fd = -1;
+}
+
+/* A reader over a non-blocking pipe that gets its next byte, or its end, with each feed. */
+static inline struct reader *dribble_open_bytes(struct dribble *dribble, const char *bytes,
+                                                size_t len, enum input_format format,
+                                                size_t max_row_bytes)
+{
+    struct reader_options options = {.format = format, .max_row_bytes = max_row_bytes};
+    struct reader *reader = NULL;
+    int ends[2];
+
+    MUST(pipe2(ends, O_CLOEXEC) == 0);
+    *dribble = (struct dribble){.feeder = {dribble_feed}, .bytes = bytes, .left = len};
+    dribble->fd = ends[1];
+    dribble->source = source_of_fd(ends[0]);
+    MUST(fcntl(source_fd(dribble->source), F_SETFL, O_NONBLOCK) == 0);
+    MUST(reader_open(dribble->source, &options, &reader) == STATUS_OK);
+    return reader;
+}
+
+static inline struct reader *dribble_open(struct dribble *dribble, const char *text,
+                                          enum input_format format, size_t max_row_bytes)
+{
+    return dribble_open_bytes(dribble, text, strlen(text), format, max_row_bytes);
+}
+
+static inline void dribble_close(struct dribble *dribble, struct reader *reader)
+{
+    reader_close(reader);
+    source_close(dribble->source);
+    if (dribble->fd >= 0)
+        (void)close(dribble->fd);
+}
+
+static inline void tell_dribbled(const char *bytes, size_t len, enum input_format format,
+                                 size_t max_row_bytes, struct buf *out)
+{
+    struct dribble dribble;
+    struct reader *reader = dribble_open_bytes(&dribble, bytes, len, format, max_row_bytes);
+
+    tell_all(reader, &dribble.feeder, out);
+    dribble_close(&dribble, reader);
+}
+
+/* The bytes as two blocks, cut at `cut`: through a pipe that gets the second when the first is
+ * used up. */
+static inline void tell_cut(const char *bytes, size_t len, enum input_format format, size_t cut,
+                            size_t max_row_bytes, struct buf *out)
+{
+    struct dribble dribble;
+    struct reader *reader =
+        dribble_open_bytes(&dribble, bytes + cut, len - cut, format, max_row_bytes);
+
+    dribble.feeder.feed = rest_feed;
+    MUST(write(dribble.fd, bytes, cut) == (ssize_t)cut);
+    tell_all(reader, &dribble.feeder, out);
+    dribble_close(&dribble, reader);
+}
+
+#endif

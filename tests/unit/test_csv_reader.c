@@ -1,0 +1,445 @@
+#include "unit.h"
+
+#include <sys/resource.h>
+
+#include "reader_help.h"
+
+static struct buf told;
+static struct buf wanted;
+
+static void read_with(const void *bytes, size_t len, size_t max_row_bytes)
+{
+    buf_clear(&told);
+    tell_bytes(bytes, len, INPUT_CSV, 0, max_row_bytes, &told);
+}
+
+/* The input is a literal: it may hold NUL. */
+#define read_text(input, max_row_bytes) read_with(input, sizeof(input) - 1, max_row_bytes)
+
+static void assert_reads_bytes(const char *bytes, size_t len, const char *text)
+{
+    read_with(bytes, len, READER_MAX_ROW_BYTES);
+    assert_string_equal(buf_string(&told), text);
+}
+
+#define assert_reads(input, text) assert_reads_bytes(input, sizeof(input) - 1, text)
+
+static void test_cells_are_split_and_trimmed(void **state)
+{
+    (void)state;
+    assert_reads("a,b,c\n 1 ,\t2\t, x y \n\" 3 \" , \"4,5\",\"\"\n", "ok 1@2 |1|2|x y|\n"
+                                                                     "ok 2@3 | 3 |4,5|-|\n"
+                                                                     "end\n");
+}
+
+static void test_every_line_end_is_one(void **state)
+{
+    (void)state;
+    assert_reads("a\n1\r\n2\r3\n\r4", "ok 1@2 |1|\nok 2@3 |2|\nok 3@4 |3|\nok 4@6 |4|\nend\n");
+}
+
+static void test_blank_lines_are_skipped_and_counted(void **state)
+{
+    (void)state;
+    assert_reads("\n \t\r\na\r\n\r\n\n1\n\n\r\r2\n\n", "ok 1@6 |1|\n"
+                                                       "ok 2@10 |2|\n"
+                                                       "end\n");
+}
+
+static void test_lines_inside_quotes_are_counted(void **state)
+{
+    (void)state;
+    assert_reads("\"a\r\nb\",c\n\"1\r\n2\n3\r4\",5\n6,7\n", "ok 1@3 |1\\r\\n2\\n3\\r4|5|\n"
+                                                            "ok 2@7 |6|7|\n"
+                                                            "end\n");
+}
+
+static void test_a_row_of_empty_cells_is_a_row(void **state)
+{
+    (void)state;
+    assert_reads("a,b,c\n,,\n , ,\"\"\n", "ok 1@2 |-|-|-|\nok 2@3 |-|-|-|\nend\n");
+    assert_reads("a\n\"\"\n", "ok 1@2 |-|\nend\n");
+}
+
+static void test_the_last_row_needs_no_line_end(void **state)
+{
+    (void)state;
+    assert_reads("a,b\n1,2", "ok 1@2 |1|2|\nend\n");
+    assert_reads("a,b\n1,", "ok 1@2 |1|-|\nend\n");
+    assert_reads("a,b\n1,\"2\"", "ok 1@2 |1|2|\nend\n");
+    assert_reads("a,b\n1,\"2\" ", "ok 1@2 |1|2|\nend\n");
+    assert_reads("a,b", "end\n");
+}
+
+static void test_a_byte_order_mark_is_skipped_at_the_start_only(void **state)
+{
+    (void)state;
+    assert_reads("\xef\xbb\xbf"
+                 "a,\"b\"\n1,2\n\xef\xbb\xbf"
+                 "3,4\n",
+                 "ok 1@2 |1|2|\nok 2@3 |\xef\xbb\xbf"
+                 "3|4|\nend\n");
+    assert_reads("\xef\xbb\xbf\"a\"\n1\n", "ok 1@2 |1|\nend\n");
+}
+
+static void test_utf16_and_utf32_are_named(void **state)
+{
+    (void)state;
+    assert_reads("\xff\xfe\x61\0\n\0",
+                 "unusable: E-ENCODING@1 the file is UTF-16 (little-endian), not UTF-8\n");
+    assert_reads("\xff\xfe",
+                 "unusable: E-ENCODING@1 the file is UTF-16 (little-endian), not UTF-8\n");
+    assert_reads("\xfe\xff\0\x61",
+                 "unusable: E-ENCODING@1 the file is UTF-16 (big-endian), not UTF-8\n");
+    assert_reads("\xff\xfe\0\0\x61\0\0\0",
+                 "unusable: E-ENCODING@1 the file is UTF-32 (little-endian), not UTF-8\n");
+    assert_reads("\0\0\xfe\xff\0\0\0\x61",
+                 "unusable: E-ENCODING@1 the file is UTF-32 (big-endian), not UTF-8\n");
+    assert_reads(
+        "\x61\0,\0\n\0",
+        "unusable: E-NUL@1 column 1 holds a NUL byte; E-NUL@1 column 2 holds a NUL byte\n");
+}
+
+static void test_an_input_without_a_row_is_empty(void **state)
+{
+    (void)state;
+    assert_reads("", "unusable: E-EMPTY@1 the file is empty\n");
+    assert_reads("\xef\xbb\xbf", "unusable: E-EMPTY@1 the file is empty\n");
+    assert_reads("\r\n \t \n\n", "unusable: E-EMPTY@1 the file is empty\n");
+}
+
+static void test_the_header_tells_all_its_problems_at_once(void **state)
+{
+    (void)state;
+    assert_reads("\na,b,,a,\xff,\"b\",a\n",
+                 "unusable: E-UTF8@2 column 5 is not UTF-8; E-COLUMN@2 column 3 has no name; "
+                 "E-DUPLICATE@2 a: columns 1 and 4 have the same name; "
+                 "E-DUPLICATE@2 b: columns 2 and 6 have the same name; "
+                 "E-DUPLICATE@2 a: columns 1 and 7 have the same name\n");
+    assert_reads("a,b\"c\n1,2\n", "unusable: E-QUOTE@1 column 2 has a quote inside, but does not "
+                                  "start with one\n");
+    assert_reads("a,\"b\n1,2\n", "unusable: E-QUOTE@1 column 2 has a quote that is never closed; "
+                                 "the row starts on line 1\n");
+}
+
+static void test_the_header_has_a_maximum_of_columns(void **state)
+{
+    (void)state;
+    buf_clear(&wanted);
+    for (int i = 0; i < READER_COLUMNS_MAX; i++)
+        buf_add_format(&wanted, "%sc%d", i > 0 ? "," : "", i);
+    assert_reads_bytes(wanted.ptr, wanted.len, "end\n");
+    buf_add_string(&wanted, ",more\n");
+    assert_reads_bytes(wanted.ptr, wanted.len,
+                       "unusable: E-COLUMN@1 the header has 1025 columns, more than 1024\n");
+}
+
+static void test_a_column_name_has_a_maximum_length(void **state)
+{
+    (void)state;
+    buf_clear(&wanted);
+    for (int i = 0; i < READER_COLUMN_NAME_MAX; i++)
+        buf_add_char(&wanted, 'x');
+    assert_reads_bytes(wanted.ptr, wanted.len, "end\n");
+    buf_add_char(&wanted, 'x');
+    assert_reads_bytes(wanted.ptr, wanted.len,
+                       "unusable: E-COLUMN@1 the name of column 1 is longer than 1024 bytes\n");
+}
+
+static void test_a_wrong_number_of_cells_says_both_numbers(void **state)
+{
+    (void)state;
+    assert_reads("a,b,c\n1\n1,2\n1,2,3\n1,2,3,\n",
+                 "bad 1@2 E-CELLS@2 has 1 cell, the header has 3\n"
+                 "bad 2@3 E-CELLS@3 has 2 cells, the header has 3\n"
+                 "ok 3@4 |1|2|3|\n"
+                 "bad 4@5 E-CELLS@5 has 4 cells, the header has 3\n"
+                 "end\n");
+}
+
+static void test_far_too_many_cells_are_a_bad_row_only(void **state)
+{
+    (void)state;
+    buf_clear(&wanted);
+    buf_add_string(&wanted, "a,b\n");
+    for (int i = 0; i < 60000; i++)
+        buf_add_char(&wanted, ',');
+    buf_add_string(&wanted, "\n1,2\n");
+    assert_reads_bytes(wanted.ptr, wanted.len,
+                       "bad 1@2 E-CELLS@2 has 60001 cells, the header has 2\nok 2@3 |1|2|\nend\n");
+}
+
+static void test_a_stray_quote_is_bad_and_the_next_line_is_read(void **state)
+{
+    (void)state;
+    assert_reads("a,b\n1,2\"\n3,4\n\"5\"6,7\n8,9\n\"10\" \"11\",12\n13,14\n",
+                 "bad 1@2 E-QUOTE@2 b: has a quote inside, but does not start with one\n"
+                 "ok 2@3 |3|4|\n"
+                 "bad 3@4 E-QUOTE@4 a: goes on behind its closing quote\n"
+                 "ok 4@5 |8|9|\n"
+                 "bad 5@6 E-QUOTE@6 a: goes on behind its closing quote\n"
+                 "ok 6@7 |13|14|\n"
+                 "end\n");
+}
+
+static void test_a_quote_error_names_the_line_and_where_the_row_starts(void **state)
+{
+    (void)state;
+    assert_reads("a,b\n\"1,2\r\n3,4\r\n5,\"6\"\r\n7,8\r\n",
+                 "bad 1@2 E-QUOTE@4 a: goes on behind its closing quote; the row starts on line 2\n"
+                 "ok 2@5 |7|8|\n"
+                 "end\n");
+}
+
+static void test_an_open_quote_names_the_line_of_its_row(void **state)
+{
+    (void)state;
+    assert_reads("a,b\n1,2\n3,\"4\n5,6\n7,8\n",
+                 "ok 1@2 |1|2|\n"
+                 "bad 2@3 E-QUOTE@3 b: has a quote that is never closed; the row starts on line 3\n"
+                 "end\n");
+}
+
+static void test_nul_and_bad_utf8_name_their_columns(void **state)
+{
+    (void)state;
+    assert_reads("a,b,c\n\0,\xe4\xb8,\xc3\xa9\n1,2,3\n4,\"\0\xff\",5,6\n",
+                 "bad 1@2 E-NUL@2 a: holds a NUL byte; E-UTF8@2 b: is not UTF-8\n"
+                 "ok 2@3 |1|2|3|\n"
+                 "bad 3@4 E-NUL@4 b: holds a NUL byte; E-UTF8@4 b: is not UTF-8; "
+                 "E-CELLS@4 has 4 cells, the header has 3\n"
+                 "end\n");
+}
+
+static void test_a_character_split_over_two_cells_is_not_utf8(void **state)
+{
+    (void)state;
+    assert_reads("a,b\n\xc3,\xa9\n", "bad 1@2 E-UTF8@2 a: is not UTF-8; E-UTF8@2 b: is not UTF-8\n"
+                                     "end\n");
+}
+
+static void test_row_as_long_as_the_maximum_is_good(void **state)
+{
+    (void)state;
+    read_text("a,b\n1234,6789\n1234,6789\r\n\"234\",67\n1234,6789", 9);
+    assert_string_equal(buf_string(&told), "ok 1@2 |1234|6789|\nok 2@3 |1234|6789|\n"
+                                           "ok 3@4 |234|67|\nok 4@5 |1234|6789|\nend\n");
+}
+
+static void test_row_longer_than_maximum_is_bad_and_next_row_is_read(void **state)
+{
+    (void)state;
+    read_text("a,b\n1234,67890123456\n1,2\n", 9);
+    assert_string_equal(
+        buf_string(&told),
+        "bad 1@2 E-ROW-SIZE@2 the row that starts on line 2 is longer than 9 bytes: "
+        "is there a quote that is never closed?\n"
+        "ok 2@3 |1|2|\nend\n");
+}
+
+static void test_a_quote_that_is_not_closed_costs_no_more_than_the_maximum(void **state)
+{
+    (void)state;
+    read_text("a,b\n\"1,2\n3,4\n5,6\n7,8\n9,0\n", 10);
+    assert_string_equal(buf_string(&told),
+                        "bad 1@2 E-ROW-SIZE@2 the row that starts on line 2 is longer than 10 "
+                        "bytes: is there a quote that is never closed?\n"
+                        "ok 2@5 |7|8|\nok 3@6 |9|0|\nend\n");
+}
+
+static void test_a_header_longer_than_the_maximum_is_refused(void **state)
+{
+    (void)state;
+    read_text("abcdef,ghijkl\n1,2\n", 9);
+    assert_string_equal(buf_string(&told),
+                        "unusable: E-ROW-SIZE@1 the row that starts on line 1 is longer than 9 "
+                        "bytes: is there a quote that is never closed?\n");
+}
+
+static const char hard[] = "\xef\xbb\xbf\r\nimei ,\"data\",note\r\n"
+                           "1,\"a \"\"q\"\"\r\nb\n\rc\",\xe4\xb8\xad\xe6\x96\x87\r\n"
+                           "\r\n \t\r\n"
+                           "2,\"\",\"\xf0\x9f\x98\xb9\"\"\"\n"
+                           "\n"
+                           "3,x\"y,z\r\n"
+                           "4,\"x\"y\r5,6,7\r\r"
+                           "a row that is far longer than the maximum of sixty bytes, no doubt\r\n"
+                           "8,\xe4\xb8,\0\n"
+                           "9,10\n"
+                           "\"11\" , 12 ,\t13\n"
+                           "14,\"15 \r\n16";
+
+static void test_rows_do_not_depend_on_where_the_blocks_are_cut(void **state)
+{
+    static const size_t sizes[] = {1, 2, 3, 5, 7, 11, 13, 64};
+    size_t len = sizeof(hard) - 1;
+
+    (void)state;
+    read_with(hard, len, 60);
+    buf_clear(&wanted);
+    buf_add(&wanted, buf_span(&told));
+    assert_non_null(strstr(buf_string(&wanted), "ok 9@18 |11|12|13|\nbad 10@19 E-QUOTE@19"));
+    for (size_t i = 0; i < ARRAY_LENGTH(sizes); i++) {
+        buf_clear(&told);
+        tell_bytes(hard, len, INPUT_CSV, sizes[i], 60, &told);
+        assert_string_equal(buf_string(&told), buf_string(&wanted));
+    }
+    for (size_t cut = 1; cut < len; cut++) {
+        buf_clear(&told);
+        tell_cut(hard, len, INPUT_CSV, cut, 60, &told);
+        assert_string_equal(buf_string(&told), buf_string(&wanted));
+    }
+}
+
+static void test_a_pipe_may_pause_behind_every_byte(void **state)
+{
+    (void)state;
+    read_with(hard, sizeof(hard) - 1, 60);
+    buf_clear(&wanted);
+    tell_dribbled(hard, sizeof(hard) - 1, INPUT_CSV, 60, &wanted);
+    assert_string_equal(buf_string(&told), buf_string(&wanted));
+}
+
+static void test_a_row_is_given_before_the_pipe_has_the_next(void **state)
+{
+    struct dribble dribble;
+    struct reader *reader = dribble_open(&dribble, "a\n1\n2", INPUT_CSV, READER_MAX_ROW_BYTES);
+    struct problems problems;
+    struct row row;
+
+    (void)state;
+    problems_init(&problems);
+    for (int i = 0; i < 2; i++)
+        dribble.feeder.feed(&dribble.feeder);
+    assert_int_equal(reader_header(reader, &problems), STATUS_OK);
+    assert_int_equal(reader_next(reader, &row, &problems), STATUS_AGAIN);
+    for (int i = 0; i < 2; i++)
+        dribble.feeder.feed(&dribble.feeder);
+    assert_int_equal(reader_next(reader, &row, &problems), STATUS_OK);
+    assert_span(row.cells[0].text, "1");
+    problems_deinit(&problems);
+    dribble_close(&dribble, reader);
+}
+
+static void test_a_reader_starts_over_after_rewind(void **state)
+{
+    struct reader_options options = {.format = INPUT_CSV, .max_row_bytes = 60};
+    struct source *source = source_of_bytes(hard, sizeof(hard) - 1);
+    struct reader *reader;
+
+    (void)state;
+    assert_int_equal(reader_open(source, &options, &reader), STATUS_OK);
+    buf_clear(&wanted);
+    tell_all(reader, NULL, &wanted);
+    for (int pass = 0; pass < 2; pass++) {
+        buf_clear(&told);
+        assert_int_equal(source_rewind(source, &told), STATUS_OK);
+        reader_reset(reader);
+        assert_int_equal(reader_column_count(reader), 0);
+        tell_all(reader, NULL, &told);
+        assert_string_equal(buf_string(&told), buf_string(&wanted));
+    }
+    assert_span(reader_column_name(reader, 0), "imei");
+    reader_close(reader);
+    source_close(source);
+}
+
+static long peak_kb(void)
+{
+    struct rusage usage;
+    (void)getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_maxrss;
+}
+
+/* 100 MB of NULs in one quoted cell, and in one unquoted: as a hole in a file, it takes no space.
+ */
+static void test_a_line_of_100_mb_takes_no_memory(void **state)
+{
+    static const char *const starts[] = {"a\n\"", "a\n", "\"", "a\n\"1\"2"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(starts); i++) {
+        struct reader_options options = {.format = INPUT_CSV,
+                                         .max_row_bytes = READER_MAX_ROW_BYTES};
+        struct source *source = source_of_hole(starts[i], 100 * 1024 * 1024);
+        struct reader *reader;
+        long before = peak_kb();
+        assert_int_equal(reader_open(source, &options, &reader), STATUS_OK);
+        buf_clear(&told);
+        tell_all(reader, NULL, &told);
+        assert_non_null(strstr(buf_string(&told), i == 3 ? "E-QUOTE" : "E-ROW-SIZE"));
+        assert_true(peak_kb() - before < 4096);
+        reader_close(reader);
+        source_close(source);
+    }
+}
+
+static void test_the_name_of_a_file_tells_its_format(void **state)
+{
+    enum input_format format = INPUT_JSONL;
+
+    (void)state;
+    assert_true(reader_format_of("/a.b/x.CSV", &format));
+    assert_int_equal(format, INPUT_CSV);
+    assert_true(reader_format_of("x.jsonl", &format));
+    assert_int_equal(format, INPUT_JSONL);
+    format = INPUT_CSV;
+    assert_true(reader_format_of("x.csv.ndjson", &format));
+    assert_int_equal(format, INPUT_JSONL);
+    assert_false(reader_format_of("x.txt", &format));
+    assert_false(reader_format_of("/a.csv/x", &format));
+    assert_false(reader_format_of("csv", &format));
+    assert_false(reader_format_of("", &format));
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    buf_init(&told, 1024 * 1024);
+    buf_init(&wanted, 1024 * 1024);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    buf_deinit(&told);
+    buf_deinit(&wanted);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_cells_are_split_and_trimmed),
+        cmocka_unit_test(test_every_line_end_is_one),
+        cmocka_unit_test(test_blank_lines_are_skipped_and_counted),
+        cmocka_unit_test(test_lines_inside_quotes_are_counted),
+        cmocka_unit_test(test_a_row_of_empty_cells_is_a_row),
+        cmocka_unit_test(test_the_last_row_needs_no_line_end),
+        cmocka_unit_test(test_a_byte_order_mark_is_skipped_at_the_start_only),
+        cmocka_unit_test(test_utf16_and_utf32_are_named),
+        cmocka_unit_test(test_an_input_without_a_row_is_empty),
+        cmocka_unit_test(test_the_header_tells_all_its_problems_at_once),
+        cmocka_unit_test(test_the_header_has_a_maximum_of_columns),
+        cmocka_unit_test(test_a_column_name_has_a_maximum_length),
+        cmocka_unit_test(test_a_wrong_number_of_cells_says_both_numbers),
+        cmocka_unit_test(test_far_too_many_cells_are_a_bad_row_only),
+        cmocka_unit_test(test_a_stray_quote_is_bad_and_the_next_line_is_read),
+        cmocka_unit_test(test_a_quote_error_names_the_line_and_where_the_row_starts),
+        cmocka_unit_test(test_an_open_quote_names_the_line_of_its_row),
+        cmocka_unit_test(test_nul_and_bad_utf8_name_their_columns),
+        cmocka_unit_test(test_a_character_split_over_two_cells_is_not_utf8),
+        cmocka_unit_test(test_row_as_long_as_the_maximum_is_good),
+        cmocka_unit_test(test_row_longer_than_maximum_is_bad_and_next_row_is_read),
+        cmocka_unit_test(test_a_quote_that_is_not_closed_costs_no_more_than_the_maximum),
+        cmocka_unit_test(test_a_header_longer_than_the_maximum_is_refused),
+        cmocka_unit_test(test_rows_do_not_depend_on_where_the_blocks_are_cut),
+        cmocka_unit_test(test_a_pipe_may_pause_behind_every_byte),
+        cmocka_unit_test(test_a_row_is_given_before_the_pipe_has_the_next),
+        cmocka_unit_test(test_a_reader_starts_over_after_rewind),
+        cmocka_unit_test(test_a_line_of_100_mb_takes_no_memory),
+        cmocka_unit_test(test_the_name_of_a_file_tells_its_format),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

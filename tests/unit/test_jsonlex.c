@@ -1,0 +1,354 @@
+#include "unit.h"
+
+#include <cjson/cJSON.h>
+
+#include "core/jsonlex.h"
+#include "core/text.h"
+
+static struct jsonlex lex;
+static struct span numbers[8];
+static struct span members[8];
+
+static void reset(void)
+{
+    lex = (struct jsonlex){.numbers = numbers,
+                           .numbers_max = ARRAY_LENGTH(numbers),
+                           .members = members,
+                           .members_max = ARRAY_LENGTH(members)};
+}
+
+/* As the header says that text is to be checked: UTF-8, the lexer, cJSON, nothing behind. */
+static bool is_json(struct span text)
+{
+    const char *end = NULL;
+
+    reset();
+    if (!text_is_utf8(text) || jsonlex_scan(&lex, text) != STATUS_OK)
+        return false;
+    cJSON *tree = cJSON_ParseWithLengthOpts(text.ptr, text.len, &end, false);
+    if (tree == NULL)
+        return false;
+    cJSON_Delete(tree);
+    while (end < text.ptr + text.len && strchr(" \t\r\n", *end) != NULL)
+        end++;
+    return end == text.ptr + text.len;
+}
+
+#define TEXT(literal)                  \
+    {                                  \
+        (literal), sizeof(literal) - 1 \
+    }
+
+static const struct span good_texts[] = {
+    TEXT("{}"),
+    TEXT("[]"),
+    TEXT("0"),
+    TEXT("-0"),
+    TEXT("null"),
+    TEXT("true"),
+    TEXT(" false "),
+    TEXT("\"\""),
+    TEXT("\t[\r\n1 , 2 ]\n"),
+    TEXT("[[]   ]"),
+    TEXT("[\"\"]"),
+    TEXT("[null, 1, \"1\", {}]"),
+    TEXT("[1\n]"),
+    TEXT("[123e65]"),
+    TEXT("[0e+1]"),
+    TEXT("[0e1]"),
+    TEXT("[-0]"),
+    TEXT("[-123]"),
+    TEXT("[1E22]"),
+    TEXT("[1E-2]"),
+    TEXT("[1E+2]"),
+    TEXT("[123.456e78]"),
+    TEXT("[1e400]"),
+    TEXT("[-1e-400]"),
+    TEXT("[0.0000000000000000000000000000000000000000000000000000000000001]"),
+    TEXT("[123456789012345678901234567890123456789012345678901234567890123]"),
+    TEXT("[\"\\u0060\\u012a\\u12AB\"]"),
+    TEXT("[\"\\ud83d\\ude39\\uD83D\\uDC8D\"]"),
+    TEXT("[\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"]"),
+    TEXT("[\"\\\\u0000\"]"),
+    TEXT("[\"\\u0000\"]"),
+    TEXT("[\"a/*b*/c/*d//e\"]"),
+    TEXT("[\"\x7f\"]"),
+    TEXT("[\"\xcf\x80 \xe2\x82\xac \xf0\x9f\x98\xb9\"]"),
+    TEXT("[\"\xef\xbb\xbf\"]"),
+    TEXT("[\"\xf4\x8f\xbf\xbf\"]"),
+    TEXT("[\"\\uFFFF\\uDBFF\\uDFFF\"]"),
+    TEXT("{\"asd\":\"sdf\", \"dfg\":\"fgh\"}"),
+    TEXT("{\"a\":\"b\",\"a\":\"c\"}"), /* twice is not the grammar's business */
+    TEXT("{\"\":0}"),
+    TEXT("{\"foo\\u0000bar\": 42}"),
+    TEXT("{\"a\":[]}"),
+    TEXT("{\n\"a\": \"b\"\n}"),
+    TEXT("{\"x\":[{\"id\":\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"}],\"id\":\"xx\"}"),
+};
+
+static const struct span bad_texts[] = {
+    TEXT(""),
+    TEXT(" "),
+    TEXT("["),
+    TEXT("{"),
+    TEXT("]"),
+    TEXT("}"),
+    TEXT("[}"),
+    TEXT("{]"),
+    TEXT("[1]]"),
+    TEXT("[[1]"),
+    TEXT("[1,]"),
+    TEXT("[,1]"),
+    TEXT("[1,,2]"),
+    TEXT("[1 2]"),
+    TEXT("[1 true]"),
+    TEXT("[1:2]"),
+    TEXT("[\"a\" \"b\"]"),
+    TEXT("[\"\"],"),
+    TEXT("[1] 2"),
+    TEXT("{} {}"),
+    TEXT("{}#"),
+    TEXT("{}}"),
+    TEXT("{} //"),
+    TEXT("[1/*c*/]"),
+    TEXT("[\"a\","),
+    TEXT("{\"1\":1,"),
+    TEXT("{\"1\":1,\""),
+    TEXT("{\"a\":"),
+    TEXT("{\"a\""),
+    TEXT("{\"a\":1,}"),
+    TEXT("{,\"a\":1}"),
+    TEXT("{\"a\" 1}"),
+    TEXT("{\"a\"::1}"),
+    TEXT("{\"a\",1}"),
+    TEXT("{a:1}"),
+    TEXT("{'a':1}"),
+    TEXT("{1:1}"),
+    TEXT("{null:1}"),
+    TEXT("{\"a\":1 \"b\":2}"),
+    TEXT("{\"a\":1,,\"b\":2}"),
+    TEXT("{[]:1}"),
+    TEXT("[01]"),
+    TEXT("[-01]"),
+    TEXT("[00]"),
+    TEXT("[1.]"),
+    TEXT("[.5]"),
+    TEXT("[-.5]"),
+    TEXT("[-]"),
+    TEXT("[--1]"),
+    TEXT("[+1]"),
+    TEXT("[1e]"),
+    TEXT("[1e+]"),
+    TEXT("[1E-]"),
+    TEXT("[1.e5]"),
+    TEXT("[1.2.3]"),
+    TEXT("[1+2]"),
+    TEXT("[0x10]"),
+    TEXT("[1_000]"),
+    TEXT("[NaN]"),
+    TEXT("[Infinity]"),
+    TEXT("[-Infinity]"),
+    TEXT("[nan]"),
+    TEXT("[inf]"),
+    TEXT("[True]"),
+    TEXT("[nul]"),
+    TEXT("[nulll]"),
+    TEXT("[truefalse]"),
+    TEXT("[tru"),
+    TEXT("\""),
+    TEXT("\"\\"),
+    TEXT("\"\\\""),
+    TEXT("[\"a"),
+    TEXT("['a']"),
+    TEXT("[\"\\x41\"]"),
+    TEXT("[\"\\a\"]"),
+    TEXT("[\"\\'\"]"),
+    TEXT("[\"\\\t\"]"),
+    TEXT("[\"\\u\"]"),
+    TEXT("[\"\\u00\"]"),
+    TEXT("[\"\\u00A\"]"),
+    TEXT("[\"\\u00G0\"]"),
+    TEXT("[\"\\uXYZW\"]"),
+    TEXT("[\"\\U0041\"]"),
+    TEXT("[\"\\ud800\"]"),
+    TEXT("[\"\\ud800\\u0041\"]"),
+    TEXT("[\"\\ud800\\ud800\"]"),
+    TEXT("[\"\\ud800\\n\"]"),
+    TEXT("[\"\\udc00\"]"),
+    TEXT("[\"\\udc00\\ud800\"]"),
+    TEXT("[\"\\uD834\\uDd\"]"),
+    TEXT("[\"\x01\"]"),
+    TEXT("[\"a\tb\"]"),
+    TEXT("[\"a\nb\"]"),
+    TEXT("[\"a\0b\"]"),
+    TEXT("[\"\x1f\"]"),
+    TEXT("[1]\0"),
+    TEXT("\0[1]"),
+    TEXT("[\f1]"),
+    TEXT("[\x0b\x01 1]"),
+    TEXT("[1]\x1f"),
+    TEXT("[\xc2\xa0]"),
+    TEXT("\xef\xbb\xbf[1]"),
+    TEXT("[\"\xff\"]"),
+    TEXT("[\"\xc3\"]"),
+    TEXT("[\"\xc0\xaf\"]"),
+    TEXT("[\"\xed\xa0\x80\"]"),
+    TEXT("[\"\xf4\x90\x80\x80\"]"),
+    TEXT("[\xe5]"),
+    TEXT("[\\u0041]"),
+    TEXT("<null>"),
+    TEXT("*"),
+};
+
+static void test_with_cjson_exactly_rfc_8259_is_accepted(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(good_texts); i++) {
+        if (!is_json(good_texts[i]))
+            fail_msg("refused: %s (%s)", good_texts[i].ptr,
+                     lex.error != NULL ? lex.error : "cJSON");
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(bad_texts); i++) {
+        if (is_json(bad_texts[i]))
+            fail_msg("accepted: %s", bad_texts[i].ptr);
+    }
+}
+
+/* The negative control: without the lexer, the test above would fail. */
+static void test_cjson_alone_accepts_what_is_no_json(void **state)
+{
+    static const char *const texts[] = {"[01]",       "[1.]",  "[\"\\uXYZW\"]",
+                                        "[\"a\tb\"]", "[\f1]", "\xef\xbb\xbf[1]"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
+        cJSON *tree = cJSON_Parse(texts[i]);
+        assert_non_null(tree);
+        cJSON_Delete(tree);
+        assert_false(is_json(span_string(texts[i])));
+    }
+}
+
+static void assert_error(const char *text, size_t at, const char *error)
+{
+    reset();
+    assert_int_equal(jsonlex_scan(&lex, span_string(text)), STATUS_SYNTAX);
+    assert_string_equal(lex.error, error);
+    assert_int_equal(lex.error_at, at);
+}
+
+static void test_errors_say_what_and_where(void **state)
+{
+    (void)state;
+    assert_error("[01]", 1, "a number with a leading zero");
+    assert_error("[1, -]", 4, "a minus sign without a digit");
+    assert_error("[1.]", 1, "a decimal point without a digit behind it");
+    assert_error("[1e]", 1, "an exponent without a digit");
+    assert_error("[\"a\tb\"]", 3, "a control character inside a string");
+    assert_error("[\"ab\\x\"]", 4, "an escape that JSON does not know");
+    assert_error("[\"\\u12G4\"]", 2, "a \\u without four hexadecimal digits");
+    assert_error("[\"\\udfff\"]", 2, "half of a surrogate pair");
+    assert_error("[tru]", 1, "a word that is not true, false or null");
+    assert_error("[1}]#", 3, "nothing is open that this bracket could close");
+    assert_error("[1, #]", 4, "a character that starts no JSON value");
+    assert_error("[1", 2, "it ends before its last bracket is closed");
+    assert_error("[\"a", 3, "it ends inside a string");
+}
+
+static void test_nesting_is_refused_beyond_its_maximum(void **state)
+{
+    char text[2 * (JSONLEX_DEPTH_MAX + 1)];
+
+    (void)state;
+    memset(text, '[', JSONLEX_DEPTH_MAX);
+    memset(text + JSONLEX_DEPTH_MAX, ']', JSONLEX_DEPTH_MAX);
+    assert_true(is_json(span_of(text, 2 * (size_t)JSONLEX_DEPTH_MAX)));
+    memset(text, '[', JSONLEX_DEPTH_MAX + 1);
+    memset(text + JSONLEX_DEPTH_MAX + 1, ']', JSONLEX_DEPTH_MAX + 1);
+    assert_false(is_json(span_of(text, sizeof(text))));
+    assert_string_equal(lex.error, "it is nested too deeply");
+    assert_int_equal(lex.error_at, JSONLEX_DEPTH_MAX);
+}
+
+static void test_a_number_longer_than_cjson_reads_is_refused_by_name(void **state)
+{
+    (void)state;
+    assert_error("[1234567890123456789012345678901234567890123456789012345678901234]", 1,
+                 "a number of more than 63 characters");
+}
+
+static void test_numbers_are_recorded_as_written(void **state)
+{
+    (void)state;
+    assert_true(is_json(span_string("[1.10,{\"7\":-0,\"b\":[1E+2,\"3\"]},123456789012345678901]")));
+    assert_int_equal(lex.number_count, 4);
+    assert_span(numbers[0], "1.10");
+    assert_span(numbers[1], "-0");
+    assert_span(numbers[2], "1E+2");
+    assert_span(numbers[3], "123456789012345678901");
+}
+
+static void test_members_of_an_object_are_recorded_as_written(void **state)
+{
+    (void)state;
+    assert_true(is_json(span_string(" { \"a\" : 1.0 , \"b\":[ 1, {\"c\":2} ] ,\"d\":\"x\\\"]\" ,"
+                                    "\"e\":{\"f\":{}},\"g\":null,\"h\": true } ")));
+    assert_int_equal(lex.member_count, 6);
+    assert_span(members[0], "1.0");
+    assert_span(members[1], "[ 1, {\"c\":2} ]");
+    assert_span(members[2], "\"x\\\"]\"");
+    assert_span(members[3], "{\"f\":{}}");
+    assert_span(members[4], "null");
+    assert_span(members[5], "true");
+}
+
+static void test_elements_of_an_array_are_recorded_as_written(void **state)
+{
+    (void)state;
+    assert_true(is_json(span_string("[\"a\",{\"b\":[]} ,[[2]], 3]")));
+    assert_int_equal(lex.member_count, 4);
+    assert_span(members[0], "\"a\"");
+    assert_span(members[1], "{\"b\":[]}");
+    assert_span(members[2], "[[2]]");
+    assert_span(members[3], "3");
+    assert_true(is_json(span_string("17")));
+    assert_int_equal(lex.member_count, 0);
+}
+
+static void test_more_than_the_arrays_hold_is_counted_only(void **state)
+{
+    (void)state;
+    assert_true(is_json(span_string("[1,2,3,4,5,6,7,8,9,10]")));
+    assert_int_equal(lex.number_count, 10);
+    assert_int_equal(lex.member_count, 10);
+    assert_span(numbers[7], "8");
+    lex = (struct jsonlex){.numbers = NULL};
+    assert_int_equal(jsonlex_scan(&lex, span_string("[1,2]")), STATUS_OK);
+    assert_int_equal(lex.member_count, 2);
+}
+
+static void test_escaped_nul_is_told(void **state)
+{
+    (void)state;
+    assert_true(is_json(span_string("[\"a\\u0000b\"]")));
+    assert_true(lex.nul_escape);
+    assert_true(is_json(span_string("[\"a\\\\u0000b\\u0001\"]")));
+    assert_false(lex.nul_escape);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_with_cjson_exactly_rfc_8259_is_accepted),
+        cmocka_unit_test(test_cjson_alone_accepts_what_is_no_json),
+        cmocka_unit_test(test_errors_say_what_and_where),
+        cmocka_unit_test(test_nesting_is_refused_beyond_its_maximum),
+        cmocka_unit_test(test_a_number_longer_than_cjson_reads_is_refused_by_name),
+        cmocka_unit_test(test_numbers_are_recorded_as_written),
+        cmocka_unit_test(test_members_of_an_object_are_recorded_as_written),
+        cmocka_unit_test(test_elements_of_an_array_are_recorded_as_written),
+        cmocka_unit_test(test_more_than_the_arrays_hold_is_counted_only),
+        cmocka_unit_test(test_escaped_nul_is_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
