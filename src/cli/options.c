@@ -42,7 +42,7 @@ static const struct option options[] = {
      "the platform's base URL"},
     {"simulate", 0, OPTION_OPTIONAL_TEXT, RUN, "SPEC", NULL, FIELD(simulate), 0, 0,
      "send to a simulator within the process; SPEC sets it up, such as "
-     "latency=20ms,fault=http-503:1% "
+     "seed=7,fault=http-503:1% "
      "(see nbatch simulate --help)"},
     {"api-key-file", 0, OPTION_TEXT, RUN, "FILE", NULL, FIELD(api_key_file), 0, 0,
      "file with the product's MasterKey; must be readable by you alone (else: NBATCH_API_KEY)"},
@@ -91,7 +91,7 @@ static const struct {
     [COMMAND_SIMULATE] =
         {"simulate", "nbatch simulate [options]",
          "Serves a OneNET platform on loopback, to rehearse against. Ends on SIGINT or SIGTERM.",
-         "  nbatch simulate --listen 127.0.0.1:8080 --latency 20ms\n"
+         "  nbatch simulate --listen 127.0.0.1:8080\n"
          "  nbatch simulate --fault close-after:1% --fault http-503:2% --audit audit.jsonl\n"},
 };
 
@@ -476,25 +476,22 @@ void options_add_help(enum subcommand subcommand, struct buf *out)
     if (subcommand == COMMAND_SIMULATE)
         return;
     buf_add_string(
-        out, "\nINPUT is a CSV (.csv) or JSONL (.jsonl, .ndjson) file, or - for standard input. "
-             "Durations: 500ms, 30s, 5m.\n"
-             "Each option can also come from the environment: --max-row-bytes is "
-             "NBATCH_MAX_ROW_BYTES. A flag wins.\n");
+        out, "\nINPUT is a CSV (.csv) or JSONL (.jsonl, .ndjson) file, or - for standard "
+             "input.\nDurations: 500ms, 30s, 5m. Each option can also come from the "
+             "environment, such as\nNBATCH_MAX_ROW_BYTES for --max-row-bytes; a flag wins.\n");
 }
 
 void options_add_overview(struct buf *out)
 {
-    buf_add_string(out,
-                   "nbatch sends cached commands to NB-IoT devices on OneNET: a file of rows in, "
-                   "a uuid or errno for each row out.\n\n");
+    buf_add_string(out, "nbatch sends cached commands to NB-IoT devices on OneNET:\n"
+                        "a file of rows in, a uuid or errno for each row out.\n\n");
     for (size_t i = 0; i < SUBCOMMAND_COUNT; i++)
         add_help_line(subcommands[i].usage, subcommands[i].purpose, NULL, out);
     buf_add_string(out, "\nExamples:\n");
     buf_add_string(out, subcommands[COMMAND_RUN].examples);
     buf_add_string(
-        out,
-        "\nnbatch COMMAND --help says more; nbatch --version says which nbatch this is.\n"
-        "Exit status: 0 every row accepted (check: valid), 1 some not accepted, 2 usage, 3 input "
-        "invalid and nothing sent,\n4 credentials or configuration refused, 6 rows in doubt, "
-        "7 results could not be written, or an internal error.\n");
+        out, "\nnbatch COMMAND --help says more, nbatch --version which one this is.\n"
+             "Exit status: 0 every row accepted (check: valid), 1 some not accepted, 2 usage,\n"
+             "3 input invalid and nothing sent, 4 credentials or configuration refused,\n"
+             "6 rows in doubt, 7 results could not be written, or an internal error.\n");
 }

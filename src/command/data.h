@@ -9,8 +9,8 @@
 #include "core/row.h"
 
 /*
- * Checks the text of a data array; adds every problem it has, in fields such as data[0].val. One readable byte must stand
- * behind the text: cJSON before 1.7.18 looks at it (CVE-2023-53154).
+ * Checks the text of a data array; adds every problem it has, in fields such as data[0].val. One
+ * readable byte must stand behind the text: cJSON before 1.7.18 looks at it (CVE-2023-53154).
  */
 void data_check(struct span text, struct problems *problems);
 

@@ -19,7 +19,8 @@ static int replay(const char *folder, const char *name)
     }
     size_t size = fread(data, 1, 4 * 1024 * 1024, file);
     (void)fclose(file);
-    uint8_t *exact = malloc(size > 0 ? size : 1); /* so that a sanitizer sees a read beyond the end */
+    uint8_t *exact =
+        malloc(size > 0 ? size : 1); /* so that a sanitizer sees a read beyond the end */
     for (size_t i = 0; exact != NULL && i < size; i++)
         exact[i] = data[i];
     (void)LLVMFuzzerTestOneInput(exact, size);

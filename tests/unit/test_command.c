@@ -73,7 +73,8 @@ static void assert_fine(const char *name, const char *text)
 {
     build_with(name, text);
     if (problems.count > 0)
-        print_error("%s=%s: %.*s\n", name, text, SPAN_ARG(problem_message(&problems, &problems.items[0])));
+        print_error("%s=%s: %.*s\n", name, text,
+                    SPAN_ARG(problem_message(&problems, &problems.items[0])));
     assert_int_equal(problems.count, 0);
 }
 
@@ -107,9 +108,11 @@ static void test_a_write_has_the_platforms_order_of_parameters(void **state)
 static void test_data_reaches_the_body_byte_for_byte(void **state)
 {
     (void)state;
-    build_with("data", " [{\"res_id\": 1, \"val\": 9223372036854775807}, {\"res_id\":2,\"val\":1.10}]");
-    assert_span(command_body(&command),
-                "{\"data\": [{\"res_id\": 1, \"val\": 9223372036854775807}, {\"res_id\":2,\"val\":1.10}]}");
+    build_with("data",
+               " [{\"res_id\": 1, \"val\": 9223372036854775807}, {\"res_id\":2,\"val\":1.10}]");
+    assert_span(
+        command_body(&command),
+        "{\"data\": [{\"res_id\": 1, \"val\": 9223372036854775807}, {\"res_id\":2,\"val\":1.10}]}");
 }
 
 static void test_integer_parameters_hold_their_bounds(void **state)
@@ -224,17 +227,21 @@ static void test_a_write_needs_data_from_one_place(void **state)
 static void test_read_and_execute_have_their_own_calls(void **state)
 {
     (void)state;
-    static const struct field read[] = {{"action", "read"},          {"imei", "865820031313187"},
-                                        {"obj_id", "3311"},          {"expired_time", "+1h"},
+    static const struct field read[] = {{"action", "read"},
+                                        {"imei", "865820031313187"},
+                                        {"obj_id", "3311"},
+                                        {"expired_time", "+1h"},
                                         {"bin2hex", "true"}};
-    static const struct field execute[] = {{"action", "execute"}, {"imei", "865820031313187"}, {"obj_id", "3"},
-                                           {"obj_inst_id", "0"},  {"res_id", "4"},             {"expired_time", "+1h"},
+    static const struct field execute[] = {{"action", "execute"}, {"imei", "865820031313187"},
+                                           {"obj_id", "3"},       {"obj_inst_id", "0"},
+                                           {"res_id", "4"},       {"expired_time", "+1h"},
                                            {"args", "pi\"ng"}};
     build(read, ARRAY_LENGTH(read));
     assert_int_equal(problems.count, 0);
     assert_int_equal(command.action, ACTION_READ);
-    assert_span(command_target(&command), "/nbiot/offline?imei=865820031313187&expired_time=2027-01-15T17:00:00"
-                                          "&obj_id=3311&bin2hex=true");
+    assert_span(command_target(&command),
+                "/nbiot/offline?imei=865820031313187&expired_time=2027-01-15T17:00:00"
+                "&obj_id=3311&bin2hex=true");
     assert_span(command_body(&command), "");
     build(execute, ARRAY_LENGTH(execute));
     assert_int_equal(problems.count, 0);
@@ -272,8 +279,10 @@ static void test_an_unknown_column_names_the_nearest(void **state)
 static void test_all_problems_of_a_row_are_found(void **state)
 {
     (void)state;
-    static const struct field fields[] = {{"imei", "1"},  {"obj_id", "x"},  {"obj_inst_id", NULL}, {"mode", "3"},
-                                          {"retry", "11"}, {"timeout", "4"}, {"expired_time", "no"}, {"data", "{"}};
+    static const struct field fields[] = {{"imei", "1"},          {"obj_id", "x"},
+                                          {"obj_inst_id", NULL},  {"mode", "3"},
+                                          {"retry", "11"},        {"timeout", "4"},
+                                          {"expired_time", "no"}, {"data", "{"}};
     build(fields, ARRAY_LENGTH(fields));
     assert_int_equal(problems.error_count, 8);
     assert_int_equal(command.target_len, 0);
@@ -296,7 +305,8 @@ static void test_the_hash_names_the_content_not_the_layout(void **state)
     assert_true(command.hash == hash);
     build_with("retry", "3");
     assert_false(command.hash == hash);
-    build_with("expired_time", "2027-01-22T16:00:00"); /* what +7d resolves to: but given otherwise */
+    build_with("expired_time",
+               "2027-01-22T16:00:00"); /* what +7d resolves to: but given otherwise */
     assert_false(command.hash == hash);
     build_with("imei", "865820031313195");
     assert_false(command.hash == hash);

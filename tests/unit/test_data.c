@@ -35,7 +35,8 @@ static void test_every_kind_of_value_is_taken(void **state)
     assert_good("[{\"res_id\":12,\"type\":1,\"val\":\"121A\"}]");
     assert_good("[{\"res_id\":12,\"type\":2,\"val\":1700000000}]");
     assert_good(" [ { \"val\" : true , \"res_id\" : 0 } , {\"res_id\":65535,\"val\":\"text\"} ] ");
-    assert_good("[{\"res_id\":1,\"val\":-0.5e-3},{\"res_id\":2,\"val\":\"\"},{\"res_id\":3,\"val\":false}]");
+    assert_good("[{\"res_id\":1,\"val\":-0.5e-3},{\"res_id\":2,\"val\":\"\"},{\"res_id\":3,\"val\":"
+                "false}]");
     assert_good("[{\"res_id\":1,\"type\":1,\"val\":\"\"}]");
     assert_good("[{\"res_id\":1,\"val\":\"\xe4\xb8\xad\xe6\x96\x87\"}]");
 }
@@ -89,9 +90,11 @@ static void test_time_is_whole_seconds(void **state)
     (void)state;
     assert_one("[{\"res_id\":1,\"type\":2,\"val\":1.5}]", PROBLEM_TYPE, "data[0].val");
     assert_one("[{\"res_id\":1,\"type\":2,\"val\":\"1700000000\"}]", PROBLEM_TYPE, "data[0].val");
-    assert_one("[{\"res_id\":1,\"type\":2,\"val\":1700000000000}]", PROBLEM_TIME_UNIT, "data[0].val");
+    assert_one("[{\"res_id\":1,\"type\":2,\"val\":1700000000000}]", PROBLEM_TIME_UNIT,
+               "data[0].val");
     assert_good("[{\"res_id\":1,\"type\":2,\"val\":253402300799}]");
-    assert_one("[{\"res_id\":1,\"type\":2,\"val\":253402300800}]", PROBLEM_TIME_UNIT, "data[0].val");
+    assert_one("[{\"res_id\":1,\"type\":2,\"val\":253402300800}]", PROBLEM_TIME_UNIT,
+               "data[0].val");
 }
 
 static void test_a_value_is_basic(void **state)
@@ -109,7 +112,8 @@ static void test_members_are_known_and_stand_once(void **state)
     assert_one("[{\"res_id\":1,\"val\":1,\"value\":2}]", PROBLEM_DATA, "data[0].value");
     assert_one("[{\"res_id\":1,\"val\":1,\"val\":2}]", PROBLEM_DUPLICATE, "data[0].val");
     assert_one("[{\"res_id\":1,\"res_id\":1,\"val\":1}]", PROBLEM_DUPLICATE, "data[0].res_id");
-    assert_one("[{\"res_id\":1,\"val\":1},{\"res_id\":1,\"val\":2}]", PROBLEM_RES_TWICE, "data[1].res_id");
+    assert_one("[{\"res_id\":1,\"val\":1},{\"res_id\":1,\"val\":2}]", PROBLEM_RES_TWICE,
+               "data[1].res_id");
     /* Names are case-sensitive. */
     check("[{\"RES_ID\":1,\"val\":1}]");
     assert_int_equal(problems.error_count, 2);
@@ -178,7 +182,8 @@ static void test_all_problems_are_found_not_only_the_first(void **state)
     assert_int_equal(problems.error_count, 7);
 }
 
-static void add_res(const char *name, enum cell_kind kind, const char *text, const char *expected, size_t errors)
+static void add_res(const char *name, enum cell_kind kind, const char *text, const char *expected,
+                    size_t errors)
 {
     struct schema schema;
     struct buf out;
@@ -201,15 +206,18 @@ static void test_res_cells_become_items(void **state)
 {
     (void)state;
     add_res("res:5850", CELL_TEXT, "true", "{\"res_id\":5850,\"val\":true}", 0);
-    add_res("res:5850", CELL_TEXT, "9223372036854775807", "{\"res_id\":5850,\"val\":9223372036854775807}", 0);
+    add_res("res:5850", CELL_TEXT, "9223372036854775807",
+            "{\"res_id\":5850,\"val\":9223372036854775807}", 0);
     add_res("res:5850", CELL_TEXT, "-1.50", "{\"res_id\":5850,\"val\":-1.50}", 0);
     add_res("res:5850", CELL_TEXT, "007", "{\"res_id\":5850,\"val\":\"007\"}", 0);
     add_res("res:5850", CELL_TEXT, "TRUE", "{\"res_id\":5850,\"val\":\"TRUE\"}", 0);
-    add_res("res:5850", CELL_TEXT, "say \"hi\"\\", "{\"res_id\":5850,\"val\":\"say \\\"hi\\\"\\\\\"}", 0);
+    add_res("res:5850", CELL_TEXT, "say \"hi\"\\",
+            "{\"res_id\":5850,\"val\":\"say \\\"hi\\\"\\\\\"}", 0);
     add_res("res:5850:string", CELL_TEXT, "12", "{\"res_id\":5850,\"val\":\"12\"}", 0);
     add_res("res:1:opaque", CELL_TEXT, "00FF", "{\"res_id\":1,\"type\":1,\"val\":\"00FF\"}", 0);
     add_res("res:1:opaque", CELL_TEXT, "0F0", NULL, 1);
-    add_res("res:1:time", CELL_TEXT, "1700000000", "{\"res_id\":1,\"type\":2,\"val\":1700000000}", 0);
+    add_res("res:1:time", CELL_TEXT, "1700000000", "{\"res_id\":1,\"type\":2,\"val\":1700000000}",
+            0);
     add_res("res:1:time", CELL_TEXT, "noon", NULL, 1);
     add_res("res:1", CELL_TEXT, "9223372036854775808", NULL, 1);
     add_res("res:1", CELL_STRING, "12", "{\"res_id\":1,\"val\":\"12\"}", 0);

@@ -17,7 +17,8 @@ static void test_prereq_and_headers_make_the_state(void **state)
     assert_int_equal(exchange_state(1, true), ANSWER_ANSWERED);
 }
 
-/* After the request left, a code says nothing about whether it was processed: the state does, for every code there is. */
+/* After the request left, a code says nothing about whether it was processed: the state does, for
+ * every code there is. */
 static void test_the_code_never_makes_a_sent_request_unsent(void **state)
 {
     (void)state;
@@ -71,8 +72,9 @@ static void test_interim_answers_complete_nothing(void **state)
 static void test_a_status_outside_200_to_599_completes_nothing(void **state)
 {
     (void)state;
-    static const char *const lines[] = {"HTTP/1.1 600 X\r\n", "HTTP/1.1 199 X\r\n", "HTTP/1.1 000 X\r\n",
-                                        "HTTP/1.1\r\n",       "HTTP/1.1 2\r\n",     "HTTP/1.1 abc\r\n"};
+    static const char *const lines[] = {"HTTP/1.1 600 X\r\n", "HTTP/1.1 199 X\r\n",
+                                        "HTTP/1.1 000 X\r\n", "HTTP/1.1\r\n",
+                                        "HTTP/1.1 2\r\n",     "HTTP/1.1 abc\r\n"};
     for (size_t i = 0; i < ARRAY_LENGTH(lines); i++) {
         struct exchange exchange = {.prereq_calls = 1};
         assert_true(take(&exchange, lines[i]));

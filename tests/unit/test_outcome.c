@@ -19,14 +19,16 @@ static struct outcome answered(int http_status, bool has_retry_after, const char
 static void test_a_uuid_is_acceptance(void **state)
 {
     (void)state;
-    struct outcome outcome = answered(200, false, "{\"errno\":0,\"error\":\"succ\",\"data\":{\"uuid\":\"" UUID "\"}}");
+    struct outcome outcome =
+        answered(200, false, "{\"errno\":0,\"error\":\"succ\",\"data\":{\"uuid\":\"" UUID "\"}}");
     assert_int_equal(outcome.status, ROW_ACCEPTED);
     assert_int_equal(outcome.class, OUTCOME_ACCEPTED);
     assert_string_equal(outcome.uuid, UUID);
     assert_true(outcome.has_errno);
     assert_string_equal(outcome.error, "");
     /* Another order, other words, a trailing space, as seen on the platform. */
-    outcome = answered(200, false, "{\"data\":{\"uuid\":\"" UUID " \"},\"error\":\"success\",\"errno\":0}\n");
+    outcome = answered(200, false,
+                       "{\"data\":{\"uuid\":\"" UUID " \"},\"error\":\"success\",\"errno\":0}\n");
     assert_int_equal(outcome.status, ROW_ACCEPTED);
     assert_string_equal(outcome.uuid, UUID);
 }
@@ -57,19 +59,20 @@ static void test_errno_is_rejection_with_its_class(void **state)
 static void test_an_unreadable_success_is_in_doubt(void **state)
 {
     (void)state;
-    static const char *const bodies[] = {"",
-                                         "{",
-                                         "{\"errno\":0,\"error\":\"succ\",\"data\":{\"uuid\":\"4274",
-                                         "{\"errno\":0,\"error\":\"succ\"}",
-                                         "{\"errno\":0,\"data\":{\"uuid\":\"\"}}",
-                                         "{\"errno\":0,\"data\":{\"uuid\":12}}",
-                                         "{\"errno\":0.5}",
-                                         "{\"errno\":\"0\"}",
-                                         "{\"errno\":1e300}",
-                                         "[0]",
-                                         "null",
-                                         "<html>hello</html>",
-                                         "{\"errno\":0,\"data\":{\"uuid\":\"" UUID "\"}}{}"};
+    static const char *const bodies[] = {
+        "",
+        "{",
+        "{\"errno\":0,\"error\":\"succ\",\"data\":{\"uuid\":\"4274",
+        "{\"errno\":0,\"error\":\"succ\"}",
+        "{\"errno\":0,\"data\":{\"uuid\":\"\"}}",
+        "{\"errno\":0,\"data\":{\"uuid\":12}}",
+        "{\"errno\":0.5}",
+        "{\"errno\":\"0\"}",
+        "{\"errno\":1e300}",
+        "[0]",
+        "null",
+        "<html>hello</html>",
+        "{\"errno\":0,\"data\":{\"uuid\":\"" UUID "\"}}{}"};
     for (size_t i = 0; i < ARRAY_LENGTH(bodies); i++) {
         struct outcome outcome = answered(200, false, bodies[i]);
         assert_int_equal(outcome.status, ROW_IN_DOUBT);
@@ -87,15 +90,24 @@ static void test_http_statuses_fall_into_their_classes(void **state)
         enum row_status status;
         enum outcome_class class;
     } cases[] = {
-        {301, false, ROW_FAILED, OUTCOME_REFUSED},     {307, false, ROW_FAILED, OUTCOME_REFUSED},
-        {400, false, ROW_FAILED, OUTCOME_REFUSED},     {401, false, ROW_FAILED, OUTCOME_REFUSED},
-        {403, false, ROW_FAILED, OUTCOME_REFUSED},     {404, false, ROW_FAILED, OUTCOME_REFUSED},
-        {408, false, ROW_FAILED, OUTCOME_AGAIN},       {413, false, ROW_FAILED, OUTCOME_REFUSED},
-        {421, false, ROW_FAILED, OUTCOME_AGAIN},       {425, false, ROW_FAILED, OUTCOME_AGAIN},
-        {429, false, ROW_FAILED, OUTCOME_AGAIN},       {500, false, ROW_IN_DOUBT, OUTCOME_AMBIGUOUS},
-        {502, false, ROW_IN_DOUBT, OUTCOME_AMBIGUOUS}, {503, false, ROW_IN_DOUBT, OUTCOME_AMBIGUOUS},
-        {503, true, ROW_FAILED, OUTCOME_AGAIN},        {504, true, ROW_IN_DOUBT, OUTCOME_AMBIGUOUS},
-        {522, false, ROW_IN_DOUBT, OUTCOME_AMBIGUOUS}, {204, false, ROW_IN_DOUBT, OUTCOME_AMBIGUOUS},
+        {301, false, ROW_FAILED, OUTCOME_REFUSED},
+        {307, false, ROW_FAILED, OUTCOME_REFUSED},
+        {400, false, ROW_FAILED, OUTCOME_REFUSED},
+        {401, false, ROW_FAILED, OUTCOME_REFUSED},
+        {403, false, ROW_FAILED, OUTCOME_REFUSED},
+        {404, false, ROW_FAILED, OUTCOME_REFUSED},
+        {408, false, ROW_FAILED, OUTCOME_AGAIN},
+        {413, false, ROW_FAILED, OUTCOME_REFUSED},
+        {421, false, ROW_FAILED, OUTCOME_AGAIN},
+        {425, false, ROW_FAILED, OUTCOME_AGAIN},
+        {429, false, ROW_FAILED, OUTCOME_AGAIN},
+        {500, false, ROW_IN_DOUBT, OUTCOME_AMBIGUOUS},
+        {502, false, ROW_IN_DOUBT, OUTCOME_AMBIGUOUS},
+        {503, false, ROW_IN_DOUBT, OUTCOME_AMBIGUOUS},
+        {503, true, ROW_FAILED, OUTCOME_AGAIN},
+        {504, true, ROW_IN_DOUBT, OUTCOME_AMBIGUOUS},
+        {522, false, ROW_IN_DOUBT, OUTCOME_AMBIGUOUS},
+        {204, false, ROW_IN_DOUBT, OUTCOME_AMBIGUOUS},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
         struct outcome outcome = answered(cases[i].http, cases[i].retry_after, "no json");
@@ -142,7 +154,8 @@ static void test_the_state_decides_where_there_is_no_answer(void **state)
 static void test_what_a_peer_says_is_shown_without_control_characters(void **state)
 {
     (void)state;
-    struct outcome outcome = answered(200, false, "{\"errno\":9,\"error\":\"a\\u001b[31m\\nb\xff\"}");
+    struct outcome outcome =
+        answered(200, false, "{\"errno\":9,\"error\":\"a\\u001b[31m\\nb\xff\"}");
     assert_string_equal(outcome.error, "a\\x1b[31m\\nb\\xff");
 }
 

@@ -51,11 +51,13 @@ static void test_relative_times_count_from_now(void **state)
 static void test_days_that_do_not_exist_are_out_of_range(void **state)
 {
     (void)state;
-    static const char *const texts[] = {
-        "2027-02-29T00:00:00", "2027-13-01T00:00:00", "2027-00-01T00:00:00", "2027-04-31T00:00:00",
-        "2027-01-00T00:00:00", "2027-01-01T24:00:00", "2027-01-01T00:60:00", "2027-01-01T00:00:60",
-        "1969-12-31T00:00:00", "1970-01-01T07:59:59", "2100-02-29T00:00:00", "9999-12-31T23:59:59-01:00",
-        "2027-01-01T00:00:00+24:00"};
+    static const char *const texts[] = {"2027-02-29T00:00:00",      "2027-13-01T00:00:00",
+                                        "2027-00-01T00:00:00",      "2027-04-31T00:00:00",
+                                        "2027-01-00T00:00:00",      "2027-01-01T24:00:00",
+                                        "2027-01-01T00:60:00",      "2027-01-01T00:00:60",
+                                        "1969-12-31T00:00:00",      "1970-01-01T07:59:59",
+                                        "2100-02-29T00:00:00",      "9999-12-31T23:59:59-01:00",
+                                        "2027-01-01T00:00:00+24:00"};
     for (size_t i = 0; i < ARRAY_LENGTH(texts); i++)
         assert_int_equal(refused(texts[i]), STATUS_RANGE);
     assert_int_equal(parsed("2028-02-29T08:00:00"), 1835395200);
@@ -105,7 +107,8 @@ static void test_durations_have_a_unit(void **state)
     static const struct {
         const char *text;
         int64_t ms;
-    } good[] = {{"500ms", 500}, {"30s", 30000}, {"5m", 300000}, {"24h", 86400000}, {"7d", 604800000}, {"0", 0}};
+    } good[] = {{"500ms", 500},    {"30s", 30000},    {"5m", 300000},
+                {"24h", 86400000}, {"7d", 604800000}, {"0", 0}};
     static const char *const bad[] = {"", "5", "s", "-1s", "1.5s", "1 s", "5M", "1h30m"};
     int64_t ms = -1;
     for (size_t i = 0; i < ARRAY_LENGTH(good); i++) {
