@@ -408,7 +408,7 @@ enum status options_parse(const struct parse_request *request, struct buf *messa
     return status;
 }
 
-enum { HELP_COLUMN = 28, HELP_WIDTH = 100 };
+enum { HELP_COLUMN = 28, HELP_WIDTH = 96 };
 
 /* Appends text broken into lines that start at the help's right column. */
 static void add_wrapped(const char *text, size_t column, struct buf *out)
