@@ -439,9 +439,13 @@ static void add_help_line(const char *left, const char *help, const char *fallba
         buf_add_format(out, "\n%*s", HELP_COLUMN, "");
     else
         buf_add_format(out, "%*s", (int)(HELP_COLUMN - len), "");
-    add_wrapped(help, HELP_COLUMN, out);
+    struct buf text;
+    buf_init(&text, 4096);
+    buf_add_string(&text, help);
     if (fallback != NULL)
-        buf_add_format(out, " (default: %s)", fallback);
+        buf_add_format(&text, " (default: %s)", fallback);
+    add_wrapped(buf_string(&text), HELP_COLUMN, out);
+    buf_deinit(&text);
     buf_add_char(out, '\n');
 }
 

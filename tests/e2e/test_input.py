@@ -171,6 +171,8 @@ def test_invalid_input_sends_nothing(nbatch, tmp_path, raw_peer):
 
 def test_dry_run_touches_no_network(nbatch, tmp_path, fleet):
     """strace shows that check makes no socket at all."""
+    if b"__asan_init" in open(NBATCH, "rb").read():
+        pytest.skip("LeakSanitizer does not work under strace")
     path = fleet(100)
     trace = tmp_path / "trace"
     done = subprocess.run(["strace", "-f", "-e", "trace=network", "-o", trace, NBATCH, "run", "-n", path],
