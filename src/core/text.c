@@ -6,6 +6,8 @@ bool text_is_utf8(struct span text)
 {
     size_t i = 0;
 
+    if (text.len == 0) /* its pointer may be NULL */
+        return true;
     while (i + 8 <= text.len) { /* most input is ASCII: eight bytes at a time */
         uint64_t word;
         memcpy(&word, text.ptr + i, sizeof(word));

@@ -1,204 +1,253 @@
-#include "sim/config.h"
-
 #include <arpa/inet.h>
 
+#include "sim/config.h"
+
+#include "command/rules.h"
 #include "core/text.h"
 
+enum { DEFAULT_MAX_COMMANDS = 1000 * 1000 };
+
+/* Only the machine itself: whoever rehearses opens nothing to the network. */
+static bool parse_loopback_host(struct span host, struct sockaddr_storage *ret_address)
+{
+    char text[INET_ADDRSTRLEN];
+    struct sockaddr_in v4 = {.sin_family = AF_INET};
+
+    *ret_address = (struct sockaddr_storage){.ss_family = AF_UNSPEC};
+    if (span_is(host, "[::1]")) {
+        struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_addr = in6addr_loopback};
+        memcpy(ret_address, &v6, sizeof(v6));
+        return true;
+    }
+    if (span_is(host, "localhost"))
+        host = SPAN_LITERAL("127.0.0.1");
+    if (host.len >= sizeof(text))
+        return false;
+    (void)snprintf(text, sizeof(text), "%.*s", SPAN_ARG(host));
+    if (inet_pton(AF_INET, text, &v4.sin_addr) != 1 || ntohl(v4.sin_addr.s_addr) >> 24 != 127)
+        return false;
+    memcpy(ret_address, &v4, sizeof(v4));
+    return true;
+}
+
+/* The port stands at the same place in both families (RFC 3493; checked here). */
+_Static_assert(offsetof(struct sockaddr_in, sin_port) == offsetof(struct sockaddr_in6, sin6_port),
+               "one store sets the port of both");
+
+static enum status set_listen(struct sim_config *config, struct span value, struct buf *message)
+{
+    struct sockaddr_storage address;
+    size_t len = value.len;
+    uint64_t port;
+
+    while (len > 0 && value.ptr[len - 1] != ':')
+        len--;
+    if (len == 0 || span_to_uint64(span_skip(value, len), &port) != STATUS_OK || port > 65535) {
+        buf_add_string(message, "give HOST:PORT with a port of 0 (any free one) to 65535, such as "
+                                "127.0.0.1:8080 or [::1]:0");
+        return STATUS_USAGE;
+    }
+    if (!parse_loopback_host(span_of(value.ptr, len - 1), &address)) {
+        buf_add_string(message, "the simulator listens on this machine only: give 127.0.0.1, "
+                                "another 127.x.y.z, [::1] or localhost as host");
+        return STATUS_USAGE;
+    }
+    ((struct sockaddr_in *)(void *)&address)->sin_port = htons((uint16_t)port);
+    config->address = address;
+    return STATUS_OK;
+}
+
+static enum status set_latency(struct sim_config *config, struct span value, struct buf *message)
+{
+    enum status status = latency_parse(value, &config->latency);
+
+    if (status == STATUS_OK)
+        return STATUS_OK;
+    if (status == STATUS_RANGE)
+        buf_add_string(message, "a time is an hour at most, the first of uniform: no longer than "
+                                "the second, and sigma 4 at most");
+    else
+        buf_add_string(message, "give a duration such as 20ms, uniform:10ms..30ms, lognormal:20ms "
+                                "or lognormal:20ms:0.5");
+    return STATUS_USAGE;
+}
+
+static enum status set_fault(struct sim_config *config, struct span value, struct buf *message)
+{
+    return faults_add(&config->faults, value, message);
+}
+
+static enum status parse_count(struct span value, uint64_t max, uint64_t *ret_count,
+                               struct buf *message)
+{
+    uint64_t count;
+
+    if (span_to_uint64(value, &count) != STATUS_OK || count > max) {
+        buf_add_string(message, "give a whole number of 0 to ");
+        buf_add_uint64(message, max);
+        return STATUS_USAGE;
+    }
+    *ret_count = count;
+    return STATUS_OK;
+}
+
+static enum status set_seed(struct sim_config *config, struct span value, struct buf *message)
+{
+    enum status status = parse_count(value, UINT64_MAX, &config->seed, message);
+    config->has_seed = config->has_seed || status == STATUS_OK;
+    return status;
+}
+
+static enum status set_queue_limit(struct sim_config *config, struct span value,
+                                   struct buf *message)
+{
+    uint64_t limit;
+    enum status status = parse_count(value, SIM_QUEUE_LIMIT_MAX, &limit, message);
+    if (status == STATUS_OK)
+        config->queue_limit = (uint32_t)limit;
+    return status;
+}
+
+static enum status set_max_commands(struct sim_config *config, struct span value,
+                                    struct buf *message)
+{
+    return parse_count(value, SIM_COMMANDS_MAX, &config->max_commands, message);
+}
+
+static enum status set_path(char **path, struct span value, struct buf *message)
+{
+    if (value.len == 0 || memchr(value.ptr, '\0', value.len) != NULL) {
+        buf_add_string(message, "give the path of a file");
+        return STATUS_USAGE;
+    }
+    char *copy = malloc(value.len + 1);
+    if (copy == NULL)
+        return STATUS_NO_MEMORY;
+    memcpy(copy, value.ptr, value.len);
+    copy[value.len] = '\0';
+    free(*path);
+    *path = copy;
+    return STATUS_OK;
+}
+
+static enum status set_api_key_file(struct sim_config *config, struct span value,
+                                    struct buf *message)
+{
+    return set_path(&config->api_key_file, value, message);
+}
+
+static enum status set_audit(struct sim_config *config, struct span value, struct buf *message)
+{
+    return set_path(&config->audit_file, value, message);
+}
+
 const struct sim_setting sim_settings[] = {
-    {"listen", "HOST:PORT", "127.0.0.1:0",
-     "where it listens, on loopback; port 0: the kernel picks"},
-    {"fault", "KIND:P", NULL,
-     "a fault with its probability (0.01 or 1%), repeatable: close, reset (each also as "
-     "close-after, reset-after: the command is processed first), cut, garbage, no-uuid, http-NNN, "
-     "http-NNN-after, errno-N"},
-    {"seed", "N", "1", "of the generator that draws the faults"},
-    {"queue-limit", "N", "10", "commands that wait per device; 0: no limit"},
-    {"api-key-file", "FILE", NULL, "the key that requests must carry (default: any)"},
-    {"audit", "FILE", NULL, "a JSON line for each request"},
+    {"listen", "HOST:PORT", "127.0.0.1:0", "where to listen, on this machine; port 0: any free one",
+     set_listen},
+    {"latency", "D", "0",
+     "time to an answer: 20ms, uniform:10ms..30ms, or lognormal:MEDIAN[:SIGMA]", set_latency},
+    {"fault", "KIND:P", "none",
+     "a fault and its probability, such as reset:1%; can be given again. Kinds, each before or "
+     "with "
+     "-after its command is processed: close, reset, silent, http-NNN; before: errno-N, "
+     "http-429-retry-after, http-503-retry-after; after: cut, garbage, no-uuid, slow",
+     set_fault},
+    {"seed", "N", "random", "the same seed and order of requests give the same faults and times",
+     set_seed},
+    {"queue-limit", "N", "10", "commands that wait per device at most; 0: no limit",
+     set_queue_limit},
+    {"api-key-file", "FILE", "no key is checked", "ask for the key that is this file's first line",
+     set_api_key_file},
+    {"audit", "FILE", "none", "write each request as a line of JSON", set_audit},
+    {"max-commands", "N", "1000000",
+     "commands kept for the history; further ones are only counted per device", set_max_commands},
 };
 const size_t sim_settings_count = ARRAY_LENGTH(sim_settings);
 
 void sim_config_init(struct sim_config *config)
 {
-    *config = (struct sim_config){.host = "127.0.0.1", .seed = 1, .queue_limit = 10};
+    struct sockaddr_in any_port = {.sin_family = AF_INET,
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+
+    *config =
+        (struct sim_config){.queue_limit = DEVICE_QUEUE_MAX, .max_commands = DEFAULT_MAX_COMMANDS};
+    memcpy(&config->address, &any_port, sizeof(any_port));
 }
 
 void sim_config_deinit(struct sim_config *config)
 {
-    (void)config; /* it owns nothing yet */
+    if (config == NULL)
+        return;
+    free(config->api_key_file);
+    free(config->audit_file);
+    config->api_key_file = NULL;
+    config->audit_file = NULL;
 }
 
-static enum status refuse(struct span key, struct span value, const char *wanted,
-                          struct buf *message)
+static enum status refuse_key(struct span key, struct buf *message)
 {
-    buf_add_string(message, "simulator: ");
+    const char *names[ARRAY_LENGTH(sim_settings)];
+
+    for (size_t i = 0; i < sim_settings_count; i++)
+        names[i] = sim_settings[i].name;
+    const char *nearest = text_nearest(key, names, sim_settings_count);
+    buf_add_string(message, "the simulator has no setting \"");
     buf_add_printable(message, key);
-    buf_add_string(message, " ");
-    buf_add_printable(message, value);
-    buf_add_format(message, ": %s", wanted);
+    buf_add_char(message, '"');
+    if (nearest != NULL)
+        buf_add_format(message, "; did you mean %s?", nearest);
+    buf_add_string(message, " The settings are ");
+    for (size_t i = 0; i < sim_settings_count; i++)
+        buf_add_format(message, "%s%s", i > 0 ? ", " : "", names[i]);
     return STATUS_USAGE;
-}
-
-static bool copy(struct span value, char *out, size_t size)
-{
-    if (value.len == 0 || value.len >= size || memchr(value.ptr, '\0', value.len) != NULL)
-        return false;
-    memcpy(out, value.ptr, value.len);
-    out[value.len] = '\0';
-    return true;
-}
-
-static bool set_listen(struct sim_config *config, struct span value)
-{
-    size_t colon = value.len;
-    uint64_t port = 0;
-    struct in_addr address;
-
-    while (colon > 0 && value.ptr[colon - 1] != ':')
-        colon--;
-    if (colon == 0 || span_to_uint64(span_skip(value, colon), &port) != STATUS_OK || port > 65535)
-        return false;
-    struct span host = span_of(value.ptr, colon - 1);
-    if (span_is(host, "localhost"))
-        host = SPAN_LITERAL("127.0.0.1");
-    if (!copy(host, config->host, sizeof(config->host)) ||
-        inet_pton(AF_INET, config->host, &address) != 1 || ntohl(address.s_addr) >> 24 != 127)
-        return false;
-    config->port = (uint16_t)port;
-    return true;
-}
-
-static bool parse_probability(struct span text, double *ret_probability)
-{
-    char copied[32];
-    char *end = NULL;
-
-    if (!copy(text, copied, sizeof(copied)) || !is_digit(copied[0]))
-        return false;
-    double value = strtod(copied, &end);
-    if (strcmp(end, "%") == 0)
-        value /= 100;
-    else if (*end != '\0')
-        return false;
-    *ret_probability = value;
-    return value >= 0 && value <= 1;
-}
-
-/* http-503, http-503-after, errno-7 */
-static bool parse_numbered(struct span kind, struct sim_fault *fault)
-{
-    bool http = span_starts_with(kind, "http-");
-    struct span rest = span_skip(kind, http ? strlen("http-") : 0);
-
-    if (!http && !span_starts_with(kind, "errno-"))
-        return false;
-    if (!http)
-        rest = span_skip(kind, strlen("errno-"));
-    fault->kind = http ? FAULT_HTTP : FAULT_ERRNO;
-    if (http && rest.len == 9 && span_is(span_skip(rest, 3), "-after")) {
-        fault->after = true;
-        rest.len = 3;
-    }
-    if (span_to_int64(rest, &fault->number) != STATUS_OK)
-        return false;
-    return http ? fault->number >= 300 && fault->number < 600 : fault->number > 0;
-}
-
-static bool parse_kind(struct span kind, struct sim_fault *fault)
-{
-    static const struct sim_fault plain[] = {
-        {FAULT_CLOSE, false, 0, 0, "close"},    {FAULT_CLOSE, true, 0, 0, "close-after"},
-        {FAULT_RESET, false, 0, 0, "reset"},    {FAULT_RESET, true, 0, 0, "reset-after"},
-        {FAULT_CUT, true, 0, 0, "cut"},         {FAULT_GARBAGE, true, 0, 0, "garbage"},
-        {FAULT_NO_UUID, true, 0, 0, "no-uuid"},
-    };
-
-    for (size_t i = 0; i < ARRAY_LENGTH(plain); i++) {
-        if (span_is(kind, plain[i].name)) {
-            *fault = plain[i];
-            return true;
-        }
-    }
-    return parse_numbered(kind, fault) && copy(kind, fault->name, sizeof(fault->name));
-}
-
-static bool add_fault(struct sim_config *config, struct span value)
-{
-    const char *colon = value.len > 0 ? memchr(value.ptr, ':', value.len) : NULL;
-    struct sim_fault fault = {.kind = FAULT_NONE};
-
-    if (colon == NULL || config->fault_count == SIM_FAULTS_MAX)
-        return false;
-    size_t len = (size_t)(colon - value.ptr);
-    if (!parse_kind(span_of(value.ptr, len), &fault) ||
-        !parse_probability(span_skip(value, len + 1), &fault.probability))
-        return false;
-    config->faults[config->fault_count++] = fault;
-    return true;
-}
-
-static bool set_number(struct span value, uint64_t max, uint64_t *ret_number)
-{
-    uint64_t number = 0;
-    if (span_to_uint64(value, &number) != STATUS_OK || number > max)
-        return false;
-    *ret_number = number;
-    return true;
 }
 
 enum status sim_config_set(struct sim_config *config, struct span key, struct span value,
                            struct buf *message)
 {
-    const char *names[ARRAY_LENGTH(sim_settings)];
-    uint64_t number = 0;
+    struct buf reason;
 
-    if (span_is(key, "listen"))
-        return set_listen(config, value)
-                   ? STATUS_OK
-                   : refuse(key, value, "must be an address of loopback and a port, 127.0.0.1:8080",
-                            message);
-    if (span_is(key, "fault"))
-        return add_fault(config, value)
-                   ? STATUS_OK
-                   : refuse(key, value, "must be a kind and a probability, such as close-after:1%",
-                            message);
-    if (span_is(key, "seed"))
-        return set_number(value, UINT64_MAX, &config->seed)
-                   ? STATUS_OK
-                   : refuse(key, value, "must be a whole number", message);
-    if (span_is(key, "queue-limit")) {
-        if (!set_number(value, UINT32_MAX, &number))
-            return refuse(key, value, "must be a whole number", message);
-        config->queue_limit = (uint32_t)number;
-        return STATUS_OK;
+    for (size_t i = 0; i < sim_settings_count; i++) {
+        if (!span_is(key, sim_settings[i].name))
+            continue;
+        buf_init(&reason, SIM_SETTING_MAX);
+        enum status status = sim_settings[i].set(config, value, &reason);
+        if (status == STATUS_USAGE) {
+            buf_add_format(message, "%s=", sim_settings[i].name);
+            buf_add_printable(message, value);
+            buf_add_string(message, ": ");
+            buf_add(message, buf_span(&reason));
+        }
+        buf_deinit(&reason);
+        return status;
     }
-    if (span_is(key, "api-key-file") || span_is(key, "audit"))
-        return copy(value, span_is(key, "audit") ? config->audit : config->api_key_file,
-                    SIM_PATH_MAX)
-                   ? STATUS_OK
-                   : refuse(key, value, "must be the name of a file", message);
-    for (size_t i = 0; i < ARRAY_LENGTH(sim_settings); i++)
-        names[i] = sim_settings[i].name;
-    const char *nearest = text_nearest(key, names, ARRAY_LENGTH(names));
-    return refuse(key, value,
-                  nearest != NULL ? nearest
-                                  : "there is no such setting; see nbatch simulate --help",
-                  message);
+    return refuse_key(key, message);
+}
+
+static size_t find(struct span text, char c)
+{
+    const char *at = text.len > 0 ? memchr(text.ptr, c, text.len) : NULL;
+    return at != NULL ? (size_t)(at - text.ptr) : text.len;
 }
 
 enum status sim_config_parse(struct sim_config *config, struct span spec, struct buf *message)
 {
     while (spec.len > 0) {
-        const char *comma = memchr(spec.ptr, ',', spec.len);
-        size_t len = comma != NULL ? (size_t)(comma - spec.ptr) : spec.len;
-        struct span item = span_of(spec.ptr, len);
-        const char *equals = len > 0 ? memchr(item.ptr, '=', len) : NULL;
-        size_t key_len = equals != NULL ? (size_t)(equals - item.ptr) : len;
-        struct span value = equals != NULL ? span_skip(item, key_len + 1) : span_of("", 0);
-        enum status status = sim_config_set(config, span_of(item.ptr, key_len), value, message);
+        struct span item = span_of(spec.ptr, find(spec, ','));
+        size_t key_len = find(item, '=');
+        if (key_len == item.len) {
+            buf_add_char(message, '"');
+            buf_add_printable(message, item);
+            buf_add_string(message,
+                           "\" is no setting of the simulator: write key=value, several "
+                           "with commas between them, such as latency=20ms,fault=reset:1%");
+            return STATUS_USAGE;
+        }
+        enum status status = sim_config_set(config, span_of(item.ptr, key_len),
+                                            span_skip(item, key_len + 1), message);
         if (status != STATUS_OK)
             return status;
-        spec = span_skip(spec, comma != NULL ? len + 1 : len);
+        spec = span_skip(spec, item.len < spec.len ? item.len + 1 : item.len);
     }
     return STATUS_OK;
 }

@@ -1,60 +1,60 @@
-/* How the simulator behaves: one table of settings, for `nbatch simulate --KEY VALUE` and
- * `--simulate=KEY=VALUE,…`. */
+/*
+ * The settings of the simulator. One table names them all: the command line makes an option of each
+ * (--latency 20ms), and nbatch run --simulate=SPEC takes them as a list.
+ *
+ *     sim_config_init(&config);
+ *     status = sim_config_parse(&config, SPAN_LITERAL("latency=20ms,fault=reset:1%"), &message);
+ *     …
+ *     sim_config_deinit(&config);
+ */
 #ifndef NB_SIM_CONFIG_H
 #define NB_SIM_CONFIG_H
 
+#include <netinet/in.h>
+
 #include "core/buf.h"
+#include "sim/faults.h"
+#include "sim/latency.h"
 
-enum fault_kind {
-    FAULT_NONE,
-    FAULT_CLOSE,   /* the connection is closed without an answer */
-    FAULT_RESET,   /* the same with a TCP reset */
-    FAULT_CUT,     /* half of the answer's body, then closed */
-    FAULT_GARBAGE, /* 200 with a body that is no JSON */
-    FAULT_NO_UUID, /* errno 0 without a uuid */
-    FAULT_HTTP,    /* an HTTP status */
-    FAULT_ERRNO,   /* an errno of the platform */
-};
-
-struct sim_fault {
-    enum fault_kind kind;
-    bool after;         /* the command is processed before the fault strikes */
-    int64_t number;     /* of FAULT_HTTP and FAULT_ERRNO */
-    double probability; /* of a request */
-    char name[32];
-};
-
-enum { SIM_FAULTS_MAX = 32, SIM_PATH_MAX = 4096 };
+/* SIM_QUEUE_LIMIT_MAX: the list of a device's waiting commands is walked for each new one. */
+enum { SIM_QUEUE_LIMIT_MAX = 1000, SIM_COMMANDS_MAX = 100 * 1000 * 1000, SIM_SETTING_MAX = 4096 };
 
 struct sim_config {
-    char host[64];
-    uint16_t port; /* 0: the kernel picks */
-    struct sim_fault faults[SIM_FAULTS_MAX];
-    size_t fault_count;
+    struct sockaddr_storage address; /* where to listen: a loopback address, port 0 for any */
+    struct latency latency;
+    struct faults faults;
+    bool has_seed; /* otherwise a random one is used: see sim_seed() */
     uint64_t seed;
-    uint32_t queue_limit; /* commands that wait per device; 0: no limit */
-    char api_key_file[SIM_PATH_MAX];
-    char audit[SIM_PATH_MAX];
+    uint32_t queue_limit;  /* waiting commands per device; 0: no limit */
+    uint64_t max_commands; /* kept with their text */
+    char *api_key_file;    /* owned; NULL: no key is asked for */
+    char *audit_file;      /* owned; NULL: no audit */
 };
 
 struct sim_setting {
     const char *name;
-    const char *value;
-    const char *fallback; /* as it would be typed, or NULL */
+    const char *value;    /* what stands for the value in the help */
+    const char *fallback; /* the default, in words */
     const char *help;
+    enum status (*set)(struct sim_config *config, struct span value, struct buf *message);
 };
 
 extern const struct sim_setting sim_settings[];
 extern const size_t sim_settings_count;
 
+/* The defaults. Allocates nothing. */
 void sim_config_init(struct sim_config *config);
 void sim_config_deinit(struct sim_config *config);
 
-/* One setting. STATUS_USAGE with a text in `message` that names key, value and remedy. */
+/*
+ * Sets one setting; `fault` adds to what is there, any other replaces it. STATUS_USAGE with a text
+ * in `message` that names the setting, the value and what to do; STATUS_NO_MEMORY.
+ */
 enum status sim_config_set(struct sim_config *config, struct span key, struct span value,
                            struct buf *message) MUST_USE;
 
-/* KEY=VALUE,KEY=VALUE…; an empty text changes nothing. */
+/* Sets what a list "key=value,key=value" says. An empty list is one; a value cannot hold a comma.
+ * Fails as sim_config_set. */
 enum status sim_config_parse(struct sim_config *config, struct span spec,
                              struct buf *message) MUST_USE;
 

@@ -1,509 +1,680 @@
-#include "sim/server.h"
-
-#include <arpa/inet.h>
-#include <cjson/cJSON.h>
 #include <errno.h>
 #include <microhttpd.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 
-#include "command/command.h"
-#include "command/platform_errno.h"
-#include "core/hashmap.h"
-#include "core/jsonlex.h"
+#include "sim/server.h"
 
-enum { SIM_BODY_MAX = 64 * 1024, SIM_CONNECTIONS_MAX = 2048, SIM_KEY_MAX = 4096, UUID_LENGTH = 36 };
+#include "sim/audit.h"
+#include "sim/delay.h"
+#include "sim/setup.h"
+#include "sim/verdict.h"
 
-/* The waiting commands of a device, by when they expire. */
-struct device {
-    uint32_t count, capacity;
-    int64_t *expires_s;
+enum {
+    CONNECTION_MEMORY = 8 * 1024,          /* MHD clears it for each request: 32 KiB cost 2 µs */
+    DISCARDED_BODY_MAX = 16 * 1024 * 1024, /* of a body that is too big anyway */
+    /* An answer that is held back longer is given up when its client goes. Shorter ones are not
+     * worth two system calls. */
+    WATCH_FROM_MS = 1000,
+    WATCH_EVENTS = 64,
+};
+
+static const int64_t NS_PER_MS = 1000 * 1000;
+
+/* The second generator's seed differs, so that latency takes nothing from the faults' numbers. */
+static const uint64_t LATENCY_SEED = 0x6c6174656e6379;
+
+/* A request from its first line to the end of its answer. */
+struct request {
+    struct sim *sim;
+    struct MHD_Connection *connection;
+    struct request *next_free;
+    struct request *held_before, *held_next; /* in sim->held, while held back */
+    struct buf target, body;
+    uint64_t discarded; /* bytes of the body beyond its maximum */
+    bool begun, judged, held, watched;
+    struct platform_answer answer;
+    struct verdict verdict;
+    struct delay delay;
 };
 
 struct sim {
-    struct sim_config config;
     struct MHD_Daemon *daemon;
-    uint16_t port;
-    char key[SIM_KEY_MAX];
-    FILE *audit;
-    uint64_t requests;
-    uint64_t random;
-    struct hashmap devices;
-    struct schema schema;
-    struct command command;
-    struct problems problems;
-    unsigned char random_bytes[4096];
-    size_t random_at;
+    struct sockaddr_storage bound;
+    pthread_t thread;
+    atomic_bool stopping;
+    int wake_fd;  /* an eventfd: sim_stop speaks */
+    int watch_fd; /* an epoll of clients whose answers are held back; -1: none can be */
+    char *key;
+    uint64_t seed;
+
+    /* Of the thread alone. */
+    struct platform platform;
+    struct faults faults;
+    struct latency latency;
+    struct chance fault_chance, latency_chance;
+    struct audit audit;
+    uint64_t request_count;
+    struct buf scratch;
+    struct request *free_requests;
+    struct request *held;
+    struct delay_queue delays;
+    bool draining; /* the thread ends: no request is taken any more */
+
+    pthread_mutex_t stats_mutex;
+    struct sim_stats stats;
 };
 
-/* What a request is known to be while it is served. */
-struct request {
-    struct buf body;
-    bool repeated; /* a URL parameter stands twice, or is unknown */
-    struct cell cells[PARAM_COUNT + 3];
-    struct sim *sim;
-};
-
-enum { CELL_ACTION = PARAM_COUNT, CELL_DATA, CELL_ARGS };
-
-struct verdict {
-    int64_t number;
-    char text[256];
-    char uuid[UUID_LENGTH + 1];
-    bool processed;
-};
-
-static double draw(struct sim *sim)
+static int64_t clock_ns(clockid_t clock)
 {
-    sim->random += 0x9e3779b97f4a7c15u; /* splitmix64 */
-    uint64_t z = sim->random;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return (double)((z ^ (z >> 31)) >> 11) / 9007199254740992.0;
+    struct timespec now;
+    (void)clock_gettime(clock, &now);
+    return (int64_t)now.tv_sec * 1000 * NS_PER_MS + now.tv_nsec;
 }
 
-static const struct sim_fault *choose_fault(struct sim *sim)
-{
-    double left = sim->config.fault_count > 0 ? draw(sim) : 0;
+/* Requests: one for each connection at most, used again and again. */
 
-    for (size_t i = 0; i < sim->config.fault_count; i++) {
-        left -= sim->config.faults[i].probability;
-        if (left < 0)
-            return &sim->config.faults[i];
+static struct request *request_take(struct sim *sim)
+{
+    struct request *request = sim->free_requests;
+
+    if (request != NULL) {
+        sim->free_requests = request->next_free;
+        return request;
     }
-    return NULL;
+    request = calloc(1, sizeof(*request));
+    if (request == NULL)
+        return NULL;
+    request->sim = sim;
+    buf_init(&request->target, PLATFORM_TARGET_MAX);
+    buf_init(&request->body, PLATFORM_BODY_MAX + 1); /* a byte behind it, for cJSON */
+    buf_init(&request->answer.body, PLATFORM_ANSWER_MAX);
+    return request;
 }
 
-static void make_uuid(struct sim *sim, char out[UUID_LENGTH + 1])
+static void request_give_back(struct request *request)
 {
-    unsigned char b[16];
+    buf_clear(&request->target);
+    buf_clear(&request->body);
+    request->discarded = 0;
+    request->begun = false;
+    request->judged = false;
+    request->connection = NULL;
+    request->next_free = request->sim->free_requests;
+    request->sim->free_requests = request;
+}
 
-    if (sim->random_at + sizeof(b) > sizeof(sim->random_bytes)) {
-        if (getrandom(sim->random_bytes, sizeof(sim->random_bytes), 0) < 0)
-            abort(); /* without randomness uuids would repeat */
-        sim->random_at = 0;
+static void request_free(struct request *request)
+{
+    buf_deinit(&request->target);
+    buf_deinit(&request->body);
+    buf_deinit(&request->answer.body);
+    free(request);
+}
+
+/* Judging: what becomes of a request. */
+
+static void count_refusal(struct sim_stats *stats, int64_t number)
+{
+    for (size_t i = 0; i < stats->refused_count; i++) {
+        if (stats->refused[i].number == number) {
+            stats->refused[i].count++;
+            return;
+        }
     }
-    memcpy(b, sim->random_bytes + sim->random_at, sizeof(b));
-    sim->random_at += sizeof(b);
-    b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
-    b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
-    static const char hex[] = "0123456789abcdef";
-    for (size_t i = 0, at = 0; i < sizeof(b); i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10)
-            out[at++] = '-';
-        out[at++] = hex[b[i] >> 4];
-        out[at++] = hex[b[i] & 15];
-    }
-    out[UUID_LENGTH] = '\0';
-}
-
-/* Takes one of the device's places; false when all are taken by commands that have not expired. */
-static bool take_place(struct sim *sim, uint64_t imei, int64_t now_s, int64_t expires_s)
-{
-    struct device *device = hashmap_get(&sim->devices, imei);
-    uint32_t kept = 0;
-
-    if (device == NULL) {
-        device = calloc(1, sizeof(*device));
-        if (device == NULL || hashmap_put(&sim->devices, imei, device) != STATUS_OK)
-            abort();
-    }
-    for (uint32_t i = 0; i < device->count; i++)
-        if (device->expires_s[i] > now_s)
-            device->expires_s[kept++] = device->expires_s[i];
-    device->count = kept;
-    if (sim->config.queue_limit == 0)
-        return true;
-    if (device->count >= sim->config.queue_limit)
-        return false;
-    if (device->count == device->capacity) {
-        device->capacity = device->capacity > 0 ? device->capacity * 2 : 2;
-        device->expires_s =
-            realloc(device->expires_s, device->capacity * sizeof(*device->expires_s));
-        if (device->expires_s == NULL)
-            abort();
-    }
-    device->expires_s[device->count++] = expires_s;
-    return true;
-}
-
-static enum MHD_Result on_parameter(void *context, enum MHD_ValueKind kind, const char *key,
-                                    const char *value)
-{
-    struct request *request = context;
-    enum param param;
-
-    (void)kind;
-    if (!param_find(span_string(key), &param) || request->cells[param].kind != CELL_ABSENT)
-        request->repeated = true;
-    else if (value != NULL && value[0] != '\0')
-        request->cells[param] = (struct cell){CELL_TEXT, span_string(value)};
-    return MHD_YES;
-}
-
-/* The one member that a body has, as its raw text (data) or its value (args). The tree is the
- * caller's. */
-static bool read_body(struct request *request, const char *name, struct cell *cell,
-                      cJSON **ret_tree)
-{
-    struct span member;
-    struct jsonlex lex = {.members = &member, .members_max = 1};
-    struct span text = span_string(buf_string(&request->body));
-    const char *end = NULL;
-
-    if (text.len != request->body.len || jsonlex_scan(&lex, text) != STATUS_OK || lex.nul_escape)
-        return false;
-    *ret_tree = cJSON_ParseWithLengthOpts(text.ptr, text.len, &end, false);
-    const cJSON *value = cJSON_GetObjectItemCaseSensitive(*ret_tree, name);
-    if (value == NULL || lex.member_count != 1 || end != text.ptr + text.len)
-        return false;
-    *cell = cJSON_IsString(value) ? (struct cell){CELL_STRING, span_string(value->valuestring)}
-                                  : (struct cell){CELL_JSON, member};
-    return true;
-}
-
-static void set_verdict(struct verdict *verdict, int64_t number, const char *text)
-{
-    const struct platform_errno *known = platform_errno_find(number);
-    verdict->number = number;
-    (void)snprintf(verdict->text, sizeof(verdict->text), "%s%s%s",
-                   known != NULL ? known->name : "error", text != NULL ? ": " : "",
-                   text != NULL ? text : "");
-}
-
-/* Applies the client's own rules to what came; errors as the platform's page numbers them. */
-static void check(struct request *request, struct verdict *verdict)
-{
-    struct sim *sim = request->sim;
-    struct row row = {1, 1, request->cells, ARRAY_LENGTH(request->cells)};
-    int64_t now_s = (int64_t)time(NULL);
-    bool missing = false;
-    const struct problem *first = NULL;
-
-    problems_clear(&sim->problems, 1, 1);
-    if (command_build(&sim->command, &sim->schema, &row, now_s, &sim->problems) != STATUS_OK)
-        abort();
-    for (size_t i = 0; i < sim->problems.count; i++) {
-        const struct problem *problem = &sim->problems.items[i];
-        missing = missing || problem->code == PROBLEM_REQUIRED || problem->code == PROBLEM_JSON;
-        if (first == NULL && !problem_code_is_warning(problem->code))
-            first = problem;
-    }
-    if (missing) {
-        set_verdict(verdict, 3, NULL);
-    } else if (first != NULL || request->repeated) {
-        char text[128] = "a parameter is unknown or stands twice";
-        if (first != NULL)
-            buf_copy_printable(text, sizeof(text), problem_message(&sim->problems, first));
-        set_verdict(verdict, 5108, text);
-    } else if (!take_place(sim, sim->command.device, now_s, sim->command.expires_at_s)) {
-        set_verdict(verdict, 5006, NULL);
-    } else {
-        set_verdict(verdict, 0, NULL);
-        make_uuid(sim, verdict->uuid);
-        verdict->processed = true;
-    }
-}
-
-static void process(struct request *request, struct MHD_Connection *connection, enum action action,
-                    struct verdict *verdict)
-{
-    struct sim *sim = request->sim;
-    const char *key = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "api-key");
-    cJSON *tree = NULL;
-    bool readable = true;
-
-    (void)MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, on_parameter, request);
-    request->cells[CELL_ACTION] = (struct cell){CELL_TEXT, span_string(action_rules[action].name)};
-    if (action_rules[action].body == BODY_DATA)
-        readable = read_body(request, "data", &request->cells[CELL_DATA], &tree);
-    else if (request->body.len > 0)
-        readable = read_body(request, "args", &request->cells[CELL_ARGS], &tree);
-    if (sim->key[0] != '\0' && (key == NULL || strcmp(key, sim->key) != 0))
-        set_verdict(verdict, 1, NULL);
-    else if (!readable)
-        set_verdict(verdict, 3, NULL);
-    else
-        check(request, verdict);
-    cJSON_Delete(tree);
-}
-
-static void audit(struct request *request, const char *method, const char *url,
-                  const struct verdict *verdict, const struct sim_fault *fault)
-{
-    struct sim *sim = request->sim;
-    struct buf line;
-    const struct cell *imei = &request->cells[PARAM_IMEI];
-
-    if (sim->audit == NULL)
+    if (stats->refused_count == SIM_ERRNOS_MAX) {
+        stats->refused_others++;
         return;
-    buf_init(&line, 1024 * 1024);
-    buf_add_format(&line,
-                   "{\"n\":%llu,\"method\":\"%s\",\"path\":", (unsigned long long)sim->requests,
-                   method);
-    buf_add_json_string(&line, span_string(url));
-    buf_add_string(&line, ",\"imei\":");
-    buf_add_json_string(&line, imei->text);
-    buf_add_string(&line, ",\"body\":");
-    buf_add_json_string(&line, buf_span(&request->body));
-    buf_add_format(&line, ",\"processed\":%s,\"uuid\":\"%s\",\"errno\":%lld,\"fault\":",
-                   verdict->processed ? "true" : "false", verdict->uuid,
-                   (long long)verdict->number);
-    buf_add_json_string(&line, span_string(fault != NULL ? fault->name : ""));
-    buf_add_string(&line, "}\n");
-    (void)fwrite(line.ptr, 1, line.len, sim->audit);
-    buf_deinit(&line);
+    }
+    stats->refused[stats->refused_count].number = number;
+    stats->refused[stats->refused_count++].count = 1;
 }
 
-static enum MHD_Result send_body(struct MHD_Connection *connection, unsigned status,
-                                 struct span body)
+static void count_request(struct sim *sim, const struct platform_answer *answer, bool fault,
+                          bool audit_lost)
 {
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(body.len, (void *)(uintptr_t)body.ptr,
-                                        MHD_RESPMEM_MUST_COPY);
+    (void)pthread_mutex_lock(&sim->stats_mutex);
+    sim->stats.requests++;
+    sim->stats.accepted += answer->processed ? 1 : 0;
+    sim->stats.faults += fault ? 1 : 0;
+    sim->stats.audit_lost += audit_lost ? 1 : 0;
+    if (answer->has_errno && answer->platform_errno != 0)
+        count_refusal(&sim->stats, answer->platform_errno);
+    (void)pthread_mutex_unlock(&sim->stats_mutex);
+}
+
+/* The imei as it stands in the query, also of requests that were not looked at. */
+static struct span find_imei(struct sim *sim, struct span query)
+{
+    struct query_pair pair;
+
+    buf_clear(&sim->scratch);
+    if (query.len == 0 || !buf_reserve(&sim->scratch, query.len))
+        return span_of("", 0);
+    while (query_next(&query, &sim->scratch, &pair) == STATUS_OK)
+        if (span_is(pair.name, param_rules[PARAM_IMEI].name))
+            return pair.value;
+    return span_of("", 0);
+}
+
+static enum status write_audit(struct sim *sim, const struct request *request, const char *method,
+                               const struct call *call, const struct fault *fault)
+{
+    const struct platform_answer *answer = &request->answer;
+    struct audit_entry entry = {
+        .number = sim->request_count,
+        .time_ms = clock_ns(CLOCK_REALTIME) / NS_PER_MS,
+        .method = span_string(method),
+        .target = buf_span(&request->target),
+        .body = buf_span(&request->body),
+        .action = call->kind == CALL_COMMAND ? action_rules[call->action].name : NULL,
+        .imei = find_imei(sim, call->query),
+        .processed = answer->processed,
+        .uuid = answer->uuid[0] != '\0' ? answer->uuid : NULL,
+        .has_errno = answer->has_errno,
+        .platform_errno = answer->platform_errno,
+        .http = answer->http,
+        .fault = fault != NULL ? fault->name : NULL,
+    };
+    return audit_write(&sim->audit, &entry);
+}
+
+static void empty_answer(struct platform_answer *answer)
+{
+    *answer = (struct platform_answer){.body = answer->body};
+    buf_clear(&answer->body);
+}
+
+/* Lets the platform answer, a fault bend the answer, and writes it all down. */
+static void judge(struct request *request, const char *method, struct call *ret_call)
+{
+    struct sim *sim = request->sim;
+    struct platform_request asked = {.body = buf_span(&request->body),
+                                     .body_too_big = request->discarded > 0};
+    const struct fault *fault = NULL;
+    enum status status = STATUS_OK;
+
+    sim->request_count++;
+    call_parse(span_string(method), buf_span(&request->target), &asked.call);
+    if (asked.call.kind == CALL_COMMAND)
+        fault = faults_draw(&sim->faults, &sim->fault_chance);
+    if (sim->key != NULL)
+        asked.key = MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "api-key");
+    if (fault == NULL || fault->kind->processed)
+        status = platform_answer(&sim->platform, &asked, (int64_t)time(NULL), &request->answer);
+    else
+        empty_answer(&request->answer);
+    verdict_make(&request->verdict, &request->answer, fault);
+    if (status != STATUS_OK || request->answer.body.status != STATUS_OK) {
+        request->verdict.ending = ENDING_CLOSE; /* no memory for an answer */
+        request->answer.http = 0;
+    }
+    bool lost = audit_is_on(&sim->audit) &&
+                write_audit(sim, request, method, &asked.call, fault) != STATUS_OK;
+    count_request(sim, &request->answer, fault != NULL, lost);
+    request->judged = true;
+    *ret_call = asked.call;
+}
+
+/* Holding back: answers that come later, or never. */
+
+static void watch(struct request *request)
+{
+    struct epoll_event event = {.events = EPOLLRDHUP, .data.ptr = request};
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+    request->watched = info != NULL && epoll_ctl(request->sim->watch_fd, EPOLL_CTL_ADD,
+                                                 info->connect_fd, &event) == 0;
+}
+
+static void unwatch(struct request *request)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+    if (request->watched && info != NULL)
+        (void)epoll_ctl(request->sim->watch_fd, EPOLL_CTL_DEL, info->connect_fd, NULL);
+    request->watched = false;
+}
+
+/* False: it could not be, and the answer goes out at once. */
+static bool hold_back(struct request *request, int64_t delay_ns)
+{
+    struct sim *sim = request->sim;
+    bool silent = request->verdict.ending == ENDING_SILENT;
+
+    if (!silent &&
+        delay_add(&sim->delays, &request->delay, clock_ns(CLOCK_MONOTONIC) + delay_ns) != STATUS_OK)
+        return false;
+    if (silent || delay_ns >= WATCH_FROM_MS * NS_PER_MS)
+        watch(request);
+    request->held = true;
+    request->held_before = NULL;
+    request->held_next = sim->held;
+    if (sim->held != NULL)
+        sim->held->held_before = request;
+    sim->held = request;
+    MHD_suspend_connection(request->connection);
+    return true;
+}
+
+static void release(struct request *request)
+{
+    struct sim *sim = request->sim;
+
+    delay_remove(&sim->delays, &request->delay);
+    unwatch(request);
+    if (request->held_before != NULL)
+        request->held_before->held_next = request->held_next;
+    else
+        sim->held = request->held_next;
+    if (request->held_next != NULL)
+        request->held_next->held_before = request->held_before;
+    request->held = false;
+    MHD_resume_connection(request->connection); /* MHD calls take_request again */
+}
+
+static void release_due(struct sim *sim)
+{
+    struct delay *delay;
+
+    if (sim->delays.count == 0)
+        return;
+    int64_t now_ns = clock_ns(CLOCK_MONOTONIC);
+    while ((delay = delay_take(&sim->delays, now_ns)) != NULL)
+        release((struct request *)(void *)((char *)delay - offsetof(struct request, delay)));
+}
+
+/* Gives up the answers whose clients have gone. */
+static void release_gone(struct sim *sim)
+{
+    struct epoll_event events[WATCH_EVENTS];
+    int count = epoll_wait(sim->watch_fd, events, WATCH_EVENTS, 0);
+
+    for (int i = 0; i < count; i++) {
+        struct request *request = events[i].data.ptr;
+        request->verdict.ending = ENDING_CLOSE;
+        release(request);
+    }
+}
+
+/* Answering, in the terms of libmicrohttpd. */
+
+static enum MHD_Result queue(struct request *request, struct MHD_Response *response,
+                             const char *allow)
+{
+    enum MHD_Result result = MHD_NO;
+
     if (response == NULL)
         return MHD_NO;
-    (void)MHD_add_response_header(response, "Content-Type", "application/json");
-    enum MHD_Result result = MHD_queue_response(connection, status, response);
+    const char *type = request->verdict.json ? "application/json" : "text/html";
+    if (MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type) == MHD_YES &&
+        (!request->verdict.retry_after ||
+         MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1") == MHD_YES) &&
+        (allow == NULL ||
+         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, allow) == MHD_YES))
+        result = MHD_queue_response(request->connection, request->answer.http, response);
     MHD_destroy_response(response);
     return result;
 }
 
-static enum MHD_Result answer(struct MHD_Connection *connection, const struct verdict *verdict)
+/* Half of the body, then an error: MHD closes the connection. */
+static ssize_t read_half(void *context, uint64_t at, char *out, size_t max)
 {
-    struct buf body;
+    const struct buf *body = &((const struct request *)context)->answer.body;
+    size_t half = body->len / 2;
 
-    buf_init(&body, 4096);
-    buf_add_format(&body, "{\"errno\":%lld,\"error\":", (long long)verdict->number);
-    buf_add_json_string(&body, span_string(verdict->text));
-    if (verdict->uuid[0] != '\0')
-        buf_add_format(&body, ",\"data\":{\"uuid\":\"%s\"}", verdict->uuid);
-    buf_add_char(&body, '}');
-    enum MHD_Result result = send_body(connection, MHD_HTTP_OK, buf_span(&body));
-    buf_deinit(&body);
-    return result;
-}
-
-static ssize_t half_a_body(void *context, uint64_t at, char *out, size_t max)
-{
-    static const char half[] = "{\"errno\":0,\"error\":\"succ\",\"data\":{\"uu";
-
-    (void)context;
-    if (at > 0 || max < sizeof(half))
+    if (at >= half)
         return MHD_CONTENT_READER_END_WITH_ERROR;
-    memcpy(out, half, sizeof(half) - 1);
-    return (ssize_t)sizeof(half) - 1;
+    size_t len = half - (size_t)at < max ? half - (size_t)at : max;
+    memcpy(out, body->ptr + at, len);
+    return (ssize_t)len;
 }
 
-static enum MHD_Result cut(struct MHD_Connection *connection)
+/* Disconnecting a TCP socket sends RST at once; with SO_LINGER alone, MHD's shutdown() would send a
+ * FIN before it. */
+static void reset_connection(struct MHD_Connection *connection)
 {
-    struct MHD_Response *response =
-        MHD_create_response_from_callback(90, 1024, half_a_body, NULL, NULL);
-    if (response == NULL)
-        return MHD_NO;
-    enum MHD_Result result = MHD_queue_response(connection, MHD_HTTP_OK, response);
-    MHD_destroy_response(response);
-    return result;
+    const struct sockaddr unspecified = {.sa_family = AF_UNSPEC};
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+    if (info != NULL)
+        (void)connect(info->connect_fd, &unspecified, sizeof(unspecified));
 }
 
-static enum MHD_Result strike(struct MHD_Connection *connection, const struct sim_fault *fault,
-                              struct verdict *verdict)
+/* MHD_NO closes the connection. */
+static enum MHD_Result conclude(struct request *request, const char *allow)
 {
-    const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
-    const union MHD_ConnectionInfo *info;
+    struct buf *body = &request->answer.body;
 
-    switch (fault->kind) {
-    case FAULT_RESET:
-        info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-        if (info != NULL)
-            (void)setsockopt(info->connect_fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
-        return MHD_NO;
-    case FAULT_CUT:
-        return cut(connection);
-    case FAULT_GARBAGE:
-        return send_body(connection, MHD_HTTP_OK, SPAN_LITERAL("<html>garbage</html>"));
-    case FAULT_NO_UUID:
-        return send_body(connection, MHD_HTTP_OK, SPAN_LITERAL("{\"errno\":0,\"error\":\"succ\"}"));
-    case FAULT_HTTP:
-        return send_body(connection, (unsigned)fault->number, SPAN_LITERAL("simulated fault"));
-    case FAULT_ERRNO:
-        set_verdict(verdict, fault->number, NULL);
-        return answer(connection, verdict);
-    case FAULT_NONE:
-    case FAULT_CLOSE:
+    switch (request->verdict.ending) {
+    case ENDING_ANSWER:
+        return queue(request,
+                     MHD_create_response_from_buffer(body->len, body->ptr, MHD_RESPMEM_PERSISTENT),
+                     allow);
+    case ENDING_CUT:
+        return queue(request,
+                     MHD_create_response_from_callback(body->len, body->len, read_half, request,
+                                                       NULL),
+                     allow);
+    case ENDING_RESET:
+        reset_connection(request->connection);
+        break;
+    case ENDING_CLOSE:
+    case ENDING_SILENT:
         break;
     }
     return MHD_NO;
 }
 
-static bool find_action(const char *method, const char *url, enum action *ret_action)
+/* Called with the first line; the result becomes the request's context. */
+static void *begin_request(void *context, const char *target, struct MHD_Connection *connection)
 {
-    for (size_t i = 0; i < ACTION_COUNT; i++) {
-        const char *wanted = action_rules[i].method == METHOD_POST ? "POST" : "GET";
-        if (strcmp(url, action_rules[i].path) == 0 && strcmp(method, wanted) == 0) {
-            *ret_action = (enum action)i;
-            return true;
-        }
+    struct request *request = request_take(context);
+
+    if (request == NULL)
+        return NULL;
+    request->connection = connection;
+    buf_add_string(&request->target, target);
+    return request;
+}
+
+static bool take_body(struct request *request, const char *bytes, size_t len)
+{
+    if (request->discarded == 0 && len <= PLATFORM_BODY_MAX - request->body.len) {
+        buf_add_bytes(&request->body, bytes, len);
+        return request->body.status == STATUS_OK && buf_reserve(&request->body, 1);
     }
-    return false;
+    request->discarded += len;
+    return request->discarded <= DISCARDED_BODY_MAX;
 }
 
-static enum MHD_Result serve(struct request *request, struct MHD_Connection *connection,
-                             const char *method, const char *url)
+/*
+ * Called with the headers, with each part of the body, at the end of the request, and once more
+ * when an answer that was held back is due.
+ */
+static enum MHD_Result take_request(void *context, struct MHD_Connection *connection,
+                                    const char *url, const char *method, const char *version,
+                                    const char *upload, size_t *upload_len, void **request_context)
 {
-    struct sim *sim = request->sim;
-    struct verdict verdict = {.number = 0};
-    enum action action;
+    struct request *request = *request_context;
+    struct sim *sim = context;
+    struct call call;
 
-    sim->requests++;
-    if (!find_action(method, url, &action))
-        return send_body(connection, MHD_HTTP_NOT_FOUND,
-                         SPAN_LITERAL("{\"error\":\"no such call\"}"));
-    if (request->body.status != STATUS_OK)
-        return send_body(connection, MHD_HTTP_CONTENT_TOO_LARGE, SPAN_LITERAL("too large"));
-    const struct sim_fault *fault = choose_fault(sim);
-    if (fault == NULL || fault->after)
-        process(request, connection, action, &verdict);
-    else
-        (void)MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, on_parameter, request);
-    audit(request, method, url, &verdict, fault);
-    return fault != NULL ? strike(connection, fault, &verdict) : answer(connection, &verdict);
-}
-
-static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url,
-                                  const char *method, const char *version, const char *upload,
-                                  size_t *upload_size, void **state)
-{
-    struct request *request = *state;
-
+    (void)connection;
+    (void)url;
     (void)version;
-    if (request == NULL) {
-        request = calloc(1, sizeof(*request));
-        if (request == NULL)
-            return MHD_NO;
-        request->sim = context;
-        buf_init(&request->body, SIM_BODY_MAX);
-        *state = request;
+    if (request == NULL || request->target.status != STATUS_OK || sim->draining)
+        return MHD_NO;
+    if (!request->begun) {
+        request->begun = true;
         return MHD_YES;
     }
-    if (*upload_size > 0) {
-        buf_add_bytes(&request->body, upload, *upload_size);
-        *upload_size = 0;
-        return MHD_YES;
+    if (*upload_len > 0) {
+        bool taken = take_body(request, upload, *upload_len);
+        *upload_len = 0;
+        return taken ? MHD_YES : MHD_NO;
     }
-    return serve(request, connection, method, url);
+    if (request->judged)
+        return conclude(request, NULL);
+    judge(request, method, &call);
+    int64_t delay_ns = request->verdict.extra_delay_ms * NS_PER_MS;
+    if (call.kind == CALL_COMMAND)
+        delay_ns += latency_draw(&sim->latency, &sim->latency_chance) * 1000;
+    if ((delay_ns > 0 || request->verdict.ending == ENDING_SILENT) && hold_back(request, delay_ns))
+        return MHD_YES;
+    return conclude(request, call.allow);
 }
 
-static void on_completed(void *context, struct MHD_Connection *connection, void **state,
-                         enum MHD_RequestTerminationCode code)
+static void end_request(void *context, struct MHD_Connection *connection, void **request_context,
+                        enum MHD_RequestTerminationCode code)
 {
-    struct request *request = *state;
-
     (void)context;
     (void)connection;
     (void)code;
-    if (request != NULL)
-        buf_deinit(&request->body);
-    free(request);
-    *state = NULL;
+    if (*request_context != NULL)
+        request_give_back(*request_context);
+    *request_context = NULL;
 }
 
-static enum status load(struct sim *sim, struct buf *message)
+/* The query is decoded in call.c, where a bad one can be refused: leave MHD's copy alone. */
+static size_t unescape_nothing(void *context, struct MHD_Connection *connection, char *text)
 {
-    const struct sim_config *config = &sim->config;
-    enum status status = STATUS_OK;
-
-    for (size_t i = 0; i < PARAM_COUNT && status == STATUS_OK; i++)
-        status = schema_add(&sim->schema, span_string(param_rules[i].name));
-    static const char *const others[] = {"action", "data", "args"};
-    for (size_t i = 0; i < ARRAY_LENGTH(others) && status == STATUS_OK; i++)
-        status = schema_add(&sim->schema, span_string(others[i]));
-    const char *path = config->api_key_file;
-    FILE *file = path[0] != '\0' ? fopen(path, "re") : NULL;
-    bool good =
-        path[0] == '\0' || (file != NULL && fgets(sim->key, sizeof(sim->key), file) != NULL);
-    sim->key[strcspn(sim->key, "\r\n")] = '\0';
-    if (file != NULL)
-        (void)fclose(file);
-    if (good && config->audit[0] != '\0') {
-        path = config->audit;
-        sim->audit = fopen(path, "we");
-        good = sim->audit != NULL;
-    }
-    if (!good) {
-        buf_add_format(message, "simulator: %s: %s", path, strerror(errno != 0 ? errno : EINVAL));
-        return STATUS_USAGE;
-    }
-    return status;
+    (void)context;
+    (void)connection;
+    return strlen(text);
 }
 
-static enum status listen_on(struct sim *sim, struct buf *message)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(sim->config.port)};
+/* The thread. */
 
-    (void)inet_pton(AF_INET, sim->config.host, &address.sin_addr);
-    sim->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, sim->config.port, NULL, NULL,
-                                   on_request, sim, MHD_OPTION_SOCK_ADDR,
-                                   (struct sockaddr *)&address, MHD_OPTION_NOTIFY_COMPLETED,
-                                   on_completed, sim, MHD_OPTION_CONNECTION_LIMIT,
-                                   (unsigned)SIM_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-                                   60u, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_END);
-    if (sim->daemon == NULL) {
-        buf_add_format(message, "simulator: cannot listen on %s:%u: %s", sim->config.host,
-                       (unsigned)sim->config.port, strerror(errno));
+/* How long the thread may sleep: until the next answer is due, or what MHD says. */
+static struct timespec sleep_time(struct sim *sim)
+{
+    unsigned long long mhd_ms = 0;
+    int64_t sleep_ns = (int64_t)SIM_IDLE_TIMEOUT_S * 1000 * NS_PER_MS;
+
+    if (MHD_get_timeout(sim->daemon, &mhd_ms) == MHD_YES &&
+        mhd_ms < (unsigned long long)SIM_IDLE_TIMEOUT_S * 1000)
+        sleep_ns = (int64_t)mhd_ms * NS_PER_MS;
+    if (sim->delays.count > 0) {
+        int64_t due_ns = delay_next(&sim->delays) - clock_ns(CLOCK_MONOTONIC);
+        sleep_ns = due_ns < 0 ? 0 : due_ns < sleep_ns ? due_ns : sleep_ns;
+    }
+    return (struct timespec){.tv_sec = sleep_ns / (1000 * NS_PER_MS),
+                             .tv_nsec = sleep_ns % (1000 * NS_PER_MS)};
+}
+
+static void wait_for_work(struct sim *sim)
+{
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(sim->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    struct pollfd fds[] = {{.fd = info->epoll_fd, .events = POLLIN},
+                           {.fd = sim->wake_fd, .events = POLLIN},
+                           {.fd = sim->watch_fd, .events = POLLIN}}; /* poll passes -1 over */
+    struct timespec timeout = sleep_time(sim);
+
+    if (ppoll(fds, ARRAY_LENGTH(fds), &timeout, NULL) > 0 && fds[2].revents != 0)
+        release_gone(sim);
+}
+
+static void *serve(void *context)
+{
+    struct sim *sim = context;
+
+    while (!atomic_load(&sim->stopping)) {
+        wait_for_work(sim);
+        release_due(sim);
+        (void)MHD_run(sim->daemon);
+    }
+    /* MHD cannot stop while connections are suspended. Requests that come in meanwhile are closed
+     * too, lest they be held back in their turn. */
+    sim->draining = true;
+    while (sim->held != NULL)
+        release(sim->held);
+    (void)MHD_run(sim->daemon);
+    return NULL;
+}
+
+static bool start_thread(struct sim *sim)
+{
+    sigset_t all, before;
+
+    (void)sigfillset(&all);
+    if (pthread_sigmask(SIG_SETMASK, &all, &before) != 0)
+        return false;
+    bool started = pthread_create(&sim->thread, NULL, serve, sim) == 0;
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return started;
+}
+
+/* Starting and stopping. */
+
+static struct MHD_Daemon *start_daemon(struct sim *sim, int listen_fd, bool holds_back)
+{
+    unsigned flags = MHD_USE_EPOLL | MHD_USE_SUPPRESS_DATE_NO_CLOCK;
+
+    flags |= holds_back ? MHD_ALLOW_SUSPEND_RESUME : 0;
+    flags |= sim->bound.ss_family == AF_INET6 ? MHD_USE_IPv6 : 0;
+    return MHD_start_daemon(flags, 0, NULL, NULL, take_request, sim, MHD_OPTION_LISTEN_SOCKET,
+                            listen_fd, MHD_OPTION_CONNECTION_LIMIT,
+                            setup_connection_limit(SIM_CONNECTIONS_MAX),
+                            MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SIM_IDLE_TIMEOUT_S,
+                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+                            MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
+                            MHD_OPTION_URI_LOG_CALLBACK, begin_request, sim,
+                            MHD_OPTION_NOTIFY_COMPLETED, end_request, NULL,
+                            MHD_OPTION_UNESCAPE_CALLBACK, unescape_nothing, NULL, MHD_OPTION_END);
+}
+
+static enum status open_network(struct sim *sim, const struct sim_config *config,
+                                struct buf *message)
+{
+    bool holds_back = !latency_is_zero(&config->latency) || faults_hold_back(&config->faults);
+    int listen_fd = -1;
+    enum status status = setup_listen(&config->address, message, &listen_fd, &sim->bound);
+
+    if (status != STATUS_OK)
+        return status;
+    sim->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (holds_back)
+        sim->watch_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (sim->wake_fd >= 0 && (!holds_back || sim->watch_fd >= 0))
+        sim->daemon = start_daemon(sim, listen_fd, holds_back);
+    if (sim->daemon != NULL && start_thread(sim))
+        return STATUS_OK;
+    if (sim->daemon == NULL)
+        (void)close(listen_fd); /* else the daemon's */
+    buf_add_format(message, "the simulator's server cannot start: %s", strerror(errno));
+    return STATUS_NETWORK;
+}
+
+static enum status choose_seed(struct sim *sim, const struct sim_config *config)
+{
+    sim->seed = config->seed;
+    if (!config->has_seed &&
+        getrandom(&sim->seed, sizeof(sim->seed), 0) != (ssize_t)sizeof(sim->seed))
         return STATUS_IO;
-    }
-    sim->port = MHD_get_daemon_info(sim->daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
+    sim->fault_chance.state = sim->seed;
+    sim->latency_chance.state = sim->seed ^ LATENCY_SEED;
     return STATUS_OK;
 }
 
-enum status sim_start(const struct sim_config *config, struct buf *message, struct sim **ret_sim)
+/* Frees what does not need the thread. */
+static void sim_free(struct sim *sim)
+{
+    if (sim->daemon != NULL)
+        MHD_stop_daemon(sim->daemon);
+    if (sim->wake_fd >= 0)
+        (void)close(sim->wake_fd);
+    if (sim->watch_fd >= 0)
+        (void)close(sim->watch_fd);
+    while (sim->free_requests != NULL) {
+        struct request *request = sim->free_requests;
+        sim->free_requests = request->next_free;
+        request_free(request);
+    }
+    audit_close(&sim->audit);
+    platform_deinit(&sim->platform);
+    delay_queue_deinit(&sim->delays);
+    buf_deinit(&sim->scratch);
+    if (sim->key != NULL)
+        explicit_bzero(sim->key, strlen(sim->key));
+    free(sim->key);
+    (void)pthread_mutex_destroy(&sim->stats_mutex);
+    free(sim);
+}
+
+static struct sim *sim_new(const struct sim_config *config)
 {
     struct sim *sim = calloc(1, sizeof(*sim));
 
     if (sim == NULL)
+        return NULL;
+    sim->wake_fd = -1;
+    sim->watch_fd = -1;
+    sim->audit.fd = -1;
+    sim->faults = config->faults;
+    sim->latency = config->latency;
+    atomic_init(&sim->stopping, false);
+    buf_init(&sim->scratch, PLATFORM_TARGET_MAX);
+    delay_queue_init(&sim->delays);
+    if (pthread_mutex_init(&sim->stats_mutex, NULL) != 0) {
+        free(sim);
+        return NULL;
+    }
+    return sim;
+}
+
+enum status sim_start(const struct sim_config *config, struct buf *message, struct sim **ret_sim)
+{
+    struct sim *sim = sim_new(config);
+    enum status status = STATUS_OK;
+
+    if (sim == NULL)
         return STATUS_NO_MEMORY;
-    sim->config = *config;
-    sim->random = config->seed;
-    sim->random_at = sizeof(sim->random_bytes);
-    hashmap_init(&sim->devices);
-    schema_init(&sim->schema);
-    command_init(&sim->command);
-    problems_init(&sim->problems);
-    errno = 0;
-    enum status status = load(sim, message);
+    if (config->api_key_file != NULL)
+        status = setup_read_key(config->api_key_file, message, &sim->key);
     if (status == STATUS_OK)
-        status = listen_on(sim, message);
+        status = platform_init(&sim->platform, config->queue_limit, config->max_commands, sim->key);
+    if (status == STATUS_OK)
+        status = choose_seed(sim, config);
+    if (status == STATUS_OK)
+        status = audit_open(&sim->audit, config->audit_file, message);
+    if (status == STATUS_OK)
+        status = open_network(sim, config, message);
     if (status != STATUS_OK) {
-        sim_stop(sim);
+        sim_free(sim);
         return status;
     }
     *ret_sim = sim;
     return STATUS_OK;
 }
 
-void sim_url(const struct sim *sim, char *out, size_t size)
-{
-    (void)snprintf(out, size, "http://%s:%u", sim->config.host, (unsigned)sim->port);
-}
-
 void sim_stop(struct sim *sim)
 {
+    const uint64_t one = 1;
+
     if (sim == NULL)
         return;
-    if (sim->daemon != NULL)
-        MHD_stop_daemon(sim->daemon);
-    if (sim->audit != NULL)
-        (void)fclose(sim->audit);
-    for (size_t i = 0; i < sim->devices.capacity; i++) {
-        struct device *device = sim->devices.slots[i].value;
-        if (device != NULL)
-            free(device->expires_s);
-        free(device);
+    atomic_store(&sim->stopping, true);
+    if (write(sim->wake_fd, &one, sizeof(one)) < 0) {
+        /* Only a full counter refuses, and that wakes the thread too. */
     }
-    hashmap_deinit(&sim->devices);
-    schema_deinit(&sim->schema);
-    command_deinit(&sim->command);
-    problems_deinit(&sim->problems);
-    free(sim);
+    (void)pthread_join(sim->thread, NULL);
+    sim_free(sim);
+}
+
+uint16_t sim_port(const struct sim *sim)
+{
+    return ntohs(((const struct sockaddr_in *)(const void *)&sim->bound)->sin_port);
+}
+
+void sim_url(const struct sim *sim, char *out, size_t size)
+{
+    struct buf address;
+
+    buf_init(&address, 128);
+    setup_add_address(&sim->bound, &address);
+    (void)snprintf(out, size, "http://%s", buf_string(&address));
+    buf_deinit(&address);
+}
+
+uint64_t sim_seed(const struct sim *sim)
+{
+    return sim->seed;
+}
+
+void sim_stats(struct sim *sim, struct sim_stats *ret_stats)
+{
+    (void)pthread_mutex_lock(&sim->stats_mutex);
+    *ret_stats = sim->stats;
+    (void)pthread_mutex_unlock(&sim->stats_mutex);
 }

@@ -1,0 +1,53 @@
+/*
+ * The simulator's dice: a seeded generator (SplitMix64, Steele, Lea and Flood 2014), so that the
+ * same seed gives the same faults and delays in the same order of requests. Not for secrets.
+ */
+#ifndef NB_SIM_CHANCE_H
+#define NB_SIM_CHANCE_H
+
+#include "core/span.h"
+
+struct chance {
+    uint64_t state; /* the seed, at first */
+};
+
+static inline uint64_t chance_next(struct chance *chance)
+{
+    uint64_t z = chance->state += 0x9e3779b97f4a7c15u;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+/* A double in [0, 1). */
+static inline double chance_unit(struct chance *chance)
+{
+    return (double)(chance_next(chance) >> 11) * 0x1p-53;
+}
+
+/* Reads a decimal number as people write probabilities: "0.01", "5", ".5"; no sign, no exponent.
+ * False when it is none, or has more than 15 digits. */
+static inline bool chance_parse_decimal(struct span text, double *ret_value)
+{
+    double digits = 0, scale = 1;
+    size_t count = 0;
+    bool behind_point = false;
+
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] == '.' && !behind_point) {
+            behind_point = true;
+        } else if (is_digit(text.ptr[i]) && count < 15) {
+            digits = digits * 10 + (text.ptr[i] - '0');
+            scale *= behind_point ? 10 : 1;
+            count++;
+        } else {
+            return false;
+        }
+    }
+    if (count == 0)
+        return false;
+    *ret_value = digits / scale;
+    return true;
+}
+
+#endif

@@ -1,0 +1,369 @@
+#include "sim/platform.h"
+
+#include <cjson/cJSON.h>
+
+#include "core/jsonlex.h"
+#include "core/text.h"
+#include "core/when.h"
+#include "sim/history.h"
+
+enum { COLUMN_OF_DATA = PARAM_COUNT, COLUMN_OF_ARGS, COLUMN_OF_ACTION };
+
+enum {
+    ERRNO_AUTH_FAILED = 1,
+    ERRNO_PARAMETER_REQUIRED = 3,
+    ERRNO_INTERNAL = 7,
+    ERRNO_LIMIT = 5006,
+    ERRNO_INVALID_PARAMETER = 5108,
+};
+
+static enum status add_columns(struct schema *schema)
+{
+    enum status status = STATUS_OK;
+
+    for (size_t i = 0; i < PARAM_COUNT && status == STATUS_OK; i++)
+        status = schema_add(schema, span_string(param_rules[i].name));
+    if (status == STATUS_OK)
+        status = schema_add(schema, SPAN_LITERAL("data"));
+    if (status == STATUS_OK)
+        status = schema_add(schema, SPAN_LITERAL("args"));
+    if (status == STATUS_OK)
+        status = schema_add(schema, SPAN_LITERAL("action"));
+    return status;
+}
+
+enum status platform_init(struct platform *platform, uint32_t queue_limit, uint64_t max_commands,
+                          const char *key)
+{
+    *platform = (struct platform){.key = key};
+    store_init(&platform->store, queue_limit, max_commands);
+    schema_init(&platform->schema);
+    command_init(&platform->command);
+    problems_init(&platform->problems);
+    buf_init(&platform->query, PLATFORM_TARGET_MAX);
+    return add_columns(&platform->schema);
+}
+
+void platform_deinit(struct platform *platform)
+{
+    if (platform == NULL)
+        return;
+    store_deinit(&platform->store);
+    schema_deinit(&platform->schema);
+    command_deinit(&platform->command);
+    problems_deinit(&platform->problems);
+    buf_deinit(&platform->query);
+}
+
+void platform_refuse(struct platform_answer *answer, int64_t number, struct span text)
+{
+    answer->http = 200;
+    answer->has_errno = true;
+    answer->platform_errno = number;
+    buf_clear(&answer->body);
+    buf_add_string(&answer->body, "{\"errno\":");
+    buf_add_int64(&answer->body, number);
+    buf_add_string(&answer->body, ",\"error\":");
+    buf_add_json_string(&answer->body, text);
+    buf_add_char(&answer->body, '}');
+}
+
+static void refuse_parameter(struct platform_answer *answer, struct span name, struct span message)
+{
+    struct buf text;
+
+    buf_init(&text, PLATFORM_BODY_MAX);
+    buf_add_string(&text, "invalid parameter: ");
+    buf_add_printable(&text, name);
+    buf_add_string(&text, name.len > 0 ? ": " : "");
+    buf_add(&text, message);
+    platform_refuse(answer, ERRNO_INVALID_PARAMETER, buf_span(&text));
+    buf_deinit(&text);
+}
+
+/* HTTP statuses that are not the platform's own; their bodies have no errno. */
+static void answer_http(struct platform_answer *answer, unsigned http, const char *text)
+{
+    answer->http = http;
+    buf_add_string(&answer->body, "{\"error\":");
+    buf_add_json_string(&answer->body, span_string(text));
+    buf_add_char(&answer->body, '}');
+}
+
+/* The platform's own form only: the client must have resolved what else it takes. */
+static bool is_platform_time(struct span text)
+{
+    return text.len == WHEN_PLATFORM_LENGTH && text.ptr[10] == 'T';
+}
+
+static bool take_parameter(struct platform *platform, const struct query_pair *pair,
+                           struct platform_answer *answer)
+{
+    enum param param;
+
+    if (!text_is_utf8(pair->name) || !text_is_utf8(pair->value)) {
+        refuse_parameter(answer, pair->name, SPAN_LITERAL("is not UTF-8"));
+        return false;
+    }
+    if (!param_find(pair->name, &param)) {
+        refuse_parameter(answer, pair->name, SPAN_LITERAL("there is no such parameter"));
+        return false;
+    }
+    if (platform->cells[param].kind != CELL_ABSENT) {
+        refuse_parameter(answer, pair->name, SPAN_LITERAL("is given twice"));
+        return false;
+    }
+    if (param_rules[param].type == PARAM_TYPE_TIME && !is_platform_time(pair->value)) {
+        refuse_parameter(answer, pair->name,
+                         SPAN_LITERAL("is not of the form YYYY-MM-DDThh:mm:ss"));
+        return false;
+    }
+    platform->cells[param] = (struct cell){CELL_STRING, pair->value};
+    return true;
+}
+
+/* Parameters to cells. False: the answer says why not. */
+static bool take_query(struct platform *platform, struct span query, struct platform_answer *answer)
+{
+    struct query_pair pair;
+    enum status status;
+
+    buf_clear(&platform->query);
+    if (query.len > 0 && !buf_reserve(&platform->query, query.len)) {
+        platform_refuse(answer, ERRNO_INTERNAL, SPAN_LITERAL("service internal error"));
+        return false;
+    }
+    while ((status = query_next(&query, &platform->query, &pair)) == STATUS_OK)
+        if (!take_parameter(platform, &pair, answer))
+            return false;
+    if (status == STATUS_END)
+        return true;
+    refuse_parameter(answer, span_of("", 0),
+                     SPAN_LITERAL("the query is not made of name=value, joined by &"));
+    return false;
+}
+
+static struct span skip_space(struct span text)
+{
+    while (text.len > 0 && (text.ptr[0] == ' ' || text.ptr[0] == '\t' || text.ptr[0] == '\r' ||
+                            text.ptr[0] == '\n'))
+        text = span_skip(text, 1);
+    return text;
+}
+
+static bool skip_token(struct span *text, const char *token)
+{
+    *text = skip_space(*text);
+    if (!span_starts_with(*text, token))
+        return false;
+    *text = span_skip(*text, strlen(token));
+    return true;
+}
+
+/*
+ * The text of the value in {"name":value}; false when the body is anything else. Only the value's
+ * own grammar is left to check. A name that is spelled with escapes is not recognized.
+ */
+static bool only_member(struct span body, const char *quoted_name, struct span *ret_value)
+{
+    struct span value;
+    struct jsonlex lex = {.members = &value, .members_max = 1};
+    struct span rest = body;
+
+    if (!text_is_utf8(body) || jsonlex_scan(&lex, body) != STATUS_OK || lex.member_count != 1)
+        return false;
+    if (!skip_token(&rest, "{") || !skip_token(&rest, quoted_name) || !skip_token(&rest, ":") ||
+        skip_space(rest).ptr != value.ptr)
+        return false;
+    rest = span_skip(body, (size_t)(value.ptr - body.ptr) + value.len);
+    if (!skip_token(&rest, "}") || skip_space(rest).len > 0)
+        return false;
+    *ret_value = value;
+    return true;
+}
+
+/* The args of an execute to their cell. `ret_text` is to be freed with cJSON_free. */
+static bool take_args(struct platform *platform, struct span body, char **ret_text)
+{
+    struct span value;
+
+    if (body.len == 0)
+        return true;
+    if (!only_member(body, "\"args\"", &value))
+        return false;
+    if (value.ptr[0] != '"') {
+        platform->cells[COLUMN_OF_ARGS] =
+            (struct cell){CELL_JSON, value}; /* a problem of its own */
+        return true;
+    }
+    cJSON *string = cJSON_ParseWithLength(value.ptr, value.len);
+    if (string == NULL)
+        return false;
+    *ret_text = string->valuestring;
+    string->valuestring = NULL;
+    cJSON_Delete(string);
+    platform->cells[COLUMN_OF_ARGS] = (struct cell){CELL_STRING, span_string(*ret_text)};
+    return true;
+}
+
+static bool take_body(struct platform *platform, enum body_kind kind, struct span body,
+                      char **ret_args)
+{
+    struct span value;
+
+    switch (kind) {
+    case BODY_DATA:
+        if (!only_member(body, "\"data\"", &value))
+            return false;
+        platform->cells[COLUMN_OF_DATA] =
+            (struct cell){span_is(value, "null") ? CELL_NULL : CELL_JSON, value};
+        return true;
+    case BODY_ARGS:
+        return take_args(platform, body, ret_args);
+    case BODY_NONE:
+        break;
+    }
+    return body.len == 0;
+}
+
+static const struct problem *first_error(const struct problems *problems)
+{
+    for (size_t i = 0; i < problems->count; i++)
+        if (!problem_code_is_warning(problems->items[i].code))
+            return &problems->items[i];
+    return NULL;
+}
+
+static void refuse_problem(const struct problems *problems, struct platform_answer *answer)
+{
+    const struct problem *problem = first_error(problems);
+
+    if (problem == NULL) /* more warnings than are kept stood before it */
+        platform_refuse(answer, ERRNO_INVALID_PARAMETER, SPAN_LITERAL("invalid parameter"));
+    else if (problem->code == PROBLEM_REQUIRED || problem->code == PROBLEM_JSON)
+        platform_refuse(answer, ERRNO_PARAMETER_REQUIRED, SPAN_LITERAL("parameter required"));
+    else
+        refuse_parameter(answer, problem_field(problems, problem),
+                         problem_message(problems, problem));
+}
+
+/* Parameters that are numbers and booleans, for the history. They have been checked. */
+static void take_values(const struct cell *cells, struct store_command *kept)
+{
+    for (size_t i = 0; i < PARAM_COUNT; i++) {
+        uint64_t value = 0;
+        if (cells[i].kind == CELL_ABSENT)
+            continue;
+        kept->present |= (uint16_t)(1u << i);
+        if (param_rules[i].type == PARAM_TYPE_BOOL)
+            value = span_is(cells[i].text, "true") ? 1 : 0;
+        else if (param_rules[i].type != PARAM_TYPE_INT ||
+                 span_to_uint64(cells[i].text, &value) != STATUS_OK)
+            value = 0;
+        kept->values[i] = (uint16_t)value;
+    }
+}
+
+static void answer_accepted(struct platform_answer *answer, const uint8_t uuid[UUID_BYTES])
+{
+    answer->http = 200;
+    answer->processed = true;
+    answer->has_errno = true;
+    answer->platform_errno = 0;
+    uuid_format(uuid, answer->uuid);
+    buf_add_string(&answer->body, "{\"errno\":0,\"error\":\"succ\",\"data\":{\"uuid\":\"");
+    buf_add_bytes(&answer->body, answer->uuid, UUID_LENGTH);
+    buf_add_string(&answer->body, "\"}}");
+}
+
+/* Puts the checked command into the store, and answers. */
+static void accept(struct platform *platform, enum action action, int64_t now_s,
+                   struct platform_answer *answer)
+{
+    const struct command *command = &platform->command;
+    enum body_kind kind = action_rules[action].body;
+    struct store_command kept = {.device = command->device,
+                                 .action = action,
+                                 .created_s = now_s,
+                                 .valid_s = command->valid_at_s,
+                                 .expires_s = command->expires_at_s};
+
+    if (kind != BODY_NONE)
+        kept.content = platform->cells[kind == BODY_DATA ? COLUMN_OF_DATA : COLUMN_OF_ARGS].text;
+    take_values(platform->cells, &kept);
+    enum status status = uuid_next(&platform->uuids, kept.uuid);
+    if (status == STATUS_OK)
+        status = store_add(&platform->store, &kept, now_s);
+    if (status == STATUS_OK)
+        answer_accepted(answer, kept.uuid);
+    else if (status == STATUS_RANGE)
+        platform_refuse(answer, ERRNO_LIMIT, SPAN_LITERAL("system logic limit"));
+    else
+        platform_refuse(answer, ERRNO_INTERNAL, SPAN_LITERAL("service internal error"));
+}
+
+/* Checks the cells as the client checks a row, and accepts or refuses. */
+static void judge(struct platform *platform, enum action action, int64_t now_s,
+                  struct platform_answer *answer)
+{
+    struct row row = {.number = 1,
+                      .line = 1,
+                      .cells = platform->cells,
+                      .cell_count = PLATFORM_COLUMNS};
+
+    problems_clear(&platform->problems, row.number, row.line);
+    if (command_build(&platform->command, &platform->schema, &row, now_s, &platform->problems) !=
+        STATUS_OK)
+        platform_refuse(answer, ERRNO_INTERNAL, SPAN_LITERAL("service internal error"));
+    else if (platform->problems.error_count > 0)
+        refuse_problem(&platform->problems, answer);
+    else
+        accept(platform, action, now_s, answer);
+}
+
+static void answer_command(struct platform *platform, const struct platform_request *request,
+                           int64_t now_s, struct platform_answer *answer)
+{
+    const struct action_rule *rule = &action_rules[request->call.action];
+    char *args = NULL;
+
+    memset(platform->cells, 0, sizeof(platform->cells));
+    platform->cells[COLUMN_OF_ACTION] = (struct cell){CELL_STRING, span_string(rule->name)};
+    if (!take_query(platform, request->call.query, answer))
+        return;
+    if (take_body(platform, rule->body, request->body, &args))
+        judge(platform, request->call.action, now_s, answer);
+    else if (rule->body == BODY_NONE)
+        refuse_parameter(answer, span_string(rule->name), SPAN_LITERAL("takes no body"));
+    else
+        platform_refuse(answer, ERRNO_PARAMETER_REQUIRED, SPAN_LITERAL("parameter required"));
+    cJSON_free(args);
+}
+
+static bool key_fits(const struct platform *platform, const struct platform_request *request)
+{
+    return platform->key == NULL ||
+           (request->key != NULL && strcmp(request->key, platform->key) == 0);
+}
+
+enum status platform_answer(struct platform *platform, const struct platform_request *request,
+                            int64_t now_s, struct platform_answer *answer)
+{
+    enum call_kind kind = request->call.kind;
+
+    *answer = (struct platform_answer){.body = answer->body};
+    buf_clear(&answer->body);
+    if (kind == CALL_UNKNOWN)
+        answer_http(answer, 404, "not found");
+    else if (kind == CALL_WRONG_METHOD)
+        answer_http(answer, 405, "method not allowed");
+    else if (request->body_too_big)
+        answer_http(answer, 413, "request entity too large");
+    else if (!key_fits(platform, request))
+        platform_refuse(answer, ERRNO_AUTH_FAILED, SPAN_LITERAL("auth failed"));
+    else if (kind == CALL_COMMAND)
+        answer_command(platform, request, now_s, answer);
+    else
+        history_answer(platform, &request->call, now_s, answer);
+    return answer->body.status;
+}

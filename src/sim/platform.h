@@ -1,0 +1,76 @@
+/*
+ * What the simulated platform decides: a request in, an answer out. No socket, no clock and no
+ * fault in here.
+ *
+ *     platform_init(&platform, queue_limit, max_commands, key);
+ *     call_parse(method, target, &request.call);
+ *     status = platform_answer(&platform, &request, now_s, &answer);
+ *     platform_deinit(&platform);
+ *
+ * Commands are checked by the same rules table and the same code as the client's
+ * (command/command.h), and more strictly where the platform takes one form only: times are its own
+ * (UTC+8, with a T), the body of a write is an object with nothing but `data`, that of an execute
+ * nothing but `args`. Warnings are ignored. Answers: errno 1     the api-key header is missing or
+ * wrong (where a key is asked for) errno 3     body missing or not that object, or a required
+ * parameter is missing errno 5108  any other problem, with its text; unknown and repeated
+ * parameters errno 5006  queue_limit commands of the device wait errno 7     the simulator is out
+ * of memory or of random bytes errno 0     accepted, with a random uuid (version 4) and the HTTP
+ * statuses 404, 405 and 413.
+ */
+#ifndef NB_SIM_PLATFORM_H
+#define NB_SIM_PLATFORM_H
+
+#include "command/command.h"
+#include "sim/call.h"
+#include "sim/store.h"
+#include "sim/uuid.h"
+
+enum {
+    PLATFORM_BODY_MAX = 64 * 1024,
+    PLATFORM_TARGET_MAX = 32 * 1024,
+    PLATFORM_ANSWER_MAX = 4 * 1024 * 1024,
+    /* The command's parameters, data, args, and the action that the path names. */
+    PLATFORM_COLUMNS = PARAM_COUNT + 3,
+};
+
+struct platform {
+    struct store store;
+    struct uuid_source uuids;
+    struct schema schema;
+    struct command command; /* these four: memory for the request at hand */
+    struct problems problems;
+    struct buf query;
+    struct cell cells[PLATFORM_COLUMNS];
+    const char *key; /* borrowed; NULL: none is asked for */
+};
+
+struct platform_request {
+    struct call call;
+    struct span body;  /* a readable byte must stand behind it: cJSON looks at it */
+    bool body_too_big; /* … than PLATFORM_BODY_MAX; the body is not looked at */
+    const char *key;   /* the header api-key, or NULL */
+};
+
+struct platform_answer {
+    unsigned http;
+    bool processed; /* the command was put into the store */
+    bool has_errno;
+    int64_t platform_errno;
+    char uuid[UUID_LENGTH + 1]; /* "" when there is none */
+    struct buf body;            /* JSON; the caller's, who has initialized it */
+};
+
+/* STATUS_NO_MEMORY. `key` must outlive the platform. */
+enum status platform_init(struct platform *platform, uint32_t queue_limit, uint64_t max_commands,
+                          const char *key) MUST_USE;
+void platform_deinit(struct platform *platform);
+
+/* Answers a request; `now_s` is the platform's clock. STATUS_NO_MEMORY or STATUS_TOO_BIG where not
+ * even the answer can be made. */
+enum status platform_answer(struct platform *platform, const struct platform_request *request,
+                            int64_t now_s, struct platform_answer *answer) MUST_USE;
+
+/* Sets answer and body to an errno with its text. */
+void platform_refuse(struct platform_answer *answer, int64_t number, struct span text);
+
+#endif

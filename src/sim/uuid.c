@@ -1,0 +1,44 @@
+#include <sys/random.h>
+
+#include "sim/uuid.h"
+
+static enum status refill(struct uuid_source *source)
+{
+    char *bytes = (char *)source->bytes;
+    size_t got = 0;
+
+    while (got < sizeof(source->bytes)) {
+        ssize_t len = getrandom(bytes + got, sizeof(source->bytes) - got, 0);
+        if (len <= 0)
+            return STATUS_IO;
+        got += (size_t)len;
+    }
+    source->left = UUIDS_PER_BATCH;
+    return STATUS_OK;
+}
+
+enum status uuid_next(struct uuid_source *source, uint8_t ret_uuid[UUID_BYTES])
+{
+    if (source->left == 0) {
+        enum status status = refill(source);
+        if (status != STATUS_OK)
+            return status;
+    }
+    memcpy(ret_uuid, source->bytes[--source->left], UUID_BYTES);
+    ret_uuid[6] = (uint8_t)((ret_uuid[6] & 0x0f) | 0x40);
+    ret_uuid[8] = (uint8_t)((ret_uuid[8] & 0x3f) | 0x80);
+    return STATUS_OK;
+}
+
+void uuid_format(const uint8_t uuid[UUID_BYTES], char out[UUID_LENGTH + 1])
+{
+    static const char hex[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < UUID_BYTES; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            *out++ = '-';
+        *out++ = hex[uuid[i] >> 4];
+        *out++ = hex[uuid[i] & 15];
+    }
+    *out = '\0';
+}

@@ -1,0 +1,21 @@
+/* Random UUIDs (RFC 9562, version 4), from the kernel's generator in batches. */
+#ifndef NB_SIM_UUID_H
+#define NB_SIM_UUID_H
+
+#include "core/span.h"
+
+enum { UUID_BYTES = 16, UUID_LENGTH = 36, UUIDS_PER_BATCH = 256 };
+
+/* Zeroed: empty, ready to use. */
+struct uuid_source {
+    uint8_t bytes[UUIDS_PER_BATCH][UUID_BYTES];
+    size_t left;
+};
+
+/* STATUS_IO when the kernel gives no random bytes. */
+enum status uuid_next(struct uuid_source *source, uint8_t ret_uuid[UUID_BYTES]) MUST_USE;
+
+/* Writes 36 characters and a NUL, in lower case. */
+void uuid_format(const uint8_t uuid[UUID_BYTES], char out[UUID_LENGTH + 1]);
+
+#endif
