@@ -91,7 +91,7 @@ static const struct {
     [COMMAND_SIMULATE] =
         {"simulate", "nbatch simulate [options]",
          "Serves a OneNET platform on loopback, to rehearse against. Ends on SIGINT or SIGTERM.",
-         "  nbatch simulate --listen 127.0.0.1:8080\n"
+         "  nbatch simulate --listen 127.0.0.1:8080 --latency 20ms\n"
          "  nbatch simulate --fault close-after:1% --fault http-503:2% --audit audit.jsonl\n"},
 };
 

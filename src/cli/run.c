@@ -111,7 +111,9 @@ static int start_simulator(struct run *run)
         status = sim_start(&config, &run->message, &run->sim);
     sim_config_deinit(&config);
     if (status != STATUS_OK)
-        return fail(run, status == STATUS_USAGE ? EXIT_USAGE : EXIT_INTERNAL);
+        return fail(run, status == STATUS_CREDENTIALS                    ? EXIT_REFUSED
+                         : status == STATUS_USAGE || status == STATUS_IO ? EXIT_USAGE
+                                                                         : EXIT_INTERNAL);
     sim_url(run->sim, url, sizeof(url));
     status = endpoint_parse(url, &run->message, &run->endpoint);
     return status == STATUS_OK ? 0 : fail(run, EXIT_INTERNAL);

@@ -4,6 +4,26 @@
 #include "cli/subcommands.h"
 #include "sim/server.h"
 
+static int exit_status_of(enum status status)
+{
+    if (status == STATUS_CREDENTIALS)
+        return EXIT_REFUSED;
+    return status == STATUS_USAGE || status == STATUS_IO ? EXIT_USAGE : EXIT_INTERNAL;
+}
+
+/* An audit with holes is no evidence: whoever relies on it must know. */
+static int report_audit(struct sim *sim)
+{
+    struct sim_stats stats;
+
+    sim_stats(sim, &stats);
+    if (stats.audit_lost == 0)
+        return 0;
+    show_error("%llu lines of the audit could not be written",
+               (unsigned long long)stats.audit_lost);
+    return EXIT_INTERNAL;
+}
+
 static int wait_for_signal(const sigset_t *signals)
 {
     int signal_number = 0;
@@ -28,15 +48,18 @@ int cli_simulate(const struct settings *settings, const struct sim_config *confi
     if (status != STATUS_OK) {
         show_error("%s", message.len > 0 ? buf_string(&message) : status_text(status));
         buf_deinit(&message);
-        return status == STATUS_USAGE ? EXIT_USAGE : EXIT_INTERNAL;
+        return exit_status_of(status);
     }
     buf_deinit(&message);
     sim_url(sim, url, sizeof(url));
     /* On standard output, alone on its line: a script reads the port from it. */
     (void)printf("%s\n", url);
     (void)fflush(stdout);
-    show_note(settings->quiet, "a simulated OneNET platform listens; stop it with Ctrl-C");
+    show_note(settings->quiet,
+              "a simulated OneNET platform listens (seed %llu); stop it with Ctrl-C",
+              (unsigned long long)sim_seed(sim));
     int result = wait_for_signal(&signals);
+    int audit = report_audit(sim);
     sim_stop(sim);
-    return result;
+    return result == 0 ? audit : result;
 }
