@@ -346,7 +346,7 @@ void data_check(struct span text, struct problems *problems)
 
 static bool is_json_number(struct span text)
 {
-    struct span number;
+    struct span number = {NULL, 0};
     struct jsonlex lex = {.numbers = &number, .numbers_max = 1};
 
     return text.len > 0 && jsonlex_scan(&lex, text) == STATUS_OK && lex.number_count == 1 &&

@@ -131,7 +131,7 @@ void buf_copy_printable(char *out, size_t size, struct span text)
     buf_init(&shown, text.len * 4 + 1);
     buf_add_printable(&shown, text);
     size_t len = text_cut(buf_span(&shown), size - 1);
-    if (len > 0)
+    if (shown.ptr != NULL)
         memcpy(out, shown.ptr, len);
     out[len] = '\0';
     buf_deinit(&shown);

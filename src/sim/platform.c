@@ -166,7 +166,7 @@ static bool skip_token(struct span *text, const char *token)
  */
 static bool only_member(struct span body, const char *quoted_name, struct span *ret_value)
 {
-    struct span value;
+    struct span value = {NULL, 0};
     struct jsonlex lex = {.members = &value, .members_max = 1};
     struct span rest = body;
 

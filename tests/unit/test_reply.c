@@ -1,0 +1,95 @@
+#include "unit.h"
+
+#include "command/reply.h"
+#include "core/buf.h"
+
+static void test_errno_error_and_uuid_are_read_in_any_order(void **state)
+{
+    (void)state;
+    struct reply reply;
+    assert_int_equal(
+        reply_parse(SPAN_LITERAL(
+                        "{\"data\":{\"uuid\":\"4274-x \"},\"error\":\"succ\",\"errno\":0}"),
+                    &reply),
+        STATUS_OK);
+    assert_int_equal(reply.number, 0);
+    assert_string_equal(reply.error, "succ");
+    assert_string_equal(reply.uuid, "4274-x"); /* the platform has been seen to append a space */
+    assert_int_equal(reply_parse(SPAN_LITERAL(" {\"errno\":-7}\r\n"), &reply), STATUS_OK);
+    assert_int_equal(reply.number, -7);
+    assert_string_equal(reply.error, "");
+    assert_string_equal(reply.uuid, "");
+}
+
+static void test_a_reply_cut_at_any_byte_is_no_reply(void **state)
+{
+    (void)state;
+    static const char whole[] = "{\"errno\":0,\"error\":\"succ\",\"data\":{\"uuid\":\"42742677\"}}";
+    struct reply reply;
+    assert_int_equal(reply_parse(span_string(whole), &reply), STATUS_OK);
+    for (size_t len = 0; len < sizeof(whole) - 1; len++) {
+        char *part = malloc(len + 1); /* exact, so that a sanitizer sees a read too far */
+        assert_non_null(part);
+        memcpy(part, whole, len);
+        part[len] = '\0';
+        assert_int_equal(reply_parse(span_of(part, len), &reply), STATUS_SYNTAX);
+        free(part);
+    }
+}
+
+static void test_names_are_case_sensitive(void **state)
+{
+    (void)state;
+    struct reply reply;
+    assert_int_equal(reply_parse(SPAN_LITERAL("{\"ERRNO\":0}"), &reply), STATUS_SYNTAX);
+    assert_int_equal(reply_parse(SPAN_LITERAL("{\"errno\":0,\"data\":{\"UUID\":\"x\"}}"), &reply),
+                     STATUS_OK);
+    assert_string_equal(reply.uuid, "");
+}
+
+static void test_a_uuid_that_is_none_is_not_taken(void **state)
+{
+    (void)state;
+    struct reply reply;
+    struct buf body;
+    assert_int_equal(reply_parse(SPAN_LITERAL("{\"errno\":0,\"data\":{\"uuid\":\"a\\nb\"}}"),
+                                 &reply),
+                     STATUS_OK);
+    assert_string_equal(reply.uuid, "");
+    for (size_t len = REPLY_UUID_MAX; len <= REPLY_UUID_MAX + 1; len++) {
+        buf_init(&body, 4096);
+        buf_add_format(&body, "{\"errno\":0,\"data\":{\"uuid\":\"%0*d\"}}", (int)len, 0);
+        (void)buf_string(&body);
+        assert_int_equal(reply_parse(buf_span(&body), &reply), STATUS_OK);
+        assert_int_equal(strlen(reply.uuid), len == REPLY_UUID_MAX ? len : 0);
+        buf_deinit(&body);
+    }
+}
+
+static void test_a_long_error_is_cut_between_characters(void **state)
+{
+    (void)state;
+    struct reply reply;
+    struct buf body;
+    buf_init(&body, 8192);
+    buf_add_string(&body, "{\"errno\":1,\"error\":\"");
+    for (size_t i = 0; i < 200; i++)
+        buf_add_string(&body, "\xe4\xb8\xad");
+    buf_add_string(&body, "\"}");
+    (void)buf_string(&body);
+    assert_int_equal(reply_parse(buf_span(&body), &reply), STATUS_OK);
+    assert_int_equal(strlen(reply.error), REPLY_ERROR_MAX / 3 * 3);
+    buf_deinit(&body);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_errno_error_and_uuid_are_read_in_any_order),
+        cmocka_unit_test(test_a_reply_cut_at_any_byte_is_no_reply),
+        cmocka_unit_test(test_names_are_case_sensitive),
+        cmocka_unit_test(test_a_uuid_that_is_none_is_not_taken),
+        cmocka_unit_test(test_a_long_error_is_cut_between_characters),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

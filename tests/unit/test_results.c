@@ -1,0 +1,154 @@
+#include "unit.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "ledger/results.h"
+
+static char folder[64], path[128];
+
+static const struct result_record accepted = {.row = 1,
+                                              .line = 2,
+                                              .hash = 0x0123456789abcdef,
+                                              .occurrence = 3,
+                                              .imei = {"865820031313187", 15},
+                                              .status = ROW_ACCEPTED,
+                                              .uuid = {"u-1", 3},
+                                              .has_errno = true,
+                                              .http_status = 200,
+                                              .attempts = 1,
+                                              .latency_us = 12345,
+                                              .finished_ms = 1800000000007};
+
+static const struct result_record invalid = {.row = UINT64_MAX,
+                                             .line = 3,
+                                             .imei = {"say \"hi\", you", 13},
+                                             .occurrence = 1,
+                                             .status = ROW_INVALID,
+                                             .error = {" two\nlines", 10},
+                                             .latency_us = -1,
+                                             .finished_ms = 1800000000999};
+
+static void write_both(const char *name, char *out, size_t size)
+{
+    struct results *results = NULL;
+    struct buf message;
+
+    (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+    (void)remove(path);
+    buf_init(&message, 4096);
+    assert_int_equal(results_open(path, &message, &results), STATUS_OK);
+    assert_int_equal(results_add(results, &accepted), STATUS_OK);
+    assert_int_equal(results_add(results, &invalid), STATUS_OK);
+    assert_int_equal(results_count(results), 2);
+    assert_int_equal(results_close(results), STATUS_OK);
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    size_t len = fread(out, 1, size - 1, file);
+    out[len] = '\0';
+    (void)fclose(file);
+    buf_deinit(&message);
+}
+
+static void test_csv_has_every_column_and_quotes_what_needs_it(void **state)
+{
+    (void)state;
+    char out[4096];
+    write_both("out.csv", out, sizeof(out));
+    assert_string_equal(
+        out, "row,line,key,imei,status,uuid,errno,error,http_status,attempts,ambiguous,latency_ms,"
+             "finished_at\n"
+             "1,2,0123456789abcdef-3,865820031313187,accepted,u-1,0,,200,1,0,12.345,"
+             "2027-01-15T08:00:00.007Z\n"
+             "18446744073709551615,3,0000000000000000-1,\"say \"\"hi\"\", you\",invalid,,,"
+             "\" two\nlines\",,0,0,,2027-01-15T08:00:00.999Z\n");
+}
+
+static void test_jsonl_has_the_same_names_and_null_for_nothing(void **state)
+{
+    (void)state;
+    char out[4096];
+    write_both("out.jsonl", out, sizeof(out));
+    assert_string_equal(
+        out,
+        "{\"row\":1,\"line\":2,\"key\":\"0123456789abcdef-3\",\"imei\":\"865820031313187\","
+        "\"status\":\"accepted\",\"uuid\":\"u-1\",\"errno\":0,\"error\":null,\"http_status\":200,"
+        "\"attempts\":1,\"ambiguous\":0,\"latency_ms\":12.345,\"finished_at\":\"2027-01-15T08:00:"
+        "00.007Z\"}\n"
+        "{\"row\":18446744073709551615,\"line\":3,\"key\":\"0000000000000000-1\","
+        "\"imei\":\"say \\\"hi\\\", you\",\"status\":\"invalid\",\"uuid\":null,\"errno\":null,"
+        "\"error\":\" "
+        "two\\nlines\",\"http_status\":null,\"attempts\":0,\"ambiguous\":0,\"latency_ms\":null,"
+        "\"finished_at\":\"2027-01-15T08:00:00.999Z\"}\n");
+}
+
+static void test_an_existing_file_is_never_touched(void **state)
+{
+    (void)state;
+    struct results *results = NULL;
+    struct buf message;
+    char out[4096];
+    write_both("twice.csv", out, sizeof(out));
+    buf_init(&message, 4096);
+    assert_int_equal(results_open(path, &message, &results), STATUS_EXISTS);
+    assert_null(results);
+    assert_true(message.len > 0);
+    buf_deinit(&message);
+}
+
+static void test_after_a_write_error_everything_fails_and_says_why(void **state)
+{
+    (void)state;
+    struct results *results = NULL;
+    struct buf message;
+    struct rlimit before, small;
+
+    (void)snprintf(path, sizeof(path), "%s/limited.csv", folder);
+    buf_init(&message, 4096);
+    assert_int_equal(results_open(path, &message, &results), STATUS_OK);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small = before;
+    small.rlim_cur = 200; /* the header and a little */
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    assert_int_equal(results_add(results, &accepted), STATUS_OK); /* buffered */
+    assert_int_equal(results_add(results, &accepted), STATUS_OK);
+    assert_int_equal(results_flush(results), STATUS_IO);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(results_add(results, &accepted), STATUS_IO);
+    assert_int_equal(results_flush(results), STATUS_IO);
+    assert_non_null(strstr(results_error(results), "limited.csv: File too large"));
+    assert_int_equal(results_close(results), STATUS_IO);
+    buf_deinit(&message);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    (void)signal(SIGXFSZ, SIG_IGN);
+    (void)snprintf(folder, sizeof(folder), "/tmp/nbatch-test-XXXXXX");
+    return mkdtemp(folder) == NULL;
+}
+
+static int teardown(void **state)
+{
+    static const char *const names[] = {"out.csv", "out.jsonl", "twice.csv", "limited.csv"};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        (void)snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
+        (void)remove(path);
+    }
+    return rmdir(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_csv_has_every_column_and_quotes_what_needs_it),
+        cmocka_unit_test(test_jsonl_has_the_same_names_and_null_for_nothing),
+        cmocka_unit_test(test_an_existing_file_is_never_touched),
+        cmocka_unit_test(test_after_a_write_error_everything_fails_and_says_why),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
