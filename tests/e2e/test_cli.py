@@ -90,11 +90,15 @@ def test_an_unwritable_results_path(nbatch, fleet, raw_peer):
     assert peer.processed == []
 
 
-def test_a_full_disk_ends_the_run_with_7_and_drains(nbatch, fleet, raw_peer):
+def test_a_full_disk_ends_the_run_with_7_and_drains(fleet, raw_peer):
     peer = raw_peer(accept_all)
-    done = nbatch("run", fleet(20000), "--endpoint", peer.url, "-o", "/dev/full")
-    # /dev/full exists: an existing file is refused before anything is sent.
-    assert done.code == 2
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([NBATCH, "run", str(fleet(20000)), "--endpoint", peer.url, "-o", "-"], stdout=full,
+                              stderr=subprocess.PIPE, text=True, timeout=120, check=False,
+                              env={**os.environ, "NBATCH_API_KEY": KEY})
+    assert done.returncode == 7, done.stderr
+    assert "No space left on device" in done.stderr
+    assert len(peer.processed) < 20000
 
 
 def test_write_errors_stop_the_run(nbatch, fleet, raw_peer):

@@ -31,10 +31,6 @@ def assert_honest(rows, peer, expected_rows):
 
 
 # Each fault is what the peer does with a request, whether it has processed it by then, and what the row must be.
-def close_unread(connection):
-    connection.close()
-
-
 def fault_close(connection, request):
     connection.close()
 
