@@ -295,6 +295,7 @@ static enum status refuse_missing_value(const char *name, const char *placeholde
 struct word_list {
     const struct parse_request *request;
     int next;
+    bool given[ARRAY_LENGTH(options)]; /* which options stand among the words */
     struct settings *settings;
     struct buf *message;
 };
@@ -330,6 +331,7 @@ static enum status take_long(struct word_list *words, const char *text)
     }
     if (option == NULL)
         return refuse_unknown(words->request->subcommand, name, words->message);
+    words->given[option - options] = true;
     if (option->kind == OPTION_FLAG && value != NULL) {
         buf_add_format(words->message, "--%s takes no value", option->name);
         return STATUS_USAGE;
@@ -384,6 +386,28 @@ static enum status take_input(struct word_list *words, const char *word)
     return STATUS_OK;
 }
 
+/* Options of which one would silently take the other's place. The environment may set one of them.
+ */
+static enum status check_conflicts(const struct word_list *words)
+{
+    static const char *const pairs[][2] = {{"simulate", "endpoint"}, {"simulate", "api-key-file"}};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(pairs); i++) {
+        bool both = true;
+        for (size_t j = 0; j < 2 && both; j++) {
+            const struct option *option = find_option(COMMAND_RUN, span_string(pairs[i][j]));
+            both = option != NULL && words->given[option - options];
+        }
+        if (both) {
+            buf_add_format(words->message,
+                           "--%s and --%s exclude each other: leave one of them out", pairs[i][0],
+                           pairs[i][1]);
+            return STATUS_USAGE;
+        }
+    }
+    return STATUS_OK;
+}
+
 enum status options_parse(const struct parse_request *request, struct buf *message,
                           struct settings *ret_settings)
 {
@@ -403,6 +427,8 @@ enum status options_parse(const struct parse_request *request, struct buf *messa
         else
             status = take_letters(&words, word + 1);
     }
+    if (status == STATUS_OK)
+        status = check_conflicts(&words);
     if (status == STATUS_OK)
         *ret_settings = settings;
     return status;

@@ -36,6 +36,8 @@ def accept_all(connection, number):
     (["run", "a.csv", "--endpoint", "ftp://127.0.0.1"], "only http and https"),
     (["run", "a.csv", "--endpoint", "https://u:p@127.0.0.1"], "user name"),
     (["run", "a.csv", "--endpoint", "https://127.0.0.1/?x=1"], "query"),
+    (["run", "a.csv", "--simulate", "--endpoint", "http://127.0.0.1:1"], "exclude each other"),
+    (["run", "a.csv", "--api-key-file", "k", "--simulate=seed=1"], "exclude each other"),
     (["simulate", "x.csv"], "reads no input"),
 ])
 def test_usage_errors_name_the_word_and_the_remedy(nbatch, words, text):
@@ -70,6 +72,11 @@ def test_environment_sets_defaults_and_flags_win(nbatch, fleet):
     assert done.code == 0
     done = nbatch("check", path, "--format", "jsonl", env={"NBATCH_FORMAT": "csv"})
     assert done.code == 3
+
+
+def test_an_endpoint_in_the_environment_does_not_hinder_a_rehearsal(nbatch, fleet):
+    done = nbatch("run", fleet(1), "--simulate", env={"NBATCH_ENDPOINT": "http://127.0.0.1:1"})
+    assert done.code == 0, done
 
 
 def test_an_existing_results_file_is_refused_and_left_alone(nbatch, fleet, raw_peer):
