@@ -1,6 +1,4 @@
-#include <libgen.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "cli/show.h"
 #include "cli/subcommands.h"
@@ -59,21 +57,13 @@ static int choose_output(struct run *run)
 /* What can be known to go wrong with the results before a large input is read. */
 static int check_output(struct run *run)
 {
-    if (strcmp(run->output, "-") == 0) {
-        if (!run->settings->json)
-            return 0;
+    if (strcmp(run->output, "-") == 0 && run->settings->json) {
         show_error("standard output can take the results or the --json summary, not both: "
                    "name a results file with --output FILE");
         return EXIT_USAGE;
     }
-    if (access(run->output, F_OK) == 0) {
-        show_error(
-            "results file %s exists already; it may be the record of an earlier run, so it is left "
-            "alone: move it away, or name another with --output",
-            run->output);
-        return EXIT_USAGE;
-    }
-    return 0;
+    enum status status = results_probe(run->output, &run->message);
+    return status == STATUS_OK ? 0 : fail(run, EXIT_USAGE);
 }
 
 /* Where the rows go, and with which key. */

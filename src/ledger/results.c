@@ -41,6 +41,22 @@ static bool ends_with(const char *text, const char *end)
     return len >= end_len && strcasecmp(text + len - end_len, end) == 0;
 }
 
+static enum status refuse_existing(const char *path, struct buf *message)
+{
+    buf_add_string(message, "results file ");
+    buf_add_printable(message, span_string(path));
+    buf_add_string(message,
+                   " exists already; it may be the record of an earlier run, so it is left alone: "
+                   "move it away, or name another with --output");
+    return STATUS_EXISTS;
+}
+
+enum status results_probe(const char *path, struct buf *message)
+{
+    bool there = strcmp(path, "-") != 0 && access(path, F_OK) == 0;
+    return there ? refuse_existing(path, message) : STATUS_OK;
+}
+
 static enum status open_file(const char *path, struct buf *message, int *ret_fd)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0644);
@@ -49,16 +65,12 @@ static enum status open_file(const char *path, struct buf *message, int *ret_fd)
         *ret_fd = fd;
         return STATUS_OK;
     }
+    if (errno == EEXIST)
+        return refuse_existing(path, message);
+    int error = errno;
     buf_add_string(message, "results file ");
     buf_add_printable(message, span_string(path));
-    if (errno == EEXIST) {
-        buf_add_string(
-            message,
-            " exists already; it may be the record of an earlier run, so it is left alone: "
-            "move it away, or name another with --output");
-        return STATUS_EXISTS;
-    }
-    buf_add_format(message, ": %s", strerror(errno));
+    buf_add_format(message, ": %s; name another place with --output", strerror(error));
     return STATUS_IO;
 }
 

@@ -43,6 +43,12 @@ struct results;
 enum status results_open(const char *path, struct buf *message,
                          struct results **ret_results) MUST_USE;
 
+/*
+ * Whether results_open would be refused since the file is there: STATUS_EXISTS with a text in
+ * `message`. To be asked before a long check of the input; results_open decides.
+ */
+enum status results_probe(const char *path, struct buf *message) MUST_USE;
+
 /* Flushes, closes and frees. STATUS_IO when something could not be written. Takes NULL. */
 enum status results_close(struct results *results);
 
