@@ -183,6 +183,17 @@ def test_equal_rows_have_one_hash_and_their_own_number(nbatch, tmp_path, raw_pee
     assert not keys[2].startswith(base)
 
 
+def test_a_row_that_cannot_be_read_keeps_its_key_on_another_line(nbatch, tmp_path, raw_peer):
+    peer = raw_peer(accept_all)
+    keys = []
+    for name, rows in (("a.csv", ["x" * 400 + "\n", row_of(1)]), ("b.csv", [row_of(1), row_of(2), "x" * 400 + "\n"])):
+        (tmp_path / name).write_text(HEADER + "".join(rows))
+        nbatch("run", name, "--endpoint", peer.url, "--skip-invalid", "--max-row-bytes", "200")
+        rows = read_results(tmp_path / name.replace(".csv", ".results.csv"))
+        keys.append([row["key"] for row in rows if row["status"] == "invalid"])
+    assert len(keys[0]) == 1 and keys[0] == keys[1]
+
+
 def test_skip_invalid_sends_the_others_and_records_all(nbatch, tmp_path, raw_peer):
     peer = raw_peer(accept_all)
     path = tmp_path / "in.csv"
