@@ -1,29 +1,9 @@
-/*
- * The CSV reader over any bytes. The first byte chooses how many bytes a read takes and the maximum
- * of a row, the rest is the input. However it is cut into blocks, it has to give the same rows; the
- * cells are all read, so that a sanitizer sees a span that is out of bounds.
- */
-#include "../unit/reader_help.h"
+/* The CSV reader over any bytes: see fuzz_reader.h. */
+#include "fuzz_reader.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const size_t block_bytes[] = {1,  2,  3,  4,   5,   7,   8,    13,
-                                         16, 31, 64, 100, 127, 500, 1023, 4096};
-    static const size_t max_row_bytes[] = {READER_MAX_ROW_BYTES, 8, 16, 40, 100, 1000, 1024, 5000};
-    struct buf whole, cut;
-
-    if (size == 0)
-        return 0;
-    size_t block = block_bytes[data[0] & 15];
-    size_t max = max_row_bytes[(data[0] >> 4) & 7];
-    buf_init(&whole, SIZE_MAX / 2);
-    buf_init(&cut, SIZE_MAX / 2);
-    tell_bytes(data + 1, size - 1, INPUT_CSV, 0, max, &whole);
-    tell_bytes(data + 1, size - 1, INPUT_CSV, block, max, &cut);
-    MUST(whole.status == STATUS_OK && span_equal(buf_span(&whole), buf_span(&cut)));
-    buf_deinit(&whole);
-    buf_deinit(&cut);
-    return 0;
+    return fuzz_reader(data, size, INPUT_CSV);
 }
