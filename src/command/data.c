@@ -344,24 +344,14 @@ void data_check(struct span text, struct problems *problems)
     cJSON_Delete(array);
 }
 
-static bool is_json_number(struct span text)
-{
-    struct span number = {NULL, 0};
-    struct jsonlex lex = {.numbers = &number, .numbers_max = 1};
-
-    return text.len > 0 && jsonlex_scan(&lex, text) == STATUS_OK && lex.number_count == 1 &&
-           number.len == text.len;
-}
-
 /* Whether the cell goes to the wire as it stands: a JSON number, true or false. CSV cells are
  * untyped: their text tells. */
 static bool is_bare(const struct cell *cell, enum res_kind kind)
 {
     bool number =
-        cell->kind == CELL_NUMBER || (cell->kind == CELL_TEXT && is_json_number(cell->text));
+        cell->kind == CELL_NUMBER || (cell->kind == CELL_TEXT && jsonlex_is_number(cell->text));
     bool literal =
-        cell->kind == CELL_BOOL ||
-        (cell->kind == CELL_TEXT && (span_is(cell->text, "true") || span_is(cell->text, "false")));
+        cell->kind == CELL_BOOL || (cell->kind == CELL_TEXT && jsonlex_is_bool(cell->text));
     return (number && (kind == RES_AUTO || kind == RES_TIME)) || (literal && kind == RES_AUTO);
 }
 

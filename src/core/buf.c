@@ -137,9 +137,8 @@ void buf_copy_printable(char *out, size_t size, struct span text)
     buf_deinit(&shown);
 }
 
-void buf_add_json_string(struct buf *buf, struct span text)
+void buf_add_json_text(struct buf *buf, struct span text)
 {
-    buf_add_char(buf, '"');
     while (text.len > 0) {
         size_t len = 0;
         while (len < text.len && (unsigned char)text.ptr[len] >= 0x20 && text.ptr[len] != '"' &&
@@ -162,6 +161,12 @@ void buf_add_json_string(struct buf *buf, struct span text)
             buf_add_format(buf, "\\u%04x", (unsigned char)c);
         text = span_skip(text, 1);
     }
+}
+
+void buf_add_json_string(struct buf *buf, struct span text)
+{
+    buf_add_char(buf, '"');
+    buf_add_json_text(buf, text);
     buf_add_char(buf, '"');
 }
 

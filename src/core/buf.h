@@ -53,8 +53,10 @@ void buf_add_printable(struct buf *buf, struct span text);
  * with a NUL behind it. */
 void buf_copy_printable(char *out, size_t size, struct span text);
 
-/* Appends text as a JSON string, with its quotes; `text` is UTF-8. */
+/* Appends text as a JSON string, with its quotes; `text` is UTF-8. And the same without the quotes,
+ * as a part of a longer string. */
 void buf_add_json_string(struct buf *buf, struct span text);
+void buf_add_json_text(struct buf *buf, struct span text);
 
 /* Appends text with everything that is not unreserved in a URI (RFC 3986 section 2.3)
  * percent-encoded. */

@@ -283,3 +283,18 @@ enum status jsonlex_scan(struct jsonlex *lex, struct span text)
         return fail(&scan, text.len, "it ends before its last bracket is closed");
     return STATUS_OK;
 }
+
+bool jsonlex_is_number(struct span text)
+{
+    struct span number = {NULL, 0};
+    struct jsonlex lex = {.numbers = &number, .numbers_max = 1};
+
+    if (text.len == 0 || (text.ptr[0] != '-' && !is_digit(text.ptr[0])))
+        return false;
+    return jsonlex_scan(&lex, text) == STATUS_OK && lex.number_count == 1 && number.len == text.len;
+}
+
+bool jsonlex_is_bool(struct span text)
+{
+    return span_is(text, "true") || span_is(text, "false");
+}

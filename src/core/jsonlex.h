@@ -40,4 +40,10 @@ struct jsonlex {
 /* STATUS_OK, or STATUS_SYNTAX with error and error_at set. */
 enum status jsonlex_scan(struct jsonlex *lex, struct span text) MUST_USE;
 
+/* Whether the whole text is one JSON number, without white space. */
+bool jsonlex_is_number(struct span text);
+
+/* The same for the words true and false. */
+bool jsonlex_is_bool(struct span text);
+
 #endif

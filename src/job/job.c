@@ -4,7 +4,7 @@
 #include <fcntl.h>
 #include <time.h>
 
-#include "core/keycount.h"
+#include "core/keytable.h"
 #include "send/scheduler.h"
 
 enum {
@@ -36,7 +36,7 @@ struct job {
     int input_flags; /* of the descriptor, to be restored */
     struct transport *transport;
     struct scheduler scheduler;
-    struct keycount keys;
+    struct keytable keys;
     struct problems problems;
     struct job_row *free_rows;
     bool started; /* the header has been read */
@@ -214,7 +214,7 @@ static bool take_row(struct job *job)
     }
     enum status status = intake_next(job->intake, &row->command, &job->problems);
     if (status == STATUS_OK)
-        status = keycount_add(&job->keys, row->command.hash, &row->occurrence);
+        status = keytable_count(&job->keys, row->command.hash, &row->occurrence);
     if (status != STATUS_OK) {
         give_back(row);
         if (status == STATUS_AGAIN)
@@ -372,7 +372,7 @@ static enum status open_job(struct job *job)
     uv_unref((uv_handle_t *)&job->flush);
     watch_input(job);
     scheduler_init(&job->scheduler, job->options->transport.concurrency);
-    keycount_init(&job->keys);
+    keytable_init(&job->keys);
     problems_init(&job->problems);
     return STATUS_OK;
 }
@@ -386,7 +386,7 @@ static enum status close_job(struct job *job)
     drop_waiting(job);
     free_rows(job);
     scheduler_deinit(&job->scheduler);
-    keycount_deinit(&job->keys);
+    keytable_deinit(&job->keys);
     problems_deinit(&job->problems);
     if (results_flush(job->results) != STATUS_OK)
         stop(job, STATUS_IO, results_error(job->results));

@@ -2,46 +2,46 @@
 
 #include <xxhash.h>
 
-#include "core/keycount.h"
+#include "core/keytable.h"
 
 static void test_counts_each_hash_by_itself(void **state)
 {
     (void)state;
-    struct keycount set;
+    struct keytable set;
     uint32_t count = 0;
 
-    keycount_init(&set);
-    assert_int_equal(keycount_add(&set, 0, &count), STATUS_OK);
+    keytable_init(&set);
+    assert_int_equal(keytable_count(&set, 0, &count), STATUS_OK);
     assert_int_equal(count, 1);
-    assert_int_equal(keycount_add(&set, 0, &count), STATUS_OK);
+    assert_int_equal(keytable_count(&set, 0, &count), STATUS_OK);
     assert_int_equal(count, 2);
-    assert_int_equal(keycount_add(&set, 256, &count), STATUS_OK); /* same shard, other key */
+    assert_int_equal(keytable_count(&set, 256, &count), STATUS_OK); /* same shard, other key */
     assert_int_equal(count, 1);
-    assert_int_equal(keycount_add(&set, 0, &count), STATUS_OK);
+    assert_int_equal(keytable_count(&set, 0, &count), STATUS_OK);
     assert_int_equal(count, 3);
-    keycount_deinit(&set);
-    keycount_deinit(&set);
+    keytable_deinit(&set);
+    keytable_deinit(&set);
 }
 
 static void test_many_hashes_cost_at_most_21_bytes_each(void **state)
 {
     (void)state;
     enum { HASHES = 300000 };
-    struct keycount set;
+    struct keytable set;
     uint32_t count = 0;
     size_t bytes = 0;
 
-    keycount_init(&set);
+    keytable_init(&set);
     for (uint32_t round = 1; round <= 2; round++) {
         for (uint64_t i = 0; i < HASHES; i++) {
-            assert_int_equal(keycount_add(&set, XXH3_64bits(&i, sizeof(i)), &count), STATUS_OK);
+            assert_int_equal(keytable_count(&set, XXH3_64bits(&i, sizeof(i)), &count), STATUS_OK);
             assert_int_equal(count, round);
         }
     }
-    for (size_t i = 0; i < KEYCOUNT_SHARDS; i++)
+    for (size_t i = 0; i < KEYTABLE_SHARDS; i++)
         bytes += set.shards[i].capacity * (size_t)12;
     assert_true(bytes <= (size_t)HASHES * 21);
-    keycount_deinit(&set);
+    keytable_deinit(&set);
 }
 
 int main(void)

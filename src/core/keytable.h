@@ -1,0 +1,38 @@
+/*
+ * A table from 64-bit hashes to a 32-bit value that is not 0, in few bytes an entry: how often a
+ * row has been seen, or what is known of a device. Twelve bytes a slot at a load of 57–85 %, in 256
+ * parts that grow one at a time, so that growth needs no second copy of the whole: 14–21 bytes for
+ * each entry.
+ */
+#ifndef NB_CORE_KEYTABLE_H
+#define NB_CORE_KEYTABLE_H
+
+#include "core/span.h"
+
+enum { KEYTABLE_SHARDS = 256 };
+
+struct keytable_shard {
+    uint64_t *keys;
+    uint32_t *values; /* 0 in an empty slot */
+    uint32_t capacity;
+    uint32_t used;
+};
+
+struct keytable {
+    struct keytable_shard shards[KEYTABLE_SHARDS];
+};
+
+void keytable_init(struct keytable *table);
+void keytable_deinit(struct keytable *table);
+
+/*
+ * The value of the key, which the caller may change; a key that is new gets a slot with the value
+ * 0, and the caller must set another before the next call. Keys are hashes: uniform in all bits.
+ * The pointer is valid until the next call. STATUS_NO_MEMORY changes nothing.
+ */
+enum status keytable_slot(struct keytable *table, uint64_t key, uint32_t **ret_value) MUST_USE;
+
+/* Counts the key once more; the result is how often it has been counted now (from 1). */
+enum status keytable_count(struct keytable *table, uint64_t key, uint32_t *ret_count) MUST_USE;
+
+#endif
