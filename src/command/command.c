@@ -17,11 +17,13 @@ struct draft {
     const struct row *row;
     struct problems *problems;
     int64_t now_s;
-    const struct cell *params[PARAM_COUNT];
-    const struct cell *data, *args;
+    struct footprint *footprint;
+    const struct cell *parts[PART_COUNT];     /* what is given; NULL: nothing */
+    const struct column *columns[PART_COUNT]; /* where it stands */
     size_t res_count;
     bool valid_time_good, expired_time_good;
     int64_t times_s[PARAM_COUNT]; /* for parameters that are times */
+    int64_t ints[PARAM_COUNT];    /* and for those that are good numbers */
 };
 
 void command_init(struct command *command)
@@ -52,36 +54,44 @@ struct span command_body(const struct command *command)
     return span_of(command->text.ptr, command->body_len);
 }
 
-static bool is_given(const struct cell *cell)
+/* What the input calls a part: messages name the column as people know it. */
+static struct span field_of(const struct draft *draft, size_t part)
 {
-    return cell != NULL && cell->kind != CELL_ABSENT && cell->kind != CELL_NULL;
+    if (draft->columns[part] != NULL)
+        return span_string(draft->columns[part]->name);
+    return span_string(schema_part_name(part));
+}
+
+/* Takes a cell as one of the row's parts. */
+static void take_cell(struct draft *draft, const struct column *column, const struct cell *cell)
+{
+    const struct column *first = draft->columns[column->part];
+
+    if (first != NULL && !first->is_fallback)
+        problem_add(draft->problems, PROBLEM_DUPLICATE, span_string(column->name), cell->text,
+                    "stands for the same as %s: give one of them", first->name);
+    draft->parts[column->part] = cell;
+    draft->columns[column->part] = column;
 }
 
 static void sort_cells(struct draft *draft)
 {
-    const struct cell *action = NULL;
-
     for (size_t i = 0; i < draft->row->cell_count; i++) {
         const struct column *column = &draft->schema->columns[i];
         const struct cell *cell = &draft->row->cells[i];
         if (cell->kind != CELL_ABSENT && column->role == COLUMN_UNKNOWN)
             schema_report_unknown(column, draft->problems);
-        if (!is_given(cell))
+        if (!cell_is_given(cell))
             continue;
-        if (column->role == COLUMN_PARAM)
-            draft->params[column->param] = cell;
-        else if (column->role == COLUMN_ACTION)
-            action = cell;
-        else if (column->role == COLUMN_DATA)
-            draft->data = cell;
-        else if (column->role == COLUMN_ARGS)
-            draft->args = cell;
+        if (column->role == COLUMN_PART)
+            take_cell(draft, column, cell);
         else if (column->role == COLUMN_RES)
             draft->res_count++;
     }
+    const struct cell *action = draft->parts[PART_ACTION];
     draft->command->action = ACTION_WRITE;
     if (action != NULL && !action_find(action->text, &draft->command->action))
-        problem_add(draft->problems, PROBLEM_ACTION, SPAN_LITERAL("action"), action->text,
+        problem_add(draft->problems, PROBLEM_ACTION, field_of(draft, PART_ACTION), action->text,
                     "\"%.*s\" is not one of write, read, execute", SPAN_ARG(action->text));
 }
 
@@ -133,9 +143,10 @@ static void check_imei(struct draft *draft, struct span field, struct span text)
     }
 }
 
-static void check_int_param(struct draft *draft, const struct param_rule *rule, struct span text)
+static void check_int_param(struct draft *draft, enum param param, struct span text)
 {
-    struct span field = span_string(rule->name);
+    const struct param_rule *rule = &param_rules[param];
+    struct span field = field_of(draft, param);
     int64_t value = 0;
     enum status status = span_to_int64(text, &value);
 
@@ -145,11 +156,13 @@ static void check_int_param(struct draft *draft, const struct param_rule *rule, 
     else if (status == STATUS_RANGE || value < rule->min || value > rule->max || text.ptr[0] == '-')
         problem_add(draft->problems, PROBLEM_RANGE, field, text, "%.*s is outside %lld–%lld",
                     SPAN_ARG(text), (long long)rule->min, (long long)rule->max);
+    else
+        draft->ints[param] = value;
 }
 
 static bool check_time_param(struct draft *draft, enum param param, struct span text)
 {
-    struct span field = span_string(param_rules[param].name);
+    struct span field = field_of(draft, param);
     enum status status = when_parse(text, draft->now_s, &draft->times_s[param]);
 
     if (status == STATUS_OK)
@@ -165,42 +178,51 @@ static bool check_time_param(struct draft *draft, enum param param, struct span 
     return false;
 }
 
-/* valid_time > now; expired_time > valid_time, and > now (onenet-api.md, "Write"). */
-static void check_time_order(struct draft *draft)
+static void refuse_past(struct draft *draft, enum param param)
 {
-    bool has_valid = is_given(draft->params[PARAM_VALID_TIME]) && draft->valid_time_good;
-    int64_t valid_s = has_valid ? draft->times_s[PARAM_VALID_TIME] : draft->now_s;
-    int64_t expired_s = draft->times_s[PARAM_EXPIRED_TIME];
     char now[WHEN_PLATFORM_LENGTH + 1], shown[WHEN_PLATFORM_LENGTH + 1];
 
     when_format_platform(draft->now_s, now);
-    draft->command->valid_at_s = valid_s;
-    if (has_valid && valid_s <= draft->now_s) {
-        when_format_platform(valid_s, shown);
-        problem_add(draft->problems, PROBLEM_TIME_PAST, SPAN_LITERAL("valid_time"),
-                    draft->params[PARAM_VALID_TIME]->text,
-                    "%s is not later than now, %s (both UTC+8)", shown, now);
+    when_format_platform(draft->times_s[param], shown);
+    problem_add(draft->problems, PROBLEM_TIME_PAST, field_of(draft, param),
+                draft->parts[param]->text, "%s is not later than now, %s (both UTC+8)", shown, now);
+}
+
+static void refuse_order(struct draft *draft)
+{
+    char valid[WHEN_PLATFORM_LENGTH + 1], expired[WHEN_PLATFORM_LENGTH + 1];
+
+    when_format_platform(draft->times_s[PARAM_VALID_TIME], valid);
+    when_format_platform(draft->times_s[PARAM_EXPIRED_TIME], expired);
+    problem_add(draft->problems, PROBLEM_TIME_ORDER, field_of(draft, PARAM_EXPIRED_TIME),
+                draft->parts[PARAM_EXPIRED_TIME]->text,
+                "%s is not later than valid_time %s (both UTC+8)", expired, valid);
+}
+
+/* valid_time > now; expired_time > valid_time, and > now (onenet-api.md, "Write"). */
+static void check_time_order(struct draft *draft)
+{
+    int64_t valid_s = draft->times_s[PARAM_VALID_TIME];
+    int64_t expired_s = draft->times_s[PARAM_EXPIRED_TIME];
+
+    if (draft->valid_time_good) {
+        draft->command->valid_at_s = valid_s;
+        if (valid_s <= draft->now_s)
+            refuse_past(draft, PARAM_VALID_TIME);
     }
-    if (!is_given(draft->params[PARAM_EXPIRED_TIME]) || !draft->expired_time_good)
+    if (!draft->expired_time_good)
         return;
-    struct span given = draft->params[PARAM_EXPIRED_TIME]->text;
     draft->command->expires_at_s = expired_s;
-    when_format_platform(expired_s, shown);
-    if (expired_s <= draft->now_s) {
-        problem_add(draft->problems, PROBLEM_TIME_PAST, SPAN_LITERAL("expired_time"), given,
-                    "%s is not later than now, %s (both UTC+8)", shown, now);
-    } else if (has_valid && expired_s <= valid_s) {
-        char valid[WHEN_PLATFORM_LENGTH + 1];
-        when_format_platform(valid_s, valid);
-        problem_add(draft->problems, PROBLEM_TIME_ORDER, SPAN_LITERAL("expired_time"), given,
-                    "%s is not later than valid_time %s (both UTC+8)", shown, valid);
-    }
+    if (expired_s <= draft->now_s)
+        refuse_past(draft, PARAM_EXPIRED_TIME);
+    else if (draft->valid_time_good && expired_s <= valid_s)
+        refuse_order(draft);
 }
 
 static void check_param_value(struct draft *draft, enum param param, const struct cell *cell)
 {
     const struct param_rule *rule = &param_rules[param];
-    struct span field = span_string(rule->name);
+    struct span field = field_of(draft, param);
 
     if (cell->kind == CELL_JSON || (cell->kind == CELL_BOOL && rule->type != PARAM_TYPE_BOOL)) {
         problem_add(draft->problems, PROBLEM_TYPE, field, cell->text,
@@ -215,7 +237,7 @@ static void check_param_value(struct draft *draft, enum param param, const struc
         check_imei(draft, field, cell->text);
         break;
     case PARAM_TYPE_INT:
-        check_int_param(draft, rule, cell->text);
+        check_int_param(draft, param, cell->text);
         break;
     case PARAM_TYPE_TIME:
         if (param == PARAM_VALID_TIME)
@@ -238,9 +260,9 @@ static void check_params(struct draft *draft)
 
     for (size_t i = 0; i < PARAM_COUNT; i++) {
         const struct param_rule *rule = &param_rules[i];
-        const struct cell *cell = draft->params[i];
-        struct span field = span_string(rule->name);
-        if (!is_given(cell)) {
+        const struct cell *cell = draft->parts[i];
+        struct span field = field_of(draft, i);
+        if (cell == NULL) {
             if ((rule->required & action) != 0)
                 problem_add(draft->problems, PROBLEM_REQUIRED, field, span_of(NULL, 0),
                             "is missing");
@@ -258,19 +280,19 @@ static void check_params(struct draft *draft)
 static void add_data(struct draft *draft, struct buf *out)
 {
     struct problems *problems = draft->problems;
-    struct span field = SPAN_LITERAL("data");
+    struct span field = field_of(draft, PART_DATA);
 
-    if (is_given(draft->data) && draft->res_count > 0) {
+    if (draft->parts[PART_DATA] != NULL && draft->res_count > 0) {
         problem_add(problems, PROBLEM_DATA_TWICE, field, span_of(NULL, 0),
                     "the row has data and %zu filled res: column%s", draft->res_count,
                     draft->res_count == 1 ? "" : "s");
-    } else if (!is_given(draft->data) && draft->res_count == 0) {
+    } else if (draft->parts[PART_DATA] == NULL && draft->res_count == 0) {
         problem_add(problems, PROBLEM_REQUIRED, field, span_of(NULL, 0),
                     "is missing: a write needs data, or a filled res: column");
     }
-    if (is_given(draft->data)) {
-        data_check(draft->data->text, problems);
-        buf_add(out, draft->data->text);
+    if (draft->parts[PART_DATA] != NULL) {
+        data_check(draft->parts[PART_DATA]->text, draft->footprint, problems);
+        buf_add(out, draft->parts[PART_DATA]->text);
         return;
     }
     size_t start = out->len;
@@ -278,34 +300,36 @@ static void add_data(struct draft *draft, struct buf *out)
     for (size_t i = 0; i < draft->row->cell_count; i++) {
         const struct column *column = &draft->schema->columns[i];
         const struct cell *cell = &draft->row->cells[i];
-        if (column->role != COLUMN_RES || !is_given(cell))
+        if (column->role != COLUMN_RES || !cell_is_given(cell))
             continue;
         if (out->len > start + 1)
             buf_add_char(out, ',');
-        data_add_res(column, cell, problems, out);
+        data_add_res(column, cell, draft->footprint, problems, out);
     }
     buf_add_char(out, ']');
     content_check_size("data", span_of(out->ptr + start, out->len - start), problems);
+    footprint_check(draft->footprint, field, problems);
 }
 
 static void add_args(struct draft *draft, struct buf *out)
 {
-    if (!is_given(draft->args))
+    if (draft->parts[PART_ARGS] == NULL)
         return;
-    if (draft->args->kind == CELL_JSON)
-        problem_add(draft->problems, PROBLEM_TYPE, SPAN_LITERAL("args"), draft->args->text,
-                    "must be a string");
-    content_check_size("args", draft->args->text, draft->problems);
+    if (draft->parts[PART_ARGS]->kind == CELL_JSON)
+        problem_add(draft->problems, PROBLEM_TYPE, field_of(draft, PART_ARGS),
+                    draft->parts[PART_ARGS]->text, "must be a string");
+    content_check_size("args", draft->parts[PART_ARGS]->text, draft->problems);
     buf_add_string(out, "{\"args\":");
-    buf_add_json_string(out, draft->args->text);
+    buf_add_json_string(out, draft->parts[PART_ARGS]->text);
     buf_add_char(out, '}');
 }
 
-static void refuse_content(struct draft *draft, const struct cell *cell, const char *name)
+static void refuse_part(struct draft *draft, enum part part)
 {
-    if (is_given(cell))
-        problem_add(draft->problems, PROBLEM_NOT_ALLOWED, span_string(name), cell->text,
-                    "%s takes no %s", action_rules[draft->command->action].name, name);
+    if (draft->parts[part] != NULL)
+        problem_add(draft->problems, PROBLEM_NOT_ALLOWED, field_of(draft, part),
+                    draft->parts[part]->text, "%s takes no %s",
+                    action_rules[draft->command->action].name, schema_part_name(part));
 }
 
 /* Appends the body, with its checks. */
@@ -318,7 +342,7 @@ static void add_body(struct draft *draft, struct buf *out)
         add_data(draft, out);
         buf_add_char(out, '}');
     } else {
-        refuse_content(draft, draft->data, "data");
+        refuse_part(draft, PART_DATA);
         if (draft->res_count > 0)
             problem_add(draft->problems, PROBLEM_NOT_ALLOWED, SPAN_LITERAL("res:"),
                         span_of(NULL, 0), "%s takes no res: columns",
@@ -327,7 +351,7 @@ static void add_body(struct draft *draft, struct buf *out)
     if (kind == BODY_ARGS)
         add_args(draft, out);
     else
-        refuse_content(draft, draft->args, "args");
+        refuse_part(draft, PART_ARGS);
 }
 
 /*
@@ -340,11 +364,11 @@ static uint64_t hash_content(struct draft *draft, struct buf *out)
 
     buf_add_char(out, (char)draft->command->action);
     for (size_t i = 0; i < PARAM_COUNT; i++) {
-        if (!is_given(draft->params[i]))
+        if (draft->parts[i] == NULL)
             continue;
         buf_add_char(out, '\0'); /* no parameter's text holds a NUL: it is a safe mark */
         buf_add_char(out, (char)i);
-        buf_add(out, draft->params[i]->text);
+        buf_add(out, draft->parts[i]->text);
     }
     uint64_t hash = XXH3_64bits(out->ptr, out->len);
     out->len = body_end;
@@ -361,7 +385,7 @@ static void add_param(struct draft *draft, enum param param, struct buf *out)
         when_format_platform(draft->times_s[param], time);
         buf_add_string(out, time); /* its colons may stand in a query, RFC 3986 section 3.4 */
     } else {
-        buf_add_percent_encoded(out, draft->params[param]->text);
+        buf_add_percent_encoded(out, draft->parts[param]->text);
     }
 }
 
@@ -371,7 +395,7 @@ static void add_target(struct draft *draft, struct buf *out)
 
     buf_add_string(out, action_rules[draft->command->action].path);
     for (size_t i = 0; i < PARAM_COUNT; i++) {
-        if (!is_given(draft->params[i]))
+        if (draft->parts[i] == NULL)
             continue;
         buf_add_char(out, separator);
         add_param(draft, (enum param)i, out);
@@ -397,25 +421,64 @@ static void build_text(struct draft *draft)
     command->target_len = text->len - command->body_len;
     buf_add_char(text, '\0');
 
-    const struct cell *imei = draft->params[PARAM_IMEI];
-    if (is_given(imei)) {
+    const struct cell *imei = draft->parts[PARAM_IMEI];
+    if (imei != NULL) {
         command->imei_len = text_cut(imei->text, COMMAND_IMEI_SHOWN_MAX);
         buf_add_bytes(text, imei->text.ptr, command->imei_len);
     }
 }
 
 enum status command_build(struct command *command, const struct schema *schema,
-                          const struct row *row, int64_t now_s, struct problems *problems)
+                          const struct row *row, int64_t now_s, struct footprint *ret_footprint,
+                          struct problems *problems)
 {
-    struct draft draft = {
-        .command = command, .schema = schema, .row = row, .problems = problems, .now_s = now_s};
+    struct footprint unused;
+    struct draft draft = {.command = command,
+                          .schema = schema,
+                          .row = row,
+                          .problems = problems,
+                          .now_s = now_s,
+                          .footprint = ret_footprint != NULL ? ret_footprint : &unused};
     struct buf text = command->text;
 
     buf_clear(&text);
     *command =
         (struct command){.row = row->number, .line = row->line, .valid_at_s = now_s, .text = text};
+    draft.footprint->count = 0;
     sort_cells(&draft);
     check_params(&draft);
+    command->object_id = (uint16_t)draft.ints[PARAM_OBJ_ID];
+    command->instance_id = (uint16_t)draft.ints[PARAM_OBJ_INST_ID];
+    command->replaces =
+        command->action == ACTION_WRITE && draft.ints[PARAM_MODE] == COMMAND_MODE_REPLACE;
     build_text(&draft);
     return command->text.status;
+}
+
+enum status command_add_passed(struct command *command, const struct cell *cell)
+{
+    struct buf *text = &command->text;
+    uint32_t len = (uint32_t)cell->text.len;
+
+    buf_add_char(text, (char)cell->kind);
+    buf_add_bytes(text, &len, sizeof(len));
+    buf_add_bytes(text, cell->text.ptr, len);
+    if (text->status == STATUS_OK)
+        command->passed_count++;
+    return text->status;
+}
+
+size_t command_passed(const struct command *command, struct cell *ret_cells, size_t max)
+{
+    size_t at = command->body_len + command->target_len + 1 + command->imei_len;
+    size_t count = command->passed_count < max ? command->passed_count : max;
+
+    for (size_t i = 0; i < count; i++) {
+        const char *ptr = command->text.ptr + at;
+        uint32_t len;
+        memcpy(&len, ptr + 1, sizeof(len));
+        ret_cells[i] = (struct cell){(enum cell_kind)ptr[0], span_of(ptr + 1 + sizeof(len), len)};
+        at += 1 + sizeof(len) + len;
+    }
+    return count;
 }

@@ -2,7 +2,7 @@
  * A command: what one row asks of the platform, checked, with its request ready to send.
  *
  *     command_init(&command);
- *     status = command_build(&command, &schema, &row, now_s, &problems);
+ *     status = command_build(&command, &schema, &row, now_s, NULL, &problems);
  *     if (status == STATUS_OK && problems.error_count == 0)
  *         … send command_target(&command) and command_body(&command) …
  *     command_deinit(&command);
@@ -10,6 +10,7 @@
 #ifndef NB_COMMAND_COMMAND_H
 #define NB_COMMAND_COMMAND_H
 
+#include "command/data.h"
 #include "command/schema.h"
 #include "core/row.h"
 
@@ -26,8 +27,11 @@ struct command {
     uint64_t hash;        /* the content of the row as given, before relative times are resolved */
     int64_t valid_at_s;   /* epoch; the run's start when not given */
     int64_t expires_at_s; /* epoch; 0 when it is not known */
-    struct buf text;      /* body, target, NUL, imei */
+    uint16_t object_id, instance_id;
+    bool replaces;   /* a write with mode 1: deletes what it does not name */
+    struct buf text; /* body, target, NUL, imei, passed cells */
     size_t body_len, target_len, imei_len;
+    size_t passed_count;
 };
 
 void command_init(struct command *command);
@@ -37,11 +41,21 @@ void command_deinit(struct command *command);
  * Checks a row and builds its request: URL path with parameters in the platform's order,
  * percent-encoded, and the body. Every problem of the row is added to `problems`, which the caller
  * has cleared for it. Times are compared with `now_s`, relative ones are resolved against it. Row,
- * line, hash and imei are set for bad rows too, the request only for good ones. Memory of an
- * earlier command is used again. STATUS_OK (also with problems) or STATUS_NO_MEMORY.
+ * line, hash and imei are set for bad rows too, the request only for good ones. What a good write
+ * writes is noted in `ret_footprint`, unless that is NULL. Memory of an earlier command is used
+ * again. STATUS_OK (also with problems) or STATUS_NO_MEMORY.
  */
 enum status command_build(struct command *command, const struct schema *schema,
-                          const struct row *row, int64_t now_s, struct problems *problems) MUST_USE;
+                          const struct row *row, int64_t now_s, struct footprint *ret_footprint,
+                          struct problems *problems) MUST_USE;
+
+/* Adds a cell that goes into the results untouched, behind those that were added before; to be
+ * called after command_build. STATUS_NO_MEMORY. */
+enum status command_add_passed(struct command *command, const struct cell *cell) MUST_USE;
+
+/* The cells that were added, `max` at most; valid as long as the command. The result is how many.
+ */
+size_t command_passed(const struct command *command, struct cell *ret_cells, size_t max);
 
 struct span command_imei(const struct command *command);
 

@@ -2,6 +2,7 @@
 
 #include <cjson/cJSON.h>
 #include <math.h>
+#include <xxhash.h>
 
 #include "core/jsonlex.h"
 #include "core/text.h"
@@ -15,6 +16,7 @@ static const int64_t TIME_SECONDS_MAX = 253402300799; /* the end of the year 999
 struct data_walk {
     struct problems *problems;
     const struct jsonlex *lex;
+    struct footprint *footprint;
     size_t next_number; /* index into lex->numbers: numbers are met in document order */
     char field[64];
 };
@@ -260,8 +262,28 @@ static bool require_member(struct data_walk *walk, size_t index, const char *nam
     return false;
 }
 
-/* Checks one item; its res_id, or -1 where it has no good one. */
-static int64_t check_item(struct data_walk *walk, const cJSON *item, size_t index)
+static void note_item(struct footprint *footprint, int64_t res_id, int64_t type, bool is_string,
+                      struct span value)
+{
+    if (footprint->count == FOOTPRINT_ITEMS_MAX)
+        return; /* the data are too large then, which is an error of its own */
+    uint64_t seed = (uint64_t)type * 2 + (is_string ? 1 : 0);
+    footprint->items[footprint->count].res_id = (uint16_t)res_id;
+    footprint->items[footprint->count].value =
+        (uint32_t)XXH3_64bits_withSeed(value.ptr, value.len, seed);
+    footprint->count++;
+}
+
+static struct span text_of(const struct member *val)
+{
+    if (cJSON_IsNumber(val->value))
+        return val->number;
+    if (cJSON_IsBool(val->value))
+        return cJSON_IsTrue(val->value) ? SPAN_LITERAL("true") : SPAN_LITERAL("false");
+    return string_of(val->value);
+}
+
+static void check_item(struct data_walk *walk, const cJSON *item, size_t index)
 {
     struct item_members members = {.res_id = {NULL, {NULL, 0}}};
     int64_t res_id = -1, type = ITEM_BASIC;
@@ -271,7 +293,7 @@ static int64_t check_item(struct data_walk *walk, const cJSON *item, size_t inde
         problem_add(walk->problems, PROBLEM_DATA, field_span(walk), string_of(item),
                     "must be an object, is %s", type_name(item));
         skip_numbers(walk, item);
-        return -1;
+        return;
     }
     collect_members(walk, item, index, &members);
     if (require_member(walk, index, "res_id", &members.res_id))
@@ -282,33 +304,38 @@ static int64_t check_item(struct data_walk *walk, const cJSON *item, size_t inde
         type = ITEM_UNKNOWN;
     if (require_member(walk, index, "val", &members.val))
         check_val(walk, &members.val, (enum item_type)type);
-    return res_id;
+    if (res_id >= 0 && members.val.value != NULL)
+        note_item(walk->footprint, res_id, type, cJSON_IsString(members.val.value),
+                  text_of(&members.val));
 }
 
 static void check_items(struct data_walk *walk, const cJSON *array)
 {
-    /* One bit a resource id: the 2048 bytes hold far fewer items, but this needs no bound. */
-    unsigned char seen[(LWM2M_ID_MAX + 1) / 8] = {0};
     size_t index = 0;
 
-    for (const cJSON *item = array->child; item != NULL; item = item->next, index++) {
-        int64_t res_id = check_item(walk, item, index);
-        if (res_id < 0)
-            continue;
-        unsigned char bit = (unsigned char)(1u << (res_id % 8));
-        if ((seen[res_id / 8] & bit) != 0) {
-            name_field(walk, index, "res_id");
-            problem_add(walk->problems, PROBLEM_RES_TWICE, field_span(walk), span_of(NULL, 0),
-                        "resource %lld is written twice by this command", (long long)res_id);
-        }
-        seen[res_id / 8] |= bit;
-    }
+    for (const cJSON *item = array->child; item != NULL; item = item->next, index++)
+        check_item(walk, item, index);
     if (index == 0)
         problem_add(walk->problems, PROBLEM_DATA, SPAN_LITERAL("data"), span_of(NULL, 0),
                     "the array has no items");
+    footprint_check(walk->footprint, SPAN_LITERAL("data"), walk->problems);
 }
 
-void data_check(struct span text, struct problems *problems)
+void footprint_check(const struct footprint *footprint, struct span field,
+                     struct problems *problems)
+{
+    for (size_t i = 1; i < footprint->count; i++) {
+        size_t first = 0;
+        while (footprint->items[first].res_id != footprint->items[i].res_id)
+            first++;
+        if (first < i)
+            problem_add(problems, PROBLEM_RES_TWICE, field, span_of(NULL, 0),
+                        "resource %u is written twice by this command",
+                        (unsigned)footprint->items[i].res_id);
+    }
+}
+
+void data_check(struct span text, struct footprint *footprint, struct problems *problems)
 {
     struct span field = SPAN_LITERAL("data");
     struct span numbers[DATA_NUMBERS_MAX];
@@ -340,7 +367,8 @@ void data_check(struct span text, struct problems *problems)
         problem_add(problems, PROBLEM_DATA, field, text, "must be an array of items, is %s",
                     type_name(array));
     else
-        check_items(&(struct data_walk){.problems = problems, .lex = &lex}, array);
+        check_items(&(struct data_walk){.problems = problems, .lex = &lex, .footprint = footprint},
+                    array);
     cJSON_Delete(array);
 }
 
@@ -373,12 +401,17 @@ static void check_res(const struct column *column, const struct cell *cell, bool
         check_text(field, cell->text, problems);
 }
 
-void data_add_res(const struct column *column, const struct cell *cell, struct problems *problems,
-                  struct buf *out)
+void data_add_res(const struct column *column, const struct cell *cell, struct footprint *footprint,
+                  struct problems *problems, struct buf *out)
 {
     bool bare = is_bare(cell, column->kind);
 
     check_res(column, cell, bare, problems);
+    note_item(footprint, column->res_id,
+              column->kind == RES_OPAQUE ? ITEM_OPAQUE
+              : column->kind == RES_TIME ? ITEM_TIME
+                                         : ITEM_BASIC,
+              !bare, cell->text);
     buf_add_string(out, "{\"res_id\":");
     buf_add_uint64(out, column->res_id);
     if (column->kind == RES_OPAQUE)

@@ -8,18 +8,34 @@
 #include "command/schema.h"
 #include "core/row.h"
 
+enum { FOOTPRINT_ITEMS_MAX = 128 }; /* more than COMMAND_CONTENT_MAX bytes of data can hold */
+
+/* What a write does to the device's instance: which resource gets which value. */
+struct footprint {
+    struct {
+        uint16_t res_id;
+        uint32_t value; /* a hash of it */
+    } items[FOOTPRINT_ITEMS_MAX];
+    size_t count;
+};
+
+/* Adds a warning for each resource that stands in the footprint twice. */
+void footprint_check(const struct footprint *footprint, struct span field,
+                     struct problems *problems);
+
 /*
- * Checks the text of a data array; adds every problem it has, in fields such as data[0].val. One
- * readable byte must stand behind the text: cJSON before 1.7.18 looks at it (CVE-2023-53154).
+ * Checks the text of a data array; adds every problem it has, in fields such as data[0].val; good
+ * items are noted in the footprint. One readable byte must stand behind the text: cJSON
+ * before 1.7.18 looks at it (CVE-2023-53154).
  */
-void data_check(struct span text, struct problems *problems);
+void data_check(struct span text, struct footprint *footprint, struct problems *problems);
 
 /*
  * Appends the item that a res: column's cell stands for: {"res_id":5850,"val":true}. A number keeps
  * its digits. Problems (bad hex, a time that is no number) are added under the column's name.
  */
-void data_add_res(const struct column *column, const struct cell *cell, struct problems *problems,
-                  struct buf *out);
+void data_add_res(const struct column *column, const struct cell *cell, struct footprint *footprint,
+                  struct problems *problems, struct buf *out);
 
 /* Adds a problem where the content is larger than the platform takes. */
 void content_check_size(const char *field, struct span content, struct problems *problems);

@@ -71,7 +71,8 @@ enum {
     COMMAND_CONTENT_MAX =
         2048,             /* bytes of the data array, or of args ("Command content at most 2 KB") */
     LWM2M_ID_MAX = 65535, /* object, instance and resource ids are 16-bit in LwM2M */
-    DEVICE_QUEUE_MAX = 10, /* cached commands that wait per device; an eleventh is refused */
+    COMMAND_MODE_REPLACE = 1, /* mode of a write: what it does not name is deleted */
+    DEVICE_QUEUE_MAX = 10,    /* cached commands that wait per device; an eleventh is refused */
 };
 
 #endif

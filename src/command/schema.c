@@ -46,21 +46,39 @@ static void parse_res(struct span name, struct column *column)
     }
 }
 
+static const char *const part_names[PART_COUNT - PARAM_COUNT] = {"action", "data", "args"};
+
+const char *schema_part_name(size_t part)
+{
+    return part < PARAM_COUNT ? param_rules[part].name : part_names[part - PARAM_COUNT];
+}
+
 static void resolve(struct span name, struct column *column)
 {
-    if (param_find(name, &column->param))
-        column->role = COLUMN_PARAM;
-    else if (span_is(name, "action"))
-        column->role = COLUMN_ACTION;
-    else if (span_is(name, "data"))
-        column->role = COLUMN_DATA;
-    else if (span_is(name, "args"))
-        column->role = COLUMN_ARGS;
-    else if (span_starts_with(name, "res:"))
+    enum param param;
+
+    if (span_starts_with(name, "res:")) {
         parse_res(name, column);
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(part_names); i++) {
+        if (span_is(name, part_names[i])) {
+            column->role = COLUMN_PART;
+            column->part = PARAM_COUNT + i;
+        }
+    }
+    if (param_find(name, &param)) {
+        column->role = COLUMN_PART;
+        column->part = param;
+    }
 }
 
 enum status schema_add(struct schema *schema, struct span name)
+{
+    return schema_add_as(schema, name, name);
+}
+
+enum status schema_add_as(struct schema *schema, struct span name, struct span meaning)
 {
     if (schema->count == schema->capacity) {
         size_t capacity = schema->capacity > 0 ? schema->capacity * 2 : 16;
@@ -76,59 +94,84 @@ enum status schema_add(struct schema *schema, struct span name)
     if (name.len > 0)
         memcpy(column.name, name.ptr, name.len);
     column.name[name.len] = '\0';
-    resolve(name, &column);
+    resolve(meaning, &column);
     schema->columns[schema->count++] = column;
     return STATUS_OK;
 }
 
+enum status schema_add_fallback(struct schema *schema, struct span name, struct span meaning)
+{
+    enum status status = schema_add_as(schema, name, meaning);
+
+    if (status == STATUS_OK)
+        schema->columns[schema->count - 1].is_fallback = true;
+    return status;
+}
+
+bool schema_knows(struct span name)
+{
+    struct column column = {.role = COLUMN_UNKNOWN};
+
+    resolve(name, &column);
+    return column.role != COLUMN_UNKNOWN;
+}
+
+const char *schema_nearest(struct span name)
+{
+    const char *known[PART_COUNT];
+
+    for (size_t i = 0; i < PART_COUNT; i++)
+        known[i] = schema_part_name(i);
+    return text_nearest(name, known, PART_COUNT);
+}
+
 void schema_report_unknown(const struct column *column, struct problems *problems)
 {
-    const char *known[PARAM_COUNT + 3];
-    size_t count = 0;
     struct span name = span_string(column->name);
+    const char *nearest = schema_nearest(name);
 
-    if (column->bad_res) {
+    if (column->bad_res)
         problem_add(
             problems, PROBLEM_COLUMN, name, name,
             "is no resource column: write res:<id>, with :opaque, :time or :string behind it "
             "where needed, and an id of 0–%d",
             LWM2M_ID_MAX);
-        return;
-    }
-    for (size_t i = 0; i < PARAM_COUNT; i++)
-        known[count++] = param_rules[i].name;
-    known[count++] = "action";
-    known[count++] = "data";
-    known[count++] = "args";
-    const char *nearest = text_nearest(name, known, count);
-    if (nearest != NULL)
+    else if (nearest != NULL)
         problem_add(problems, PROBLEM_COLUMN, name, name, "unknown column; did you mean %s?",
                     nearest);
     else
-        problem_add(problems, PROBLEM_COLUMN, name, name, "unknown column");
+        problem_add(problems, PROBLEM_COLUMN, name, name,
+                    "unknown column; --pass carries it into the results");
 }
 
 void schema_check(const struct schema *schema, struct problems *problems)
 {
-    bool has_param[PARAM_COUNT] = {false};
-    bool has_action = false, has_content = false;
+    const struct column *parts[PART_COUNT] = {NULL};
+    bool has_res = false;
 
     for (size_t i = 0; i < schema->count; i++) {
         const struct column *column = &schema->columns[i];
         if (column->role == COLUMN_UNKNOWN)
             schema_report_unknown(column, problems);
-        if (column->role == COLUMN_PARAM)
-            has_param[column->param] = true;
-        has_action = has_action || column->role == COLUMN_ACTION;
-        has_content = has_content || column->role == COLUMN_DATA || column->role == COLUMN_RES;
+        has_res = has_res || column->role == COLUMN_RES;
+        if (column->role != COLUMN_PART)
+            continue;
+        const struct column *first = parts[column->part];
+        if (first != NULL && !first->is_fallback)
+            problem_add(problems, PROBLEM_DUPLICATE, span_string(column->name), span_of(NULL, 0),
+                        "stands for the same as the column %s: leave one of them out", first->name);
+        parts[column->part] = column;
     }
+    bool has_action = parts[PART_ACTION] != NULL;
+    bool has_content = has_res || parts[PART_DATA] != NULL;
     /* With an action column only what every action needs is sure to be needed. */
     unsigned needed_by = has_action ? FOR_ALL_ACTIONS : FOR_ACTION(ACTION_WRITE);
     for (size_t i = 0; i < PARAM_COUNT; i++) {
         struct span name = span_string(param_rules[i].name);
-        if (!has_param[i] && (param_rules[i].required & needed_by) == needed_by)
+        if (parts[i] == NULL && (param_rules[i].required & needed_by) == needed_by)
             problem_add(problems, PROBLEM_COLUMN_MISSING, name, span_of(NULL, 0),
-                        "the column is missing");
+                        "the column is missing; --set %s=VALUE gives all rows one value",
+                        param_rules[i].name);
     }
     if (!has_content && !has_action)
         problem_add(problems, PROBLEM_COLUMN_MISSING, SPAN_LITERAL("data"), span_of(NULL, 0),

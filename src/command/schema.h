@@ -12,13 +12,14 @@
 #include "command/problem.h"
 #include "command/rules.h"
 
+/* What a row can say once: each of the platform's parameters, and what stands beside them. */
+enum part { PART_ACTION = PARAM_COUNT, PART_DATA, PART_ARGS, PART_COUNT };
+
 enum column_role {
     COLUMN_UNKNOWN,
-    COLUMN_PARAM,
-    COLUMN_ACTION,
-    COLUMN_DATA,
-    COLUMN_ARGS,
-    COLUMN_RES, /* res:<id>[:opaque|:time|:string], one item of data */
+    COLUMN_PART,
+    COLUMN_RES,     /* res:<id>[:opaque|:time|:string], one item of data */
+    COLUMN_CARRIED, /* nothing to the platform: passed into the results, or used by a --set */
 };
 
 enum res_kind {
@@ -29,11 +30,12 @@ enum res_kind {
 };
 
 struct column {
-    char *name; /* owned */
+    char *name; /* owned; what messages call it */
     enum column_role role;
-    enum param param;   /* COLUMN_PARAM */
+    size_t part;        /* COLUMN_PART: an enum param or an enum part */
     uint32_t res_id;    /* COLUMN_RES */
     enum res_kind kind; /* COLUMN_RES */
+    bool is_fallback;   /* from --set: gives way to the input's own column */
     bool bad_res;       /* unknown since it starts with res: but is none */
 };
 
@@ -49,11 +51,26 @@ void schema_deinit(struct schema *schema);
 /* Adds the next column. The name is copied. STATUS_NO_MEMORY. */
 enum status schema_add(struct schema *schema, struct span name) MUST_USE;
 
+/* The same for a column that stands for the one called `meaning`. */
+enum status schema_add_as(struct schema *schema, struct span name, struct span meaning) MUST_USE;
+
+/* The same for a value that every row gets that has none of its own. */
+enum status schema_add_fallback(struct schema *schema, struct span name,
+                                struct span meaning) MUST_USE;
+
+/* Whether a column of that name means something to the platform; and the name of the nearest one
+ * that does, or NULL. */
+bool schema_knows(struct span name);
+const char *schema_nearest(struct span name);
+
 /*
  * Judges a header as a whole: adds a problem for each unknown column (naming the nearest known one)
- * and for each one that every row will need and that is not there.
+ * and for each one that every row will need and that is not there or is there twice.
  */
 void schema_check(const struct schema *schema, struct problems *problems);
+
+/* The platform's name of a part: "imei", "data". */
+const char *schema_part_name(size_t part);
 
 /* Adds the problem that an unknown column is. */
 void schema_report_unknown(const struct column *column, struct problems *problems);

@@ -22,6 +22,12 @@ struct cell {
     struct span text;
 };
 
+/* Whether there is a value: an empty cell and null are none. */
+static inline bool cell_is_given(const struct cell *cell)
+{
+    return cell->kind != CELL_ABSENT && cell->kind != CELL_NULL;
+}
+
 struct row {
     uint64_t number; /* counts data rows from 1 */
     uint64_t line;   /* the physical line on which it starts, from 1 */

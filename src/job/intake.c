@@ -142,7 +142,8 @@ enum status intake_next(struct intake *intake, struct command *command, struct p
     intake->rows++;
     status = learn_columns(intake);
     if (status == STATUS_OK)
-        status = command_build(command, &intake->schema, &row, intake->options.now_s, problems);
+        status =
+            command_build(command, &intake->schema, &row, intake->options.now_s, NULL, problems);
     return status;
 }
 

@@ -28,7 +28,7 @@ static void build(const struct field *fields, size_t count)
                                  span_string(fields[i].text != NULL ? fields[i].text : "")};
     }
     problems_clear(&problems, row.number, row.line);
-    assert_int_equal(command_build(&command, &schema, &row, NOW, &problems), STATUS_OK);
+    assert_int_equal(command_build(&command, &schema, &row, NOW, NULL, &problems), STATUS_OK);
     schema_deinit(&schema);
 }
 

@@ -3,11 +3,13 @@
 #include "command/data.h"
 
 static struct problems problems;
+static struct footprint footprint;
 
 static void check(const char *text)
 {
     problems_clear(&problems, 1, 2);
-    data_check(span_string(text), &problems);
+    footprint.count = 0;
+    data_check(span_string(text), &footprint, &problems);
 }
 
 static void assert_good(const char *text)
@@ -113,7 +115,7 @@ static void test_members_are_known_and_stand_once(void **state)
     assert_one("[{\"res_id\":1,\"val\":1,\"val\":2}]", PROBLEM_DUPLICATE, "data[0].val");
     assert_one("[{\"res_id\":1,\"res_id\":1,\"val\":1}]", PROBLEM_DUPLICATE, "data[0].res_id");
     assert_one("[{\"res_id\":1,\"val\":1},{\"res_id\":1,\"val\":2}]", PROBLEM_RES_TWICE,
-               "data[1].res_id");
+               "data");
     /* Names are case-sensitive. */
     check("[{\"RES_ID\":1,\"val\":1}]");
     assert_int_equal(problems.error_count, 2);
@@ -194,7 +196,7 @@ static void add_res(const char *name, enum cell_kind kind, const char *text, con
     problems_clear(&problems, 1, 2);
     assert_int_equal(schema_add(&schema, span_string(name)), STATUS_OK);
     assert_int_equal(schema.columns[0].role, COLUMN_RES);
-    data_add_res(&schema.columns[0], &cell, &problems, &out);
+    data_add_res(&schema.columns[0], &cell, &footprint, &problems, &out);
     assert_int_equal(problems.error_count, errors);
     if (expected != NULL)
         assert_span(buf_span(&out), expected);
