@@ -10,6 +10,9 @@ int cli_open_intake(const struct settings *settings, struct intake **ret_intake)
     struct intake_options options = {
         .path = settings->input,
         .max_row_bytes = (size_t)settings->max_row_bytes,
+        .sets = &settings->sets,
+        .maps = &settings->maps,
+        .passes = &settings->passes,
         .now_s = (int64_t)time(NULL),
     };
     struct buf message;

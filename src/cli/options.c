@@ -14,6 +14,7 @@
 enum option_kind {
     OPTION_FLAG,
     OPTION_TEXT,
+    OPTION_LIST,          /* a text; may be given several times */
     OPTION_OPTIONAL_TEXT, /* --name or --name=VALUE, never --name VALUE */
     OPTION_COUNT,         /* min … max */
     OPTION_BYTES,         /* min … max; 64K, 1M */
@@ -50,6 +51,13 @@ static const struct option options[] = {
      "allow a plain http endpoint that is not on this machine: the key travels readable for all"},
     {"format", 0, OPTION_TEXT, RUN | CHECK, "csv|jsonl", NULL, FIELD(format), 0, 0,
      "the input's format (default: by its extension)"},
+    {"set", 0, OPTION_LIST, RUN | CHECK, "NAME=VALUE", NULL, FIELD(sets), 0, 0,
+     "the value of column NAME for every row that has none of its own; ${column} in it stands for "
+     "that column's value; may be repeated"},
+    {"map", 0, OPTION_LIST, RUN | CHECK, "NAME=COLUMN", NULL, FIELD(maps), 0, 0,
+     "the input's COLUMN is what the platform calls NAME; may be repeated"},
+    {"pass", 0, OPTION_LIST, RUN | CHECK, "NAME[,NAME...]", NULL, FIELD(passes), 0, 0,
+     "columns of the input to carry into the results as they are"},
     {"max-row-bytes", 0, OPTION_BYTES, RUN | CHECK, "N", "64K", FIELD(max_row_bytes), 64,
      64 * 1024 * 1024, "a longer row is an error"},
     {"concurrency", 'c', OPTION_COUNT, RUN, "N", "64", FIELD(concurrency), 1, 1024,
@@ -199,6 +207,15 @@ static enum status set_number(const struct option *option, const char *origin, c
     return STATUS_OK;
 }
 
+static enum status add_to_list(const struct option *option, const char *origin, const char *value,
+                               struct word_list *list, struct buf *message)
+{
+    if (list->count == WORD_LIST_MAX)
+        return refuse_value(option, origin, value, "it is given too often", message);
+    list->items[list->count++] = value;
+    return STATUS_OK;
+}
+
 /* Sets an option from its text; `origin` names the environment variable that it comes from, NULL
  * for a flag. */
 static enum status set_option(const struct option *option, const char *origin, const char *value,
@@ -220,6 +237,8 @@ static enum status set_option(const struct option *option, const char *origin, c
     case OPTION_OPTIONAL_TEXT:
         *(const char **)field = value != NULL ? value : "";
         return STATUS_OK;
+    case OPTION_LIST:
+        return add_to_list(option, origin, value, field, message);
     case OPTION_COUNT:
     case OPTION_BYTES:
     case OPTION_DURATION:
@@ -292,7 +311,7 @@ static enum status refuse_missing_value(const char *name, const char *placeholde
     return STATUS_USAGE;
 }
 
-struct word_list {
+struct command_line {
     const struct parse_request *request;
     int next;
     bool given[ARRAY_LENGTH(options)]; /* which options stand among the words */
@@ -300,12 +319,12 @@ struct word_list {
     struct buf *message;
 };
 
-static char *next_word(struct word_list *words)
+static char *next_word(struct command_line *words)
 {
     return words->next < words->request->argc ? words->request->argv[words->next++] : NULL;
 }
 
-static enum status take_sim_setting(struct word_list *words, const struct sim_setting *setting,
+static enum status take_sim_setting(struct command_line *words, const struct sim_setting *setting,
                                     const char *value)
 {
     if (value == NULL)
@@ -317,7 +336,7 @@ static enum status take_sim_setting(struct word_list *words, const struct sim_se
 }
 
 /* --name, --name=VALUE or --name VALUE; `text` is what stands behind the dashes. */
-static enum status take_long(struct word_list *words, const char *text)
+static enum status take_long(struct command_line *words, const char *text)
 {
     size_t len = strcspn(text, "=");
     const char *value = text[len] == '=' ? text + len + 1 : NULL;
@@ -344,7 +363,7 @@ static enum status take_long(struct word_list *words, const char *text)
 }
 
 /* -q, -c 8, -c8, -qc8: letters; the first one with a value takes the rest. */
-static enum status take_letters(struct word_list *words, const char *letters)
+static enum status take_letters(struct command_line *words, const char *letters)
 {
     for (; *letters != '\0'; letters++) {
         const struct option *option = find_letter(words->request->subcommand, *letters);
@@ -368,7 +387,7 @@ static enum status take_letters(struct word_list *words, const char *letters)
     return STATUS_OK;
 }
 
-static enum status take_input(struct word_list *words, const char *word)
+static enum status take_input(struct command_line *words, const char *word)
 {
     if (words->request->subcommand == COMMAND_SIMULATE) {
         buf_add_string(words->message, "simulate reads no input: ");
@@ -388,7 +407,7 @@ static enum status take_input(struct word_list *words, const char *word)
 
 /* Options of which one would silently take the other's place. The environment may set one of them.
  */
-static enum status check_conflicts(const struct word_list *words)
+static enum status check_conflicts(const struct command_line *words)
 {
     static const char *const pairs[][2] = {{"simulate", "endpoint"}, {"simulate", "api-key-file"}};
 
@@ -412,7 +431,7 @@ enum status options_parse(const struct parse_request *request, struct buf *messa
                           struct settings *ret_settings)
 {
     struct settings settings = {.input = NULL};
-    struct word_list words = {.request = request, .settings = &settings, .message = message};
+    struct command_line words = {.request = request, .settings = &settings, .message = message};
     bool only_inputs = false;
     const char *word;
 

@@ -6,6 +6,7 @@
 #define NB_CLI_OPTIONS_H
 
 #include "core/buf.h"
+#include "core/word_list.h"
 
 enum subcommand { COMMAND_RUN, COMMAND_CHECK, COMMAND_SIMULATE, SUBCOMMAND_COUNT };
 
@@ -20,6 +21,7 @@ struct settings {
     const char *endpoint;
     const char *simulate; /* the SPEC, "" for none given; NULL: no simulator */
     const char *api_key_file;
+    struct word_list sets, maps, passes;
     int64_t concurrency;
     int64_t connect_timeout_ms;
     int64_t request_timeout_ms;

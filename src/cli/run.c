@@ -109,6 +109,22 @@ static int start_simulator(struct run *run)
     return status == STATUS_OK ? 0 : fail(run, EXIT_INTERNAL);
 }
 
+/* A passed column must not pose as one of the results' own. */
+static int check_passed(struct run *run)
+{
+    size_t count;
+    const struct span *passed = intake_passed(run->intake, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (results_has_column(passed[i])) {
+            show_error("--pass %.*s: the results have a column of that name of their own",
+                       SPAN_ARG(passed[i]));
+            return EXIT_USAGE;
+        }
+    }
+    return 0;
+}
+
 /* Nothing leaves before the whole file is known to be right; a pipe is checked row by row. */
 static int check_whole_input(struct run *run)
 {
@@ -138,7 +154,10 @@ static int check_whole_input(struct run *run)
 
 static int open_results(struct run *run)
 {
-    enum status status = results_open(run->output, &run->message, &run->results);
+    size_t passed_count;
+    const struct span *passed = intake_passed(run->intake, &passed_count);
+    enum status status =
+        results_open(run->output, passed, passed_count, &run->message, &run->results);
 
     if (status == STATUS_OK)
         return 0;
@@ -262,6 +281,8 @@ static int run_steps(struct run *run)
         result = steps[i](run);
     if (result == 0)
         result = cli_open_intake(run->settings, &run->intake);
+    if (result == 0)
+        result = check_passed(run);
     if (result == 0)
         result = check_whole_input(run);
     if (result == 0 && run->settings->simulate != NULL)

@@ -6,7 +6,8 @@ struct intake {
     struct intake_options options;
     struct source *source;
     struct reader *reader;
-    struct schema schema;
+    struct layout layout;
+    struct span passed[LAYOUT_PASSES_MAX]; /* names */
     uint64_t rows;
 };
 
@@ -30,6 +31,33 @@ static enum status find_format(const struct intake_options *options, struct buf 
     return STATUS_USAGE;
 }
 
+typedef enum status add_fn(struct layout *layout, const char *text, struct buf *message);
+
+static enum status add_words(struct layout *layout, add_fn *add, const struct word_list *words,
+                             struct buf *message)
+{
+    enum status status = STATUS_OK;
+
+    for (size_t i = 0; words != NULL && i < words->count && status == STATUS_OK; i++)
+        status = add(layout, words->items[i], message);
+    return status;
+}
+
+/* Takes down what the operator says about the columns. */
+static enum status arrange(struct intake *intake, struct buf *message)
+{
+    const struct intake_options *options = &intake->options;
+    enum status status = add_words(&intake->layout, layout_add_set, options->sets, message);
+
+    if (status == STATUS_OK)
+        status = add_words(&intake->layout, layout_add_map, options->maps, message);
+    if (status == STATUS_OK)
+        status = add_words(&intake->layout, layout_add_pass, options->passes, message);
+    for (size_t i = 0; i < intake->layout.pass_count; i++)
+        intake->passed[i] = intake->layout.passes[i].input;
+    return status;
+}
+
 enum status intake_open(const struct intake_options *options, struct buf *message,
                         struct intake **ret_intake)
 {
@@ -39,11 +67,13 @@ enum status intake_open(const struct intake_options *options, struct buf *messag
     if (intake == NULL)
         return STATUS_NO_MEMORY;
     intake->options = *options;
-    schema_init(&intake->schema);
+    layout_init(&intake->layout);
     /* A wrong path is said before a wrong extension. */
     enum status status = source_open(options->path, message, &intake->source);
     if (status == STATUS_OK)
         status = find_format(options, message, &reader_options.format);
+    if (status == STATUS_OK)
+        status = arrange(intake, message);
     if (status == STATUS_OK)
         status = reader_open(intake->source, &reader_options, &intake->reader);
     if (status != STATUS_OK) {
@@ -60,15 +90,16 @@ void intake_close(struct intake *intake)
         return;
     reader_close(intake->reader);
     source_close(intake->source);
-    schema_deinit(&intake->schema);
+    layout_deinit(&intake->layout);
     free(intake);
 }
 
 /* Resolves the columns that the reader has met since the last time. */
 static enum status learn_columns(struct intake *intake)
 {
-    for (size_t i = intake->schema.count; i < reader_column_count(intake->reader); i++) {
-        enum status status = schema_add(&intake->schema, reader_column_name(intake->reader, i));
+    for (size_t i = intake->layout.input_count; i < reader_column_count(intake->reader); i++) {
+        enum status status =
+            layout_add_column(&intake->layout, reader_column_name(intake->reader, i));
         if (status != STATUS_OK)
             return status;
     }
@@ -81,8 +112,8 @@ enum status intake_start(struct intake *intake, struct problems *problems)
 
     if (status == STATUS_OK)
         status = learn_columns(intake);
-    if (status == STATUS_OK && intake->schema.count > 0)
-        schema_check(&intake->schema, problems);
+    if (status == STATUS_OK && intake->layout.input_count > 0)
+        layout_check(&intake->layout, problems);
     if (status == STATUS_OK && problems->error_count > 0)
         status = STATUS_BAD_INPUT;
     return status;
@@ -116,9 +147,28 @@ static void name_bad_row(struct command *command, const struct row *row,
     command->line = row->line;
     command->hash = hash_problems(problems);
     command->device = 0;
-    command->imei_len = command->body_len = command->target_len = 0;
+    command->imei_len = command->body_len = command->target_len = command->passed_count = 0;
     buf_clear(&command->text);
     buf_add_char(&command->text, '\0');
+}
+
+static enum status build_command(struct intake *intake, const struct row *row,
+                                 struct command *command, struct problems *problems)
+{
+    struct layout *layout = &intake->layout;
+    struct row shaped = {.number = 0};
+    enum status status = learn_columns(intake);
+
+    if (status == STATUS_OK)
+        status = layout_apply(layout, row, &shaped, problems);
+    if (status == STATUS_OK)
+        status =
+            command_build(command, &layout->schema, &shaped, intake->options.now_s, NULL, problems);
+    for (size_t i = 0; i < layout->pass_count && status == STATUS_OK; i++) {
+        struct cell cell = layout_passed(layout, row, i);
+        status = command_add_passed(command, &cell);
+    }
+    return status;
 }
 
 enum status intake_next(struct intake *intake, struct command *command, struct problems *problems)
@@ -140,11 +190,7 @@ enum status intake_next(struct intake *intake, struct command *command, struct p
     if (status != STATUS_OK)
         return status;
     intake->rows++;
-    status = learn_columns(intake);
-    if (status == STATUS_OK)
-        status =
-            command_build(command, &intake->schema, &row, intake->options.now_s, NULL, problems);
-    return status;
+    return build_command(intake, &row, command, problems);
 }
 
 enum status intake_rewind(struct intake *intake, struct buf *message)
@@ -154,13 +200,17 @@ enum status intake_rewind(struct intake *intake, struct buf *message)
     if (status != STATUS_OK)
         return status;
     reader_reset(intake->reader);
-    schema_deinit(&intake->schema);
-    schema_init(&intake->schema);
     intake->rows = 0;
-    return STATUS_OK;
+    return layout_restart(&intake->layout);
 }
 
 const struct source *intake_source(const struct intake *intake)
 {
     return intake->source;
+}
+
+const struct span *intake_passed(const struct intake *intake, size_t *ret_count)
+{
+    *ret_count = intake->layout.pass_count;
+    return intake->passed;
 }

@@ -11,6 +11,8 @@
 #define NB_JOB_INTAKE_H
 
 #include "command/command.h"
+#include "command/layout.h"
+#include "core/word_list.h"
 #include "input/reader.h"
 
 struct intake_options {
@@ -18,13 +20,14 @@ struct intake_options {
     bool has_format;  /* else by the path's extension */
     enum input_format format;
     size_t max_row_bytes;
+    const struct word_list *sets, *maps, *passes; /* NAME=VALUE, NAME=COLUMN, NAME[,NAME…] */
     int64_t now_s; /* the run's start: what relative times and the past refer to */
 };
 
 struct intake;
 
-/* STATUS_USAGE with a text in `message` when the input cannot be opened, or its format is not
- * known. */
+/* STATUS_USAGE with a text in `message` when the input cannot be opened, its format is not known,
+ * or a word about its columns makes no sense. The words stay the caller's until intake_close. */
 enum status intake_open(const struct intake_options *options, struct buf *message,
                         struct intake **ret_intake) MUST_USE;
 
@@ -50,5 +53,8 @@ enum status intake_next(struct intake *intake, struct command *command,
 enum status intake_rewind(struct intake *intake, struct buf *message) MUST_USE;
 
 const struct source *intake_source(const struct intake *intake);
+
+/* The names of the columns that go into the results; the commands carry their cells. */
+const struct span *intake_passed(const struct intake *intake, size_t *ret_count);
 
 #endif

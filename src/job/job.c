@@ -38,6 +38,7 @@ struct job {
     struct scheduler scheduler;
     struct keytable keys;
     struct problems problems;
+    struct cell passed[LAYOUT_PASSES_MAX]; /* of the row that is recorded */
     struct job_row *free_rows;
     bool started; /* the header has been read */
     bool input_ended;
@@ -103,6 +104,8 @@ static void record(struct job_row *row, struct result_record *result)
     result->occurrence = row->occurrence;
     result->imei = command_imei(&row->command);
     result->finished_ms = wall_clock_ms();
+    result->passed = job->passed;
+    result->passed_count = command_passed(&row->command, job->passed, LAYOUT_PASSES_MAX);
     if (results_add(job->results, result) != STATUS_OK)
         stop(job, STATUS_IO, results_error(job->results));
 }

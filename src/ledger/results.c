@@ -9,7 +9,8 @@
 
 enum {
     RESULTS_FLUSH_BYTES = 64 * 1024,
-    RESULTS_BUFFER_MAX = RESULTS_FLUSH_BYTES + 1024 * 1024, /* a flush is due long before */
+    RESULTS_BUFFER_MAX = 512 * 1024 * 1024, /* one row with passed cells; usually a flush is due
+                                               long before */
 };
 
 struct results {
@@ -19,13 +20,15 @@ struct results {
     struct buf out;
     struct buf error;
     bool failed;
+    const struct span *passed;
+    size_t passed_count;
     uint64_t count;
     int64_t time_s; /* what time_text stands for: rows of one second share it */
     char time_text[WHEN_UTC_LENGTH + 1];
 };
 
 static const char header[] = "row,line,key,imei,status,uuid,errno,error,http_status,attempts,"
-                             "ambiguous,latency_ms,finished_at\n";
+                             "ambiguous,latency_ms,finished_at";
 
 static enum status fail(struct results *results, int error)
 {
@@ -74,7 +77,50 @@ static enum status open_file(const char *path, struct buf *message, int *ret_fd)
     return STATUS_IO;
 }
 
-enum status results_open(const char *path, struct buf *message, struct results **ret_results)
+/* A CSV cell. Only what needs quotes gets them; libcsv writes those. */
+static void add_cell(struct buf *out, struct span text)
+{
+    bool plain = true;
+
+    for (size_t i = 0; i < text.len && plain; i++) {
+        char c = text.ptr[i];
+        plain = c != ',' && c != '"' && c != '\n' && c != '\r';
+    }
+    if (text.len > 0 && plain)
+        plain = text.ptr[0] != ' ' && text.ptr[0] != '\t' && text.ptr[text.len - 1] != ' ' &&
+                text.ptr[text.len - 1] != '\t';
+    if (plain) {
+        buf_add(out, text);
+        return;
+    }
+    size_t max = 2 * text.len + 2; /* every character a quote */
+    if (buf_reserve(out, max))
+        out->len += csv_write(out->ptr + out->len, max, text.ptr, text.len);
+}
+
+static void add_header(struct results *results)
+{
+    buf_add_string(&results->out, header);
+    for (size_t i = 0; i < results->passed_count; i++) {
+        buf_add_char(&results->out, ',');
+        add_cell(&results->out, results->passed[i]);
+    }
+    buf_add_char(&results->out, '\n');
+}
+
+bool results_has_column(struct span name)
+{
+    for (const char *at = header; *at != '\0'; at += *at == ',') {
+        size_t len = strcspn(at, ",");
+        if (span_equal(span_of(at, len), name))
+            return true;
+        at += len;
+    }
+    return false;
+}
+
+enum status results_open(const char *path, const struct span *passed, size_t passed_count,
+                         struct buf *message, struct results **ret_results)
 {
     bool standard_output = strcmp(path, "-") == 0;
     int fd = STDOUT_FILENO;
@@ -96,10 +142,12 @@ enum status results_open(const char *path, struct buf *message, struct results *
     results->name = name;
     results->jsonl = ends_with(path, ".jsonl") || ends_with(path, ".ndjson");
     results->time_s = -1;
+    results->passed = passed;
+    results->passed_count = passed_count;
     buf_init(&results->out, RESULTS_BUFFER_MAX);
     buf_init(&results->error, 8192);
     if (!results->jsonl)
-        buf_add_string(&results->out, header);
+        add_header(results);
     status = results_flush(results);
     if (status != STATUS_OK) {
         buf_add(message, buf_span(&results->error));
@@ -137,27 +185,6 @@ enum status results_close(struct results *results)
     buf_deinit(&results->error);
     free(results);
     return status;
-}
-
-/* A CSV cell. Only what needs quotes gets them; libcsv writes those. */
-static void add_cell(struct buf *out, struct span text)
-{
-    bool plain = true;
-
-    for (size_t i = 0; i < text.len && plain; i++) {
-        char c = text.ptr[i];
-        plain = c != ',' && c != '"' && c != '\n' && c != '\r';
-    }
-    if (text.len > 0 && plain)
-        plain = text.ptr[0] != ' ' && text.ptr[0] != '\t' && text.ptr[text.len - 1] != ' ' &&
-                text.ptr[text.len - 1] != '\t';
-    if (plain) {
-        buf_add(out, text);
-        return;
-    }
-    size_t max = 2 * text.len + 2; /* every character a quote */
-    if (buf_reserve(out, max))
-        out->len += csv_write(out->ptr + out->len, max, text.ptr, text.len);
 }
 
 static void add_key(struct buf *out, const struct result_record *record)
@@ -226,6 +253,11 @@ static void add_csv(struct results *results, const struct result_record *record)
         add_latency(out, record->latency_us);
     buf_add_char(out, ',');
     add_time(results, record->finished_ms);
+    for (size_t i = 0; i < results->passed_count; i++) {
+        buf_add_char(out, ',');
+        if (i < record->passed_count && cell_is_given(&record->passed[i]))
+            add_cell(out, record->passed[i].text);
+    }
     buf_add_char(out, '\n');
 }
 
@@ -236,6 +268,29 @@ static void add_json_text(struct buf *out, const char *name, struct span text)
         buf_add_json_string(out, text);
     else
         buf_add_string(out, "null");
+}
+
+/* A number, a boolean, an array or an object goes in as it was written. */
+static void add_json_cell(struct buf *out, const struct cell *cell)
+{
+    if (!cell_is_given(cell))
+        buf_add_string(out, "null");
+    else if (cell->kind == CELL_TEXT || cell->kind == CELL_STRING)
+        buf_add_json_string(out, cell->text);
+    else
+        buf_add(out, cell->text);
+}
+
+static void add_json_passed(struct results *results, const struct result_record *record)
+{
+    static const struct cell none = {.kind = CELL_ABSENT};
+
+    for (size_t i = 0; i < results->passed_count; i++) {
+        buf_add_char(&results->out, ',');
+        buf_add_json_string(&results->out, results->passed[i]);
+        buf_add_char(&results->out, ':');
+        add_json_cell(&results->out, i < record->passed_count ? &record->passed[i] : &none);
+    }
 }
 
 static void add_jsonl(struct results *results, const struct result_record *record)
@@ -274,7 +329,9 @@ static void add_jsonl(struct results *results, const struct result_record *recor
         buf_add_string(out, "null");
     buf_add_string(out, ",\"finished_at\":\"");
     add_time(results, record->finished_ms);
-    buf_add_string(out, "\"}\n");
+    buf_add_char(out, '"');
+    add_json_passed(results, record);
+    buf_add_string(out, "}\n");
 }
 
 enum status results_add(struct results *results, const struct result_record *record)

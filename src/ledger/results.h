@@ -15,6 +15,7 @@
 
 #include "command/outcome.h"
 #include "core/buf.h"
+#include "core/row.h"
 
 struct result_record {
     uint64_t row, line;
@@ -26,22 +27,28 @@ struct result_record {
     bool has_errno;
     int64_t platform_errno;
     struct span error;
-    int http_status;     /* 0: none */
-    uint32_t attempts;   /* requests that left */
-    uint32_t ambiguous;  /* those of them that may have been processed without our knowing */
-    int64_t latency_us;  /* of the last attempt; negative: none */
-    int64_t finished_ms; /* epoch */
+    int http_status;           /* 0: none */
+    uint32_t attempts;         /* requests that left */
+    uint32_t ambiguous;        /* those of them that may have been processed without our knowing */
+    int64_t latency_us;        /* of the last attempt; negative: none */
+    int64_t finished_ms;       /* epoch */
+    const struct cell *passed; /* for the first of the passed columns; the others stay empty */
+    size_t passed_count;
 };
 
 struct results;
 
 /*
  * Creates the file (never overwrites one) and writes the header; JSONL when the name ends in .jsonl
- * or .ndjson. "-" is standard output, as CSV. STATUS_EXISTS, STATUS_IO or STATUS_NO_MEMORY, with a
+ * or .ndjson. "-" is standard output, as CSV. `passed` names the columns of the input that follow
+ * nbatch's own; the names stay the caller's. STATUS_EXISTS, STATUS_IO or STATUS_NO_MEMORY, with a
  * text in `message`.
  */
-enum status results_open(const char *path, struct buf *message,
-                         struct results **ret_results) MUST_USE;
+enum status results_open(const char *path, const struct span *passed, size_t passed_count,
+                         struct buf *message, struct results **ret_results) MUST_USE;
+
+/* Whether the results have a column of that name of their own, which no passed one may take. */
+bool results_has_column(struct span name);
 
 /*
  * Whether results_open would be refused since the file is there: STATUS_EXISTS with a text in

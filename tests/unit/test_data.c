@@ -114,8 +114,7 @@ static void test_members_are_known_and_stand_once(void **state)
     assert_one("[{\"res_id\":1,\"val\":1,\"value\":2}]", PROBLEM_DATA, "data[0].value");
     assert_one("[{\"res_id\":1,\"val\":1,\"val\":2}]", PROBLEM_DUPLICATE, "data[0].val");
     assert_one("[{\"res_id\":1,\"res_id\":1,\"val\":1}]", PROBLEM_DUPLICATE, "data[0].res_id");
-    assert_one("[{\"res_id\":1,\"val\":1},{\"res_id\":1,\"val\":2}]", PROBLEM_RES_TWICE,
-               "data");
+    assert_one("[{\"res_id\":1,\"val\":1},{\"res_id\":1,\"val\":2}]", PROBLEM_RES_TWICE, "data");
     /* Names are case-sensitive. */
     check("[{\"RES_ID\":1,\"val\":1}]");
     assert_int_equal(problems.error_count, 2);

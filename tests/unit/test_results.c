@@ -9,18 +9,18 @@
 
 static char folder[64], path[128];
 
-static const struct result_record accepted = {.row = 1,
-                                              .line = 2,
-                                              .hash = 0x0123456789abcdef,
-                                              .occurrence = 3,
-                                              .imei = {"865820031313187", 15},
-                                              .status = ROW_ACCEPTED,
-                                              .uuid = {"u-1", 3},
-                                              .has_errno = true,
-                                              .http_status = 200,
-                                              .attempts = 1,
-                                              .latency_us = 12345,
-                                              .finished_ms = 1800000000007};
+static struct result_record accepted = {.row = 1,
+                                        .line = 2,
+                                        .hash = 0x0123456789abcdef,
+                                        .occurrence = 3,
+                                        .imei = {"865820031313187", 15},
+                                        .status = ROW_ACCEPTED,
+                                        .uuid = {"u-1", 3},
+                                        .has_errno = true,
+                                        .http_status = 200,
+                                        .attempts = 1,
+                                        .latency_us = 12345,
+                                        .finished_ms = 1800000000007};
 
 static const struct result_record invalid = {.row = UINT64_MAX,
                                              .line = 3,
@@ -31,6 +31,10 @@ static const struct result_record invalid = {.row = UINT64_MAX,
                                              .latency_us = -1,
                                              .finished_ms = 1800000000999};
 
+/* The columns that are carried into the results; a test sets them. */
+static const struct span *passed;
+static size_t passed_count;
+
 static void write_both(const char *name, char *out, size_t size)
 {
     struct results *results = NULL;
@@ -39,7 +43,7 @@ static void write_both(const char *name, char *out, size_t size)
     (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
     (void)remove(path);
     buf_init(&message, 4096);
-    assert_int_equal(results_open(path, &message, &results), STATUS_OK);
+    assert_int_equal(results_open(path, passed, passed_count, &message, &results), STATUS_OK);
     assert_int_equal(results_add(results, &accepted), STATUS_OK);
     assert_int_equal(results_add(results, &invalid), STATUS_OK);
     assert_int_equal(results_count(results), 2);
@@ -92,10 +96,37 @@ static void test_an_existing_file_is_never_touched(void **state)
     char out[4096];
     write_both("twice.csv", out, sizeof(out));
     buf_init(&message, 4096);
-    assert_int_equal(results_open(path, &message, &results), STATUS_EXISTS);
+    assert_int_equal(results_open(path, NULL, 0, &message, &results), STATUS_EXISTS);
     assert_null(results);
     assert_true(message.len > 0);
     buf_deinit(&message);
+}
+
+static void test_passed_columns_stand_at_the_end_as_they_were(void **state)
+{
+    (void)state;
+    static const struct span names[] = {{"site, room", 10}, {"level", 5}};
+    static const struct cell cells[] = {{CELL_STRING, {"a \"b\"", 5}}, {CELL_NUMBER, {"1.50", 4}}};
+    const struct result_record before = accepted;
+    char out[4096];
+
+    passed = names;
+    passed_count = 2;
+    accepted.passed = cells;
+    accepted.passed_count = 2;
+    write_both("out.csv", out, sizeof(out));
+    assert_non_null(strstr(out, ",finished_at,\"site, room\",level\n"));
+    assert_non_null(strstr(out, "Z,\"a \"\"b\"\"\",1.50\n"));
+    assert_non_null(strstr(out, "Z,,\n")); /* the invalid row has none */
+    write_both("out.jsonl", out, sizeof(out));
+    assert_non_null(strstr(out, "\",\"site, room\":\"a \\\"b\\\"\",\"level\":1.50}\n"));
+    assert_non_null(strstr(out, "\"site, room\":null,\"level\":null}\n"));
+    accepted = before;
+    passed = NULL;
+    passed_count = 0;
+    assert_true(results_has_column(SPAN_LITERAL("row")));
+    assert_true(results_has_column(SPAN_LITERAL("finished_at")));
+    assert_false(results_has_column(SPAN_LITERAL("finished")));
 }
 
 static void test_after_a_write_error_everything_fails_and_says_why(void **state)
@@ -107,7 +138,7 @@ static void test_after_a_write_error_everything_fails_and_says_why(void **state)
 
     (void)snprintf(path, sizeof(path), "%s/limited.csv", folder);
     buf_init(&message, 4096);
-    assert_int_equal(results_open(path, &message, &results), STATUS_OK);
+    assert_int_equal(results_open(path, NULL, 0, &message, &results), STATUS_OK);
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
     small = before;
     small.rlim_cur = 200; /* the header and a little */
@@ -147,6 +178,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_csv_has_every_column_and_quotes_what_needs_it),
         cmocka_unit_test(test_jsonl_has_the_same_names_and_null_for_nothing),
+        cmocka_unit_test(test_passed_columns_stand_at_the_end_as_they_were),
         cmocka_unit_test(test_an_existing_file_is_never_touched),
         cmocka_unit_test(test_after_a_write_error_everything_fails_and_says_why),
     };
