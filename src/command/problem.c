@@ -51,7 +51,7 @@ void problems_clear(struct problems *problems, uint64_t row, uint64_t line)
 void problem_add(struct problems *problems, enum problem_code code, struct span field,
                  struct span value, const char *format, ...)
 {
-    if (problem_code_is_warning(code))
+    if (problem_code_is_warning(code) && !problems->strict)
         problems->warning_count++;
     else
         problems->error_count++;
@@ -82,6 +82,11 @@ void problem_add(struct problems *problems, enum problem_code code, struct span 
     problems->items[problems->count++] = problem;
 }
 
+bool problem_is_warning(const struct problems *problems, const struct problem *problem)
+{
+    return problem_code_is_warning(problem->code) && !problems->strict;
+}
+
 struct span problem_field(const struct problems *problems, const struct problem *problem)
 {
     return span_of(problems->text.ptr + problem->field_at, problem->field_len);
@@ -103,7 +108,7 @@ void problems_describe(const struct problems *problems, struct buf *out)
 
     for (size_t i = 0; i < problems->count; i++) {
         const struct problem *problem = &problems->items[i];
-        if (problem_code_is_warning(problem->code))
+        if (problem_is_warning(problems, problem))
             continue;
         buf_add_string(out, separator);
         if (problem->field_len > 0) {

@@ -13,38 +13,46 @@
 
 /* X(name, code, remedy). A code that starts with W is a warning, all others are errors. Codes are
  * stable: scripts go by them. */
-#define PROBLEM_MAP(X)                                                                           \
-    X(EMPTY, "E-EMPTY", "give a file with a header row and at least one data row")               \
-    X(ENCODING, "E-ENCODING", "save the file as UTF-8")                                          \
-    X(UTF8, "E-UTF8", "save the file as UTF-8 (in Excel: \"CSV UTF-8\")")                        \
-    X(NUL, "E-NUL", "remove the NUL byte; the file may be damaged, or UTF-16")                   \
-    X(ROW_SIZE, "E-ROW-SIZE", "look for a quote that is never closed, or raise --max-row-bytes") \
-    X(QUOTE, "E-QUOTE",                                                                          \
-      "write a quote inside a quoted cell as two quotes, and quote the whole cell")              \
-    X(CELLS, "E-CELLS",                                                                          \
-      "give the row as many cells as the header has; quote a cell that holds commas")            \
-    X(JSON, "E-JSON", "write valid JSON (RFC 8259), one object per line for JSONL")              \
-    X(DUPLICATE, "E-DUPLICATE", "name each column and member once")                              \
-    X(COLUMN, "E-COLUMN", "rename or remove the column; the known ones are in the README")       \
-    X(COLUMN_MISSING, "E-COLUMN-MISSING", "add the column")                                      \
-    X(REQUIRED, "E-REQUIRED", "fill in the value")                                               \
-    X(NOT_ALLOWED, "E-NOT-ALLOWED", "leave the value out for this action")                       \
-    X(TYPE, "E-TYPE", "give a value of the type that is asked for")                              \
-    X(RANGE, "E-RANGE", "give a value within the range")                                         \
-    X(IMEI, "E-IMEI", "give the 15 digits; in a spreadsheet, format the column as text")         \
-    X(ACTION, "E-ACTION", "use write, read or execute")                                          \
-    X(TIME, "E-TIME", "use 2030-01-31T08:00:00 (UTC+8), RFC 3339 with an offset, or +24h")       \
-    X(TIME_PAST, "E-TIME-PAST", "give a time in the future; times without an offset are UTC+8")  \
-    X(TIME_ORDER, "E-TIME-ORDER", "let expired_time be later than valid_time")                   \
-    X(DATA, "E-DATA", "give a JSON array of items such as [{\"res_id\":5850,\"val\":true}]")     \
-    X(DATA_TWICE, "E-DATA-TWICE", "use either data or res: columns in one row")                  \
-    X(DATA_SIZE, "E-DATA-SIZE", "split the command: the platform takes 2048 bytes")              \
-    X(HEX, "E-HEX", "give pairs of hexadecimal digits")                                          \
-    X(NUMBER, "E-NUMBER", "give a number that a 64-bit integer or a double can hold")            \
-    X(IMEI_CHECK, "W-IMEI-CHECK", "check the number: a digit may be mistyped")                   \
-    X(RES_TWICE, "W-RES-TWICE",                                                                  \
-      "name each resource once: which value wins is the platform's choice")                      \
-    X(TIME_UNIT, "W-TIME-UNIT", "give seconds since 1970, not milliseconds")                     \
+#define PROBLEM_MAP(X)                                                                             \
+    X(EMPTY, "E-EMPTY", "give a file with a header row and at least one data row")                 \
+    X(ENCODING, "E-ENCODING", "save the file as UTF-8")                                            \
+    X(UTF8, "E-UTF8", "save the file as UTF-8 (in Excel: \"CSV UTF-8\")")                          \
+    X(NUL, "E-NUL", "remove the NUL byte; the file may be damaged, or UTF-16")                     \
+    X(ROW_SIZE, "E-ROW-SIZE", "look for a quote that is never closed, or raise --max-row-bytes")   \
+    X(QUOTE, "E-QUOTE",                                                                            \
+      "write a quote inside a quoted cell as two quotes, and quote the whole cell")                \
+    X(CELLS, "E-CELLS",                                                                            \
+      "give the row as many cells as the header has; quote a cell that holds commas")              \
+    X(JSON, "E-JSON", "write valid JSON (RFC 8259), one object per line for JSONL")                \
+    X(DUPLICATE, "E-DUPLICATE", "name each column and member once")                                \
+    X(COLUMN, "E-COLUMN", "rename or remove the column; the known ones are in the README")         \
+    X(COLUMN_MISSING, "E-COLUMN-MISSING", "add the column, or give all rows one value with --set") \
+    X(REQUIRED, "E-REQUIRED", "fill in the value")                                                 \
+    X(NOT_ALLOWED, "E-NOT-ALLOWED", "leave the value out for this action")                         \
+    X(TYPE, "E-TYPE", "give a value of the type that is asked for")                                \
+    X(RANGE, "E-RANGE", "give a value within the range")                                           \
+    X(IMEI, "E-IMEI", "give the 15 digits; in a spreadsheet, format the column as text")           \
+    X(ACTION, "E-ACTION", "use write, read or execute")                                            \
+    X(TIME, "E-TIME", "use 2030-01-31T08:00:00 (UTC+8), RFC 3339 with an offset, or +24h")         \
+    X(TIME_PAST, "E-TIME-PAST", "give a time in the future; times without an offset are UTC+8")    \
+    X(TIME_ORDER, "E-TIME-ORDER", "let expired_time be later than valid_time")                     \
+    X(DATA, "E-DATA", "give a JSON array of items such as [{\"res_id\":5850,\"val\":true}]")       \
+    X(DATA_TWICE, "E-DATA-TWICE", "use either data or res: columns in one row")                    \
+    X(DATA_SIZE, "E-DATA-SIZE", "split the command: the platform takes 2048 bytes")                \
+    X(HEX, "E-HEX", "give pairs of hexadecimal digits")                                            \
+    X(NUMBER, "E-NUMBER", "give a number that a 64-bit integer or a double can hold")              \
+    X(QUEUE, "E-QUEUE", "send at most ten commands for one device at a time: split the file")      \
+    X(REPLACE, "E-REPLACE", "use mode 2, or say --allow-replace when everything else is to go")    \
+    X(EXPIRED, "E-EXPIRED", "give a later expired_time, and send the row again")                   \
+    X(IMEI_CHECK, "W-IMEI-CHECK", "check the number: a digit may be mistyped")                     \
+    X(TWICE, "W-TWICE", "remove one of the two, unless the device is to get the command twice")    \
+    X(CONFLICT, "W-CONFLICT",                                                                      \
+      "remove one of the two: the later one wins, once both are delivered")                        \
+    X(REPLACES, "W-REPLACES", "use mode 2 unless all that is not named is to be deleted")          \
+    X(LATE, "W-LATE", "give a later time, or send faster")                                         \
+    X(RES_TWICE, "W-RES-TWICE",                                                                    \
+      "name each resource once: which value wins is the platform's choice")                        \
+    X(TIME_UNIT, "W-TIME-UNIT", "give seconds since 1970, not milliseconds")                       \
     X(CONTROL, "W-CONTROL", "check the text: line breaks and control characters are rarely meant")
 
 enum problem_code {
@@ -78,6 +86,7 @@ struct problems {
     uint64_t line;
     struct problem items[PROBLEMS_PER_ROW_MAX];
     size_t count;
+    bool strict;        /* warnings count as errors */
     size_t error_count; /* all errors, also those beyond PROBLEMS_PER_ROW_MAX */
     size_t warning_count;
     struct buf text;
@@ -93,6 +102,9 @@ void problems_clear(struct problems *problems, uint64_t row, uint64_t line);
  * empty); both are copied. */
 void problem_add(struct problems *problems, enum problem_code code, struct span field,
                  struct span value, const char *format, ...) PRINTF_LIKE(5, 6);
+
+/* Whether it is a warning, here and now: with `strict` none is. */
+bool problem_is_warning(const struct problems *problems, const struct problem *problem);
 
 struct span problem_field(const struct problems *problems, const struct problem *problem);
 struct span problem_message(const struct problems *problems, const struct problem *problem);

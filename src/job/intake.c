@@ -2,6 +2,15 @@
 
 #include <xxhash.h>
 
+#include "command/fleet.h"
+#include "core/when.h"
+
+/* A row that is good by itself and was found bad beside the others. */
+struct crossed_row {
+    uint64_t row;
+    enum problem_code code;
+};
+
 struct intake {
     struct intake_options options;
     struct source *source;
@@ -9,6 +18,15 @@ struct intake {
     struct layout layout;
     struct span passed[LAYOUT_PASSES_MAX]; /* names */
     uint64_t rows;
+    uint64_t good_rows;
+    bool again;            /* this is the second pass */
+    struct fleet *fleet;   /* of the first pass */
+    uint64_t device_count; /* what it found, once it is gone */
+    uint64_t replaced_count;
+    struct footprint footprint;
+    struct crossed_row *crossed; /* in order */
+    size_t crossed_count, crossed_capacity;
+    size_t next_crossed; /* the next one that the second pass will meet */
 };
 
 static enum status find_format(const struct intake_options *options, struct buf *message,
@@ -58,6 +76,28 @@ static enum status arrange(struct intake *intake, struct buf *message)
     return status;
 }
 
+static enum status new_fleet(struct fleet **ret_fleet)
+{
+    struct fleet *fleet = malloc(sizeof(*fleet));
+
+    if (fleet == NULL)
+        return STATUS_NO_MEMORY;
+    fleet_init(fleet);
+    *ret_fleet = fleet;
+    return STATUS_OK;
+}
+
+static void free_fleet(struct intake *intake)
+{
+    if (intake->fleet == NULL)
+        return;
+    intake->device_count = intake->fleet->device_count;
+    intake->replaced_count = intake->fleet->replaced_count;
+    fleet_deinit(intake->fleet);
+    free(intake->fleet);
+    intake->fleet = NULL;
+}
+
 enum status intake_open(const struct intake_options *options, struct buf *message,
                         struct intake **ret_intake)
 {
@@ -75,6 +115,8 @@ enum status intake_open(const struct intake_options *options, struct buf *messag
     if (status == STATUS_OK)
         status = arrange(intake, message);
     if (status == STATUS_OK)
+        status = new_fleet(&intake->fleet);
+    if (status == STATUS_OK)
         status = reader_open(intake->source, &reader_options, &intake->reader);
     if (status != STATUS_OK) {
         intake_close(intake);
@@ -91,6 +133,8 @@ void intake_close(struct intake *intake)
     reader_close(intake->reader);
     source_close(intake->source);
     layout_deinit(&intake->layout);
+    free_fleet(intake);
+    free(intake->crossed);
     free(intake);
 }
 
@@ -108,6 +152,7 @@ static enum status learn_columns(struct intake *intake)
 
 enum status intake_start(struct intake *intake, struct problems *problems)
 {
+    problems->strict = intake->options.strict;
     enum status status = reader_header(intake->reader, problems);
 
     if (status == STATUS_OK)
@@ -152,6 +197,67 @@ static void name_bad_row(struct command *command, const struct row *row,
     buf_add_char(&command->text, '\0');
 }
 
+/* A row whose times pass before its turn comes, at the rate that is asked for. */
+static void check_turn(const struct intake *intake, const struct command *command,
+                       struct problems *problems)
+{
+    double wait_s = (double)intake->good_rows / intake->options.rate_per_s;
+    int64_t turn_s = intake->options.now_s + (int64_t)wait_s;
+    const char *field = NULL;
+
+    if (turn_s >= command->expires_at_s)
+        field = "expired_time";
+    else if (command->valid_at_s > intake->options.now_s && turn_s >= command->valid_at_s)
+        field = "valid_time";
+    if (field == NULL)
+        return;
+    char turn[WHEN_PLATFORM_LENGTH + 1];
+    when_format_platform(turn_s, turn);
+    problem_add(problems, PROBLEM_LATE, span_string(field), span_of(NULL, 0),
+                "will have passed when the row is sent, about %s (UTC+8) at this rate", turn);
+}
+
+static enum status remember_crossed(struct intake *intake, const struct problems *problems)
+{
+    if (intake->crossed_count == intake->crossed_capacity) {
+        size_t capacity = intake->crossed_capacity > 0 ? intake->crossed_capacity * 2 : 64;
+        struct crossed_row *rows = realloc(intake->crossed, capacity * sizeof(*rows));
+        if (rows == NULL)
+            return STATUS_NO_MEMORY;
+        intake->crossed = rows;
+        intake->crossed_capacity = capacity;
+    }
+    intake->crossed[intake->crossed_count++] =
+        (struct crossed_row){problems->row, problems->items[problems->count - 1].code};
+    return STATUS_OK;
+}
+
+/* The first pass: looks at a good row beside the others. */
+static enum status compare_row(struct intake *intake, const struct command *command,
+                               struct problems *problems)
+{
+    if (command->replaces && intake->options.refuse_replace)
+        problem_add(problems, PROBLEM_REPLACE, SPAN_LITERAL("mode"), SPAN_LITERAL("1"),
+                    "mode 1 deletes every resource of the instance that this row does not name");
+    enum status status = fleet_add(intake->fleet, command, &intake->footprint, problems);
+    if (status == STATUS_OK && intake->options.rate_per_s > 0)
+        check_turn(intake, command, problems);
+    if (status == STATUS_OK && problems->error_count > 0)
+        status = remember_crossed(intake, problems);
+    return status;
+}
+
+/* The second pass: what the first one found is still so. */
+static void recall_row(struct intake *intake, struct problems *problems)
+{
+    if (intake->next_crossed == intake->crossed_count ||
+        intake->crossed[intake->next_crossed].row != problems->row)
+        return;
+    enum problem_code code = intake->crossed[intake->next_crossed++].code;
+    problem_add(problems, code, span_of(NULL, 0), span_of(NULL, 0),
+                "the check found this row bad beside others: %s", problem_code_remedy(code));
+}
+
 static enum status build_command(struct intake *intake, const struct row *row,
                                  struct command *command, struct problems *problems)
 {
@@ -162,18 +268,28 @@ static enum status build_command(struct intake *intake, const struct row *row,
     if (status == STATUS_OK)
         status = layout_apply(layout, row, &shaped, problems);
     if (status == STATUS_OK)
-        status =
-            command_build(command, &layout->schema, &shaped, intake->options.now_s, NULL, problems);
+        status = command_build(command, &layout->schema, &shaped, intake->options.now_s,
+                               &intake->footprint, problems);
     for (size_t i = 0; i < layout->pass_count && status == STATUS_OK; i++) {
         struct cell cell = layout_passed(layout, row, i);
         status = command_add_passed(command, &cell);
     }
+    if (status != STATUS_OK || problems->error_count > 0)
+        return status;
+    if (intake->again)
+        recall_row(intake, problems);
+    else
+        status = compare_row(intake, command, problems);
+    if (problems->error_count == 0)
+        intake->good_rows++;
     return status;
 }
 
 enum status intake_next(struct intake *intake, struct command *command, struct problems *problems)
 {
     struct row row = {.number = 0};
+
+    problems->strict = intake->options.strict;
     enum status status = reader_next(intake->reader, &row, problems);
 
     if (status == STATUS_BAD_ROW) {
@@ -201,6 +317,10 @@ enum status intake_rewind(struct intake *intake, struct buf *message)
         return status;
     reader_reset(intake->reader);
     intake->rows = 0;
+    intake->good_rows = 0;
+    intake->again = true;
+    intake->next_crossed = 0;
+    free_fleet(intake);
     return layout_restart(&intake->layout);
 }
 
@@ -213,4 +333,14 @@ const struct span *intake_passed(const struct intake *intake, size_t *ret_count)
 {
     *ret_count = intake->layout.pass_count;
     return intake->passed;
+}
+
+uint64_t intake_device_count(const struct intake *intake)
+{
+    return intake->fleet != NULL ? intake->fleet->device_count : intake->device_count;
+}
+
+uint64_t intake_replaced_count(const struct intake *intake)
+{
+    return intake->fleet != NULL ? intake->fleet->replaced_count : intake->replaced_count;
 }

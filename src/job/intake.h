@@ -1,6 +1,7 @@
 /*
- * The way of a row from bytes to a checked command: source, reader, schema and rules in one pull.
- * The check and the run go the same way.
+ * The way of a row from bytes to a checked command: source, reader, layout, rules and the other
+ * rows, in one pull. The check and the run go the same way. What only shows across rows is found in
+ * the first pass over the input and remembered for a second one.
  *
  *     intake_open(&options, &message, &intake);
  *     status = intake_start(intake, &problems);               // header
@@ -21,7 +22,10 @@ struct intake_options {
     enum input_format format;
     size_t max_row_bytes;
     const struct word_list *sets, *maps, *passes; /* NAME=VALUE, NAME=COLUMN, NAME[,NAME…] */
-    int64_t now_s; /* the run's start: what relative times and the past refer to */
+    bool strict;                                  /* warnings are errors */
+    bool refuse_replace;                          /* a write with mode 1 is an error */
+    double rate_per_s; /* how fast rows will be sent; 0 when that is not known */
+    int64_t now_s;     /* the run's start: what relative times and the past refer to */
 };
 
 struct intake;
@@ -47,6 +51,11 @@ enum status intake_start(struct intake *intake, struct problems *problems) MUST_
  */
 enum status intake_next(struct intake *intake, struct command *command,
                         struct problems *problems) MUST_USE;
+
+/* What the first pass has seen so far: different devices, and instances that writes with mode 1
+ * replace. Kept for the second pass. */
+uint64_t intake_device_count(const struct intake *intake);
+uint64_t intake_replaced_count(const struct intake *intake);
 
 /* Goes back to the first byte. STATUS_CHANGED, with a text in `message`, when the file is not what
  * it was. */

@@ -1,25 +1,12 @@
-#include <csv.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <strings.h>
-#include <unistd.h>
-
-#include "core/when.h"
 #include "ledger/results.h"
+#include "core/when.h"
+#include "ledger/outfile.h"
 
-enum {
-    RESULTS_FLUSH_BYTES = 64 * 1024,
-    RESULTS_BUFFER_MAX = 512 * 1024 * 1024, /* one row with passed cells; usually a flush is due
-                                               long before */
-};
+static const struct outfile_kind kind = {"results file", "--output"};
 
 struct results {
-    int fd;
+    struct outfile file;
     bool jsonl;
-    char *name;
-    struct buf out;
-    struct buf error;
-    bool failed;
     const struct span *passed;
     size_t passed_count;
     uint64_t count;
@@ -30,82 +17,19 @@ struct results {
 static const char header[] = "row,line,key,imei,status,uuid,errno,error,http_status,attempts,"
                              "ambiguous,latency_ms,finished_at";
 
-static enum status fail(struct results *results, int error)
-{
-    if (!results->failed)
-        buf_add_format(&results->error, "%s: %s", results->name, strerror(error));
-    results->failed = true;
-    return STATUS_IO;
-}
-
-static bool ends_with(const char *text, const char *end)
-{
-    size_t len = strlen(text), end_len = strlen(end);
-    return len >= end_len && strcasecmp(text + len - end_len, end) == 0;
-}
-
-static enum status refuse_existing(const char *path, struct buf *message)
-{
-    buf_add_string(message, "results file ");
-    buf_add_printable(message, span_string(path));
-    buf_add_string(message,
-                   " exists already; it may be the record of an earlier run, so it is left alone: "
-                   "move it away, or name another with --output");
-    return STATUS_EXISTS;
-}
-
 enum status results_probe(const char *path, struct buf *message)
 {
-    bool there = strcmp(path, "-") != 0 && access(path, F_OK) == 0;
-    return there ? refuse_existing(path, message) : STATUS_OK;
-}
-
-static enum status open_file(const char *path, struct buf *message, int *ret_fd)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0644);
-
-    if (fd >= 0) {
-        *ret_fd = fd;
-        return STATUS_OK;
-    }
-    if (errno == EEXIST)
-        return refuse_existing(path, message);
-    int error = errno;
-    buf_add_string(message, "results file ");
-    buf_add_printable(message, span_string(path));
-    buf_add_format(message, ": %s; name another place with --output", strerror(error));
-    return STATUS_IO;
-}
-
-/* A CSV cell. Only what needs quotes gets them; libcsv writes those. */
-static void add_cell(struct buf *out, struct span text)
-{
-    bool plain = true;
-
-    for (size_t i = 0; i < text.len && plain; i++) {
-        char c = text.ptr[i];
-        plain = c != ',' && c != '"' && c != '\n' && c != '\r';
-    }
-    if (text.len > 0 && plain)
-        plain = text.ptr[0] != ' ' && text.ptr[0] != '\t' && text.ptr[text.len - 1] != ' ' &&
-                text.ptr[text.len - 1] != '\t';
-    if (plain) {
-        buf_add(out, text);
-        return;
-    }
-    size_t max = 2 * text.len + 2; /* every character a quote */
-    if (buf_reserve(out, max))
-        out->len += csv_write(out->ptr + out->len, max, text.ptr, text.len);
+    return outfile_probe(path, &kind, message);
 }
 
 static void add_header(struct results *results)
 {
-    buf_add_string(&results->out, header);
+    buf_add_string(&results->file.out, header);
     for (size_t i = 0; i < results->passed_count; i++) {
-        buf_add_char(&results->out, ',');
-        add_cell(&results->out, results->passed[i]);
+        buf_add_char(&results->file.out, ',');
+        outfile_add_cell(&results->file, results->passed[i]);
     }
-    buf_add_char(&results->out, '\n');
+    buf_add_char(&results->file.out, '\n');
 }
 
 bool results_has_column(struct span name)
@@ -122,35 +46,26 @@ bool results_has_column(struct span name)
 enum status results_open(const char *path, const struct span *passed, size_t passed_count,
                          struct buf *message, struct results **ret_results)
 {
-    bool standard_output = strcmp(path, "-") == 0;
-    int fd = STDOUT_FILENO;
-    enum status status = standard_output ? STATUS_OK : open_file(path, message, &fd);
-
-    if (status != STATUS_OK)
-        return status;
     struct results *results = calloc(1, sizeof(*results));
-    char *name = strdup(standard_output ? "standard output" : path);
-    if (results == NULL || name == NULL) {
-        free(results);
-        free(name);
-        if (!standard_output)
-            (void)close(fd);
+
+    if (results == NULL) {
         buf_add_string(message, status_text(STATUS_NO_MEMORY));
         return STATUS_NO_MEMORY;
     }
-    results->fd = fd;
-    results->name = name;
-    results->jsonl = ends_with(path, ".jsonl") || ends_with(path, ".ndjson");
+    results->jsonl = outfile_is_jsonl(path);
     results->time_s = -1;
     results->passed = passed;
     results->passed_count = passed_count;
-    buf_init(&results->out, RESULTS_BUFFER_MAX);
-    buf_init(&results->error, 8192);
+    enum status status = outfile_create(&results->file, path, &kind, message);
+    if (status != STATUS_OK) {
+        free(results);
+        return status;
+    }
     if (!results->jsonl)
         add_header(results);
-    status = results_flush(results);
+    status = outfile_flush(&results->file);
     if (status != STATUS_OK) {
-        buf_add(message, buf_span(&results->error));
+        buf_add_string(message, outfile_error(&results->file));
         (void)results_close(results);
         return status;
     }
@@ -160,29 +75,15 @@ enum status results_open(const char *path, const struct span *passed, size_t pas
 
 enum status results_flush(struct results *results)
 {
-    struct buf *out = &results->out;
-
-    while (out->len > 0 && !results->failed) {
-        ssize_t written = write(results->fd, out->ptr, out->len);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0)
-            return fail(results, errno);
-        buf_drop(out, (size_t)written);
-    }
-    return results->failed ? STATUS_IO : STATUS_OK;
+    return outfile_flush(&results->file);
 }
 
 enum status results_close(struct results *results)
 {
     if (results == NULL)
         return STATUS_OK;
-    enum status status = results_flush(results);
-    if (results->fd != STDOUT_FILENO && close(results->fd) != 0 && status == STATUS_OK)
-        status = fail(results, errno);
-    free(results->name);
-    buf_deinit(&results->out);
-    buf_deinit(&results->error);
+    enum status status = outfile_close(&results->file);
+    outfile_deinit(&results->file);
     free(results);
     return status;
 }
@@ -218,12 +119,12 @@ static void add_time(struct results *results, int64_t epoch_ms)
     ms[0] = (char)('0' + epoch_ms / 100 % 10);
     ms[1] = (char)('0' + epoch_ms / 10 % 10);
     ms[2] = (char)('0' + epoch_ms % 10);
-    buf_add_bytes(&results->out, results->time_text, WHEN_UTC_LENGTH);
+    buf_add_bytes(&results->file.out, results->time_text, WHEN_UTC_LENGTH);
 }
 
 static void add_csv(struct results *results, const struct result_record *record)
 {
-    struct buf *out = &results->out;
+    struct buf *out = &results->file.out;
 
     buf_add_uint64(out, record->row);
     buf_add_char(out, ',');
@@ -231,16 +132,16 @@ static void add_csv(struct results *results, const struct result_record *record)
     buf_add_char(out, ',');
     add_key(out, record);
     buf_add_char(out, ',');
-    add_cell(out, record->imei);
+    outfile_add_cell(&results->file, record->imei);
     buf_add_char(out, ',');
     buf_add_string(out, row_status_name(record->status));
     buf_add_char(out, ',');
-    add_cell(out, record->uuid);
+    outfile_add_cell(&results->file, record->uuid);
     buf_add_char(out, ',');
     if (record->has_errno)
         buf_add_int64(out, record->platform_errno);
     buf_add_char(out, ',');
-    add_cell(out, record->error);
+    outfile_add_cell(&results->file, record->error);
     buf_add_char(out, ',');
     if (record->http_status > 0)
         buf_add_uint64(out, (uint64_t)record->http_status);
@@ -256,7 +157,7 @@ static void add_csv(struct results *results, const struct result_record *record)
     for (size_t i = 0; i < results->passed_count; i++) {
         buf_add_char(out, ',');
         if (i < record->passed_count && cell_is_given(&record->passed[i]))
-            add_cell(out, record->passed[i].text);
+            outfile_add_cell(&results->file, record->passed[i].text);
     }
     buf_add_char(out, '\n');
 }
@@ -286,16 +187,16 @@ static void add_json_passed(struct results *results, const struct result_record 
     static const struct cell none = {.kind = CELL_ABSENT};
 
     for (size_t i = 0; i < results->passed_count; i++) {
-        buf_add_char(&results->out, ',');
-        buf_add_json_string(&results->out, results->passed[i]);
-        buf_add_char(&results->out, ':');
-        add_json_cell(&results->out, i < record->passed_count ? &record->passed[i] : &none);
+        buf_add_char(&results->file.out, ',');
+        buf_add_json_string(&results->file.out, results->passed[i]);
+        buf_add_char(&results->file.out, ':');
+        add_json_cell(&results->file.out, i < record->passed_count ? &record->passed[i] : &none);
     }
 }
 
 static void add_jsonl(struct results *results, const struct result_record *record)
 {
-    struct buf *out = &results->out;
+    struct buf *out = &results->file.out;
 
     buf_add_string(out, "{\"row\":");
     buf_add_uint64(out, record->row);
@@ -336,16 +237,14 @@ static void add_jsonl(struct results *results, const struct result_record *recor
 
 enum status results_add(struct results *results, const struct result_record *record)
 {
-    if (results->failed)
+    if (results->file.failed)
         return STATUS_IO;
     if (results->jsonl)
         add_jsonl(results, record);
     else
         add_csv(results, record);
-    if (results->out.status != STATUS_OK)
-        return fail(results, ENOMEM);
     results->count++;
-    return results->out.len >= RESULTS_FLUSH_BYTES ? results_flush(results) : STATUS_OK;
+    return outfile_settle(&results->file);
 }
 
 uint64_t results_count(const struct results *results)
@@ -355,5 +254,5 @@ uint64_t results_count(const struct results *results)
 
 const char *results_error(struct results *results)
 {
-    return buf_string(&results->error);
+    return outfile_error(&results->file);
 }
