@@ -22,6 +22,7 @@ struct draft {
     size_t res_count;
     bool valid_time_good, expired_time_good;
     int64_t times_s[PARAM_COUNT]; /* for parameters that are times */
+    enum status status;           /* STATUS_NO_MEMORY where the row could not be checked */
 };
 
 void command_init(struct command *command)
@@ -269,7 +270,7 @@ static void add_data(struct draft *draft, struct buf *out)
                     "is missing: a write needs data, or a filled res: column");
     }
     if (is_given(draft->data)) {
-        data_check(draft->data->text, problems);
+        draft->status = data_check(draft->data->text, problems);
         buf_add(out, draft->data->text);
         return;
     }
@@ -417,5 +418,5 @@ enum status command_build(struct command *command, const struct schema *schema,
     sort_cells(&draft);
     check_params(&draft);
     build_text(&draft);
-    return command->text.status;
+    return draft.status != STATUS_OK ? draft.status : command->text.status;
 }
