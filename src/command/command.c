@@ -24,6 +24,7 @@ struct draft {
     bool valid_time_good, expired_time_good;
     int64_t times_s[PARAM_COUNT]; /* for parameters that are times */
     int64_t ints[PARAM_COUNT];    /* and for those that are good numbers */
+    enum status status;           /* STATUS_NO_MEMORY where the row could not be checked */
 };
 
 void command_init(struct command *command)
@@ -291,7 +292,7 @@ static void add_data(struct draft *draft, struct buf *out)
                     "is missing: a write needs data, or a filled res: column");
     }
     if (draft->parts[PART_DATA] != NULL) {
-        data_check(draft->parts[PART_DATA]->text, draft->footprint, problems);
+        draft->status = data_check(draft->parts[PART_DATA]->text, draft->footprint, problems);
         buf_add(out, draft->parts[PART_DATA]->text);
         return;
     }
@@ -452,7 +453,7 @@ enum status command_build(struct command *command, const struct schema *schema,
     command->replaces =
         command->action == ACTION_WRITE && draft.ints[PARAM_MODE] == COMMAND_MODE_REPLACE;
     build_text(&draft);
-    return command->text.status;
+    return draft.status != STATUS_OK ? draft.status : command->text.status;
 }
 
 enum status command_add_passed(struct command *command, const struct cell *cell)

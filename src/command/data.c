@@ -1,9 +1,9 @@
 #include "command/data.h"
 
-#include <cjson/cJSON.h>
 #include <math.h>
 #include <xxhash.h>
 
+#include "command/json.h"
 #include "core/jsonlex.h"
 #include "core/text.h"
 
@@ -169,6 +169,8 @@ static bool check_int(struct data_walk *walk, const struct member *member, int64
                     "must be a whole number, is %s", type_name(member->value));
         return false;
     }
+    if (number.len == 0) /* not kept: the text is too big, and was reported for that */
+        return false;
     enum status status = span_to_int64(number, &value);
     if (status == STATUS_SYNTAX) {
         problem_add(walk->problems, PROBLEM_TYPE, field_span(walk), number,
@@ -205,9 +207,9 @@ static void check_val(struct data_walk *walk, const struct member *val, enum ite
     else if (type == ITEM_TIME && !cJSON_IsNumber(value))
         problem_add(problems, PROBLEM_TYPE, field, string_of(value),
                     "a time (type 2) is a number of seconds since 1970, not %s", type_name(value));
-    else if (type == ITEM_TIME)
+    else if (type == ITEM_TIME && val->number.len > 0)
         check_time(field, val->number, problems);
-    else if (cJSON_IsNumber(value))
+    else if (type != ITEM_TIME && cJSON_IsNumber(value))
         check_number(field, val->number, problems);
 }
 
@@ -335,31 +337,46 @@ void footprint_check(const struct footprint *footprint, struct span field,
     }
 }
 
-void data_check(struct span text, struct footprint *footprint, struct problems *problems)
+/* What has to hold before cJSON may see the text; false after a problem was added. */
+static bool check_tokens(struct span text, struct jsonlex *lex, struct problems *problems)
+{
+    struct span field = SPAN_LITERAL("data");
+
+    if (!text_is_utf8(text)) {
+        problem_add(problems, PROBLEM_UTF8, field, text, "is not UTF-8");
+        return false;
+    }
+    if (jsonlex_scan(lex, text) != STATUS_OK) {
+        problem_add(problems, PROBLEM_JSON, field, text, "is no JSON: %s at byte %zu", lex->error,
+                    lex->error_at + 1);
+        return false;
+    }
+    if (lex->nul_escape)
+        problem_add(problems, PROBLEM_NUL, field, text,
+                    "a string holds the NUL character (\\u0000)");
+    return true;
+}
+
+enum status data_check(struct span text, struct footprint *footprint, struct problems *problems)
 {
     struct span field = SPAN_LITERAL("data");
     struct span numbers[DATA_NUMBERS_MAX];
     struct jsonlex lex = {.numbers = numbers, .numbers_max = DATA_NUMBERS_MAX};
+    cJSON *array = NULL;
+    size_t at = 0;
 
+    footprint->count = 0;
     content_check_size("data", text, problems);
-    if (jsonlex_scan(&lex, text) != STATUS_OK) {
-        problem_add(problems, PROBLEM_JSON, field, text, "is no JSON: %s at character %zu",
-                    lex.error, lex.error_at + 1);
-        return;
+    if (!check_tokens(text, &lex, problems))
+        return STATUS_OK;
+    enum status status = json_parse(text, &array, &at);
+    if (status == STATUS_SYNTAX) {
+        problem_add(problems, PROBLEM_JSON, field, text, "is no JSON: see byte %zu", at + 1);
+        return STATUS_OK;
     }
-    if (lex.nul_escape)
-        problem_add(problems, PROBLEM_NUL, field, text,
-                    "a string holds the NUL character (\\u0000)");
-    const char *end = NULL;
-    cJSON *array = cJSON_ParseWithLengthOpts(text.ptr, text.len, &end, false);
-    if (array == NULL) {
-        size_t at = end != NULL ? (size_t)(end - text.ptr) : 0;
-        problem_add(problems, PROBLEM_JSON, field, text, "is no JSON: see character %zu", at + 1);
-        return;
-    }
-    struct span rest = span_skip(text, (size_t)(end - text.ptr));
-    while (rest.len > 0 && strchr(" \t\r\n", rest.ptr[0]) != NULL)
-        rest = span_skip(rest, 1);
+    if (status != STATUS_OK)
+        return status;
+    struct span rest = span_skip(text, at);
     if (rest.len > 0)
         problem_add(problems, PROBLEM_JSON, field, text, "there is text behind the array: %.*s",
                     SPAN_ARG(rest));
@@ -370,6 +387,7 @@ void data_check(struct span text, struct footprint *footprint, struct problems *
         check_items(&(struct data_walk){.problems = problems, .lex = &lex, .footprint = footprint},
                     array);
     cJSON_Delete(array);
+    return STATUS_OK;
 }
 
 /* Whether the cell goes to the wire as it stands: a JSON number, true or false. CSV cells are

@@ -67,9 +67,19 @@ static void judge_platform(const struct reply *reply, struct outcome *outcome)
         set_error(outcome, "%s", known != NULL ? known->name : "the platform gave no text");
 }
 
-static void judge_success(const struct answer *answer, const struct reply *reply, bool readable,
-                          struct outcome *outcome)
+static const char *success_flaw(enum status parsed)
 {
+    if (parsed == STATUS_OK)
+        return "errno 0 but no uuid";
+    return parsed == STATUS_NO_MEMORY ? "an answer that there was no memory to read"
+                                      : "an unreadable answer";
+}
+
+static void judge_success(const struct answer *answer, const struct reply *reply,
+                          enum status parsed, struct outcome *outcome)
+{
+    bool readable = parsed == STATUS_OK;
+
     if (readable && reply->number != 0) {
         judge_platform(reply, outcome);
     } else if (readable && reply->uuid[0] != '\0') {
@@ -79,8 +89,7 @@ static void judge_success(const struct answer *answer, const struct reply *reply
     } else {
         outcome->status = ROW_IN_DOUBT;
         outcome->class = OUTCOME_AMBIGUOUS;
-        set_error(outcome, "HTTP %d with %s: %.*s", answer->http_status,
-                  readable ? "errno 0 but no uuid" : "an unreadable answer",
+        set_error(outcome, "HTTP %d with %s: %.*s", answer->http_status, success_flaw(parsed),
                   SPAN_ARG(answer->detail));
     }
 }
@@ -88,7 +97,8 @@ static void judge_success(const struct answer *answer, const struct reply *reply
 static void judge_answered(const struct answer *answer, struct outcome *outcome)
 {
     struct reply reply = {.number = 0};
-    bool readable = reply_parse(answer->body, &reply) == STATUS_OK;
+    enum status parsed = reply_parse(answer->body, &reply);
+    bool readable = parsed == STATUS_OK;
     int http = answer->http_status;
     bool refused = http >= 300 && http < 500;
 
@@ -97,7 +107,7 @@ static void judge_answered(const struct answer *answer, struct outcome *outcome)
         outcome->platform_errno = reply.number;
     }
     if (http >= 200 && http < 300) {
-        judge_success(answer, &reply, readable, outcome);
+        judge_success(answer, &reply, parsed, outcome);
     } else if (is_http_again(answer)) {
         outcome->status = ROW_FAILED;
         outcome->class = OUTCOME_AGAIN;

@@ -1,8 +1,8 @@
 #include "command/reply.h"
 
-#include <cjson/cJSON.h>
 #include <math.h>
 
+#include "command/json.h"
 #include "core/buf.h"
 #include "core/text.h"
 
@@ -26,39 +26,42 @@ static void copy_uuid(const cJSON *member, char out[REPLY_UUID_MAX + 1])
 {
     struct span text = text_of(member);
     bool usable = text.len <= REPLY_UUID_MAX && text_printable_prefix(text) == text.len;
-    buf_copy_printable(out, REPLY_UUID_MAX + 1, usable ? text : span_of("", 0));
+    size_t len = usable ? text.len : 0;
+
+    memcpy(out, text.ptr, len); /* takes no memory: a uuid must not be lost for want of it */
+    out[len] = '\0';
 }
 
-static bool only_space(struct span text)
+/* Whether the tree is a reply; its errno is then in `ret_number`. */
+static bool read_number(const cJSON *root, int64_t *ret_number)
 {
-    for (size_t i = 0; i < text.len; i++)
-        if (strchr(" \t\r\n", text.ptr[i]) == NULL || text.ptr[i] == '\0')
-            return false;
+    const cJSON *number = cJSON_GetObjectItemCaseSensitive(root, "errno");
+
+    if (!cJSON_IsObject(root) || !cJSON_IsNumber(number) ||
+        !(fabs(number->valuedouble) < EXACT_INTEGER_MAX) ||
+        trunc(number->valuedouble) != number->valuedouble)
+        return false;
+    *ret_number = (int64_t)number->valuedouble;
     return true;
 }
 
 enum status reply_parse(struct span body, struct reply *ret_reply)
 {
-    const char *end = NULL;
     struct reply reply = {.number = 0};
-    enum status status = STATUS_SYNTAX;
+    cJSON *root = NULL;
+    size_t at = 0;
+    enum status status = json_parse(body, &root, &at);
 
-    if (body.len == 0)
-        return STATUS_SYNTAX;
-    cJSON *root = cJSON_ParseWithLengthOpts(body.ptr, body.len, &end, false);
-    if (root == NULL)
-        return STATUS_SYNTAX;
-    const cJSON *number = cJSON_GetObjectItemCaseSensitive(root, "errno");
-    bool whole = cJSON_IsObject(root) && only_space(span_skip(body, (size_t)(end - body.ptr)));
-    if (whole && cJSON_IsNumber(number) && fabs(number->valuedouble) < EXACT_INTEGER_MAX &&
-        trunc(number->valuedouble) == number->valuedouble) {
+    if (status != STATUS_OK)
+        return status;
+    if (at == body.len && read_number(root, &reply.number)) {
         const cJSON *data = cJSON_GetObjectItemCaseSensitive(root, "data");
-        reply.number = (int64_t)number->valuedouble;
         buf_copy_printable(reply.error, sizeof(reply.error),
                            text_of(cJSON_GetObjectItemCaseSensitive(root, "error")));
         copy_uuid(cJSON_GetObjectItemCaseSensitive(data, "uuid"), reply.uuid);
         *ret_reply = reply;
-        status = STATUS_OK;
+    } else {
+        status = STATUS_SYNTAX;
     }
     cJSON_Delete(root);
     return status;

@@ -16,8 +16,10 @@ struct reply {
  * `body` must have one readable byte behind it: cJSON before 1.7.18 looks at it (CVE-2023-53154).
  *
  * Reads a whole reply body: a JSON object with a whole-number errno. STATUS_SYNTAX when it is none,
- * is cut off, or has text behind it. A uuid is taken from data.uuid without the spaces around it,
- * when it is printable and not too long.
+ * is cut off, or has text behind it; STATUS_NO_MEMORY when there was too little to read it. A uuid
+ * is taken from data.uuid without the spaces around it, when it is printable and not too long.
+ * Inside the object, what cJSON lets pass passes (see core/jsonlex.h): a control character in the
+ * platform's words is no reason to forget its uuid. All texts come out as printable UTF-8.
  */
 enum status reply_parse(struct span body, struct reply *ret_reply) MUST_USE;
 

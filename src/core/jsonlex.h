@@ -7,7 +7,9 @@
  * in front and text behind the value, and truncates strings at \u0000; and it keeps numbers only as
  * doubles. The lexer refuses the former and records where values stand, so that numbers reach the
  * wire as they were written. It does not check the grammar between tokens (that is cJSON's part)
- * nor UTF-8 (see text_is_utf8). UTF-8 text that passes both is RFC 8259 JSON.
+ * nor UTF-8 (see text_is_utf8). UTF-8 text that passes both is RFC 8259 JSON; of that, it refuses
+ * what is beyond the maxima below, and halves of surrogate pairs, which the grammar allows and no
+ * UTF-8 can express (section 8.2).
  *
  * Whoever hands text to cJSON_ParseWithLength must own one readable byte behind it: before 1.7.18
  * cJSON looks at it (CVE-2023-53154).

@@ -1,12 +1,30 @@
 /*
- * A reader over any bytes. The first byte chooses how many bytes a read takes and the maximum of a
- * row, the rest is the input. However it is cut into blocks, it has to give the same rows; the
- * cells are all read, so that a sanitizer sees a span that is out of bounds.
+ * A reader over any bytes. The first byte chooses how many bytes a read takes (its low four bits),
+ * the maximum of a row (the next three), and whether a short input also comes through a pipe in two
+ * parts, cut at every offset (the high bit); the rest is the input. However it is cut, it has to
+ * give the same rows; the cells are all read, so that a sanitizer sees a span that is out of
+ * bounds.
  */
 #ifndef NB_TESTS_FUZZ_READER_H
 #define NB_TESTS_FUZZ_READER_H
 
 #include "../unit/reader_help.h"
+
+enum { FUZZ_CUT_BYTES_MAX = 160 }; /* a pipe for each offset: longer ones would take too long */
+
+static inline void fuzz_cuts(const char *bytes, size_t len, enum input_format format,
+                             size_t max_row_bytes, const struct buf *whole)
+{
+    struct buf cut;
+
+    buf_init(&cut, SIZE_MAX / 2);
+    for (size_t at = 0; at <= len; at++) {
+        buf_clear(&cut);
+        tell_cut(bytes, len, format, at, max_row_bytes, &cut);
+        MUST(span_equal(buf_span(whole), buf_span(&cut)));
+    }
+    buf_deinit(&cut);
+}
 
 static inline int fuzz_reader(const uint8_t *data, size_t size, enum input_format format)
 {
@@ -24,6 +42,8 @@ static inline int fuzz_reader(const uint8_t *data, size_t size, enum input_forma
     tell_bytes(data + 1, size - 1, format, 0, max, &whole);
     tell_bytes(data + 1, size - 1, format, block, max, &cut);
     MUST(whole.status == STATUS_OK && span_equal(buf_span(&whole), buf_span(&cut)));
+    if ((data[0] & 0x80) != 0 && size - 1 <= FUZZ_CUT_BYTES_MAX)
+        fuzz_cuts((const char *)data + 1, size - 1, format, max, &whole);
     buf_deinit(&whole);
     buf_deinit(&cut);
     return 0;

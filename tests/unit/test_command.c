@@ -1,6 +1,7 @@
 #include "unit.h"
 
 #include "command/command.h"
+#include "failing_malloc.h"
 
 static const int64_t NOW = 1800000000; /* 2027-01-15T16:00:00 in UTC+8 */
 
@@ -15,7 +16,7 @@ struct field {
 enum { FIELDS_MAX = 16 };
 
 /* Builds a command from name and text pairs. */
-static void build(const struct field *fields, size_t count)
+static enum status try_build(const struct field *fields, size_t count)
 {
     struct schema schema;
     struct cell cells[FIELDS_MAX];
@@ -28,8 +29,14 @@ static void build(const struct field *fields, size_t count)
                                  span_string(fields[i].text != NULL ? fields[i].text : "")};
     }
     problems_clear(&problems, row.number, row.line);
-    assert_int_equal(command_build(&command, &schema, &row, NOW, NULL, &problems), STATUS_OK);
+    enum status status = command_build(&command, &schema, &row, NOW, NULL, &problems);
     schema_deinit(&schema);
+    return status;
+}
+
+static void build(const struct field *fields, size_t count)
+{
+    assert_int_equal(try_build(fields, count), STATUS_OK);
 }
 
 static const struct field good[] = {{"imei", "865820031313187"},
@@ -314,6 +321,17 @@ static void test_the_hash_names_the_content_not_the_layout(void **state)
     assert_false(command.hash == hash);
 }
 
+static void test_want_of_memory_for_the_data_is_no_problem_of_the_row(void **state)
+{
+    (void)state;
+    failing_malloc_start(0);
+    assert_int_equal(try_build(good, GOOD_COUNT), STATUS_NO_MEMORY);
+    failing_malloc_stop();
+    assert_int_equal(problems.count, 0);
+    build(good, GOOD_COUNT); /* and the next row does not suffer for it */
+    assert_int_equal(problems.count, 0);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -347,6 +365,7 @@ int main(void)
         cmocka_unit_test(test_an_unknown_column_names_the_nearest),
         cmocka_unit_test(test_all_problems_of_a_row_are_found),
         cmocka_unit_test(test_the_hash_names_the_content_not_the_layout),
+        cmocka_unit_test(test_want_of_memory_for_the_data_is_no_problem_of_the_row),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

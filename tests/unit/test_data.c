@@ -1,6 +1,7 @@
 #include "unit.h"
 
 #include "command/data.h"
+#include "failing_malloc.h"
 
 static struct problems problems;
 static struct footprint footprint;
@@ -8,8 +9,7 @@ static struct footprint footprint;
 static void check(const char *text)
 {
     problems_clear(&problems, 1, 2);
-    footprint.count = 0;
-    data_check(span_string(text), &footprint, &problems);
+    assert_int_equal(data_check(span_string(text), &footprint, &problems), STATUS_OK);
 }
 
 static void assert_good(const char *text)
@@ -183,6 +183,55 @@ static void test_all_problems_are_found_not_only_the_first(void **state)
     assert_int_equal(problems.error_count, 7);
 }
 
+static void test_bad_utf8_is_called_by_its_name(void **state)
+{
+    (void)state;
+    assert_one("[{\"res_id\":1,\"val\":\"\xff\"}]", PROBLEM_UTF8, "data");
+    assert_one("[{\"res_id\":1,\"val\":\"\xed\xa0\x80\"}]", PROBLEM_UTF8, "data");
+    assert_one("[{\"res_id\":1,\"val\":\"\xe4\xb8\"}]", PROBLEM_UTF8, "data");
+}
+
+/* More numbers than are kept: those that were not kept are not judged by what they are not. */
+static void test_numbers_beyond_those_kept_bring_no_problem_of_their_own(void **state)
+{
+    (void)state;
+    struct buf text;
+
+    buf_init(&text, 1024 * 1024);
+    buf_add_string(&text, "[{\"res_id\":0,\"val\":0}");
+    for (int i = 1; i < 1000; i++)
+        buf_add_format(&text, ",{\"res_id\":%d,\"type\":2,\"val\":%d}", i, i);
+    buf_add_char(&text, ']');
+    assert_one(buf_string(&text), PROBLEM_DATA_SIZE, "data");
+    buf_deinit(&text);
+}
+
+static void test_want_of_memory_is_told_from_bad_json(void **state)
+{
+    static const char text[] = "[{\"res_id\":1,\"val\":\"a\"},{\"res_id\":2,\"val\":[{\"x\":1}]}]";
+    enum status status = STATUS_NO_MEMORY;
+    size_t failures = 0;
+
+    (void)state;
+    while (status == STATUS_NO_MEMORY) {
+        problems_clear(&problems, 1, 2);
+        failing_malloc_start(failures);
+        status = data_check(span_string(text), &footprint, &problems);
+        failing_malloc_stop();
+        if (status == STATUS_NO_MEMORY)
+            failures++;
+        assert_int_equal(problems.count, status == STATUS_OK ? 1 : 0);
+    }
+    assert_int_equal(status, STATUS_OK);
+    assert_int_equal(problems.items[0].code, PROBLEM_TYPE);
+    assert_true(failures > 10); /* each node, name and string failed once */
+    failing_malloc_start(failures);
+    assert_int_equal(data_check(SPAN_LITERAL("[{\"res_id\":1,}]"), &footprint, &problems),
+                     STATUS_OK);
+    failing_malloc_stop();
+    assert_int_equal(problems.items[problems.count - 1].code, PROBLEM_JSON);
+}
+
 static void add_res(const char *name, enum cell_kind kind, const char *text, const char *expected,
                     size_t errors)
 {
@@ -257,6 +306,9 @@ int main(void)
         cmocka_unit_test(test_nul_is_an_error_and_other_controls_a_warning),
         cmocka_unit_test(test_2048_bytes_are_taken_and_2049_are_not),
         cmocka_unit_test(test_all_problems_are_found_not_only_the_first),
+        cmocka_unit_test(test_bad_utf8_is_called_by_its_name),
+        cmocka_unit_test(test_numbers_beyond_those_kept_bring_no_problem_of_their_own),
+        cmocka_unit_test(test_want_of_memory_is_told_from_bad_json),
         cmocka_unit_test(test_res_cells_become_items),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

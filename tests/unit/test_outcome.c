@@ -1,6 +1,7 @@
 #include "unit.h"
 
 #include "command/outcome.h"
+#include "failing_malloc.h"
 
 #define UUID "42742677-adc3-54ca-83a1-5aaaf71482f8"
 
@@ -54,6 +55,17 @@ static void test_errno_is_rejection_with_its_class(void **state)
         assert_int_equal(outcome.class, cases[i].class);
         assert_true(outcome.error[0] != '\0');
     }
+}
+
+static void test_a_success_that_memory_did_not_suffice_to_read_is_in_doubt(void **state)
+{
+    (void)state;
+    failing_malloc_start(0);
+    struct outcome outcome = answered(200, false, "{\"errno\":0,\"data\":{\"uuid\":\"x\"}}");
+    failing_malloc_stop();
+    assert_int_equal(outcome.status, ROW_IN_DOUBT);
+    assert_int_equal(outcome.class, OUTCOME_AMBIGUOUS);
+    assert_non_null(strstr(outcome.error, "no memory"));
 }
 
 static void test_an_unreadable_success_is_in_doubt(void **state)
@@ -164,6 +176,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_uuid_is_acceptance),
         cmocka_unit_test(test_errno_is_rejection_with_its_class),
+        cmocka_unit_test(test_a_success_that_memory_did_not_suffice_to_read_is_in_doubt),
         cmocka_unit_test(test_an_unreadable_success_is_in_doubt),
         cmocka_unit_test(test_http_statuses_fall_into_their_classes),
         cmocka_unit_test(test_a_refusal_with_an_errno_names_it),

@@ -2,6 +2,7 @@
 
 #include "command/reply.h"
 #include "core/buf.h"
+#include "failing_malloc.h"
 
 static void test_errno_error_and_uuid_are_read_in_any_order(void **state)
 {
@@ -82,6 +83,25 @@ static void test_a_long_error_is_cut_between_characters(void **state)
     buf_deinit(&body);
 }
 
+static void test_want_of_memory_is_told_from_a_bad_reply(void **state)
+{
+    static const char text[] = "{\"errno\":0,\"error\":\"succ\",\"data\":{\"uuid\":\"42742677\"}}";
+    enum status status = STATUS_NO_MEMORY;
+    size_t failures = 0;
+    struct reply reply = {.uuid = "untouched"};
+
+    (void)state;
+    for (; status == STATUS_NO_MEMORY; failures++) {
+        assert_string_equal(reply.uuid, "untouched");
+        failing_malloc_start(failures);
+        status = reply_parse(span_string(text), &reply);
+        failing_malloc_stop();
+    }
+    assert_int_equal(status, STATUS_OK);
+    assert_string_equal(reply.uuid, "42742677");
+    assert_true(failures > 8); /* each node, name and string failed once */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -90,6 +110,7 @@ int main(void)
         cmocka_unit_test(test_names_are_case_sensitive),
         cmocka_unit_test(test_a_uuid_that_is_none_is_not_taken),
         cmocka_unit_test(test_a_long_error_is_cut_between_characters),
+        cmocka_unit_test(test_want_of_memory_is_told_from_a_bad_reply),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
