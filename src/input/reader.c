@@ -5,17 +5,35 @@
 
 #include "input/reader_impl.h"
 
+/* Whatever the case of its letters. */
+static bool ends_with(struct span name, const char *extension)
+{
+    size_t len = strlen(extension);
+
+    return name.len >= len && strncasecmp(name.ptr + name.len - len, extension, len) == 0;
+}
+
+struct span reader_plain_name(const char *path)
+{
+    static const char *const extensions[] = {".gz", ".zst", ".zstd"};
+    struct span name = span_string(path);
+
+    for (size_t i = 0; i < ARRAY_LENGTH(extensions); i++)
+        if (ends_with(name, extensions[i]))
+            return span_of(path, name.len - strlen(extensions[i]));
+    return name;
+}
+
 bool reader_format_of(const char *path, enum input_format *ret_format)
 {
     static const struct {
         const char *extension;
         enum input_format format;
     } formats[] = {{".csv", INPUT_CSV}, {".jsonl", INPUT_JSONL}, {".ndjson", INPUT_JSONL}};
-    const char *slash = strrchr(path, '/');
-    const char *dot = strrchr(slash != NULL ? slash : path, '.');
+    struct span name = reader_plain_name(path);
 
-    for (size_t i = 0; dot != NULL && i < ARRAY_LENGTH(formats); i++) {
-        if (strcasecmp(dot, formats[i].extension) == 0) {
+    for (size_t i = 0; i < ARRAY_LENGTH(formats); i++) {
+        if (ends_with(name, formats[i].extension)) {
             *ret_format = formats[i].format;
             return true;
         }
@@ -130,19 +148,31 @@ static enum status start(struct reader *reader, struct problems *problems)
     return STATUS_OK;
 }
 
+/* Says why the input ends here: what has been read of its last row is not handed on. */
+static enum status explain(const struct reader *reader, enum status status,
+                           struct problems *problems)
+{
+    if (status != STATUS_BAD_INPUT || source_error(reader->source)[0] == '\0')
+        return status;
+    problems_clear(problems, 0, reader->line);
+    problem_add(problems, source_error_code(reader->source), SPAN_LITERAL(""), SPAN_LITERAL(""),
+                "%s", source_error(reader->source));
+    return status;
+}
+
 enum status reader_header(struct reader *reader, struct problems *problems)
 {
     problems_clear(problems, 0, 1);
     if (!reader->started) {
         enum status status = start(reader, problems);
         if (status != STATUS_OK)
-            return status;
+            return explain(reader, status, problems);
     }
     enum status status = reader->csv != NULL ? csv_reader_header(reader, problems)
                                              : jsonl_reader_header(reader, problems);
     reader->has_header = status == STATUS_OK;
     if (status != STATUS_END)
-        return status;
+        return explain(reader, status, problems);
     problem_add(problems, PROBLEM_EMPTY, SPAN_LITERAL(""), SPAN_LITERAL(""), "the file is empty");
     return STATUS_BAD_INPUT;
 }
@@ -160,8 +190,9 @@ struct span reader_column_name(const struct reader *reader, size_t column)
 enum status reader_next(struct reader *reader, struct row *ret_row, struct problems *problems)
 {
     assert(reader->has_header);
-    return reader->csv != NULL ? csv_reader_next(reader, ret_row, problems)
-                               : jsonl_reader_next(reader, ret_row, problems);
+    enum status status = reader->csv != NULL ? csv_reader_next(reader, ret_row, problems)
+                                             : jsonl_reader_next(reader, ret_row, problems);
+    return explain(reader, status, problems);
 }
 
 enum status reader_add_column(struct reader *reader, struct span name)

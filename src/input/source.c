@@ -5,17 +5,38 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "input/decompress.h"
+
+enum { ERROR_MAX = 512 };
+
+/* Bytes on their way between two steps; `bytes` has SOURCE_BLOCK_BYTES, NULL where no step needs
+ * it. */
+struct stage {
+    char *bytes;
+    size_t at;
+    size_t end;
+};
+
+/*
+ * Each step fills its reader's memory: the descriptor the block itself where the input is plain,
+ * else `raw`, out of which the decompressor fills the block.
+ */
 struct source {
     char *name;
     int fd;
     bool owns_fd;
     bool seekable;
-    bool ended;
+    bool started; /* it is known what the first bytes say */
+    bool ended;   /* there are no more bytes to be read */
     off_t start;
     off_t size; /* of the whole file, as it was at opening */
     struct timespec modified;
-    uint64_t taken;
+    uint64_t raw_bytes; /* read from the descriptor */
     size_t read_max;
+    struct stage raw;
+    struct decompressor *decompressor; /* NULL: not compressed */
+    enum problem_code error_code;
+    char error[ERROR_MAX];
     size_t at;
     size_t end;
     char block[SOURCE_BLOCK_BYTES];
@@ -79,6 +100,8 @@ void source_close(struct source *source)
         return;
     if (source->owns_fd && source->fd >= 0)
         (void)close(source->fd); /* it was only read */
+    decompressor_free(source->decompressor);
+    free(source->raw.bytes);
     free(source->name);
     free(source);
 }
@@ -107,7 +130,19 @@ uint64_t source_size(const struct source *source)
 
 uint64_t source_taken(const struct source *source)
 {
-    return source->taken;
+    size_t waiting =
+        source->raw.bytes != NULL ? source->raw.end - source->raw.at : source->end - source->at;
+    return source->raw_bytes - waiting;
+}
+
+const char *source_error(const struct source *source)
+{
+    return source->error;
+}
+
+enum problem_code source_error_code(const struct source *source)
+{
+    return source->error_code;
 }
 
 void source_set_block_bytes(struct source *source, size_t bytes)
@@ -115,6 +150,21 @@ void source_set_block_bytes(struct source *source, size_t bytes)
     if (bytes < 1)
         bytes = 1;
     source->read_max = bytes < SOURCE_BLOCK_BYTES ? bytes : SOURCE_BLOCK_BYTES;
+}
+
+/* All but what source_open found out. */
+static void start_over(struct source *source)
+{
+    decompressor_free(source->decompressor);
+    source->decompressor = NULL;
+    free(source->raw.bytes);
+    source->raw = (struct stage){.bytes = NULL};
+    source->error[0] = '\0';
+    source->started = false;
+    source->ended = false;
+    source->raw_bytes = 0;
+    source->at = 0;
+    source->end = 0;
 }
 
 enum status source_rewind(struct source *source, struct buf *message)
@@ -130,10 +180,7 @@ enum status source_rewind(struct source *source, struct buf *message)
         buf_add_format(message, "%s was changed while it was read", source->name);
         return STATUS_CHANGED;
     }
-    source->ended = false;
-    source->taken = 0;
-    source->at = 0;
-    source->end = 0;
+    start_over(source);
     return STATUS_OK;
 }
 
@@ -145,7 +192,6 @@ struct span source_block(const struct source *source)
 void source_take(struct source *source, size_t count)
 {
     source->at += count;
-    source->taken += count;
 }
 
 enum status source_fill(struct source *source)
@@ -153,39 +199,125 @@ enum status source_fill(struct source *source)
     return source_fill_to(source, 1);
 }
 
-static enum status read_more(struct source *source)
+/* Notes why the input cannot be read on. */
+static enum status fail(struct source *source, enum problem_code code, const char *text)
 {
-    size_t room = SOURCE_BLOCK_BYTES - source->end;
+    source->error_code = code;
+    (void)snprintf(source->error, sizeof(source->error), "%s", text);
+    return STATUS_BAD_INPUT;
+}
+
+/* The next bytes as they stand in the file; STATUS_END when there are none. */
+static enum status pull_raw(struct source *source, char *out, size_t room, size_t *ret_count)
+{
     ssize_t count;
 
+    if (source->ended) /* a terminal would go on after its end: once is enough */
+        return STATUS_END;
     do
-        count = read(source->fd, source->block + source->end,
-                     room < source->read_max ? room : source->read_max);
+        count = read(source->fd, out, room < source->read_max ? room : source->read_max);
     while (count < 0 && errno == EINTR);
     if (count < 0)
         return errno == EAGAIN || errno == EWOULDBLOCK ? STATUS_AGAIN : STATUS_IO;
-    source->end += (size_t)count;
     source->ended = count == 0;
+    if (count == 0)
+        return STATUS_END;
+    source->raw_bytes += (uint64_t)count;
+    *ret_count = (size_t)count;
     return STATUS_OK;
+}
+
+/* The next bytes, decompressed. */
+static enum status pull_plain(struct source *source, char *out, size_t room, size_t *ret_count)
+{
+    struct stage *raw = &source->raw;
+
+    if (source->decompressor == NULL)
+        return pull_raw(source, out, room, ret_count);
+    for (;;) {
+        struct span in = span_of(raw->bytes + raw->at, raw->end - raw->at);
+        size_t made = 0;
+        enum status status =
+            decompressor_run(source->decompressor, &in, source->ended, out, room, &made);
+        raw->at = raw->end - in.len;
+        if (status == STATUS_BAD_INPUT)
+            return fail(source, PROBLEM_COMPRESSED, decompressor_error(source->decompressor));
+        if (status != STATUS_OK)
+            return status;
+        if (made > 0) {
+            *ret_count = made;
+            return STATUS_OK;
+        }
+        size_t count = 0; /* all of `raw` is used */
+        status = pull_raw(source, raw->bytes, SOURCE_BLOCK_BYTES, &count);
+        if (status != STATUS_OK && status != STATUS_END)
+            return status;
+        raw->at = 0;
+        raw->end = count;
+    }
+}
+
+/* Moves what is in the block back to where a step reads it. */
+static enum status fill_stage(struct source *source, struct stage *stage)
+{
+    stage->bytes = malloc(SOURCE_BLOCK_BYTES);
+    if (stage->bytes == NULL)
+        return STATUS_NO_MEMORY;
+    memcpy(stage->bytes, source->block, source->end);
+    stage->at = 0;
+    stage->end = source->end;
+    source->end = 0;
+    return STATUS_OK;
+}
+
+/* Reads as many bytes as it takes to tell, and no more: a pipe may give its first line long before
+ * its second. */
+static enum status start(struct source *source)
+{
+    enum compression kind = COMPRESSION_NONE;
+    enum status status;
+
+    while ((status = compression_of(source_block(source), source->ended, &kind)) == STATUS_AGAIN) {
+        size_t count = 0;
+        status =
+            pull_raw(source, source->block + source->end, SOURCE_BLOCK_BYTES - source->end, &count);
+        if (status != STATUS_OK && status != STATUS_END)
+            return status;
+        source->end += count;
+    }
+    if (status == STATUS_OK && kind != COMPRESSION_NONE)
+        status = decompressor_new(kind, &source->decompressor);
+    if (status == STATUS_OK && kind != COMPRESSION_NONE)
+        status = fill_stage(source, &source->raw);
+    source->started = status == STATUS_OK;
+    return status;
 }
 
 enum status source_fill_to(struct source *source, size_t count)
 {
-    if (source->end - source->at >= count)
+    if (source->started && source->end - source->at >= count)
         return STATUS_OK;
     if (count > SOURCE_BLOCK_BYTES)
         return STATUS_TOO_BIG;
+    if (source->error[0] != '\0')
+        return STATUS_BAD_INPUT;
+    if (!source->started) {
+        enum status status = start(source);
+        if (status != STATUS_OK)
+            return status;
+    }
     if (source->at > 0) {
         memmove(source->block, source->block + source->at, source->end - source->at);
         source->end -= source->at;
         source->at = 0;
     }
     while (source->end < count) {
-        if (source->ended) /* a terminal would go on after its end: once is enough */
-            return STATUS_END;
-        enum status status = read_more(source);
+        size_t got = 0;
+        enum status status =
+            pull_plain(source, source->block + source->end, SOURCE_BLOCK_BYTES - source->end, &got);
         if (status != STATUS_OK)
             return status;
+        source->end += got;
     }
     return STATUS_OK;
 }

@@ -1,5 +1,6 @@
 /*
  * Where the bytes of an input come from: a file or standard input, block by block in fixed memory.
+ * What is compressed (gzip, zstd, told by its first bytes) comes out decompressed.
  *
  *     while ((status = source_fill(source)) == STATUS_OK) {
  *         struct span block = source_block(source);
@@ -13,6 +14,7 @@
 #ifndef NB_INPUT_SOURCE_H
 #define NB_INPUT_SOURCE_H
 
+#include "command/problem.h"
 #include "core/buf.h"
 
 enum { SOURCE_BLOCK_BYTES = 128 * 1024 };
@@ -35,7 +37,10 @@ int source_fd(const struct source *source);
 /* Whether the input can be read twice (a regular file, also as redirected standard input). */
 bool source_is_seekable(const struct source *source);
 
-/* The size in bytes of a seekable input, else 0; and how many bytes have been taken, for progress.
+/*
+ * For progress: the size of a seekable input, else 0, and how much of that has been taken. Both are
+ * raw bytes, as they stand in the file; where it is compressed, what has been decompressed counts
+ * as taken.
  */
 uint64_t source_size(const struct source *source);
 uint64_t source_taken(const struct source *source);
@@ -56,7 +61,9 @@ void source_take(struct source *source, size_t count);
 
 /*
  * Makes sure that the block is not empty: reads when it is. STATUS_END at the end, STATUS_AGAIN
- * when nothing is there yet, STATUS_IO (errno is set) on an error. EINTR is tried again.
+ * when nothing is there yet, STATUS_IO (errno is set) on an error, STATUS_BAD_INPUT (see
+ * source_error) where the input is damaged: damage never passes for the end. STATUS_NO_MEMORY.
+ * EINTR is tried again.
  */
 enum status source_fill(struct source *source) MUST_USE;
 
@@ -65,6 +72,10 @@ enum status source_fill(struct source *source) MUST_USE;
  * STATUS_AGAIN there may be bytes, only fewer. STATUS_TOO_BIG for more than SOURCE_BLOCK_BYTES.
  */
 enum status source_fill_to(struct source *source, size_t count) MUST_USE;
+
+/* What STATUS_BAD_INPUT means, and the kind of problem that it is; "" while there was none. */
+const char *source_error(const struct source *source);
+enum problem_code source_error_code(const struct source *source);
 
 /* For tests: how many bytes one read takes at most. */
 void source_set_block_bytes(struct source *source, size_t bytes);
