@@ -81,71 +81,9 @@ void reader_reset(struct reader *reader)
     if (reader->jsonl != NULL)
         jsonl_reader_reset(reader->jsonl);
     reader_drop_columns(reader, 0);
-    reader->started = false;
     reader->has_header = false;
     reader->line = 1;
     reader->row_number = 0;
-}
-
-struct mark {
-    const char *bytes;
-    size_t len;
-    const char *encoding; /* NULL for the one that we read */
-};
-
-/* Longer marks first: UTF-32LE starts as UTF-16LE does. */
-static const struct mark marks[] = {
-    {"\xff\xfe\0\0", 4, "UTF-32 (little-endian)"},
-    {"\0\0\xfe\xff", 4, "UTF-32 (big-endian)"},
-    {"\xef\xbb\xbf", 3, NULL},
-    {"\xff\xfe", 2, "UTF-16 (little-endian)"},
-    {"\xfe\xff", 2, "UTF-16 (big-endian)"},
-};
-
-/*
- * Reads as many bytes as it takes to tell which mark the input starts with, if any, and no more: a
- * pipe may give its first line long before its second.
- */
-static enum status find_mark(struct source *source, const struct mark **ret_mark)
-{
-    for (size_t i = 0; i < ARRAY_LENGTH(marks); i++) {
-        const struct mark *mark = &marks[i];
-        size_t same = 0;
-        while (same < mark->len) {
-            enum status status = source_fill_to(source, same + 1);
-            if (status == STATUS_END)
-                break;
-            if (status != STATUS_OK)
-                return status;
-            if (source_block(source).ptr[same] != mark->bytes[same])
-                break;
-            same++;
-        }
-        if (same == mark->len) {
-            *ret_mark = mark;
-            return STATUS_OK;
-        }
-    }
-    *ret_mark = NULL;
-    return STATUS_OK;
-}
-
-static enum status start(struct reader *reader, struct problems *problems)
-{
-    const struct mark *mark;
-    enum status status = find_mark(reader->source, &mark);
-
-    if (status != STATUS_OK)
-        return status;
-    if (mark != NULL && mark->encoding != NULL) {
-        problem_add(problems, PROBLEM_ENCODING, SPAN_LITERAL(""), SPAN_LITERAL(""),
-                    "the file is %s, not UTF-8", mark->encoding);
-        return STATUS_BAD_INPUT;
-    }
-    if (mark != NULL)
-        source_take(reader->source, mark->len);
-    reader->started = true;
-    return STATUS_OK;
 }
 
 /* Says why the input ends here: what has been read of its last row is not handed on. */
@@ -163,11 +101,6 @@ static enum status explain(const struct reader *reader, enum status status,
 enum status reader_header(struct reader *reader, struct problems *problems)
 {
     problems_clear(problems, 0, 1);
-    if (!reader->started) {
-        enum status status = start(reader, problems);
-        if (status != STATUS_OK)
-            return explain(reader, status, problems);
-    }
     enum status status = reader->csv != NULL ? csv_reader_header(reader, problems)
                                              : jsonl_reader_header(reader, problems);
     reader->has_header = status == STATUS_OK;
@@ -215,6 +148,20 @@ void reader_drop_columns(struct reader *reader, size_t count)
 {
     while (reader->column_count > count)
         free((char *)reader->columns[--reader->column_count].ptr);
+}
+
+const char *reader_encoding_name(const struct reader *reader)
+{
+    const char *name = source_encoding(reader->source);
+
+    return name != NULL ? name : "UTF-8";
+}
+
+const char *reader_encoding_hint(const struct reader *reader)
+{
+    return source_encoding(reader->source) != NULL
+               ? ""
+               : "if it comes from Excel in China, try --encoding gb18030";
 }
 
 void reader_begin_row(struct reader *reader, uint64_t line, struct problems *problems)
