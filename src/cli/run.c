@@ -27,7 +27,7 @@ static int fail(struct run *run, int exit_status)
     return exit_status;
 }
 
-/* fleet.csv -> fleet.results.csv, in the same folder. */
+/* fleet.csv or fleet.csv.gz -> fleet.results.csv, in the same folder. */
 static int choose_output(struct run *run)
 {
     const char *input = run->settings->input;
@@ -42,12 +42,13 @@ static int choose_output(struct run *run)
                    "(- for standard output)");
         return EXIT_USAGE;
     }
-    const char *slash = strrchr(input, '/');
-    const char *dot = strrchr(slash != NULL ? slash + 1 : input, '.');
-    size_t stem =
-        dot != NULL && dot != input && dot[-1] != '/' ? (size_t)(dot - input) : strlen(input);
+    struct span plain = reader_plain_name(input);
+    size_t stem = plain.len;
+    while (stem > 0 && plain.ptr[stem - 1] != '.' && plain.ptr[stem - 1] != '/')
+        stem--;
+    bool has_extension = stem > 1 && plain.ptr[stem - 1] == '.' && plain.ptr[stem - 2] != '/';
     buf_init(&name, 64 * 1024);
-    buf_add_bytes(&name, input, stem);
+    buf_add_bytes(&name, input, has_extension ? stem - 1 : plain.len);
     buf_add_string(&name, ".results.csv");
     run->output = strdup(buf_string(&name));
     buf_deinit(&name);
@@ -252,7 +253,7 @@ static int send_rows(struct run *run)
     enum status status = job_run(run->intake, &options, run->results, &run->tally, &run->message);
     double seconds = monotonic_s() - start_s;
     show_problem_counts(&show);
-    if (status == STATUS_BAD_INPUT) {
+    if (status == STATUS_BAD_INPUT && tally_total(&run->tally) == 0) {
         show_error("nothing was sent");
         return EXIT_INPUT_INVALID;
     }

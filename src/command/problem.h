@@ -15,9 +15,12 @@
  * stable: scripts go by them. */
 #define PROBLEM_MAP(X)                                                                             \
     X(EMPTY, "E-EMPTY", "give a file with a header row and at least one data row")                 \
-    X(ENCODING, "E-ENCODING", "save the file as UTF-8")                                            \
-    X(UTF8, "E-UTF8", "save the file as UTF-8 (in Excel: \"CSV UTF-8\")")                          \
-    X(NUL, "E-NUL", "remove the NUL byte; the file may be damaged, or UTF-16")                     \
+    X(ENCODING, "E-ENCODING", "leave --encoding out, or save the file as UTF-8")                   \
+    X(COMPRESSED, "E-COMPRESSED",                                                                  \
+      "look at the file with gzip -t or zstd -t, and copy or make it again")                       \
+    X(UTF8, "E-UTF8",                                                                              \
+      "say what it is with --encoding, or save it as UTF-8 (in Excel: \"CSV UTF-8\")")             \
+    X(NUL, "E-NUL", "remove the NUL; the file may be damaged, or --encoding utf-16")               \
     X(ROW_SIZE, "E-ROW-SIZE", "look for a quote that is never closed, or raise --max-row-bytes")   \
     X(QUOTE, "E-QUOTE",                                                                            \
       "write a quote inside a quoted cell as two quotes, and quote the whole cell")                \

@@ -280,6 +280,7 @@ static void check_bytes(const struct reader *reader, struct problems *problems)
     struct span all = buf_span(&csv->bytes);
     bool has_nul = memchr(all.ptr, '\0', all.len) != NULL;
     bool is_utf8 = text_is_utf8(all);
+    const char *hint = reader_encoding_hint(reader);
 
     if (!has_nul && is_utf8)
         return;
@@ -287,8 +288,13 @@ static void check_bytes(const struct reader *reader, struct problems *problems)
         struct span cell = cell_bytes(csv, i);
         if (memchr(cell.ptr, '\0', cell.len) != NULL)
             add_cell_problem(reader, problems, PROBLEM_NUL, i, cell, "holds a NUL byte");
-        if (!text_is_utf8(cell))
-            add_cell_problem(reader, problems, PROBLEM_UTF8, i, cell, "is not UTF-8");
+        if (!text_is_utf8(cell)) {
+            char text[128];
+            (void)snprintf(text, sizeof(text), "is not %s%s%s", reader_encoding_name(reader),
+                           hint[0] != '\0' ? "; " : "", hint);
+            add_cell_problem(reader, problems, PROBLEM_UTF8, i, cell, text);
+            hint = ""; /* once a row is enough */
+        }
     }
 }
 

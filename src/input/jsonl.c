@@ -4,6 +4,7 @@
 
 #include "core/jsonlex.h"
 #include "core/text.h"
+#include "input/encoding.h"
 #include "input/reader_impl.h"
 
 #define ONE_PER_LINE "JSONL wants one object per line"
@@ -157,7 +158,7 @@ static void add_json_problem(struct problems *problems, enum problem_code code, 
                 what, hint[0] != '\0' ? "; " : "", hint);
 }
 
-static void check_bytes(struct span line, struct problems *problems)
+static void check_bytes(const struct reader *reader, struct span line, struct problems *problems)
 {
     const char *nul = memchr(line.ptr, '\0', line.len);
     if (nul != NULL)
@@ -166,8 +167,12 @@ static void check_bytes(struct span line, struct problems *problems)
         return;
     const uint8_t *text = (const uint8_t *)line.ptr;
     const uint8_t *bad = u8_check(text, line.len);
-    if (bad != NULL)
-        add_json_problem(problems, PROBLEM_UTF8, line, (size_t)(bad - text), "not UTF-8", "");
+    if (bad != NULL) {
+        char what[ENCODING_NAME_MAX + 8];
+        (void)snprintf(what, sizeof(what), "not %s", reader_encoding_name(reader));
+        add_json_problem(problems, PROBLEM_UTF8, line, (size_t)(bad - text), what,
+                         reader_encoding_hint(reader));
+    }
 }
 
 static void check_tokens(struct jsonlex *lex, struct span line, struct problems *problems)
@@ -298,7 +303,7 @@ static enum status read_object(struct reader *reader, struct span line, struct p
     size_t known = reader->column_count;
     struct jsonlex lex = {.members = jsonl->members, .members_max = READER_COLUMNS_MAX};
 
-    check_bytes(line, problems);
+    check_bytes(reader, line, problems);
     if (problems->error_count == 0)
         check_tokens(&lex, line, problems);
     if (problems->error_count > 0)

@@ -5,17 +5,35 @@
 
 #include "input/reader_impl.h"
 
+/* Whatever the case of its letters. */
+static bool ends_with(struct span name, const char *extension)
+{
+    size_t len = strlen(extension);
+
+    return name.len >= len && strncasecmp(name.ptr + name.len - len, extension, len) == 0;
+}
+
+struct span reader_plain_name(const char *path)
+{
+    static const char *const extensions[] = {".gz", ".zst", ".zstd"};
+    struct span name = span_string(path);
+
+    for (size_t i = 0; i < ARRAY_LENGTH(extensions); i++)
+        if (ends_with(name, extensions[i]))
+            return span_of(path, name.len - strlen(extensions[i]));
+    return name;
+}
+
 bool reader_format_of(const char *path, enum input_format *ret_format)
 {
     static const struct {
         const char *extension;
         enum input_format format;
     } formats[] = {{".csv", INPUT_CSV}, {".jsonl", INPUT_JSONL}, {".ndjson", INPUT_JSONL}};
-    const char *slash = strrchr(path, '/');
-    const char *dot = strrchr(slash != NULL ? slash : path, '.');
+    struct span name = reader_plain_name(path);
 
-    for (size_t i = 0; dot != NULL && i < ARRAY_LENGTH(formats); i++) {
-        if (strcasecmp(dot, formats[i].extension) == 0) {
+    for (size_t i = 0; i < ARRAY_LENGTH(formats); i++) {
+        if (ends_with(name, formats[i].extension)) {
             *ret_format = formats[i].format;
             return true;
         }
@@ -63,86 +81,31 @@ void reader_reset(struct reader *reader)
     if (reader->jsonl != NULL)
         jsonl_reader_reset(reader->jsonl);
     reader_drop_columns(reader, 0);
-    reader->started = false;
     reader->has_header = false;
     reader->line = 1;
     reader->row_number = 0;
 }
 
-struct mark {
-    const char *bytes;
-    size_t len;
-    const char *encoding; /* NULL for the one that we read */
-};
-
-/* Longer marks first: UTF-32LE starts as UTF-16LE does. */
-static const struct mark marks[] = {
-    {"\xff\xfe\0\0", 4, "UTF-32 (little-endian)"},
-    {"\0\0\xfe\xff", 4, "UTF-32 (big-endian)"},
-    {"\xef\xbb\xbf", 3, NULL},
-    {"\xff\xfe", 2, "UTF-16 (little-endian)"},
-    {"\xfe\xff", 2, "UTF-16 (big-endian)"},
-};
-
-/*
- * Reads as many bytes as it takes to tell which mark the input starts with, if any, and no more: a
- * pipe may give its first line long before its second.
- */
-static enum status find_mark(struct source *source, const struct mark **ret_mark)
+/* Says why the input ends here: what has been read of its last row is not handed on. */
+static enum status explain(const struct reader *reader, enum status status,
+                           struct problems *problems)
 {
-    for (size_t i = 0; i < ARRAY_LENGTH(marks); i++) {
-        const struct mark *mark = &marks[i];
-        size_t same = 0;
-        while (same < mark->len) {
-            enum status status = source_fill_to(source, same + 1);
-            if (status == STATUS_END)
-                break;
-            if (status != STATUS_OK)
-                return status;
-            if (source_block(source).ptr[same] != mark->bytes[same])
-                break;
-            same++;
-        }
-        if (same == mark->len) {
-            *ret_mark = mark;
-            return STATUS_OK;
-        }
-    }
-    *ret_mark = NULL;
-    return STATUS_OK;
-}
-
-static enum status start(struct reader *reader, struct problems *problems)
-{
-    const struct mark *mark;
-    enum status status = find_mark(reader->source, &mark);
-
-    if (status != STATUS_OK)
+    if (status != STATUS_BAD_INPUT || source_error(reader->source)[0] == '\0')
         return status;
-    if (mark != NULL && mark->encoding != NULL) {
-        problem_add(problems, PROBLEM_ENCODING, SPAN_LITERAL(""), SPAN_LITERAL(""),
-                    "the file is %s, not UTF-8", mark->encoding);
-        return STATUS_BAD_INPUT;
-    }
-    if (mark != NULL)
-        source_take(reader->source, mark->len);
-    reader->started = true;
-    return STATUS_OK;
+    problems_clear(problems, 0, reader->line);
+    problem_add(problems, source_error_code(reader->source), SPAN_LITERAL(""), SPAN_LITERAL(""),
+                "%s", source_error(reader->source));
+    return status;
 }
 
 enum status reader_header(struct reader *reader, struct problems *problems)
 {
     problems_clear(problems, 0, 1);
-    if (!reader->started) {
-        enum status status = start(reader, problems);
-        if (status != STATUS_OK)
-            return status;
-    }
     enum status status = reader->csv != NULL ? csv_reader_header(reader, problems)
                                              : jsonl_reader_header(reader, problems);
     reader->has_header = status == STATUS_OK;
     if (status != STATUS_END)
-        return status;
+        return explain(reader, status, problems);
     problem_add(problems, PROBLEM_EMPTY, SPAN_LITERAL(""), SPAN_LITERAL(""), "the file is empty");
     return STATUS_BAD_INPUT;
 }
@@ -160,8 +123,9 @@ struct span reader_column_name(const struct reader *reader, size_t column)
 enum status reader_next(struct reader *reader, struct row *ret_row, struct problems *problems)
 {
     assert(reader->has_header);
-    return reader->csv != NULL ? csv_reader_next(reader, ret_row, problems)
-                               : jsonl_reader_next(reader, ret_row, problems);
+    enum status status = reader->csv != NULL ? csv_reader_next(reader, ret_row, problems)
+                                             : jsonl_reader_next(reader, ret_row, problems);
+    return explain(reader, status, problems);
 }
 
 enum status reader_add_column(struct reader *reader, struct span name)
@@ -184,6 +148,20 @@ void reader_drop_columns(struct reader *reader, size_t count)
 {
     while (reader->column_count > count)
         free((char *)reader->columns[--reader->column_count].ptr);
+}
+
+const char *reader_encoding_name(const struct reader *reader)
+{
+    const char *name = source_encoding(reader->source);
+
+    return name != NULL ? name : "UTF-8";
+}
+
+const char *reader_encoding_hint(const struct reader *reader)
+{
+    return source_encoding(reader->source) != NULL
+               ? ""
+               : "if it comes from Excel in China, try --encoding gb18030";
 }
 
 void reader_begin_row(struct reader *reader, uint64_t line, struct problems *problems)

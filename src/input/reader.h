@@ -42,8 +42,11 @@ struct reader_options {
 
 struct reader;
 
-/* The format that the name of a file tells (.csv, .jsonl, .ndjson, any case); false when it tells
- * none. */
+/* The name of a file without what tells that it is compressed: .gz, .zst, .zstd, in any case. */
+struct span reader_plain_name(const char *path);
+
+/* The format that the name of a file tells (.csv, .jsonl, .ndjson, any case, also with .gz and the
+ * like behind it); false when it tells none. */
 bool reader_format_of(const char *path, enum input_format *ret_format);
 
 /*
@@ -75,7 +78,8 @@ struct span reader_column_name(const struct reader *reader, size_t column);
 /*
  * The next row. `row` is set for STATUS_OK and STATUS_BAD_ROW (then without cells: cell_count 0)
  * and is valid until the next call; `problems` is cleared for the row first. STATUS_END after the
- * last row, STATUS_AGAIN when a pipe has nothing yet, STATUS_IO (errno set) and STATUS_NO_MEMORY.
+ * last row, STATUS_AGAIN when a pipe has nothing yet, STATUS_IO (errno set) and STATUS_NO_MEMORY;
+ * STATUS_BAD_INPUT, with the reason in `problems` (row 0), when the input is damaged from here on.
  *
  * Bad rows: too long (PROBLEM_ROW_SIZE), bad UTF-8, NUL bytes, bad quoting, a number of cells that
  * is not the header's (says both numbers), for JSONL what RFC 8259 forbids and what is not an

@@ -15,7 +15,6 @@ struct reader {
     struct reader_options options;
     struct csv_reader *csv; /* one of the two, by options.format */
     struct jsonl_reader *jsonl;
-    bool started;                            /* the byte order mark has been looked for */
     bool has_header;                         /* reader_header is done */
     uint64_t line;                           /* the physical line that the next byte belongs to */
     uint64_t row_number;                     /* of the last row that was handed on */
@@ -39,8 +38,12 @@ void reader_begin_row(struct reader *reader, uint64_t line, struct problems *pro
 enum status reader_end_row(const struct reader *reader, const struct problems *problems,
                            struct row *ret_row) MUST_USE;
 
-/* As the reader_… functions of the same name; _header and _next are called behind the byte order
- * mark. */
+/* The encoding that bad text is not in, and what to try: "" where the encoding was given, by option
+ * or by mark. */
+const char *reader_encoding_name(const struct reader *reader);
+const char *reader_encoding_hint(const struct reader *reader);
+
+/* As the reader_… functions of the same name. */
 enum status csv_reader_new(size_t max_row_bytes, struct csv_reader **ret_csv) MUST_USE;
 void csv_reader_free(struct csv_reader *csv);
 void csv_reader_reset(struct csv_reader *csv);

@@ -1,24 +1,55 @@
 #include "input/source.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "input/decompress.h"
+#include "input/encoding.h"
+
+enum { ERROR_MAX = 512 };
+
+/* Bytes on their way between two steps; `bytes` has SOURCE_BLOCK_BYTES, NULL where no step needs
+ * it. */
+struct stage {
+    char *bytes;
+    size_t at;
+    size_t end;
+};
+
+/*
+ * Each step writes where the next one reads: descriptor, decompressor (out of `raw`), conversion
+ * (out of `plain`), block. Steps that the input does not need are left out, so that plain UTF-8 is
+ * read into the block.
+ */
 struct source {
     char *name;
     int fd;
     bool owns_fd;
     bool seekable;
-    bool ended;
+    bool knows_compression; /* the first bytes have told it */
+    bool started;           /* and the mark too */
+    bool raw_ended;         /* there are no more bytes to be read */
+    bool plain_ended;       /* nor to be decompressed */
     off_t start;
     off_t size; /* of the whole file, as it was at opening */
     struct timespec modified;
-    uint64_t taken;
+    uint64_t raw_bytes; /* read from the descriptor */
     size_t read_max;
+    struct stage raw;
+    struct decompressor *decompressor; /* NULL: not compressed */
+    struct stage plain;
+    char encoding_name[ENCODING_NAME_MAX]; /* that was given; "" for none */
+    struct encoding *given;                /* NULL for none and for UTF-8 */
+    const struct encoding_mark *mark;      /* NULL: none */
+    struct encoding *marked;               /* that the mark tells; NULL for none and for UTF-8 */
+    enum problem_code error_code;
+    char error[ERROR_MAX];
     size_t at;
     size_t end;
-    char block[SOURCE_BLOCK_BYTES];
+    char block[SOURCE_BLOCK_BYTES + ENCODING_ROOM_MIN];
 };
 
 /* Learns what kind of thing the descriptor is; false where it cannot be read. */
@@ -79,6 +110,11 @@ void source_close(struct source *source)
         return;
     if (source->owns_fd && source->fd >= 0)
         (void)close(source->fd); /* it was only read */
+    decompressor_free(source->decompressor);
+    encoding_close(source->given);
+    encoding_close(source->marked);
+    free(source->raw.bytes);
+    free(source->plain.bytes);
     free(source->name);
     free(source);
 }
@@ -107,7 +143,59 @@ uint64_t source_size(const struct source *source)
 
 uint64_t source_taken(const struct source *source)
 {
-    return source->taken;
+    const struct stage *first = source->raw.bytes != NULL ? &source->raw : &source->plain;
+    size_t waiting = first->bytes != NULL ? first->end - first->at : source->end - source->at;
+
+    return source->raw_bytes - waiting;
+}
+
+const char *source_error(const struct source *source)
+{
+    return source->error;
+}
+
+static struct encoding *conversion(const struct source *source)
+{
+    return source->marked != NULL ? source->marked : source->given;
+}
+
+enum status source_set_encoding(struct source *source, const char *name, struct buf *message)
+{
+    if (!encoding_name_is_utf8(name)) {
+        enum status status = encoding_open(name, message, &source->given);
+        if (status != STATUS_OK)
+            return status;
+    }
+    (void)snprintf(source->encoding_name, sizeof(source->encoding_name), "%s", name);
+    for (char *c = source->encoding_name; *c != '\0'; c++)
+        *c = (char)toupper((unsigned char)*c);
+    return STATUS_OK;
+}
+
+const char *source_encoding(const struct source *source)
+{
+    if (source->mark != NULL)
+        return source->mark->shown;
+    return source->encoding_name[0] != '\0' ? source->encoding_name : NULL;
+}
+
+struct span source_mark(const struct source *source)
+{
+    return source->mark != NULL ? span_of(source->mark->bytes, source->mark->len)
+                                : span_of(NULL, 0);
+}
+
+enum status source_encode_back(struct source *source, struct span text, struct buf *out)
+{
+    if (conversion(source) != NULL)
+        return encoding_encode(conversion(source), text, out);
+    buf_add(out, text);
+    return out->status;
+}
+
+enum problem_code source_error_code(const struct source *source)
+{
+    return source->error_code;
 }
 
 void source_set_block_bytes(struct source *source, size_t bytes)
@@ -115,6 +203,30 @@ void source_set_block_bytes(struct source *source, size_t bytes)
     if (bytes < 1)
         bytes = 1;
     source->read_max = bytes < SOURCE_BLOCK_BYTES ? bytes : SOURCE_BLOCK_BYTES;
+}
+
+/* Forgets all but what source_open and source_set_encoding were told. */
+static void start_over(struct source *source)
+{
+    decompressor_free(source->decompressor);
+    source->decompressor = NULL;
+    free(source->raw.bytes);
+    source->raw = (struct stage){.bytes = NULL};
+    encoding_close(source->marked);
+    source->marked = NULL;
+    source->mark = NULL;
+    if (source->given != NULL)
+        encoding_reset(source->given);
+    free(source->plain.bytes);
+    source->plain = (struct stage){.bytes = NULL};
+    source->error[0] = '\0';
+    source->knows_compression = false;
+    source->started = false;
+    source->raw_ended = false;
+    source->plain_ended = false;
+    source->raw_bytes = 0;
+    source->at = 0;
+    source->end = 0;
 }
 
 enum status source_rewind(struct source *source, struct buf *message)
@@ -130,10 +242,7 @@ enum status source_rewind(struct source *source, struct buf *message)
         buf_add_format(message, "%s was changed while it was read", source->name);
         return STATUS_CHANGED;
     }
-    source->ended = false;
-    source->taken = 0;
-    source->at = 0;
-    source->end = 0;
+    start_over(source);
     return STATUS_OK;
 }
 
@@ -145,7 +254,6 @@ struct span source_block(const struct source *source)
 void source_take(struct source *source, size_t count)
 {
     source->at += count;
-    source->taken += count;
 }
 
 enum status source_fill(struct source *source)
@@ -153,39 +261,234 @@ enum status source_fill(struct source *source)
     return source_fill_to(source, 1);
 }
 
-static enum status read_more(struct source *source)
+/* Notes why the input cannot be read on. */
+static enum status fail(struct source *source, enum problem_code code, const char *text)
 {
-    size_t room = SOURCE_BLOCK_BYTES - source->end;
+    source->error_code = code;
+    (void)snprintf(source->error, sizeof(source->error), "%s", text);
+    return STATUS_BAD_INPUT;
+}
+
+/* The next bytes as they stand in the file; STATUS_END when there are none. */
+static enum status pull_raw(struct source *source, char *out, size_t room, size_t *ret_count)
+{
     ssize_t count;
 
+    if (source->raw_ended) /* a terminal would go on after its end: once is enough */
+        return STATUS_END;
     do
-        count = read(source->fd, source->block + source->end,
-                     room < source->read_max ? room : source->read_max);
+        count = read(source->fd, out, room < source->read_max ? room : source->read_max);
     while (count < 0 && errno == EINTR);
     if (count < 0)
         return errno == EAGAIN || errno == EWOULDBLOCK ? STATUS_AGAIN : STATUS_IO;
-    source->end += (size_t)count;
-    source->ended = count == 0;
+    source->raw_ended = count == 0;
+    if (count == 0)
+        return STATUS_END;
+    source->raw_bytes += (uint64_t)count;
+    *ret_count = (size_t)count;
     return STATUS_OK;
+}
+
+/* The next bytes, decompressed. */
+static enum status pull_plain(struct source *source, char *out, size_t room, size_t *ret_count)
+{
+    struct stage *raw = &source->raw;
+
+    if (source->decompressor == NULL)
+        return pull_raw(source, out, room, ret_count);
+    for (;;) {
+        struct span in = span_of(raw->bytes + raw->at, raw->end - raw->at);
+        size_t made = 0;
+        enum status status =
+            decompressor_run(source->decompressor, &in, source->raw_ended, out, room, &made);
+        raw->at = raw->end - in.len;
+        if (status == STATUS_BAD_INPUT)
+            return fail(source, PROBLEM_COMPRESSED, decompressor_error(source->decompressor));
+        if (status != STATUS_OK)
+            return status;
+        if (made > 0) {
+            *ret_count = made;
+            return STATUS_OK;
+        }
+        size_t count = 0; /* all of `raw` is used */
+        status = pull_raw(source, raw->bytes, SOURCE_BLOCK_BYTES, &count);
+        if (status != STATUS_OK && status != STATUS_END)
+            return status;
+        raw->at = 0;
+        raw->end = count;
+    }
+}
+
+/* The next bytes, in UTF-8. */
+static enum status pull_text(struct source *source, char *out, size_t room, size_t *ret_count)
+{
+    struct stage *plain = &source->plain;
+
+    if (conversion(source) == NULL)
+        return pull_plain(source, out, room, ret_count);
+    for (;;) {
+        struct span in = span_of(plain->bytes + plain->at, plain->end - plain->at);
+        size_t made = 0, count = 0;
+        enum status status =
+            encoding_decode(conversion(source), &in, source->plain_ended, out, room, &made);
+        plain->at = plain->end - in.len;
+        if (status != STATUS_OK)
+            return status;
+        if (made > 0) {
+            *ret_count = made;
+            return STATUS_OK;
+        }
+        memmove(plain->bytes, in.ptr, in.len); /* the start of a character may be left */
+        plain->at = 0;
+        plain->end = in.len;
+        status = pull_plain(source, plain->bytes + in.len, SOURCE_BLOCK_BYTES - in.len, &count);
+        if (status != STATUS_OK && status != STATUS_END)
+            return status;
+        source->plain_ended = status == STATUS_END;
+        plain->end += count;
+    }
+}
+
+/* Moves what is in the block back to where a step reads it. */
+static enum status fill_stage(struct source *source, struct stage *stage)
+{
+    stage->bytes = malloc(SOURCE_BLOCK_BYTES);
+    if (stage->bytes == NULL)
+        return STATUS_NO_MEMORY;
+    memcpy(stage->bytes, source->block, source->end);
+    stage->at = 0;
+    stage->end = source->end;
+    source->end = 0;
+    return STATUS_OK;
+}
+
+static enum status start_decompressor(struct source *source)
+{
+    enum compression kind = COMPRESSION_NONE;
+    enum status status;
+
+    while ((status = compression_of(source_block(source), source->raw_ended, &kind)) ==
+           STATUS_AGAIN) {
+        size_t count = 0;
+        status =
+            pull_raw(source, source->block + source->end, SOURCE_BLOCK_BYTES - source->end, &count);
+        if (status != STATUS_OK && status != STATUS_END)
+            return status;
+        source->end += count;
+    }
+    if (status == STATUS_OK && kind != COMPRESSION_NONE)
+        status = decompressor_new(kind, &source->decompressor);
+    if (status == STATUS_OK && kind != COMPRESSION_NONE)
+        status = fill_stage(source, &source->raw);
+    source->knows_compression = status == STATUS_OK;
+    return status;
+}
+
+/* Looks for a byte order mark; it stays at the start of the block. */
+static enum status find_mark(struct source *source)
+{
+    enum status status;
+
+    while ((status = encoding_find_mark(source_block(source), source->plain_ended,
+                                        &source->mark)) == STATUS_AGAIN) {
+        size_t count = 0;
+        status = pull_plain(source, source->block + source->end, SOURCE_BLOCK_BYTES - source->end,
+                            &count);
+        if (status != STATUS_OK && status != STATUS_END)
+            return status;
+        source->plain_ended = status == STATUS_END;
+        source->end += count;
+    }
+    return status;
+}
+
+static enum status refuse_mark(struct source *source)
+{
+    char text[ERROR_MAX];
+
+    (void)snprintf(text, sizeof(text),
+                   "the file starts with the byte order mark of %s, but --encoding says %s: leave "
+                   "--encoding out",
+                   source->mark->shown, source->encoding_name);
+    return fail(source, PROBLEM_ENCODING, text);
+}
+
+/* Chooses the conversion by what was given and by the mark. */
+static enum status start_conversion(struct source *source)
+{
+    const struct encoding_mark *mark = source->mark;
+    struct buf message;
+    enum status status = STATUS_OK;
+
+    if (mark != NULL && source->encoding_name[0] != '\0' &&
+        !encoding_mark_gives_order(source->encoding_name, mark) &&
+        (source->given != NULL ? !encoding_agrees(source->given, mark)
+                               : !encoding_name_is_utf8(mark->encoding)))
+        return refuse_mark(source);
+    if (mark != NULL && !encoding_name_is_utf8(mark->encoding)) {
+        buf_init(&message, ERROR_MAX);
+        status = encoding_open(mark->encoding, &message, &source->marked);
+        if (status == STATUS_USAGE) /* a system without this conversion */
+            status = fail(source, PROBLEM_ENCODING, buf_string(&message));
+        buf_deinit(&message);
+    }
+    if (status == STATUS_OK && conversion(source) != NULL) {
+        status = fill_stage(source, &source->plain);
+        source->plain.at = mark != NULL ? mark->len : 0;
+    } else if (status == STATUS_OK && mark != NULL) {
+        source->at = mark->len;
+    }
+    return status;
+}
+
+/* Reads as many bytes as it takes to know what the input is, and no more: a pipe may give its first
+ * line long before its second. */
+static enum status start(struct source *source)
+{
+    enum status status = STATUS_OK;
+
+    if (!source->knows_compression)
+        status = start_decompressor(source);
+    if (status == STATUS_OK)
+        status = find_mark(source);
+    if (status == STATUS_OK)
+        status = start_conversion(source);
+    source->started = status == STATUS_OK;
+    return status;
+}
+
+/* Reads on behind what is in the block. */
+static enum status extend_block(struct source *source)
+{
+    size_t room = sizeof(source->block) - source->end, count = 0;
+
+    if (source->read_max < SOURCE_BLOCK_BYTES && room > source->read_max) /* a test's wish */
+        room = source->read_max > ENCODING_ROOM_MIN ? source->read_max : ENCODING_ROOM_MIN;
+    enum status status = pull_text(source, source->block + source->end, room, &count);
+    source->end += count;
+    return status;
 }
 
 enum status source_fill_to(struct source *source, size_t count)
 {
-    if (source->end - source->at >= count)
+    enum status status = STATUS_OK;
+
+    if (source->started && source->end - source->at >= count)
         return STATUS_OK;
     if (count > SOURCE_BLOCK_BYTES)
         return STATUS_TOO_BIG;
+    if (source->error[0] != '\0')
+        return STATUS_BAD_INPUT;
+    if (!source->started)
+        status = start(source);
+    if (status != STATUS_OK)
+        return status;
     if (source->at > 0) {
         memmove(source->block, source->block + source->at, source->end - source->at);
         source->end -= source->at;
         source->at = 0;
     }
-    while (source->end < count) {
-        if (source->ended) /* a terminal would go on after its end: once is enough */
-            return STATUS_END;
-        enum status status = read_more(source);
-        if (status != STATUS_OK)
-            return status;
-    }
-    return STATUS_OK;
+    while (status == STATUS_OK && source->end < count)
+        status = extend_block(source);
+    return status;
 }

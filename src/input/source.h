@@ -1,5 +1,9 @@
 /*
  * Where the bytes of an input come from: a file or standard input, block by block in fixed memory.
+ * What is compressed (gzip, zstd, told by its first bytes) comes out decompressed. The text comes
+ * out as UTF-8 without a byte order mark: from UTF-16, UTF-32 and GB18030 with their byte order
+ * mark, and from any encoding that source_set_encoding names. Plain UTF-8 is read where it is
+ * needed and not copied, and not judged either.
  *
  *     while ((status = source_fill(source)) == STATUS_OK) {
  *         struct span block = source_block(source);
@@ -13,6 +17,7 @@
 #ifndef NB_INPUT_SOURCE_H
 #define NB_INPUT_SOURCE_H
 
+#include "command/problem.h"
 #include "core/buf.h"
 
 enum { SOURCE_BLOCK_BYTES = 128 * 1024 };
@@ -26,6 +31,18 @@ struct source;
  */
 enum status source_open(const char *path, struct buf *message, struct source **ret_source) MUST_USE;
 
+/*
+ * Says which encoding the input has, by one of iconv's names; to be called before anything is read.
+ * STATUS_USAGE with a text in `message` where the name is unknown or the encoding cannot be used;
+ * STATUS_NO_MEMORY. A byte order mark that says something else makes the input unusable
+ * (PROBLEM_ENCODING).
+ *
+ * A byte that is illegal in the encoding comes out as the byte 0xFF and two lower-case hexadecimal
+ * digits, which is never UTF-8: what holds it can be told apart, and be restored.
+ */
+enum status source_set_encoding(struct source *source, const char *name,
+                                struct buf *message) MUST_USE;
+
 /* Closes and frees. Standard input stays open. Takes NULL. */
 void source_close(struct source *source);
 
@@ -35,7 +52,10 @@ int source_fd(const struct source *source);
 /* Whether the input can be read twice (a regular file, also as redirected standard input). */
 bool source_is_seekable(const struct source *source);
 
-/* The size in bytes of a seekable input, else 0; and how many bytes have been taken, for progress.
+/*
+ * For progress: the size of a seekable input, else 0, and how much of that has been taken. Both are
+ * raw bytes, as they stand in the file; where it is compressed, what has been decompressed counts
+ * as taken.
  */
 uint64_t source_size(const struct source *source);
 uint64_t source_taken(const struct source *source);
@@ -56,7 +76,9 @@ void source_take(struct source *source, size_t count);
 
 /*
  * Makes sure that the block is not empty: reads when it is. STATUS_END at the end, STATUS_AGAIN
- * when nothing is there yet, STATUS_IO (errno is set) on an error. EINTR is tried again.
+ * when nothing is there yet, STATUS_IO (errno is set) on an error, STATUS_BAD_INPUT (see
+ * source_error) where the input is damaged: damage never passes for the end. STATUS_NO_MEMORY.
+ * EINTR is tried again.
  */
 enum status source_fill(struct source *source) MUST_USE;
 
@@ -65,6 +87,26 @@ enum status source_fill(struct source *source) MUST_USE;
  * STATUS_AGAIN there may be bytes, only fewer. STATUS_TOO_BIG for more than SOURCE_BLOCK_BYTES.
  */
 enum status source_fill_to(struct source *source, size_t count) MUST_USE;
+
+/* What STATUS_BAD_INPUT means, and the kind of problem that it is; "" while there was none. */
+const char *source_error(const struct source *source);
+enum problem_code source_error_code(const struct source *source);
+
+/* The encoding of the input, for messages; NULL while it is taken as UTF-8 because nothing says
+ * otherwise. Known when source_fill has given bytes. */
+const char *source_encoding(const struct source *source);
+
+/* The byte order mark that the input starts with, as it stands there; it is no part of any block.
+ * Empty for none. Known when source_fill has given bytes. */
+struct span source_mark(const struct source *source);
+
+/*
+ * Appends the bytes that `text`, some of what the blocks held, was in the (decompressed) input. It
+ * must not start or end within a character; a row does not. No byte order mark is added.
+ * STATUS_SYNTAX for a text that the encoding has no bytes for, STATUS_TOO_BIG, STATUS_NO_MEMORY;
+ * `out` is then as it was. encoding.h says for which encodings this is exact.
+ */
+enum status source_encode_back(struct source *source, struct span text, struct buf *out) MUST_USE;
 
 /* For tests: how many bytes one read takes at most. */
 void source_set_block_bytes(struct source *source, size_t bytes);

@@ -47,7 +47,7 @@ enum status intake_start(struct intake *intake, struct problems *problems) MUST_
 /*
  * The next row as a command. STATUS_OK: row, line, hash and imei are set; the row is good when
  * problems.error_count is 0, only then there is a request. STATUS_END, STATUS_AGAIN, STATUS_IO
- * (errno is set), STATUS_NO_MEMORY.
+ * (errno is set), STATUS_NO_MEMORY; STATUS_BAD_INPUT as reader_next, or there are no rows.
  */
 enum status intake_next(struct intake *intake, struct command *command,
                         struct problems *problems) MUST_USE;

@@ -102,12 +102,6 @@ def test_nul_bytes(nbatch, tmp_path):
     refused(nbatch, path, 3, "in.jsonl:1:", "E-NUL")
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-16-be"])
-def test_utf16_is_called_by_its_name(nbatch, tmp_path, encoding):
-    text = "\ufeff" + HEADER if encoding == "utf-16-be" else HEADER
-    refused(nbatch, write(tmp_path, text.encode(encoding)), 3, "UTF-", "not UTF-8", "E-ENCODING")
-
-
 def test_wrong_number_of_cells_says_both(nbatch, tmp_path):
     refused(nbatch, write(tmp_path, HEADER + "1,2,3\n"), 3, "has 3 cells, the header has 6", "E-CELLS")
 

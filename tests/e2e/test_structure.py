@@ -27,6 +27,10 @@ LIBRARY_ROOMS = {
     "uv.h": {"net", "job", "sim"},
     "cjson/cJSON.h": {"command", "input", "sim", "ledger", "report"},
     "csv.h": {"input", "ledger"},
+    "iconv.h": {"input"},
+    "zlib.h": {"input"},
+    "zstd.h": {"input"},
+    "zstd_errors.h": {"input"},
     "microhttpd.h": {"sim"},
 }
 

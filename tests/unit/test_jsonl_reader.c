@@ -79,11 +79,13 @@ static void test_a_byte_order_mark_is_skipped_at_the_start_only(void **state)
                  "bad 2@2 E-JSON@2 byte 1: not an object; JSONL wants one object per line\nend\n");
 }
 
-static void test_utf16_is_named(void **state)
+static void test_utf16_is_read_by_its_mark(void **state)
 {
     (void)state;
-    assert_reads("\xff\xfe{\0}\0",
-                 "unusable: E-ENCODING@1 the file is UTF-16 (little-endian), not UTF-8\n");
+    assert_reads("\xff\xfe{\0}\0\n\0{\0", "ok 1@1 |\n"
+                                          "bad 2@2 E-JSON@2 byte 2: it ends before its last "
+                                          "bracket is closed; JSONL wants one object per line\n"
+                                          "end\n");
 }
 
 static void test_an_input_without_a_row_is_empty(void **state)
@@ -146,8 +148,11 @@ static void test_nul_and_bad_utf8_are_bad(void **state)
     (void)state;
     assert_bad("{\"b\":\"\0\"}", "E-NUL@1 byte 7: a NUL byte");
     assert_bad("{\"b\":\"\\u0000\"}", "E-NUL@1 a string holds \\u0000");
-    assert_bad("{\"b\":\"\xe4\xb8\"}", "E-UTF8@1 byte 7: not UTF-8");
-    assert_bad("{\"\xff\":\"\0\"}", "E-NUL@1 byte 7: a NUL byte; E-UTF8@1 byte 3: not UTF-8");
+    assert_bad("{\"b\":\"\xe4\xb8\"}",
+               "E-UTF8@1 byte 7: not UTF-8; if it comes from Excel in China, "
+               "try --encoding gb18030");
+    assert_bad("{\"\xff\":\"\0\"}", "E-NUL@1 byte 7: a NUL byte; E-UTF8@1 byte 3: not UTF-8; if it "
+                                    "comes from Excel in China, try --encoding gb18030");
 }
 
 static void test_each_duplicate_member_is_told(void **state)
@@ -381,7 +386,7 @@ int main(void)
         cmocka_unit_test(test_blank_lines_are_skipped_and_counted),
         cmocka_unit_test(test_the_last_row_needs_no_line_end),
         cmocka_unit_test(test_a_byte_order_mark_is_skipped_at_the_start_only),
-        cmocka_unit_test(test_utf16_is_named),
+        cmocka_unit_test(test_utf16_is_read_by_its_mark),
         cmocka_unit_test(test_an_input_without_a_row_is_empty),
         cmocka_unit_test(test_what_is_no_json_says_where),
         cmocka_unit_test(test_what_is_no_object_is_bad_with_a_hint),
