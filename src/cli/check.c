@@ -1,9 +1,42 @@
 #include <errno.h>
 #include <time.h>
 
+#include "cli/progress.h"
 #include "cli/show.h"
 #include "cli/subcommands.h"
 #include "job/check.h"
+#include "ledger/problem_file.h"
+#include "ledger/split.h"
+
+/* A check as a person follows it: what is shown, and the files that are written on the way. */
+struct inspection {
+    const struct settings *settings;
+    struct problem_show show;
+    struct progress progress;
+    struct problem_file problem_file;
+    struct split split;
+    bool has_problem_file, has_split;
+    bool split_started;
+    struct buf message; /* what could not be written */
+};
+
+static double rate_per_s(const struct settings *settings)
+{
+    const struct rate *rate = &settings->rate;
+    return rate->count > 0 ? (double)rate->count * 1000 / (double)rate->per_ms : 0;
+}
+
+static int choose_format(const struct settings *settings, struct intake_options *options)
+{
+    if (settings->format == NULL)
+        return 0;
+    options->has_format = true;
+    options->format = strcmp(settings->format, "jsonl") == 0 ? INPUT_JSONL : INPUT_CSV;
+    if (options->format == INPUT_JSONL || strcmp(settings->format, "csv") == 0)
+        return 0;
+    show_error("--format %s: must be csv or jsonl", settings->format);
+    return EXIT_USAGE;
+}
 
 int cli_open_intake(const struct settings *settings, struct intake **ret_intake)
 {
@@ -13,18 +46,15 @@ int cli_open_intake(const struct settings *settings, struct intake **ret_intake)
         .sets = &settings->sets,
         .maps = &settings->maps,
         .passes = &settings->passes,
+        .strict = settings->strict,
+        .allow_replace = settings->allow_replace || settings->yes,
+        .rate_per_s = rate_per_s(settings),
         .now_s = (int64_t)time(NULL),
     };
     struct buf message;
 
-    if (settings->format != NULL) {
-        options.has_format = true;
-        options.format = strcmp(settings->format, "jsonl") == 0 ? INPUT_JSONL : INPUT_CSV;
-        if (strcmp(settings->format, "jsonl") != 0 && strcmp(settings->format, "csv") != 0) {
-            show_error("--format %s: must be csv or jsonl", settings->format);
-            return EXIT_USAGE;
-        }
-    }
+    if (choose_format(settings, &options) != 0)
+        return EXIT_USAGE;
     buf_init(&message, 64 * 1024);
     enum status status = intake_open(&options, &message, ret_intake);
     if (status != STATUS_OK)
@@ -35,37 +65,216 @@ int cli_open_intake(const struct settings *settings, struct intake **ret_intake)
     return status == STATUS_USAGE ? EXIT_USAGE : EXIT_INTERNAL;
 }
 
+static void on_problems(void *context, const struct problems *problems)
+{
+    struct inspection *inspection = context;
+
+    progress_hide(&inspection->progress);
+    show_problems(&inspection->show, problems);
+    if (inspection->has_problem_file)
+        (void)problem_file_add(&inspection->problem_file, problems); /* asked for at the end */
+}
+
+static enum status on_row(void *context, struct intake *intake, bool is_valid)
+{
+    struct inspection *inspection = context;
+    struct span bytes = {NULL, 0};
+    enum status status = STATUS_OK;
+
+    if (inspection->problem_file.file.failed)
+        return STATUS_IO;
+    if (!inspection->has_split)
+        return STATUS_OK;
+    if (!inspection->split_started) {
+        status = intake_raw_header(intake, &bytes);
+        if (status == STATUS_OK)
+            status = split_add_header(&inspection->split, bytes);
+        inspection->split_started = true;
+    }
+    if (status == STATUS_OK)
+        status = intake_raw_row(intake, &bytes);
+    return status == STATUS_OK ? split_add_row(&inspection->split, bytes, is_valid) : status;
+}
+
+static void on_tick(void *context, const struct intake *intake, uint64_t rows)
+{
+    struct inspection *inspection = context;
+    const struct source *source = intake_source(intake);
+
+    progress_tick(&inspection->progress, rows, source_taken(source), source_size(source));
+}
+
+static enum status open_files(struct inspection *inspection)
+{
+    const struct settings *settings = inspection->settings;
+    enum status status = STATUS_OK;
+
+    if (settings->problems != NULL) {
+        status = problem_file_open(&inspection->problem_file, settings->problems,
+                                   &inspection->message);
+        inspection->has_problem_file = status == STATUS_OK;
+    }
+    if (status == STATUS_OK && (settings->split_valid != NULL || settings->split_invalid != NULL)) {
+        status = split_open(&inspection->split, settings->split_valid, settings->split_invalid,
+                            &inspection->message);
+        inspection->has_split = true; /* one half may be open: it is closed with the other */
+    }
+    return status;
+}
+
+static enum status close_files(struct inspection *inspection)
+{
+    struct outfile *file = &inspection->problem_file.file;
+    enum status status = STATUS_OK;
+
+    if (inspection->has_problem_file) {
+        status = outfile_close(file);
+        if (status != STATUS_OK)
+            buf_add_string(&inspection->message, outfile_error(file));
+        outfile_deinit(file);
+    }
+    if (inspection->has_split) {
+        enum status split = split_close(&inspection->split, &inspection->message);
+        status = status == STATUS_OK ? split : status;
+    }
+    return status;
+}
+
+static void show_counts(const struct inspection *inspection, const struct check_counts *counts)
+{
+    bool quiet = inspection->settings->quiet;
+    double rate = rate_per_s(inspection->settings);
+    struct buf text;
+
+    if (quiet)
+        return;
+    buf_init(&text, 4096);
+    buf_add_format(&text, "%s: %llu rows, %llu valid, %llu invalid, %llu warnings",
+                   inspection->show.input, (unsigned long long)counts->rows,
+                   (unsigned long long)counts->valid, (unsigned long long)counts->invalid,
+                   (unsigned long long)counts->warnings);
+    const char *separator = "; ";
+    for (size_t i = 0; i < ACTION_COUNT; i++) {
+        if (counts->actions[i] == 0)
+            continue;
+        buf_add_format(&text, "%s%llu %s", separator, (unsigned long long)counts->actions[i],
+                       action_rules[i].name);
+        separator = ", ";
+    }
+    if (counts->devices > 0)
+        buf_add_format(&text, " for %llu device%s", (unsigned long long)counts->devices,
+                       counts->devices == 1 ? "" : "s");
+    show_note(quiet, "%s", buf_string(&text));
+    if (rate > 0 && counts->valid > 0) {
+        buf_clear(&text);
+        show_add_duration((double)counts->valid / rate, &text);
+        show_note(quiet, "sending the valid rows takes %s at %lld/%s", buf_string(&text),
+                  (long long)inspection->settings->rate.count,
+                  inspection->settings->rate.per_ms == 1000    ? "s"
+                  : inspection->settings->rate.per_ms == 60000 ? "m"
+                                                               : "h");
+    }
+    buf_deinit(&text);
+}
+
+/* What a check comes to: 0 or an exit status, after the reason was said. */
+static int conclude(struct inspection *inspection, enum status status, int error,
+                    const struct check_counts *counts)
+{
+    const char *name = inspection->show.input;
+
+    if (close_files(inspection) != STATUS_OK || inspection->message.len > 0) {
+        show_error("%s", buf_string(&inspection->message));
+        return EXIT_INTERNAL;
+    }
+    if (status != STATUS_OK && status != STATUS_BAD_INPUT) {
+        show_error("%s: %s", name, status == STATUS_IO ? strerror(error) : status_text(status));
+        return EXIT_INTERNAL;
+    }
+    show_problem_counts(&inspection->show);
+    if (!counts->file_is_bad || counts->rows > 0)
+        show_counts(inspection, counts);
+    return counts->file_is_bad || counts->invalid > 0 ? EXIT_INPUT_INVALID : 0;
+}
+
 int cli_check_input(struct intake *intake, const struct settings *settings,
                     struct check_counts *ret_counts)
 {
     const char *name = source_name(intake_source(intake));
-    struct problem_show show = {.input = name, .quiet = settings->quiet};
+    struct inspection inspection = {.settings = settings,
+                                    .show = {.input = name, .quiet = settings->quiet}};
+    const struct check_hooks hooks = {
+        .problems = on_problems, .row = on_row, .tick = on_tick, .context = &inspection};
     struct check_counts counts = {.rows = 0};
-    enum status status = job_check(intake, show_problems, &show, &counts);
+    enum progress_mode mode = PROGRESS_AUTO;
+    struct buf doing;
 
-    if (status != STATUS_OK && status != STATUS_BAD_INPUT) {
-        show_error("%s: %s", name, status == STATUS_IO ? strerror(errno) : status_text(status));
-        return EXIT_INTERNAL;
+    if (!progress_mode_of(settings->progress, &mode)) {
+        show_error("--progress %s: must be auto, always or never", settings->progress);
+        return EXIT_USAGE;
     }
-    show_problem_counts(&show);
-    if (!counts.file_is_bad)
-        show_note(settings->quiet, "%s: %llu rows, %llu valid, %llu invalid, %llu warnings", name,
-                  (unsigned long long)counts.rows, (unsigned long long)counts.valid,
-                  (unsigned long long)counts.invalid, (unsigned long long)counts.warnings);
+    buf_init(&inspection.message, 64 * 1024);
+    if (open_files(&inspection) != STATUS_OK) {
+        show_error("%s", buf_string(&inspection.message));
+        (void)close_files(&inspection);
+        buf_deinit(&inspection.message);
+        return EXIT_USAGE;
+    }
+    buf_init(&doing, 64 * 1024);
+    buf_add_format(&doing, "checking %s", name);
+    progress_init(&inspection.progress, settings->quiet ? PROGRESS_NEVER : mode,
+                  buf_string(&doing));
+    enum status status = job_check(intake, &hooks, &counts);
+    int error = errno;
+    progress_hide(&inspection.progress);
+    int result = conclude(&inspection, status, error, &counts);
+    buf_deinit(&doing);
+    buf_deinit(&inspection.message);
     *ret_counts = counts;
-    return counts.file_is_bad || counts.invalid > 0 ? EXIT_INPUT_INVALID : 0;
+    return result;
 }
 
-static int print_json(const char *name, const struct check_counts *counts, int exit_status)
+static void add_codes_json(const struct check_counts *counts, struct buf *out)
 {
+    const char *separator = "";
+
+    buf_add_string(out, ",\"problems\":{");
+    for (size_t i = 0; i < PROBLEM_CODE_COUNT; i++) {
+        if (counts->codes[i] == 0)
+            continue;
+        buf_add_format(out, "%s\"%s\":%llu", separator, problem_code_name((enum problem_code)i),
+                       (unsigned long long)counts->codes[i]);
+        separator = ",";
+    }
+    buf_add_char(out, '}');
+}
+
+static void add_counts_json(const struct check_counts *counts, struct buf *out)
+{
+    buf_add_format(out, ",\"rows\":%llu,\"valid\":%llu,\"invalid\":%llu,\"warnings\":%llu",
+                   (unsigned long long)counts->rows, (unsigned long long)counts->valid,
+                   (unsigned long long)counts->invalid, (unsigned long long)counts->warnings);
+    buf_add_format(out, ",\"devices\":%llu,\"replaced_instances\":%llu,\"actions\":{",
+                   (unsigned long long)counts->devices, (unsigned long long)counts->replaced);
+    for (size_t i = 0; i < ACTION_COUNT; i++)
+        buf_add_format(out, "%s\"%s\":%llu", i > 0 ? "," : "", action_rules[i].name,
+                       (unsigned long long)counts->actions[i]);
+    buf_add_char(out, '}');
+    add_codes_json(counts, out);
+}
+
+static int print_json(const struct settings *settings, const char *name,
+                      const struct check_counts *counts, int exit_status)
+{
+    double rate = rate_per_s(settings);
     struct buf out;
 
     buf_init(&out, 64 * 1024);
     buf_add_string(&out, "{\"command\":\"check\",\"input\":");
     buf_add_json_string(&out, span_string(name));
-    buf_add_format(&out, ",\"rows\":%llu,\"valid\":%llu,\"invalid\":%llu,\"warnings\":%llu",
-                   (unsigned long long)counts->rows, (unsigned long long)counts->valid,
-                   (unsigned long long)counts->invalid, (unsigned long long)counts->warnings);
+    add_counts_json(counts, &out);
+    if (rate > 0)
+        buf_add_format(&out, ",\"estimated_s\":%.0f", (double)counts->valid / rate);
     buf_add_format(&out, ",\"usable\":%s,\"exit_status\":%d}",
                    counts->file_is_bad ? "false" : "true", exit_status);
     bool written = puts(buf_string(&out)) >= 0 && fflush(stdout) == 0;
@@ -73,16 +282,39 @@ static int print_json(const char *name, const struct check_counts *counts, int e
     return written ? exit_status : EXIT_INTERNAL;
 }
 
+/* What can be known to go wrong with the files before a large input is read. */
+static int check_files(const struct settings *settings)
+{
+    struct buf message;
+    enum status status = STATUS_OK;
+
+    if (settings->json && settings->problems != NULL && strcmp(settings->problems, "-") == 0) {
+        show_error("--json and --problems - both go to standard output: name a file for one");
+        return EXIT_USAGE;
+    }
+    buf_init(&message, 64 * 1024);
+    if (settings->problems != NULL)
+        status = problem_file_probe(settings->problems, &message);
+    if (status == STATUS_OK)
+        status = split_probe(settings->split_valid, settings->split_invalid, &message);
+    if (status != STATUS_OK)
+        show_error("%s", buf_string(&message));
+    buf_deinit(&message);
+    return status == STATUS_OK ? 0 : EXIT_USAGE;
+}
+
 int cli_check(const struct settings *settings)
 {
     struct intake *intake = NULL;
     struct check_counts counts = {.rows = 0};
-    int result = cli_open_intake(settings, &intake);
+    int result = check_files(settings);
 
+    if (result == 0)
+        result = cli_open_intake(settings, &intake);
     if (result == 0) {
         result = cli_check_input(intake, settings, &counts);
-        if (settings->json && result != EXIT_INTERNAL)
-            result = print_json(source_name(intake_source(intake)), &counts, result);
+        if (settings->json && (result == 0 || result == EXIT_INPUT_INVALID))
+            result = print_json(settings, source_name(intake_source(intake)), &counts, result);
     }
     intake_close(intake);
     return result;

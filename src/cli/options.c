@@ -19,6 +19,7 @@ enum option_kind {
     OPTION_COUNT,         /* min … max */
     OPTION_BYTES,         /* min … max; 64K, 1M */
     OPTION_DURATION,
+    OPTION_RATE, /* 20/s, 600/m, 5000/h */
 };
 
 struct option {
@@ -68,6 +69,22 @@ static const struct option options[] = {
      "time for a whole attempt"},
     {"skip-invalid", 0, OPTION_FLAG, RUN, NULL, NULL, FIELD(skip_invalid), 0, 0,
      "send the valid rows although others are not; those are recorded as invalid"},
+    {"strict", 0, OPTION_FLAG, RUN | CHECK, NULL, NULL, FIELD(strict), 0, 0,
+     "warnings are errors"},
+    {"allow-replace", 0, OPTION_FLAG, RUN | CHECK, NULL, NULL, FIELD(allow_replace), 0, 0,
+     "writes with mode 1 are meant: they delete every resource that they do not name"},
+    {"yes", 'y', OPTION_FLAG, RUN, NULL, NULL, FIELD(yes), 0, 0,
+     "answer every question with yes, as --allow-replace does for one"},
+    {"rate", 0, OPTION_RATE, CHECK, "N/s|m|h", NULL, FIELD(rate), 1, 1000000,
+     "how fast the rows will be sent: says how long that takes, and which rows would be too late"},
+    {"problems", 0, OPTION_TEXT, RUN | CHECK, "FILE", NULL, FIELD(problems), 0, 0,
+     "list every problem in FILE; CSV, or JSONL by its extension; - for standard output"},
+    {"split-valid", 0, OPTION_TEXT, CHECK, "FILE", NULL, FIELD(split_valid), 0, 0,
+     "write the valid rows to FILE, as they stand in the input"},
+    {"split-invalid", 0, OPTION_TEXT, CHECK, "FILE", NULL, FIELD(split_invalid), 0, 0,
+     "the same for the others, to be mended"},
+    {"progress", 0, OPTION_TEXT, RUN | CHECK, "WHEN", "auto", FIELD(progress), 0, 0,
+     "auto: a live line on a terminal, else a plain one every ten seconds; always; never"},
     {"dry-run", 'n', OPTION_FLAG, RUN, NULL, NULL, FIELD(dry_run), 0, 0,
      "check only, as nbatch check"},
     {"json", 0, OPTION_FLAG, RUN | CHECK, NULL, NULL, FIELD(json), 0, 0,
@@ -183,6 +200,27 @@ static enum status parse_bytes(struct span text, int64_t *ret_bytes)
     return STATUS_OK;
 }
 
+/* N/s, N/m or N/h. */
+static enum status parse_rate(struct span text, int64_t max, struct rate *ret_rate)
+{
+    static const struct {
+        const char *unit;
+        int64_t ms;
+    } units[] = {{"/s", 1000}, {"/m", 60 * 1000}, {"/h", 60 * 60 * 1000}};
+    int64_t count = 0;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(units) && text.len > 2; i++) {
+        if (!span_is(span_skip(text, text.len - 2), units[i].unit))
+            continue;
+        enum status status = span_to_int64(span_of(text.ptr, text.len - 2), &count);
+        if (status != STATUS_OK || count < 1 || count > max)
+            return STATUS_RANGE;
+        *ret_rate = (struct rate){count, units[i].ms};
+        return STATUS_OK;
+    }
+    return STATUS_SYNTAX;
+}
+
 static enum status set_number(const struct option *option, const char *origin, const char *value,
                               struct settings *settings, struct buf *message)
 {
@@ -236,6 +274,12 @@ static enum status set_option(const struct option *option, const char *origin, c
         return STATUS_OK;
     case OPTION_OPTIONAL_TEXT:
         *(const char **)field = value != NULL ? value : "";
+        return STATUS_OK;
+    case OPTION_RATE:
+        if (parse_rate(span_string(value), option->max, field) != STATUS_OK)
+            return refuse_value(option, origin, value,
+                                "must be a number and its unit, such as 20/s, 600/m or 5000/h",
+                                message);
         return STATUS_OK;
     case OPTION_LIST:
         return add_to_list(option, origin, value, field, message);

@@ -12,6 +12,12 @@ enum subcommand { COMMAND_RUN, COMMAND_CHECK, COMMAND_SIMULATE, SUBCOMMAND_COUNT
 
 #define FOR_COMMAND(subcommand) (1u << (subcommand))
 
+/* So many in so much time. */
+struct rate {
+    int64_t count;
+    int64_t per_ms;
+};
+
 /* The settings of one call, after defaults, environment and flags. Texts belong to argv, the
  * environment or the table. */
 struct settings {
@@ -21,12 +27,20 @@ struct settings {
     const char *endpoint;
     const char *simulate; /* the SPEC, "" for none given; NULL: no simulator */
     const char *api_key_file;
+    const char *problems;      /* where to list the problems; NULL: nowhere */
+    const char *split_valid;   /* where to write the valid rows */
+    const char *split_invalid; /* and the invalid ones */
+    const char *progress;
+    struct rate rate; /* count 0: as fast as it goes */
     struct word_list sets, maps, passes;
     int64_t concurrency;
     int64_t connect_timeout_ms;
     int64_t request_timeout_ms;
     int64_t max_row_bytes;
     bool skip_invalid;
+    bool strict;
+    bool yes;
+    bool allow_replace;
     bool dry_run;
     bool insecure_http;
     bool json;

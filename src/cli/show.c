@@ -34,9 +34,12 @@ static void show_problem(const char *input, const struct problems *problems,
 {
     struct span field = problem_field(problems, problem);
     struct span message = problem_message(problems, problem);
+    char line[32] = "";
 
-    (void)fprintf(stderr, "%s:%llu: %s%.*s%s%.*s [%s]\n", input, (unsigned long long)problem->line,
-                  problem_code_is_warning(problem->code) ? "warning: " : "", SPAN_ARG(field),
+    if (problem->line > 0)
+        (void)snprintf(line, sizeof(line), ":%llu", (unsigned long long)problem->line);
+    (void)fprintf(stderr, "%s%s: %s%.*s%s%.*s [%s]\n", input, line,
+                  problem_is_warning(problems, problem) ? "warning: " : "", SPAN_ARG(field),
                   field.len > 0 ? ": " : "", SPAN_ARG(message), problem_code_name(problem->code));
 }
 
@@ -46,25 +49,54 @@ void show_problems(void *context, const struct problems *problems)
 
     for (size_t i = 0; i < problems->count; i++) {
         const struct problem *problem = &problems->items[i];
-        show->counts[problem->code]++;
-        if (show->quiet && problem_code_is_warning(problem->code))
+        if (show->quiet && problem_is_warning(problems, problem))
             continue;
-        if (show->shown++ < SHOW_PROBLEMS_MAX)
-            show_problem(show->input, problems, problem);
+        /* A code that is everywhere must not hide the others. */
+        bool is_early = show->counts[problem->code]++ < SHOW_PROBLEMS_PER_CODE &&
+                        show->shown < SHOW_PROBLEMS_MAX;
+        show->total++;
+        if (!is_early && problems->row > 0) /* what concerns the file is always shown */
+            continue;
+        show->shown++;
+        show_problem(show->input, problems, problem);
     }
 }
 
 void show_problem_counts(const struct problem_show *show)
 {
-    if (show->shown == 0)
+    if (show->total == 0)
         return;
-    if (show->shown > SHOW_PROBLEMS_MAX)
-        (void)fprintf(stderr, "… and %llu more\n",
-                      (unsigned long long)(show->shown - SHOW_PROBLEMS_MAX));
+    if (show->total > show->shown)
+        (void)fprintf(stderr, "… and %llu more:\n",
+                      (unsigned long long)(show->total - show->shown));
     for (size_t i = 0; i < PROBLEM_CODE_COUNT; i++) {
         enum problem_code code = (enum problem_code)i;
-        if (show->counts[i] > 0 && !(show->quiet && problem_code_is_warning(code)))
-            (void)fprintf(stderr, "  %-16s %8llu  %s\n", problem_code_name(code),
-                          (unsigned long long)show->counts[i], problem_code_remedy(code));
+        if (show->counts[i] > 0)
+            (void)fprintf(stderr, "  %8llu  %-16s  %s\n", (unsigned long long)show->counts[i],
+                          problem_code_name(code), problem_code_remedy(code));
+    }
+}
+
+void show_add_duration(double seconds, struct buf *out)
+{
+    static const struct {
+        int64_t seconds;
+        const char *unit;
+    } units[] = {{86400, "d"}, {3600, "h"}, {60, "m"}, {1, "s"}};
+    int64_t rest = (int64_t)(seconds + 0.5);
+
+    if (seconds < 1) {
+        buf_add_string(out, "less than a second");
+        return;
+    }
+    size_t first = 0;
+    while (rest < units[first].seconds)
+        first++;
+    for (size_t i = first; i < first + 2 && i < ARRAY_LENGTH(units); i++) {
+        if (i > first && rest / units[i].seconds == 0)
+            break;
+        buf_add_format(out, "%s%lld%s", i > first ? " " : "", (long long)(rest / units[i].seconds),
+                       units[i].unit);
+        rest %= units[i].seconds;
     }
 }

@@ -10,13 +10,13 @@ void show_error(const char *format, ...) PRINTF_LIKE(1, 2);
 /* A line on standard error, unless quiet. */
 void show_note(bool quiet, const char *format, ...) PRINTF_LIKE(2, 3);
 
-enum { SHOW_PROBLEMS_MAX = 20 };
+enum { SHOW_PROBLEMS_MAX = 20, SHOW_PROBLEMS_PER_CODE = 5 };
 
 /* Shows the first problems of an input, counts all. */
 struct problem_show {
     const char *input;
     bool quiet; /* errors only */
-    uint64_t shown;
+    uint64_t total, shown;
     uint64_t counts[PROBLEM_CODE_COUNT];
 };
 
@@ -25,5 +25,8 @@ void show_problems(void *context, const struct problems *problems);
 
 /* How many there were of each code, with the remedy; nothing when there were none. */
 void show_problem_counts(const struct problem_show *show);
+
+/* Appends a time that people can grasp: "2h 47m", "12s". */
+void show_add_duration(double seconds, struct buf *out);
 
 #endif

@@ -1,45 +1,93 @@
 #include "job/check.h"
 
-static void count_row(struct check_counts *counts, const struct command *command,
-                      const struct problems *problems)
-{
-    counts->rows++;
-    counts->warnings += problems->warning_count;
-    if (problems->error_count > 0) {
-        counts->invalid++;
-    } else {
-        counts->valid++;
-        counts->actions[command->action]++;
-    }
-}
-
-enum status job_check(struct intake *intake, problems_fn *report, void *context,
-                      struct check_counts *ret_counts)
-{
-    struct check_counts counts = {.rows = 0};
+struct check {
+    struct intake *intake;
+    const struct check_hooks *hooks;
+    struct check_counts counts;
     struct command command;
     struct problems problems;
+};
 
-    command_init(&command);
-    problems_init(&problems);
-    enum status status = intake_start(intake, &problems);
+static void tell_problems(struct check *check)
+{
+    const struct problems *problems = &check->problems;
+
+    for (size_t i = 0; i < problems->count; i++)
+        check->counts.codes[problems->items[i].code]++;
+    if (problems->count > 0 && check->hooks->problems != NULL)
+        check->hooks->problems(check->hooks->context, problems);
+}
+
+static enum status take_row(struct check *check)
+{
+    struct check_counts *counts = &check->counts;
+    const struct check_hooks *hooks = check->hooks;
+    bool is_valid = check->problems.error_count == 0;
+
+    counts->rows++;
+    counts->warnings += check->problems.warning_count;
+    if (is_valid) {
+        counts->valid++;
+        counts->actions[check->command.action]++;
+    } else {
+        counts->invalid++;
+    }
+    tell_problems(check);
+    if (hooks->tick != NULL && counts->rows % CHECK_TICK_ROWS == 0)
+        hooks->tick(hooks->context, check->intake, counts->rows);
+    return hooks->row != NULL ? hooks->row(hooks->context, check->intake, is_valid) : STATUS_OK;
+}
+
+static enum status read_rows(struct check *check)
+{
+    enum status status = intake_start(check->intake, &check->problems);
+
     while (status == STATUS_OK) {
-        status = intake_next(intake, &command, &problems);
-        if (status != STATUS_OK)
-            break;
-        count_row(&counts, &command, &problems);
-        if (problems.count > 0)
-            report(context, &problems);
+        status = intake_next(check->intake, &check->command, &check->problems);
+        if (status == STATUS_OK)
+            status = take_row(check);
     }
-    if (status == STATUS_END)
+    return status;
+}
+
+/* What concerns the file as a whole, once it is read. */
+static void judge_file(struct check *check)
+{
+    struct check_counts *counts = &check->counts;
+    struct problems *problems = &check->problems;
+
+    counts->devices = intake_device_count(check->intake);
+    counts->replaced = intake_replaced_count(check->intake);
+    problems_clear(problems, 0, 0);
+    intake_judge_file(check->intake, problems);
+    counts->warnings += problems->warning_count;
+    counts->file_is_bad = problems->error_count > 0;
+    tell_problems(check);
+}
+
+enum status job_check(struct intake *intake, const struct check_hooks *hooks,
+                      struct check_counts *ret_counts)
+{
+    struct check *check = calloc(1, sizeof(*check));
+
+    if (check == NULL)
+        return STATUS_NO_MEMORY;
+    check->intake = intake;
+    check->hooks = hooks;
+    command_init(&check->command);
+    problems_init(&check->problems);
+    enum status status = read_rows(check);
+    if (status == STATUS_END) {
+        judge_file(check);
         status = STATUS_OK;
-    if (status == STATUS_BAD_INPUT) {
-        counts.file_is_bad = true;
-        report(context, &problems);
+    } else if (status == STATUS_BAD_INPUT) {
+        check->counts.file_is_bad = true;
+        tell_problems(check);
     }
-    command_deinit(&command);
-    problems_deinit(&problems);
     if (status == STATUS_OK || status == STATUS_BAD_INPUT)
-        *ret_counts = counts;
+        *ret_counts = check->counts;
+    command_deinit(&check->command);
+    problems_deinit(&check->problems);
+    free(check);
     return status;
 }

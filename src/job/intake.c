@@ -217,6 +217,15 @@ static void check_turn(const struct intake *intake, const struct command *comman
                 "will have passed when the row is sent, about %s (UTC+8) at this rate", turn);
 }
 
+static enum problem_code first_error(const struct problems *problems)
+{
+    size_t i = 0;
+
+    while (i + 1 < problems->count && problem_is_warning(problems, &problems->items[i]))
+        i++;
+    return problems->items[i].code;
+}
+
 static enum status remember_crossed(struct intake *intake, const struct problems *problems)
 {
     if (intake->crossed_count == intake->crossed_capacity) {
@@ -228,7 +237,7 @@ static enum status remember_crossed(struct intake *intake, const struct problems
         intake->crossed_capacity = capacity;
     }
     intake->crossed[intake->crossed_count++] =
-        (struct crossed_row){problems->row, problems->items[problems->count - 1].code};
+        (struct crossed_row){problems->row, first_error(problems)};
     return STATUS_OK;
 }
 
@@ -343,4 +352,15 @@ uint64_t intake_device_count(const struct intake *intake)
 uint64_t intake_replaced_count(const struct intake *intake)
 {
     return intake->fleet != NULL ? intake->fleet->replaced_count : intake->replaced_count;
+}
+
+void intake_judge_file(const struct intake *intake, struct problems *problems)
+{
+    uint64_t replaced = intake_replaced_count(intake);
+
+    problems->strict = intake->options.strict;
+    if (replaced > 0 && !intake->options.allow_replace)
+        problem_add(problems, PROBLEM_REPLACES, SPAN_LITERAL("mode"), SPAN_LITERAL("1"),
+                    "%llu instance%s will lose every resource that the rows do not name",
+                    (unsigned long long)replaced, replaced == 1 ? "" : "s");
 }

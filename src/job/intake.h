@@ -24,6 +24,7 @@ struct intake_options {
     const struct word_list *sets, *maps, *passes; /* NAME=VALUE, NAME=COLUMN, NAME[,NAME…] */
     bool strict;                                  /* warnings are errors */
     bool refuse_replace;                          /* a write with mode 1 is an error */
+    bool allow_replace;                           /* … is what the operator wants: no warning */
     double rate_per_s; /* how fast rows will be sent; 0 when that is not known */
     int64_t now_s;     /* the run's start: what relative times and the past refer to */
 };
@@ -57,11 +58,22 @@ enum status intake_next(struct intake *intake, struct command *command,
 uint64_t intake_device_count(const struct intake *intake);
 uint64_t intake_replaced_count(const struct intake *intake);
 
+/* Once all rows are read: adds what is to be said about the file as a whole. */
+void intake_judge_file(const struct intake *intake, struct problems *problems);
+
 /* Goes back to the first byte. STATUS_CHANGED, with a text in `message`, when the file is not what
  * it was. */
 enum status intake_rewind(struct intake *intake, struct buf *message) MUST_USE;
 
 const struct source *intake_source(const struct intake *intake);
+
+/*
+ * The bytes of the header, and of the row that was read last, as they stand in the input (behind
+ * decompression), with their line ends; for an intake with keep_raw. Valid until the next row.
+ * STATUS_NO_MEMORY.
+ */
+enum status intake_raw_header(struct intake *intake, struct span *ret_bytes) MUST_USE;
+enum status intake_raw_row(struct intake *intake, struct span *ret_bytes) MUST_USE;
 
 /* The names of the columns that go into the results; the commands carry their cells. */
 const struct span *intake_passed(const struct intake *intake, size_t *ret_count);

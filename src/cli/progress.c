@@ -1,0 +1,67 @@
+#include "cli/progress.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { LIVE_INTERVAL_MS = 200, PLAIN_INTERVAL_MS = 10000 };
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+bool progress_mode_of(const char *name, enum progress_mode *ret_mode)
+{
+    static const char *const names[] = {"auto", "always", "never"};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        if (strcmp(name, names[i]) == 0) {
+            *ret_mode = (enum progress_mode)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+void progress_init(struct progress *progress, enum progress_mode mode, const char *doing)
+{
+    const char *term = getenv("TERM");
+    bool terminal = isatty(STDERR_FILENO) == 1 && term != NULL && strcmp(term, "dumb") != 0;
+    bool live = mode == PROGRESS_ALWAYS || terminal;
+
+    *progress = (struct progress){.doing = doing, .off = mode == PROGRESS_NEVER, .live = live};
+    progress->interval_ms = live ? LIVE_INTERVAL_MS : PLAIN_INTERVAL_MS;
+    progress->start_ms = progress->last_ms = now_ms();
+}
+
+void progress_tick(struct progress *progress, uint64_t rows, uint64_t bytes, uint64_t bytes_total)
+{
+    int64_t now = progress->off ? 0 : now_ms();
+    char done[16] = "";
+
+    if (progress->off || now - progress->last_ms < progress->interval_ms)
+        return;
+    progress->last_ms = now;
+    if (bytes_total > 0 && bytes <= bytes_total)
+        (void)snprintf(done, sizeof(done), " (%d %%)",
+                       (int)((double)bytes * 100 / (double)bytes_total));
+    double rate = (double)rows * 1000.0 / (double)(now - progress->start_ms);
+    (void)fprintf(stderr, "%s%s: %llu rows%s, %.0f rows/s%s", progress->live ? "\r" : "",
+                  progress->doing, (unsigned long long)rows, done, rate,
+                  progress->live ? "\033[K" : "\n");
+    (void)fflush(stderr);
+    progress->shown = progress->live;
+}
+
+void progress_hide(struct progress *progress)
+{
+    if (!progress->shown)
+        return;
+    (void)fputs("\r\033[K", stderr);
+    (void)fflush(stderr);
+    progress->shown = false;
+}
