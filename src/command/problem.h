@@ -24,8 +24,9 @@
     X(ROW_SIZE, "E-ROW-SIZE", "look for a quote that is never closed, or raise --max-row-bytes") \
     X(QUOTE, "E-QUOTE",                                                                          \
       "write a quote inside a quoted cell as two quotes, and quote the whole cell")              \
+    X(DELIMITER, "E-DELIMITER", "name the character between the cells with --delimiter")         \
     X(CELLS, "E-CELLS",                                                                          \
-      "give the row as many cells as the header has; quote a cell that holds commas")            \
+      "give the row as many cells as the header has; quote a cell with the delimiter")           \
     X(JSON, "E-JSON", "write valid JSON (RFC 8259), one object per line for JSONL")              \
     X(DUPLICATE, "E-DUPLICATE", "name each column and member once")                              \
     X(COLUMN, "E-COLUMN", "rename or remove the column; the known ones are in the README")       \
