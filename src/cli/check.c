@@ -9,6 +9,7 @@ int cli_open_intake(const struct settings *settings, struct intake **ret_intake)
 {
     struct intake_options options = {
         .path = settings->input,
+        .encoding = settings->encoding,
         .max_row_bytes = (size_t)settings->max_row_bytes,
         .now_s = (int64_t)time(NULL),
     };
@@ -21,6 +22,13 @@ int cli_open_intake(const struct settings *settings, struct intake **ret_intake)
             show_error("--format %s: must be csv or jsonl", settings->format);
             return EXIT_USAGE;
         }
+    }
+    if (settings->delimiter != NULL &&
+        !reader_delimiter_of(settings->delimiter, &options.delimiter)) {
+        show_error("--delimiter %s: must be one ASCII character that is no letter, digit, space or "
+                   "double quote, or comma, semicolon, tab, pipe",
+                   settings->delimiter);
+        return EXIT_USAGE;
     }
     buf_init(&message, 64 * 1024);
     enum status status = intake_open(&options, &message, ret_intake);

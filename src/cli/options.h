@@ -17,6 +17,8 @@ struct settings {
     const char *input;
     const char *output;
     const char *format;
+    const char *encoding;
+    const char *delimiter;
     const char *endpoint;
     const char *simulate; /* the SPEC, "" for none given; NULL: no simulator */
     const char *api_key_file;

@@ -24,9 +24,20 @@ static enum status find_format(const struct intake_options *options, struct buf 
                        "standard input: say what it is with --format csv or --format jsonl");
     } else {
         buf_add_printable(message, span_string(options->path));
-        buf_add_string(message, ": its name ends neither in .csv nor in .jsonl or .ndjson; "
+        buf_add_string(message, ": its name ends neither in .csv nor in .jsonl or .ndjson "
+                                "(also with .gz or .zst behind it); "
                                 "say what it is with --format csv or --format jsonl");
     }
+    return STATUS_USAGE;
+}
+
+static enum status check_delimiter(const struct intake_options *options, enum input_format format,
+                                   struct buf *message)
+{
+    if (options->delimiter == '\0' || format == INPUT_CSV)
+        return STATUS_OK;
+    buf_add_printable(message, span_string(options->path));
+    buf_add_string(message, ": it is JSONL, which has no delimiter: leave --delimiter out");
     return STATUS_USAGE;
 }
 
@@ -34,7 +45,8 @@ enum status intake_open(const struct intake_options *options, struct buf *messag
                         struct intake **ret_intake)
 {
     struct intake *intake = calloc(1, sizeof(*intake));
-    struct reader_options reader_options = {.max_row_bytes = options->max_row_bytes};
+    struct reader_options reader_options = {.max_row_bytes = options->max_row_bytes,
+                                            .delimiter = options->delimiter};
 
     if (intake == NULL)
         return STATUS_NO_MEMORY;
@@ -44,6 +56,10 @@ enum status intake_open(const struct intake_options *options, struct buf *messag
     enum status status = source_open(options->path, message, &intake->source);
     if (status == STATUS_OK)
         status = find_format(options, message, &reader_options.format);
+    if (status == STATUS_OK)
+        status = check_delimiter(options, reader_options.format, message);
+    if (status == STATUS_OK && options->encoding != NULL)
+        status = source_set_encoding(intake->source, options->encoding, message);
     if (status == STATUS_OK)
         status = reader_open(intake->source, &reader_options, &intake->reader);
     if (status != STATUS_OK) {

@@ -17,14 +17,16 @@ struct intake_options {
     const char *path; /* "-" for standard input */
     bool has_format;  /* else by the path's extension */
     enum input_format format;
+    const char *encoding; /* NULL: by the byte order mark, else UTF-8 */
+    char delimiter;       /* of CSV; 0: a comma. STATUS_USAGE where the input is JSONL */
     size_t max_row_bytes;
     int64_t now_s; /* the run's start: what relative times and the past refer to */
 };
 
 struct intake;
 
-/* STATUS_USAGE with a text in `message` when the input cannot be opened, or its format is not
- * known. */
+/* STATUS_USAGE with a text in `message` when the input cannot be opened, or its format or encoding
+ * is not known. */
 enum status intake_open(const struct intake_options *options, struct buf *message,
                         struct intake **ret_intake) MUST_USE;
 
