@@ -17,6 +17,7 @@ struct inspection {
     struct split split;
     bool has_problem_file, has_split;
     bool split_started;
+    bool write_failed;  /* of the list of problems */
     struct buf message; /* what could not be written */
 };
 
@@ -38,16 +39,19 @@ static int choose_format(const struct settings *settings, struct intake_options 
     return EXIT_USAGE;
 }
 
-int cli_open_intake(const struct settings *settings, struct intake **ret_intake)
+int cli_open_intake(const struct settings *settings, bool for_sending, struct intake **ret_intake)
 {
     struct intake_options options = {
         .path = settings->input,
+        .encoding = settings->encoding,
         .max_row_bytes = (size_t)settings->max_row_bytes,
         .sets = &settings->sets,
         .maps = &settings->maps,
         .passes = &settings->passes,
+        .keep_raw = settings->split_valid != NULL || settings->split_invalid != NULL,
         .strict = settings->strict,
-        .allow_replace = settings->allow_replace || settings->yes,
+        .allow_replace = settings_allow_replace(settings),
+        .for_sending = for_sending,
         .rate_per_s = rate_per_s(settings),
         .now_s = (int64_t)time(NULL),
     };
@@ -55,6 +59,13 @@ int cli_open_intake(const struct settings *settings, struct intake **ret_intake)
 
     if (choose_format(settings, &options) != 0)
         return EXIT_USAGE;
+    if (settings->delimiter != NULL &&
+        !reader_delimiter_of(settings->delimiter, &options.delimiter)) {
+        show_error("--delimiter %s: must be one ASCII character that is no letter, digit, space or "
+                   "double quote, or comma, semicolon, tab, pipe",
+                   settings->delimiter);
+        return EXIT_USAGE;
+    }
     buf_init(&message, 64 * 1024);
     enum status status = intake_open(&options, &message, ret_intake);
     if (status != STATUS_OK)
@@ -71,8 +82,9 @@ static void on_problems(void *context, const struct problems *problems)
 
     progress_hide(&inspection->progress);
     show_problems(&inspection->show, problems);
-    if (inspection->has_problem_file)
-        (void)problem_file_add(&inspection->problem_file, problems); /* asked for at the end */
+    if (inspection->has_problem_file &&
+        problem_file_add(&inspection->problem_file, problems) != STATUS_OK)
+        inspection->write_failed = true;
 }
 
 static enum status on_row(void *context, struct intake *intake, bool is_valid)
@@ -81,7 +93,7 @@ static enum status on_row(void *context, struct intake *intake, bool is_valid)
     struct span bytes = {NULL, 0};
     enum status status = STATUS_OK;
 
-    if (inspection->problem_file.file.failed)
+    if (inspection->write_failed)
         return STATUS_IO;
     if (!inspection->has_split)
         return STATUS_OK;
@@ -110,8 +122,8 @@ static enum status open_files(struct inspection *inspection)
     enum status status = STATUS_OK;
 
     if (settings->problems != NULL) {
-        status = problem_file_open(&inspection->problem_file, settings->problems,
-                                   &inspection->message);
+        status =
+            problem_file_open(&inspection->problem_file, settings->problems, &inspection->message);
         inspection->has_problem_file = status == STATUS_OK;
     }
     if (status == STATUS_OK && (settings->split_valid != NULL || settings->split_invalid != NULL)) {
@@ -203,8 +215,10 @@ int cli_check_input(struct intake *intake, const struct settings *settings,
     const char *name = source_name(intake_source(intake));
     struct inspection inspection = {.settings = settings,
                                     .show = {.input = name, .quiet = settings->quiet}};
-    const struct check_hooks hooks = {
-        .problems = on_problems, .row = on_row, .tick = on_tick, .context = &inspection};
+    const struct check_hooks hooks = {.problems = on_problems,
+                                      .row = on_row,
+                                      .tick = on_tick,
+                                      .context = &inspection};
     struct check_counts counts = {.rows = 0};
     enum progress_mode mode = PROGRESS_AUTO;
     struct buf doing;
@@ -282,21 +296,36 @@ static int print_json(const struct settings *settings, const char *name,
     return written ? exit_status : EXIT_INTERNAL;
 }
 
-/* What can be known to go wrong with the files before a large input is read. */
-static int check_files(const struct settings *settings)
+int cli_check_problem_path(const struct settings *settings)
 {
     struct buf message;
-    enum status status = STATUS_OK;
 
-    if (settings->json && settings->problems != NULL && strcmp(settings->problems, "-") == 0) {
+    if (settings->problems == NULL)
+        return 0;
+    bool is_stdout = strcmp(settings->problems, "-") == 0;
+    if (is_stdout && settings->json) {
         show_error("--json and --problems - both go to standard output: name a file for one");
         return EXIT_USAGE;
     }
+    if (is_stdout && settings->output != NULL && strcmp(settings->output, "-") == 0) {
+        show_error("--output - and --problems - both go to standard output: name a file for one");
+        return EXIT_USAGE;
+    }
     buf_init(&message, 64 * 1024);
-    if (settings->problems != NULL)
-        status = problem_file_probe(settings->problems, &message);
-    if (status == STATUS_OK)
-        status = split_probe(settings->split_valid, settings->split_invalid, &message);
+    enum status status = problem_file_probe(settings->problems, &message);
+    if (status != STATUS_OK)
+        show_error("%s", buf_string(&message));
+    buf_deinit(&message);
+    return status == STATUS_OK ? 0 : EXIT_USAGE;
+}
+
+/* What can be known to go wrong with the files before a large input is read. */
+static int check_split_paths(const struct settings *settings)
+{
+    struct buf message;
+
+    buf_init(&message, 64 * 1024);
+    enum status status = split_probe(settings->split_valid, settings->split_invalid, &message);
     if (status != STATUS_OK)
         show_error("%s", buf_string(&message));
     buf_deinit(&message);
@@ -307,10 +336,12 @@ int cli_check(const struct settings *settings)
 {
     struct intake *intake = NULL;
     struct check_counts counts = {.rows = 0};
-    int result = check_files(settings);
+    int result = cli_check_problem_path(settings);
 
     if (result == 0)
-        result = cli_open_intake(settings, &intake);
+        result = check_split_paths(settings);
+    if (result == 0)
+        result = cli_open_intake(settings, false, &intake);
     if (result == 0) {
         result = cli_check_input(intake, settings, &counts);
         if (settings->json && (result == 0 || result == EXIT_INPUT_INVALID))

@@ -51,7 +51,13 @@ static const struct option options[] = {
     {"insecure-http", 0, OPTION_FLAG, RUN, NULL, NULL, FIELD(insecure_http), 0, 0,
      "allow a plain http endpoint that is not on this machine: the key travels readable for all"},
     {"format", 0, OPTION_TEXT, RUN | CHECK, "csv|jsonl", NULL, FIELD(format), 0, 0,
-     "the input's format (default: by its extension)"},
+     "the input's format (default: by its extension, before .gz or .zst)"},
+    {"encoding", 0, OPTION_TEXT, RUN | CHECK, "NAME", NULL, FIELD(encoding), 0, 0,
+     "the input's encoding, such as gb18030, gbk or utf-16 "
+     "(default: by its byte order mark, else UTF-8)"},
+    {"delimiter", 0, OPTION_TEXT, RUN | CHECK, "C", NULL, FIELD(delimiter), 0, 0,
+     "what stands between the cells of a CSV: one character, or comma, semicolon, tab, pipe "
+     "(default: comma)"},
     {"set", 0, OPTION_LIST, RUN | CHECK, "NAME=VALUE", NULL, FIELD(sets), 0, 0,
      "the value of column NAME for every row that has none of its own; ${column} in it stands for "
      "that column's value; may be repeated"},
@@ -69,8 +75,7 @@ static const struct option options[] = {
      "time for a whole attempt"},
     {"skip-invalid", 0, OPTION_FLAG, RUN, NULL, NULL, FIELD(skip_invalid), 0, 0,
      "send the valid rows although others are not; those are recorded as invalid"},
-    {"strict", 0, OPTION_FLAG, RUN | CHECK, NULL, NULL, FIELD(strict), 0, 0,
-     "warnings are errors"},
+    {"strict", 0, OPTION_FLAG, RUN | CHECK, NULL, NULL, FIELD(strict), 0, 0, "warnings are errors"},
     {"allow-replace", 0, OPTION_FLAG, RUN | CHECK, NULL, NULL, FIELD(allow_replace), 0, 0,
      "writes with mode 1 are meant: they delete every resource that they do not name"},
     {"yes", 'y', OPTION_FLAG, RUN, NULL, NULL, FIELD(yes), 0, 0,
@@ -108,7 +113,7 @@ static const struct {
          "  nbatch run fleet.csv --simulate                  rehearse, without network and key\n"
          "  nbatch run fleet.csv --api-key-file ~/onenet.key send it\n"
          "  nbatch run fleet.csv --dry-run                   check it only\n"
-         "  zcat big.jsonl.gz | nbatch run - --format jsonl -o big.results.csv\n"},
+         "  nbatch run big.jsonl.gz                          results in big.results.csv\n"},
     [COMMAND_CHECK] = {"check", "nbatch check [options] INPUT",
                        "The dry run: checks every row, without any network.",
                        "  nbatch check fleet.csv\n"
@@ -570,7 +575,8 @@ void options_add_help(enum subcommand subcommand, struct buf *out)
         return;
     buf_add_string(
         out, "\nINPUT is a CSV (.csv) or JSONL (.jsonl, .ndjson) file, or - for standard "
-             "input.\nDurations: 500ms, 30s, 5m. Each option can also come from the "
+             "input; gzip\nand zstd are read as they are.\nDurations: 500ms, 30s, 5m. Each option "
+             "can also come from the "
              "environment, such as\nNBATCH_MAX_ROW_BYTES for --max-row-bytes; a flag wins.\n");
 }
 

@@ -24,6 +24,8 @@ struct settings {
     const char *input;
     const char *output;
     const char *format;
+    const char *encoding;
+    const char *delimiter;
     const char *endpoint;
     const char *simulate; /* the SPEC, "" for none given; NULL: no simulator */
     const char *api_key_file;
@@ -48,6 +50,12 @@ struct settings {
     bool help;
     bool version;
 };
+
+/* Whether writes with mode 1 are meant. */
+static inline bool settings_allow_replace(const struct settings *settings)
+{
+    return settings->allow_replace || settings->yes;
+}
 
 /* A setting of the simulator, which has a table of its own (sim/config.h), is handed on as it is.
  */

@@ -1,8 +1,10 @@
 #include <time.h>
+#include <unistd.h>
 
 #include "cli/show.h"
 #include "cli/subcommands.h"
 #include "job/job.h"
+#include "ledger/problem_file.h"
 #include "report/summary.h"
 #include "sim/server.h"
 
@@ -18,6 +20,8 @@ struct run {
     struct sim *sim;
     struct results *results;
     struct tally tally;
+    struct problem_show show; /* of a pipe, which is checked while it is sent */
+    struct problem_file problem_file;
 };
 
 static int fail(struct run *run, int exit_status)
@@ -65,6 +69,11 @@ static int check_output(struct run *run)
     }
     enum status status = results_probe(run->output, &run->message);
     return status == STATUS_OK ? 0 : fail(run, EXIT_USAGE);
+}
+
+static int check_problem_file(struct run *run)
+{
+    return cli_check_problem_path(run->settings);
 }
 
 /* Where the rows go, and with which key. */
@@ -126,6 +135,28 @@ static int check_passed(struct run *run)
     return 0;
 }
 
+/* Whether the operator wants what mode 1 does; asked where there is somebody to ask. */
+static bool confirm_replace(const struct run *run, uint64_t replaced)
+{
+    char answer[16] = "";
+    bool can_ask = isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1 &&
+                   strcmp(run->settings->input, "-") != 0;
+
+    if (!can_ask) {
+        show_error("%llu instance%s would be replaced (mode 1): say --allow-replace if that is "
+                   "meant; nothing was sent",
+                   (unsigned long long)replaced, replaced == 1 ? "" : "s");
+        return false;
+    }
+    (void)fprintf(stderr, "Replace %llu instance%s, deleting what is not named? Type yes: ",
+                  (unsigned long long)replaced, replaced == 1 ? "" : "s");
+    (void)fflush(stderr);
+    if (fgets(answer, sizeof(answer), stdin) != NULL && strcmp(answer, "yes\n") == 0)
+        return true;
+    show_error("nothing was sent");
+    return false;
+}
+
 /* Nothing leaves before the whole file is known to be right; a pipe is checked row by row. */
 static int check_whole_input(struct run *run)
 {
@@ -147,6 +178,9 @@ static int check_whole_input(struct run *run)
                        : "");
     if (result != 0)
         return result;
+    if (counts.replaced > 0 && !settings_allow_replace(run->settings) &&
+        !confirm_replace(run, counts.replaced))
+        return EXIT_INPUT_INVALID;
     run->rows = counts.rows;
     if (intake_rewind(run->intake, &run->message) != STATUS_OK)
         return fail(run, EXIT_INPUT_INVALID);
@@ -234,25 +268,53 @@ static int check_complete(const struct run *run)
     return EXIT_INTERNAL;
 }
 
+static void on_pipe_problems(void *context, const struct problems *problems)
+{
+    struct run *run = context;
+
+    show_problems(&run->show, problems);
+    if (run->problem_file.file.name != NULL)
+        (void)!problem_file_add(&run->problem_file, problems); /* told when it is closed */
+}
+
+/* The list of a pipe's problems; that of a file is written by its check. */
+static int open_problem_file(struct run *run)
+{
+    const char *path = run->settings->problems;
+
+    run->show = (struct problem_show){.input = source_name(intake_source(run->intake)),
+                                      .quiet = run->settings->quiet};
+    if (run->rows > 0 || path == NULL)
+        return 0;
+    enum status status = problem_file_open(&run->problem_file, path, &run->message);
+    return status == STATUS_OK ? 0 : fail(run, EXIT_USAGE);
+}
+
+static int close_problem_file(struct run *run, int result)
+{
+    if (outfile_close(&run->problem_file.file) == STATUS_OK)
+        return result;
+    show_error("%s", outfile_error(&run->problem_file.file));
+    return EXIT_INTERNAL;
+}
+
 static int send_rows(struct run *run)
 {
-    struct problem_show show = {.input = source_name(intake_source(run->intake)),
-                                .quiet = run->settings->quiet};
     struct job_options options = {
         .transport = {.endpoint = &run->endpoint,
                       .credentials = &run->credentials,
                       .concurrency = (size_t)run->settings->concurrency,
                       .connect_timeout_ms = run->settings->connect_timeout_ms,
                       .request_timeout_ms = run->settings->request_timeout_ms},
-        .report = run->rows > 0 ? NULL : show_problems,
-        .report_context = &show,
+        .report = run->rows > 0 ? NULL : on_pipe_problems,
+        .report_context = run,
     };
     double start_s = monotonic_s();
 
     announce(run);
     enum status status = job_run(run->intake, &options, run->results, &run->tally, &run->message);
     double seconds = monotonic_s() - start_s;
-    show_problem_counts(&show);
+    show_problem_counts(&run->show);
     if (status == STATUS_BAD_INPUT && tally_total(&run->tally) == 0) {
         show_error("nothing was sent");
         return EXIT_INPUT_INVALID;
@@ -270,24 +332,27 @@ static int send_rows(struct run *run)
         result = EXIT_INTERNAL;
     }
     run->results = NULL;
-    return summarize(run, seconds, result);
+    return summarize(run, seconds, close_problem_file(run, result));
 }
 
 static int run_steps(struct run *run)
 {
-    static int (*const steps[])(struct run *) = {choose_output, check_output, choose_endpoint};
+    static int (*const steps[])(struct run *) = {choose_output, check_output, check_problem_file,
+                                               choose_endpoint};
     int result = 0;
 
     for (size_t i = 0; i < ARRAY_LENGTH(steps) && result == 0; i++)
         result = steps[i](run);
     if (result == 0)
-        result = cli_open_intake(run->settings, &run->intake);
+        result = cli_open_intake(run->settings, true, &run->intake);
     if (result == 0)
         result = check_passed(run);
     if (result == 0)
         result = check_whole_input(run);
     if (result == 0 && run->settings->simulate != NULL)
         result = start_simulator(run);
+    if (result == 0)
+        result = open_problem_file(run);
     if (result == 0)
         result = open_results(run);
     return result == 0 ? send_rows(run) : result;
@@ -303,6 +368,7 @@ int cli_run(const struct settings *settings)
     buf_init(&run->message, 64 * 1024);
     int result = run_steps(run);
     (void)results_close(run->results);
+    outfile_deinit(&run->problem_file.file);
     sim_stop(run->sim);
     intake_close(run->intake);
     credentials_deinit(&run->credentials);

@@ -12,8 +12,13 @@ int cli_run(const struct settings *settings);
 int cli_check(const struct settings *settings);
 int cli_simulate(const struct settings *settings, const struct sim_config *config);
 
-/* Opens the input that the settings name; an exit status other than 0 after the reason was said. */
-int cli_open_intake(const struct settings *settings, struct intake **ret_intake);
+/* Opens the input that the settings name, to check it only or to send it; an exit status other than
+ * 0 after the reason was said. */
+int cli_open_intake(const struct settings *settings, bool for_sending, struct intake **ret_intake);
+
+/* What can be known to go wrong with --problems before a large input is read: 0 or an exit status,
+ * after the reason was said. */
+int cli_check_problem_path(const struct settings *settings);
 
 /*
  * Checks the whole input, shows its problems and how many there are. 0, EXIT_INPUT_INVALID when

@@ -102,6 +102,15 @@ struct span problem_value(const struct problems *problems, const struct problem 
     return span_of(problems->text.ptr + problem->value_at, problem->value_len);
 }
 
+enum problem_code problems_first_error(const struct problems *problems)
+{
+    size_t i = 0;
+
+    while (i + 1 < problems->count && problem_is_warning(problems, &problems->items[i]))
+        i++;
+    return problems->items[i].code;
+}
+
 void problems_describe(const struct problems *problems, struct buf *out)
 {
     const char *separator = "";

@@ -24,8 +24,9 @@
     X(ROW_SIZE, "E-ROW-SIZE", "look for a quote that is never closed, or raise --max-row-bytes")   \
     X(QUOTE, "E-QUOTE",                                                                            \
       "write a quote inside a quoted cell as two quotes, and quote the whole cell")                \
+    X(DELIMITER, "E-DELIMITER", "name the character between the cells with --delimiter")           \
     X(CELLS, "E-CELLS",                                                                            \
-      "give the row as many cells as the header has; quote a cell that holds commas")              \
+      "give the row as many cells as the header has; quote a cell with the delimiter")             \
     X(JSON, "E-JSON", "write valid JSON (RFC 8259), one object per line for JSONL")                \
     X(DUPLICATE, "E-DUPLICATE", "name each column and member once")                                \
     X(COLUMN, "E-COLUMN", "rename or remove the column; the known ones are in the README")         \
@@ -112,6 +113,9 @@ bool problem_is_warning(const struct problems *problems, const struct problem *p
 struct span problem_field(const struct problems *problems, const struct problem *problem);
 struct span problem_message(const struct problems *problems, const struct problem *problem);
 struct span problem_value(const struct problems *problems, const struct problem *problem);
+
+/* The code of the first error; there must be one. */
+enum problem_code problems_first_error(const struct problems *problems);
 
 /* Appends the errors of the row as one line: "retry: 11 is outside 0–10 [E-RANGE]; …". Warnings are
  * left out. */

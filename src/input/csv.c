@@ -17,8 +17,12 @@ enum {
 
 enum fault { FAULT_STRAY_QUOTE, FAULT_TEXT_BEHIND_QUOTE, FAULT_OPEN_QUOTE, FAULT_TOO_LONG };
 
+/* What else stands between cells often enough to be asked for. */
+static const char usual_delimiters[] = {',', ';', '\t', '|'};
+
 struct csv_reader {
     struct csv_parser parser;
+    char delimiter;
     struct buf bytes;                /* the cells of the row, each with a comma behind it */
     size_t ends[READER_COLUMNS_MAX]; /* offset of that comma for each cell */
     size_t cell_count;               /* may be more than READER_COLUMNS_MAX */
@@ -30,7 +34,15 @@ struct csv_reader {
     enum fault fault;                /* what STATUS_BAD_ROW from read_row means */
     uint64_t fault_line;
     size_t fault_column;
+    bool header_in_quotes; /* while the header is read: how often each of these stands in it */
+    size_t header_delimiters[ARRAY_LENGTH(usual_delimiters)];
 };
+
+/* Spaces around cells go; a tab does not where it is the delimiter. */
+static int is_space(unsigned char c)
+{
+    return c == ' ';
+}
 
 static bool start_parser(struct csv_reader *csv)
 {
@@ -39,6 +51,9 @@ static bool start_parser(struct csv_reader *csv)
     if (csv_init(&csv->parser, CSV_STRICT | CSV_STRICT_FINI | CSV_REPALL_NL) != 0)
         return false;
     csv_set_blk_size(&csv->parser, CELL_BUFFER_STEP);
+    csv_set_delim(&csv->parser, (unsigned char)csv->delimiter);
+    if (csv->delimiter == '\t')
+        csv_set_space_func(&csv->parser, is_space);
     return true;
 }
 
@@ -50,18 +65,19 @@ static void start_row(struct csv_reader *csv)
     csv->complete = false;
 }
 
-enum status csv_reader_new(size_t max_row_bytes, struct csv_reader **ret_csv)
+enum status csv_reader_new(const struct reader_options *options, struct csv_reader **ret_csv)
 {
     struct csv_reader *csv = calloc(1, sizeof(*csv));
 
     if (csv == NULL)
         return STATUS_NO_MEMORY;
+    csv->delimiter = options->delimiter != '\0' ? options->delimiter : ',';
     if (!start_parser(csv)) {
         free(csv);
         return STATUS_NO_MEMORY;
     }
     /* No more than the row itself, each cell's delimiter or the line end turned into a comma. */
-    buf_init(&csv->bytes, max_row_bytes + 2);
+    buf_init(&csv->bytes, options->max_row_bytes + 2);
     *ret_csv = csv;
     return STATUS_OK;
 }
@@ -158,6 +174,18 @@ static enum status give_up(struct reader *reader, enum fault fault, bool at_line
     return STATUS_BAD_ROW;
 }
 
+/* Counts the usual delimiters outside quotes, in case the one that is set is wrong. */
+static void count_delimiters(struct csv_reader *csv, struct span slice)
+{
+    for (size_t i = 0; i < slice.len; i++) {
+        const char *found = memchr(usual_delimiters, slice.ptr[i], sizeof(usual_delimiters));
+        if (slice.ptr[i] == '"')
+            csv->header_in_quotes = !csv->header_in_quotes;
+        else if (found != NULL && !csv->header_in_quotes)
+            csv->header_delimiters[found - usual_delimiters]++;
+    }
+}
+
 static enum status feed(struct reader *reader)
 {
     struct csv_reader *csv = reader->csv;
@@ -170,10 +198,14 @@ static enum status feed(struct reader *reader)
             return STATUS_OK;
         }
         csv->row_line = reader->line;
+        csv->header_in_quotes = false;
+        memset(csv->header_delimiters, 0, sizeof(csv->header_delimiters));
     }
     /* One byte more than the row may have: its line end. */
     struct span slice = next_slice(block, max - csv->raw_bytes + 1);
     csv->fault_line = reader->line;
+    if (!reader->has_header)
+        count_delimiters(csv, slice);
     size_t parsed = csv_parse(&csv->parser, slice.ptr, slice.len, on_cell, on_row, csv);
     if (parsed < slice.len) {
         if (csv_error(&csv->parser) != CSV_EPARSE)
@@ -298,6 +330,29 @@ static void check_bytes(const struct reader *reader, struct problems *problems)
     }
 }
 
+/*
+ * A header of one column that holds another delimiter was made with that one. `cell` is all that is
+ * known of the column: a delimiter that was trimmed off does not count.
+ */
+static void check_delimiter(const struct csv_reader *csv, struct span cell,
+                            struct problems *problems)
+{
+    size_t best = 0;
+
+    for (size_t i = 1; i < sizeof(usual_delimiters); i++)
+        if (csv->header_delimiters[i] > csv->header_delimiters[best])
+            best = i;
+    char other = usual_delimiters[best];
+    if (csv->header_delimiters[best] == 0 || memchr(cell.ptr, other, cell.len) == NULL)
+        return;
+    if (other == '\t')
+        problem_add(problems, PROBLEM_DELIMITER, SPAN_LITERAL(""), cell,
+                    "the header has one column, with a tab in it: try --delimiter tab");
+    else
+        problem_add(problems, PROBLEM_DELIMITER, SPAN_LITERAL(""), cell,
+                    "the header has one column, with %c in it: try --delimiter '%c'", other, other);
+}
+
 static void check_names(const struct reader *reader, struct problems *problems)
 {
     const struct csv_reader *csv = reader->csv;
@@ -336,9 +391,13 @@ enum status csv_reader_header(struct reader *reader, struct problems *problems)
         return status;
     problems_clear(problems, 0, csv->row_line);
     if (status == STATUS_BAD_ROW) {
+        if (csv->fault_column == 0) /* "a";"b" is one cell that goes on behind its quote */
+            check_delimiter(csv, span_of(usual_delimiters, sizeof(usual_delimiters)), problems);
         add_fault(reader, problems);
         return STATUS_BAD_INPUT;
     }
+    if (csv->cell_count == 1)
+        check_delimiter(csv, cell_bytes(csv, 0), problems);
     check_bytes(reader, problems);
     check_names(reader, problems);
     if (problems->error_count > 0)

@@ -1,6 +1,7 @@
 #include "input/reader.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <strings.h>
 
 #include "input/reader_impl.h"
@@ -41,6 +42,28 @@ bool reader_format_of(const char *path, enum input_format *ret_format)
     return false;
 }
 
+bool reader_delimiter_of(const char *text, char *ret_delimiter)
+{
+    static const struct {
+        const char *name;
+        char delimiter;
+    } names[] = {
+        {"comma", ','}, {"semicolon", ';'}, {"tab", '\t'}, {"\\t", '\t'}, {"pipe", '|'},
+    };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        if (strcasecmp(text, names[i].name) == 0) {
+            *ret_delimiter = names[i].delimiter;
+            return true;
+        }
+    }
+    bool is_sign = text[0] > ' ' && text[0] < 0x7f && !isalnum((unsigned char)text[0]);
+    if (text[0] == '\0' || text[1] != '\0' || text[0] == '"' || (!is_sign && text[0] != '\t'))
+        return false;
+    *ret_delimiter = text[0];
+    return true;
+}
+
 enum status reader_open(struct source *source, const struct reader_options *options,
                         struct reader **ret_reader)
 {
@@ -54,7 +77,7 @@ enum status reader_open(struct source *source, const struct reader_options *opti
         reader->options.max_row_bytes = SIZE_MAX / 4;
     reader->line = 1;
     enum status status = options->format == INPUT_CSV
-                             ? csv_reader_new(reader->options.max_row_bytes, &reader->csv)
+                             ? csv_reader_new(&reader->options, &reader->csv)
                              : jsonl_reader_new(reader->options.max_row_bytes, &reader->jsonl);
     if (status != STATUS_OK) {
         free(reader);

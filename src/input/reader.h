@@ -15,9 +15,22 @@
  *             … stop …
  *     }
  *
- * CSV: a header row, RFC 4180 quotes, line ends LF, CRLF or CR, an optional UTF-8 byte order mark,
- * blank lines skipped, spaces and tabs around unquoted cells dropped. JSONL: one object a line,
- * blank lines skipped; members become columns in the order in which they are first seen.
+ * CSV is RFC 4180's. Where that leaves a choice, or files in the field differ from it, these rules
+ * hold; everything else is refused with its line, nothing is guessed:
+ * - The delimiter is a comma or the one that is set. The first row that is not blank is the header:
+ *   names that are not empty and stand there once. Every row has as many cells as the header.
+ * - A line ends with CRLF, LF or CR, also mixed; the last one may lack its end. Within quotes, line
+ *   ends belong to the cell and are kept as they are.
+ * - Lines of nothing but spaces and tabs are skipped. Spaces and tabs around an unquoted cell, and
+ *   around the quotes of a quoted one, are dropped (a tab not where it is the delimiter); inside of
+ *   the quotes they stay.
+ * - A quote inside a quoted cell is doubled; a backslash is a backslash. An unquoted cell holds no
+ *   quote, and nothing stands between the closing quote and the delimiter.
+ * - An empty cell is an absent one, with and without quotes.
+ * - NUL bytes and bytes that are illegal in the encoding make the row bad.
+ *
+ * JSONL: one object a line (LF or CRLF), blank lines skipped; members become columns in the order
+ * in which they are first seen.
  */
 #ifndef NB_INPUT_READER_H
 #define NB_INPUT_READER_H
@@ -38,6 +51,7 @@ struct reader_options {
     enum input_format format;
     size_t max_row_bytes; /* a longer row is a bad row (PROBLEM_ROW_SIZE); the ones after it are
                              read */
+    char delimiter;       /* of CSV: what reader_delimiter_of gives; 0 for a comma */
 };
 
 struct reader;
@@ -48,6 +62,10 @@ struct span reader_plain_name(const char *path);
 /* The format that the name of a file tells (.csv, .jsonl, .ndjson, any case, also with .gz and the
  * like behind it); false when it tells none. */
 bool reader_format_of(const char *path, enum input_format *ret_format);
+
+/* The delimiter that a person means by a character that is no letter, digit, space or double quote,
+ * or by comma, semicolon, tab, \t or pipe; false for all else. */
+bool reader_delimiter_of(const char *text, char *ret_delimiter);
 
 /*
  * A reader over `source`, which it does not own. STATUS_NO_MEMORY only: nothing is read yet.
@@ -63,10 +81,11 @@ void reader_reset(struct reader *reader);
 
 /*
  * Reads the CSV header; to be called before the rows of either format (JSONL has no header, but may
- * be empty or UTF-16 too). STATUS_AGAIN as in reader_next. STATUS_BAD_INPUT, with all reasons in
+ * be empty or damaged too). STATUS_AGAIN as in reader_next. STATUS_BAD_INPUT, with all reasons in
  * `problems` (row 0; cleared first), when the input cannot be used: empty or only blank lines,
- * UTF-16, bad UTF-8, NUL, a quote that is not closed, a header that is too long, a duplicate, empty
- * or too long column name, too many columns. Names of columns are not judged beyond that.
+ * bad UTF-8, NUL, a quote that is not closed, a header that is too long, a duplicate, empty
+ * or too long column name, too many columns; one column whose name holds a delimiter that is not
+ * the one that was set (PROBLEM_DELIMITER). Names of columns are not judged beyond that.
  */
 enum status reader_header(struct reader *reader, struct problems *problems) MUST_USE;
 

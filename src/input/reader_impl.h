@@ -44,7 +44,8 @@ const char *reader_encoding_name(const struct reader *reader);
 const char *reader_encoding_hint(const struct reader *reader);
 
 /* As the reader_… functions of the same name. */
-enum status csv_reader_new(size_t max_row_bytes, struct csv_reader **ret_csv) MUST_USE;
+enum status csv_reader_new(const struct reader_options *options,
+                           struct csv_reader **ret_csv) MUST_USE;
 void csv_reader_free(struct csv_reader *csv);
 void csv_reader_reset(struct csv_reader *csv);
 enum status csv_reader_header(struct reader *reader, struct problems *problems) MUST_USE;

@@ -24,6 +24,7 @@ struct intake {
     uint64_t device_count; /* what it found, once it is gone */
     uint64_t replaced_count;
     struct footprint footprint;
+    struct buf raw;              /* bytes of a row as the input has them, where it is encoded */
     struct crossed_row *crossed; /* in order */
     size_t crossed_count, crossed_capacity;
     size_t next_crossed; /* the next one that the second pass will meet */
@@ -43,7 +44,8 @@ static enum status find_format(const struct intake_options *options, struct buf 
                        "standard input: say what it is with --format csv or --format jsonl");
     } else {
         buf_add_printable(message, span_string(options->path));
-        buf_add_string(message, ": its name ends neither in .csv nor in .jsonl or .ndjson; "
+        buf_add_string(message, ": its name ends neither in .csv nor in .jsonl or .ndjson "
+                                "(also with .gz or .zst behind it); "
                                 "say what it is with --format csv or --format jsonl");
     }
     return STATUS_USAGE;
@@ -98,16 +100,29 @@ static void free_fleet(struct intake *intake)
     intake->fleet = NULL;
 }
 
+static enum status check_delimiter(const struct intake_options *options, enum input_format format,
+                                   struct buf *message)
+{
+    if (options->delimiter == '\0' || format == INPUT_CSV)
+        return STATUS_OK;
+    buf_add_printable(message, span_string(options->path));
+    buf_add_string(message, ": it is JSONL, which has no delimiter: leave --delimiter out");
+    return STATUS_USAGE;
+}
+
 enum status intake_open(const struct intake_options *options, struct buf *message,
                         struct intake **ret_intake)
 {
     struct intake *intake = calloc(1, sizeof(*intake));
-    struct reader_options reader_options = {.max_row_bytes = options->max_row_bytes};
+    struct reader_options reader_options = {.max_row_bytes = options->max_row_bytes,
+                                            .delimiter = options->delimiter,
+                                            .keep_raw = options->keep_raw};
 
     if (intake == NULL)
         return STATUS_NO_MEMORY;
     intake->options = *options;
     layout_init(&intake->layout);
+    buf_init(&intake->raw, 2 * (size_t)READER_RAW_MAX);
     /* A wrong path is said before a wrong extension. */
     enum status status = source_open(options->path, message, &intake->source);
     if (status == STATUS_OK)
@@ -116,6 +131,9 @@ enum status intake_open(const struct intake_options *options, struct buf *messag
         status = arrange(intake, message);
     if (status == STATUS_OK)
         status = new_fleet(&intake->fleet);
+    status = check_delimiter(options, reader_options.format, message);
+    if (status == STATUS_OK && options->encoding != NULL)
+        status = source_set_encoding(intake->source, options->encoding, message);
     if (status == STATUS_OK)
         status = reader_open(intake->source, &reader_options, &intake->reader);
     if (status != STATUS_OK) {
@@ -134,6 +152,7 @@ void intake_close(struct intake *intake)
     source_close(intake->source);
     layout_deinit(&intake->layout);
     free_fleet(intake);
+    buf_deinit(&intake->raw);
     free(intake->crossed);
     free(intake);
 }
@@ -217,15 +236,6 @@ static void check_turn(const struct intake *intake, const struct command *comman
                 "will have passed when the row is sent, about %s (UTC+8) at this rate", turn);
 }
 
-static enum problem_code first_error(const struct problems *problems)
-{
-    size_t i = 0;
-
-    while (i + 1 < problems->count && problem_is_warning(problems, &problems->items[i]))
-        i++;
-    return problems->items[i].code;
-}
-
 static enum status remember_crossed(struct intake *intake, const struct problems *problems)
 {
     if (intake->crossed_count == intake->crossed_capacity) {
@@ -237,7 +247,7 @@ static enum status remember_crossed(struct intake *intake, const struct problems
         intake->crossed_capacity = capacity;
     }
     intake->crossed[intake->crossed_count++] =
-        (struct crossed_row){problems->row, first_error(problems)};
+        (struct crossed_row){problems->row, problems_first_error(problems)};
     return STATUS_OK;
 }
 
@@ -245,7 +255,8 @@ static enum status remember_crossed(struct intake *intake, const struct problems
 static enum status compare_row(struct intake *intake, const struct command *command,
                                struct problems *problems)
 {
-    if (command->replaces && intake->options.refuse_replace)
+    if (command->replaces && intake->options.for_sending && !intake->options.allow_replace &&
+        !source_is_seekable(intake->source))
         problem_add(problems, PROBLEM_REPLACE, SPAN_LITERAL("mode"), SPAN_LITERAL("1"),
                     "mode 1 deletes every resource of the instance that this row does not name");
     enum status status = fleet_add(intake->fleet, command, &intake->footprint, problems);
@@ -363,4 +374,32 @@ void intake_judge_file(const struct intake *intake, struct problems *problems)
         problem_add(problems, PROBLEM_REPLACES, SPAN_LITERAL("mode"), SPAN_LITERAL("1"),
                     "%llu instance%s will lose every resource that the rows do not name",
                     (unsigned long long)replaced, replaced == 1 ? "" : "s");
+}
+
+/* The bytes that the reader's text was in the input, behind `prefix`. */
+static enum status restore(struct intake *intake, struct span prefix, struct span text,
+                           struct span *ret_bytes)
+{
+    if (source_encoding(intake->source) == NULL && prefix.len == 0) {
+        *ret_bytes = text;
+        return STATUS_OK;
+    }
+    buf_clear(&intake->raw);
+    buf_add(&intake->raw, prefix);
+    enum status status = source_encode_back(intake->source, text, &intake->raw);
+    if (status != STATUS_OK)
+        return status;
+    *ret_bytes = buf_span(&intake->raw);
+    return intake->raw.status;
+}
+
+enum status intake_raw_header(struct intake *intake, struct span *ret_bytes)
+{
+    return restore(intake, source_mark(intake->source), reader_raw_header(intake->reader),
+                   ret_bytes);
+}
+
+enum status intake_raw_row(struct intake *intake, struct span *ret_bytes)
+{
+    return restore(intake, span_of(NULL, 0), reader_raw(intake->reader), ret_bytes);
 }

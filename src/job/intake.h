@@ -20,11 +20,15 @@ struct intake_options {
     const char *path; /* "-" for standard input */
     bool has_format;  /* else by the path's extension */
     enum input_format format;
+    const char *encoding; /* NULL: by the byte order mark, else UTF-8 */
+    char delimiter;       /* of CSV; 0: a comma. STATUS_USAGE where the input is JSONL */
     size_t max_row_bytes;
     const struct word_list *sets, *maps, *passes; /* NAME=VALUE, NAME=COLUMN, NAME[,NAME…] */
-    bool strict;                                  /* warnings are errors */
-    bool refuse_replace;                          /* a write with mode 1 is an error */
-    bool allow_replace;                           /* … is what the operator wants: no warning */
+    bool keep_raw;      /* for intake_raw_row */
+    bool strict;        /* warnings are errors */
+    bool allow_replace; /* writes with mode 1 are meant */
+    bool for_sending;   /* rows of an input that cannot be read twice are sent as they come: what a
+                           check would ask about is an error then */
     double rate_per_s; /* how fast rows will be sent; 0 when that is not known */
     int64_t now_s;     /* the run's start: what relative times and the past refer to */
 };

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "core/keytable.h"
+#include "core/when.h"
 #include "send/scheduler.h"
 
 enum {
@@ -139,7 +140,7 @@ static void record_invalid(struct job_row *row)
     struct result_record result = {.status = ROW_INVALID,
                                    .error = buf_span(&why),
                                    .latency_us = -1};
-    tally_add_invalid(job->tally);
+    tally_add_invalid(job->tally, problems_first_error(&job->problems));
     record(row, &result);
     buf_deinit(&why);
 }
@@ -166,6 +167,24 @@ static void on_done(void *context, const struct answer *answer)
     pump(job);
 }
 
+/* Ends a row that was good when it was read, and that the platform would no longer deliver. */
+static void end_expired(struct job_row *row)
+{
+    struct job *job = row->job;
+    struct problems *problems = &job->problems;
+    char expired[WHEN_PLATFORM_LENGTH + 1];
+
+    when_format_platform(row->command.expires_at_s, expired);
+    problems_clear(problems, row->command.row, row->command.line);
+    problem_add(problems, PROBLEM_EXPIRED, SPAN_LITERAL("expired_time"), span_string(expired),
+                "%s (UTC+8) had passed when it was the row's turn", expired);
+    if (job->options->report != NULL)
+        job->options->report(job->options->report_context, problems);
+    record_invalid(row);
+    scheduler_finish(&job->scheduler, &row->task);
+    give_back(row);
+}
+
 static void start_row(struct job_row *row)
 {
     struct transport_request request = {
@@ -186,8 +205,13 @@ static void start_ready(struct job *job)
 {
     struct task *task;
 
-    while (job->status == STATUS_OK && (task = scheduler_next(&job->scheduler)) != NULL)
-        start_row((struct job_row *)task);
+    while (job->status == STATUS_OK && (task = scheduler_next(&job->scheduler)) != NULL) {
+        struct job_row *row = (struct job_row *)task;
+        if (row->command.expires_at_s <= wall_clock_ms() / 1000)
+            end_expired(row);
+        else
+            start_row(row);
+    }
 }
 
 /* The reader's verdicts that are no row. */

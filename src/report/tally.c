@@ -1,43 +1,48 @@
 #include "report/tally.h"
 
-static bool same_reason(const struct tally_reason *reason, const struct outcome *outcome)
+static bool same_reason(const struct tally_reason *reason, const struct tally_reason *other)
 {
-    return reason->status == outcome->status && reason->has_errno == outcome->has_errno &&
-           reason->platform_errno == outcome->platform_errno &&
-           strncmp(reason->text, outcome->error, TALLY_REASON_TEXT_MAX) == 0;
+    return reason->status == other->status && reason->has_errno == other->has_errno &&
+           reason->platform_errno == other->platform_errno &&
+           strcmp(reason->text, other->text) == 0;
 }
 
-static void add_reason(struct tally *tally, const struct outcome *outcome)
+/* Counts a row under its reason, whose count is 1. */
+static void add_reason(struct tally *tally, const struct tally_reason *reason)
 {
     for (size_t i = 0; i < tally->reason_count; i++) {
-        if (same_reason(&tally->reasons[i], outcome)) {
+        if (same_reason(&tally->reasons[i], reason)) {
             tally->reasons[i].count++;
             return;
         }
     }
-    if (tally->reason_count == TALLY_REASONS_MAX) {
+    if (tally->reason_count == TALLY_REASONS_MAX)
         tally->other_reasons++;
-        return;
-    }
-    struct tally_reason *reason = &tally->reasons[tally->reason_count++];
-    *reason = (struct tally_reason){.status = outcome->status,
-                                    .has_errno = outcome->has_errno,
-                                    .platform_errno = outcome->platform_errno,
-                                    .count = 1};
-    (void)snprintf(reason->text, sizeof(reason->text), "%.*s", TALLY_REASON_TEXT_MAX,
-                   outcome->error);
+    else
+        tally->reasons[tally->reason_count++] = *reason;
 }
 
 void tally_add_outcome(struct tally *tally, const struct outcome *outcome)
 {
     tally->rows[outcome->status]++;
-    if (outcome->status != ROW_ACCEPTED)
-        add_reason(tally, outcome);
+    if (outcome->status == ROW_ACCEPTED)
+        return;
+    struct tally_reason reason = {.status = outcome->status,
+                                  .has_errno = outcome->has_errno,
+                                  .platform_errno = outcome->platform_errno,
+                                  .count = 1};
+    (void)snprintf(reason.text, sizeof(reason.text), "%s", outcome->error);
+    add_reason(tally, &reason);
 }
 
-void tally_add_invalid(struct tally *tally)
+void tally_add_invalid(struct tally *tally, enum problem_code code)
 {
+    struct tally_reason reason = {.status = ROW_INVALID, .count = 1};
+
     tally->rows[ROW_INVALID]++;
+    (void)snprintf(reason.text, sizeof(reason.text), "%s: %s", problem_code_name(code),
+                   problem_code_remedy(code));
+    add_reason(tally, &reason);
 }
 
 void tally_add_attempt(struct tally *tally, int64_t latency_us)

@@ -29,8 +29,8 @@ struct tally {
 /* Counts the end of a row that was sent (or tried). */
 void tally_add_outcome(struct tally *tally, const struct outcome *outcome);
 
-/* Counts a row that was never sent since it is invalid. */
-void tally_add_invalid(struct tally *tally);
+/* Counts a row that was never sent since it is invalid, by its first error. */
+void tally_add_invalid(struct tally *tally, enum problem_code code);
 
 /* Counts a request that left, and its latency. */
 void tally_add_attempt(struct tally *tally, int64_t latency_us);

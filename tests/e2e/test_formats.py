@@ -109,3 +109,88 @@ def test_a_run_over_a_compressed_file_names_its_results_as_for_the_plain_one(nba
     rows = read_results(tmp_path / "fleet.results.csv")
     assert sorted(row["imei"] for row in rows) == [imei(1), imei(2), imei(3)]
     assert {row["status"] for row in rows} == {"accepted"}
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "gbk", "utf-16-le", "utf-16-be", "cp1252"])
+def test_a_named_encoding_is_read(nbatch, tmp_path, encoding):
+    value = "café" if encoding == "cp1252" else "中文"
+    path = write(tmp_path, (HEADER + row_of(1, value)).encode(encoding), "fleet.csv")
+    name = encoding.replace("utf-16-", "utf-16")
+    check(nbatch, path, 0, "1 rows, 1 valid", options=["--encoding", name])
+    check(nbatch, path, 3, options=[])
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "gb18030", "utf-8"])
+def test_a_byte_order_mark_tells_the_encoding(nbatch, tmp_path, encoding):
+    text = "\ufeff" + HEADER + row_of(1, "中文")
+    path = write(tmp_path, text.encode(encoding), "fleet.csv")
+    check(nbatch, path, 0, "1 rows, 1 valid")
+    check(nbatch, "-", 0, "1 rows, 1 valid", options=["--format", "csv"], stdin=path.read_bytes())
+    check(nbatch, write(tmp_path, gzip.compress(path.read_bytes()), "x.csv.gz"), 0, "1 rows, 1 valid")
+
+
+def test_the_device_gets_what_the_file_says(nbatch, tmp_path, raw_peer):
+    bodies = []
+
+    def serve(connection, number):
+        request = connection.read_request()
+        bodies.append(request.body)
+        connection.process(request)
+
+    peer = raw_peer(serve)
+    path = write(tmp_path, (HEADER + row_of(1, "中文𠀀")).encode("gb18030"), "fleet.csv")
+    done = nbatch("run", path, "--encoding", "gb18030", "--endpoint", peer.url)
+    assert len(bodies) == 1 and "中文𠀀".encode() in bodies[0], done
+
+
+def test_a_mark_that_contradicts_the_option_is_refused(nbatch, tmp_path):
+    path = write(tmp_path, ("\ufeff" + TEXT).encode(), "fleet.csv")
+    check(nbatch, path, 3, "fleet.csv:1:", "byte order mark of UTF-8", "GB18030", "leave --encoding out", "E-ENCODING",
+          options=["--encoding", "gb18030"])
+
+
+def test_an_unknown_encoding_is_refused_with_examples(nbatch, tmp_path):
+    path = write(tmp_path, TEXT, "fleet.csv")
+    for name in ("klingon", "utf-7", "gbk//IGNORE"):
+        check(nbatch, path, 2, name, options=["--encoding", name])
+    check(nbatch, path, 2, "gb18030", "gbk", "utf-16", options=["--encoding", "klingon"])
+
+
+def test_bytes_that_are_no_utf8_hint_at_the_encoding(nbatch, tmp_path):
+    path = write(tmp_path, (HEADER + row_of(1) + row_of(2, "中文")).encode("gb18030"), "fleet.csv")
+    done = check(nbatch, path, 3, "fleet.csv:3: res:5850: is not UTF-8; if it comes from Excel in China, "
+                                  "try --encoding gb18030 [E-UTF8]")
+    assert "2 rows, 1 valid, 1 invalid" in done.err
+
+
+def test_bytes_that_are_illegal_in_the_named_encoding_spoil_their_row_alone(nbatch, tmp_path):
+    content = HEADER.encode() + row_of(1, "中文").encode("gbk") + row_of(2).encode().replace(b"\n", b"\xff\n")
+    path = write(tmp_path, content + row_of(3).encode(), "fleet.csv")
+    done = check(nbatch, path, 3, "fleet.csv:3: res:5850: is not GBK [E-UTF8]", options=["--encoding", "gbk"])
+    assert "3 rows, 2 valid, 1 invalid" in done.err
+
+
+@pytest.mark.parametrize("names, delimiter", [((";", "semicolon"), ";"), (("tab", "\\t", "\t"), "\t"),
+                                              (("|", "pipe"), "|"), ((",", "comma"), ",")])
+def test_another_delimiter_is_read(nbatch, tmp_path, names, delimiter):
+    path = write(tmp_path, TEXT.replace(",", delimiter), "fleet.csv")
+    for name in names:
+        check(nbatch, path, 0, "3 rows, 3 valid", options=["--delimiter", name])
+
+
+@pytest.mark.parametrize("delimiter, shown", [(";", "; in it: try --delimiter ';'"), ("|", "| in it: try --delimiter '|'"),
+                                              ("\t", "a tab in it: try --delimiter tab")])
+def test_a_wrong_delimiter_is_told(nbatch, tmp_path, delimiter, shown):
+    path = write(tmp_path, "\n" + TEXT.replace(",", delimiter), "fleet.csv")
+    check(nbatch, path, 3, "fleet.csv:2: the header has one column, with " + shown + " [E-DELIMITER]")
+
+
+def test_a_comma_under_another_delimiter_is_told(nbatch, tmp_path):
+    check(nbatch, write(tmp_path, TEXT, "fleet.csv"), 3, "try --delimiter ','", options=["--delimiter", ";"])
+
+
+def test_the_delimiter_must_be_one(nbatch, tmp_path, fleet_jsonl):
+    path = write(tmp_path, TEXT, "fleet.csv")
+    for bad in ("a", "7", '"', ";;", " ", "；"):
+        check(nbatch, path, 2, "--delimiter", "must be one ASCII character", options=["--delimiter", bad])
+    check(nbatch, fleet_jsonl(1), 2, "fleet.jsonl", "leave --delimiter out", options=["--delimiter", ";"])

@@ -145,20 +145,27 @@ static inline void tell_all(struct reader *reader, struct feeder *feeder, struct
 }
 
 /* The whole way for bytes. `block_bytes` 0 means as many as there are. */
-static inline void tell_bytes(const void *bytes, size_t len, enum input_format format,
-                              size_t block_bytes, size_t max_row_bytes, struct buf *out)
+static inline void tell_with(const void *bytes, size_t len, const struct reader_options *options,
+                             size_t block_bytes, struct buf *out)
 {
-    struct reader_options options = {.format = format, .max_row_bytes = max_row_bytes};
     struct source *source = source_of_bytes(bytes, len);
     struct reader *reader = NULL;
 
     if (block_bytes > 0)
         source_set_block_bytes(source, block_bytes);
-    enum status status = reader_open(source, &options, &reader);
+    enum status status = reader_open(source, options, &reader);
     MUST(status == STATUS_OK);
     tell_all(reader, NULL, out);
     reader_close(reader);
     source_close(source);
+}
+
+static inline void tell_bytes(const void *bytes, size_t len, enum input_format format,
+                              size_t block_bytes, size_t max_row_bytes, struct buf *out)
+{
+    struct reader_options options = {.format = format, .max_row_bytes = max_row_bytes};
+
+    tell_with(bytes, len, &options, block_bytes, out);
 }
 
 struct dribble {

@@ -146,6 +146,85 @@ static void test_a_column_name_has_a_maximum_length(void **state)
                        "unusable: E-COLUMN@1 the name of column 1 is longer than 1024 bytes\n");
 }
 
+/* The text with `;` where a comma stands in the tests of commas, and so on. */
+static void assert_reads_with(char delimiter, const char *input, const char *text)
+{
+    struct reader_options options = {.format = INPUT_CSV,
+                                     .max_row_bytes = READER_MAX_ROW_BYTES,
+                                     .delimiter = delimiter};
+
+    for (size_t block = 0; block < 4; block++) {
+        buf_clear(&told);
+        tell_with(input, strlen(input), &options, block, &told);
+        assert_string_equal(buf_string(&told), text);
+    }
+}
+
+static void test_another_delimiter_leaves_commas_alone(void **state)
+{
+    (void)state;
+    assert_reads_with(';', "a;b\n1,5;\"2;3\" \n\t;4\t\n",
+                      "ok 1@2 |1,5|2;3|\n"
+                      "ok 2@3 |-|4|\nend\n");
+    assert_reads_with('|', "a|b\n1||2\n", "bad 1@2 E-CELLS@2 has 3 cells, the header has 2\nend\n");
+    assert_reads_with(':', "a:b\n1: 2\n", "ok 1@2 |1|2|\nend\n");
+    assert_reads_with(0, "a,b\n1;2,3\n", "ok 1@2 |1;2|3|\nend\n");
+}
+
+static void test_tabs_between_cells_are_not_trimmed_away(void **state)
+{
+    (void)state;
+    assert_reads_with('\t', "a\tb\tc\n\t\t\n 1 \t\t\"2\" \n\t3\t\n \n",
+                      "ok 1@2 |-|-|-|\n"
+                      "ok 2@3 |1|-|2|\n"
+                      "ok 3@4 |-|3|-|\nend\n");
+}
+
+#define ONE_COLUMN "E-DELIMITER@1 the header has one column, with "
+
+static void test_a_header_of_one_column_with_another_delimiter_is_told(void **state)
+{
+    (void)state;
+    assert_reads("imei;obj_id\n1;2\n", "unusable: " ONE_COLUMN "; in it: try --delimiter ';'\n");
+    assert_reads("a\tb,\n", "unusable: E-COLUMN@1 column 2 has no name\n");
+    assert_reads("a\tb\tc;d\n", "unusable: " ONE_COLUMN "a tab in it: try --delimiter tab\n");
+    assert_reads("\n a | b\n", "unusable: E-DELIMITER@2 the header has one column, with | in it: "
+                               "try --delimiter '|'\n");
+    assert_reads("\"a\";\"b\"\n", "unusable: " ONE_COLUMN "; in it: try --delimiter ';'; "
+                                  "E-QUOTE@1 column 1 goes on behind its closing quote\n");
+    assert_reads_with(';', "a,b\n1,2\n", "unusable: " ONE_COLUMN ", in it: try --delimiter ','\n");
+}
+
+static void test_a_real_header_of_one_column_passes(void **state)
+{
+    (void)state;
+    assert_reads("imei\n1\n", "ok 1@2 |1|\nend\n");
+    assert_reads("imei\t\n1\n", "ok 1@2 |1|\nend\n");
+    assert_reads("\"a;b\"\n1\n", "ok 1@2 |1|\nend\n");
+    assert_reads("\"a\"\"\"\n1;2\n", "ok 1@2 |1;2|\nend\n");
+}
+
+static void test_delimiters_have_names(void **state)
+{
+    static const struct {
+        const char *text;
+        char delimiter;
+    } good[] = {{",", ','},     {";", ';'},    {"\t", '\t'},  {"\\t", '\t'},      {"|", '|'},
+                {"comma", ','}, {"TAB", '\t'}, {"pipe", '|'}, {"semicolon", ';'}, {"^", '^'}};
+    static const char *const bad[] = {"",   "a",  "7",     "\"",   " ",    "\n",
+                                      "\r", ";;", "space", "\x7f", "\xff", "\xef\xbc\x9b"};
+    char delimiter = '?';
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++)
+        assert_false(reader_delimiter_of(bad[i], &delimiter));
+    assert_int_equal(delimiter, '?');
+    for (size_t i = 0; i < ARRAY_LENGTH(good); i++) {
+        assert_true(reader_delimiter_of(good[i].text, &delimiter));
+        assert_int_equal(delimiter, good[i].delimiter);
+    }
+}
+
 static void test_a_wrong_number_of_cells_says_both_numbers(void **state)
 {
     (void)state;
@@ -424,6 +503,11 @@ int main(void)
         cmocka_unit_test(test_the_header_tells_all_its_problems_at_once),
         cmocka_unit_test(test_the_header_has_a_maximum_of_columns),
         cmocka_unit_test(test_a_column_name_has_a_maximum_length),
+        cmocka_unit_test(test_another_delimiter_leaves_commas_alone),
+        cmocka_unit_test(test_tabs_between_cells_are_not_trimmed_away),
+        cmocka_unit_test(test_a_header_of_one_column_with_another_delimiter_is_told),
+        cmocka_unit_test(test_a_real_header_of_one_column_passes),
+        cmocka_unit_test(test_delimiters_have_names),
         cmocka_unit_test(test_a_wrong_number_of_cells_says_both_numbers),
         cmocka_unit_test(test_far_too_many_cells_are_a_bad_row_only),
         cmocka_unit_test(test_a_stray_quote_is_bad_and_the_next_line_is_read),
