@@ -1,7 +1,8 @@
 /*
  * A reader over any bytes. The first byte chooses how many bytes a read takes and the maximum of a
- * row, the rest is the input. However it is cut into blocks, it has to give the same rows; the
- * cells are all read, so that a sanitizer sees a span that is out of bounds.
+ * row, and whether it is the comma that delimits; the rest is the input. However it is cut into
+ * blocks, and whether raw rows are kept or not, it has to give the same rows; the cells are all
+ * read, so that a sanitizer sees a span that is out of bounds. The raw rows have to be the input.
  */
 #ifndef NB_TESTS_FUZZ_READER_H
 #define NB_TESTS_FUZZ_READER_H
@@ -18,12 +19,18 @@ static inline int fuzz_reader(const uint8_t *data, size_t size, enum input_forma
     if (size == 0)
         return 0;
     size_t block = block_bytes[data[0] & 15];
-    size_t max = max_row_bytes[(data[0] >> 4) & 7];
+    struct reader_options options = {.format = format,
+                                     .max_row_bytes = max_row_bytes[(data[0] >> 4) & 7],
+                                     .delimiter = data[0] & 128 ? '\t' : '\0'};
     buf_init(&whole, SIZE_MAX / 2);
     buf_init(&cut, SIZE_MAX / 2);
-    tell_bytes(data + 1, size - 1, format, 0, max, &whole);
-    tell_bytes(data + 1, size - 1, format, block, max, &cut);
+    tell_with(data + 1, size - 1, &options, 0, &whole);
+    options.keep_raw = true;
+    tell_with(data + 1, size - 1, &options, block, &cut);
     MUST(whole.status == STATUS_OK && span_equal(buf_span(&whole), buf_span(&cut)));
+    buf_clear(&cut);
+    tell_with(data + 1, size - 1, &options, 0, &cut);
+    MUST(span_equal(buf_span(&whole), buf_span(&cut)));
     buf_deinit(&whole);
     buf_deinit(&cut);
     return 0;
