@@ -31,7 +31,9 @@ struct csv_reader {
     bool complete;                   /* the row is; the next call starts a new one */
     bool after_cr;                   /* the byte before was a CR: an LF ends the same line */
     bool skipping;                   /* dropping what is left of a line behind a fault */
-    enum fault fault;                /* what STATUS_BAD_ROW from read_row means */
+    bool has_verdict;                /* on a row that is handed on when its line has been read */
+    enum status verdict;
+    enum fault fault; /* what STATUS_BAD_ROW from read_row means */
     uint64_t fault_line;
     size_t fault_column;
     bool header_in_quotes; /* while the header is read: how often each of these stands in it */
@@ -98,6 +100,7 @@ void csv_reader_reset(struct csv_reader *csv)
     start_row(csv);
     csv->after_cr = false;
     csv->skipping = false;
+    csv->has_verdict = false;
 }
 
 static void on_cell(void *bytes, size_t len, void *user)
@@ -156,7 +159,7 @@ static bool take_slice(struct reader *reader, struct span slice)
     if (line_end && !rest_of_crlf)
         reader->line++;
     csv->after_cr = last == '\r';
-    source_take(reader->source, slice.len);
+    reader_take(reader, slice.len);
     return line_end;
 }
 
@@ -193,6 +196,7 @@ static enum status feed(struct reader *reader)
     struct span block = source_block(reader->source);
 
     if (csv->raw_bytes == 0) {
+        reader_drop_raw(reader);
         if (csv->after_cr && block.ptr[0] == '\n') {
             (void)take_slice(reader, span_of(block.ptr, 1));
             return STATUS_OK;
@@ -210,7 +214,7 @@ static enum status feed(struct reader *reader)
     if (parsed < slice.len) {
         if (csv_error(&csv->parser) != CSV_EPARSE)
             return STATUS_NO_MEMORY;
-        source_take(reader->source, parsed);
+        reader_take(reader, parsed);
         return give_up(reader, csv->parser.quoted ? FAULT_TEXT_BEHIND_QUOTE : FAULT_STRAY_QUOTE,
                        false);
     }
@@ -240,7 +244,7 @@ static enum status finish(struct reader *reader)
  * Reads on until a row is complete. STATUS_BAD_ROW where it cannot be split into cells: `fault`
  * says why. After STATUS_AGAIN the next call goes on in the middle of the row.
  */
-static enum status read_row(struct reader *reader)
+static enum status split_row(struct reader *reader)
 {
     struct csv_reader *csv = reader->csv;
 
@@ -258,6 +262,8 @@ static enum status read_row(struct reader *reader)
             continue;
         }
         status = feed(reader);
+        if (reader->raw.status != STATUS_OK)
+            return STATUS_BAD_INPUT;
         if (status != STATUS_OK)
             return status;
         if (csv->complete && csv->cell_count > 0)
@@ -265,6 +271,48 @@ static enum status read_row(struct reader *reader)
         if (csv->complete)
             start_row(csv); /* the line was blank */
     }
+}
+
+/* Reads what is left of the row's last line: what is skipped of it, and the LF of a CRLF. */
+static enum status read_line_end(struct reader *reader)
+{
+    struct csv_reader *csv = reader->csv;
+
+    while (csv->skipping || csv->after_cr) {
+        enum status status = source_fill(reader->source);
+        if (status == STATUS_END)
+            return STATUS_OK;
+        if (status != STATUS_OK)
+            return status;
+        struct span block = source_block(reader->source);
+        if (!csv->skipping && block.ptr[0] != '\n')
+            return STATUS_OK;
+        struct span slice = next_slice(block, csv->skipping ? SIZE_MAX : 1);
+        csv->skipping = !take_slice(reader, slice) && csv->skipping;
+        if (reader->raw.status != STATUS_OK)
+            return STATUS_BAD_INPUT;
+    }
+    return STATUS_OK;
+}
+
+/* As split_row; with keep_raw, the verdict on a row waits for the end of its line. */
+static enum status read_row(struct reader *reader)
+{
+    struct csv_reader *csv = reader->csv;
+
+    if (!reader->options.keep_raw)
+        return split_row(reader);
+    if (!csv->has_verdict) {
+        csv->verdict = split_row(reader);
+        if (csv->verdict != STATUS_OK && csv->verdict != STATUS_BAD_ROW)
+            return csv->verdict;
+        csv->has_verdict = true;
+    }
+    enum status status = read_line_end(reader);
+    if (status != STATUS_OK)
+        return status;
+    csv->has_verdict = false;
+    return csv->verdict;
 }
 
 /* Adds a problem of one cell: by the column's name, or by its position where it has none (yet). */

@@ -13,6 +13,7 @@ struct jsonl_reader {
     struct buf partial; /* a line that does not lie within one block */
     bool partial_used;  /* it was handed on: the next call starts a new one */
     bool skipping;      /* dropping what is left of a line that is too long */
+    bool is_too_long;   /* the line is, which is told when it has been skipped: with keep_raw */
     uint64_t row_line;  /* the line that was read last */
     cJSON *tree;        /* of the last row, which points into it */
     struct span members[READER_COLUMNS_MAX];
@@ -35,6 +36,7 @@ void jsonl_reader_reset(struct jsonl_reader *jsonl)
     buf_clear(&jsonl->partial);
     jsonl->partial_used = false;
     jsonl->skipping = false;
+    jsonl->is_too_long = false;
     cJSON_Delete(jsonl->tree);
     jsonl->tree = NULL;
 }
@@ -72,8 +74,7 @@ static void take_line(struct reader *reader, struct span block, const char *line
     jsonl->row_line = reader->line;
     if (line_feed != NULL)
         reader->line++;
-    source_take(reader->source,
-                line_feed != NULL ? (size_t)(line_feed - block.ptr) + 1 : block.len);
+    reader_take(reader, line_feed != NULL ? (size_t)(line_feed - block.ptr) + 1 : block.len);
 }
 
 /* The line as it was put together, with a NUL behind it: cJSON may look at the byte there. */
@@ -87,6 +88,51 @@ static enum status use_partial(struct jsonl_reader *jsonl, struct span *ret_line
     return STATUS_OK;
 }
 
+/* Gives a line up that is longer than a row may be. STATUS_OK: there is more of it to be skipped
+ * before that is told. */
+static enum status give_up(struct reader *reader, bool at_line_end)
+{
+    struct jsonl_reader *jsonl = reader->jsonl;
+
+    buf_clear(&jsonl->partial);
+    jsonl->skipping = !at_line_end;
+    jsonl->is_too_long = !at_line_end && reader->options.keep_raw;
+    return jsonl->is_too_long ? STATUS_OK : STATUS_TOO_BIG;
+}
+
+/*
+ * Takes the line, or as much of it as there is in the block. STATUS_OK with *ret_whole, or without:
+ * there is more to come. STATUS_TOO_BIG for a line that is longer than a row may be.
+ */
+static enum status take_part(struct reader *reader, struct span *ret_line, bool *ret_whole)
+{
+    struct jsonl_reader *jsonl = reader->jsonl;
+    struct span block = source_block(reader->source);
+    const char *line_feed = memchr(block.ptr, '\n', block.len);
+    size_t len = line_feed != NULL ? (size_t)(line_feed - block.ptr) : block.len;
+
+    if (jsonl->partial.len == 0 && !jsonl->skipping)
+        reader_drop_raw(reader);
+    take_line(reader, block, line_feed);
+    if (reader->raw.status != STATUS_OK)
+        return STATUS_BAD_INPUT;
+    if (jsonl->skipping) {
+        jsonl->skipping = line_feed == NULL;
+        return jsonl->is_too_long && line_feed != NULL ? give_up(reader, true) : STATUS_OK;
+    }
+    if (len > reader->options.max_row_bytes - jsonl->partial.len)
+        return give_up(reader, line_feed != NULL);
+    *ret_whole = line_feed != NULL;
+    if (line_feed != NULL && jsonl->partial.len == 0) {
+        *ret_line = span_of(block.ptr, len);
+        return STATUS_OK;
+    }
+    buf_add_bytes(&jsonl->partial, block.ptr, len);
+    if (jsonl->partial.status != STATUS_OK)
+        return jsonl->partial.status;
+    return line_feed != NULL ? use_partial(jsonl, ret_line) : STATUS_OK;
+}
+
 /*
  * The next line without its line feed, in memory that has one more byte; valid until the next call.
  * STATUS_TOO_BIG for a line that is longer than a row may be; the next call skips the rest of it.
@@ -94,35 +140,19 @@ static enum status use_partial(struct jsonl_reader *jsonl, struct span *ret_line
 static enum status read_line(struct reader *reader, struct span *ret_line)
 {
     struct jsonl_reader *jsonl = reader->jsonl;
+    bool whole = false;
     enum status status;
 
     if (jsonl->partial_used)
         buf_clear(&jsonl->partial);
     jsonl->partial_used = false;
     while ((status = source_fill(reader->source)) == STATUS_OK) {
-        struct span block = source_block(reader->source);
-        const char *line_feed = memchr(block.ptr, '\n', block.len);
-        size_t len = line_feed != NULL ? (size_t)(line_feed - block.ptr) : block.len;
-        take_line(reader, block, line_feed);
-        if (jsonl->skipping) {
-            jsonl->skipping = line_feed == NULL;
-            continue;
-        }
-        if (len > reader->options.max_row_bytes - jsonl->partial.len) {
-            jsonl->skipping = line_feed == NULL;
-            buf_clear(&jsonl->partial);
-            return STATUS_TOO_BIG;
-        }
-        if (line_feed != NULL && jsonl->partial.len == 0) {
-            *ret_line = span_of(block.ptr, len);
-            return STATUS_OK;
-        }
-        buf_add_bytes(&jsonl->partial, block.ptr, len);
-        if (jsonl->partial.status != STATUS_OK)
-            return jsonl->partial.status;
-        if (line_feed != NULL)
-            return use_partial(jsonl, ret_line);
+        status = take_part(reader, ret_line, &whole);
+        if (status != STATUS_OK || whole)
+            return status;
     }
+    if (status == STATUS_END && jsonl->is_too_long)
+        return give_up(reader, true);
     if (status == STATUS_END && jsonl->partial.len > 0)
         return use_partial(jsonl, ret_line);
     return status;
@@ -147,6 +177,7 @@ enum status jsonl_reader_header(struct reader *reader, struct problems *problems
             return STATUS_OK;
         if (line_feed != NULL)
             take_line(reader, block, line_feed);
+        reader_drop_raw(reader);
         blanks = line_feed != NULL ? 0 : block.len;
     }
 }

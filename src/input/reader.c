@@ -6,6 +6,8 @@
 
 #include "input/reader_impl.h"
 
+enum { RAW_KEPT_MAX = 1024 * 1024 };
+
 /* Whatever the case of its letters. */
 static bool ends_with(struct span name, const char *extension)
 {
@@ -76,6 +78,8 @@ enum status reader_open(struct source *source, const struct reader_options *opti
     if (reader->options.max_row_bytes > SIZE_MAX / 4) /* so that sums with it do not overflow */
         reader->options.max_row_bytes = SIZE_MAX / 4;
     reader->line = 1;
+    buf_init(&reader->raw, READER_RAW_MAX);
+    buf_init(&reader->raw_header, READER_RAW_MAX);
     enum status status = options->format == INPUT_CSV
                              ? csv_reader_new(&reader->options, &reader->csv)
                              : jsonl_reader_new(reader->options.max_row_bytes, &reader->jsonl);
@@ -94,6 +98,8 @@ void reader_close(struct reader *reader)
     csv_reader_free(reader->csv);
     jsonl_reader_free(reader->jsonl);
     reader_drop_columns(reader, 0);
+    buf_deinit(&reader->raw);
+    buf_deinit(&reader->raw_header);
     free(reader);
 }
 
@@ -104,6 +110,8 @@ void reader_reset(struct reader *reader)
     if (reader->jsonl != NULL)
         jsonl_reader_reset(reader->jsonl);
     reader_drop_columns(reader, 0);
+    reader_drop_raw(reader);
+    buf_clear(&reader->raw_header);
     reader->has_header = false;
     reader->line = 1;
     reader->row_number = 0;
@@ -113,12 +121,45 @@ void reader_reset(struct reader *reader)
 static enum status explain(const struct reader *reader, enum status status,
                            struct problems *problems)
 {
-    if (status != STATUS_BAD_INPUT || source_error(reader->source)[0] == '\0')
+    if (reader->raw.status == STATUS_NO_MEMORY)
+        return STATUS_NO_MEMORY;
+    if (status != STATUS_BAD_INPUT)
         return status;
-    problems_clear(problems, 0, reader->line);
-    problem_add(problems, source_error_code(reader->source), SPAN_LITERAL(""), SPAN_LITERAL(""),
-                "%s", source_error(reader->source));
+    if (reader->raw.status == STATUS_TOO_BIG) {
+        problems_clear(problems, 0, reader->line);
+        problem_add(problems, PROBLEM_ROW_SIZE, SPAN_LITERAL(""), SPAN_LITERAL(""),
+                    "a row is longer than %d MiB with what is skipped behind its fault",
+                    READER_RAW_MAX / (1024 * 1024));
+    } else if (source_error(reader->source)[0] != '\0') {
+        problems_clear(problems, 0, reader->line);
+        problem_add(problems, source_error_code(reader->source), SPAN_LITERAL(""), SPAN_LITERAL(""),
+                    "%s", source_error(reader->source));
+    }
     return status;
+}
+
+void reader_take(struct reader *reader, size_t count)
+{
+    if (reader->options.keep_raw)
+        buf_add_bytes(&reader->raw, source_block(reader->source).ptr, count);
+    source_take(reader->source, count);
+}
+
+void reader_drop_raw(struct reader *reader)
+{
+    if (reader->raw.capacity > RAW_KEPT_MAX) /* one row of that size does not cost it for good */
+        buf_deinit(&reader->raw);
+    buf_clear(&reader->raw);
+}
+
+struct span reader_raw(const struct reader *reader)
+{
+    return buf_span(&reader->raw);
+}
+
+struct span reader_raw_header(const struct reader *reader)
+{
+    return buf_span(&reader->raw_header);
 }
 
 enum status reader_header(struct reader *reader, struct problems *problems)
@@ -127,6 +168,11 @@ enum status reader_header(struct reader *reader, struct problems *problems)
     enum status status = reader->csv != NULL ? csv_reader_header(reader, problems)
                                              : jsonl_reader_header(reader, problems);
     reader->has_header = status == STATUS_OK;
+    if (status == STATUS_OK) {
+        buf_add(&reader->raw_header, buf_span(&reader->raw));
+        status = reader->raw_header.status;
+        reader_drop_raw(reader);
+    }
     if (status != STATUS_END)
         return explain(reader, status, problems);
     problem_add(problems, PROBLEM_EMPTY, SPAN_LITERAL(""), SPAN_LITERAL(""), "the file is empty");
@@ -148,6 +194,8 @@ enum status reader_next(struct reader *reader, struct row *ret_row, struct probl
     assert(reader->has_header);
     enum status status = reader->csv != NULL ? csv_reader_next(reader, ret_row, problems)
                                              : jsonl_reader_next(reader, ret_row, problems);
+    if (status == STATUS_END)
+        reader_drop_raw(reader);
     return explain(reader, status, problems);
 }
 

@@ -43,8 +43,9 @@ enum input_format { INPUT_CSV, INPUT_JSONL };
 
 enum {
     READER_COLUMNS_MAX = 1024,
-    READER_COLUMN_NAME_MAX = 1024,    /* bytes */
-    READER_MAX_ROW_BYTES = 64 * 1024, /* default of reader_options.max_row_bytes */
+    READER_COLUMN_NAME_MAX = 1024,      /* bytes */
+    READER_MAX_ROW_BYTES = 64 * 1024,   /* default of reader_options.max_row_bytes */
+    READER_RAW_MAX = 256 * 1024 * 1024, /* bytes of a row for reader_raw */
 };
 
 struct reader_options {
@@ -52,6 +53,7 @@ struct reader_options {
     size_t max_row_bytes; /* a longer row is a bad row (PROBLEM_ROW_SIZE); the ones after it are
                              read */
     char delimiter;       /* of CSV: what reader_delimiter_of gives; 0 for a comma */
+    bool keep_raw;        /* for reader_raw */
 };
 
 struct reader;
@@ -107,5 +109,19 @@ struct span reader_column_name(const struct reader *reader, size_t column);
  */
 enum status reader_next(struct reader *reader, struct row *ret_row,
                         struct problems *problems) MUST_USE;
+
+/*
+ * With reader_options.keep_raw, the bytes that the last row, good or bad, stood in: as the source
+ * gave them (decompressed, UTF-8; source_encode_back gives the original ones), with the line end
+ * unless the input ended there. Valid until the next call of reader_next. The header has none for
+ * JSONL. Header and rows in turn are the whole input but for its byte order mark and the blank
+ * lines before, between and behind them.
+ *
+ * The option does not change which rows there are, but a bad row comes when what is skipped behind
+ * it has been read, and a row that ends with CR when it is known whether an LF follows. A row of
+ * more than READER_RAW_MAX bytes ends the reading with STATUS_BAD_INPUT (PROBLEM_ROW_SIZE).
+ */
+struct span reader_raw(const struct reader *reader);
+struct span reader_raw_header(const struct reader *reader);
 
 #endif

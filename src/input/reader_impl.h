@@ -21,7 +21,15 @@ struct reader {
     struct span columns[READER_COLUMNS_MAX]; /* the names, each in memory of its own */
     size_t column_count;
     struct cell cells[READER_COLUMNS_MAX]; /* of the last row */
+    struct buf raw;                        /* what the last row stood in; with keep_raw only */
+    struct buf raw_header;
 };
+
+/* Takes `count` bytes from the source: the only way, so that nothing is missing in `raw`. */
+void reader_take(struct reader *reader, size_t count);
+
+/* What was taken belongs to no row: a row starts here, or a line was blank. */
+void reader_drop_raw(struct reader *reader);
 
 /*
  * Appends a column with a copy of the name and an absent cell. STATUS_TOO_BIG when there are

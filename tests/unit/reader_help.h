@@ -13,6 +13,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "input/decompress.h"
+#include "input/encoding.h"
 #include "input/reader.h"
 
 /* As assert, but in every kind of build. */
@@ -105,9 +107,50 @@ static inline enum status must_go_on(enum status status, struct feeder *feeder)
     return status;
 }
 
+/*
+ * Holds header and rows against the input that they are all of: each is what stands there, behind
+ * at most blank lines, and behind the last one there are only blank lines. What a blank line is of
+ * depends on the delimiter.
+ */
+struct raw_check {
+    struct span left; /* of the input, byte order mark taken off; a NULL pointer: no check */
+    const char *blanks;
+};
+
+static inline bool is_blank_byte(const struct raw_check *check, size_t at)
+{
+    return check->left.ptr[at] != '\0' && strchr(check->blanks, check->left.ptr[at]) != NULL;
+}
+
+static inline void check_raw(struct raw_check *check, struct span raw)
+{
+    size_t skipped = 0;
+
+    if (check->left.ptr == NULL)
+        return;
+    MUST(raw.len > 0);
+    for (;;) {
+        bool at_line = skipped == 0 || check->left.ptr[skipped - 1] == '\n' ||
+                       check->left.ptr[skipped - 1] == '\r';
+        MUST(raw.len <= check->left.len - skipped);
+        if (at_line && memcmp(check->left.ptr + skipped, raw.ptr, raw.len) == 0)
+            break;
+        MUST(is_blank_byte(check, skipped));
+        skipped++;
+    }
+    check->left = span_skip(check->left, skipped + raw.len);
+}
+
+static inline void check_raw_end(const struct raw_check *check)
+{
+    for (size_t i = 0; check->left.ptr != NULL && i < check->left.len; i++)
+        MUST(is_blank_byte(check, i));
+}
+
 /* Reads header and rows to the end and says what came. `feeder` may be NULL where nothing needs
  * one. */
-static inline void tell_all(struct reader *reader, struct feeder *feeder, struct buf *out)
+static inline void tell_checked(struct reader *reader, struct feeder *feeder,
+                                struct raw_check *check, struct buf *out)
 {
     struct problems problems;
     struct row row;
@@ -124,11 +167,14 @@ static inline void tell_all(struct reader *reader, struct feeder *feeder, struct
         problems_deinit(&problems);
         return;
     }
+    if (reader_raw_header(reader).len > 0)
+        check_raw(check, reader_raw_header(reader));
     while ((status = must_go_on(reader_next(reader, &row, &problems), feeder)) != STATUS_END) {
         if (status == STATUS_AGAIN)
             continue;
         if (status != STATUS_OK && status != STATUS_BAD_ROW)
             break;
+        check_raw(check, reader_raw(reader));
         buf_add_format(out, "%s %d@%d ", status == STATUS_OK ? "ok" : "bad", (int)row.number,
                        (int)row.line);
         if (status == STATUS_OK) {
@@ -141,7 +187,35 @@ static inline void tell_all(struct reader *reader, struct feeder *feeder, struct
         buf_add_char(out, '\n');
     }
     buf_add_string(out, status == STATUS_END ? "end\n" : status_text(status));
+    if (status == STATUS_BAD_INPUT)
+        tell_problems(&problems, out);
+    if (status == STATUS_END)
+        check_raw_end(check);
     problems_deinit(&problems);
+}
+
+static inline void tell_all(struct reader *reader, struct feeder *feeder, struct buf *out)
+{
+    struct raw_check none = {.blanks = ""};
+
+    tell_checked(reader, feeder, &none, out);
+}
+
+/* For plain UTF-8; what is compressed or converted has other bytes. */
+static inline struct raw_check raw_check_of(const void *bytes, size_t len,
+                                            const struct reader_options *options)
+{
+    struct raw_check check = {.blanks = options->delimiter == '\t' ? " \r\n" : " \t\r\n"};
+
+    struct span start = span_of(bytes, len);
+    enum compression kind = COMPRESSION_NONE;
+    const struct encoding_mark *mark = NULL;
+    MUST(compression_of(start, true, &kind) == STATUS_OK);
+    MUST(encoding_find_mark(start, true, &mark) == STATUS_OK);
+    bool is_utf8 = mark == NULL || encoding_name_is_utf8(mark->encoding);
+    if (options->keep_raw && len > 0 && kind == COMPRESSION_NONE && is_utf8)
+        check.left = span_skip(start, mark != NULL ? mark->len : 0);
+    return check;
 }
 
 /* The whole way for bytes. `block_bytes` 0 means as many as there are. */
@@ -155,7 +229,8 @@ static inline void tell_with(const void *bytes, size_t len, const struct reader_
         source_set_block_bytes(source, block_bytes);
     enum status status = reader_open(source, options, &reader);
     MUST(status == STATUS_OK);
-    tell_all(reader, NULL, out);
+    struct raw_check check = raw_check_of(bytes, len, options);
+    tell_checked(reader, NULL, &check, out);
     reader_close(reader);
     source_close(source);
 }
@@ -200,11 +275,9 @@ static inline void rest_feed(struct feeder *feeder)
 }
 
 /* A reader over a non-blocking pipe that gets its next byte, or its end, with each feed. */
-static inline struct reader *dribble_open_bytes(struct dribble *dribble, const char *bytes,
-                                                size_t len, enum input_format format,
-                                                size_t max_row_bytes)
+static inline struct reader *dribble_open_with(struct dribble *dribble, const char *bytes,
+                                               size_t len, const struct reader_options *options)
 {
-    struct reader_options options = {.format = format, .max_row_bytes = max_row_bytes};
     struct reader *reader = NULL;
     int ends[2];
 
@@ -213,8 +286,17 @@ static inline struct reader *dribble_open_bytes(struct dribble *dribble, const c
     dribble->fd = ends[1];
     dribble->source = source_of_fd(ends[0]);
     MUST(fcntl(source_fd(dribble->source), F_SETFL, O_NONBLOCK) == 0);
-    MUST(reader_open(dribble->source, &options, &reader) == STATUS_OK);
+    MUST(reader_open(dribble->source, options, &reader) == STATUS_OK);
     return reader;
+}
+
+static inline struct reader *dribble_open_bytes(struct dribble *dribble, const char *bytes,
+                                                size_t len, enum input_format format,
+                                                size_t max_row_bytes)
+{
+    struct reader_options options = {.format = format, .max_row_bytes = max_row_bytes};
+
+    return dribble_open_with(dribble, bytes, len, &options);
 }
 
 static inline struct reader *dribble_open(struct dribble *dribble, const char *text,
@@ -238,6 +320,18 @@ static inline void tell_dribbled(const char *bytes, size_t len, enum input_forma
     struct reader *reader = dribble_open_bytes(&dribble, bytes, len, format, max_row_bytes);
 
     tell_all(reader, &dribble.feeder, out);
+    dribble_close(&dribble, reader);
+}
+
+/* With keep_raw, the raw rows are checked too. */
+static inline void tell_dribbled_with(const char *bytes, size_t len,
+                                      const struct reader_options *options, struct buf *out)
+{
+    struct dribble dribble;
+    struct reader *reader = dribble_open_with(&dribble, bytes, len, options);
+    struct raw_check check = raw_check_of(bytes, len, options);
+
+    tell_checked(reader, &dribble.feeder, &check, out);
     dribble_close(&dribble, reader);
 }
 
