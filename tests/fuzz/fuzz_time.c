@@ -115,6 +115,20 @@ static void check_formats(int64_t time_s)
     MUST(when_parse(span_string(utc), LAST_S, &again) == STATUS_OK && again == time_s);
 }
 
+/* Whether it is digits and a unit, or zeros alone, however large. */
+static bool looks_like_duration(struct span text)
+{
+    static const char *const units[] = {"ms", "s", "m", "h", "d"};
+    size_t digits = 0, zeros = 0;
+
+    while (digits < text.len && is_digit(text.ptr[digits]))
+        zeros += text.ptr[digits++] == '0' ? 1 : 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(units); i++)
+        if (digits > 0 && span_is(span_skip(text, digits), units[i]))
+            return true;
+    return text.len > 0 && zeros == text.len;
+}
+
 static void check_duration(struct span text)
 {
     char again_text[32];
@@ -123,10 +137,9 @@ static void check_duration(struct span text)
 
     MUST(status == STATUS_OK || status == STATUS_SYNTAX || status == STATUS_RANGE);
     MUST(status == STATUS_OK ? ms >= 0 && ms <= DURATION_MAX_MS : ms == UNTOUCHED);
-    if (status != STATUS_OK) {
-        MUST(status == STATUS_SYNTAX || is_digit(text.ptr[0]));
+    MUST((status != STATUS_SYNTAX) == looks_like_duration(text));
+    if (status != STATUS_OK)
         return;
-    }
     (void)snprintf(again_text, sizeof(again_text), "%lldms", (long long)ms);
     MUST(when_parse_duration(span_string(again_text), &again) == STATUS_OK && again == ms);
     struct span unit = span_of(text.ptr + text.len - 1, 1);
