@@ -204,7 +204,7 @@ static int conclude(struct inspection *inspection, enum status status, int error
         return EXIT_INTERNAL;
     }
     show_problem_counts(&inspection->show);
-    if (!counts->file_is_bad || counts->rows > 0)
+    if (!counts->is_unreadable)
         show_counts(inspection, counts);
     return counts->file_is_bad || counts->invalid > 0 ? EXIT_INPUT_INVALID : 0;
 }

@@ -338,7 +338,7 @@ static int send_rows(struct run *run)
 static int run_steps(struct run *run)
 {
     static int (*const steps[])(struct run *) = {choose_output, check_output, check_problem_file,
-                                               choose_endpoint};
+                                                 choose_endpoint};
     int result = 0;
 
     for (size_t i = 0; i < ARRAY_LENGTH(steps) && result == 0; i++)

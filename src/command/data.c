@@ -11,6 +11,8 @@
  * digit. */
 enum { DATA_NUMBERS_MAX = COMMAND_CONTENT_MAX / 2 };
 
+enum { NAME_SHOWN_MAX = 40 }; /* bytes of a member's name in the name of a field */
+
 static const int64_t TIME_SECONDS_MAX = 253402300799; /* the end of the year 9999 */
 
 struct data_walk {
@@ -31,7 +33,8 @@ static void name_field(struct data_walk *walk, size_t item, const char *member)
     if (member == NULL)
         (void)snprintf(walk->field, sizeof(walk->field), "data[%zu]", item);
     else
-        (void)snprintf(walk->field, sizeof(walk->field), "data[%zu].%.40s", item, member);
+        (void)snprintf(walk->field, sizeof(walk->field), "data[%zu].%.*s", item,
+                       (int)text_cut(span_string(member), NAME_SHOWN_MAX), member);
 }
 
 /* The next number token as it was written; empty where there were too many to keep. */

@@ -4,6 +4,7 @@
 
 #include "command/json.h"
 #include "core/buf.h"
+#include "core/jsonlex.h"
 #include "core/text.h"
 
 static const double EXACT_INTEGER_MAX = 9007199254740992.0; /* 2^53 */
@@ -22,10 +23,20 @@ static struct span text_of(const cJSON *member)
     return trim(span_string(cJSON_IsString(member) ? member->valuestring : ""));
 }
 
-static void copy_uuid(const cJSON *member, char out[REPLY_UUID_MAX + 1])
+/* Whether a string of the body may go on where cJSON's C string ends. */
+static bool has_nul(struct span body)
+{
+    struct jsonlex lex = {.numbers = NULL};
+    enum status status = jsonlex_scan(&lex, body);
+
+    return lex.nul_escape || (status != STATUS_OK && memchr(body.ptr, '\0', body.len) != NULL);
+}
+
+static void copy_uuid(struct span body, const cJSON *member, char out[REPLY_UUID_MAX + 1])
 {
     struct span text = text_of(member);
-    bool usable = text.len <= REPLY_UUID_MAX && text_printable_prefix(text) == text.len;
+    bool usable =
+        text.len <= REPLY_UUID_MAX && text_printable_prefix(text) == text.len && !has_nul(body);
     size_t len = usable ? text.len : 0;
 
     memcpy(out, text.ptr, len); /* takes no memory: a uuid must not be lost for want of it */
@@ -58,7 +69,7 @@ enum status reply_parse(struct span body, struct reply *ret_reply)
         const cJSON *data = cJSON_GetObjectItemCaseSensitive(root, "data");
         buf_copy_printable(reply.error, sizeof(reply.error),
                            text_of(cJSON_GetObjectItemCaseSensitive(root, "error")));
-        copy_uuid(cJSON_GetObjectItemCaseSensitive(data, "uuid"), reply.uuid);
+        copy_uuid(body, cJSON_GetObjectItemCaseSensitive(data, "uuid"), reply.uuid);
         *ret_reply = reply;
     } else {
         status = STATUS_SYNTAX;

@@ -17,7 +17,8 @@ struct reply {
  *
  * Reads a whole reply body: a JSON object with a whole-number errno. STATUS_SYNTAX when it is none,
  * is cut off, or has text behind it; STATUS_NO_MEMORY when there was too little to read it. A uuid
- * is taken from data.uuid without the spaces around it, when it is printable and not too long.
+ * is taken from data.uuid without the spaces around it, when it is printable and not too long
+ * (half a uuid is none: a NUL in the body, which would cut it short, leaves it out).
  * Inside the object, what cJSON lets pass passes (see core/jsonlex.h): a control character in the
  * platform's words is no reason to forget its uuid. All texts come out as printable UTF-8.
  */

@@ -133,32 +133,35 @@ void when_format_utc(int64_t epoch_ms, char out[WHEN_UTC_LENGTH + 1])
     (void)snprintf(out + len, WHEN_UTC_LENGTH + 1 - len, ".%03uZ", ms % 1000);
 }
 
-enum status when_parse_duration(struct span text, int64_t *ret_ms)
+/* The milliseconds of a unit; 0 where it is none. */
+static int64_t unit_ms(struct span unit)
 {
     static const struct {
         const char *unit;
         int64_t ms;
     } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(units); i++)
+        if (span_is(unit, units[i].unit))
+            return units[i].ms;
+    return 0;
+}
+
+enum status when_parse_duration(struct span text, int64_t *ret_ms)
+{
     size_t len = 0;
+    int64_t value = 0;
 
     while (len < text.len && is_digit(text.ptr[len]))
         len++;
-    int64_t value;
-    enum status status = span_to_int64(span_of(text.ptr, len), &value);
-    if (status != STATUS_OK)
-        return status;
     struct span unit = span_skip(text, len);
-    if (unit.len == 0 && value == 0) {
-        *ret_ms = 0;
-        return STATUS_OK;
-    }
-    for (size_t i = 0; i < ARRAY_LENGTH(units); i++) {
-        if (!span_is(unit, units[i].unit))
-            continue;
-        if (value > DURATION_MAX_MS / units[i].ms)
-            return STATUS_RANGE;
-        *ret_ms = value * units[i].ms;
-        return STATUS_OK;
-    }
-    return STATUS_SYNTAX;
+    int64_t ms = unit_ms(unit);
+    enum status status = span_to_int64(span_of(text.ptr, len), &value);
+    bool plain_zero = unit.len == 0 && status == STATUS_OK && value == 0;
+    if (status == STATUS_SYNTAX || (ms == 0 && !plain_zero))
+        return STATUS_SYNTAX;
+    if (status == STATUS_RANGE || (ms > 0 && value > DURATION_MAX_MS / ms))
+        return STATUS_RANGE;
+    *ret_ms = value * ms;
+    return STATUS_OK;
 }

@@ -81,7 +81,7 @@ enum status job_check(struct intake *intake, const struct check_hooks *hooks,
         judge_file(check);
         status = STATUS_OK;
     } else if (status == STATUS_BAD_INPUT) {
-        check->counts.file_is_bad = true;
+        check->counts.file_is_bad = check->counts.is_unreadable = true;
         tell_problems(check);
     }
     if (status == STATUS_OK || status == STATUS_BAD_INPUT)

@@ -131,7 +131,8 @@ enum status intake_open(const struct intake_options *options, struct buf *messag
         status = arrange(intake, message);
     if (status == STATUS_OK)
         status = new_fleet(&intake->fleet);
-    status = check_delimiter(options, reader_options.format, message);
+    if (status == STATUS_OK)
+        status = check_delimiter(options, reader_options.format, message);
     if (status == STATUS_OK && options->encoding != NULL)
         status = source_set_encoding(intake->source, options->encoding, message);
     if (status == STATUS_OK)

@@ -24,11 +24,11 @@ struct intake_options {
     char delimiter;       /* of CSV; 0: a comma. STATUS_USAGE where the input is JSONL */
     size_t max_row_bytes;
     const struct word_list *sets, *maps, *passes; /* NAME=VALUE, NAME=COLUMN, NAME[,NAME…] */
-    bool keep_raw;      /* for intake_raw_row */
-    bool strict;        /* warnings are errors */
-    bool allow_replace; /* writes with mode 1 are meant */
-    bool for_sending;   /* rows of an input that cannot be read twice are sent as they come: what a
-                           check would ask about is an error then */
+    bool keep_raw;                                /* for intake_raw_row */
+    bool strict;                                  /* warnings are errors */
+    bool allow_replace;                           /* writes with mode 1 are meant */
+    bool for_sending;  /* rows of an input that cannot be read twice are sent as they come: what a
+                          check would ask about is an error then */
     double rate_per_s; /* how fast rows will be sent; 0 when that is not known */
     int64_t now_s;     /* the run's start: what relative times and the past refer to */
 };

@@ -31,7 +31,7 @@ void tally_add_outcome(struct tally *tally, const struct outcome *outcome)
                                   .has_errno = outcome->has_errno,
                                   .platform_errno = outcome->platform_errno,
                                   .count = 1};
-    (void)snprintf(reason.text, sizeof(reason.text), "%s", outcome->error);
+    (void)snprintf(reason.text, sizeof(reason.text), "%.*s", TALLY_REASON_TEXT_MAX, outcome->error);
     add_reason(tally, &reason);
 }
 

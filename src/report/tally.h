@@ -4,6 +4,7 @@
 #define NB_REPORT_TALLY_H
 
 #include "command/outcome.h"
+#include "command/problem.h"
 #include "report/histogram.h"
 
 enum { TALLY_REASONS_MAX = 32, TALLY_REASON_TEXT_MAX = 127 };

@@ -1,15 +1,30 @@
 /*
- * A reader over any bytes. The first byte chooses how many bytes a read takes (its low four bits; 500
- * goes with a tab as the delimiter), the maximum of a row (the next three), and whether a short input
- * also comes through a pipe in two parts, cut at every offset (the high bit); the rest is the input.
- * However it is cut, and whether raw rows are kept or not, it has to give the same rows; the cells
- * are all read, so that a sanitizer sees a span that is out of bounds. The raw rows have to be the
- * input.
+ * A reader over any bytes. The first byte chooses how many bytes a read takes (its low four bits;
+ * 500 goes with a tab as the delimiter), the maximum of a row (the next three), and whether a short
+ * input also comes through a pipe in two parts, cut at every offset (the high bit); the rest is the
+ * input. However it is cut, and whether raw rows are kept or not, it has to give the same rows; the
+ * cells are all read, so that a sanitizer sees a span that is out of bounds. The raw rows have to
+ * be the input.
  */
 #ifndef NB_TESTS_FUZZ_READER_H
 #define NB_TESTS_FUZZ_READER_H
 
 #include "../unit/reader_help.h"
+
+/* The text that the reader sees: decompressed, UTF-8, without a byte order mark; false where the
+ * input is damaged. */
+static inline bool fuzz_decode(struct span input, struct buf *out)
+{
+    struct source *source = source_of_bytes(input.ptr, input.len);
+    enum status status;
+
+    while ((status = source_fill(source)) == STATUS_OK) {
+        buf_add(out, source_block(source));
+        source_take(source, source_block(source).len);
+    }
+    source_close(source);
+    return status == STATUS_END && out->status == STATUS_OK;
+}
 
 enum { FUZZ_CUT_BYTES_MAX = 160 }; /* a pipe for each offset: longer ones would take too long */
 

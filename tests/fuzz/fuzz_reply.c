@@ -87,7 +87,7 @@ static void check_as_uuid(const uint8_t *data, size_t size)
     struct reply reply;
     struct buf body;
 
-    if (!text_is_utf8(text) || memchr(data, 0, size) != NULL)
+    if (!text_is_utf8(text))
         return;
     buf_init(&body, SIZE_MAX / 2);
     buf_add_string(&body, "{\"data\":{\"uuid\":");

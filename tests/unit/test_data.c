@@ -115,6 +115,10 @@ static void test_members_are_known_and_stand_once(void **state)
     assert_one("[{\"res_id\":1,\"val\":1,\"val\":2}]", PROBLEM_DUPLICATE, "data[0].val");
     assert_one("[{\"res_id\":1,\"res_id\":1,\"val\":1}]", PROBLEM_DUPLICATE, "data[0].res_id");
     assert_one("[{\"res_id\":1,\"val\":1},{\"res_id\":1,\"val\":2}]", PROBLEM_RES_TWICE, "data");
+    /* A long name is cut between characters: 13 of these 14 are 39 bytes. */
+#define WIDE_7 "\u4e2d\u6587\u540d\u79f0\u5f88\u957f\u5427"
+    assert_one("[{\"res_id\":1,\"val\":1,\"" WIDE_7 WIDE_7 "\":1}]", PROBLEM_DATA,
+               "data[0]." WIDE_7 "\u4e2d\u6587\u540d\u79f0\u5f88\u957f");
     /* Names are case-sensitive. */
     check("[{\"RES_ID\":1,\"val\":1}]");
     assert_int_equal(problems.error_count, 2);

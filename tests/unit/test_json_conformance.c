@@ -411,6 +411,34 @@ static void test_a_whole_data_is_rfc_8259(void **state)
     assert_int_equal(failures, 0);
 }
 
+static bool is_blank(struct span bytes)
+{
+    for (size_t i = 0; i < bytes.len; i++)
+        if (bytes.ptr[i] != ' ')
+            return false;
+    return true;
+}
+
+/* Whatever it is: one character is enough. */
+static void test_nothing_may_follow_the_value(void **state)
+{
+    (void)state;
+    failures = 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        const struct conformance_case *one = &cases[i];
+        bool good = is_blank(one->text);
+        surround("[{\"res_id\":1,\"val\":1}]", one->text, "");
+        expect(one->name, "behind data", check_data() == GOOD ? GOOD : PROBLEM_JSON,
+               good ? GOOD : PROBLEM_JSON);
+        if (memchr(one->text.ptr, '\n', one->text.len) != NULL)
+            continue; /* a row of its own */
+        surround("{\"a\":1}", one->text, "\n{\"a\":7}\n");
+        expect(one->name, "behind a row", check_row(one->name) == GOOD ? GOOD : PROBLEM_JSON,
+               good ? GOOD : PROBLEM_JSON);
+    }
+    assert_int_equal(failures, 0);
+}
+
 /* `depth` arrays or objects, one in the other, and a 1 in the innermost. */
 static void nest(struct buf *out, const char *open, const char *close, size_t depth)
 {
@@ -473,6 +501,7 @@ int main(void)
         cmocka_unit_test(test_a_rows_member_is_rfc_8259),
         cmocka_unit_test(test_an_items_val_is_rfc_8259),
         cmocka_unit_test(test_a_whole_data_is_rfc_8259),
+        cmocka_unit_test(test_nothing_may_follow_the_value),
         cmocka_unit_test(test_nesting_ends_at_its_stated_limit),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -57,6 +57,16 @@ static void test_a_uuid_that_is_none_is_not_taken(void **state)
                                  &reply),
                      STATUS_OK);
     assert_string_equal(reply.uuid, "");
+    /* cJSON's string ends at the NUL: what stands before it is not what the platform said. */
+    assert_int_equal(reply_parse(SPAN_LITERAL("{\"errno\":0,\"data\":{\"uuid\":\"42\\u000074\"}}"),
+                                 &reply),
+                     STATUS_OK);
+    assert_string_equal(reply.uuid, "");
+    assert_int_equal(reply_parse(SPAN_LITERAL("{\"errno\":0,\"data\":{\"uuid\":\"42\0"
+                                              "74\"}}"),
+                                 &reply),
+                     STATUS_OK);
+    assert_string_equal(reply.uuid, "");
     for (size_t len = REPLY_UUID_MAX; len <= REPLY_UUID_MAX + 1; len++) {
         buf_init(&body, 4096);
         buf_add_format(&body, "{\"errno\":0,\"data\":{\"uuid\":\"%0*d\"}}", (int)len, 0);

@@ -109,7 +109,16 @@ static void test_durations_have_a_unit(void **state)
         int64_t ms;
     } good[] = {{"500ms", 500},    {"30s", 30000},    {"5m", 300000},
                 {"24h", 86400000}, {"7d", 604800000}, {"0", 0}};
-    static const char *const bad[] = {"", "5", "s", "-1s", "1.5s", "1 s", "5M", "1h30m"};
+    static const char *const bad[] = {"",
+                                      "5",
+                                      "s",
+                                      "-1s",
+                                      "1.5s",
+                                      "1 s",
+                                      "5M",
+                                      "1h30m",
+                                      "99999999999999999999",
+                                      "99999999999999999999w"};
     int64_t ms = -1;
     for (size_t i = 0; i < ARRAY_LENGTH(good); i++) {
         assert_int_equal(when_parse_duration(span_string(good[i].text), &ms), STATUS_OK);
