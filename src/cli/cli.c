@@ -6,6 +6,7 @@
 
 #include "cli/show.h"
 #include "cli/subcommands.h"
+#include "command/problem.h"
 
 static int print(struct buf *text)
 {
@@ -26,6 +27,18 @@ static int print_help(enum subcommand subcommand)
     struct buf text;
     buf_init(&text, 1024 * 1024);
     options_add_help(subcommand, &text);
+    return print(&text);
+}
+
+/* Every code that a check can give, with what to do. */
+static int print_problems(void)
+{
+    struct buf text;
+
+    buf_init(&text, 1024 * 1024);
+    for (size_t i = 0; i < PROBLEM_CODE_COUNT; i++)
+        buf_add_format(&text, "%-16s  %s\n", problem_code_name((enum problem_code)i),
+                       problem_code_remedy((enum problem_code)i));
     return print(&text);
 }
 
@@ -99,6 +112,21 @@ static int parse_and_run(enum subcommand subcommand, int argc, char **argv)
     return result;
 }
 
+/* nbatch help [TOPIC] */
+static int help(int argc, char **argv)
+{
+    enum subcommand subcommand;
+
+    if (argc == 0)
+        return print_overview();
+    if (strcmp(argv[0], "problems") == 0)
+        return print_problems();
+    if (subcommand_find(argv[0], &subcommand))
+        return print_help(subcommand);
+    show_error("there is help for run, check, simulate and problems, not for %s", argv[0]);
+    return EXIT_USAGE;
+}
+
 int cli_main(int argc, char **argv)
 {
     enum subcommand subcommand;
@@ -110,8 +138,9 @@ int cli_main(int argc, char **argv)
                    "nbatch --help says more");
         return EXIT_USAGE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
-        strcmp(argv[1], "help") == 0)
+    if (strcmp(argv[1], "help") == 0)
+        return help(argc - 2, argv + 2);
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
         return print_overview();
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)
         return print_version();

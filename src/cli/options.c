@@ -589,7 +589,9 @@ void options_add_overview(struct buf *out)
     buf_add_string(out, "\nExamples:\n");
     buf_add_string(out, subcommands[COMMAND_RUN].examples);
     buf_add_string(
-        out, "\nnbatch COMMAND --help says more, nbatch --version which one this is.\n"
+        out, "\nnbatch COMMAND --help says more, nbatch help problems what each problem of an "
+             "input asks for,\n"
+             "nbatch --version which one this is.\n"
              "Exit status: 0 every row accepted (check: valid), 1 some not accepted, 2 usage,\n"
              "3 input invalid and nothing sent, 4 credentials or configuration refused,\n"
              "6 rows in doubt, 7 results could not be written, or an internal error.\n");
