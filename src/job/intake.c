@@ -222,7 +222,7 @@ static void check_turn(const struct intake *intake, const struct command *comman
                        struct problems *problems)
 {
     double wait_s = (double)intake->good_rows / intake->options.rate_per_s;
-    int64_t turn_s = intake->options.now_s + (int64_t)wait_s;
+    int64_t turn_s = intake->options.now_s + (int64_t)(wait_s + 0.001);
     const char *field = NULL;
 
     if (turn_s >= command->expires_at_s)
