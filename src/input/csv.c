@@ -184,7 +184,7 @@ static void count_delimiters(struct csv_reader *csv, struct span slice)
         const char *found = memchr(usual_delimiters, slice.ptr[i], sizeof(usual_delimiters));
         if (slice.ptr[i] == '"')
             csv->header_in_quotes = !csv->header_in_quotes;
-        else if (found != NULL && !csv->header_in_quotes)
+        else if (found != NULL && *found != csv->delimiter && !csv->header_in_quotes)
             csv->header_delimiters[found - usual_delimiters]++;
     }
 }
@@ -202,15 +202,17 @@ static enum status feed(struct reader *reader)
             return STATUS_OK;
         }
         csv->row_line = reader->line;
+    }
+    if (csv->raw_bytes == 0 && !reader->has_header) {
         csv->header_in_quotes = false;
         memset(csv->header_delimiters, 0, sizeof(csv->header_delimiters));
     }
     /* One byte more than the row may have: its line end. */
     struct span slice = next_slice(block, max - csv->raw_bytes + 1);
     csv->fault_line = reader->line;
-    if (!reader->has_header)
-        count_delimiters(csv, slice);
     size_t parsed = csv_parse(&csv->parser, slice.ptr, slice.len, on_cell, on_row, csv);
+    if (!reader->has_header) /* up to and with the byte that is at fault: it may be a delimiter */
+        count_delimiters(csv, span_of(slice.ptr, parsed < slice.len ? parsed + 1 : parsed));
     if (parsed < slice.len) {
         if (csv_error(&csv->parser) != CSV_EPARSE)
             return STATUS_NO_MEMORY;

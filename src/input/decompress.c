@@ -15,11 +15,10 @@ struct decompressor {
     enum compression kind;
     z_stream inflate;
     ZSTD_DStream *zstd;
-    uint64_t used;      /* bytes of input */
-    bool is_between;    /* a member or frame has ended, none has begun */
-    bool is_padding;    /* reading the zeros behind the last gzip member */
-    bool out_was_full;  /* there may be more output without more input */
-    enum status failed; /* told when what was made before it has been handed on */
+    uint64_t used;     /* bytes of input */
+    bool is_between;   /* a member or frame has ended, none has begun */
+    bool is_padding;   /* reading the zeros behind the last gzip member */
+    bool out_was_full; /* there may be more output without more input */
     char error[ERROR_MAX];
 };
 
@@ -204,8 +203,6 @@ enum status decompressor_run(struct decompressor *decompressor, struct span *in,
 {
     size_t made = 0;
 
-    if (decompressor->failed != STATUS_OK)
-        return decompressor->failed;
     /* Empty members and frames make nothing: only the end of input or room ends the loop. */
     while (made == 0 && (in->len > 0 || decompressor->out_was_full)) {
         enum status status = STATUS_OK;
@@ -215,8 +212,7 @@ enum status decompressor_run(struct decompressor *decompressor, struct span *in,
             status = begin_member(decompressor, in);
         else
             status = run_gzip(decompressor, in, out, room, &made);
-        decompressor->failed = status;
-        if (status != STATUS_OK && made == 0)
+        if (status != STATUS_OK && made == 0) /* else zlib says it again when it is asked again */
             return status;
     }
     *ret_made = made;

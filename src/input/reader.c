@@ -6,8 +6,6 @@
 
 #include "input/reader_impl.h"
 
-enum { RAW_KEPT_MAX = 1024 * 1024 };
-
 /* Whatever the case of its letters. */
 static bool ends_with(struct span name, const char *extension)
 {
@@ -136,20 +134,6 @@ static enum status explain(const struct reader *reader, enum status status,
                     "%s", source_error(reader->source));
     }
     return status;
-}
-
-void reader_take(struct reader *reader, size_t count)
-{
-    if (reader->options.keep_raw)
-        buf_add_bytes(&reader->raw, source_block(reader->source).ptr, count);
-    source_take(reader->source, count);
-}
-
-void reader_drop_raw(struct reader *reader)
-{
-    if (reader->raw.capacity > RAW_KEPT_MAX) /* one row of that size does not cost it for good */
-        buf_deinit(&reader->raw);
-    buf_clear(&reader->raw);
 }
 
 struct span reader_raw(const struct reader *reader)

@@ -10,6 +10,8 @@
 struct csv_reader;
 struct jsonl_reader;
 
+enum { READER_RAW_KEPT = 1024 * 1024 };
+
 struct reader {
     struct source *source;
     struct reader_options options;
@@ -26,10 +28,22 @@ struct reader {
 };
 
 /* Takes `count` bytes from the source: the only way, so that nothing is missing in `raw`. */
-void reader_take(struct reader *reader, size_t count);
+static inline void reader_take(struct reader *reader, size_t count)
+{
+    if (reader->options.keep_raw)
+        buf_add_bytes(&reader->raw, source_block(reader->source).ptr, count);
+    source_take(reader->source, count);
+}
 
 /* What was taken belongs to no row: a row starts here, or a line was blank. */
-void reader_drop_raw(struct reader *reader);
+static inline void reader_drop_raw(struct reader *reader)
+{
+    if (!reader->options.keep_raw)
+        return;
+    if (reader->raw.capacity > READER_RAW_KEPT) /* one long row does not cost its memory for good */
+        buf_deinit(&reader->raw);
+    buf_clear(&reader->raw);
+}
 
 /*
  * Appends a column with a copy of the name and an absent cell. STATUS_TOO_BIG when there are

@@ -192,6 +192,10 @@ static void test_a_header_of_one_column_with_another_delimiter_is_told(void **st
                                "try --delimiter '|'\n");
     assert_reads("\"a\";\"b\"\n", "unusable: " ONE_COLUMN "; in it: try --delimiter ';'; "
                                   "E-QUOTE@1 column 1 goes on behind its closing quote\n");
+    assert_reads(" \t\n\"a\"x\n",
+                 "unusable: E-QUOTE@2 column 1 goes on behind its closing quote\n");
+    assert_reads_with(0, "\"a\"x;y\n", /* what stands behind a fault does not count */
+                      "unusable: E-QUOTE@1 column 1 goes on behind its closing quote\n");
     assert_reads_with(';', "a,b\n1,2\n", "unusable: " ONE_COLUMN ", in it: try --delimiter ','\n");
 }
 

@@ -338,6 +338,66 @@ static void test_damage_in_the_header_makes_the_file_unusable(void **state)
     }
 }
 
+/* Gives the decompressor all but the trailer of `len` zeros, of which one byte makes many. */
+static void assert_all_is_given(size_t i, size_t len)
+{
+    static const char zeros[1200];
+    static const size_t trailer[] = {8, 4};
+    static const enum compression kinds[] = {COMPRESSION_GZIP, COMPRESSION_ZSTD};
+    struct decompressor *decompressor = NULL;
+    char out[7];
+    size_t made = 0, total = 0;
+
+    buf_clear(&packed);
+    packers[i](zeros, len);
+    struct span in = span_of(packed.ptr, packed.len - trailer[i]);
+    assert_int_equal(decompressor_new(kinds[i], &decompressor), STATUS_OK);
+    do {
+        assert_int_equal(decompressor_run(decompressor, &in, false, out, sizeof(out), &made),
+                         STATUS_OK);
+        total += made;
+    } while (made > 0);
+    assert_int_equal(in.len, 0);
+    assert_int_equal(total, len);
+    decompressor_free(decompressor);
+}
+
+/* A pipe may have no more for hours: what its bytes hold is given before more is asked for. */
+static void test_all_that_the_bytes_at_hand_hold_is_given(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(packers); i++)
+        for (size_t len = 1000; len < 1200; len++)
+            assert_all_is_given(i, len);
+}
+
+/* Its last bytes make more than a block. */
+static void test_a_zstd_frame_without_checksum_is_read_to_its_end(void **state)
+{
+    enum { ZEROS = 5 * 1000 * 1000 };
+    char *zeros = calloc(1, ZEROS);
+
+    (void)state;
+    assert_non_null(zeros);
+    buf_clear(&packed);
+    size_t room = ZSTD_compressBound(ZEROS);
+    assert_true(buf_reserve(&packed, room));
+    packed.len = ZSTD_compress(packed.ptr, room, zeros, ZEROS, 3);
+    free(zeros);
+    assert_false(ZSTD_isError(packed.len));
+    struct source *source = source_of_bytes(packed.ptr, packed.len);
+    source_set_block_bytes(source, 1000);
+    uint64_t count = 0;
+    enum status status;
+    while ((status = source_fill(source)) == STATUS_OK) {
+        count += source_block(source).len;
+        source_take(source, source_block(source).len);
+    }
+    assert_int_equal(status, STATUS_END);
+    assert_int_equal(count, ZEROS);
+    source_close(source);
+}
+
 static long peak_kb(void)
 {
     struct rusage usage;
@@ -424,6 +484,8 @@ int main(void)
         cmocka_unit_test(test_a_compressed_pipe_may_pause_behind_every_byte),
         cmocka_unit_test(test_damage_is_a_problem_of_the_file_and_names_the_line),
         cmocka_unit_test(test_damage_in_the_header_makes_the_file_unusable),
+        cmocka_unit_test(test_all_that_the_bytes_at_hand_hold_is_given),
+        cmocka_unit_test(test_a_zstd_frame_without_checksum_is_read_to_its_end),
         cmocka_unit_test(test_a_bomb_takes_no_memory),
         cmocka_unit_test(test_the_name_of_a_compressed_file_tells_its_format),
     };

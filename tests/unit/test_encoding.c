@@ -406,6 +406,24 @@ static void test_what_is_compressed_is_converted_too(void **state)
     assert_non_null(strstr(buf_string(&told), "end\nok 1@2 |\xe4\xb8\xad|\nend\n"));
 }
 
+/* In Vietnamese, a letter is held back until it is known which accent follows. */
+static void test_a_letter_that_is_held_back_belongs_to_its_pass(void **state)
+{
+    (void)state;
+    struct source *source = source_in(BYTES("ab\n"), "windows-1258");
+    source_set_block_bytes(source, 1);
+    assert_int_equal(source_fill(source), STATUS_OK);
+    assert_span(source_block(source), "a");
+    assert_int_equal(source_rewind(source, &message), STATUS_OK);
+    read_all(source);
+    assert_span(buf_span(&decoded), "ab\n");
+    source_close(source);
+    source = source_in(BYTES("ab"), "windows-1258");
+    read_all(source);
+    assert_span(buf_span(&decoded), "ab");
+    source_close(source);
+}
+
 /* More than a block, so that characters lie across the ends of all buffers. */
 static void test_a_long_text_is_converted_block_by_block(void **state)
 {
@@ -468,6 +486,7 @@ int main(void)
         cmocka_unit_test(test_exactly_the_row_with_the_illegal_byte_is_bad),
         cmocka_unit_test(test_utf16_on_a_pipe_may_pause_behind_every_byte),
         cmocka_unit_test(test_what_is_compressed_is_converted_too),
+        cmocka_unit_test(test_a_letter_that_is_held_back_belongs_to_its_pass),
         cmocka_unit_test(test_a_long_text_is_converted_block_by_block),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
