@@ -10,7 +10,7 @@
 
 #include "../unit/reader_help.h"
 
-enum { FUZZ_CUT_BYTES_MAX = 160 }; /* a pipe for each offset: longer ones would take too long */
+enum { FUZZ_CUT_BYTES_MAX = 100 }; /* a pipe for each offset: longer ones would take too long */
 
 static inline void fuzz_cuts(const char *bytes, size_t len, enum input_format format,
                              size_t max_row_bytes, const struct buf *whole)
