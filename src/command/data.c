@@ -71,12 +71,12 @@ static void check_number(struct span field, struct span number, struct problems 
                         "%.*s does not fit into a 64-bit integer", SPAN_ARG(number));
         return;
     }
-    char text[400];
-    if (number.len >= sizeof(text)) {
-        problem_add(problems, PROBLEM_NUMBER, field, number, "the number has %zu characters",
-                    number.len);
+    if (number.len > JSONLEX_NUMBER_MAX) { /* only a res: cell's: in data, it is no JSON to us */
+        problem_add(problems, PROBLEM_NUMBER, field, number,
+                    "the number has %zu characters, more than %d", number.len, JSONLEX_NUMBER_MAX);
         return;
     }
+    char text[JSONLEX_NUMBER_MAX + 1];
     memcpy(text, number.ptr, number.len);
     text[number.len] = '\0';
     if (!isfinite(strtod(text, NULL)))
@@ -364,21 +364,12 @@ enum status data_check(struct span text, struct problems *problems)
     return STATUS_OK;
 }
 
-static bool is_json_number(struct span text)
-{
-    struct span number = {NULL, 0};
-    struct jsonlex lex = {.numbers = &number, .numbers_max = 1};
-
-    return text.len > 0 && jsonlex_scan(&lex, text) == STATUS_OK && lex.number_count == 1 &&
-           number.len == text.len;
-}
-
 /* Whether the cell goes to the wire as it stands: a JSON number, true or false. CSV cells are
  * untyped: their text tells. */
 static bool is_bare(const struct cell *cell, enum res_kind kind)
 {
     bool number =
-        cell->kind == CELL_NUMBER || (cell->kind == CELL_TEXT && is_json_number(cell->text));
+        cell->kind == CELL_NUMBER || (cell->kind == CELL_TEXT && jsonlex_is_number(cell->text));
     bool literal =
         cell->kind == CELL_BOOL ||
         (cell->kind == CELL_TEXT && (span_is(cell->text, "true") || span_is(cell->text, "false")));

@@ -42,4 +42,7 @@ struct jsonlex {
 /* STATUS_OK, or STATUS_SYNTAX with error and error_at set. */
 enum status jsonlex_scan(struct jsonlex *lex, struct span text) MUST_USE;
 
+/* Whether all of the text is one number, of whatever length. */
+bool jsonlex_is_number(struct span text);
+
 #endif
