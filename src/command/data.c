@@ -386,8 +386,12 @@ static void check_res(const struct column *column, const struct cell *cell, bool
                     "must be a boolean, a string or a number");
     else if (column->kind == RES_OPAQUE)
         check_hex(field, cell->text, problems);
-    else if (column->kind == RES_TIME)
+    else if (column->kind == RES_TIME && bare)
         check_time(field, cell->text, problems);
+    else if (column->kind == RES_TIME)
+        problem_add(problems, PROBLEM_TYPE, field, cell->text,
+                    "a time is a whole number of seconds since 1970, not %s%.*s",
+                    cell->kind == CELL_STRING ? "the string " : "", SPAN_ARG(cell->text));
     else if (bare && is_digit(cell->text.ptr[cell->text.len - 1]))
         check_number(field, cell->text, problems);
     else

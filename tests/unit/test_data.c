@@ -272,6 +272,11 @@ static void test_res_cells_become_items(void **state)
     add_res("res:1:time", CELL_TEXT, "1700000000", "{\"res_id\":1,\"type\":2,\"val\":1700000000}",
             0);
     add_res("res:1:time", CELL_TEXT, "noon", NULL, 1);
+    /* They would go out as strings, which data may not have there either. */
+    add_res("res:1:time", CELL_TEXT, "007", NULL, 1);
+    add_res("res:1:time", CELL_STRING, "1700000000", NULL, 1);
+    add_res("res:1:time", CELL_NUMBER, "1700000000", "{\"res_id\":1,\"type\":2,\"val\":1700000000}",
+            0);
     add_res("res:1", CELL_TEXT, "9223372036854775808", NULL, 1);
     add_res("res:1", CELL_TEXT, "0.1234567890123456789012345678901234567890123456789012345678901",
             "{\"res_id\":1,\"val\":"
