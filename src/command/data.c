@@ -73,12 +73,12 @@ static void check_number(struct span field, struct span number, struct problems 
                         "%.*s does not fit into a 64-bit integer", SPAN_ARG(number));
         return;
     }
-    char text[400];
-    if (number.len >= sizeof(text)) {
-        problem_add(problems, PROBLEM_NUMBER, field, number, "the number has %zu characters",
-                    number.len);
+    if (number.len > JSONLEX_NUMBER_MAX) { /* only a res: cell's: in data, it is no JSON to us */
+        problem_add(problems, PROBLEM_NUMBER, field, number,
+                    "the number has %zu characters, more than %d", number.len, JSONLEX_NUMBER_MAX);
         return;
     }
+    char text[JSONLEX_NUMBER_MAX + 1];
     memcpy(text, number.ptr, number.len);
     text[number.len] = '\0';
     if (!isfinite(strtod(text, NULL)))
@@ -414,8 +414,12 @@ static void check_res(const struct column *column, const struct cell *cell, bool
                     "must be a boolean, a string or a number");
     else if (column->kind == RES_OPAQUE)
         check_hex(field, cell->text, problems);
-    else if (column->kind == RES_TIME)
+    else if (column->kind == RES_TIME && bare)
         check_time(field, cell->text, problems);
+    else if (column->kind == RES_TIME)
+        problem_add(problems, PROBLEM_TYPE, field, cell->text,
+                    "a time is a whole number of seconds since 1970, not %s%.*s",
+                    cell->kind == CELL_STRING ? "the string " : "", SPAN_ARG(cell->text));
     else if (bare && is_digit(cell->text.ptr[cell->text.len - 1]))
         check_number(field, cell->text, problems);
     else

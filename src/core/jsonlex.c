@@ -83,22 +83,24 @@ static size_t count_digits(const struct scan *scan, size_t ahead)
     return count;
 }
 
-/* RFC 8259, section 6. */
-static enum status number(struct scan *scan)
+/* How long the number here is, by RFC 8259 section 6; 0 with the error where it is none. */
+static size_t measure_number(const struct scan *scan, const char **ret_error)
 {
-    size_t start = scan->at;
     size_t len = peek(scan, 0) == '-' ? 1 : 0;
     size_t digits = count_digits(scan, len);
 
+    *ret_error = "a minus sign without a digit";
     if (digits == 0)
-        return fail(scan, start, "a minus sign without a digit");
+        return 0;
+    *ret_error = "a number with a leading zero";
     if (digits > 1 && peek(scan, len) == '0')
-        return fail(scan, start, "a number with a leading zero");
+        return 0;
     len += digits;
     if (peek(scan, len) == '.') {
         digits = count_digits(scan, ++len);
+        *ret_error = "a decimal point without a digit behind it";
         if (digits == 0)
-            return fail(scan, start, "a decimal point without a digit behind it");
+            return 0;
         len += digits;
     }
     if (peek(scan, len) == 'e' || peek(scan, len) == 'E') {
@@ -106,19 +108,39 @@ static enum status number(struct scan *scan)
         if (peek(scan, len) == '+' || peek(scan, len) == '-')
             len++;
         digits = count_digits(scan, len);
+        *ret_error = "an exponent without a digit";
         if (digits == 0)
-            return fail(scan, start, "an exponent without a digit");
+            return 0;
         len += digits;
     }
+    return len;
+}
+
+static enum status number(struct scan *scan)
+{
+    struct jsonlex *lex = scan->lex;
+    size_t start = scan->at;
+    const char *error;
+    size_t len = measure_number(scan, &error);
+
+    if (len == 0)
+        return fail(scan, start, error);
     if (len > JSONLEX_NUMBER_MAX)
         return fail(scan, start, "a number of more than 63 characters");
-    struct jsonlex *lex = scan->lex;
     if (lex->number_count < lex->numbers_max)
         lex->numbers[lex->number_count] = span_of(scan->text.ptr + start, len);
     lex->number_count++;
     scan->at += len;
     end_scalar(scan, start);
     return STATUS_OK;
+}
+
+bool jsonlex_is_number(struct span text)
+{
+    struct scan scan = {.text = text};
+    const char *error;
+
+    return text.len > 0 && measure_number(&scan, &error) == text.len;
 }
 
 static enum status literal(struct scan *scan)
@@ -282,16 +304,6 @@ enum status jsonlex_scan(struct jsonlex *lex, struct span text)
     if (scan.depth > 0)
         return fail(&scan, text.len, "it ends before its last bracket is closed");
     return STATUS_OK;
-}
-
-bool jsonlex_is_number(struct span text)
-{
-    struct span number = {NULL, 0};
-    struct jsonlex lex = {.numbers = &number, .numbers_max = 1};
-
-    if (text.len == 0 || (text.ptr[0] != '-' && !is_digit(text.ptr[0])))
-        return false;
-    return jsonlex_scan(&lex, text) == STATUS_OK && lex.number_count == 1 && number.len == text.len;
 }
 
 bool jsonlex_is_bool(struct span text)

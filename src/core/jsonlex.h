@@ -42,10 +42,10 @@ struct jsonlex {
 /* STATUS_OK, or STATUS_SYNTAX with error and error_at set. */
 enum status jsonlex_scan(struct jsonlex *lex, struct span text) MUST_USE;
 
-/* Whether the whole text is one JSON number, without white space. */
+/* Whether all of the text is one number, of whatever length. */
 bool jsonlex_is_number(struct span text);
 
-/* The same for the words true and false. */
+/* Whether it is the word true or false. */
 bool jsonlex_is_bool(struct span text);
 
 #endif

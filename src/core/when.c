@@ -84,7 +84,7 @@ static enum status parse_offset(struct span rest, int64_t *ret_offset_s)
 
 enum status when_parse(struct span text, int64_t now_s, int64_t *ret_s)
 {
-    int64_t time_s, offset_s = 0;
+    int64_t time_s = 0, offset_s = 0;
     enum status status;
 
     if (text.len > 0 && text.ptr[0] == '+') {
@@ -96,12 +96,13 @@ enum status when_parse(struct span text, int64_t now_s, int64_t *ret_s)
     } else {
         if (text.len < WHEN_PLATFORM_LENGTH)
             return STATUS_SYNTAX;
+        /* The form of the whole is judged first: what is no time names no day that is none. */
         status = parse_civil(text, &time_s);
-        if (status != STATUS_OK)
-            return status;
-        status = parse_offset(span_skip(text, WHEN_PLATFORM_LENGTH), &offset_s);
-        if (status != STATUS_OK)
-            return status;
+        enum status offset_status = parse_offset(span_skip(text, WHEN_PLATFORM_LENGTH), &offset_s);
+        if (status == STATUS_SYNTAX || offset_status == STATUS_SYNTAX)
+            return STATUS_SYNTAX;
+        if (status != STATUS_OK || offset_status != STATUS_OK)
+            return STATUS_RANGE;
         time_s -= offset_s;
     }
     if (time_s < 0 || time_s + WHEN_PLATFORM_OFFSET_S > YEAR_9999_END_S)

@@ -28,7 +28,7 @@ struct check_counts {
     uint64_t replaced;                  /* instances that writes with mode 1 replace */
     uint64_t actions[ACTION_COUNT];     /* valid rows by action */
     uint64_t codes[PROBLEM_CODE_COUNT]; /* problems by code */
-    bool file_is_bad;   /* something is wrong with it as a whole */
+    bool file_is_bad;                   /* something is wrong with it as a whole */
     bool is_unreadable; /* and so no row counts: the header, damage, or that there are no rows */
 };
 

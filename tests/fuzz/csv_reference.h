@@ -141,7 +141,8 @@ static inline enum csv_reference_status csv_reference_next(struct csv_reference 
 static inline struct span csv_reference_text(const struct csv_reference *ref, size_t cell)
 {
     size_t start = cell == 0 ? 0 : ref->ends[cell - 1];
-    return span_of(ref->bytes.ptr + start, ref->ends[cell] - start);
+    bool empty = ref->ends[cell] == start; /* then there may be no memory to point into */
+    return empty ? span_of("", 0) : span_of(ref->bytes.ptr + start, ref->ends[cell] - start);
 }
 
 #endif

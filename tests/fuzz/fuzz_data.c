@@ -1,5 +1,6 @@
-/* command/data.h: data_check over any bytes. */
+/* command/data.h over any bytes: as the text of data, and as a res: cell. */
 #include "command/data.h"
+#include "command/json.h"
 #include "core/jsonlex.h"
 #include "fuzz_help.h"
 #include "json_reference.h"
@@ -65,6 +66,72 @@ static void check_padded(struct span text, struct problems *problems)
     buf_deinit(&padded);
 }
 
+/* The val of the only item says what the cell said. */
+static void check_val(struct span array, struct span cell)
+{
+    cJSON *tree = NULL;
+    size_t at;
+
+    MUST(json_parse(array, &tree, &at) == STATUS_OK && at == array.len);
+    MUST(cJSON_GetArraySize(tree) == 1);
+    const cJSON *val = cJSON_GetObjectItemCaseSensitive(tree->child, "val");
+    if (cJSON_IsString(val))
+        MUST(span_equal(span_string(val->valuestring), cell));
+    else if (cJSON_IsBool(val))
+        MUST(span_is(cell, cJSON_IsTrue(val) ? "true" : "false"));
+    else
+        MUST(cJSON_IsNumber(val) &&
+             span_equal(span_of(array.ptr + array.len - 2 - cell.len, cell.len), cell));
+    cJSON_Delete(tree);
+}
+
+/* What a res: cell without an error makes is data without an error. */
+static void check_cell(struct span text, const char *name, enum cell_kind kind)
+{
+    struct cell cell = {kind, text};
+    struct problems problems;
+    struct schema schema;
+    struct buf array;
+
+    schema_init(&schema);
+    problems_init(&problems);
+    buf_init(&array, SIZE_MAX / 2);
+    MUST(schema_add(&schema, span_string(name)) == STATUS_OK);
+    problems_clear(&problems, 1, 1);
+    buf_add_char(&array, '[');
+    data_add_res(&schema.columns[0], &cell, &footprint, &problems, &array);
+    buf_add_char(&array, ']');
+    (void)buf_string(&array); /* puts the one byte behind it */
+    MUST(array.status == STATUS_OK);
+    if (problems.error_count == 0) {
+        size_t warnings = problems.warning_count;
+        problems_clear(&problems, 1, 1);
+        MUST(data_check(buf_span(&array), &footprint, &problems) == STATUS_OK);
+        MUST(problems.error_count == (array.len > COMMAND_CONTENT_MAX ? 1 : 0));
+        MUST(problems.warning_count == warnings);
+        check_val(buf_span(&array), text);
+    }
+    buf_deinit(&array);
+    problems_deinit(&problems);
+    schema_deinit(&schema);
+}
+
+/* As the readers give cells: UTF-8 without NUL, no empty ones from CSV. */
+static void check_cells(const uint8_t *data, size_t size)
+{
+    static const char *const names[] = {"res:1", "res:1:opaque", "res:1:time", "res:1:string"};
+    char *copy = exact_copy(data, size);
+    struct span text = span_of(copy, size);
+
+    if (size > 0 && text_is_utf8(text) && memchr(copy, '\0', size) == NULL) {
+        for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+            check_cell(text, names[i], CELL_TEXT);
+            check_cell(text, names[i], CELL_STRING);
+        }
+    }
+    free(copy);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct problems problems, first;
@@ -84,6 +151,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_verdict(span_of(copy, size), &first);
     check_padded(span_of(copy, size), &first);
     free(copy);
+    check_cells(data, size);
     problems_deinit(&problems);
     problems_deinit(&first);
     return 0;

@@ -81,6 +81,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bool in_limits = ref.deepest <= JSONLEX_DEPTH_MAX && ref.longest_number <= JSONLEX_NUMBER_MAX &&
                      !ref.half_surrogate;
 
+    bool is_number = is_json && ref.deepest == 0 && ref.number_count == 1 &&
+                     ref.longest_number == size; /* no space around it */
+    char *exact = exact_copy(data, size);
+
+    MUST(jsonlex_is_number(span_of(exact, size)) == is_number);
+    free(exact);
     for (size_t i = 0; i < sizeof(bytes_behind); i++) {
         char *copy = copy_with_byte_behind(data, size, bytes_behind[i]);
         MUST(is_accepted(span_of(copy, size)) == (is_json && in_limits));

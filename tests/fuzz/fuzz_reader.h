@@ -26,7 +26,7 @@ static inline bool fuzz_decode(struct span input, struct buf *out)
     return status == STATUS_END && out->status == STATUS_OK;
 }
 
-enum { FUZZ_CUT_BYTES_MAX = 160 }; /* a pipe for each offset: longer ones would take too long */
+enum { FUZZ_CUT_BYTES_MAX = 100 }; /* a pipe for each offset: longer ones would take too long */
 
 static inline void fuzz_cuts(const char *bytes, size_t len, const struct reader_options *options,
                              const struct buf *whole)

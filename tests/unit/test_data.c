@@ -273,7 +273,19 @@ static void test_res_cells_become_items(void **state)
     add_res("res:1:time", CELL_TEXT, "1700000000", "{\"res_id\":1,\"type\":2,\"val\":1700000000}",
             0);
     add_res("res:1:time", CELL_TEXT, "noon", NULL, 1);
+    /* They would go out as strings, which data may not have there either. */
+    add_res("res:1:time", CELL_TEXT, "007", NULL, 1);
+    add_res("res:1:time", CELL_STRING, "1700000000", NULL, 1);
+    add_res("res:1:time", CELL_NUMBER, "1700000000", "{\"res_id\":1,\"type\":2,\"val\":1700000000}",
+            0);
     add_res("res:1", CELL_TEXT, "9223372036854775808", NULL, 1);
+    add_res("res:1", CELL_TEXT, "0.1234567890123456789012345678901234567890123456789012345678901",
+            "{\"res_id\":1,\"val\":"
+            "0.1234567890123456789012345678901234567890123456789012345678901}",
+            0);
+    /* One digit more is still a number, and not to be sent as a string. */
+    add_res("res:1", CELL_TEXT, "0.12345678901234567890123456789012345678901234567890123456789012",
+            NULL, 1);
     add_res("res:1", CELL_STRING, "12", "{\"res_id\":1,\"val\":\"12\"}", 0);
     add_res("res:1", CELL_NUMBER, "12", "{\"res_id\":1,\"val\":12}", 0);
     add_res("res:1", CELL_BOOL, "false", "{\"res_id\":1,\"val\":false}", 0);

@@ -277,6 +277,21 @@ static void test_a_number_longer_than_cjson_reads_is_refused_by_name(void **stat
                  "a number of more than 63 characters");
 }
 
+static void test_a_number_is_told_at_any_length(void **state)
+{
+    static const char *const good[] = {"0", "-0", "12", "-1.50e+3", "1E400"};
+    static const char *const bad[] = {"",   " 1", "1 ",  "01",  "-",    "+1",  ".5",
+                                      "1.", "1e", "1,2", "0x1", "true", "--1", "\xef\xbc\x91"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(good); i++)
+        assert_true(jsonlex_is_number(span_string(good[i])));
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++)
+        assert_false(jsonlex_is_number(span_string(bad[i])));
+    assert_true(jsonlex_is_number(
+        SPAN_LITERAL("12345678901234567890123456789012345678901234567890123456789012345678901")));
+}
+
 static void test_numbers_are_recorded_as_written(void **state)
 {
     (void)state;
@@ -344,6 +359,7 @@ int main(void)
         cmocka_unit_test(test_errors_say_what_and_where),
         cmocka_unit_test(test_nesting_is_refused_beyond_its_maximum),
         cmocka_unit_test(test_a_number_longer_than_cjson_reads_is_refused_by_name),
+        cmocka_unit_test(test_a_number_is_told_at_any_length),
         cmocka_unit_test(test_numbers_are_recorded_as_written),
         cmocka_unit_test(test_members_of_an_object_are_recorded_as_written),
         cmocka_unit_test(test_elements_of_an_array_are_recorded_as_written),
