@@ -14,7 +14,9 @@ enum {
 
 #define NO_ICONV ((iconv_t)(intptr_t)-1)
 
-static const char hex[] = "0123456789abcdef";
+/* No text: a NUL is no digit. */
+static const char hex[16] = {'0', '1', '2', '3', '4', '5', '6', '7',
+                             '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'};
 
 struct encoding {
     iconv_t decode;
@@ -236,7 +238,7 @@ enum status encoding_decode(struct encoding *encoding, struct span *in, bool is_
 static enum status encode_legal(struct encoding *encoding, struct span text, struct buf *out)
 {
     char *from = (char *)text.ptr;
-    size_t left = text.len, result, wanted = CHARACTER_MAX;
+    size_t left = text.len, result = 0, wanted = CHARACTER_MAX;
 
     do {
         if (!buf_reserve(out, wanted))
@@ -253,8 +255,8 @@ static enum status encode_legal(struct encoding *encoding, struct span text, str
 /* Appends the byte that `text` starts with the three characters of. */
 static enum status encode_illegal(struct span text, struct buf *out)
 {
-    const char *high = text.len >= ILLEGAL_LEN ? memchr(hex, text.ptr[1], 16) : NULL;
-    const char *low = high != NULL ? memchr(hex, text.ptr[2], 16) : NULL;
+    const char *high = text.len >= ILLEGAL_LEN ? memchr(hex, text.ptr[1], sizeof(hex)) : NULL;
+    const char *low = high != NULL ? memchr(hex, text.ptr[2], sizeof(hex)) : NULL;
 
     if (low == NULL)
         return STATUS_SYNTAX;
