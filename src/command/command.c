@@ -17,6 +17,7 @@ struct draft {
     const struct row *row;
     struct problems *problems;
     int64_t now_s;
+    bool check_only;
     struct footprint *footprint;
     const struct cell *parts[PART_COUNT];     /* what is given; NULL: nothing */
     const struct column *columns[PART_COUNT]; /* where it stands */
@@ -119,7 +120,7 @@ static bool luhn_holds(struct span digits)
     return sum % 10 == 0;
 }
 
-static void check_imei(struct draft *draft, struct span field, struct span text)
+static void check_imei(struct draft *draft, struct span text)
 {
     size_t digits = 0;
 
@@ -129,50 +130,50 @@ static void check_imei(struct draft *draft, struct span field, struct span text)
         if (span_to_uint64(text, &draft->command->device) != STATUS_OK)
             draft->command->device = 0;
         if (!luhn_holds(text))
-            problem_add(draft->problems, PROBLEM_IMEI_CHECK, field, text,
+            problem_add(draft->problems, PROBLEM_IMEI_CHECK, field_of(draft, PARAM_IMEI), text,
                         "%.*s does not fit its check digit", SPAN_ARG(text));
     } else if (is_spreadsheet_number(text)) {
-        problem_add(draft->problems, PROBLEM_IMEI, field, text,
+        problem_add(draft->problems, PROBLEM_IMEI, field_of(draft, PARAM_IMEI), text,
                     "%.*s is what a spreadsheet made of the number; its last digits are lost",
                     SPAN_ARG(text));
     } else if (digits == text.len) {
-        problem_add(draft->problems, PROBLEM_IMEI, field, text, "%.*s has %zu digits instead of %d",
-                    SPAN_ARG(text), digits, COMMAND_IMEI_DIGITS);
+        problem_add(draft->problems, PROBLEM_IMEI, field_of(draft, PARAM_IMEI), text,
+                    "%.*s has %zu digits instead of %d", SPAN_ARG(text), digits,
+                    COMMAND_IMEI_DIGITS);
     } else {
-        problem_add(draft->problems, PROBLEM_IMEI, field, text, "\"%.*s\" is not %d digits",
-                    SPAN_ARG(text), COMMAND_IMEI_DIGITS);
+        problem_add(draft->problems, PROBLEM_IMEI, field_of(draft, PARAM_IMEI), text,
+                    "\"%.*s\" is not %d digits", SPAN_ARG(text), COMMAND_IMEI_DIGITS);
     }
 }
 
 static void check_int_param(struct draft *draft, enum param param, struct span text)
 {
     const struct param_rule *rule = &param_rules[param];
-    struct span field = field_of(draft, param);
     int64_t value = 0;
     enum status status = span_to_int64(text, &value);
 
     if (status == STATUS_SYNTAX)
-        problem_add(draft->problems, PROBLEM_TYPE, field, text, "\"%.*s\" is not a whole number",
-                    SPAN_ARG(text));
+        problem_add(draft->problems, PROBLEM_TYPE, field_of(draft, param), text,
+                    "\"%.*s\" is not a whole number", SPAN_ARG(text));
     else if (status == STATUS_RANGE || value < rule->min || value > rule->max || text.ptr[0] == '-')
-        problem_add(draft->problems, PROBLEM_RANGE, field, text, "%.*s is outside %lld–%lld",
-                    SPAN_ARG(text), (long long)rule->min, (long long)rule->max);
+        problem_add(draft->problems, PROBLEM_RANGE, field_of(draft, param), text,
+                    "%.*s is outside %lld–%lld", SPAN_ARG(text), (long long)rule->min,
+                    (long long)rule->max);
     else
         draft->ints[param] = value;
 }
 
 static bool check_time_param(struct draft *draft, enum param param, struct span text)
 {
-    struct span field = field_of(draft, param);
     enum status status = when_parse(text, draft->now_s, &draft->times_s[param]);
 
     if (status == STATUS_OK)
         return true;
     if (status == STATUS_RANGE)
-        problem_add(draft->problems, PROBLEM_TIME, field, text,
+        problem_add(draft->problems, PROBLEM_TIME, field_of(draft, param), text,
                     "\"%.*s\" names a day or an hour that does not exist", SPAN_ARG(text));
     else
-        problem_add(draft->problems, PROBLEM_TIME, field, text,
+        problem_add(draft->problems, PROBLEM_TIME, field_of(draft, param), text,
                     "\"%.*s\" is not a time such as 2030-01-31T08:00:00, "
                     "2030-01-31T08:00:00+08:00 or +24h",
                     SPAN_ARG(text));
@@ -223,10 +224,9 @@ static void check_time_order(struct draft *draft)
 static void check_param_value(struct draft *draft, enum param param, const struct cell *cell)
 {
     const struct param_rule *rule = &param_rules[param];
-    struct span field = field_of(draft, param);
 
     if (cell->kind == CELL_JSON || (cell->kind == CELL_BOOL && rule->type != PARAM_TYPE_BOOL)) {
-        problem_add(draft->problems, PROBLEM_TYPE, field, cell->text,
+        problem_add(draft->problems, PROBLEM_TYPE, field_of(draft, param), cell->text,
                     "must be a number or a string, is %s",
                     cell->kind == CELL_BOOL    ? "a boolean"
                     : cell->text.ptr[0] == '[' ? "an array"
@@ -235,7 +235,7 @@ static void check_param_value(struct draft *draft, enum param param, const struc
     }
     switch (rule->type) {
     case PARAM_TYPE_IMEI:
-        check_imei(draft, field, cell->text);
+        check_imei(draft, cell->text);
         break;
     case PARAM_TYPE_INT:
         check_int_param(draft, param, cell->text);
@@ -248,7 +248,7 @@ static void check_param_value(struct draft *draft, enum param param, const struc
         break;
     case PARAM_TYPE_BOOL:
         if (!span_is(cell->text, "true") && !span_is(cell->text, "false"))
-            problem_add(draft->problems, PROBLEM_TYPE, field, cell->text,
+            problem_add(draft->problems, PROBLEM_TYPE, field_of(draft, param), cell->text,
                         "\"%.*s\" is neither true nor false", SPAN_ARG(cell->text));
         break;
     }
@@ -262,14 +262,13 @@ static void check_params(struct draft *draft)
     for (size_t i = 0; i < PARAM_COUNT; i++) {
         const struct param_rule *rule = &param_rules[i];
         const struct cell *cell = draft->parts[i];
-        struct span field = field_of(draft, i);
         if (cell == NULL) {
             if ((rule->required & action) != 0)
-                problem_add(draft->problems, PROBLEM_REQUIRED, field, span_of(NULL, 0),
+                problem_add(draft->problems, PROBLEM_REQUIRED, field_of(draft, i), span_of(NULL, 0),
                             "is missing");
         } else if ((rule->allowed & action) == 0) {
-            problem_add(draft->problems, PROBLEM_NOT_ALLOWED, field, cell->text, "%s takes no %s",
-                        action_name, rule->name);
+            problem_add(draft->problems, PROBLEM_NOT_ALLOWED, field_of(draft, i), cell->text,
+                        "%s takes no %s", action_name, rule->name);
         } else {
             check_param_value(draft, (enum param)i, cell);
         }
@@ -281,14 +280,13 @@ static void check_params(struct draft *draft)
 static void add_data(struct draft *draft, struct buf *out)
 {
     struct problems *problems = draft->problems;
-    struct span field = field_of(draft, PART_DATA);
 
     if (draft->parts[PART_DATA] != NULL && draft->res_count > 0) {
-        problem_add(problems, PROBLEM_DATA_TWICE, field, span_of(NULL, 0),
+        problem_add(problems, PROBLEM_DATA_TWICE, field_of(draft, PART_DATA), span_of(NULL, 0),
                     "the row has data and %zu filled res: column%s", draft->res_count,
                     draft->res_count == 1 ? "" : "s");
     } else if (draft->parts[PART_DATA] == NULL && draft->res_count == 0) {
-        problem_add(problems, PROBLEM_REQUIRED, field, span_of(NULL, 0),
+        problem_add(problems, PROBLEM_REQUIRED, field_of(draft, PART_DATA), span_of(NULL, 0),
                     "is missing: a write needs data, or a filled res: column");
     }
     if (draft->parts[PART_DATA] != NULL) {
@@ -309,7 +307,7 @@ static void add_data(struct draft *draft, struct buf *out)
     }
     buf_add_char(out, ']');
     content_check_size("data", span_of(out->ptr + start, out->len - start), problems);
-    footprint_check(draft->footprint, field, problems);
+    footprint_check(draft->footprint, field_of(draft, PART_DATA), problems);
 }
 
 static void add_args(struct draft *draft, struct buf *out)
@@ -413,7 +411,7 @@ static void build_text(struct draft *draft)
     add_body(draft, text);
     command->body_len = text->len;
     command->hash = hash_content(draft, text);
-    if (draft->problems->error_count == 0) {
+    if (draft->problems->error_count == 0 && !draft->check_only) {
         add_target(draft, text);
     } else {
         text->len = 0;
@@ -429,22 +427,25 @@ static void build_text(struct draft *draft)
     }
 }
 
-enum status command_build(struct command *command, const struct schema *schema,
-                          const struct row *row, int64_t now_s, struct footprint *ret_footprint,
+enum status command_build(struct command *command, const struct command_context *context,
+                          const struct row *row, struct footprint *ret_footprint,
                           struct problems *problems)
 {
     struct footprint unused;
     struct draft draft = {.command = command,
-                          .schema = schema,
+                          .schema = context->schema,
                           .row = row,
                           .problems = problems,
-                          .now_s = now_s,
+                          .now_s = context->now_s,
+                          .check_only = context->check_only,
                           .footprint = ret_footprint != NULL ? ret_footprint : &unused};
     struct buf text = command->text;
 
     buf_clear(&text);
-    *command =
-        (struct command){.row = row->number, .line = row->line, .valid_at_s = now_s, .text = text};
+    *command = (struct command){.row = row->number,
+                                .line = row->line,
+                                .valid_at_s = context->now_s,
+                                .text = text};
     draft.footprint->count = 0;
     sort_cells(&draft);
     check_params(&draft);

@@ -2,7 +2,7 @@
  * A command: what one row asks of the platform, checked, with its request ready to send.
  *
  *     command_init(&command);
- *     status = command_build(&command, &schema, &row, now_s, NULL, &problems);
+ *     status = command_build(&command, &context, &row, NULL, &problems);
  *     if (status == STATUS_OK && problems.error_count == 0)
  *         … send command_target(&command) and command_body(&command) …
  *     command_deinit(&command);
@@ -37,16 +37,22 @@ struct command {
 void command_init(struct command *command);
 void command_deinit(struct command *command);
 
+/* What all rows of an input have in common. */
+struct command_context {
+    const struct schema *schema;
+    int64_t now_s; /* the run's start, epoch: times are compared with it, relative ones resolved */
+    bool check_only; /* no request is built */
+};
+
 /*
  * Checks a row and builds its request: URL path with parameters in the platform's order,
  * percent-encoded, and the body. Every problem of the row is added to `problems`, which the caller
- * has cleared for it. Times are compared with `now_s`, relative ones are resolved against it. Row,
- * line, hash and imei are set for bad rows too, the request only for good ones. What a good write
- * writes is noted in `ret_footprint`, unless that is NULL. Memory of an earlier command is used
- * again. STATUS_OK (also with problems) or STATUS_NO_MEMORY.
+ * has cleared for it. Row, line, hash and imei are set for bad rows too, the request only for good
+ * ones. What a good write writes is noted in `ret_footprint`, unless that is NULL. Memory of an
+ * earlier command is used again. STATUS_OK (also with problems) or STATUS_NO_MEMORY.
  */
-enum status command_build(struct command *command, const struct schema *schema,
-                          const struct row *row, int64_t now_s, struct footprint *ret_footprint,
+enum status command_build(struct command *command, const struct command_context *context,
+                          const struct row *row, struct footprint *ret_footprint,
                           struct problems *problems) MUST_USE;
 
 /* Adds a cell that goes into the results untouched, behind those that were added before; to be

@@ -15,26 +15,38 @@ enum { NAME_SHOWN_MAX = 40 }; /* bytes of a member's name in the name of a field
 
 static const int64_t TIME_SECONDS_MAX = 253402300799; /* the end of the year 9999 */
 
+/* What a check looks at; it is put into words only for a problem. */
+struct place {
+    const char *column; /* of a res: cell; NULL within data */
+    size_t item;
+    const char *member; /* NULL: the item itself */
+    char text[64];
+};
+
+static struct span place_text(struct place *place)
+{
+    if (place->column != NULL)
+        return span_string(place->column);
+    if (place->member == NULL)
+        (void)snprintf(place->text, sizeof(place->text), "data[%zu]", place->item);
+    else
+        (void)snprintf(place->text, sizeof(place->text), "data[%zu].%.*s", place->item,
+                       (int)text_cut(span_string(place->member), NAME_SHOWN_MAX), place->member);
+    return span_string(place->text);
+}
+
 struct data_walk {
     struct problems *problems;
     const struct jsonlex *lex;
     struct footprint *footprint;
     size_t next_number; /* index into lex->numbers: numbers are met in document order */
-    char field[64];
+    struct place place;
 };
 
-static struct span field_span(const struct data_walk *walk)
+static void go_to(struct data_walk *walk, size_t item, const char *member)
 {
-    return span_string(walk->field);
-}
-
-static void name_field(struct data_walk *walk, size_t item, const char *member)
-{
-    if (member == NULL)
-        (void)snprintf(walk->field, sizeof(walk->field), "data[%zu]", item);
-    else
-        (void)snprintf(walk->field, sizeof(walk->field), "data[%zu].%.*s", item,
-                       (int)text_cut(span_string(member), NAME_SHOWN_MAX), member);
+    walk->place.item = item;
+    walk->place.member = member;
 }
 
 /* The next number token as it was written; empty where there were too many to keep. */
@@ -61,7 +73,7 @@ static bool is_integer_text(struct span number)
 }
 
 /* A number as JSON writes it: integers must fit into 64 bits, others into a double. */
-static void check_number(struct span field, struct span number, struct problems *problems)
+static void check_number(struct place *place, struct span number, struct problems *problems)
 {
     int64_t value;
 
@@ -69,12 +81,12 @@ static void check_number(struct span field, struct span number, struct problems 
         return;
     if (is_integer_text(number)) {
         if (span_to_int64(number, &value) == STATUS_RANGE)
-            problem_add(problems, PROBLEM_NUMBER, field, number,
+            problem_add(problems, PROBLEM_NUMBER, place_text(place), number,
                         "%.*s does not fit into a 64-bit integer", SPAN_ARG(number));
         return;
     }
     if (number.len > JSONLEX_NUMBER_MAX) { /* only a res: cell's: in data, it is no JSON to us */
-        problem_add(problems, PROBLEM_NUMBER, field, number,
+        problem_add(problems, PROBLEM_NUMBER, place_text(place), number,
                     "the number has %zu characters, more than %d", number.len, JSONLEX_NUMBER_MAX);
         return;
     }
@@ -82,44 +94,46 @@ static void check_number(struct span field, struct span number, struct problems 
     memcpy(text, number.ptr, number.len);
     text[number.len] = '\0';
     if (!isfinite(strtod(text, NULL)))
-        problem_add(problems, PROBLEM_NUMBER, field, number, "%s does not fit into a double", text);
+        problem_add(problems, PROBLEM_NUMBER, place_text(place), number,
+                    "%s does not fit into a double", text);
 }
 
-static void check_hex(struct span field, struct span text, struct problems *problems)
+static void check_hex(struct place *place, struct span text, struct problems *problems)
 {
     for (size_t i = 0; i < text.len; i++) {
         if (!is_hex_digit(text.ptr[i])) {
-            problem_add(problems, PROBLEM_HEX, field, text,
+            problem_add(problems, PROBLEM_HEX, place_text(place), text,
                         "an opaque value is hex; character %zu is none", i + 1);
             return;
         }
     }
     if (text.len % 2 != 0)
-        problem_add(problems, PROBLEM_HEX, field, text,
+        problem_add(problems, PROBLEM_HEX, place_text(place), text,
                     "an opaque value has two hex digits a byte; these are %zu", text.len);
 }
 
-static void check_time(struct span field, struct span number, struct problems *problems)
+static void check_time(struct place *place, struct span number, struct problems *problems)
 {
     int64_t seconds;
     enum status status = span_to_int64(number, &seconds);
 
     if (status == STATUS_SYNTAX)
-        problem_add(problems, PROBLEM_TYPE, field, number,
+        problem_add(problems, PROBLEM_TYPE, place_text(place), number,
                     "a time is a whole number of seconds since 1970, not %.*s", SPAN_ARG(number));
     else if (status == STATUS_RANGE)
-        problem_add(problems, PROBLEM_NUMBER, field, number,
+        problem_add(problems, PROBLEM_NUMBER, place_text(place), number,
                     "%.*s does not fit into a 64-bit integer", SPAN_ARG(number));
     else if (seconds > TIME_SECONDS_MAX)
-        problem_add(problems, PROBLEM_TIME_UNIT, field, number,
+        problem_add(problems, PROBLEM_TIME_UNIT, place_text(place), number,
                     "%.*s seconds are beyond the year 9999: are these milliseconds?",
                     SPAN_ARG(number));
 }
 
-static void check_text(struct span field, struct span text, struct problems *problems)
+static void check_text(struct place *place, struct span text, struct problems *problems)
 {
     if (text_has_control(text))
-        problem_add(problems, PROBLEM_CONTROL, field, text, "the text holds a control character");
+        problem_add(problems, PROBLEM_CONTROL, place_text(place), text,
+                    "the text holds a control character");
 }
 
 static const char *type_name(const cJSON *value)
@@ -168,20 +182,21 @@ static bool check_int(struct data_walk *walk, const struct member *member, int64
     int64_t value = 0;
 
     if (!cJSON_IsNumber(member->value)) {
-        problem_add(walk->problems, PROBLEM_TYPE, field_span(walk), string_of(member->value),
-                    "must be a whole number, is %s", type_name(member->value));
+        problem_add(walk->problems, PROBLEM_TYPE, place_text(&walk->place),
+                    string_of(member->value), "must be a whole number, is %s",
+                    type_name(member->value));
         return false;
     }
     if (number.len == 0) /* not kept: the text is too big, and was reported for that */
         return false;
     enum status status = span_to_int64(number, &value);
     if (status == STATUS_SYNTAX) {
-        problem_add(walk->problems, PROBLEM_TYPE, field_span(walk), number,
+        problem_add(walk->problems, PROBLEM_TYPE, place_text(&walk->place), number,
                     "must be a whole number, is %.*s", SPAN_ARG(number));
         return false;
     }
     if (status == STATUS_RANGE || value < min || value > max) {
-        problem_add(walk->problems, PROBLEM_RANGE, field_span(walk), number,
+        problem_add(walk->problems, PROBLEM_RANGE, place_text(&walk->place), number,
                     "%.*s is outside %lld–%lld", SPAN_ARG(number), (long long)min, (long long)max);
         return false;
     }
@@ -191,29 +206,29 @@ static bool check_int(struct data_walk *walk, const struct member *member, int64
 
 static void check_val(struct data_walk *walk, const struct member *val, enum item_type type)
 {
-    struct span field = field_span(walk);
+    struct place *place = &walk->place;
     struct problems *problems = walk->problems;
     const cJSON *value = val->value;
 
     if (cJSON_IsNull(value) || cJSON_IsArray(value) || cJSON_IsObject(value)) {
-        problem_add(problems, PROBLEM_TYPE, field, span_of(NULL, 0),
+        problem_add(problems, PROBLEM_TYPE, place_text(place), span_of(NULL, 0),
                     "must be a boolean, a string or a number, is %s", type_name(value));
         return;
     }
     if (cJSON_IsString(value))
-        check_text(field, string_of(value), problems);
+        check_text(place, string_of(value), problems);
     if (type == ITEM_OPAQUE && cJSON_IsString(value))
-        check_hex(field, string_of(value), problems);
+        check_hex(place, string_of(value), problems);
     else if (type == ITEM_OPAQUE)
-        problem_add(problems, PROBLEM_TYPE, field, val->number,
+        problem_add(problems, PROBLEM_TYPE, place_text(place), val->number,
                     "an opaque value (type 1) is a string of hex digits, not %s", type_name(value));
     else if (type == ITEM_TIME && !cJSON_IsNumber(value))
-        problem_add(problems, PROBLEM_TYPE, field, string_of(value),
+        problem_add(problems, PROBLEM_TYPE, place_text(place), string_of(value),
                     "a time (type 2) is a number of seconds since 1970, not %s", type_name(value));
     else if (type == ITEM_TIME && val->number.len > 0)
-        check_time(field, val->number, problems);
+        check_time(place, val->number, problems);
     else if (type != ITEM_TIME && cJSON_IsNumber(value))
-        check_number(field, val->number, problems);
+        check_number(place, val->number, problems);
 }
 
 static struct member *member_slot(struct item_members *members, const char *name)
@@ -231,10 +246,10 @@ static void report_unknown_member(struct data_walk *walk, const char *name)
     const char *nearest = text_nearest(span_string(name), known, ARRAY_LENGTH(known));
 
     if (nearest != NULL)
-        problem_add(walk->problems, PROBLEM_DATA, field_span(walk), span_string(name),
+        problem_add(walk->problems, PROBLEM_DATA, place_text(&walk->place), span_string(name),
                     "unknown member; did you mean %s?", nearest);
     else
-        problem_add(walk->problems, PROBLEM_DATA, field_span(walk), span_string(name),
+        problem_add(walk->problems, PROBLEM_DATA, place_text(&walk->place), span_string(name),
                     "unknown member; an item has res_id, type and val");
 }
 
@@ -245,11 +260,11 @@ static void collect_members(struct data_walk *walk, const cJSON *item, size_t in
     for (const cJSON *value = item->child; value != NULL; value = value->next) {
         struct member *slot = member_slot(members, value->string);
         struct span number = take_text(walk, value);
-        name_field(walk, index, value->string);
+        go_to(walk, index, value->string);
         if (slot == NULL)
             report_unknown_member(walk, value->string);
         else if (slot->value != NULL)
-            problem_add(walk->problems, PROBLEM_DUPLICATE, field_span(walk), number,
+            problem_add(walk->problems, PROBLEM_DUPLICATE, place_text(&walk->place), number,
                         "the member stands here twice");
         else
             *slot = (struct member){value, number};
@@ -260,10 +275,11 @@ static void collect_members(struct data_walk *walk, const cJSON *item, size_t in
 static bool require_member(struct data_walk *walk, size_t index, const char *name,
                            const struct member *member)
 {
-    name_field(walk, index, name);
+    go_to(walk, index, name);
     if (member->value != NULL)
         return true;
-    problem_add(walk->problems, PROBLEM_REQUIRED, field_span(walk), span_of(NULL, 0), "is missing");
+    problem_add(walk->problems, PROBLEM_REQUIRED, place_text(&walk->place), span_of(NULL, 0),
+                "is missing");
     return false;
 }
 
@@ -294,8 +310,8 @@ static void check_item(struct data_walk *walk, const cJSON *item, size_t index)
     int64_t res_id = -1, type = ITEM_BASIC;
 
     if (!cJSON_IsObject(item)) {
-        name_field(walk, index, NULL);
-        problem_add(walk->problems, PROBLEM_DATA, field_span(walk), string_of(item),
+        go_to(walk, index, NULL);
+        problem_add(walk->problems, PROBLEM_DATA, place_text(&walk->place), string_of(item),
                     "must be an object, is %s", type_name(item));
         skip_numbers(walk, item);
         return;
@@ -303,7 +319,7 @@ static void check_item(struct data_walk *walk, const cJSON *item, size_t index)
     collect_members(walk, item, index, &members);
     if (require_member(walk, index, "res_id", &members.res_id))
         (void)check_int(walk, &members.res_id, 0, LWM2M_ID_MAX, &res_id);
-    name_field(walk, index, "type");
+    go_to(walk, index, "type");
     if (members.type.value != NULL &&
         !check_int(walk, &members.type, ITEM_OPAQUE, ITEM_TIME, &type))
         type = ITEM_UNKNOWN;
@@ -407,23 +423,23 @@ static bool is_bare(const struct cell *cell, enum res_kind kind)
 static void check_res(const struct column *column, const struct cell *cell, bool bare,
                       struct problems *problems)
 {
-    struct span field = span_string(column->name);
+    struct place place = {.column = column->name};
 
     if (cell->kind == CELL_JSON)
-        problem_add(problems, PROBLEM_TYPE, field, cell->text,
+        problem_add(problems, PROBLEM_TYPE, place_text(&place), cell->text,
                     "must be a boolean, a string or a number");
     else if (column->kind == RES_OPAQUE)
-        check_hex(field, cell->text, problems);
+        check_hex(&place, cell->text, problems);
     else if (column->kind == RES_TIME && bare)
-        check_time(field, cell->text, problems);
+        check_time(&place, cell->text, problems);
     else if (column->kind == RES_TIME)
-        problem_add(problems, PROBLEM_TYPE, field, cell->text,
+        problem_add(problems, PROBLEM_TYPE, place_text(&place), cell->text,
                     "a time is a whole number of seconds since 1970, not %s%.*s",
                     cell->kind == CELL_STRING ? "the string " : "", SPAN_ARG(cell->text));
     else if (bare && is_digit(cell->text.ptr[cell->text.len - 1]))
-        check_number(field, cell->text, problems);
+        check_number(&place, cell->text, problems);
     else
-        check_text(field, cell->text, problems);
+        check_text(&place, cell->text, problems);
 }
 
 void data_add_res(const struct column *column, const struct cell *cell, struct footprint *footprint,

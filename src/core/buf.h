@@ -64,17 +64,25 @@ void buf_add_percent_encoded(struct buf *buf, struct span text);
 
 static inline void buf_add(struct buf *buf, struct span span)
 {
-    buf_add_bytes(buf, span.ptr, span.len);
+    if (buf->status == STATUS_OK && span.len > 0 && span.len <= buf->capacity - buf->len) {
+        memcpy(buf->ptr + buf->len, span.ptr, span.len);
+        buf->len += span.len;
+    } else {
+        buf_add_bytes(buf, span.ptr, span.len);
+    }
 }
 
 static inline void buf_add_string(struct buf *buf, const char *text)
 {
-    buf_add_bytes(buf, text, strlen(text));
+    buf_add(buf, span_string(text));
 }
 
 static inline void buf_add_char(struct buf *buf, char c)
 {
-    buf_add_bytes(buf, &c, 1);
+    if (buf->status == STATUS_OK && buf->len < buf->capacity)
+        buf->ptr[buf->len++] = c;
+    else
+        buf_add_bytes(buf, &c, 1);
 }
 
 static inline struct span buf_span(const struct buf *buf)

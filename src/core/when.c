@@ -118,20 +118,48 @@ static void civil_of(int64_t epoch_s, struct tm *ret_tm)
     (void)gmtime_r(&time, ret_tm);
 }
 
+/* Writes a number with leading zeros. */
+static char *put_digits(char *out, unsigned value, size_t digits)
+{
+    for (size_t i = digits; i > 0; i--) {
+        out[i - 1] = (char)('0' + value % 10);
+        value /= 10;
+    }
+    return out + digits;
+}
+
+/* YYYY-MM-DDThh:mm:ss, by hand: every command has one, and strftime is slow. */
+static char *put_civil(char *out, const struct tm *tm)
+{
+    out = put_digits(out, (unsigned)tm->tm_year + 1900, 4);
+    *out++ = '-';
+    out = put_digits(out, (unsigned)tm->tm_mon + 1, 2);
+    *out++ = '-';
+    out = put_digits(out, (unsigned)tm->tm_mday, 2);
+    *out++ = 'T';
+    out = put_digits(out, (unsigned)tm->tm_hour, 2);
+    *out++ = ':';
+    out = put_digits(out, (unsigned)tm->tm_min, 2);
+    *out++ = ':';
+    return put_digits(out, (unsigned)tm->tm_sec, 2);
+}
+
 void when_format_platform(int64_t epoch_s, char out[WHEN_PLATFORM_LENGTH + 1])
 {
     struct tm tm;
     civil_of(epoch_s + WHEN_PLATFORM_OFFSET_S, &tm);
-    (void)strftime(out, WHEN_PLATFORM_LENGTH + 1, "%Y-%m-%dT%H:%M:%S", &tm);
+    *put_civil(out, &tm) = '\0';
 }
 
 void when_format_utc(int64_t epoch_ms, char out[WHEN_UTC_LENGTH + 1])
 {
     struct tm tm;
-    unsigned ms = (unsigned)(epoch_ms % 1000);
     civil_of(epoch_ms / 1000, &tm);
-    size_t len = strftime(out, WHEN_UTC_LENGTH + 1, "%Y-%m-%dT%H:%M:%S", &tm);
-    (void)snprintf(out + len, WHEN_UTC_LENGTH + 1 - len, ".%03uZ", ms % 1000);
+    char *end = put_civil(out, &tm);
+    *end++ = '.';
+    end = put_digits(end, (unsigned)(epoch_ms % 1000), 3);
+    *end++ = 'Z';
+    *end = '\0';
 }
 
 /* The milliseconds of a unit; 0 where it is none. */

@@ -279,18 +279,26 @@ static void recall_row(struct intake *intake, struct problems *problems)
                 "the check found this row bad beside others: %s", problem_code_remedy(code));
 }
 
+/* The first pass over an input that can be read again only checks. */
+static bool builds_requests(const struct intake *intake)
+{
+    return intake->options.for_sending && (intake->again || !source_is_seekable(intake->source));
+}
+
 static enum status build_command(struct intake *intake, const struct row *row,
                                  struct command *command, struct problems *problems)
 {
     struct layout *layout = &intake->layout;
     struct row shaped = {.number = 0};
+    const struct command_context context = {.schema = &layout->schema,
+                                            .now_s = intake->options.now_s,
+                                            .check_only = !builds_requests(intake)};
     enum status status = learn_columns(intake);
 
     if (status == STATUS_OK)
         status = layout_apply(layout, row, &shaped, problems);
     if (status == STATUS_OK)
-        status = command_build(command, &layout->schema, &shaped, intake->options.now_s,
-                               &intake->footprint, problems);
+        status = command_build(command, &context, &shaped, &intake->footprint, problems);
     for (size_t i = 0; i < layout->pass_count && status == STATUS_OK; i++) {
         struct cell cell = layout_passed(layout, row, i);
         status = command_add_passed(command, &cell);

@@ -310,10 +310,10 @@ static void judge(struct platform *platform, enum action action, int64_t now_s,
                       .line = 1,
                       .cells = platform->cells,
                       .cell_count = PLATFORM_COLUMNS};
+    const struct command_context context = {.schema = &platform->schema, .now_s = now_s};
 
     problems_clear(&platform->problems, row.number, row.line);
-    if (command_build(&platform->command, &platform->schema, &row, now_s, NULL,
-                      &platform->problems) != STATUS_OK)
+    if (command_build(&platform->command, &context, &row, NULL, &platform->problems) != STATUS_OK)
         platform_refuse(answer, ERRNO_INTERNAL, SPAN_LITERAL("service internal error"));
     else if (platform->problems.error_count > 0)
         refuse_problem(&platform->problems, answer);

@@ -22,6 +22,8 @@ static enum status try_build(const struct field *fields, size_t count)
     struct cell cells[FIELDS_MAX];
     struct row row = {.number = 7, .line = 9, .cells = cells, .cell_count = count};
 
+    const struct command_context context = {.schema = &schema, .now_s = NOW};
+
     schema_init(&schema);
     for (size_t i = 0; i < count; i++) {
         assert_int_equal(schema_add(&schema, span_string(fields[i].name)), STATUS_OK);
@@ -29,7 +31,7 @@ static enum status try_build(const struct field *fields, size_t count)
                                  span_string(fields[i].text != NULL ? fields[i].text : "")};
     }
     problems_clear(&problems, row.number, row.line);
-    enum status status = command_build(&command, &schema, &row, NOW, NULL, &problems);
+    enum status status = command_build(&command, &context, &row, NULL, &problems);
     schema_deinit(&schema);
     return status;
 }
