@@ -6,6 +6,7 @@
 
 #include "cli/show.h"
 #include "cli/subcommands.h"
+#include "command/json.h"
 #include "command/problem.h"
 
 static int print(struct buf *text)
@@ -133,6 +134,7 @@ int cli_main(int argc, char **argv)
 
     (void)setlocale(LC_CTYPE, "C.UTF-8");
     (void)signal(SIGPIPE, SIG_IGN);
+    json_use_arena();
     if (argc < 2) {
         show_error("what shall be done? nbatch run FILE, nbatch check FILE or nbatch simulate; "
                    "nbatch --help says more");

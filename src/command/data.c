@@ -405,7 +405,7 @@ enum status data_check(struct span text, struct footprint *footprint, struct pro
     else
         check_items(&(struct data_walk){.problems = problems, .lex = &lex, .footprint = footprint},
                     array);
-    cJSON_Delete(array);
+    json_free(array);
     return STATUS_OK;
 }
 

@@ -74,6 +74,6 @@ enum status reply_parse(struct span body, struct reply *ret_reply)
     } else {
         status = STATUS_SYNTAX;
     }
-    cJSON_Delete(root);
+    json_free(root);
     return status;
 }

@@ -1,5 +1,7 @@
 #include "core/span.h"
 
+enum { SAFE_DIGITS = 19 }; /* as many digits fit into 64 bits whatever they are */
+
 enum status span_to_uint64(struct span span, uint64_t *ret_value)
 {
     uint64_t value = 0;
@@ -7,6 +9,15 @@ enum status span_to_uint64(struct span span, uint64_t *ret_value)
 
     if (span.len == 0)
         return STATUS_SYNTAX;
+    if (span.len <= SAFE_DIGITS) {
+        for (size_t i = 0; i < span.len; i++) {
+            if (!is_digit(span.ptr[i]))
+                return STATUS_SYNTAX;
+            value = value * 10 + (uint64_t)(span.ptr[i] - '0');
+        }
+        *ret_value = value;
+        return STATUS_OK;
+    }
     for (size_t i = 0; i < span.len; i++) {
         if (!is_digit(span.ptr[i]))
             return STATUS_SYNTAX;

@@ -1,7 +1,6 @@
-#include <cjson/cJSON.h>
-#include <errno.h>
 #include <unistr.h>
 
+#include "command/json.h"
 #include "core/jsonlex.h"
 #include "core/text.h"
 #include "input/encoding.h"
@@ -37,7 +36,7 @@ void jsonl_reader_reset(struct jsonl_reader *jsonl)
     jsonl->partial_used = false;
     jsonl->skipping = false;
     jsonl->is_too_long = false;
-    cJSON_Delete(jsonl->tree);
+    json_free(jsonl->tree);
     jsonl->tree = NULL;
 }
 
@@ -224,21 +223,16 @@ static void check_tokens(struct jsonlex *lex, struct span line, struct problems 
 /* Sets jsonl->tree, unless the line is not one JSON value: then there is a problem. */
 static enum status parse(struct jsonl_reader *jsonl, struct span line, struct problems *problems)
 {
-    const char *end = line.ptr;
+    size_t at = 0;
+    enum status status = json_parse(line, &jsonl->tree, &at);
 
-    errno = 0; /* cJSON does not tell bad text from a want of memory, malloc does */
-    jsonl->tree = cJSON_ParseWithLengthOpts(line.ptr, line.len, &end, false);
-    size_t at = (size_t)(end - line.ptr);
-    if (jsonl->tree == NULL && errno == ENOMEM)
-        return STATUS_NO_MEMORY;
-    if (jsonl->tree == NULL) {
+    if (status == STATUS_SYNTAX) {
         add_json_problem(problems, PROBLEM_JSON, line, at, "not valid JSON", "");
         return STATUS_OK;
     }
-    at += count_blanks(span_skip(line, at));
-    if (at < line.len)
+    if (status == STATUS_OK && at < line.len)
         add_json_problem(problems, PROBLEM_JSON, line, at, "text behind the object", ONE_PER_LINE);
-    return STATUS_OK;
+    return status;
 }
 
 static struct cell cell_of(const cJSON *item, struct span text)
@@ -353,7 +347,7 @@ enum status jsonl_reader_next(struct reader *reader, struct row *ret_row, struct
     struct span line = SPAN_LITERAL("");
     enum status status;
 
-    cJSON_Delete(jsonl->tree);
+    json_free(jsonl->tree);
     jsonl->tree = NULL;
     do
         status = read_line(reader, &line);
