@@ -290,7 +290,7 @@ static void add_data(struct draft *draft, struct buf *out)
                     "is missing: a write needs data, or a filled res: column");
     }
     if (draft->parts[PART_DATA] != NULL) {
-        draft->status = data_check(draft->parts[PART_DATA]->text, draft->footprint, problems);
+        draft->status = data_check(draft->parts[PART_DATA], draft->footprint, problems);
         buf_add(out, draft->parts[PART_DATA]->text);
         return;
     }
@@ -479,7 +479,8 @@ size_t command_passed(const struct command *command, struct cell *ret_cells, siz
         const char *ptr = command->text.ptr + at;
         uint32_t len;
         memcpy(&len, ptr + 1, sizeof(len));
-        ret_cells[i] = (struct cell){(enum cell_kind)ptr[0], span_of(ptr + 1 + sizeof(len), len)};
+        ret_cells[i] = (struct cell){.kind = (enum cell_kind)ptr[0],
+                                     .text = span_of(ptr + 1 + sizeof(len), len)};
         at += 1 + sizeof(len) + len;
     }
     return count;

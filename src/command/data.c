@@ -376,37 +376,53 @@ static bool check_tokens(struct span text, struct jsonlex *lex, struct problems 
     return true;
 }
 
-enum status data_check(struct span text, struct footprint *footprint, struct problems *problems)
+/* The array's tree: the reader's, or one of our own. STATUS_SYNTAX after a problem was added. */
+static enum status parse_array(const struct cell *cell, struct problems *problems,
+                               cJSON **ret_own_tree, const cJSON **ret_tree)
 {
     struct span field = SPAN_LITERAL("data");
-    struct span numbers[DATA_NUMBERS_MAX];
-    struct jsonlex lex = {.numbers = numbers, .numbers_max = DATA_NUMBERS_MAX};
-    cJSON *array = NULL;
+    struct span text = cell->text;
     size_t at = 0;
 
-    footprint->count = 0;
-    content_check_size("data", text, problems);
-    if (!check_tokens(text, &lex, problems))
-        return STATUS_OK;
-    enum status status = json_parse(text, &array, &at);
-    if (status == STATUS_SYNTAX) {
-        problem_add(problems, PROBLEM_JSON, field, text, "is no JSON: see byte %zu", at + 1);
+    if (cell->tree != NULL) {
+        *ret_tree = cell->tree;
         return STATUS_OK;
     }
+    enum status status = json_parse(text, ret_own_tree, &at);
+    if (status == STATUS_SYNTAX)
+        problem_add(problems, PROBLEM_JSON, field, text, "is no JSON: see byte %zu", at + 1);
     if (status != STATUS_OK)
         return status;
+    *ret_tree = *ret_own_tree;
     struct span rest = span_skip(text, at);
-    if (rest.len > 0)
-        problem_add(problems, PROBLEM_JSON, field, text, "there is text behind the array: %.*s",
-                    SPAN_ARG(rest));
-    else if (!cJSON_IsArray(array))
-        problem_add(problems, PROBLEM_DATA, field, text, "must be an array of items, is %s",
-                    type_name(array));
-    else
+    if (rest.len == 0)
+        return STATUS_OK;
+    problem_add(problems, PROBLEM_JSON, field, text, "there is text behind the array: %.*s",
+                SPAN_ARG(rest));
+    return STATUS_SYNTAX;
+}
+
+enum status data_check(const struct cell *cell, struct footprint *footprint,
+                       struct problems *problems)
+{
+    struct span numbers[DATA_NUMBERS_MAX];
+    struct jsonlex lex = {.numbers = numbers, .numbers_max = DATA_NUMBERS_MAX};
+    cJSON *own_tree = NULL;
+    const cJSON *tree = NULL;
+
+    footprint->count = 0;
+    content_check_size("data", cell->text, problems);
+    if (!check_tokens(cell->text, &lex, problems))
+        return STATUS_OK;
+    enum status status = parse_array(cell, problems, &own_tree, &tree);
+    if (status == STATUS_OK && !cJSON_IsArray(tree))
+        problem_add(problems, PROBLEM_DATA, SPAN_LITERAL("data"), cell->text,
+                    "must be an array of items, is %s", type_name(tree));
+    else if (status == STATUS_OK)
         check_items(&(struct data_walk){.problems = problems, .lex = &lex, .footprint = footprint},
-                    array);
-    json_free(array);
-    return STATUS_OK;
+                    tree);
+    json_free(own_tree);
+    return status == STATUS_SYNTAX ? STATUS_OK : status;
 }
 
 /* Whether the cell goes to the wire as it stands: a JSON number, true or false. CSV cells are

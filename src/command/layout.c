@@ -316,7 +316,8 @@ static enum status expand(struct layout_set *set, const struct row *row, struct 
     buf_add_char(&set->value, '\0'); /* the byte behind it that JSON parsing asks for */
     if (set->value.status != STATUS_OK)
         return STATUS_NO_MEMORY;
-    *ret_cell = (struct cell){CELL_TEXT, span_of(set->value.ptr, set->value.len - 1)};
+    *ret_cell =
+        (struct cell){.kind = CELL_TEXT, .text = span_of(set->value.ptr, set->value.len - 1)};
     return STATUS_OK;
 }
 

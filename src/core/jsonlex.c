@@ -220,13 +220,19 @@ static enum status escape(struct scan *scan)
     }
 }
 
-/* Moves on over what needs no look: all but quotes, backslashes and control characters. */
+/* What ends a stretch of plain text in a string: quotes, backslashes and control characters. */
+static const bool needs_a_look[256] = {
+    true, true, true, true, true, true, true, true, true,         true,          true, true,
+    true, true, true, true, true, true, true, true, true,         true,          true, true,
+    true, true, true, true, true, true, true, true, ['"'] = true, ['\\'] = true,
+};
+
 static void skip_plain(struct scan *scan)
 {
     const char *at = scan->text.ptr + scan->at;
     const char *end = scan->text.ptr + scan->text.len;
 
-    while (at < end && *at != '"' && *at != '\\' && (unsigned char)*at >= 0x20)
+    while (at < end && !needs_a_look[(unsigned char)*at])
         at++;
     scan->at = (size_t)(at - scan->text.ptr);
 }

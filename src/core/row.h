@@ -17,9 +17,12 @@ enum cell_kind {
     CELL_JSON,   /* array or object; the span is its text as written */
 };
 
+struct cJSON;
+
 struct cell {
     enum cell_kind kind;
     struct span text;
+    const struct cJSON *tree; /* of CELL_JSON, where the reader has parsed it; may be NULL */
 };
 
 /* Whether there is a value: an empty cell and null are none. */

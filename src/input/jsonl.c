@@ -237,19 +237,19 @@ static enum status parse(struct jsonl_reader *jsonl, struct span line, struct pr
 
 static struct cell cell_of(const cJSON *item, struct span text)
 {
-    switch (item->type & 0xff) {
-    case cJSON_String:
-        return (struct cell){CELL_STRING, span_string(item->valuestring)};
-    case cJSON_Number:
-        return (struct cell){CELL_NUMBER, text};
-    case cJSON_True:
-    case cJSON_False:
-        return (struct cell){CELL_BOOL, text};
-    case cJSON_NULL:
-        return (struct cell){CELL_NULL, text};
-    default:
-        return (struct cell){CELL_JSON, text};
-    }
+    struct cell cell = {.kind = CELL_JSON, .text = text};
+
+    if (cJSON_IsString(item))
+        cell = (struct cell){.kind = CELL_STRING, .text = span_string(item->valuestring)};
+    else if (cJSON_IsNumber(item))
+        cell.kind = CELL_NUMBER;
+    else if (cJSON_IsBool(item))
+        cell.kind = CELL_BOOL;
+    else if (cJSON_IsNull(item))
+        cell.kind = CELL_NULL;
+    else
+        cell.tree = item;
+    return cell;
 }
 
 /* The column of the n-th member: most rows have the members of the row before, in its order. */

@@ -118,7 +118,7 @@ static bool take_parameter(struct platform *platform, const struct query_pair *p
                          SPAN_LITERAL("is not of the form YYYY-MM-DDThh:mm:ss"));
         return false;
     }
-    platform->cells[param] = (struct cell){CELL_STRING, pair->value};
+    platform->cells[param] = (struct cell){.kind = CELL_STRING, .text = pair->value};
     return true;
 }
 
@@ -193,7 +193,7 @@ static bool take_args(struct platform *platform, struct span body, char **ret_te
         return false;
     if (value.ptr[0] != '"') {
         platform->cells[COLUMN_OF_ARGS] =
-            (struct cell){CELL_JSON, value}; /* a problem of its own */
+            (struct cell){.kind = CELL_JSON, .text = value}; /* a problem of its own */
         return true;
     }
     cJSON *string = cJSON_ParseWithLength(value.ptr, value.len);
@@ -202,7 +202,7 @@ static bool take_args(struct platform *platform, struct span body, char **ret_te
     *ret_text = string->valuestring;
     string->valuestring = NULL;
     cJSON_Delete(string);
-    platform->cells[COLUMN_OF_ARGS] = (struct cell){CELL_STRING, span_string(*ret_text)};
+    platform->cells[COLUMN_OF_ARGS] = (struct cell){.kind = CELL_STRING, .text = span_string(*ret_text)};
     return true;
 }
 
@@ -216,7 +216,7 @@ static bool take_body(struct platform *platform, enum body_kind kind, struct spa
         if (!only_member(body, "\"data\"", &value))
             return false;
         platform->cells[COLUMN_OF_DATA] =
-            (struct cell){span_is(value, "null") ? CELL_NULL : CELL_JSON, value};
+            (struct cell){.kind = span_is(value, "null") ? CELL_NULL : CELL_JSON, .text = value};
         return true;
     case BODY_ARGS:
         return take_args(platform, body, ret_args);
@@ -328,7 +328,7 @@ static void answer_command(struct platform *platform, const struct platform_requ
     char *args = NULL;
 
     memset(platform->cells, 0, sizeof(platform->cells));
-    platform->cells[COLUMN_OF_ACTION] = (struct cell){CELL_STRING, span_string(rule->name)};
+    platform->cells[COLUMN_OF_ACTION] = (struct cell){.kind = CELL_STRING, .text = span_string(rule->name)};
     if (!take_query(platform, request->call.query, answer))
         return;
     if (take_body(platform, rule->body, request->body, &args))

@@ -61,7 +61,8 @@ static void check_padded(struct span text, struct problems *problems)
     buf_add_char(&padded, '\n');
     (void)buf_string(&padded); /* puts the one byte behind it */
     problems_clear(problems, 1, 1);
-    MUST(data_check(buf_span(&padded), &footprint, problems) == STATUS_OK &&
+    MUST(data_check(&(struct cell){.kind = CELL_TEXT, .text = buf_span(&padded)}, &footprint,
+                    problems) == STATUS_OK &&
          problems->error_count == 0);
     buf_deinit(&padded);
 }
@@ -88,7 +89,7 @@ static void check_val(struct span array, struct span cell)
 /* What a res: cell without an error makes is data without an error. */
 static void check_cell(struct span text, const char *name, enum cell_kind kind)
 {
-    struct cell cell = {kind, text};
+    struct cell cell = {.kind = kind, .text = text};
     struct problems problems;
     struct schema schema;
     struct buf array;
@@ -106,7 +107,8 @@ static void check_cell(struct span text, const char *name, enum cell_kind kind)
     if (problems.error_count == 0) {
         size_t warnings = problems.warning_count;
         problems_clear(&problems, 1, 1);
-        MUST(data_check(buf_span(&array), &footprint, &problems) == STATUS_OK);
+        MUST(data_check(&(struct cell){.kind = CELL_TEXT, .text = buf_span(&array)}, &footprint,
+                        &problems) == STATUS_OK);
         MUST(problems.error_count == (array.len > COMMAND_CONTENT_MAX ? 1 : 0));
         MUST(problems.warning_count == warnings);
         check_val(buf_span(&array), text);
@@ -142,7 +144,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct problems *now = i == 0 ? &first : &problems;
         char *copy = copy_with_byte_behind(data, size, bytes_behind[i]);
         problems_clear(now, 1, 1);
-        MUST(data_check(span_of(copy, size), &footprint, now) == STATUS_OK);
+        MUST(data_check(&(struct cell){.kind = CELL_TEXT, .text = span_of(copy, size)}, &footprint,
+                        now) == STATUS_OK);
         MUST(span_equal(buf_span(&now->text), buf_span(&first.text)));
         free(copy);
     }

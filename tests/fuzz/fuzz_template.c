@@ -75,9 +75,9 @@ static void expand_plainly(struct span text, struct span value, struct buf *out)
 /* A template that makes JSON of a number, a string and an array makes JSON of anything. */
 static void check_json(const struct template *template, struct cell cell, struct buf *out)
 {
-    static const struct cell probes[] = {{CELL_NUMBER, {"0", 1}},
-                                         {CELL_STRING, {"x", 1}},
-                                         {CELL_JSON, {"[]", 2}}};
+    static const struct cell probes[] = {{.kind = CELL_NUMBER, .text = {"0", 1}},
+                                         {.kind = CELL_STRING, .text = {"x", 1}},
+                                         {.kind = CELL_JSON, .text = {"[]", 2}}};
 
     for (size_t i = 0; i < ARRAY_LENGTH(probes); i++)
         if (expand(template, probes[i], out) != STATUS_OK || !is_json(buf_span(out)))
@@ -117,7 +117,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t value_len = nul != NULL ? size - len - 2 : 0;
     char *text = exact_copy(data + 1, len);
     char *value = exact_copy(data + size - value_len, value_len);
-    struct cell cell = {kinds[data[0] >> 1 & 7], span_of(value, value_len)};
+    struct cell cell = {.kind = kinds[data[0] >> 1 & 7], .text = span_of(value, value_len)};
 
     buf_init(&message, 4096);
     enum status status =

@@ -27,8 +27,8 @@ static enum status try_build(const struct field *fields, size_t count)
     schema_init(&schema);
     for (size_t i = 0; i < count; i++) {
         assert_int_equal(schema_add(&schema, span_string(fields[i].name)), STATUS_OK);
-        cells[i] = (struct cell){fields[i].text != NULL ? CELL_TEXT : CELL_ABSENT,
-                                 span_string(fields[i].text != NULL ? fields[i].text : "")};
+        cells[i] = (struct cell){.kind = fields[i].text != NULL ? CELL_TEXT : CELL_ABSENT,
+                                 .text = span_string(fields[i].text != NULL ? fields[i].text : "")};
     }
     problems_clear(&problems, row.number, row.line);
     enum status status = command_build(&command, &context, &row, NULL, &problems);

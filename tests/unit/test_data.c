@@ -9,7 +9,9 @@ static struct footprint footprint;
 static void check(const char *text)
 {
     problems_clear(&problems, 1, 2);
-    assert_int_equal(data_check(span_string(text), &footprint, &problems), STATUS_OK);
+    assert_int_equal(data_check(&(struct cell){.kind = CELL_TEXT, .text = span_string(text)},
+                                &footprint, &problems),
+                     STATUS_OK);
 }
 
 static void assert_good(const char *text)
@@ -220,7 +222,8 @@ static void test_want_of_memory_is_told_from_bad_json(void **state)
     while (status == STATUS_NO_MEMORY) {
         problems_clear(&problems, 1, 2);
         failing_malloc_start(failures);
-        status = data_check(span_string(text), &footprint, &problems);
+        status = data_check(&(struct cell){.kind = CELL_TEXT, .text = span_string(text)},
+                            &footprint, &problems);
         failing_malloc_stop();
         if (status == STATUS_NO_MEMORY)
             failures++;
@@ -230,7 +233,9 @@ static void test_want_of_memory_is_told_from_bad_json(void **state)
     assert_int_equal(problems.items[0].code, PROBLEM_TYPE);
     assert_true(failures > 10); /* each node, name and string failed once */
     failing_malloc_start(failures);
-    assert_int_equal(data_check(SPAN_LITERAL("[{\"res_id\":1,}]"), &footprint, &problems),
+    assert_int_equal(data_check(&(struct cell){.kind = CELL_TEXT,
+                                               .text = SPAN_LITERAL("[{\"res_id\":1,}]")},
+                                &footprint, &problems),
                      STATUS_OK);
     failing_malloc_stop();
     assert_int_equal(problems.items[problems.count - 1].code, PROBLEM_JSON);
@@ -241,7 +246,7 @@ static void add_res(const char *name, enum cell_kind kind, const char *text, con
 {
     struct schema schema;
     struct buf out;
-    struct cell cell = {kind, span_string(text)};
+    struct cell cell = {.kind = kind, .text = span_string(text)};
 
     schema_init(&schema);
     buf_init(&out, 4096);

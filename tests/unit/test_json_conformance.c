@@ -318,7 +318,9 @@ static int first_error(void)
 static int check_data(void)
 {
     problems_clear(&problems, 1, 1);
-    assert_int_equal(data_check(buf_span(&text), &footprint, &problems), STATUS_OK);
+    assert_int_equal(data_check(&(struct cell){.kind = CELL_TEXT, .text = buf_span(&text)},
+                                &footprint, &problems),
+                     STATUS_OK);
     return first_error();
 }
 

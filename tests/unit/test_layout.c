@@ -32,9 +32,9 @@ static void apply(const struct cell *cells, size_t count)
 }
 
 #define COLUMNS(...) columns((const char *const[]){__VA_ARGS__, NULL})
-#define TEXT(text)                    \
-    {                                 \
-        CELL_TEXT, SPAN_LITERAL(text) \
+#define TEXT(word)                                    \
+    {                                                 \
+        .kind = CELL_TEXT, .text = SPAN_LITERAL(word) \
     }
 
 static void test_without_options_a_row_stays_as_it_is(void **state)
@@ -68,7 +68,9 @@ static void test_a_set_fills_what_a_row_lacks(void **state)
 static void test_a_set_refers_to_columns(void **state)
 {
     (void)state;
-    const struct cell cells[] = {TEXT("1"), {CELL_NUMBER, SPAN_LITERAL("5")}, TEXT("Ann")};
+    const struct cell cells[] = {TEXT("1"),
+                                 {.kind = CELL_NUMBER, .text = SPAN_LITERAL("5")},
+                                 TEXT("Ann")};
     const struct cell lacking[] = {TEXT("1"), {.kind = CELL_ABSENT}, TEXT("Ann")};
     start();
     must_set("data=[{\"res_id\":1,\"val\":${level}},{\"res_id\":2,\"val\":\"${who}\"}]");

@@ -106,7 +106,8 @@ static void test_passed_columns_stand_at_the_end_as_they_were(void **state)
 {
     (void)state;
     static const struct span names[] = {{"site, room", 10}, {"level", 5}};
-    static const struct cell cells[] = {{CELL_STRING, {"a \"b\"", 5}}, {CELL_NUMBER, {"1.50", 4}}};
+    static const struct cell cells[] = {{.kind = CELL_STRING, .text = {"a \"b\"", 5}},
+                                        {.kind = CELL_NUMBER, .text = {"1.50", 4}}};
     const struct result_record before = accepted;
     char out[4096];
 

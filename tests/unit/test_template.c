@@ -25,7 +25,7 @@ static enum status expand(const char *text, bool is_json, enum cell_kind kind, c
 
     assert_int_equal(parse(text, is_json, why), STATUS_OK);
     for (size_t i = 0; i < TEMPLATE_NAMES_MAX; i++)
-        cells[i] = (struct cell){kind, span_string(value)};
+        cells[i] = (struct cell){.kind = kind, .text = span_string(value)};
     buf_clear(&out);
     return template_expand(&template, cells, &out, &missing);
 }
@@ -84,7 +84,8 @@ static void test_a_cell_stands_for_a_lone_reference(void **state)
 static void test_a_missing_value_is_named(void **state)
 {
     (void)state;
-    struct cell cells[2] = {{CELL_TEXT, SPAN_LITERAL("x")}, {CELL_NULL, SPAN_LITERAL("null")}};
+    struct cell cells[2] = {{.kind = CELL_TEXT, .text = SPAN_LITERAL("x")},
+                            {.kind = CELL_NULL, .text = SPAN_LITERAL("null")}};
     char why[256];
     size_t missing = 9;
 
