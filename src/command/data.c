@@ -377,8 +377,9 @@ static bool check_tokens(struct span text, struct jsonlex *lex, struct problems 
 }
 
 /* The array's tree: the reader's, or one of our own. STATUS_SYNTAX after a problem was added. */
-static enum status parse_array(const struct cell *cell, struct problems *problems,
-                               cJSON **ret_own_tree, const cJSON **ret_tree)
+static enum status parse_array(const struct cell *cell, const struct jsonlex *lex,
+                               struct problems *problems, cJSON **ret_own_tree,
+                               const cJSON **ret_tree)
 {
     struct span field = SPAN_LITERAL("data");
     struct span text = cell->text;
@@ -388,7 +389,8 @@ static enum status parse_array(const struct cell *cell, struct problems *problem
         *ret_tree = cell->tree;
         return STATUS_OK;
     }
-    enum status status = json_parse(text, ret_own_tree, &at);
+    size_t kept = lex->number_count < lex->numbers_max ? lex->number_count : lex->numbers_max;
+    enum status status = json_parse_shape(text, lex->numbers, kept, ret_own_tree, &at);
     if (status == STATUS_SYNTAX)
         problem_add(problems, PROBLEM_JSON, field, text, "is no JSON: see byte %zu", at + 1);
     if (status != STATUS_OK)
@@ -414,7 +416,7 @@ enum status data_check(const struct cell *cell, struct footprint *footprint,
     content_check_size("data", cell->text, problems);
     if (!check_tokens(cell->text, &lex, problems))
         return STATUS_OK;
-    enum status status = parse_array(cell, problems, &own_tree, &tree);
+    enum status status = parse_array(cell, &lex, problems, &own_tree, &tree);
     if (status == STATUS_OK && !cJSON_IsArray(tree))
         problem_add(problems, PROBLEM_DATA, SPAN_LITERAL("data"), cell->text,
                     "must be an array of items, is %s", type_name(tree));

@@ -11,20 +11,23 @@ void keytable_deinit(struct keytable *table)
 {
     if (table == NULL)
         return;
-    for (size_t i = 0; i < KEYTABLE_SHARDS; i++) {
-        free(table->shards[i].keys);
-        free(table->shards[i].values);
-    }
+    for (size_t i = 0; i < KEYTABLE_SHARDS; i++)
+        free(table->shards[i].entries);
     keytable_init(table);
 }
 
-/* The hash is uniform: its low byte chose the shard, the 32 bits above choose the slot. */
-static uint32_t find_slot(const struct keytable_shard *shard, uint64_t hash)
+/* Keys are uniform: the low byte chose the shard, the 32 bits above choose the slot. */
+static struct keytable_entry *find_slot(const struct keytable_shard *shard, uint64_t key)
 {
-    uint32_t i = (uint32_t)(((hash >> 8 & 0xffffffffu) * shard->capacity) >> 32);
-    while (shard->values[i] != 0 && shard->keys[i] != hash)
+    uint32_t low = (uint32_t)key, high = (uint32_t)(key >> 32);
+    uint32_t i = (uint32_t)(((key >> 8 & 0xffffffffu) * shard->capacity) >> 32);
+
+    for (;;) {
+        struct keytable_entry *entry = &shard->entries[i];
+        if (entry->value == 0 || (entry->key_low == low && entry->key_high == high))
+            return entry;
         i = i + 1 < shard->capacity ? i + 1 : 0;
-    return i;
+    }
 }
 
 static enum status grow(struct keytable_shard *shard)
@@ -33,22 +36,15 @@ static enum status grow(struct keytable_shard *shard)
 
     bigger.capacity =
         shard->capacity > 0 ? shard->capacity + shard->capacity / 2 : SHARD_FIRST_CAPACITY;
-    bigger.keys = malloc(bigger.capacity * sizeof(*bigger.keys));
-    bigger.values = calloc(bigger.capacity, sizeof(*bigger.values));
-    if (bigger.keys == NULL || bigger.values == NULL) {
-        free(bigger.keys);
-        free(bigger.values);
+    bigger.entries = calloc(bigger.capacity, sizeof(*bigger.entries));
+    if (bigger.entries == NULL)
         return STATUS_NO_MEMORY;
-    }
     for (uint32_t i = 0; i < shard->capacity; i++) {
-        if (shard->values[i] == 0)
-            continue;
-        uint32_t slot = find_slot(&bigger, shard->keys[i]);
-        bigger.keys[slot] = shard->keys[i];
-        bigger.values[slot] = shard->values[i];
+        const struct keytable_entry *entry = &shard->entries[i];
+        if (entry->value != 0)
+            *find_slot(&bigger, (uint64_t)entry->key_high << 32 | entry->key_low) = *entry;
     }
-    free(shard->keys);
-    free(shard->values);
+    free(shard->entries);
     *shard = bigger;
     return STATUS_OK;
 }
@@ -62,12 +58,13 @@ enum status keytable_slot(struct keytable *table, uint64_t key, uint32_t **ret_v
         if (status != STATUS_OK)
             return status;
     }
-    uint32_t slot = find_slot(shard, key);
-    if (shard->values[slot] == 0) {
-        shard->keys[slot] = key;
+    struct keytable_entry *entry = find_slot(shard, key);
+    if (entry->value == 0) {
+        entry->key_low = (uint32_t)key;
+        entry->key_high = (uint32_t)(key >> 32);
         shard->used++;
     }
-    *ret_value = &shard->values[slot];
+    *ret_value = &entry->value;
     return STATUS_OK;
 }
 

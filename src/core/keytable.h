@@ -11,9 +11,14 @@
 
 enum { KEYTABLE_SHARDS = 256 };
 
+/* Twelve bytes, so that a look-up touches one line of the cache. */
+struct keytable_entry {
+    uint32_t key_low, key_high;
+    uint32_t value; /* 0 in an empty slot */
+};
+
 struct keytable_shard {
-    uint64_t *keys;
-    uint32_t *values; /* 0 in an empty slot */
+    struct keytable_entry *entries;
     uint32_t capacity;
     uint32_t used;
 };

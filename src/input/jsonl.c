@@ -6,6 +6,8 @@
 #include "input/encoding.h"
 #include "input/reader_impl.h"
 
+enum { JSONL_NUMBERS_MAX = 1024 }; /* of a line; cJSON converts any more */
+
 #define ONE_PER_LINE "JSONL wants one object per line"
 
 struct jsonl_reader {
@@ -16,6 +18,7 @@ struct jsonl_reader {
     uint64_t row_line;  /* the line that was read last */
     cJSON *tree;        /* of the last row, which points into it */
     struct span members[READER_COLUMNS_MAX];
+    struct span numbers[JSONL_NUMBERS_MAX];
     size_t order[READER_COLUMNS_MAX]; /* the column of the n-th member of the last row */
 };
 
@@ -221,10 +224,12 @@ static void check_tokens(struct jsonlex *lex, struct span line, struct problems 
 }
 
 /* Sets jsonl->tree, unless the line is not one JSON value: then there is a problem. */
-static enum status parse(struct jsonl_reader *jsonl, struct span line, struct problems *problems)
+static enum status parse(struct jsonl_reader *jsonl, struct span line, const struct jsonlex *lex,
+                         struct problems *problems)
 {
     size_t at = 0;
-    enum status status = json_parse(line, &jsonl->tree, &at);
+    size_t kept = lex->number_count < lex->numbers_max ? lex->number_count : lex->numbers_max;
+    enum status status = json_parse_shape(line, lex->numbers, kept, &jsonl->tree, &at);
 
     if (status == STATUS_SYNTAX) {
         add_json_problem(problems, PROBLEM_JSON, line, at, "not valid JSON", "");
@@ -326,14 +331,17 @@ static enum status read_object(struct reader *reader, struct span line, struct p
 {
     struct jsonl_reader *jsonl = reader->jsonl;
     size_t known = reader->column_count;
-    struct jsonlex lex = {.members = jsonl->members, .members_max = READER_COLUMNS_MAX};
+    struct jsonlex lex = {.members = jsonl->members,
+                          .members_max = READER_COLUMNS_MAX,
+                          .numbers = jsonl->numbers,
+                          .numbers_max = JSONL_NUMBERS_MAX};
 
     check_bytes(reader, line, problems);
     if (problems->error_count == 0)
         check_tokens(&lex, line, problems);
     if (problems->error_count > 0)
         return STATUS_OK;
-    enum status status = parse(jsonl, line, problems);
+    enum status status = parse(jsonl, line, &lex, problems);
     if (status == STATUS_OK && problems->error_count == 0)
         status = set_cells(reader, &lex, problems);
     if (problems->error_count > 0)

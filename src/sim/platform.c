@@ -202,7 +202,8 @@ static bool take_args(struct platform *platform, struct span body, char **ret_te
     *ret_text = string->valuestring;
     string->valuestring = NULL;
     cJSON_Delete(string);
-    platform->cells[COLUMN_OF_ARGS] = (struct cell){.kind = CELL_STRING, .text = span_string(*ret_text)};
+    platform->cells[COLUMN_OF_ARGS] =
+        (struct cell){.kind = CELL_STRING, .text = span_string(*ret_text)};
     return true;
 }
 
@@ -328,7 +329,8 @@ static void answer_command(struct platform *platform, const struct platform_requ
     char *args = NULL;
 
     memset(platform->cells, 0, sizeof(platform->cells));
-    platform->cells[COLUMN_OF_ACTION] = (struct cell){.kind = CELL_STRING, .text = span_string(rule->name)};
+    platform->cells[COLUMN_OF_ACTION] =
+        (struct cell){.kind = CELL_STRING, .text = span_string(rule->name)};
     if (!take_query(platform, request->call.query, answer))
         return;
     if (take_body(platform, rule->body, request->body, &args))

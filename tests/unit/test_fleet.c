@@ -146,7 +146,7 @@ static void test_a_row_costs_what_the_header_says(void **state)
     for (uint64_t i = 0; i < ROWS; i++)
         add(860000000000000 + i * 11, i + 2, i, 1);
     for (size_t i = 0; i < KEYTABLE_SHARDS; i++)
-        bytes += fleet.devices.shards[i].capacity * (size_t)12;
+        bytes += fleet.devices.shards[i].capacity * sizeof(struct keytable_entry);
     bytes += (fleet.chunk_count - 1) * FLEET_CHUNK_WORDS * sizeof(uint32_t);
     assert_true(bytes <= (size_t)ROWS * (21 + 12 + 8));
     assert_int_equal(fleet.device_count, ROWS);
