@@ -2,7 +2,7 @@
 
 #include <xxhash.h>
 
-#include "command/data.h"
+#include "command/data_memo.h"
 #include "core/text.h"
 #include "core/when.h"
 
@@ -18,6 +18,7 @@ struct draft {
     struct problems *problems;
     int64_t now_s;
     bool check_only;
+    struct data_memo *memo;
     struct footprint *footprint;
     const struct cell *parts[PART_COUNT];     /* what is given; NULL: nothing */
     const struct column *columns[PART_COUNT]; /* where it stands */
@@ -107,43 +108,49 @@ static bool is_spreadsheet_number(struct span text)
            (text.ptr[i + 1] == '+' || is_digit(text.ptr[i + 1]));
 }
 
-/* The check digit of an IMEI is by Luhn's formula (3GPP TS 23.003, annex B). */
-static bool luhn_holds(struct span digits)
+/* The check digit of an IMEI is by Luhn's formula (3GPP TS 23.003, annex B): from the right, every
+ * second digit counts double, and the digits of that are added. */
+static bool luhn_holds(const char digits[COMMAND_IMEI_DIGITS])
 {
-    unsigned sum = 0;
-    for (size_t i = 0; i < digits.len; i++) {
-        unsigned digit = (unsigned)(digits.ptr[digits.len - 1 - i] - '0');
-        if (i % 2 == 1)
-            digit = digit * 2 > 9 ? digit * 2 - 9 : digit * 2;
-        sum += digit;
-    }
+    static const unsigned char doubled[] = {0, 2, 4, 6, 8, 1, 3, 5, 7, 9};
+    unsigned sum = (unsigned)(digits[COMMAND_IMEI_DIGITS - 1] - '0');
+
+    for (size_t i = 0; i + 1 < COMMAND_IMEI_DIGITS; i += 2)
+        sum += (unsigned)(digits[i] - '0') + doubled[digits[i + 1] - '0'];
     return sum % 10 == 0;
+}
+
+static void refuse_imei(struct draft *draft, struct span text, size_t digits)
+{
+    struct span field = field_of(draft, PARAM_IMEI);
+
+    if (is_spreadsheet_number(text))
+        problem_add(draft->problems, PROBLEM_IMEI, field, text,
+                    "%.*s is what a spreadsheet made of the number; its last digits are lost",
+                    SPAN_ARG(text));
+    else if (digits == text.len)
+        problem_add(draft->problems, PROBLEM_IMEI, field, text, "%.*s has %zu digits instead of %d",
+                    SPAN_ARG(text), digits, COMMAND_IMEI_DIGITS);
+    else
+        problem_add(draft->problems, PROBLEM_IMEI, field, text, "\"%.*s\" is not %d digits",
+                    SPAN_ARG(text), COMMAND_IMEI_DIGITS);
 }
 
 static void check_imei(struct draft *draft, struct span text)
 {
+    uint64_t device = 0;
     size_t digits = 0;
 
-    while (digits < text.len && is_digit(text.ptr[digits]))
-        digits++;
-    if (digits == text.len && digits == COMMAND_IMEI_DIGITS) {
-        if (span_to_uint64(text, &draft->command->device) != STATUS_OK)
-            draft->command->device = 0;
-        if (!luhn_holds(text))
-            problem_add(draft->problems, PROBLEM_IMEI_CHECK, field_of(draft, PARAM_IMEI), text,
-                        "%.*s does not fit its check digit", SPAN_ARG(text));
-    } else if (is_spreadsheet_number(text)) {
-        problem_add(draft->problems, PROBLEM_IMEI, field_of(draft, PARAM_IMEI), text,
-                    "%.*s is what a spreadsheet made of the number; its last digits are lost",
-                    SPAN_ARG(text));
-    } else if (digits == text.len) {
-        problem_add(draft->problems, PROBLEM_IMEI, field_of(draft, PARAM_IMEI), text,
-                    "%.*s has %zu digits instead of %d", SPAN_ARG(text), digits,
-                    COMMAND_IMEI_DIGITS);
-    } else {
-        problem_add(draft->problems, PROBLEM_IMEI, field_of(draft, PARAM_IMEI), text,
-                    "\"%.*s\" is not %d digits", SPAN_ARG(text), COMMAND_IMEI_DIGITS);
+    for (; digits < text.len && is_digit(text.ptr[digits]); digits++)
+        device = device * 10 + (uint64_t)(text.ptr[digits] - '0'); /* of too many: not used */
+    if (digits != text.len || digits != COMMAND_IMEI_DIGITS) {
+        refuse_imei(draft, text, digits);
+        return;
     }
+    draft->command->device = device;
+    if (!luhn_holds(text.ptr))
+        problem_add(draft->problems, PROBLEM_IMEI_CHECK, field_of(draft, PARAM_IMEI), text,
+                    "%.*s does not fit its check digit", SPAN_ARG(text));
 }
 
 static void check_int_param(struct draft *draft, enum param param, struct span text)
@@ -290,7 +297,8 @@ static void add_data(struct draft *draft, struct buf *out)
                     "is missing: a write needs data, or a filled res: column");
     }
     if (draft->parts[PART_DATA] != NULL) {
-        draft->status = data_check(draft->parts[PART_DATA], draft->footprint, problems);
+        draft->status =
+            data_check_memo(draft->memo, draft->parts[PART_DATA], draft->footprint, problems);
         buf_add(out, draft->parts[PART_DATA]->text);
         return;
     }
@@ -438,6 +446,7 @@ enum status command_build(struct command *command, const struct command_context 
                           .problems = problems,
                           .now_s = context->now_s,
                           .check_only = context->check_only,
+                          .memo = context->memo,
                           .footprint = ret_footprint != NULL ? ret_footprint : &unused};
     struct buf text = command->text;
 

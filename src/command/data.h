@@ -11,11 +11,13 @@
 enum { FOOTPRINT_ITEMS_MAX = 128 }; /* more than COMMAND_CONTENT_MAX bytes of data can hold */
 
 /* What a write does to the device's instance: which resource gets which value. */
+struct footprint_item {
+    uint16_t res_id;
+    uint32_t value; /* a hash of it */
+};
+
 struct footprint {
-    struct {
-        uint16_t res_id;
-        uint32_t value; /* a hash of it */
-    } items[FOOTPRINT_ITEMS_MAX];
+    struct footprint_item items[FOOTPRINT_ITEMS_MAX];
     size_t count;
 };
 

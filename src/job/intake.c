@@ -2,6 +2,7 @@
 
 #include <xxhash.h>
 
+#include "command/data_memo.h"
 #include "command/fleet.h"
 #include "core/when.h"
 
@@ -24,6 +25,7 @@ struct intake {
     uint64_t device_count; /* what it found, once it is gone */
     uint64_t replaced_count;
     struct footprint footprint;
+    struct data_memo memo;
     struct buf raw;              /* bytes of a row as the input has them, where it is encoded */
     struct crossed_row *crossed; /* in order */
     size_t crossed_count, crossed_capacity;
@@ -292,7 +294,8 @@ static enum status build_command(struct intake *intake, const struct row *row,
     struct row shaped = {.number = 0};
     const struct command_context context = {.schema = &layout->schema,
                                             .now_s = intake->options.now_s,
-                                            .check_only = !builds_requests(intake)};
+                                            .check_only = !builds_requests(intake),
+                                            .memo = &intake->memo};
     enum status status = learn_columns(intake);
 
     if (status == STATUS_OK)
