@@ -9,8 +9,9 @@
 #
 # Three tables: CPU, speed and memory of every tool; memory of the check by rows; instructions per
 # row, which do not depend on how busy the machine is. What is missing is installed from Debian
-# (miller, nodejs, jq, valgrind; as root or through sudo), or left out with a word on standard error.
-# Its files stand in a temporary folder (TMPDIR) that is removed; a million rows take 300 MB of it.
+# (miller, nodejs, jq, valgrind; as root or through sudo), or left out with a word on standard
+# error. Its files stand in a temporary folder (TMPDIR) that is removed; a million rows take 300 MB
+# of it.
 set -euo pipefail
 caller=$PWD
 cd "$(dirname "$0")/.."
@@ -74,7 +75,8 @@ need valgrind valgrind
 # Debian's python3 itself, not a wrapper that may stand before it in PATH.
 python=/usr/bin/python3
 [ -x "$python" ] || need python3 python3
-[ -x "$python" ] || python=$(command -v python3) || { say "no python3, which does the measuring"; exit 1; }
+[ -x "$python" ] || python=$(command -v python3) ||
+  { say "no python3, which does the measuring"; exit 1; }
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/nbatch-bench.XXXXXX")
 trap 'rm -rf -- "$work"' EXIT
@@ -90,7 +92,8 @@ job() {
   (IFS=$'\t'; printf '%s\n' "$group	$tool	${count%%.*}	$file	$*")
 }
 
-# peers NAME: every tool, on NAME.csv and NAME.jsonl. nbatch comes first: the others are compared with it.
+# peers NAME: every tool, on NAME.csv and NAME.jsonl. nbatch comes first: the others are compared
+# with it.
 peers() {
   local csv=$1.csv jsonl=$1.jsonl
   job CSV "nbatch check" "$csv" "$nbatch" check "$csv"
@@ -109,18 +112,19 @@ make_input() { "$python" bench/make_input.py "$1" "$work/$1.csv" "$work/$1.jsonl
 
 # A check that finds something to say about the input would not measure what is meant.
 check_input() {
-  local file
+  local file clean="\"valid\":$1,\"invalid\":0,\"warnings\":0,"
   for file in "$work/$1.csv" "$work/$1.jsonl"; do
-    "$nbatch" check --strict --quiet --json "$file" | grep -q "\"valid\":$1,\"invalid\":0,\"warnings\":0," ||
+    "$nbatch" check --strict --quiet --json "$file" | grep -qF "$clean" ||
       { say "nbatch does not find $1 good rows in the input"; exit 1; }
   done
 }
 
 versions() {
-  local cpu
+  local cpu linux
+  linux=$(uname -r)
   cpu=$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | sed 1q)
-  printf '%s, %s cores, one of them used; Linux %s; %s' "${cpu:-$(uname -m)}" "$(nproc)" "$(uname -r)" \
-    "$("$nbatch" --version | sed 1q), $("$python" --version)"
+  printf '%s, %s cores, one of them used; ' "${cpu:-$(uname -m)}" "$(nproc)"
+  printf 'Linux %s;\n%s, %s' "${linux%%-*}" "$("$nbatch" --version)" "$("$python" --version)"
   if have node; then printf ', Node %s' "$(node --version)"; fi
   if have mlr; then printf ', %s' "$(mlr --version | sed 1q)"; fi
   if have jq; then printf ', %s' "$(jq --version)"; fi

@@ -2,10 +2,10 @@
 """Runs commands one after the other on one core, and prints what they cost as a Markdown table.
 
     measure.py speed ROUNDS < jobs     every command once per round; the order turns with the rounds
-    measure.py memory < jobs           every command three times: peak memory, and its growth by rows
+    measure.py memory < jobs           every command three times: peak memory, its growth by rows
 
-A line of jobs has tabs between its fields: the group, the tool's name, the rows, the input file, and
-then the command, an argument a field. The first job of a group is what the others are compared
+A line of jobs has tabs between its fields: the group, the tool's name, the rows, the input file,
+and then the command, an argument a field. The first job of a group is what the others are compared
 with. Costs are those of the whole process, from wait4: user and system time, and peak resident
 memory. Start it with -I -S and import little: the memory of a command's process includes, until
 it executes the command, a copy of what this one had, so that it cannot be seen to need less.
