@@ -2,26 +2,25 @@
 
 struct scan {
     struct jsonlex *lex;
-    struct span text;
-    size_t at;
+    const char *start, *at, *end;
     size_t depth;
-    size_t member_at; /* where the value at depth 1 that is being read starts */
+    const char *member_at; /* where the value at depth 1 that is being read starts */
     bool outer_array;
     bool value_due;   /* the next token at depth 1 starts a value, not a name */
     bool member_open; /* inside an array or object that is a value at depth 1 */
 };
 
-static enum status fail(struct scan *scan, size_t at, const char *error)
+static enum status fail(struct scan *scan, const char *at, const char *error)
 {
     scan->lex->error = error;
-    scan->lex->error_at = at;
+    scan->lex->error_at = (size_t)(at - scan->start);
     return STATUS_SYNTAX;
 }
 
 static char peek(const struct scan *scan, size_t ahead)
 {
     /* NUL is no part of any token, so that it can stand for the end as well. */
-    return ahead < scan->text.len - scan->at ? scan->text.ptr[scan->at + ahead] : '\0';
+    return ahead < (size_t)(scan->end - scan->at) ? scan->at[ahead] : '\0';
 }
 
 static void record_member(struct scan *scan)
@@ -30,12 +29,12 @@ static void record_member(struct scan *scan)
 
     if (lex->member_count < lex->members_max)
         lex->members[lex->member_count] =
-            span_of(scan->text.ptr + scan->member_at, scan->at - scan->member_at);
+            span_of(scan->member_at, (size_t)(scan->at - scan->member_at));
     lex->member_count++;
 }
 
 /* To be called behind a scalar token that started at `start`. */
-static void end_scalar(struct scan *scan, size_t start)
+static inline void end_scalar(struct scan *scan, const char *start)
 {
     if (scan->depth != 1 || !scan->value_due)
         return;
@@ -119,7 +118,7 @@ static size_t measure_number(const struct scan *scan, const char **ret_error)
 static enum status number(struct scan *scan)
 {
     struct jsonlex *lex = scan->lex;
-    size_t start = scan->at;
+    const char *start = scan->at;
     const char *error;
     size_t len = measure_number(scan, &error);
 
@@ -128,7 +127,7 @@ static enum status number(struct scan *scan)
     if (len > JSONLEX_NUMBER_MAX)
         return fail(scan, start, "a number of more than 63 characters");
     if (lex->number_count < lex->numbers_max)
-        lex->numbers[lex->number_count] = span_of(scan->text.ptr + start, len);
+        lex->numbers[lex->number_count] = span_of(start, len);
     lex->number_count++;
     scan->at += len;
     end_scalar(scan, start);
@@ -137,21 +136,23 @@ static enum status number(struct scan *scan)
 
 bool jsonlex_is_number(struct span text)
 {
-    struct scan scan = {.text = text};
     const char *error;
 
-    return text.len > 0 && measure_number(&scan, &error) == text.len;
+    if (text.len == 0) /* its pointer may be NULL */
+        return false;
+    struct scan scan = {.start = text.ptr, .at = text.ptr, .end = text.ptr + text.len};
+    return measure_number(&scan, &error) == text.len;
 }
 
 static enum status literal(struct scan *scan)
 {
     static const char *const names[] = {"true", "false", "null"};
-    struct span rest = span_skip(scan->text, scan->at);
+    struct span rest = span_of(scan->at, (size_t)(scan->end - scan->at));
 
     for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
         if (!span_starts_with(rest, names[i]))
             continue;
-        size_t start = scan->at;
+        const char *start = scan->at;
         scan->at += strlen(names[i]);
         end_scalar(scan, start);
         return STATUS_OK;
@@ -227,28 +228,20 @@ static const bool needs_a_look[256] = {
     true, true, true, true, true, true, true, true, ['"'] = true, ['\\'] = true,
 };
 
-static void skip_plain(struct scan *scan)
-{
-    const char *at = scan->text.ptr + scan->at;
-    const char *end = scan->text.ptr + scan->text.len;
-
-    while (at < end && !needs_a_look[(unsigned char)*at])
-        at++;
-    scan->at = (size_t)(at - scan->text.ptr);
-}
-
 static enum status string(struct scan *scan)
 {
-    size_t start = scan->at++;
+    const char *start = scan->at++;
 
     for (;;) {
-        skip_plain(scan);
-        if (scan->at == scan->text.len)
+        const char *at = scan->at;
+        while (at < scan->end && !needs_a_look[(unsigned char)*at])
+            at++;
+        scan->at = at;
+        if (scan->at == scan->end)
             return fail(scan, scan->at, "it ends inside a string");
-        char c = scan->text.ptr[scan->at];
-        if (c == '"')
+        if (*scan->at == '"')
             break;
-        if (c != '\\')
+        if (*scan->at != '\\')
             return fail(scan, scan->at, "a control character inside a string");
         enum status status = escape(scan);
         if (status != STATUS_OK)
@@ -259,56 +252,81 @@ static enum status string(struct scan *scan)
     return STATUS_OK;
 }
 
-static enum status token(struct scan *scan)
-{
-    char c = peek(scan, 0);
+/* What a token starts with. */
+enum token_kind {
+    TOKEN_NONE,
+    TOKEN_SPACE,
+    TOKEN_COLON,
+    TOKEN_COMMA,
+    TOKEN_OPEN,
+    TOKEN_CLOSE,
+    TOKEN_STRING,
+    TOKEN_NUMBER,
+    TOKEN_WORD,
+};
 
-    switch (c) {
-    case ' ':
-    case '\t':
-    case '\n':
-    case '\r':
+static const unsigned char token_kinds[256] = {
+    [' '] = TOKEN_SPACE,  ['\t'] = TOKEN_SPACE, ['\n'] = TOKEN_SPACE, ['\r'] = TOKEN_SPACE,
+    [':'] = TOKEN_COLON,  [','] = TOKEN_COMMA,  ['{'] = TOKEN_OPEN,   ['['] = TOKEN_OPEN,
+    ['}'] = TOKEN_CLOSE,  [']'] = TOKEN_CLOSE,  ['"'] = TOKEN_STRING, ['-'] = TOKEN_NUMBER,
+    ['0'] = TOKEN_NUMBER, ['1'] = TOKEN_NUMBER, ['2'] = TOKEN_NUMBER, ['3'] = TOKEN_NUMBER,
+    ['4'] = TOKEN_NUMBER, ['5'] = TOKEN_NUMBER, ['6'] = TOKEN_NUMBER, ['7'] = TOKEN_NUMBER,
+    ['8'] = TOKEN_NUMBER, ['9'] = TOKEN_NUMBER, ['t'] = TOKEN_WORD,   ['f'] = TOKEN_WORD,
+    ['n'] = TOKEN_WORD,
+};
+
+/* There is at least one byte. */
+static inline enum status token(struct scan *scan)
+{
+    enum token_kind kind = (enum token_kind)token_kinds[(unsigned char)*scan->at];
+
+    switch (kind) {
+    case TOKEN_SPACE:
         scan->at++;
         return STATUS_OK;
-    case ':':
-    case ',':
+    case TOKEN_COLON:
+    case TOKEN_COMMA:
         if (scan->depth == 1)
-            scan->value_due = scan->outer_array || c == ':';
+            scan->value_due = scan->outer_array || kind == TOKEN_COLON;
         scan->at++;
         return STATUS_OK;
-    case '{':
-    case '[':
+    case TOKEN_OPEN:
         return open_bracket(scan);
-    case '}':
-    case ']':
+    case TOKEN_CLOSE:
         return close_bracket(scan);
-    case '"':
+    case TOKEN_STRING:
         return string(scan);
-    default:
-        if (c == '-' || is_digit(c))
-            return number(scan);
-        if (c >= 'a' && c <= 'z')
-            return literal(scan);
-        return fail(scan, scan->at, "a character that starts no JSON value");
+    case TOKEN_NUMBER:
+        return number(scan);
+    case TOKEN_WORD:
+        return literal(scan);
+    case TOKEN_NONE:
+        break;
     }
+    bool is_word = *scan->at >= 'a' && *scan->at <= 'z';
+    return fail(scan, scan->at,
+                is_word ? "a word that is not true, false or null"
+                        : "a character that starts no JSON value");
 }
 
 enum status jsonlex_scan(struct jsonlex *lex, struct span text)
 {
-    struct scan scan = {.lex = lex, .text = text};
+    if (text.len == 0) /* its pointer may be NULL */
+        text = SPAN_LITERAL("");
+    struct scan scan = {.lex = lex, .start = text.ptr, .at = text.ptr, .end = text.ptr + text.len};
 
     lex->number_count = 0;
     lex->member_count = 0;
     lex->nul_escape = false;
     lex->error_at = 0;
     lex->error = NULL;
-    while (scan.at < text.len) {
+    while (scan.at < scan.end) {
         enum status status = token(&scan);
         if (status != STATUS_OK)
             return status;
     }
     if (scan.depth > 0)
-        return fail(&scan, text.len, "it ends before its last bracket is closed");
+        return fail(&scan, scan.end, "it ends before its last bracket is closed");
     return STATUS_OK;
 }
 
