@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static bool is_json(struct span text)
 {
     struct json_reference ref;
-    return json_reference_accepts(&ref, text.ptr, text.len);
+    return text.len > 0 && json_reference_accepts(&ref, text.ptr, text.len);
 }
 
 /* Whether a reader could hand on such a cell. */
