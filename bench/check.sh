@@ -10,7 +10,7 @@
 # Three tables: CPU, speed and memory of every tool; memory of the check by rows; instructions per
 # row, which do not depend on how busy the machine is. What is missing is installed from Debian
 # (miller, nodejs, jq, valgrind; as root or through sudo), or left out with a word on standard
-# error. Its files stand in a temporary folder (TMPDIR) that is removed; a million rows take 300 MB
+# error. Its files stand in a temporary folder (TMPDIR) that is removed; a million rows take 600 MB
 # of it.
 set -euo pipefail
 caller=$PWD
@@ -18,6 +18,7 @@ cd "$(dirname "$0")/.."
 
 rows=1000000
 rounds=5
+few=100
 nbatch=
 
 usage() {
@@ -92,16 +93,20 @@ job() {
   (IFS=$'\t'; printf '%s\n' "$group	$tool	${count%%.*}	$file	$*")
 }
 
-# peers NAME: every tool, on NAME.csv and NAME.jsonl. nbatch comes first: the others are compared
-# with it.
+# peers NAME FEW: every tool, on NAME.csv and NAME.jsonl, and nbatch on FEW, where data repeat.
+# nbatch comes first: the others are compared with it.
 peers() {
   local csv=$1.csv jsonl=$1.jsonl
   job CSV "nbatch check" "$csv" "$nbatch" check "$csv"
+  job CSV "nbatch check, $few different data" "$2.csv" "$nbatch" check "$2.csv"
   job CSV "wc -l" "$csv" wc -l "$csv"
   job CSV "Python: csv, json, 3 fields" "$csv" "$python" bench/peers/check_csv.py "$csv"
+  job CSV "Python: csv.DictReader, json, 3 fields" "$csv" \
+    "$python" bench/peers/check_csv_dict.py "$csv"
   job CSV "Node: split, JSON.parse" "$csv" node bench/peers/parse.js "$csv"
   job CSV "Miller: --ojson cat" "$csv" mlr --icsv --ojson cat "$csv"
   job JSONL "nbatch check" "$jsonl" "$nbatch" check "$jsonl"
+  job JSONL "nbatch check, $few different data" "$2.jsonl" "$nbatch" check "$2.jsonl"
   job JSONL "wc -l" "$jsonl" wc -l "$jsonl"
   job JSONL "Python: json, 3 fields" "$jsonl" "$python" bench/peers/check_jsonl.py "$jsonl"
   job JSONL "Node: JSON.parse" "$jsonl" node bench/peers/parse.js "$jsonl"
@@ -162,11 +167,13 @@ marginal() {
 for count in 1000 3000 10000 100000 1000000 "$rows"; do
   [ -e "$work/$count.csv" ] || make_input "$count"
 done
+mkdir "$work/few"
+"$python" bench/make_input.py "$rows" "$work/few/$rows.csv" "$work/few/$rows.jsonl" "$few"
 check_input 1000
 check_input "$rows"
 
 printf '%s rows, %s rounds, medians. %s\n\n' "$rows" "$rounds" "$(versions)"
-peers "$work/$rows" | "$python" -IS bench/measure.py speed "$rounds"
+peers "$work/$rows" "$work/few/$rows" | "$python" -IS bench/measure.py speed "$rounds"
 
 printf '\nMemory of nbatch check, distinct devices:\n\n'
 memory_jobs | "$python" -IS bench/measure.py memory

@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 """Writes N valid rows, the same ones every time: one write of two resources for each of N devices.
 
-    bench/make_input.py N FILE.csv FILE.jsonl
+    bench/make_input.py N FILE.csv FILE.jsonl [DIFFERENT]
 
 Both files hold the same commands. A CSV row has 100 bytes, its line break counted. The IMEIs are
 distinct, in no order, and their check digits fit; the time is relative, so that it stays right.
+Of DIFFERENT values of `data` there are that many, else about as many as rows.
 """
 import sys
 
@@ -26,14 +27,15 @@ def values(row):
 
 
 def main():
-    if len(sys.argv) != 4 or not sys.argv[1].isdigit() or int(sys.argv[1]) > DEVICES:
+    if len(sys.argv) not in (4, 5) or not sys.argv[1].isdigit() or int(sys.argv[1]) > DEVICES:
         sys.exit(__doc__)
+    different = int(sys.argv[4]) if len(sys.argv) == 5 else DEVICES
     with open(sys.argv[2], "x", encoding="ascii") as csv, \
          open(sys.argv[3], "x", encoding="ascii") as jsonl:
         csv.write("imei,obj_id,obj_inst_id,mode,expired_time,retry,data\n")
         for row in range(int(sys.argv[1])):
             device = imei(row)
-            on, level = values(row)
+            on, level = values(row % different)
             data = f'[{{"res_id":5850,"val":{on}}},{{"res_id":5851,"val":{level}}}]'
             cell = data.replace('"', '""')
             csv.write(f'{device},3311,0,2,+7d,3,"{cell}"\n')

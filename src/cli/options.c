@@ -113,11 +113,15 @@ static const struct {
          "  nbatch run fleet.csv --simulate                  rehearse, without network and key\n"
          "  nbatch run fleet.csv --api-key-file ~/onenet.key send it\n"
          "  nbatch run fleet.csv --dry-run                   check it only\n"
+         "  nbatch run imeis.csv --set obj_id=3311 --set obj_inst_id=0 --set mode=2 \\\n"
+         "    --set expired_time=+7d --set 'data=[{\"res_id\":5850,\"val\":true}]'\n"
          "  nbatch run big.jsonl.gz                          results in big.results.csv\n"},
     [COMMAND_CHECK] = {"check", "nbatch check [options] INPUT",
                        "The dry run: checks every row, without any network.",
                        "  nbatch check fleet.csv\n"
-                       "  nbatch check fleet.csv --json | jq .invalid\n"},
+                       "  nbatch check fleet.csv --json | jq .invalid\n"
+                       "  nbatch check fleet.csv --split-valid good.csv --split-invalid bad.csv\n"
+                       "  nbatch check from-excel.csv --encoding gb18030 --delimiter ';'\n"},
     [COMMAND_SIMULATE] =
         {"simulate", "nbatch simulate [options]",
          "Serves a OneNET platform on loopback, to rehearse against. Ends on SIGINT or SIGTERM.",
@@ -509,18 +513,17 @@ static void add_wrapped(const char *text, size_t column, struct buf *out)
 {
     while (*text != '\0') {
         size_t word = strcspn(text, " ");
-        if (column + word > HELP_WIDTH) {
+        if (column + 1 + word > HELP_WIDTH) {
             buf_add_format(out, "\n%*s", HELP_COLUMN, "");
             column = HELP_COLUMN;
+        } else if (column > HELP_COLUMN) {
+            buf_add_char(out, ' ');
+            column++;
         }
         buf_add_bytes(out, text, word);
         column += word;
         text += word;
-        if (*text == ' ') {
-            buf_add_char(out, ' ');
-            column++;
-            text++;
-        }
+        text += *text == ' ';
     }
 }
 

@@ -5,7 +5,10 @@ import pytest
 from conftest import HEADER, NBATCH, ROOT, imei, read_audit, read_results, row_of
 
 
-@pytest.mark.parametrize("sample,words", [("fleet.csv", []), ("data.csv", ["--allow-replace"]), ("fleet.jsonl", [])])
+@pytest.mark.parametrize("sample,words", [("fleet.csv", []), ("data.csv", ["--allow-replace"]), ("fleet.jsonl", []),
+                                          ("imeis.csv", ["--set", "obj_id=3311", "--set", "obj_inst_id=0", "--set",
+                                                         "mode=2", "--set", "expired_time=+7d", "--set",
+                                                         'data=[{"res_id":5850,"val":true}]'])])
 def test_samples_run_to_their_end(nbatch, tmp_path, sample, words):
     done = nbatch("run", ROOT / "samples" / sample, "--simulate", "-o", "out.csv", *words,
                   env={"NBATCH_API_KEY": None})
