@@ -3,6 +3,7 @@
 #include <xxhash.h>
 
 #include "command/data_memo.h"
+#include "command/fleet.h"
 #include "core/text.h"
 #include "core/when.h"
 
@@ -19,6 +20,7 @@ struct draft {
     int64_t now_s;
     bool check_only;
     struct data_memo *memo;
+    const struct fleet *fleet;
     struct footprint *footprint;
     const struct cell *parts[PART_COUNT];     /* what is given; NULL: nothing */
     const struct column *columns[PART_COUNT]; /* where it stands */
@@ -148,6 +150,8 @@ static void check_imei(struct draft *draft, struct span text)
         return;
     }
     draft->command->device = device;
+    if (draft->fleet != NULL)
+        fleet_expect(draft->fleet, device);
     if (!luhn_holds(text.ptr))
         problem_add(draft->problems, PROBLEM_IMEI_CHECK, field_of(draft, PARAM_IMEI), text,
                     "%.*s does not fit its check digit", SPAN_ARG(text));
@@ -439,7 +443,7 @@ enum status command_build(struct command *command, const struct command_context 
                           const struct row *row, struct footprint *ret_footprint,
                           struct problems *problems)
 {
-    struct footprint unused;
+    struct footprint unused = {.count = 0};
     struct draft draft = {.command = command,
                           .schema = context->schema,
                           .row = row,
@@ -447,6 +451,7 @@ enum status command_build(struct command *command, const struct command_context 
                           .now_s = context->now_s,
                           .check_only = context->check_only,
                           .memo = context->memo,
+                          .fleet = context->fleet,
                           .footprint = ret_footprint != NULL ? ret_footprint : &unused};
     struct buf text = command->text;
 

@@ -38,13 +38,15 @@ void command_init(struct command *command);
 void command_deinit(struct command *command);
 
 struct data_memo;
+struct fleet;
 
 /* What all rows of an input have in common. */
 struct command_context {
     const struct schema *schema;
     int64_t now_s; /* the run's start, epoch: times are compared with it, relative ones resolved */
-    bool check_only;        /* no request is built */
-    struct data_memo *memo; /* of data that were good; NULL: none */
+    bool check_only;           /* no request is built */
+    struct data_memo *memo;    /* of data that were good; NULL: none */
+    const struct fleet *fleet; /* that the command will be added to; NULL: none */
 };
 
 /*

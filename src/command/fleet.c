@@ -186,6 +186,11 @@ static uint64_t mix(uint64_t value)
     return value ^ value >> 31;
 }
 
+void fleet_expect(const struct fleet *fleet, uint64_t device)
+{
+    keytable_expect(&fleet->devices, mix(device));
+}
+
 enum status fleet_add(struct fleet *fleet, const struct command *command,
                       const struct footprint *footprint, struct problems *problems)
 {

@@ -17,10 +17,15 @@ void keytable_deinit(struct keytable *table)
 }
 
 /* Keys are uniform: the low byte chose the shard, the 32 bits above choose the slot. */
+static uint32_t first_slot(const struct keytable_shard *shard, uint64_t key)
+{
+    return (uint32_t)(((key >> 8 & 0xffffffffu) * shard->capacity) >> 32);
+}
+
 static struct keytable_entry *find_slot(const struct keytable_shard *shard, uint64_t key)
 {
     uint32_t low = (uint32_t)key, high = (uint32_t)(key >> 32);
-    uint32_t i = (uint32_t)(((key >> 8 & 0xffffffffu) * shard->capacity) >> 32);
+    uint32_t i = first_slot(shard, key);
 
     for (;;) {
         struct keytable_entry *entry = &shard->entries[i];
@@ -66,6 +71,14 @@ enum status keytable_slot(struct keytable *table, uint64_t key, uint32_t **ret_v
     }
     *ret_value = &entry->value;
     return STATUS_OK;
+}
+
+void keytable_expect(const struct keytable *table, uint64_t key)
+{
+    const struct keytable_shard *shard = &table->shards[key % KEYTABLE_SHARDS];
+
+    if (shard->capacity > 0)
+        __builtin_prefetch(&shard->entries[first_slot(shard, key)]);
 }
 
 enum status keytable_count(struct keytable *table, uint64_t key, uint32_t *ret_count)

@@ -37,6 +37,9 @@ void keytable_deinit(struct keytable *table);
  */
 enum status keytable_slot(struct keytable *table, uint64_t key, uint32_t **ret_value) MUST_USE;
 
+/* A hint that the key will be asked for soon: its slot is fetched from memory meanwhile. */
+void keytable_expect(const struct keytable *table, uint64_t key);
+
 /* Counts the key once more; the result is how often it has been counted now (from 1). */
 enum status keytable_count(struct keytable *table, uint64_t key, uint32_t *ret_count) MUST_USE;
 

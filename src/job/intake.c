@@ -295,7 +295,8 @@ static enum status build_command(struct intake *intake, const struct row *row,
     const struct command_context context = {.schema = &layout->schema,
                                             .now_s = intake->options.now_s,
                                             .check_only = !builds_requests(intake),
-                                            .memo = &intake->memo};
+                                            .memo = &intake->memo,
+                                            .fleet = intake->fleet};
     enum status status = learn_columns(intake);
 
     if (status == STATUS_OK)
