@@ -2,13 +2,17 @@
 
 #include <assert.h>
 
-void scheduler_init(struct scheduler *scheduler, size_t concurrency)
+static size_t rows_for(size_t concurrency)
 {
     size_t rows = concurrency * SCHEDULER_ROWS_PER_PLACE;
 
-    *scheduler =
-        (struct scheduler){.concurrency = concurrency,
-                           .rows_max = rows > SCHEDULER_ROWS_MIN ? rows : SCHEDULER_ROWS_MIN};
+    return rows > SCHEDULER_ROWS_MIN ? rows : SCHEDULER_ROWS_MIN;
+}
+
+void scheduler_init(struct scheduler *scheduler, size_t concurrency)
+{
+    assert(concurrency > 0);
+    *scheduler = (struct scheduler){.concurrency = concurrency, .rows_max = rows_for(concurrency)};
     hashmap_init(&scheduler->last_of_device);
 }
 
@@ -23,9 +27,10 @@ static void set_state(struct task *task, enum task_state state)
 {
     static const unsigned from[] = {
         [TASK_NEW] = 0,
-        [TASK_READY] = 1u << TASK_NEW | 1u << TASK_BLOCKED,
+        [TASK_READY] = 1u << TASK_NEW | 1u << TASK_BLOCKED | 1u << TASK_BACKOFF,
         [TASK_BLOCKED] = 1u << TASK_NEW,
         [TASK_IN_FLIGHT] = 1u << TASK_READY,
+        [TASK_BACKOFF] = 1u << TASK_IN_FLIGHT,
         [TASK_DONE] = 1u << TASK_IN_FLIGHT,
     };
     assert((from[state] >> task->state & 1u) != 0);
@@ -33,20 +38,40 @@ static void set_state(struct task *task, enum task_state state)
     task->state = state;
 }
 
-static void make_ready(struct scheduler *scheduler, struct task *task)
+static void make_ready(struct task_queue *queue, struct task *task)
 {
     set_state(task, TASK_READY);
     task->next = NULL;
-    if (scheduler->ready_tail != NULL)
-        scheduler->ready_tail->next = task;
+    if (queue->tail != NULL)
+        queue->tail->next = task;
     else
-        scheduler->ready_head = task;
-    scheduler->ready_tail = task;
+        queue->head = task;
+    queue->tail = task;
+}
+
+static struct task *take_first(struct task_queue *queue)
+{
+    struct task *task = queue->head;
+
+    if (task == NULL)
+        return NULL;
+    queue->head = task->next;
+    if (task->next == NULL)
+        queue->tail = NULL;
+    return task;
+}
+
+void scheduler_set_concurrency(struct scheduler *scheduler, size_t concurrency)
+{
+    assert(concurrency > 0);
+    scheduler->concurrency = concurrency;
+    scheduler->rows_max = rows_for(concurrency);
 }
 
 bool scheduler_has_room(const struct scheduler *scheduler)
 {
-    return scheduler->held < scheduler->rows_max && scheduler->ready_head == NULL;
+    return scheduler->held < scheduler->rows_max && scheduler->again.head == NULL &&
+           scheduler->fresh.head == NULL;
 }
 
 enum status scheduler_add(struct scheduler *scheduler, struct task *task)
@@ -60,7 +85,7 @@ enum status scheduler_add(struct scheduler *scheduler, struct task *task)
     scheduler->held++;
     task->behind = NULL;
     if (last == NULL) {
-        make_ready(scheduler, task);
+        make_ready(&scheduler->fresh, task);
     } else {
         set_state(task, TASK_BLOCKED);
         last->behind = task;
@@ -70,13 +95,13 @@ enum status scheduler_add(struct scheduler *scheduler, struct task *task)
 
 struct task *scheduler_next(struct scheduler *scheduler)
 {
-    struct task *task = scheduler->ready_head;
-
-    if (task == NULL || scheduler->in_flight == scheduler->concurrency)
+    if (scheduler->in_flight >= scheduler->concurrency)
         return NULL;
-    scheduler->ready_head = task->next;
-    if (task->next == NULL)
-        scheduler->ready_tail = NULL;
+    struct task *task = take_first(&scheduler->again);
+    if (task == NULL)
+        task = take_first(&scheduler->fresh);
+    if (task == NULL)
+        return NULL;
     scheduler->in_flight++;
     set_state(task, TASK_IN_FLIGHT);
     return task;
@@ -88,7 +113,38 @@ void scheduler_finish(struct scheduler *scheduler, struct task *task)
     scheduler->in_flight--;
     scheduler->held--;
     if (task->behind != NULL)
-        make_ready(scheduler, task->behind);
+        make_ready(&scheduler->fresh, task->behind);
     else
         hashmap_remove(&scheduler->last_of_device, task->device);
+}
+
+void scheduler_retry(struct scheduler *scheduler, struct task *task, int64_t due_ms)
+{
+    set_state(task, TASK_BACKOFF);
+    scheduler->in_flight--;
+    heap_push(&scheduler->backoff, &task->backoff, due_ms);
+}
+
+static struct task *task_of(struct heap_node *node)
+{
+    return (struct task *)(void *)((char *)node - offsetof(struct task, backoff));
+}
+
+size_t scheduler_due(struct scheduler *scheduler, int64_t now_ms)
+{
+    const struct heap_node *first;
+    size_t count = 0;
+
+    while ((first = heap_first(&scheduler->backoff)) != NULL && first->key <= now_ms) {
+        make_ready(&scheduler->again, task_of(heap_pop(&scheduler->backoff)));
+        count++;
+    }
+    return count;
+}
+
+int64_t scheduler_next_due_ms(const struct scheduler *scheduler)
+{
+    const struct heap_node *first = heap_first(&scheduler->backoff);
+
+    return first != NULL ? first->key : INT64_MAX;
 }

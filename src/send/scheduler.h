@@ -4,25 +4,37 @@
  * never more than `concurrency` are in flight.
  *
  *     while (scheduler_has_room(&scheduler)) scheduler_add(&scheduler, next task);
+ *     scheduler_due(&scheduler, now_ms);
  *     while ((task = scheduler_next(&scheduler)) != NULL) … start it …
  *     … when it has ended: scheduler_finish(&scheduler, task) …
+ *     … or, to send it again later: scheduler_retry(&scheduler, task, due_ms) …
+ *     … and set a timer for scheduler_next_due_ms(&scheduler) …
  *
  * A task belongs to the caller and stays where it is from scheduler_add to scheduler_finish. Its
- * state is the queue that it stands in: READY in the ready queue, BLOCKED behind another task of
- * its device, IN_FLIGHT in none.
+ * state is the queue that it stands in: READY in a ready queue, BLOCKED behind another task of its
+ * device, BACKOFF in the heap of times, IN_FLIGHT in none.
+ *
+ * A task in BACKOFF holds no place in flight, but it still is its device's first: those behind it
+ * wait until it has ended. Tasks that were in flight before go ahead of those that never were.
  */
 #ifndef NB_SEND_SCHEDULER_H
 #define NB_SEND_SCHEDULER_H
 
 #include "core/hashmap.h"
+#include "core/heap.h"
 
-enum task_state { TASK_NEW, TASK_READY, TASK_BLOCKED, TASK_IN_FLIGHT, TASK_DONE };
+enum task_state { TASK_NEW, TASK_READY, TASK_BLOCKED, TASK_IN_FLIGHT, TASK_BACKOFF, TASK_DONE };
 
 struct task {
     uint64_t device;
     enum task_state state;
-    struct task *next;   /* in the ready queue */
-    struct task *behind; /* the next task for the same device */
+    struct task *next;        /* in a ready queue */
+    struct task *behind;      /* the next task for the same device */
+    struct heap_node backoff; /* its key is when the task is due */
+};
+
+struct task_queue {
+    struct task *head, *tail;
 };
 
 struct scheduler {
@@ -30,7 +42,9 @@ struct scheduler {
     size_t rows_max; /* tasks that are held at most, in flight or waiting */
     size_t held;
     size_t in_flight;
-    struct task *ready_head, *ready_tail;
+    struct task_queue again; /* ready, and sent before */
+    struct task_queue fresh; /* ready, and never sent */
+    struct heap backoff;
     struct hashmap last_of_device; /* device -> the last task that was added for it */
 };
 
@@ -40,6 +54,10 @@ enum { SCHEDULER_ROWS_PER_PLACE = 4, SCHEDULER_ROWS_MIN = 1024 };
 /* At most `concurrency` (≥ 1) in flight. */
 void scheduler_init(struct scheduler *scheduler, size_t concurrency);
 void scheduler_deinit(struct scheduler *scheduler);
+
+/* Another number (≥ 1) of places, from now on. Fewer than are in flight is fine: nothing starts
+ * until enough have ended. */
+void scheduler_set_concurrency(struct scheduler *scheduler, size_t concurrency);
 
 /* Whether another row may be read: there is room for it, and nothing that could start is waiting
  * already. */
@@ -53,6 +71,17 @@ struct task *scheduler_next(struct scheduler *scheduler);
 
 /* Ends a task that is in flight; the next one of its device becomes ready. */
 void scheduler_finish(struct scheduler *scheduler, struct task *task);
+
+/* Puts a task that is in flight back, to start again at `due_ms` at the earliest (the caller's
+ * monotonic clock). Cannot fail. */
+void scheduler_retry(struct scheduler *scheduler, struct task *task, int64_t due_ms);
+
+/* Makes the tasks ready whose time has come, in the order of their times, and returns how many
+ * these were. INT64_MAX makes all of them ready, to be taken out at the end of a run. */
+size_t scheduler_due(struct scheduler *scheduler, int64_t now_ms);
+
+/* When the next task in backoff is due; INT64_MAX when there is none. */
+int64_t scheduler_next_due_ms(const struct scheduler *scheduler);
 
 static inline bool scheduler_is_idle(const struct scheduler *scheduler)
 {

@@ -1,0 +1,32 @@
+#include "send/budget.h"
+
+#include <assert.h>
+
+void budget_init(struct budget *budget, int64_t now_ms)
+{
+    *budget = (struct budget){.tokens = BUDGET_TOKENS_MAX, .trickle_ms = now_ms};
+}
+
+int64_t budget_next_ms(const struct budget *budget, int64_t now_ms)
+{
+    if (budget->tokens >= BUDGET_RETRY_COST || now_ms >= budget->trickle_ms)
+        return 0;
+    return budget->trickle_ms;
+}
+
+void budget_take(struct budget *budget, int64_t now_ms)
+{
+    assert(budget_next_ms(budget, now_ms) == 0);
+    if (budget->tokens >= BUDGET_RETRY_COST)
+        budget->tokens -= BUDGET_RETRY_COST;
+    else
+        budget->unpaid++;
+    budget->trickle_ms = now_ms + BUDGET_TRICKLE_MS;
+}
+
+void budget_return(struct budget *budget)
+{
+    budget->tokens += BUDGET_SUCCESS_RETURN;
+    if (budget->tokens > BUDGET_TOKENS_MAX)
+        budget->tokens = BUDGET_TOKENS_MAX;
+}

@@ -1,0 +1,48 @@
+/*
+ * How many retries a run can afford: a bucket of tokens that a retry takes more from than a success
+ * gives back, so that an outage multiplies the load by little (the retry quota of the AWS SDKs,
+ * "Retry behavior", AWS SDKs and Tools Reference Guide: 500 tokens, 5 a retry, 1 back a success).
+ *
+ *     if (this is a retry && (again_ms = budget_next_ms(&budget, now_ms)) != 0)
+ *         scheduler_retry(&scheduler, task, again_ms);
+ *     else
+ *         … budget_take(&budget, now_ms) for a retry, and start it …
+ *     … when it was answered: budget_return(&budget) …
+ *
+ * The SDKs give up where the bucket is empty. A row is worth more than a call: here the retry
+ * waits, for tokens, or for its turn in a trickle of one per BUDGET_TRICKLE_MS, so that no row ends
+ * because of the budget and a run that has only retries left comes to its end.
+ *
+ * Times are the caller's monotonic clock in milliseconds.
+ */
+#ifndef NB_SEND_BUDGET_H
+#define NB_SEND_BUDGET_H
+
+#include "core/span.h"
+
+enum {
+    BUDGET_TOKENS_MAX = 500,
+    BUDGET_RETRY_COST = 5,
+    BUDGET_SUCCESS_RETURN = 1,
+    BUDGET_TRICKLE_MS = 1000,
+};
+
+struct budget {
+    int tokens;
+    int64_t trickle_ms; /* when a retry may start without tokens */
+    uint64_t unpaid;    /* retries that did */
+};
+
+/* A full bucket. */
+void budget_init(struct budget *budget, int64_t now_ms);
+
+/* 0 when a retry may start now; otherwise when to ask again at the latest. */
+int64_t budget_next_ms(const struct budget *budget, int64_t now_ms);
+
+/* Counts a retry that starts. Only after budget_next_ms said 0 for the same time. */
+void budget_take(struct budget *budget, int64_t now_ms);
+
+/* Counts an attempt, first or later, that the platform answered (breaker_kind_of: BREAKER_OK). */
+void budget_return(struct budget *budget);
+
+#endif

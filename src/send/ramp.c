@@ -1,0 +1,148 @@
+#include "send/ramp.h"
+
+#include <assert.h>
+
+#include "core/when.h"
+
+#define HOUR_MS INT64_C(3600000)
+
+_Static_assert(RAMP_PER_HOUR_MAX <= INT64_MAX / RAMP_MS_MAX, "a ramp is computed in 64 bits");
+
+static enum status refuse(struct span text, const char *remedy, struct buf *message)
+{
+    buf_add_char(message, '"');
+    buf_add_printable(message, text);
+    buf_add_format(message, "\": %s", remedy);
+    return STATUS_USAGE;
+}
+
+/* N/s, N/m or N/h, as starts per hour. */
+static bool parse_rate(struct span text, int64_t *ret_per_hour)
+{
+    static const struct {
+        const char *name;
+        int64_t per_hour;
+    } units[] = {{"/s", 3600}, {"/m", 60}, {"/h", 1}};
+    int64_t count;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(units) && text.len > 2; i++) {
+        if (!span_is(span_skip(text, text.len - 2), units[i].name))
+            continue;
+        if (span_to_int64(span_of(text.ptr, text.len - 2), &count) != STATUS_OK || count < 1 ||
+            count > RAMP_PER_HOUR_MAX / units[i].per_hour)
+            return false;
+        *ret_per_hour = count * units[i].per_hour;
+        return true;
+    }
+    return false;
+}
+
+static bool parse_duration(struct span text, int64_t max_ms, int64_t *ret_ms)
+{
+    int64_t ms;
+
+    if (when_parse_duration(text, &ms) != STATUS_OK || ms > max_ms)
+        return false;
+    *ret_ms = ms;
+    return true;
+}
+
+/* Where the first `mark` is; the length where it is not. */
+static size_t find(struct span text, const char *mark)
+{
+    size_t at = 0;
+
+    while (at < text.len && !span_starts_with(span_skip(text, at), mark))
+        at++;
+    return at;
+}
+
+enum status ramp_parse(struct span text, struct ramp *ret_ramp, struct buf *message)
+{
+    static const char bad_rate[] = "a rate is a whole number per second, minute or hour, from 1/h "
+                                   "to 1000000/s, such as 10/s, 600/m or 5000/h";
+    struct ramp ramp;
+    struct span rates = span_of(text.ptr, find(text, ":"));
+    struct span from = span_of(rates.ptr, find(rates, ".."));
+
+    if (rates.len == text.len || from.len == rates.len)
+        return refuse(text, "write two rates and a duration, such as 10/s..500/s:5m", message);
+    struct span to = span_skip(rates, from.len + 2);
+    struct span duration = span_skip(text, rates.len + 1);
+    if (!parse_rate(from, &ramp.from_per_hour))
+        return refuse(from, bad_rate, message);
+    if (!parse_rate(to, &ramp.to_per_hour))
+        return refuse(to, bad_rate, message);
+    if (!parse_duration(duration, RAMP_MS_MAX, &ramp.ms) || ramp.ms == 0)
+        return refuse(duration, "the ramp's duration is up to 7d, such as 30s, 5m or 1h", message);
+    *ret_ramp = ramp;
+    return STATUS_OK;
+}
+
+int64_t ramp_per_hour(const struct ramp *ramp, int64_t elapsed_ms)
+{
+    if (elapsed_ms <= 0)
+        return ramp->from_per_hour;
+    if (elapsed_ms >= ramp->ms)
+        return ramp->to_per_hour;
+    int64_t rise = ramp->to_per_hour - ramp->from_per_hour;
+    return ramp->from_per_hour + rise * elapsed_ms / ramp->ms;
+}
+
+enum status canary_parse(struct span text, struct canary *ret_canary, struct buf *message)
+{
+    struct canary canary = {.state = CANARY_SENDING};
+    struct span rows = span_of(text.ptr, find(text, ":"));
+
+    if (span_to_uint64(rows, &canary.rows) != STATUS_OK || canary.rows == 0 ||
+        canary.rows > CANARY_ROWS_MAX)
+        return refuse(text,
+                      "give the number of rows to send ahead, from 1 to 1000000, and a pause "
+                      "behind them if you like, such as 20 or 20:30s",
+                      message);
+    if (rows.len < text.len) {
+        struct span pause = span_skip(text, rows.len + 1);
+        if (!parse_duration(pause, CANARY_PAUSE_MAX_MS, &canary.pause_ms))
+            return refuse(pause, "the pause is a duration of up to 7d, such as 30s or 5m", message);
+    }
+    *ret_canary = canary;
+    return STATUS_OK;
+}
+
+int64_t canary_next_ms(struct canary *canary, int64_t now_ms)
+{
+    switch (canary->state) {
+    case CANARY_SENDING:
+    case CANARY_OVER:
+        return 0;
+    case CANARY_WAITING:
+        return INT64_MAX;
+    case CANARY_PAUSING:
+        break;
+    }
+    if (now_ms < canary->over_ms)
+        return canary->over_ms;
+    canary->state = CANARY_OVER;
+    return 0;
+}
+
+void canary_add(struct canary *canary)
+{
+    if (canary->state == CANARY_OVER)
+        return;
+    assert(canary->state == CANARY_SENDING);
+    if (++canary->added == canary->rows)
+        canary->state = CANARY_WAITING;
+}
+
+void canary_end(struct canary *canary, int64_t now_ms)
+{
+    if (canary->state == CANARY_OVER)
+        return;
+    assert(canary->ended < canary->added);
+    canary->ended++;
+    if (canary->state != CANARY_WAITING || canary->ended < canary->rows)
+        return;
+    canary->state = CANARY_PAUSING;
+    canary->over_ms = now_ms + canary->pause_ms;
+}

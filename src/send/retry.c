@@ -1,0 +1,282 @@
+#include "send/retry.h"
+
+#include <assert.h>
+
+#include "command/rules.h"
+
+/* Each line: name, why; class, what it covers; verdict. */
+#define ANSWERED(first, last) .by = RETRY_BY_HTTP, .from = (first), .to = (last)
+#define NOT_ANSWERED          ANSWERED(0, 0)
+#define NUMBER(number)        .by = RETRY_BY_ERRNO, .from = (number), .to = (number)
+#define THE_REST              .by = RETRY_BY_CLASS
+
+const struct retry_rule retry_rules[RETRY_RULE_COUNT] = {
+    {"accepted", "the platform gave a uuid", OUTCOME_ACCEPTED, THE_REST},
+
+    {"HTTP 429", "too many requests: not processed", OUTCOME_AGAIN, ANSWERED(429, 429),
+     .verdict = RETRY_AGAIN, .throttles = true},
+    {"HTTP 503, Retry-After", "overloaded: not processed", OUTCOME_AGAIN, ANSWERED(503, 503),
+     .verdict = RETRY_AGAIN, .throttles = true},
+    {"errno 15", "api freq out of limit: not processed", OUTCOME_AGAIN, NUMBER(15),
+     .verdict = RETRY_AGAIN, .throttles = true},
+    {"errno 7", "a backlog inside the platform: not processed", OUTCOME_AGAIN, NUMBER(7),
+     .verdict = RETRY_AGAIN, .throttles = true},
+    {"errno 5117", "a fault inside the platform: not processed", OUTCOME_AGAIN, NUMBER(5117),
+     .verdict = RETRY_AGAIN},
+    {"HTTP 408", "the server gave up waiting for the request", OUTCOME_AGAIN, ANSWERED(408, 408),
+     .verdict = RETRY_AGAIN},
+    {"HTTP 421", "another connection is asked for", OUTCOME_AGAIN, ANSWERED(421, 421),
+     .verdict = RETRY_AGAIN},
+    {"HTTP 425", "the request came too early", OUTCOME_AGAIN, ANSWERED(425, 425),
+     .verdict = RETRY_AGAIN},
+    {"not sent", "name lookup, connecting or the TLS handshake failed", OUTCOME_AGAIN, NOT_ANSWERED,
+     .verdict = RETRY_AGAIN},
+    {"other transient answer", "not processed, and may be later", OUTCOME_AGAIN, THE_REST,
+     .verdict = RETRY_AGAIN},
+
+    {"no answer", "the request may have left before it failed", OUTCOME_AMBIGUOUS, NOT_ANSWERED,
+     .verdict = RETRY_ASK},
+    {"unreadable answer", "HTTP 2xx that does not say what became of the command",
+     OUTCOME_AMBIGUOUS, ANSWERED(200, 299), .verdict = RETRY_ASK},
+    {"HTTP 503", "overloaded, here or behind a gateway", OUTCOME_AMBIGUOUS, ANSWERED(503, 503),
+     .verdict = RETRY_ASK, .throttles = true},
+    {"other HTTP 5xx", "a fault before, in or after processing", OUTCOME_AMBIGUOUS,
+     ANSWERED(500, 599), .verdict = RETRY_ASK},
+    {"contradictory answer", "the HTTP status refuses, the body accepts", OUTCOME_AMBIGUOUS,
+     THE_REST, .verdict = RETRY_ASK},
+
+    {"errno 1", "the key does not match", OUTCOME_REFUSED, NUMBER(1), .refuses_key = true},
+    {"HTTP 401", "the key is refused", OUTCOME_REFUSED, ANSWERED(401, 401), .refuses_key = true},
+    {"HTTP 403", "the key is refused", OUTCOME_REFUSED, ANSWERED(403, 403), .refuses_key = true},
+    {"HTTP 3xx", "redirects are not followed", OUTCOME_REFUSED, ANSWERED(300, 399)},
+    {"other HTTP 4xx", "the request is refused", OUTCOME_REFUSED, ANSWERED(400, 499)},
+    {"other errno", "the command is refused", OUTCOME_REFUSED, THE_REST},
+
+    {"nothing can be sent", "certificates or settings are wrong: the run stops", OUTCOME_HOPELESS,
+     THE_REST, .verdict = RETRY_STOP},
+};
+
+static bool covers(const struct retry_rule *rule, const struct outcome *outcome)
+{
+    int64_t number = rule->by == RETRY_BY_HTTP ? outcome->http_status : outcome->platform_errno;
+
+    if (rule->class != outcome->class)
+        return false;
+    if (rule->by == RETRY_BY_CLASS)
+        return true;
+    if (rule->by == RETRY_BY_ERRNO && !outcome->has_errno)
+        return false;
+    return number >= rule->from && number <= rule->to;
+}
+
+const struct retry_rule *retry_rule_of(const struct outcome *outcome)
+{
+    const struct retry_rule *rule = retry_rules;
+
+    while (!covers(rule, outcome)) {
+        rule++;
+        assert(rule < retry_rules + RETRY_RULE_COUNT);
+    }
+    return rule;
+}
+
+void retry_init(struct retry *retry, const struct retry_policy *policy, uint64_t seed)
+{
+    assert(policy->max_attempts >= 1 && policy->base_ms >= 0 && policy->cap_ms >= 0);
+    *retry = (struct retry){.policy = *policy, .prng = {seed}};
+}
+
+int64_t retry_longest_ms(const struct retry_policy *policy, uint32_t tries, bool throttles)
+{
+    int64_t least_ms = throttles ? RETRY_THROTTLE_BASE_MS : 0;
+    int64_t cap_ms = policy->cap_ms > least_ms ? policy->cap_ms : least_ms;
+    int64_t wait_ms = policy->base_ms > least_ms ? policy->base_ms : least_ms;
+
+    assert(tries >= 1);
+    while (--tries > 0 && wait_ms > 0 && wait_ms < cap_ms)
+        wait_ms = wait_ms > cap_ms / 2 ? cap_ms : wait_ms * 2;
+    return wait_ms < cap_ms ? wait_ms : cap_ms;
+}
+
+/* Whether what may have been processed is sent again all the same. */
+static bool resends(const struct retry_policy *policy, bool idempotent)
+{
+    if (policy->on_ambiguous == ON_AMBIGUOUS_BY_ACTION)
+        return idempotent;
+    return policy->on_ambiguous == ON_AMBIGUOUS_RESEND;
+}
+
+static enum retry_end end_of(const struct retry *retry, const struct retry_rule *rule,
+                             const struct retry_attempt *attempt, const struct retry_row *row)
+{
+    if (rule->verdict == RETRY_NEVER)
+        return RETRY_END_FINAL;
+    if (rule->verdict == RETRY_STOP)
+        return RETRY_END_STOP;
+    if (rule->verdict == RETRY_ASK && !resends(&retry->policy, attempt->idempotent))
+        return RETRY_END_HELD;
+    if (row->tries >= retry->policy.max_attempts)
+        return RETRY_END_EXHAUSTED;
+    if (attempt->has_retry_after && attempt->retry_after_ms > RETRY_AFTER_MAX_MS)
+        return RETRY_END_TOO_LONG;
+    return RETRY_END_NONE;
+}
+
+/* How long the host is left alone. Only answers that mean "later" can ask for it. */
+static int64_t host_wait_of(const struct retry_rule *rule, const struct retry_attempt *attempt)
+{
+    bool heard = rule->verdict == RETRY_AGAIN || rule->verdict == RETRY_ASK;
+
+    if (!heard || !attempt->has_retry_after || attempt->retry_after_ms < 0)
+        return 0;
+    return attempt->retry_after_ms < RETRY_AFTER_MAX_MS ? attempt->retry_after_ms
+                                                        : RETRY_AFTER_MAX_MS;
+}
+
+static void count(struct retry *retry, const struct retry_decision *decision)
+{
+    bool ambiguous = decision->rule->class == OUTCOME_AMBIGUOUS;
+
+    retry->seen[decision->rule - retry_rules]++;
+    retry->retries += decision->again;
+    retry->ambiguous += ambiguous;
+    retry->resent += ambiguous && decision->again;
+    retry->held += decision->end == RETRY_END_HELD;
+}
+
+/* Nothing that was not sent has an HTTP status; what was sent and has none is ambiguous. */
+static void count_attempt(struct retry_row *row, const struct outcome *outcome)
+{
+    bool ambiguous = outcome->class == OUTCOME_AMBIGUOUS;
+
+    row->tries++;
+    row->sent += ambiguous || outcome->http_status != 0;
+    row->ambiguous += ambiguous;
+}
+
+void retry_decide(struct retry *retry, const struct retry_attempt *attempt, struct retry_row *row,
+                  struct retry_decision *ret_decision)
+{
+    const struct retry_rule *rule = retry_rule_of(attempt->outcome);
+    struct retry_decision decision = {.rule = rule};
+
+    count_attempt(row, attempt->outcome);
+    decision.end = end_of(retry, rule, attempt, row);
+    decision.again = decision.end == RETRY_END_NONE;
+    decision.host_wait_ms = host_wait_of(rule, attempt);
+    if (decision.again) {
+        int64_t longest_ms = retry_longest_ms(&retry->policy, row->tries, rule->throttles);
+        decision.delay_ms = (int64_t)prng_up_to(&retry->prng, (uint64_t)longest_ms);
+        if (decision.delay_ms < decision.host_wait_ms)
+            decision.delay_ms = decision.host_wait_ms;
+    }
+    count(retry, &decision);
+    *ret_decision = decision;
+}
+
+enum row_status retry_row_status(const struct retry_row *row, enum row_status last)
+{
+    bool certain = last == ROW_ACCEPTED || row->ambiguous == 0;
+
+    return certain ? last : ROW_IN_DOUBT;
+}
+
+/* The actions of which an ambiguous attempt is sent again under the policy, or not. */
+static void add_actions(const struct retry_policy *policy, bool resent, struct buf *out)
+{
+    const char *separator = "";
+
+    for (size_t i = 0; i < ACTION_COUNT; i++) {
+        if (resends(policy, action_rules[i].idempotent) != resent)
+            continue;
+        buf_add_format(out, "%s%s", separator, action_rules[i].name);
+        separator = ", ";
+    }
+}
+
+static void add_what_is_done(const struct retry_policy *policy, const struct retry_rule *rule,
+                             struct buf *out)
+{
+    switch (rule->verdict) {
+    case RETRY_NEVER:
+    case RETRY_STOP:
+        buf_add_string(out, "no");
+        break;
+    case RETRY_AGAIN:
+        buf_add_string(out, "yes");
+        break;
+    case RETRY_ASK:
+        if (policy->on_ambiguous == ON_AMBIGUOUS_HOLD) {
+            buf_add_string(out, "no: in_doubt");
+        } else {
+            buf_add_string(out, "yes");
+            if (policy->on_ambiguous == ON_AMBIGUOUS_BY_ACTION) {
+                buf_add_string(out, ": ");
+                add_actions(policy, true, out);
+            }
+        }
+        break;
+    }
+    if (rule->throttles)
+        buf_add_string(out, " (slower)");
+}
+
+static void add_duration(int64_t ms, struct buf *out)
+{
+    buf_add_int64(out, ms % 1000 == 0 ? ms / 1000 : ms);
+    buf_add_string(out, ms % 1000 == 0 ? "s" : "ms");
+}
+
+static void add_waits(const struct retry_policy *policy, bool throttles, struct buf *out)
+{
+    enum { SHOWN_MAX = 8 };
+
+    for (uint32_t tries = 1; tries < policy->max_attempts; tries++) {
+        if (tries > SHOWN_MAX) {
+            buf_add_string(out, ", …");
+            break;
+        }
+        buf_add_string(out, tries > 1 ? ", " : " ");
+        add_duration(retry_longest_ms(policy, tries, throttles), out);
+    }
+    buf_add_char(out, '\n');
+}
+
+static void explain_waits(const struct retry_policy *policy, struct buf *out)
+{
+    buf_add_format(out, "A row is tried %lu times at most.", (unsigned long)policy->max_attempts);
+    if (policy->max_attempts > 1) {
+        buf_add_string(out, " Before each retry it waits for a random time of 0 to\n   ");
+        add_waits(policy, false, out);
+        buf_add_string(out, "or, where the platform asks to go slower, of 0 to\n   ");
+        add_waits(policy, true, out);
+        buf_add_string(out, "A Retry-After of up to ");
+        add_duration(RETRY_AFTER_MAX_MS, out);
+        buf_add_string(out, " is kept, for all rows; a row that is told to wait for longer ends.");
+    }
+    buf_add_char(out, '\n');
+}
+
+void retry_explain(const struct retry_policy *policy, struct buf *out)
+{
+    struct buf what;
+
+    buf_init(&what, 256);
+    buf_add_format(out, "%-22s  %-26s  %s\n", "what happened", "sent again", "why");
+    for (size_t i = 0; i < RETRY_RULE_COUNT; i++) {
+        buf_clear(&what);
+        add_what_is_done(policy, &retry_rules[i], &what);
+        buf_add_format(out, "%-22s  %-26s  %s\n", retry_rules[i].name, buf_string(&what),
+                       retry_rules[i].why);
+    }
+    if (what.status != STATUS_OK && out->status == STATUS_OK)
+        out->status = what.status;
+    buf_deinit(&what);
+    buf_add_char(out, '\n');
+    if (policy->on_ambiguous != ON_AMBIGUOUS_RESEND) {
+        buf_add_string(out, "An attempt that may have been processed is never sent again for ");
+        add_actions(policy, false, out);
+        buf_add_string(out, ":\nthe row ends as in_doubt.\n");
+    }
+    explain_waits(policy, out);
+}

@@ -1,0 +1,135 @@
+/*
+ * What is sent again, and when: one table of cases (sending.md section 3), which decides and is
+ * shown by --explain-retries.
+ *
+ *     retry_init(&retry, &policy, seed);
+ *     … per row: struct retry_row so_far = {0} …
+ *     … at the end of each attempt:
+ *     retry_decide(&retry, &attempt, &row->so_far, &decision);
+ *     if (decision.again)
+ *         scheduler_retry(&scheduler, task, now_ms + decision.delay_ms);
+ *     else
+ *         … the row is retry_row_status(&row->so_far, outcome.status) …
+ *     … and start no row before now_ms + decision.host_wait_ms …
+ *
+ * The class of an outcome (command/outcome.h) says whether it may be sent again; the table's rows
+ * divide the classes further, by HTTP status and platform errno, into cases with a name and a wait.
+ *
+ * The wait before retry n (from 0) is random(0, min(cap, base · 2^n)), the exponential backoff with
+ * full jitter of Brooker, "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015). A reply
+ * that throttles has a base, and a cap, of at least RETRY_THROTTLE_BASE_MS. Retry-After is a lower
+ * bound, and is the host's, not the row's: it is returned separately.
+ */
+#ifndef NB_SEND_RETRY_H
+#define NB_SEND_RETRY_H
+
+#include "command/outcome.h"
+#include "core/buf.h"
+#include "core/prng.h"
+
+#define RETRY_THROTTLE_BASE_MS INT64_C(1000)
+
+/* A Retry-After beyond this ends the row; the host is then left alone for this long. */
+#define RETRY_AFTER_MAX_MS INT64_C(600000)
+
+enum on_ambiguous {
+    ON_AMBIGUOUS_BY_ACTION, /* resend what is idempotent, hold the rest */
+    ON_AMBIGUOUS_RESEND,
+    ON_AMBIGUOUS_HOLD,
+};
+
+/* What the operator asked for. */
+struct retry_policy {
+    enum on_ambiguous on_ambiguous;
+    uint32_t max_attempts; /* ≥ 1, the first included */
+    int64_t base_ms;       /* ≥ 0 */
+    int64_t cap_ms;        /* ≥ 0 */
+};
+
+enum retry_verdict {
+    RETRY_NEVER,
+    RETRY_AGAIN,
+    RETRY_ASK, /* it may have been processed: on_ambiguous decides */
+    RETRY_STOP /* never, and no other row can be sent either */
+};
+
+/* A case: its class, and the statuses or numbers that it covers. */
+struct retry_rule {
+    const char *name; /* for people: what happened */
+    const char *why;
+    enum outcome_class class;
+    enum retry_by { RETRY_BY_CLASS, RETRY_BY_HTTP, RETRY_BY_ERRNO } by;
+    int from, to;
+    enum retry_verdict verdict;
+    bool throttles;   /* the platform says that it gets too much */
+    bool refuses_key; /* on the first rows of a run: all the others would fail, too */
+};
+
+enum { RETRY_RULE_COUNT = 23 };
+
+/* The table, in the order in which its cases are tried; the last of each class covers the rest. */
+extern const struct retry_rule retry_rules[RETRY_RULE_COUNT];
+
+/* The case of an outcome. */
+const struct retry_rule *retry_rule_of(const struct outcome *outcome);
+
+/* What a row has been through; zeroed at its start. */
+struct retry_row {
+    uint32_t tries;     /* attempts, which count towards the maximum */
+    uint32_t sent;      /* those of them whose request left */
+    uint32_t ambiguous; /* those of them that may have been processed without our knowing */
+};
+
+/* The end of an attempt. */
+struct retry_attempt {
+    const struct outcome *outcome;
+    bool idempotent; /* the action's (command/rules.h) */
+    bool has_retry_after;
+    int64_t retry_after_ms; /* from now */
+};
+
+/* Why a row is not sent again. */
+enum retry_end {
+    RETRY_END_NONE,      /* it is */
+    RETRY_END_FINAL,     /* the case is never sent again */
+    RETRY_END_HELD,      /* it may have been processed, and is not to be sent twice */
+    RETRY_END_EXHAUSTED, /* all attempts were made */
+    RETRY_END_TOO_LONG,  /* Retry-After asks for more than RETRY_AFTER_MAX_MS */
+    RETRY_END_STOP,      /* no row can be sent */
+};
+
+struct retry_decision {
+    bool again;
+    enum retry_end end;
+    int64_t delay_ms;     /* when again: before the row's next attempt */
+    int64_t host_wait_ms; /* before any row's next attempt; 0: none. Also when the row ends. */
+    const struct retry_rule *rule;
+};
+
+struct retry {
+    struct retry_policy policy;
+    struct prng prng;
+    uint64_t seen[RETRY_RULE_COUNT]; /* attempts that ended in each case */
+    uint64_t retries;                /* decisions to send again */
+    uint64_t ambiguous;              /* attempts that may have been processed: */
+    uint64_t resent;                 /* … of these, sent again */
+    uint64_t held;                   /* … of these, not, for on_ambiguous said so */
+};
+
+void retry_init(struct retry *retry, const struct retry_policy *policy, uint64_t seed);
+
+/* Decides, and counts the attempt in `retry` and in `row`. */
+void retry_decide(struct retry *retry, const struct retry_attempt *attempt, struct retry_row *row,
+                  struct retry_decision *ret_decision);
+
+/* The status of a row whose last attempt ended in `last`: where an earlier attempt may have been
+ * processed, nothing but acceptance is certain. */
+enum row_status retry_row_status(const struct retry_row *row, enum row_status last);
+
+/* The longest wait before the retry that follows attempt number `tries` (≥ 1). */
+int64_t retry_longest_ms(const struct retry_policy *policy, uint32_t tries, bool throttles);
+
+/* Appends the table as text: each case, what is done under this policy, why; then the waits. */
+void retry_explain(const struct retry_policy *policy, struct buf *out);
+
+#endif

@@ -1,0 +1,398 @@
+#include "unit.h"
+
+#include "command/platform_errno.h"
+#include "send/retry.h"
+
+static const struct retry_policy plain = {.max_attempts = 5, .base_ms = 200, .cap_ms = 30 * 1000};
+
+static struct outcome judged(enum answer_state state, int http_status, bool has_retry_after,
+                             const char *body)
+{
+    struct answer answer = {.state = state,
+                            .http_status = http_status,
+                            .has_retry_after = has_retry_after,
+                            .body = span_string(body)};
+    struct outcome outcome;
+    outcome_judge(&answer, &outcome);
+    return outcome;
+}
+
+static struct retry_decision decide(struct retry *retry, const struct outcome *outcome,
+                                    bool idempotent, struct retry_row *row)
+{
+    struct retry_attempt attempt = {.outcome = outcome, .idempotent = idempotent};
+    struct retry_decision decision;
+    retry_decide(retry, &attempt, row, &decision);
+    return decision;
+}
+
+#define UUID_BODY "{\"errno\":0,\"error\":\"succ\",\"data\":{\"uuid\":\"u-1\"}}"
+
+/* What is sent again by sending.md section 3, case by case, as the attempt ended on the wire. */
+static const struct {
+    enum answer_state state;
+    int http;
+    bool retry_after;
+    const char *body;
+    const char *rule;
+    enum retry_verdict verdict;
+    bool throttles;
+} cases[] = {
+    {ANSWER_ANSWERED, 200, false, UUID_BODY, "accepted", RETRY_NEVER, false},
+    {ANSWER_NOT_SENT, 0, false, "", "not sent", RETRY_AGAIN, false},
+    {ANSWER_ANSWERED, 408, false, "", "HTTP 408", RETRY_AGAIN, false},
+    {ANSWER_ANSWERED, 421, false, "", "HTTP 421", RETRY_AGAIN, false},
+    {ANSWER_ANSWERED, 425, false, "", "HTTP 425", RETRY_AGAIN, false},
+    {ANSWER_ANSWERED, 429, false, "", "HTTP 429", RETRY_AGAIN, true},
+    {ANSWER_ANSWERED, 429, true, "{\"errno\":15}", "HTTP 429", RETRY_AGAIN, true},
+    {ANSWER_ANSWERED, 503, true, "", "HTTP 503, Retry-After", RETRY_AGAIN, true},
+    {ANSWER_ANSWERED, 200, false, "{\"errno\":7}", "errno 7", RETRY_AGAIN, true},
+    {ANSWER_ANSWERED, 200, false, "{\"errno\":15}", "errno 15", RETRY_AGAIN, true},
+    {ANSWER_ANSWERED, 400, false, "{\"errno\":15}", "errno 15", RETRY_AGAIN, true},
+    {ANSWER_ANSWERED, 200, false, "{\"errno\":5117}", "errno 5117", RETRY_AGAIN, false},
+    {ANSWER_IN_DOUBT, 0, false, "", "no answer", RETRY_ASK, false},
+    {ANSWER_ANSWERED, 200, false, "<html>", "unreadable answer", RETRY_ASK, false},
+    {ANSWER_ANSWERED, 200, false, "{\"errno\":0}", "unreadable answer", RETRY_ASK, false},
+    {ANSWER_ANSWERED, 503, false, "", "HTTP 503", RETRY_ASK, true},
+    {ANSWER_ANSWERED, 500, false, "", "other HTTP 5xx", RETRY_ASK, false},
+    {ANSWER_ANSWERED, 502, false, "", "other HTTP 5xx", RETRY_ASK, false},
+    {ANSWER_ANSWERED, 504, true, "", "other HTTP 5xx", RETRY_ASK, false},
+    {ANSWER_ANSWERED, 520, false, "", "other HTTP 5xx", RETRY_ASK, false},
+    {ANSWER_ANSWERED, 500, false, "{\"errno\":15}", "other HTTP 5xx", RETRY_ASK, false},
+    {ANSWER_ANSWERED, 404, false, "{\"errno\":0}", "contradictory answer", RETRY_ASK, false},
+    {ANSWER_ANSWERED, 200, false, "{\"errno\":1}", "errno 1", RETRY_NEVER, false},
+    {ANSWER_ANSWERED, 401, false, "", "HTTP 401", RETRY_NEVER, false},
+    {ANSWER_ANSWERED, 403, false, "", "HTTP 403", RETRY_NEVER, false},
+    {ANSWER_ANSWERED, 301, false, "", "HTTP 3xx", RETRY_NEVER, false},
+    {ANSWER_ANSWERED, 307, false, "", "HTTP 3xx", RETRY_NEVER, false},
+    {ANSWER_ANSWERED, 400, false, "", "other HTTP 4xx", RETRY_NEVER, false},
+    {ANSWER_ANSWERED, 404, true, "", "other HTTP 4xx", RETRY_NEVER, false},
+    {ANSWER_ANSWERED, 200, false, "{\"errno\":5006}", "other errno", RETRY_NEVER, false},
+    {ANSWER_ANSWERED, 200, false, "{\"errno\":4711}", "other errno", RETRY_NEVER, false},
+};
+
+static void test_each_end_of_an_attempt_falls_under_its_case(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct outcome outcome =
+            judged(cases[i].state, cases[i].http, cases[i].retry_after, cases[i].body);
+        const struct retry_rule *rule = retry_rule_of(&outcome);
+        assert_string_equal(rule->name, cases[i].rule);
+        assert_int_equal(rule->verdict, cases[i].verdict);
+        assert_int_equal(rule->throttles, cases[i].throttles);
+    }
+    struct outcome outcome = {.class = OUTCOME_HOPELESS};
+    assert_int_equal(retry_rule_of(&outcome)->verdict, RETRY_STOP);
+}
+
+/* Each row of the table is reached by a case above, but for those that catch what is to come. */
+static void test_no_case_of_the_table_is_dead(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < RETRY_RULE_COUNT; i++) {
+        bool reached = retry_rules[i].class == OUTCOME_HOPELESS ||
+                       strcmp(retry_rules[i].name, "other transient answer") == 0;
+        for (size_t j = 0; j < ARRAY_LENGTH(cases); j++)
+            reached = reached || strcmp(cases[j].rule, retry_rules[i].name) == 0;
+        if (!reached)
+            print_error("%s\n", retry_rules[i].name);
+        assert_true(reached);
+    }
+}
+
+/* The class of the outcome and the verdict of the table never disagree, nor do the documented
+ * numbers of the platform and the table. */
+static void test_the_table_agrees_with_the_classes_and_the_errno_table(void **state)
+{
+    (void)state;
+    static const enum retry_verdict verdicts[] = {[OUTCOME_ACCEPTED] = RETRY_NEVER,
+                                                  [OUTCOME_REFUSED] = RETRY_NEVER,
+                                                  [OUTCOME_AGAIN] = RETRY_AGAIN,
+                                                  [OUTCOME_HOPELESS] = RETRY_STOP,
+                                                  [OUTCOME_AMBIGUOUS] = RETRY_ASK};
+    size_t count, again = 0;
+    const struct platform_errno *known = platform_errno_all(&count);
+
+    for (size_t i = 0; i < RETRY_RULE_COUNT; i++) {
+        assert_int_equal(retry_rules[i].verdict, verdicts[retry_rules[i].class]);
+        if (retry_rules[i].by == RETRY_BY_ERRNO && retry_rules[i].verdict == RETRY_AGAIN) {
+            assert_true(platform_errno_find(retry_rules[i].from)->again);
+            again++;
+        }
+    }
+    for (size_t i = 0; i < count; i++)
+        again -= known[i].again;
+    assert_int_equal(again, 0);
+}
+
+static void test_the_key_is_refused_by_401_403_and_errno_1_alone(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct outcome outcome =
+            judged(cases[i].state, cases[i].http, cases[i].retry_after, cases[i].body);
+        bool key = cases[i].http == 401 || cases[i].http == 403 ||
+                   (outcome.has_errno && outcome.platform_errno == 1);
+        assert_int_equal(retry_rule_of(&outcome)->refuses_key, key);
+    }
+}
+
+static void test_retry_never_resends_execute_unless_told_to(void **state)
+{
+    (void)state;
+    static const struct {
+        enum on_ambiguous policy;
+        bool idempotent, again;
+    } asked[] = {
+        {ON_AMBIGUOUS_BY_ACTION, true, true}, {ON_AMBIGUOUS_BY_ACTION, false, false},
+        {ON_AMBIGUOUS_RESEND, true, true},    {ON_AMBIGUOUS_RESEND, false, true},
+        {ON_AMBIGUOUS_HOLD, true, false},     {ON_AMBIGUOUS_HOLD, false, false},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(asked); i++) {
+        for (size_t j = 0; j < ARRAY_LENGTH(cases); j++) {
+            struct retry_policy policy = plain;
+            struct retry retry;
+            struct retry_row row = {0};
+            struct outcome outcome =
+                judged(cases[j].state, cases[j].http, cases[j].retry_after, cases[j].body);
+            bool ask = cases[j].verdict == RETRY_ASK;
+            bool again = ask ? asked[i].again : cases[j].verdict == RETRY_AGAIN;
+
+            policy.on_ambiguous = asked[i].policy;
+            retry_init(&retry, &policy, 1);
+            struct retry_decision decision = decide(&retry, &outcome, asked[i].idempotent, &row);
+            assert_int_equal(decision.again, again);
+            assert_int_equal(decision.end, again ? RETRY_END_NONE
+                                           : ask ? RETRY_END_HELD
+                                                 : RETRY_END_FINAL);
+            assert_int_equal(row.ambiguous, ask);
+            assert_int_equal(retry.ambiguous, ask);
+            assert_int_equal(retry.resent, ask && again);
+            assert_int_equal(retry.held, ask && !again);
+            assert_int_equal(retry.retries, again);
+            assert_int_equal(retry.seen[decision.rule - retry_rules], 1);
+            assert_int_equal(row.sent, cases[j].state != ANSWER_NOT_SENT);
+        }
+    }
+}
+
+static void test_a_row_ends_after_its_attempts_whether_they_left_or_not(void **state)
+{
+    (void)state;
+    struct outcome outcome = judged(ANSWER_NOT_SENT, 0, false, "");
+    struct retry_policy policy = plain;
+    struct retry_row row = {0};
+    struct retry retry;
+
+    retry_init(&retry, &policy, 1);
+    for (int i = 1; i < 5; i++)
+        assert_true(decide(&retry, &outcome, true, &row).again);
+    struct retry_decision decision = decide(&retry, &outcome, true, &row);
+    assert_false(decision.again);
+    assert_int_equal(decision.end, RETRY_END_EXHAUSTED);
+    assert_int_equal(row.tries, 5);
+    assert_int_equal(row.sent, 0);
+    policy.max_attempts = 1;
+    retry_init(&retry, &policy, 1);
+    row = (struct retry_row){0};
+    assert_false(decide(&retry, &outcome, true, &row).again);
+    outcome.class = OUTCOME_HOPELESS;
+    assert_int_equal(decide(&retry, &outcome, true, &row).end, RETRY_END_STOP);
+}
+
+static void test_the_longest_wait_doubles_up_to_its_cap(void **state)
+{
+    (void)state;
+    static const int64_t waits[] = {200, 400, 800, 1600, 3200, 6400, 12800, 25600, 30000, 30000};
+    static const int64_t slower[] = {1000, 2000, 4000, 8000, 16000, 30000, 30000};
+    struct retry_policy policy = plain;
+
+    for (uint32_t i = 0; i < ARRAY_LENGTH(waits); i++)
+        assert_int_equal(retry_longest_ms(&policy, i + 1, false), waits[i]);
+    for (uint32_t i = 0; i < ARRAY_LENGTH(slower); i++)
+        assert_int_equal(retry_longest_ms(&policy, i + 1, true), slower[i]);
+    assert_int_equal(retry_longest_ms(&policy, UINT32_MAX, true), 30000);
+    policy.base_ms = 5000;
+    assert_int_equal(retry_longest_ms(&policy, 1, true), 5000);
+    policy.cap_ms =
+        100; /* a cap below the base is the wait; one below a second does not throttle */
+    assert_int_equal(retry_longest_ms(&policy, 1, false), 100);
+    assert_int_equal(retry_longest_ms(&policy, 3, true), 1000);
+    policy.base_ms = 0;
+    assert_int_equal(retry_longest_ms(&policy, UINT32_MAX, false), 0);
+    policy.base_ms = INT64_MAX / 2 + 1;
+    policy.cap_ms = INT64_MAX;
+    assert_int_equal(retry_longest_ms(&policy, 9, false), INT64_MAX);
+}
+
+/* Full jitter: every wait up to the longest, each as likely as the others. */
+static void test_waits_are_spread_evenly_from_0_to_the_longest(void **state)
+{
+    (void)state;
+    enum { DRAWS = 100 * 1000, BINS = 10 };
+    struct outcome plain_case = judged(ANSWER_NOT_SENT, 0, false, "");
+    struct outcome throttled = judged(ANSWER_ANSWERED, 429, false, "");
+    struct retry retry;
+
+    print_message("seed 99\n");
+    retry_init(&retry, &plain, 99);
+    for (uint32_t made = 0; made < 4; made++) {
+        for (int slow = 0; slow < 2; slow++) {
+            int64_t longest_ms = retry_longest_ms(&plain, made + 1, slow);
+            int64_t lowest_ms = INT64_MAX, highest_ms = 0;
+            size_t bins[BINS] = {0};
+            for (size_t i = 0; i < DRAWS; i++) {
+                struct retry_row row = {.tries = made};
+                int64_t ms = decide(&retry, slow ? &throttled : &plain_case, true, &row).delay_ms;
+                lowest_ms = ms < lowest_ms ? ms : lowest_ms;
+                highest_ms = ms > highest_ms ? ms : highest_ms;
+                bins[ms * BINS / (longest_ms + 1)]++;
+            }
+            assert_in_range(lowest_ms, 0, longest_ms / 100);
+            assert_in_range(highest_ms, longest_ms - longest_ms / 100, longest_ms);
+            for (size_t i = 0; i < BINS; i++)
+                assert_in_range(bins[i], DRAWS / BINS * 9 / 10, DRAWS / BINS * 11 / 10);
+        }
+    }
+}
+
+static void test_the_same_seed_gives_the_same_waits(void **state)
+{
+    (void)state;
+    struct outcome outcome = judged(ANSWER_NOT_SENT, 0, false, "");
+    struct retry one, other, different;
+    size_t unequal = 0;
+
+    retry_init(&one, &plain, 5);
+    retry_init(&other, &plain, 5);
+    retry_init(&different, &plain, 6);
+    for (size_t i = 0; i < 100; i++) {
+        struct retry_row rows[3] = {{.tries = 3}, {.tries = 3}, {.tries = 3}};
+        int64_t ms = decide(&one, &outcome, true, &rows[0]).delay_ms;
+        assert_int_equal(decide(&other, &outcome, true, &rows[1]).delay_ms, ms);
+        unequal += decide(&different, &outcome, true, &rows[2]).delay_ms != ms;
+    }
+    assert_true(unequal > 80);
+}
+
+static struct retry_decision told_to_wait(const struct outcome *outcome, int64_t retry_after_ms,
+                                          uint32_t tries)
+{
+    struct retry retry;
+    struct retry_row row = {.tries = tries};
+    struct retry_attempt attempt = {.outcome = outcome,
+                                    .idempotent = true,
+                                    .has_retry_after = true,
+                                    .retry_after_ms = retry_after_ms};
+    struct retry_decision decision;
+
+    retry_init(&retry, &plain, 1);
+    retry_decide(&retry, &attempt, &row, &decision);
+    return decision;
+}
+
+static void test_retry_after_is_a_lower_bound_and_the_hosts(void **state)
+{
+    (void)state;
+    struct outcome throttled = judged(ANSWER_ANSWERED, 429, true, "");
+    struct outcome refused = judged(ANSWER_ANSWERED, 404, true, "");
+    struct retry_decision decision = told_to_wait(&throttled, 7000, 0);
+
+    assert_true(decision.again);
+    assert_int_equal(decision.delay_ms, 7000);
+    assert_int_equal(decision.host_wait_ms, 7000);
+    decision = told_to_wait(&throttled, 1, 3);
+    assert_in_range(decision.delay_ms, 1, 8000);
+    assert_int_equal(decision.host_wait_ms, 1);
+    decision = told_to_wait(&throttled, RETRY_AFTER_MAX_MS, 0);
+    assert_true(decision.again);
+    assert_int_equal(decision.delay_ms, RETRY_AFTER_MAX_MS);
+    decision = told_to_wait(&throttled, RETRY_AFTER_MAX_MS + 1, 0);
+    assert_int_equal(decision.end, RETRY_END_TOO_LONG);
+    assert_int_equal(decision.host_wait_ms, RETRY_AFTER_MAX_MS);
+    decision = told_to_wait(&throttled, 9000, 4); /* the row's last attempt gates the host, too */
+    assert_int_equal(decision.end, RETRY_END_EXHAUSTED);
+    assert_int_equal(decision.host_wait_ms, 9000);
+    assert_int_equal(told_to_wait(&throttled, -5, 0).host_wait_ms, 0);
+    assert_int_equal(told_to_wait(&refused, 9000, 0).host_wait_ms, 0);
+}
+
+static void test_a_row_that_may_have_been_processed_once_is_in_doubt_to_the_end(void **state)
+{
+    (void)state;
+    struct retry_row once = {.tries = 3, .sent = 1, .ambiguous = 1}, never = {.tries = 3};
+
+    assert_int_equal(retry_row_status(&never, ROW_FAILED), ROW_FAILED);
+    assert_int_equal(retry_row_status(&never, ROW_REJECTED), ROW_REJECTED);
+    assert_int_equal(retry_row_status(&never, ROW_ACCEPTED), ROW_ACCEPTED);
+    assert_int_equal(retry_row_status(&once, ROW_FAILED), ROW_IN_DOUBT);
+    assert_int_equal(retry_row_status(&once, ROW_REJECTED), ROW_IN_DOUBT);
+    assert_int_equal(retry_row_status(&once, ROW_IN_DOUBT), ROW_IN_DOUBT);
+    assert_int_equal(retry_row_status(&once, ROW_ACCEPTED), ROW_ACCEPTED);
+}
+
+static bool has_line(struct buf *text, const char *line)
+{
+    return strstr(buf_string(text), line) != NULL;
+}
+
+static void test_the_explanation_shows_each_case_and_what_the_policy_does(void **state)
+{
+    (void)state;
+    struct retry_policy policy = plain;
+    struct buf text;
+
+    buf_init(&text, 64 * 1024);
+    retry_explain(&policy, &text);
+    assert_int_equal(text.status, STATUS_OK);
+    for (size_t i = 0; i < RETRY_RULE_COUNT; i++)
+        assert_true(has_line(&text, retry_rules[i].name) && has_line(&text, retry_rules[i].why));
+    assert_true(
+        has_line(&text, "\nno answer               yes: write, read            the request"));
+    assert_true(has_line(&text, "\nHTTP 429                yes (slower)                too many"));
+    assert_true(
+        has_line(&text, "\nother errno             no                          the command"));
+    assert_true(has_line(&text, "never sent again for execute:\n"));
+    assert_true(has_line(&text, "tried 5 times at most"));
+    assert_true(has_line(&text, "    200ms, 400ms, 800ms, 1600ms\n"));
+    assert_true(has_line(&text, "    1s, 2s, 4s, 8s\n"));
+    for (const char *line = buf_string(&text); *line != '\0'; line = strchr(line, '\n') + 1)
+        assert_true(strchr(line, '\n') - line <= 110);
+    buf_clear(&text);
+    policy.on_ambiguous = ON_AMBIGUOUS_HOLD;
+    policy.max_attempts = 1;
+    retry_explain(&policy, &text);
+    assert_true(
+        has_line(&text, "\nno answer               no: in_doubt                the request"));
+    assert_true(has_line(&text, "never sent again for write, read, execute:\n"));
+    assert_false(has_line(&text, "Before each retry"));
+    buf_clear(&text);
+    policy.on_ambiguous = ON_AMBIGUOUS_RESEND;
+    policy.max_attempts = 100;
+    retry_explain(&policy, &text);
+    assert_true(
+        has_line(&text, "\nno answer               yes                         the request"));
+    assert_false(has_line(&text, "never sent again"));
+    assert_true(has_line(&text, "12800ms, 25600ms, …\n"));
+    buf_deinit(&text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_each_end_of_an_attempt_falls_under_its_case),
+        cmocka_unit_test(test_no_case_of_the_table_is_dead),
+        cmocka_unit_test(test_the_table_agrees_with_the_classes_and_the_errno_table),
+        cmocka_unit_test(test_the_key_is_refused_by_401_403_and_errno_1_alone),
+        cmocka_unit_test(test_retry_never_resends_execute_unless_told_to),
+        cmocka_unit_test(test_a_row_ends_after_its_attempts_whether_they_left_or_not),
+        cmocka_unit_test(test_the_longest_wait_doubles_up_to_its_cap),
+        cmocka_unit_test(test_waits_are_spread_evenly_from_0_to_the_longest),
+        cmocka_unit_test(test_the_same_seed_gives_the_same_waits),
+        cmocka_unit_test(test_retry_after_is_a_lower_bound_and_the_hosts),
+        cmocka_unit_test(test_a_row_that_may_have_been_processed_once_is_in_doubt_to_the_end),
+        cmocka_unit_test(test_the_explanation_shows_each_case_and_what_the_policy_does),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
