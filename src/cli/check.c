@@ -113,7 +113,16 @@ static void on_tick(void *context, const struct intake *intake, uint64_t rows)
     struct inspection *inspection = context;
     const struct source *source = intake_source(intake);
 
-    progress_tick(&inspection->progress, rows, source_taken(source), source_size(source));
+    uint64_t bytes = source_taken(source), all = source_size(source);
+    char text[96], share[16] = "";
+
+    if (!progress_is_due(&inspection->progress))
+        return;
+    if (all > 0 && bytes <= all)
+        (void)snprintf(share, sizeof(share), " (%d %%)", (int)((double)bytes * 100 / (double)all));
+    (void)snprintf(text, sizeof(text), "%llu rows%s, %.0f rows/s", (unsigned long long)rows, share,
+                   progress_rate(&inspection->progress, rows));
+    progress_show(&inspection->progress, text);
 }
 
 static enum status open_files(struct inspection *inspection)

@@ -79,7 +79,7 @@ static int run_subcommand(enum subcommand subcommand, const struct settings *set
         return print_version();
     if (subcommand == COMMAND_SIMULATE)
         return cli_simulate(settings, sim);
-    if (settings->input == NULL) {
+    if (settings->input == NULL && !settings->explain_retries) {
         show_error(
             "which input? nbatch %s FILE, or - for standard input; nbatch %s --help says more",
             subcommand == COMMAND_RUN ? "run" : "check",

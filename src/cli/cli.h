@@ -9,8 +9,10 @@ enum exit_status {
     EXIT_USAGE = 2,
     EXIT_INPUT_INVALID = 3,
     EXIT_REFUSED = 4, /* credentials or configuration */
+    EXIT_HALTED = 5,
     EXIT_IN_DOUBT = 6,
     EXIT_INTERNAL = 7, /* results could not be written, or an internal error */
+    EXIT_SIGNAL = 128, /* and the number of the signal that interrupted the run */
 };
 
 /* Runs the program; the result is its exit status. */

@@ -80,8 +80,36 @@ static const struct option options[] = {
      "writes with mode 1 are meant: they delete every resource that they do not name"},
     {"yes", 'y', OPTION_FLAG, RUN, NULL, NULL, FIELD(yes), 0, 0,
      "answer every question with yes, as --allow-replace does for one"},
-    {"rate", 0, OPTION_RATE, CHECK, "N/s|m|h", NULL, FIELD(rate), 1, 1000000,
-     "how fast the rows will be sent: says how long that takes, and which rows would be too late"},
+    {"rate", 0, OPTION_RATE, RUN | CHECK, "N/s|m|h", NULL, FIELD(rate), 1, 1000000,
+     "how many requests start in a second, minute or hour at most, retries included; the check "
+     "says "
+     "how long that takes, and which rows would be too late"},
+    {"burst", 0, OPTION_COUNT, RUN, "N", "1", FIELD(burst), 1, 1000000,
+     "how many of them may start back to back"},
+    {"ramp", 0, OPTION_TEXT, RUN, "R..R:D", NULL, FIELD(ramp), 0, 0,
+     "a rate that changes evenly, such as 10/s..500/s:5m"},
+    {"canary", 0, OPTION_TEXT, RUN, "N[:PAUSE]", NULL, FIELD(canary), 0, 0,
+     "send N rows, wait for them to end (and PAUSE), then go on with the others"},
+    {"halt", 0, OPTION_LIST, RUN, "RULE", NULL, FIELD(halts), 0, 0,
+     "stop starting rows when crossed: failed=5%, rejected=100, in_doubt=..., errno:7=3%, min=N "
+     "rows before a percentage counts; may be repeated"},
+    {"no-adaptive", 0, OPTION_FLAG, RUN, NULL, NULL, FIELD(no_adaptive), 0, 0,
+     "do not go slower when the platform asks for it"},
+    {"max-attempts", 0, OPTION_COUNT, RUN, "N", "5", FIELD(max_attempts), 1, 1000,
+     "attempts for a row, the first included"},
+    {"retry-delay", 0, OPTION_DURATION, RUN, "D", "200ms", FIELD(retry_delay_ms), 1, 0,
+     "wait before the second attempt at most; doubles with each, and is random below that"},
+    {"retry-max-delay", 0, OPTION_DURATION, RUN, "D", "30s", FIELD(retry_max_delay_ms), 1, 0,
+     "the longest wait between attempts"},
+    {"on-ambiguous", 0, OPTION_TEXT, RUN, "resend|hold", NULL, FIELD(on_ambiguous), 0, 0,
+     "a request may have been processed, and no answer says so: send it again, or end the row as "
+     "in_doubt (default: resend for write and read, hold for execute)"},
+    {"outage-wait", 0, OPTION_DURATION, RUN, "D", "10m", FIELD(outage_wait_ms), 1, 0,
+     "how long to wait for a platform that fails, before the run stops"},
+    {"explain-retries", 0, OPTION_FLAG, RUN, NULL, NULL, FIELD(explain_retries), 0, 0,
+     "show what is sent again and when, and do nothing else"},
+    {"seed", 0, OPTION_COUNT, RUN, "N", "0", FIELD(seed), 0, INT64_MAX,
+     "of the random waits; 0: another one each time"},
     {"problems", 0, OPTION_TEXT, RUN | CHECK, "FILE", NULL, FIELD(problems), 0, 0,
      "list every problem in FILE; CSV, or JSONL by its extension; - for standard output"},
     {"split-valid", 0, OPTION_TEXT, CHECK, "FILE", NULL, FIELD(split_valid), 0, 0,
@@ -462,7 +490,9 @@ static enum status take_input(struct command_line *words, const char *word)
  */
 static enum status check_conflicts(const struct command_line *words)
 {
-    static const char *const pairs[][2] = {{"simulate", "endpoint"}, {"simulate", "api-key-file"}};
+    static const char *const pairs[][2] = {{"simulate", "endpoint"},
+                                           {"simulate", "api-key-file"},
+                                           {"rate", "ramp"}};
 
     for (size_t i = 0; i < ARRAY_LENGTH(pairs); i++) {
         bool both = true;

@@ -34,7 +34,16 @@ struct settings {
     const char *split_invalid; /* and the invalid ones */
     const char *progress;
     struct rate rate; /* count 0: as fast as it goes */
-    struct word_list sets, maps, passes;
+    const char *on_ambiguous;
+    const char *ramp;
+    const char *canary;
+    struct word_list sets, maps, passes, halts;
+    int64_t burst;
+    int64_t max_attempts;
+    int64_t retry_delay_ms;
+    int64_t retry_max_delay_ms;
+    int64_t outage_wait_ms;
+    int64_t seed; /* 0: random */
     int64_t concurrency;
     int64_t connect_timeout_ms;
     int64_t request_timeout_ms;
@@ -42,6 +51,8 @@ struct settings {
     bool skip_invalid;
     bool strict;
     bool yes;
+    bool no_adaptive;
+    bool explain_retries;
     bool allow_replace;
     bool dry_run;
     bool insecure_http;

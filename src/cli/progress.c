@@ -38,20 +38,21 @@ void progress_init(struct progress *progress, enum progress_mode mode, const cha
     progress->start_ms = progress->last_ms = now_ms();
 }
 
-void progress_tick(struct progress *progress, uint64_t rows, uint64_t bytes, uint64_t bytes_total)
+bool progress_is_due(const struct progress *progress)
 {
-    int64_t now = progress->off ? 0 : now_ms();
-    char done[16] = "";
+    return !progress->off && now_ms() - progress->last_ms >= progress->interval_ms;
+}
 
-    if (progress->off || now - progress->last_ms < progress->interval_ms)
-        return;
-    progress->last_ms = now;
-    if (bytes_total > 0 && bytes <= bytes_total)
-        (void)snprintf(done, sizeof(done), " (%d %%)",
-                       (int)((double)bytes * 100 / (double)bytes_total));
-    double rate = (double)rows * 1000.0 / (double)(now - progress->start_ms);
-    (void)fprintf(stderr, "%s%s: %llu rows%s, %.0f rows/s%s", progress->live ? "\r" : "",
-                  progress->doing, (unsigned long long)rows, done, rate,
+double progress_rate(const struct progress *progress, uint64_t rows)
+{
+    int64_t elapsed_ms = now_ms() - progress->start_ms;
+    return elapsed_ms > 0 ? (double)rows * 1000.0 / (double)elapsed_ms : 0;
+}
+
+void progress_show(struct progress *progress, const char *text)
+{
+    progress->last_ms = now_ms();
+    (void)fprintf(stderr, "%s%s: %s%s", progress->live ? "\r" : "", progress->doing, text,
                   progress->live ? "\033[K" : "\n");
     (void)fflush(stderr);
     progress->shown = progress->live;

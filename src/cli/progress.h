@@ -24,8 +24,14 @@ bool progress_mode_of(const char *name, enum progress_mode *ret_mode);
  * over. */
 void progress_init(struct progress *progress, enum progress_mode mode, const char *doing);
 
-/* Tells how many rows are done, and how many of how many bytes (of 0: not known). */
-void progress_tick(struct progress *progress, uint64_t rows, uint64_t bytes, uint64_t bytes_total);
+/* Whether it is time for a line. */
+bool progress_is_due(const struct progress *progress);
+
+/* Shows a line, behind what is done; the next one is due an interval later. */
+void progress_show(struct progress *progress, const char *text);
+
+/* Rows per second so far. */
+double progress_rate(const struct progress *progress, uint64_t rows);
 
 /* Takes a live line away, so that something else can be written; the next tick brings it back. */
 void progress_hide(struct progress *progress);

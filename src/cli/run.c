@@ -1,6 +1,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/sending.h"
 #include "cli/show.h"
 #include "cli/subcommands.h"
 #include "job/job.h"
@@ -20,6 +21,10 @@ struct run {
     struct sim *sim;
     struct results *results;
     struct tally tally;
+    struct halt halt;
+    struct job_options options;
+    struct job_result result;
+    struct sending_view view;
     struct problem_show show; /* of a pipe, which is checked while it is sent */
     struct problem_file problem_file;
 };
@@ -212,13 +217,33 @@ static void announce(const struct run *run)
               run->endpoint.proxy != NULL ? run->endpoint.proxy : "");
 }
 
-/* The highest that applies (design.md, "Exit status"). */
+static const struct {
+    const char *name; /* in the JSON summary */
+    int exit_status;
+} ends[] = {
+    [JOB_COMPLETE] = {"complete", EXIT_ALL_ACCEPTED},
+    [JOB_FAILED] = {"failed", EXIT_INTERNAL},
+    [JOB_HALTED] = {"halted", EXIT_HALTED},
+    [JOB_OUTAGE] = {"outage", EXIT_HALTED},
+    [JOB_REFUSED] = {"refused", EXIT_REFUSED},
+    [JOB_INTERRUPTED] = {"interrupted", EXIT_SIGNAL},
+};
+
+/* The highest of 1, 5 and 6 that applies (design.md, "Exit status"), unless something else ended
+ * the run. */
 static int judge(const struct run *run)
 {
     const struct tally *tally = &run->tally;
+    enum job_end end = run->result.end;
 
+    if (end == JOB_INTERRUPTED)
+        return EXIT_SIGNAL + run->result.signal_number;
+    if (end == JOB_FAILED || end == JOB_REFUSED)
+        return ends[end].exit_status;
     if (tally->rows[ROW_IN_DOUBT] > 0)
         return EXIT_IN_DOUBT;
+    if (end != JOB_COMPLETE)
+        return ends[end].exit_status;
     return tally->rows[ROW_ACCEPTED] == tally_total(tally) ? EXIT_ALL_ACCEPTED
                                                            : EXIT_SOME_NOT_ACCEPTED;
 }
@@ -229,6 +254,10 @@ static int summarize(struct run *run, double seconds, int exit_status)
                               .results = run->output,
                               .endpoint = run->endpoint.origin,
                               .tally = &run->tally,
+                              .end = ends[run->result.end].name,
+                              .has_unsent = run->rows > 0 || run->result.end == JOB_COMPLETE,
+                              .unsent = run->rows > 0 ? run->rows - tally_total(&run->tally) : 0,
+                              .retries = run->result.retries,
                               .seconds = seconds,
                               .exit_status = exit_status};
     struct buf text;
@@ -298,35 +327,57 @@ static int close_problem_file(struct run *run, int result)
     return EXIT_INTERNAL;
 }
 
+static void prepare(struct run *run)
+{
+    const struct settings *settings = run->settings;
+    enum progress_mode mode = PROGRESS_AUTO;
+
+    (void)progress_mode_of(settings->progress, &mode); /* the options' check has asked */
+    run->options.transport =
+        (struct transport_options){.endpoint = &run->endpoint,
+                                   .credentials = &run->credentials,
+                                   .concurrency = (size_t)settings->concurrency,
+                                   .connect_timeout_ms = settings->connect_timeout_ms,
+                                   .request_timeout_ms = settings->request_timeout_ms};
+    run->options.report = run->rows > 0 ? NULL : on_pipe_problems;
+    run->options.report_context = run;
+    run->options.event = sending_event;
+    run->options.event_context = &run->view;
+    run->view = (struct sending_view){.quiet = settings->quiet, .rows = run->rows};
+    progress_init(&run->view.progress, settings->quiet ? PROGRESS_NEVER : mode, "sending");
+}
+
+/* Says why a run ended early. */
+static void explain_end(struct run *run)
+{
+    if (run->message.len > 0)
+        show_error("%s", buf_string(&run->message));
+    if (run->result.end != JOB_COMPLETE)
+        show_error("the run was stopped; what was in flight has been waited for, the other rows "
+                   "were not sent");
+}
+
 static int send_rows(struct run *run)
 {
-    struct job_options options = {
-        .transport = {.endpoint = &run->endpoint,
-                      .credentials = &run->credentials,
-                      .concurrency = (size_t)run->settings->concurrency,
-                      .connect_timeout_ms = run->settings->connect_timeout_ms,
-                      .request_timeout_ms = run->settings->request_timeout_ms},
-        .report = run->rows > 0 ? NULL : on_pipe_problems,
-        .report_context = run,
-    };
     double start_s = monotonic_s();
 
+    prepare(run);
     announce(run);
-    enum status status = job_run(run->intake, &options, run->results, &run->tally, &run->message);
+    enum status status =
+        job_run(run->intake, &run->options, run->results, &run->tally, &run->result, &run->message);
     double seconds = monotonic_s() - start_s;
+    progress_hide(&run->view.progress);
     show_problem_counts(&run->show);
     if (status == STATUS_BAD_INPUT && tally_total(&run->tally) == 0) {
         show_error("nothing was sent");
         return EXIT_INPUT_INVALID;
     }
+    if (status != STATUS_OK)
+        run->result.end = JOB_FAILED;
     int result = judge(run);
-    if (status != STATUS_OK) {
-        (void)fail(run, EXIT_INTERNAL);
-        show_error("the run was stopped; what was in flight has been waited for");
+    explain_end(run);
+    if (run->result.end == JOB_COMPLETE && check_complete(run) != 0)
         result = EXIT_INTERNAL;
-    } else if (check_complete(run) != 0) {
-        result = EXIT_INTERNAL;
-    }
     if (results_close(run->results) != STATUS_OK && result != EXIT_INTERNAL) {
         show_error("%s: the results could not be written to their end", run->output);
         result = EXIT_INTERNAL;
@@ -335,10 +386,39 @@ static int send_rows(struct run *run)
     return summarize(run, seconds, close_problem_file(run, result));
 }
 
+static int choose_sending(struct run *run)
+{
+    enum progress_mode mode;
+
+    if (!progress_mode_of(run->settings->progress, &mode)) {
+        show_error("--progress %s: must be auto, always or never", run->settings->progress);
+        return EXIT_USAGE;
+    }
+    enum status status = sending_options(run->settings, &run->halt, &run->options, &run->message);
+    return status == STATUS_OK ? 0 : fail(run, EXIT_USAGE);
+}
+
+static int explain_retries(const struct settings *settings)
+{
+    struct buf out, message;
+
+    buf_init(&out, 64 * 1024);
+    buf_init(&message, 4096);
+    enum status status = sending_explain(settings, &out, &message);
+    if (status != STATUS_OK)
+        show_error("%s", buf_string(&message));
+    else
+        (void)fputs(buf_string(&out), stdout);
+    bool written = fflush(stdout) == 0;
+    buf_deinit(&out);
+    buf_deinit(&message);
+    return status != STATUS_OK ? EXIT_USAGE : written ? EXIT_ALL_ACCEPTED : EXIT_INTERNAL;
+}
+
 static int run_steps(struct run *run)
 {
-    static int (*const steps[])(struct run *) = {choose_output, check_output, check_problem_file,
-                                                 choose_endpoint};
+    static int (*const steps[])(struct run *) = {choose_sending, choose_output, check_output,
+                                                 check_problem_file, choose_endpoint};
     int result = 0;
 
     for (size_t i = 0; i < ARRAY_LENGTH(steps) && result == 0; i++)
@@ -360,8 +440,9 @@ static int run_steps(struct run *run)
 
 int cli_run(const struct settings *settings)
 {
+    if (settings->explain_retries)
+        return explain_retries(settings);
     struct run *run = calloc(1, sizeof(*run));
-
     if (run == NULL)
         return EXIT_INTERNAL;
     run->settings = settings;

@@ -1,12 +1,9 @@
-#include "job/job.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <time.h>
 
-#include "core/keytable.h"
 #include "core/when.h"
-#include "send/scheduler.h"
+#include "job/job_impl.h"
 
 enum {
     JOB_ROWS_PER_TURN =
@@ -14,62 +11,18 @@ enum {
     JOB_FLUSH_MS = 100, /* results are written at the latest after this time */
 };
 
-/* A row between intake and result. */
-struct job_row {
-    struct task task; /* first: the scheduler hands it back */
-    struct job *job;
-    struct command command;
-    uint32_t occurrence;
-    struct job_row *next_free;
-};
-
-struct job {
-    const struct job_options *options;
-    struct intake *intake;
-    struct results *results;
-    struct tally *tally;
-    struct buf *message;
-    uv_loop_t loop;
-    uv_idle_t more; /* goes on with the work in the loop's next turn */
-    uv_timer_t flush;
-    uv_poll_t input; /* waits for a pipe */
-    bool has_input_poll;
-    int input_flags; /* of the descriptor, to be restored */
-    struct transport *transport;
-    struct scheduler scheduler;
-    struct keytable keys;
-    struct problems problems;
-    struct cell passed[LAYOUT_PASSES_MAX]; /* of the row that is recorded */
-    struct job_row *free_rows;
-    bool started; /* the header has been read */
-    bool input_ended;
-    enum status status; /* not STATUS_OK: no row is started any more */
-};
-
-static void pump(struct job *job);
-
-/* Stops starting rows; the first reason is the one that is told. */
-static void stop(struct job *job, enum status status, const char *text)
-{
-    if (job->status != STATUS_OK)
-        return;
-    job->status = status;
-    if (text != NULL)
-        buf_add_string(job->message, text);
-}
-
-static bool is_finished(const struct job *job)
-{
-    if (job->status != STATUS_OK)
-        return job->scheduler.in_flight == 0;
-    return job->input_ended && scheduler_is_idle(&job->scheduler);
-}
-
 static int64_t wall_clock_ms(void)
 {
     struct timespec now;
     (void)clock_gettime(CLOCK_REALTIME, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static bool is_finished(const struct job *job)
+{
+    if (job_is_stopping(job))
+        return job->scheduler.in_flight == 0;
+    return job->input_ended && scheduler_is_idle(&job->scheduler);
 }
 
 static struct job_row *take_free_row(struct job *job)
@@ -86,6 +39,8 @@ static struct job_row *take_free_row(struct job *job)
         command_init(&row->command);
     }
     row->task = (struct task){.state = TASK_NEW};
+    row->so_far = (struct retry_row){.tries = 0};
+    row->in_canary = false;
     return row;
 }
 
@@ -93,6 +48,16 @@ static void give_back(struct job_row *row)
 {
     row->next_free = row->job->free_rows;
     row->job->free_rows = row;
+}
+
+/* Counts a row that has come to its end for the rules that may stop the run. */
+static void watch_end(struct job *job, const struct halt_fact *fact)
+{
+    if (job->options->halt == NULL)
+        return;
+    halt_add(job->options->halt, fact);
+    if (!job_is_stopping(job) && halt_crossed(job->options->halt, job->message))
+        job_stop(job, JOB_HALTED, NULL);
 }
 
 static void record(struct job_row *row, struct result_record *result)
@@ -108,12 +73,16 @@ static void record(struct job_row *row, struct result_record *result)
     result->passed = job->passed;
     result->passed_count = command_passed(&row->command, job->passed, LAYOUT_PASSES_MAX);
     if (results_add(job->results, result) != STATUS_OK)
-        stop(job, STATUS_IO, results_error(job->results));
+        job_fail(job, STATUS_IO, results_error(job->results));
+    watch_end(job, &(struct halt_fact){result->status, result->has_errno, result->platform_errno});
+    if (row->in_canary)
+        canary_end(&job->canary, job_now_ms());
 }
 
 static void record_outcome(struct job_row *row, const struct answer *answer,
-                           const struct outcome *outcome)
+                           struct outcome *outcome)
 {
+    outcome->status = retry_row_status(&row->so_far, outcome->status);
     struct result_record result = {
         .status = outcome->status,
         .uuid = span_string(outcome->uuid),
@@ -121,8 +90,8 @@ static void record_outcome(struct job_row *row, const struct answer *answer,
         .platform_errno = outcome->platform_errno,
         .error = span_string(outcome->error),
         .http_status = outcome->http_status,
-        .attempts = answer->state == ANSWER_NOT_SENT ? 0 : 1,
-        .ambiguous = outcome->class == OUTCOME_AMBIGUOUS ? 1 : 0,
+        .attempts = row->so_far.sent,
+        .ambiguous = row->so_far.ambiguous,
         .latency_us = answer->latency_us,
     };
 
@@ -145,17 +114,66 @@ static void record_invalid(struct job_row *row)
     buf_deinit(&why);
 }
 
-static void finish_row(struct job_row *row, const struct answer *answer)
+/* Tells the run's pace of the end of an attempt, and acts on what follows. */
+static void take_pace(struct job_row *row, const struct outcome *outcome, int64_t host_wait_ms)
+{
+    struct job *job = row->job;
+    const struct pacer_attempt attempt = {.outcome = outcome,
+                                          .ticket = row->ticket,
+                                          .started_ms = row->started_ms,
+                                          .host_wait_ms = host_wait_ms};
+    struct pacer_news news;
+
+    if (breaker_kind_of(outcome) == BREAKER_OK)
+        budget_return(&job->budget);
+    pacer_end(&job->pacer, &attempt, job_now_ms(), &news);
+    scheduler_set_concurrency(&job->scheduler, pacer_concurrency(&job->pacer));
+    if (news.throttle == THROTTLE_LOWERED)
+        job_tell(job, JOB_EVENT_SLOWER);
+    else if (news.throttle == THROTTLE_RAISED && job->pacer.throttle.limit == INT64_MAX)
+        job_tell(job, JOB_EVENT_RECOVERED);
+    if (news.breaker_changed)
+        job_tell_outage(job);
+}
+
+static void end_row(struct job_row *row)
+{
+    scheduler_finish(&row->job->scheduler, &row->task);
+    give_back(row);
+}
+
+/* The end of an attempt: the row goes on to the next one, or ends. */
+static void finish_attempt(struct job_row *row, const struct answer *answer)
 {
     struct job *job = row->job;
     struct outcome outcome;
+    struct retry_decision decision;
 
     outcome_judge(answer, &outcome);
+    const struct retry_attempt attempt = {
+        .outcome = &outcome,
+        .idempotent = action_rules[row->command.action].idempotent,
+        .has_retry_after = answer->has_retry_after,
+        .retry_after_ms = answer->retry_after_ms,
+    };
     if (answer->state != ANSWER_NOT_SENT)
         tally_add_attempt(job->tally, answer->latency_us);
-    record_outcome(row, answer, &outcome);
-    scheduler_finish(&job->scheduler, &row->task);
-    give_back(row);
+    retry_decide(&job->retry, &attempt, &row->so_far, &decision);
+    take_pace(row, &outcome, decision.host_wait_ms);
+    if (decision.again && !job_is_stopping(job)) {
+        scheduler_retry(&job->scheduler, &row->task, job_now_ms() + decision.delay_ms);
+        return;
+    }
+    if (decision.end == RETRY_END_STOP)
+        job_stop(job, JOB_REFUSED, outcome.error);
+    /* A row that is certain not to have been processed, and that the run's end keeps from another
+     * attempt, has no result: it was not sent. */
+    bool unsent = (decision.again || decision.end == RETRY_END_STOP) && row->so_far.ambiguous == 0;
+    if (!unsent) {
+        record_outcome(row, answer, &outcome);
+        job_watch_key(job, decision.rule, &outcome);
+    }
+    end_row(row);
 }
 
 static void on_done(void *context, const struct answer *answer)
@@ -163,8 +181,25 @@ static void on_done(void *context, const struct answer *answer)
     struct job_row *row = context;
     struct job *job = row->job;
 
-    finish_row(row, answer);
-    pump(job);
+    finish_attempt(row, answer);
+    job_pump(job);
+}
+
+static void start_row(struct job_row *row)
+{
+    struct transport_request request = {
+        .method = action_rules[row->command.action].method,
+        .target = command_target(&row->command),
+        .body = command_body(&row->command),
+    };
+    enum status status = transport_start(row->job->transport, &request, on_done, row);
+
+    if (status != STATUS_OK) {
+        struct answer answer = {.state = ANSWER_NOT_SENT,
+                                .retry_after_ms = -1,
+                                .detail = span_string(status_text(status))};
+        finish_attempt(row, &answer);
+    }
 }
 
 /* Ends a row that was good when it was read, and that the platform would no longer deliver. */
@@ -181,37 +216,37 @@ static void end_expired(struct job_row *row)
     if (job->options->report != NULL)
         job->options->report(job->options->report_context, problems);
     record_invalid(row);
-    scheduler_finish(&job->scheduler, &row->task);
-    give_back(row);
+    end_row(row);
 }
 
-static void start_row(struct job_row *row)
-{
-    struct transport_request request = {
-        .method = action_rules[row->command.action].method,
-        .target = command_target(&row->command),
-        .body = command_body(&row->command),
-    };
-    enum status status = transport_start(row->job->transport, &request, on_done, row);
-
-    if (status != STATUS_OK) {
-        struct answer answer = {.state = ANSWER_NOT_SENT,
-                                .detail = span_string(status_text(status))};
-        finish_row(row, &answer);
-    }
-}
-
+/* Starts what may start; sets when to ask again where something waits. */
 static void start_ready(struct job *job)
 {
-    struct task *task;
-
-    while (job->status == STATUS_OK && (task = scheduler_next(&job->scheduler)) != NULL) {
-        struct job_row *row = (struct job_row *)task;
-        if (row->command.expires_at_s <= wall_clock_ms() / 1000)
+    job->wake_ns = INT64_MAX;
+    (void)scheduler_due(&job->scheduler, job_now_ms());
+    while (!job_is_stopping(job) && scheduler_can_start(&job->scheduler)) {
+        int64_t now = job_now_ns();
+        int64_t next_ns = pacer_next_ns(&job->pacer, now, &job->wait);
+        if (next_ns != 0) {
+            job->wake_ns = next_ns;
+            return;
+        }
+        struct job_row *row = (struct job_row *)scheduler_next(&job->scheduler);
+        bool is_retry = row->so_far.tries > 0;
+        int64_t again_ms = is_retry ? budget_next_ms(&job->budget, now / 1000000) : 0;
+        if (row->command.expires_at_s <= wall_clock_ms() / 1000 && row->so_far.sent == 0) {
             end_expired(row);
-        else
+        } else if (again_ms != 0) {
+            scheduler_retry(&job->scheduler, &row->task, again_ms);
+        } else {
+            if (is_retry)
+                budget_take(&job->budget, now / 1000000);
+            row->ticket = pacer_start(&job->pacer, now);
+            row->started_ms = now / 1000000;
             start_row(row);
+        }
     }
+    job->wait = PACER_GO;
 }
 
 /* The reader's verdicts that are no row. */
@@ -220,11 +255,12 @@ static void end_intake(struct job *job, enum status status)
     if (status == STATUS_END) {
         job->input_ended = true;
     } else if (status == STATUS_BAD_INPUT) {
-        stop(job, status, NULL);
+        job_fail(job, status, NULL);
         if (job->options->report != NULL)
             job->options->report(job->options->report_context, &job->problems);
     } else {
-        stop(job, status, status == STATUS_IO ? "the input cannot be read: " : status_text(status));
+        job_fail(job, status,
+                 status == STATUS_IO ? "the input cannot be read: " : status_text(status));
         if (status == STATUS_IO)
             buf_add_string(job->message, strerror(errno));
     }
@@ -236,7 +272,7 @@ static bool take_row(struct job *job)
     struct job_row *row = take_free_row(job);
 
     if (row == NULL) {
-        stop(job, STATUS_NO_MEMORY, status_text(STATUS_NO_MEMORY));
+        job_fail(job, STATUS_NO_MEMORY, status_text(STATUS_NO_MEMORY));
         return false;
     }
     enum status status = intake_next(job->intake, &row->command, &job->problems);
@@ -256,10 +292,13 @@ static bool take_row(struct job *job)
         give_back(row);
         return true;
     }
+    row->in_canary = job->canary.state == CANARY_SENDING;
+    if (row->in_canary)
+        canary_add(&job->canary);
     row->task.device = row->command.device;
     if (scheduler_add(&job->scheduler, &row->task) != STATUS_OK) {
         give_back(row);
-        stop(job, STATUS_NO_MEMORY, status_text(STATUS_NO_MEMORY));
+        job_fail(job, STATUS_NO_MEMORY, status_text(STATUS_NO_MEMORY));
         return false;
     }
     return true;
@@ -270,7 +309,7 @@ static void on_input(uv_poll_t *poll, int status, int events)
     (void)status;
     (void)events;
     (void)uv_poll_stop(poll);
-    pump(poll->data);
+    job_pump(poll->data);
 }
 
 static bool start_intake(struct job *job)
@@ -285,35 +324,85 @@ static bool start_intake(struct job *job)
 }
 
 static void on_more(uv_idle_t *idle);
+static void on_wake(uv_timer_t *timer);
 
-/* Does all that can be done now: starts what may start, reads what there is room for. */
-static void pump(struct job *job)
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Sets the timer for the next thing that time alone brings about. */
+static void arm_wake(struct job *job)
+{
+    int64_t due_ms = scheduler_next_due_ms(&job->scheduler);
+    int64_t now = job_now_ns();
+    int64_t wake_ms = job->wake_ns == INT64_MAX ? INT64_MAX : (job->wake_ns + 999999) / 1000000;
+
+    if (!job_is_stopping(job)) {
+        int64_t canary_ms = canary_next_ms(&job->canary, now / 1000000);
+        wake_ms = earlier(wake_ms, due_ms);
+        if (canary_ms > 0)
+            wake_ms = earlier(wake_ms, canary_ms);
+        if (breaker_is_open(&job->pacer.breaker))
+            wake_ms =
+                earlier(wake_ms, job->pacer.breaker.open_since_ms + job->options->outage_wait_ms);
+    }
+    if (job_is_stopping(job) || wake_ms == INT64_MAX) {
+        (void)uv_timer_stop(&job->wake);
+        return;
+    }
+    int64_t delay_ms = wake_ms - now / 1000000;
+    uv_update_time(&job->loop);
+    (void)uv_timer_start(&job->wake, on_wake, delay_ms > 0 ? (uint64_t)delay_ms : 1, 0);
+}
+
+static bool may_read(struct job *job)
+{
+    return !job_is_stopping(job) && !job->input_ended && scheduler_has_room(&job->scheduler) &&
+           canary_next_ms(&job->canary, job_now_ms()) == 0;
+}
+
+void job_pump(struct job *job)
 {
     int budget = JOB_ROWS_PER_TURN;
 
+    job_watch_outage(job);
     for (;;) {
         start_ready(job);
-        if (job->status != STATUS_OK || job->input_ended || !scheduler_has_room(&job->scheduler))
+        if (!may_read(job))
             break;
         if (budget-- == 0) {
             (void)uv_idle_start(&job->more, on_more);
             return;
         }
         if (!start_intake(job) || !take_row(job)) {
-            if (job->status == STATUS_OK && !job->input_ended && job->has_input_poll)
+            if (!job_is_stopping(job) && !job->input_ended && job->has_input_poll)
                 (void)uv_poll_start(&job->input, UV_READABLE, on_input);
             break;
         }
     }
+    arm_wake(job);
     /* Closing is left to the loop's next turn: this may be a callback of the transport's. */
     if (is_finished(job))
         (void)uv_idle_start(&job->more, on_more);
+}
+
+static void on_wake(uv_timer_t *timer)
+{
+    struct job *job = timer->data;
+    bool was_canary = job->canary.state == CANARY_PAUSING;
+
+    job_pump(job);
+    if (was_canary && job->canary.state == CANARY_OVER)
+        job_tell(job, JOB_EVENT_CANARY);
 }
 
 static void shut_down(struct job *job)
 {
     uv_close((uv_handle_t *)&job->more, NULL);
     uv_close((uv_handle_t *)&job->flush, NULL);
+    uv_close((uv_handle_t *)&job->wake, NULL);
+    job_close_signals(job);
     if (job->has_input_poll)
         uv_close((uv_handle_t *)&job->input, NULL);
     transport_close(job->transport);
@@ -325,7 +414,7 @@ static void on_more(uv_idle_t *idle)
     struct job *job = idle->data;
 
     (void)uv_idle_stop(idle);
-    pump(job);
+    job_pump(job);
     if (is_finished(job)) {
         (void)uv_idle_stop(idle);
         shut_down(job);
@@ -337,8 +426,8 @@ static void on_flush(uv_timer_t *timer)
     struct job *job = timer->data;
 
     if (job->status == STATUS_OK && results_flush(job->results) != STATUS_OK) {
-        stop(job, STATUS_IO, results_error(job->results));
-        pump(job);
+        job_fail(job, STATUS_IO, results_error(job->results));
+        job_pump(job);
     }
 }
 
@@ -368,14 +457,29 @@ static void free_rows(struct job *job)
     }
 }
 
-/* Rows that were read and never started, since the run was stopped. */
+/* What is known of a row that waited for another attempt when the run was stopped. */
+static void record_doubt(struct job_row *row)
+{
+    struct outcome outcome = {.status = ROW_IN_DOUBT,
+                              .error = "an attempt may have been processed, and the run was "
+                                       "stopped before the next"};
+    const struct answer answer = {.latency_us = -1};
+
+    record_outcome(row, &answer, &outcome);
+}
+
+/* Rows that were read and have not ended, since the run was stopped: only those that may have been
+ * processed get a result. */
 static void drop_waiting(struct job *job)
 {
     struct task *task;
 
+    (void)scheduler_due(&job->scheduler, INT64_MAX);
     while ((task = scheduler_next(&job->scheduler)) != NULL) {
-        scheduler_finish(&job->scheduler, task);
-        give_back((struct job_row *)task);
+        struct job_row *row = (struct job_row *)task;
+        if (row->so_far.ambiguous > 0)
+            record_doubt(row);
+        end_row(row);
     }
 }
 
@@ -394,11 +498,17 @@ static enum status open_job(struct job *job)
     }
     (void)uv_idle_init(&job->loop, &job->more);
     (void)uv_timer_init(&job->loop, &job->flush);
-    job->more.data = job->flush.data = job;
+    (void)uv_timer_init(&job->loop, &job->wake);
+    job->more.data = job->flush.data = job->wake.data = job;
     (void)uv_timer_start(&job->flush, on_flush, JOB_FLUSH_MS, JOB_FLUSH_MS);
     uv_unref((uv_handle_t *)&job->flush);
+    job_watch_signals(job);
     watch_input(job);
     scheduler_init(&job->scheduler, job->options->transport.concurrency);
+    pacer_init(&job->pacer, &job->options->pacer, job_now_ms());
+    budget_init(&job->budget, job_now_ms());
+    retry_init(&job->retry, &job->options->retry, job->options->seed);
+    job->canary = job->options->canary;
     keytable_init(&job->keys);
     problems_init(&job->problems);
     return STATUS_OK;
@@ -409,19 +519,20 @@ static enum status close_job(struct job *job)
     if (job->has_input_poll)
         (void)fcntl(source_fd(intake_source(job->intake)), F_SETFL, job->input_flags);
     if (uv_loop_close(&job->loop) != 0)
-        stop(job, STATUS_NETWORK, "the event loop ended with work left");
+        job_fail(job, STATUS_NETWORK, "the event loop ended with work left");
     drop_waiting(job);
     free_rows(job);
     scheduler_deinit(&job->scheduler);
     keytable_deinit(&job->keys);
     problems_deinit(&job->problems);
     if (results_flush(job->results) != STATUS_OK)
-        stop(job, STATUS_IO, results_error(job->results));
+        job_fail(job, STATUS_IO, results_error(job->results));
     return job->status;
 }
 
 enum status job_run(struct intake *intake, const struct job_options *options,
-                    struct results *results, struct tally *tally, struct buf *message)
+                    struct results *results, struct tally *tally, struct job_result *ret_result,
+                    struct buf *message)
 {
     struct job *job = calloc(1, sizeof(*job));
 
@@ -432,12 +543,15 @@ enum status job_run(struct intake *intake, const struct job_options *options,
     job->results = results;
     job->tally = tally;
     job->message = message;
+    job->wake_ns = INT64_MAX;
     enum status status = open_job(job);
     if (status == STATUS_OK) {
         (void)uv_idle_start(&job->more, on_more);
         (void)uv_run(&job->loop, UV_RUN_DEFAULT);
         status = close_job(job);
     }
+    *ret_result = job->result;
+    ret_result->retries = job->retry.retries;
     free(job);
     return status;
 }

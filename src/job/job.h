@@ -1,7 +1,8 @@
 /*
- * The engine: pulls rows from the intake when there is room, asks the scheduler which one may
- * start, lets the transport carry it and tells results and tally what became of it. The only place
- * that acts on decisions; it runs a libuv loop of its own until every row has come to its end.
+ * The engine: pulls rows from the intake when there is room, asks `send` which one may start and
+ * when, lets the transport carry it, and tells results and tally what became of it. The only place
+ * that acts on decisions; it runs a libuv loop of its own until every row has come to its end, or
+ * the run is stopped.
  */
 #ifndef NB_JOB_JOB_H
 #define NB_JOB_JOB_H
@@ -10,23 +11,85 @@
 #include "ledger/results.h"
 #include "net/transport.h"
 #include "report/tally.h"
+#include "send/halt.h"
+#include "send/pacer.h"
+#include "send/retry.h"
+
+/* How a run can end before its input does. */
+enum job_end {
+    JOB_COMPLETE, /* it did not: every row has its result */
+    JOB_FAILED,   /* results could not be written, input not be read, no memory: see the status */
+    JOB_HALTED,   /* by a --halt rule */
+    JOB_OUTAGE,   /* the platform was away for longer than outage_wait_ms */
+    JOB_REFUSED,  /* no row could be sent: the key, certificates, or an endpoint never reached */
+    JOB_INTERRUPTED, /* by a signal */
+};
+
+/* What the operator may want to know while it runs. */
+struct job_status {
+    uint64_t rows;    /* that have their result */
+    size_t in_flight; /* attempts */
+    size_t waiting;   /* rows that were read and wait for their turn or for another attempt */
+    uint64_t retries; /* so far */
+    enum pacer_wait wait;
+    int64_t wait_ms;       /* until it is over at the earliest; -1: not known */
+    int64_t rate_per_hour; /* that holds now; 0: none */
+    size_t concurrency;    /* likewise */
+};
+
+enum job_event {
+    JOB_EVENT_TICK,      /* every JOB_TICK_MS, for progress */
+    JOB_EVENT_STATUS,    /* SIGUSR1: wants to be told */
+    JOB_EVENT_PAUSED,    /* SIGUSR2 */
+    JOB_EVENT_RESUMED,   /* SIGUSR2 */
+    JOB_EVENT_SLOWER,    /* the platform asked for it */
+    JOB_EVENT_RECOVERED, /* back to what was asked for */
+    JOB_EVENT_OUTAGE,    /* rows wait; one at a time probes */
+    JOB_EVENT_OUTAGE_OVER,
+    JOB_EVENT_CANARY,   /* its rows have ended */
+    JOB_EVENT_DRAINING, /* stopped: what is in flight is waited for */
+};
+
+enum { JOB_TICK_MS = 200 };
+
+typedef void job_event_fn(void *context, enum job_event event, const struct job_status *status);
 
 struct job_options {
     struct transport_options transport;
+    struct retry_policy retry;
+    uint64_t seed; /* of the jitter */
+    struct pacer_options pacer;
+    struct canary canary;
+    struct halt *halt;      /* rules; counts are kept in it */
+    int64_t outage_wait_ms; /* an outage of this length ends the run */
     problems_fn *report; /* told of every row with problems; NULL where a check has told already */
     void *report_context;
+    job_event_fn *event; /* may be NULL */
+    void *event_context;
+};
+
+/* How it went. */
+struct job_result {
+    enum job_end end;
+    int signal_number; /* of JOB_INTERRUPTED */
+    uint64_t retries;  /* attempts beyond each row's first */
 };
 
 /*
- * Sends every valid row of the intake, which stands at its first byte, and records every row,
- * invalid ones as such. When it returns nothing is in flight.
+ * Sends every valid row of the intake, which stands at its first byte, and records every row that
+ * has come to its end, invalid ones as such. When it returns nothing is in flight.
  *
- * STATUS_OK: every row has its result. STATUS_BAD_INPUT: header or file cannot be used (`report`
- * was told), nothing was sent. STATUS_IO: results could not be written or the input not be read;
- * what was in flight was waited for. STATUS_NO_MEMORY, STATUS_NETWORK. `message` says more for all
- * but the first two.
+ * STATUS_OK: every row has its result, or `ret_result` says why the run was stopped; rows without a
+ * result were then never sent, or are certain not to have been processed. STATUS_BAD_INPUT: header
+ * or file cannot be used (`report` was told). STATUS_IO: results could not be written or the input
+ * not be read; what was in flight was waited for. STATUS_NO_MEMORY, STATUS_NETWORK. `message` says
+ * more wherever the end is not JOB_COMPLETE.
+ *
+ * SIGINT and SIGTERM stop starting rows and wait for what is in flight; a second one ends that too.
+ * SIGUSR1 asks for JOB_EVENT_STATUS, SIGUSR2 pauses and resumes.
  */
 enum status job_run(struct intake *intake, const struct job_options *options,
-                    struct results *results, struct tally *tally, struct buf *message) MUST_USE;
+                    struct results *results, struct tally *tally, struct job_result *ret_result,
+                    struct buf *message) MUST_USE;
 
 #endif

@@ -335,3 +335,8 @@ void transport_close(struct transport *transport)
     uv_close((uv_handle_t *)&transport->timer, on_handle_closed);
     uv_close((uv_handle_t *)&transport->prepare, on_handle_closed);
 }
+
+void transport_abort(struct transport *transport)
+{
+    (void)transport;
+}

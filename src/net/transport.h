@@ -57,6 +57,8 @@ enum status transport_open(uv_loop_t *loop, const struct transport_options *opti
 enum status transport_start(struct transport *transport, const struct transport_request *request,
                             transport_done_fn *done, void *context) MUST_USE;
 
+void transport_abort(struct transport *transport);
+
 /*
  * Ends attempts that are under way (their `done` is not called), closes all connections and
  * handles, and frees the transport once the loop has closed its handles: run the loop afterwards.

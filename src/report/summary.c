@@ -50,6 +50,11 @@ void summary_add_text(const struct summary *summary, struct buf *out)
     if (tally->other_reasons > 0)
         buf_add_format(out, "    %8llu  for other reasons, see the results\n",
                        (unsigned long long)tally->other_reasons);
+    if (summary->has_unsent && summary->unsent > 0)
+        buf_add_format(out, "  not sent  %9llu  have no result\n",
+                       (unsigned long long)summary->unsent);
+    if (summary->retries > 0)
+        buf_add_format(out, "%llu attempts were retries\n", (unsigned long long)summary->retries);
     if (tally->latency.count > 0) {
         buf_add_string(out, "latency in ms:");
         for (size_t i = 0; i < ARRAY_LENGTH(quantiles); i++)
@@ -112,6 +117,13 @@ enum status summary_add_json(const struct summary *summary, struct buf *out)
                                       (double)tally->rows[i]);
     add_reasons_json(tally, root);
     (void)cJSON_AddNumberToObject(root, "other_reasons", (double)tally->other_reasons);
+    (void)cJSON_AddStringToObject(root, "end", summary->end);
+    if (summary->has_unsent)
+        (void)cJSON_AddNumberToObject(root, "not_sent", (double)summary->unsent);
+    else
+        (void)cJSON_AddNullToObject(root, "not_sent");
+    (void)cJSON_AddNumberToObject(root, "attempts", (double)tally->attempts);
+    (void)cJSON_AddNumberToObject(root, "retries", (double)summary->retries);
     (void)cJSON_AddNumberToObject(root, "seconds", summary->seconds);
     (void)cJSON_AddNumberToObject(root, "rows_per_second",
                                   summary->seconds > 0 ? rows / summary->seconds : 0.0);

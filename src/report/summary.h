@@ -10,6 +10,10 @@ struct summary {
     const char *results; /* the results file, or NULL when nothing was sent */
     const char *endpoint;
     const struct tally *tally;
+    const char *end; /* why the run ended, for the JSON: "complete", "halted" … */
+    bool has_unsent; /* whether it is known how many rows have no result */
+    uint64_t unsent;
+    uint64_t retries;
     double seconds; /* from the first request to the last result */
     int exit_status;
 };

@@ -83,6 +83,13 @@ size_t scheduler_due(struct scheduler *scheduler, int64_t now_ms);
 /* When the next task in backoff is due; INT64_MAX when there is none. */
 int64_t scheduler_next_due_ms(const struct scheduler *scheduler);
 
+/* Whether scheduler_next has something. */
+static inline bool scheduler_can_start(const struct scheduler *scheduler)
+{
+    return (scheduler->again.head != NULL || scheduler->fresh.head != NULL) &&
+           scheduler->in_flight < scheduler->concurrency;
+}
+
 static inline bool scheduler_is_idle(const struct scheduler *scheduler)
 {
     return scheduler->held == 0;

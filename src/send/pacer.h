@@ -1,0 +1,87 @@
+/*
+ * Whether a row may start now, as far as the run as a whole is concerned: the rate and its ramp,
+ * the platform's wishes (throttle, Retry-After), outages (breaker) and the operator's pause in one
+ * question.
+ *
+ *     pacer_init(&pacer, &options, now_ms);
+ *     while (a row waits && pacer_next_ns(&pacer, now_ns, &why) == 0) {
+ *         row->ticket = pacer_start(&pacer, now_ns);
+ *         … start it …
+ *     }
+ *     … set a timer for what pacer_next_ns says; at the end of each attempt:
+ *     pacer_end(&pacer, &attempt, now_ms, &news);
+ *     … and tell the scheduler pacer_concurrency(&pacer) …
+ *
+ * Times are the caller's monotonic clock; what one of the parts wants in milliseconds is taken from
+ * the same clock.
+ */
+#ifndef NB_SEND_PACER_H
+#define NB_SEND_PACER_H
+
+#include "send/breaker.h"
+#include "send/limiter.h"
+#include "send/ramp.h"
+#include "send/throttle.h"
+
+struct pacer_options {
+    int64_t rate_count, rate_per_ms; /* count 0: no limit */
+    int64_t burst;                   /* ≥ 1 */
+    bool has_ramp;                   /* in place of the rate */
+    struct ramp ramp;
+    bool adaptive;
+    size_t concurrency;
+};
+
+/* Why nothing starts; the one that lasts longest is told. */
+enum pacer_wait {
+    PACER_GO,
+    PACER_RATE,
+    PACER_HOST,   /* it asked to be left alone (Retry-After) */
+    PACER_OUTAGE, /* the breaker is open */
+    PACER_PAUSED, /* by the operator */
+};
+
+struct pacer {
+    struct pacer_options options;
+    struct limiter limiter;
+    struct throttle throttle;
+    struct breaker breaker;
+    int64_t start_ms;
+    int64_t ramped_ms;     /* when the ramp's rate was set last */
+    int64_t host_until_ms; /* no attempt before */
+    bool paused;
+};
+
+/* The end of an attempt. */
+struct pacer_attempt {
+    const struct outcome *outcome;
+    uint32_t ticket;
+    int64_t started_ms;
+    int64_t host_wait_ms; /* from retry_decide; 0: none */
+};
+
+/* What has changed by it; both are worth a line to the operator. */
+struct pacer_news {
+    enum throttle_change throttle;
+    bool breaker_changed;
+};
+
+void pacer_init(struct pacer *pacer, const struct pacer_options *options, int64_t now_ms);
+
+/* 0 when a row may start now; otherwise when to ask again at the latest; INT64_MAX: when something
+ * has ended or changed. */
+int64_t pacer_next_ns(struct pacer *pacer, int64_t now_ns, enum pacer_wait *ret_why);
+
+/* Counts a start and returns its ticket. Only after pacer_next_ns said 0 for the same time. */
+uint32_t pacer_start(struct pacer *pacer, int64_t now_ns);
+
+void pacer_end(struct pacer *pacer, const struct pacer_attempt *attempt, int64_t now_ms,
+               struct pacer_news *ret_news);
+
+/* How many may be in flight. */
+size_t pacer_concurrency(const struct pacer *pacer);
+
+/* The rate that holds now, per hour; 0 where there is none. */
+int64_t pacer_rate_per_hour(const struct pacer *pacer);
+
+#endif
