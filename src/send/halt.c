@@ -195,13 +195,14 @@ void halt_add(struct halt *halt, const struct halt_fact *fact)
 
 static void add_share(uint64_t millionths, struct buf *out)
 {
+    unsigned decimals = (unsigned)(millionths % PERCENT);
+    int digits = 4;
+
     buf_add_uint64(out, millionths / PERCENT);
-    uint64_t rest = millionths % PERCENT, unit = PERCENT / 10;
-    if (rest > 0)
-        buf_add_char(out, '.');
-    for (; rest > 0; unit /= 10) {
-        buf_add_char(out, (char)('0' + rest / unit));
-        rest %= unit;
+    if (decimals > 0) {
+        for (; decimals % 10 == 0; decimals /= 10)
+            digits--;
+        buf_add_format(out, ".%0*u", digits, decimals);
     }
     buf_add_char(out, '%');
 }

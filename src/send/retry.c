@@ -4,6 +4,8 @@
 
 #include "command/rules.h"
 
+enum { DONE_WIDTH = 26 }; /* of a column of the explanation */
+
 /* Each line: name, why; class, what it covers; verdict. */
 #define ANSWERED(first, last) .by = RETRY_BY_HTTP, .from = (first), .to = (last)
 #define NOT_ANSWERED          ANSWERED(0, 0)
@@ -257,21 +259,22 @@ static void explain_waits(const struct retry_policy *policy, struct buf *out)
     buf_add_char(out, '\n');
 }
 
+static void explain_rule(const struct retry_policy *policy, const struct retry_rule *rule,
+                         struct buf *out)
+{
+    buf_add_format(out, "%-22s  ", rule->name);
+    size_t begin = out->len;
+    add_what_is_done(policy, rule, out);
+    for (size_t width = out->len - begin; width < DONE_WIDTH; width++)
+        buf_add_char(out, ' ');
+    buf_add_format(out, "  %s\n", rule->why);
+}
+
 void retry_explain(const struct retry_policy *policy, struct buf *out)
 {
-    struct buf what;
-
-    buf_init(&what, 256);
-    buf_add_format(out, "%-22s  %-26s  %s\n", "what happened", "sent again", "why");
-    for (size_t i = 0; i < RETRY_RULE_COUNT; i++) {
-        buf_clear(&what);
-        add_what_is_done(policy, &retry_rules[i], &what);
-        buf_add_format(out, "%-22s  %-26s  %s\n", retry_rules[i].name, buf_string(&what),
-                       retry_rules[i].why);
-    }
-    if (what.status != STATUS_OK && out->status == STATUS_OK)
-        out->status = what.status;
-    buf_deinit(&what);
+    buf_add_format(out, "%-22s  %-*s  %s\n", "what happened", DONE_WIDTH, "sent again", "why");
+    for (size_t i = 0; i < RETRY_RULE_COUNT; i++)
+        explain_rule(policy, &retry_rules[i], out);
     buf_add_char(out, '\n');
     if (policy->on_ambiguous != ON_AMBIGUOUS_RESEND) {
         buf_add_string(out, "An attempt that may have been processed is never sent again for ");

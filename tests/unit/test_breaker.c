@@ -89,6 +89,29 @@ static void test_one_probe_at_a_time_and_its_success_closes(void **state)
     assert_int_equal(breaker.openings, 2);
 }
 
+static void test_a_closed_breaker_has_forgotten_the_outage(void **state)
+{
+    (void)state;
+    struct breaker breaker;
+
+    for (size_t round = 0; round < 2; round++) {
+        breaker_init(&breaker);
+        fail_connections(&breaker, 0);
+        assert_true(attempt(&breaker, BREAKER_OK, BREAKER_DELAY_MS));
+        if (round == 0) { /* a full minimum of attempts again */
+            for (size_t i = 0; i < BREAKER_ATTEMPTS_MIN - 1; i++)
+                assert_false(attempt(&breaker, BREAKER_FAILED, 2000));
+            assert_true(attempt(&breaker, BREAKER_FAILED, 2000));
+        } else { /* and no failure but the new ones: 10 of 21, then 11 of 22 */
+            for (size_t i = 0; i < 11; i++)
+                assert_false(attempt(&breaker, BREAKER_OK, 2000));
+            for (size_t i = 0; i < 10; i++)
+                assert_false(attempt(&breaker, BREAKER_FAILED, 2000));
+            assert_true(attempt(&breaker, BREAKER_FAILED, 2000));
+        }
+    }
+}
+
 static void test_the_delay_doubles_up_to_its_maximum_and_the_outage_keeps_its_start(void **state)
 {
     (void)state;
@@ -219,6 +242,7 @@ int main(void)
         cmocka_unit_test(test_half_of_twenty_attempts_open_it_and_not_of_fewer),
         cmocka_unit_test(test_the_window_slides),
         cmocka_unit_test(test_one_probe_at_a_time_and_its_success_closes),
+        cmocka_unit_test(test_a_closed_breaker_has_forgotten_the_outage),
         cmocka_unit_test(test_the_delay_doubles_up_to_its_maximum_and_the_outage_keeps_its_start),
         cmocka_unit_test(test_attempts_from_before_a_change_are_not_counted),
         cmocka_unit_test(test_a_rejection_is_an_answer_and_throttling_a_failure),

@@ -108,6 +108,24 @@ static void test_a_percentage_is_reached_at_its_border(void **state)
     assert_why(&halt, "the rule failed=0.1% was reached: 1 of 1000 rows ended as failed");
 }
 
+static void test_a_percentage_has_four_decimals(void **state)
+{
+    (void)state;
+    struct halt halt;
+
+    parse(&halt, "failed=1.2345%,min=1");
+    add(&halt, ROW_FAILED, 1);
+    assert_why(&halt, "the rule failed=1.2345% was reached: 1 of 1 rows ended as failed");
+    parse(&halt, "failed=0.0001%,min=1000000");
+    add(&halt, ROW_FAILED, 1);
+    add(&halt, ROW_ACCEPTED, 999999);
+    assert_why(&halt, "the rule failed=0.0001% was reached: 1 of 1000000 rows ended as failed");
+    parse(&halt, "failed=0.0001%,min=1000001");
+    add(&halt, ROW_FAILED, 1);
+    add(&halt, ROW_ACCEPTED, 1000000);
+    assert_false(crossed(&halt));
+}
+
 static void test_no_percentage_counts_before_the_minimum(void **state)
 {
     (void)state;
@@ -294,6 +312,7 @@ int main(void)
         cmocka_unit_test(test_a_count_stops_with_the_row_that_reaches_it),
         cmocka_unit_test(test_each_status_has_its_rule),
         cmocka_unit_test(test_a_percentage_is_reached_at_its_border),
+        cmocka_unit_test(test_a_percentage_has_four_decimals),
         cmocka_unit_test(test_no_percentage_counts_before_the_minimum),
         cmocka_unit_test(test_trouble_that_begins_late_shows_in_the_window),
         cmocka_unit_test(test_the_numbers_stay_those_of_the_crossing),

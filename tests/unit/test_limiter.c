@@ -260,6 +260,9 @@ static void test_other_units_carry_over_to_a_billionth(void **state)
         assert_true(after <= before + 1e-12);
         assert_true(after > before - 1.1e-6); /* a nanosecond's worth at a start per millisecond */
     }
+    limiter_init(&limiter, 7, 1000, 1, 0);
+    limiter_set_rate(&limiter, 420, 60 * 1000, 0); /* one start, and no slack on top of it */
+    assert_int_equal(limiter.credit, limiter.per_ns);
     /* The largest bucket there is, in another unit. */
     limiter_init(&limiter, LIMITER_COUNT_MAX, 1, LIMITER_BURST_MAX, 0);
     assert_int_equal(limiter_next_ns(&limiter, HOUR_NS), 0);

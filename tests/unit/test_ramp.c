@@ -93,6 +93,7 @@ static void test_errors_name_the_piece_and_the_remedy(void **state)
         {as_ramp, "10/s", "\"10/s\"", "10/s..500/s:5m"},
         {as_ramp, "10/s..500/s", "\"10/s..500/s\"", "10/s..500/s:5m"},
         {as_ramp, "10/s-500/s:5m", "\"10/s-500/s:5m\"", "10/s..500/s:5m"},
+        {as_ramp, "..5/s:5m", "\"\"", "600/m"},
         {as_ramp, "10..500/s:5m", "\"10\"", "600/m"},
         {as_ramp, "0/s..500/s:5m", "\"0/s\"", "600/m"},
         {as_ramp, "10/s..500:5m", "\"500\"", "600/m"},
@@ -165,8 +166,10 @@ static void test_the_canary_goes_ahead_is_waited_for_and_then_paused_behind(void
 static void test_without_a_pause_the_run_goes_on_at_once(void **state)
 {
     (void)state;
-    struct canary canary = canary_of("1");
+    struct canary canary = canary_of("1000000");
 
+    assert_int_equal(canary.rows, CANARY_ROWS_MAX);
+    canary = canary_of("1");
     canary_add(&canary);
     assert_int_equal(canary_next_ms(&canary, 10), INT64_MAX);
     canary_end(&canary, 10);

@@ -213,6 +213,29 @@ static void test_fewer_places_than_in_flight_drain_and_more_fill(void **state)
     scheduler_deinit(&scheduler);
 }
 
+static void test_the_rows_ahead_follow_the_number_of_places(void **state)
+{
+    (void)state;
+    enum { PLACES = 700, ROWS = PLACES * SCHEDULER_ROWS_PER_PLACE };
+    struct scheduler scheduler;
+    static struct task tasks[ROWS];
+    size_t count = 0;
+
+    scheduler_init(&scheduler, 1);
+    scheduler_set_concurrency(&scheduler, PLACES);
+    add(&scheduler, &tasks[count++], 1);
+    assert_non_null(scheduler_next(&scheduler));
+    while (scheduler_has_room(&scheduler)) {
+        assert_true(count < ROWS);
+        add(&scheduler, &tasks[count++], 1);
+    }
+    assert_int_equal(count, ROWS);
+    scheduler_set_concurrency(&scheduler, 1); /* holding more than that from now on is fine */
+    scheduler_finish(&scheduler, &tasks[0]);
+    assert_false(scheduler_has_room(&scheduler));
+    scheduler_deinit(&scheduler);
+}
+
 /* The rules, restated as plainly as they can be: every question is a walk over all tasks. */
 enum { MODEL_TASKS = 400, MODEL_DEVICES = 25 };
 
@@ -430,6 +453,7 @@ int main(void)
         cmocka_unit_test(test_retries_go_before_new_rows_in_the_order_of_their_times),
         cmocka_unit_test(test_a_due_retry_is_started_before_more_rows_are_read),
         cmocka_unit_test(test_fewer_places_than_in_flight_drain_and_more_fill),
+        cmocka_unit_test(test_the_rows_ahead_follow_the_number_of_places),
         cmocka_unit_test(test_random_operations_agree_with_the_plain_rules),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -71,6 +71,8 @@ static void test_it_halves_at_most_once_per_interval_and_round_trip(void **state
     assert_int_equal(slow(&throttle, 5000, 5100), THROTTLE_LOWERED);
     assert_int_equal(throttle_value(&throttle), 16);
     assert_int_equal(throttle.cuts, 2);
+    assert_int_equal(slow(&throttle, 0, 5100 + THROTTLE_INTERVAL_MS - 1), THROTTLE_SAME);
+    assert_int_equal(slow(&throttle, 0, 5100 + THROTTLE_INTERVAL_MS), THROTTLE_LOWERED);
 }
 
 static void test_it_never_goes_below_its_floor(void **state)
@@ -113,6 +115,8 @@ static void test_it_recovers_by_steps_up_to_its_ceiling(void **state)
     }
     assert_int_equal(fine(&throttle, 99999), THROTTLE_SAME);
     assert_int_equal(throttle_value(&throttle), 100);
+    throttle_set_ceiling(&throttle, 150); /* fully recovered: nothing but the ceiling holds */
+    assert_int_equal(throttle_value(&throttle), 150);
     /* A ceiling smaller than the number of steps is regained one by one. */
     throttle_init(&throttle, true, 4, 1, 0);
     assert_int_equal(slow(&throttle, 0, 0), THROTTLE_LOWERED);
@@ -161,6 +165,14 @@ static void test_a_ceiling_that_rises_lifts_what_is_not_throttled_alone(void **s
     assert_int_equal(throttle_value(&throttle), 120);
     throttle_set_ceiling(&throttle, 50);
     assert_int_equal(throttle_value(&throttle), 50);
+    assert_int_equal(fine(&throttle, 2000), THROTTLE_SAME); /* the ceiling alone holds now … */
+    throttle_set_ceiling(&throttle, 90);
+    assert_int_equal(throttle_value(&throttle), 90); /* … and so may rise */
+    assert_int_equal(slow(&throttle, 0, 9000), THROTTLE_LOWERED);
+    for (int64_t now_ms = 10000; throttle_value(&throttle) < 90; now_ms += THROTTLE_INTERVAL_MS)
+        assert_int_equal(fine(&throttle, now_ms), THROTTLE_RAISED);
+    throttle_set_ceiling(&throttle, 300);
+    assert_int_equal(throttle_value(&throttle), 300);
 }
 
 /* Against a platform that answers 429 beyond 60/s, asked for 500/s: the rate settles around what
