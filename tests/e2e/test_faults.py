@@ -9,7 +9,7 @@ from peers import success
 
 def run_against(nbatch, peer, path, *options, **keywords):
     out = path.with_suffix(".out.csv")
-    done = nbatch("run", path, "--endpoint", peer.url, "-o", out, *options, **keywords)
+    done = nbatch("run", path, "--endpoint", peer.url, "-o", out, "--max-attempts", "1", *options, **keywords)
     return done, read_results(out) if out.exists() else []
 
 
