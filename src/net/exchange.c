@@ -1,6 +1,8 @@
 #include "net/exchange.h"
 
+#include <ctype.h>
 #include <strings.h>
+#include <time.h>
 
 /*
  * The negative control of the resend guard: the tests build a second binary in which this is
@@ -66,7 +68,45 @@ static void take_status_line(struct exchange *exchange, struct span line)
     exchange->has_retry_after = false;
 }
 
-bool exchange_take_header(struct exchange *exchange, struct span line)
+int64_t exchange_retry_after_ms(struct span value, int64_t now_s)
+{
+    char date[64];
+    uint64_t delta_s;
+    enum status status = span_to_uint64(value, &delta_s);
+
+    if (status == STATUS_RANGE || (status == STATUS_OK && delta_s > EXCHANGE_RETRY_AFTER_MAX_S))
+        return (int64_t)EXCHANGE_RETRY_AFTER_MAX_S * 1000;
+    if (status == STATUS_OK)
+        return (int64_t)delta_s * 1000;
+    /* curl_getdate also reads what is no HTTP-date: one has the day's name first, and a time. */
+    if (value.len == 0 || value.len >= sizeof(date) || !isalpha((unsigned char)value.ptr[0]) ||
+        memchr(value.ptr, ':', value.len) == NULL)
+        return -1;
+    (void)snprintf(date, sizeof(date), "%.*s", SPAN_ARG(value));
+    time_t then_s = curl_getdate(date, NULL);
+    if (then_s < 0)
+        return -1;
+    if (then_s <= now_s)
+        return 0;
+    int64_t left_s = then_s - now_s;
+    return (left_s < EXCHANGE_RETRY_AFTER_MAX_S ? left_s : EXCHANGE_RETRY_AFTER_MAX_S) * 1000;
+}
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static struct span trim(struct span text)
+{
+    while (text.len > 0 && is_space(text.ptr[0]))
+        text = span_skip(text, 1);
+    while (text.len > 0 && is_space(text.ptr[text.len - 1]))
+        text.len--;
+    return text;
+}
+
+bool exchange_take_header(struct exchange *exchange, struct span line, int64_t now_s)
 {
     static const char retry_after[] = "Retry-After:";
 
@@ -80,15 +120,18 @@ bool exchange_take_header(struct exchange *exchange, struct span line)
     else if (span_is(line, "\r\n") || span_is(line, "\n"))
         exchange->headers_complete = exchange->http_status >= 200 && exchange->http_status < 600;
     else if (line.len >= strlen(retry_after) &&
-             strncasecmp(line.ptr, retry_after, strlen(retry_after)) == 0)
+             strncasecmp(line.ptr, retry_after, strlen(retry_after)) == 0) {
         exchange->has_retry_after = true;
+        exchange->retry_after_ms =
+            exchange_retry_after_ms(trim(span_skip(line, strlen(retry_after))), now_s);
+    }
     return true;
 }
 
 static size_t on_header(char *text, size_t size, size_t count, void *context)
 {
     size_t len = size * count;
-    return exchange_take_header(context, span_of(text, len)) ? len : 0;
+    return exchange_take_header(context, span_of(text, len), time(NULL)) ? len : 0;
 }
 
 static size_t on_body(char *text, size_t size, size_t count, void *context)
@@ -231,6 +274,7 @@ struct answer exchange_answer(struct exchange *exchange, CURLcode code, uint64_t
         .state = exchange_state(exchange->prereq_calls, exchange->headers_complete),
         .http_status = exchange->headers_complete ? exchange->http_status : 0,
         .has_retry_after = exchange->has_retry_after,
+        .retry_after_ms = exchange->has_retry_after ? exchange->retry_after_ms : -1,
         .body = buf_span(&exchange->body),
         .latency_us = (int64_t)((now_ns - exchange->started_ns) / 1000),
     };
