@@ -225,6 +225,7 @@ enum status exchange_prepare(struct exchange *exchange, const struct exchange_op
     exchange->http_status = 0;
     exchange->headers_complete = false;
     exchange->has_retry_after = false;
+    exchange->interrupted = false;
     exchange->error[0] = '\0';
     buf_clear(&exchange->body);
     CURLcode code = set_target(exchange, options->transport->endpoint, request->target);
@@ -252,6 +253,8 @@ static struct span describe(struct exchange *exchange, CURLcode code, enum answe
 {
     long os_error = 0;
 
+    if (exchange->interrupted)
+        return SPAN_LITERAL("interrupted");
     if (exchange->prereq_calls > REQUESTS_PER_ATTEMPT)
         return SPAN_LITERAL("the connection died after the request was sent");
     if (code == CURLE_OK)

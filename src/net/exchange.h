@@ -26,6 +26,7 @@ struct exchange {
     bool headers_complete; /* the blank line behind a final status was there */
     bool has_retry_after;
     int64_t retry_after_ms; /* see struct answer; only where there is one */
+    bool interrupted;       /* ended from our side: transport_abort */
     struct buf body;
     char error[CURL_ERROR_SIZE];
 };
