@@ -29,12 +29,14 @@ struct settings {
     const char *endpoint;
     const char *simulate; /* the SPEC, "" for none given; NULL: no simulator */
     const char *api_key_file;
+    const char *cacert;
+    const char *proxy;         /* "none": none; NULL: the environment's */
     const char *problems;      /* where to list the problems; NULL: nowhere */
     const char *split_valid;   /* where to write the valid rows */
     const char *split_invalid; /* and the invalid ones */
     const char *progress;
     struct rate rate; /* count 0: as fast as it goes */
-    struct word_list sets, maps, passes;
+    struct word_list sets, maps, passes, resolves;
     int64_t concurrency;
     int64_t connect_timeout_ms;
     int64_t request_timeout_ms;
@@ -45,6 +47,8 @@ struct settings {
     bool allow_replace;
     bool dry_run;
     bool insecure_http;
+    bool insecure;
+    bool http2;
     bool json;
     bool quiet;
     bool help;

@@ -143,6 +143,42 @@ static size_t on_body(char *text, size_t size, size_t count, void *context)
     return exchange->body.status == STATUS_OK ? len : 0;
 }
 
+#define SET(option, value) \
+    if (code == CURLE_OK)  \
+    code = curl_easy_setopt(easy, option, value)
+
+/* What --proxy, --cacert, --resolve, --insecure and --http2 come to. */
+static CURLcode set_wire(struct exchange *exchange, const struct exchange_options *options)
+{
+    CURL *easy = exchange->easy;
+    const struct endpoint *endpoint = options->transport->endpoint;
+    const struct wire_options *wire = &options->transport->wire;
+    CURLcode code = CURLE_OK;
+
+    SET(CURLOPT_HTTP_VERSION, (long)(wire->http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
+    SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    SET(CURLOPT_PROXY_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    SET(CURLOPT_SSL_VERIFYPEER, wire->insecure ? 0L : 1L);
+    SET(CURLOPT_SSL_VERIFYHOST, wire->insecure ? 0L : 2L);
+    if (wire->ca_file != NULL) {
+        SET(CURLOPT_CAINFO, wire->ca_file);
+        SET(CURLOPT_CAPATH, NULL); /* or the system's authorities would count as well */
+        SET(CURLOPT_PROXY_CAINFO, wire->ca_file);
+        SET(CURLOPT_PROXY_CAPATH, NULL);
+    }
+    if (options->resolve != NULL)
+        SET(CURLOPT_RESOLVE, options->resolve);
+    if (endpoint->proxy == NULL)
+        SET(CURLOPT_PROXY, "");
+    if (endpoint->proxy_url != NULL) {
+        SET(CURLOPT_PROXY, endpoint->proxy_url);
+        SET(CURLOPT_NOPROXY, ""); /* said on purpose: the environment's exceptions do not count */
+    }
+    /* The headers of a proxy's answer to CONNECT are none of the platform's. */
+    SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    return code;
+}
+
 /* The options that are the same for every attempt. Redirects stay off: they would carry the key to
  * another host. */
 static CURLcode set_constants(struct exchange *exchange, const struct transport_options *options)
@@ -151,15 +187,10 @@ static CURLcode set_constants(struct exchange *exchange, const struct transport_
     const struct endpoint *endpoint = options->endpoint;
     CURLcode code = CURLE_OK;
 
-#define SET(option, value) \
-    if (code == CURLE_OK)  \
-    code = curl_easy_setopt(easy, option, value)
-
     SET(CURLOPT_PRIVATE, exchange);
     SET(CURLOPT_ERRORBUFFER, exchange->error);
     SET(CURLOPT_URL, endpoint->origin);
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
-    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     SET(CURLOPT_FOLLOWLOCATION, 0L);
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_NOPROGRESS, 1L);
@@ -172,11 +203,9 @@ static CURLcode set_constants(struct exchange *exchange, const struct transport_
     SET(CURLOPT_HEADERDATA, exchange);
     SET(CURLOPT_WRITEFUNCTION, on_body);
     SET(CURLOPT_WRITEDATA, exchange);
-    if (endpoint->proxy == NULL)
-        SET(CURLOPT_PROXY, "");
-#undef SET
     return code;
 }
+#undef SET
 
 enum status exchange_init(struct exchange *exchange, const struct exchange_options *options)
 {
@@ -184,7 +213,10 @@ enum status exchange_init(struct exchange *exchange, const struct exchange_optio
     buf_init(&exchange->body, TRANSPORT_BODY_MAX);
     if (exchange->easy == NULL)
         return STATUS_NO_MEMORY;
-    return set_constants(exchange, options->transport) == CURLE_OK ? STATUS_OK : STATUS_NETWORK;
+    CURLcode code = set_constants(exchange, options->transport);
+    if (code == CURLE_OK)
+        code = set_wire(exchange, options);
+    return code == CURLE_OK ? STATUS_OK : STATUS_NETWORK;
 }
 
 void exchange_deinit(struct exchange *exchange)

@@ -34,6 +34,7 @@ struct exchange {
 struct exchange_options {
     const struct transport_options *transport;
     struct curl_slist *post_headers, *get_headers; /* shared by all exchanges */
+    struct curl_slist *resolve;                    /* likewise; NULL: none */
 };
 
 /* Makes the easy handle and sets what never changes. STATUS_NO_MEMORY or STATUS_NETWORK. */

@@ -228,6 +228,17 @@ static enum status make_headers(struct transport *transport)
     return ok ? STATUS_OK : STATUS_NO_MEMORY;
 }
 
+static enum status make_resolve(struct transport *transport)
+{
+    const struct word_list *items = transport->options.wire.resolve;
+    struct curl_slist **list = &transport->exchange_options.resolve;
+    bool ok = true;
+
+    for (size_t i = 0; items != NULL && i < items->count; i++)
+        *list = append(*list, items->items[i], &ok);
+    return ok ? STATUS_OK : STATUS_NO_MEMORY;
+}
+
 static enum status make_multi(struct transport *transport)
 {
     CURLM *multi = curl_multi_init();
@@ -294,6 +305,8 @@ enum status transport_open(uv_loop_t *loop, const struct transport_options *opti
     if (status == STATUS_OK)
         status = make_headers(transport);
     if (status == STATUS_OK)
+        status = make_resolve(transport);
+    if (status == STATUS_OK)
         status = make_multi(transport);
     if (status == STATUS_OK)
         status = make_exchanges(transport);
@@ -357,6 +370,7 @@ void transport_close(struct transport *transport)
         (void)curl_multi_cleanup(transport->multi);
     free_headers(transport->exchange_options.post_headers);
     free_headers(transport->exchange_options.get_headers);
+    curl_slist_free_all(transport->exchange_options.resolve);
     free(transport->exchanges);
     uv_close((uv_handle_t *)&transport->timer, on_handle_closed);
     uv_close((uv_handle_t *)&transport->prepare, on_handle_closed);

@@ -17,6 +17,7 @@
 #include "command/rules.h"
 #include "net/credentials.h"
 #include "net/endpoint.h"
+#include "net/wire.h"
 
 enum {
     TRANSPORT_BODY_MAX = 64 * 1024,    /* bytes of a reply's body; more ends the attempt */
@@ -29,6 +30,7 @@ struct transport_options {
     size_t concurrency;
     int64_t connect_timeout_ms;
     int64_t request_timeout_ms;
+    struct wire_options wire; /* passed wire_check; what it points to outlives the transport */
 };
 
 struct transport_request {
