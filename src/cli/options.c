@@ -50,6 +50,17 @@ static const struct option options[] = {
      "file with the product's MasterKey; must be readable by you alone (else: NBATCH_API_KEY)"},
     {"insecure-http", 0, OPTION_FLAG, RUN, NULL, NULL, FIELD(insecure_http), 0, 0,
      "allow a plain http endpoint that is not on this machine: the key travels readable for all"},
+    {"cacert", 0, OPTION_TEXT, RUN, "FILE", NULL, FIELD(cacert), 0, 0,
+     "trust the authorities whose certificates stand in FILE (PEM), instead of the system's"},
+    {"insecure", 'k', OPTION_FLAG, RUN, NULL, NULL, FIELD(insecure), 0, 0,
+     "do not verify the platform's certificate: whoever sits on the way can read the key"},
+    {"proxy", 0, OPTION_TEXT, RUN, "URL", NULL, FIELD(proxy), 0, 0,
+     "send through this proxy, or none; a user and password in it are better given by NBATCH_PROXY "
+     "(default: as https_proxy and its like say)"},
+    {"resolve", 0, OPTION_LIST, RUN, "HOST:PORT:ADDRESS", NULL, FIELD(resolves), 0, 0,
+     "connect to ADDRESS for HOST:PORT, whatever the resolver says; may be repeated"},
+    {"http2", 0, OPTION_FLAG, RUN, NULL, NULL, FIELD(http2), 0, 0,
+     "offer HTTP/2 to an https endpoint; still one request at a time on each connection"},
     {"format", 0, OPTION_TEXT, RUN | CHECK, "csv|jsonl", NULL, FIELD(format), 0, 0,
      "the input's format (default: by its extension, before .gz or .zst)"},
     {"encoding", 0, OPTION_TEXT, RUN | CHECK, "NAME", NULL, FIELD(encoding), 0, 0,
@@ -490,8 +501,10 @@ static enum status take_input(struct command_line *words, const char *word)
  */
 static enum status check_conflicts(const struct command_line *words)
 {
-    static const char *const pairs[][2] = {{"simulate", "endpoint"},
-                                           {"simulate", "api-key-file"},
+    static const char *const pairs[][2] = {{"simulate", "endpoint"}, {"simulate", "api-key-file"},
+                                           {"simulate", "cacert"},   {"simulate", "proxy"},
+                                           {"simulate", "http2"},
+
                                            {"rate", "ramp"}};
 
     for (size_t i = 0; i < ARRAY_LENGTH(pairs); i++) {

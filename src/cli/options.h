@@ -29,6 +29,8 @@ struct settings {
     const char *endpoint;
     const char *simulate; /* the SPEC, "" for none given; NULL: no simulator */
     const char *api_key_file;
+    const char *cacert;
+    const char *proxy;         /* "none": none; NULL: the environment's */
     const char *problems;      /* where to list the problems; NULL: nowhere */
     const char *split_valid;   /* where to write the valid rows */
     const char *split_invalid; /* and the invalid ones */
@@ -37,7 +39,7 @@ struct settings {
     const char *on_ambiguous;
     const char *ramp;
     const char *canary;
-    struct word_list sets, maps, passes, halts;
+    struct word_list sets, maps, passes, halts, resolves;
     int64_t burst;
     int64_t max_attempts;
     int64_t retry_delay_ms;
@@ -56,6 +58,8 @@ struct settings {
     bool allow_replace;
     bool dry_run;
     bool insecure_http;
+    bool insecure;
+    bool http2;
     bool json;
     bool quiet;
     bool help;

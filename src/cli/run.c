@@ -4,6 +4,7 @@
 #include "cli/sending.h"
 #include "cli/show.h"
 #include "cli/subcommands.h"
+#include "cli/target.h"
 #include "job/job.h"
 #include "ledger/problem_file.h"
 #include "report/summary.h"
@@ -88,20 +89,7 @@ static int choose_endpoint(struct run *run)
 
     if (settings->simulate != NULL)
         return 0; /* known when the simulator runs */
-    if (endpoint_parse(settings->endpoint, &run->message, &run->endpoint) != STATUS_OK)
-        return fail(run, EXIT_USAGE);
-    if (!run->endpoint.secure && !run->endpoint.loopback && !settings->insecure_http) {
-        show_error("endpoint %s: over plain http the key can be read on the way; use https, or say "
-                   "--insecure-http",
-                   run->endpoint.origin);
-        return EXIT_REFUSED;
-    }
-    if (!run->endpoint.secure && !run->endpoint.loopback)
-        show_error("warning: the key travels to %s in clear text", run->endpoint.origin);
-    enum status status = credentials_load(settings->api_key_file, &run->message, &run->credentials);
-    return status == STATUS_OK
-               ? 0
-               : fail(run, status == STATUS_CREDENTIALS ? EXIT_REFUSED : EXIT_INTERNAL);
+    return cli_choose_target(settings, &run->endpoint, &run->credentials);
 }
 
 static int start_simulator(struct run *run)
@@ -213,7 +201,7 @@ static void announce(const struct run *run)
     show_note(run->settings->quiet, "sending %s to %s%s%s, %lld at a time%s%s", rows,
               run->sim != NULL ? "the simulator at " : "", run->endpoint.origin, run->endpoint.path,
               (long long)run->settings->concurrency,
-              run->endpoint.proxy != NULL ? ", through the proxy that this variable names: " : "",
+              run->endpoint.proxy != NULL ? ", through the proxy " : "",
               run->endpoint.proxy != NULL ? run->endpoint.proxy : "");
 }
 
@@ -338,7 +326,8 @@ static void prepare(struct run *run)
                                    .credentials = &run->credentials,
                                    .concurrency = (size_t)settings->concurrency,
                                    .connect_timeout_ms = settings->connect_timeout_ms,
-                                   .request_timeout_ms = settings->request_timeout_ms};
+                                   .request_timeout_ms = settings->request_timeout_ms,
+                                   .wire = cli_wire_options(settings)};
     run->options.report = run->rows > 0 ? NULL : on_pipe_problems;
     run->options.report_context = run;
     run->options.event = sending_event;

@@ -20,7 +20,8 @@ struct answer {
     bool hopeless;   /* not sent, and no other row could be: a configuration that cannot work */
     int http_status; /* 0 when there is none */
     bool has_retry_after;
-    int64_t retry_after_ms; /* from now; -1 when there is none or it cannot be read */
+    int64_t retry_after_ms; /* what it asks to wait from now; -1 where there is none, or none that
+                               can be read */
     struct span body;       /* as much as came, up to the transport's maximum; a readable byte
                                    stands behind it */
     struct span detail;     /* the transport's words, for people */

@@ -125,7 +125,7 @@ void job_watch_signals(struct job *job)
     (void)uv_timer_init(&job->loop, &job->tick);
     job->tick.data = job;
     (void)uv_timer_start(&job->tick, on_tick, JOB_TICK_MS, JOB_TICK_MS);
-    uv_unref((uv_handle_t *)&job->tick);
+    /* The tick keeps the loop going while a run is paused and nothing is in flight. */
 }
 
 void job_close_signals(struct job *job)

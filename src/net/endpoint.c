@@ -30,6 +30,17 @@ static const char *proxy_variable(bool secure)
     return NULL;
 }
 
+static enum status name_variable(const char *variable, char **ret_text)
+{
+    struct buf text;
+
+    buf_init(&text, 4096);
+    buf_add_format(&text, "that the variable %s names", variable);
+    *ret_text = text.status == STATUS_OK ? strdup(buf_string(&text)) : NULL;
+    buf_deinit(&text);
+    return *ret_text != NULL ? STATUS_OK : STATUS_NO_MEMORY;
+}
+
 static char *url_part(CURLU *url, CURLUPart part)
 {
     char *text = NULL;
@@ -56,6 +67,19 @@ static enum status refuse(const char *url, const char *why, struct buf *message)
     return STATUS_USAGE;
 }
 
+/* scheme://host[:port] */
+static enum status set_origin(char **origin, const char *scheme, const char *host, const char *port)
+{
+    struct buf text;
+
+    buf_init(&text, 4096);
+    buf_add_format(&text, "%s://%s%s%s", scheme, host, port != NULL ? ":" : "",
+                   port != NULL ? port : "");
+    *origin = text.status == STATUS_OK ? strdup(buf_string(&text)) : NULL;
+    buf_deinit(&text);
+    return *origin != NULL ? STATUS_OK : STATUS_NO_MEMORY;
+}
+
 static enum status fill(CURLU *parsed, const char *url, struct buf *message,
                         struct endpoint *endpoint)
 {
@@ -78,20 +102,14 @@ static enum status fill(CURLU *parsed, const char *url, struct buf *message,
     }
     while (path[0] != '\0' && path[strlen(path) - 1] == '/')
         path[strlen(path) - 1] = '\0';
-    struct buf origin;
-    buf_init(&origin, 4096);
-    buf_add_format(&origin, "%s://%s%s%s", scheme, host, port != NULL ? ":" : "",
-                   port != NULL ? port : "");
     endpoint->secure = strcmp(scheme, "https") == 0;
     endpoint->loopback = host_is_loopback(host);
-    endpoint->origin = strdup(buf_string(&origin));
-    status = origin.status == STATUS_OK && endpoint->origin != NULL ? STATUS_OK : STATUS_NO_MEMORY;
-    buf_deinit(&origin);
+    status = set_origin(&endpoint->origin, scheme, host, port);
     endpoint->path = path;
     path = NULL;
     const char *proxy = endpoint->loopback ? NULL : proxy_variable(endpoint->secure);
-    if (proxy != NULL && (endpoint->proxy = strdup(proxy)) == NULL)
-        status = STATUS_NO_MEMORY;
+    if (proxy != NULL && status == STATUS_OK)
+        status = name_variable(proxy, &endpoint->proxy);
 out:
     free(scheme);
     free(host);
@@ -125,12 +143,81 @@ enum status endpoint_parse(const char *url, struct buf *message, struct endpoint
     return STATUS_OK;
 }
 
+static bool is_proxy_scheme(const char *scheme)
+{
+    static const char *const schemes[] = {"http",    "https",  "socks4",
+                                          "socks4a", "socks5", "socks5h"};
+
+    for (size_t i = 0; scheme != NULL && i < ARRAY_LENGTH(schemes); i++)
+        if (strcmp(scheme, schemes[i]) == 0)
+            return true;
+    return false;
+}
+
+static enum status refuse_proxy(const char *url, struct buf *message)
+{
+    buf_add_string(message, "--proxy ");
+    buf_add_printable(message, span_string(strchr(url, '@') != NULL ? "(with a user name)" : url));
+    buf_add_string(message, ": give scheme, host and port, such as http://proxy.example:3128 or "
+                            "socks5h://127.0.0.1:1080, or none");
+    return STATUS_USAGE;
+}
+
+static void forget_proxy(struct endpoint *endpoint)
+{
+    if (endpoint->proxy_url != NULL)
+        explicit_bzero(endpoint->proxy_url, strlen(endpoint->proxy_url));
+    free(endpoint->proxy_url);
+    free(endpoint->proxy);
+    endpoint->proxy_url = NULL;
+    endpoint->proxy = NULL;
+}
+
+static enum status fill_proxy(CURLU *parsed, const char *url, struct buf *message,
+                              struct endpoint *endpoint)
+{
+    char *scheme = url_part(parsed, CURLUPART_SCHEME);
+    char *host = url_part(parsed, CURLUPART_HOST);
+    char *port = url_part(parsed, CURLUPART_PORT);
+    char *path = url_part(parsed, CURLUPART_PATH);
+    enum status status = STATUS_NO_MEMORY;
+
+    if (!is_proxy_scheme(scheme) || host == NULL || port == NULL || path == NULL ||
+        (strcmp(path, "") != 0 && strcmp(path, "/") != 0) || has_part(parsed, CURLUPART_QUERY) ||
+        has_part(parsed, CURLUPART_FRAGMENT)) {
+        status = refuse_proxy(url, message);
+    } else if ((endpoint->proxy_url = strdup(url)) != NULL) {
+        endpoint->loopback = endpoint->loopback && host_is_loopback(host);
+        status = set_origin(&endpoint->proxy, scheme, host, port);
+    }
+    free(scheme);
+    free(host);
+    free(port);
+    free(path);
+    return status;
+}
+
+enum status endpoint_set_proxy(struct endpoint *endpoint, const char *url, struct buf *message)
+{
+    forget_proxy(endpoint);
+    if (strcmp(url, "none") == 0)
+        return STATUS_OK;
+    CURLU *parsed = curl_url();
+    if (parsed == NULL)
+        return STATUS_NO_MEMORY;
+    CURLUcode code = curl_url_set(parsed, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME);
+    enum status status =
+        code == CURLUE_OK ? fill_proxy(parsed, url, message, endpoint) : refuse_proxy(url, message);
+    curl_url_cleanup(parsed);
+    return status;
+}
+
 void endpoint_deinit(struct endpoint *endpoint)
 {
     if (endpoint == NULL)
         return;
     free(endpoint->origin);
     free(endpoint->path);
-    free(endpoint->proxy);
+    forget_proxy(endpoint);
     *endpoint = (struct endpoint){.origin = NULL};
 }

@@ -1,6 +1,8 @@
 #include "net/exchange.h"
 
+#include <ctype.h>
 #include <strings.h>
+#include <time.h>
 
 /*
  * The negative control of the resend guard: the tests build a second binary in which this is
@@ -66,7 +68,45 @@ static void take_status_line(struct exchange *exchange, struct span line)
     exchange->has_retry_after = false;
 }
 
-bool exchange_take_header(struct exchange *exchange, struct span line)
+int64_t exchange_retry_after_ms(struct span value, int64_t now_s)
+{
+    char date[64];
+    uint64_t delta_s;
+    enum status status = span_to_uint64(value, &delta_s);
+
+    if (status == STATUS_RANGE || (status == STATUS_OK && delta_s > EXCHANGE_RETRY_AFTER_MAX_S))
+        return (int64_t)EXCHANGE_RETRY_AFTER_MAX_S * 1000;
+    if (status == STATUS_OK)
+        return (int64_t)delta_s * 1000;
+    /* curl_getdate also reads what is no HTTP-date: one has the day's name first, and a time. */
+    if (value.len == 0 || value.len >= sizeof(date) || !isalpha((unsigned char)value.ptr[0]) ||
+        memchr(value.ptr, ':', value.len) == NULL)
+        return -1;
+    (void)snprintf(date, sizeof(date), "%.*s", SPAN_ARG(value));
+    time_t then_s = curl_getdate(date, NULL);
+    if (then_s < 0)
+        return -1;
+    if (then_s <= now_s)
+        return 0;
+    int64_t left_s = then_s - now_s;
+    return (left_s < EXCHANGE_RETRY_AFTER_MAX_S ? left_s : EXCHANGE_RETRY_AFTER_MAX_S) * 1000;
+}
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static struct span trim(struct span text)
+{
+    while (text.len > 0 && is_space(text.ptr[0]))
+        text = span_skip(text, 1);
+    while (text.len > 0 && is_space(text.ptr[text.len - 1]))
+        text.len--;
+    return text;
+}
+
+bool exchange_take_header(struct exchange *exchange, struct span line, int64_t now_s)
 {
     static const char retry_after[] = "Retry-After:";
 
@@ -80,15 +120,18 @@ bool exchange_take_header(struct exchange *exchange, struct span line)
     else if (span_is(line, "\r\n") || span_is(line, "\n"))
         exchange->headers_complete = exchange->http_status >= 200 && exchange->http_status < 600;
     else if (line.len >= strlen(retry_after) &&
-             strncasecmp(line.ptr, retry_after, strlen(retry_after)) == 0)
+             strncasecmp(line.ptr, retry_after, strlen(retry_after)) == 0) {
         exchange->has_retry_after = true;
+        exchange->retry_after_ms =
+            exchange_retry_after_ms(trim(span_skip(line, strlen(retry_after))), now_s);
+    }
     return true;
 }
 
 static size_t on_header(char *text, size_t size, size_t count, void *context)
 {
     size_t len = size * count;
-    return exchange_take_header(context, span_of(text, len)) ? len : 0;
+    return exchange_take_header(context, span_of(text, len), time(NULL)) ? len : 0;
 }
 
 static size_t on_body(char *text, size_t size, size_t count, void *context)
@@ -100,6 +143,42 @@ static size_t on_body(char *text, size_t size, size_t count, void *context)
     return exchange->body.status == STATUS_OK ? len : 0;
 }
 
+#define SET(option, value) \
+    if (code == CURLE_OK)  \
+    code = curl_easy_setopt(easy, option, value)
+
+/* What --proxy, --cacert, --resolve, --insecure and --http2 come to. */
+static CURLcode set_wire(struct exchange *exchange, const struct exchange_options *options)
+{
+    CURL *easy = exchange->easy;
+    const struct endpoint *endpoint = options->transport->endpoint;
+    const struct wire_options *wire = &options->transport->wire;
+    CURLcode code = CURLE_OK;
+
+    SET(CURLOPT_HTTP_VERSION, (long)(wire->http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
+    SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    SET(CURLOPT_PROXY_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    SET(CURLOPT_SSL_VERIFYPEER, wire->insecure ? 0L : 1L);
+    SET(CURLOPT_SSL_VERIFYHOST, wire->insecure ? 0L : 2L);
+    if (wire->ca_file != NULL) {
+        SET(CURLOPT_CAINFO, wire->ca_file);
+        SET(CURLOPT_CAPATH, NULL); /* or the system's authorities would count as well */
+        SET(CURLOPT_PROXY_CAINFO, wire->ca_file);
+        SET(CURLOPT_PROXY_CAPATH, NULL);
+    }
+    if (options->resolve != NULL)
+        SET(CURLOPT_RESOLVE, options->resolve);
+    if (endpoint->proxy == NULL)
+        SET(CURLOPT_PROXY, "");
+    if (endpoint->proxy_url != NULL) {
+        SET(CURLOPT_PROXY, endpoint->proxy_url);
+        SET(CURLOPT_NOPROXY, ""); /* said on purpose: the environment's exceptions do not count */
+    }
+    /* The headers of a proxy's answer to CONNECT are none of the platform's. */
+    SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    return code;
+}
+
 /* The options that are the same for every attempt. Redirects stay off: they would carry the key to
  * another host. */
 static CURLcode set_constants(struct exchange *exchange, const struct transport_options *options)
@@ -108,15 +187,10 @@ static CURLcode set_constants(struct exchange *exchange, const struct transport_
     const struct endpoint *endpoint = options->endpoint;
     CURLcode code = CURLE_OK;
 
-#define SET(option, value) \
-    if (code == CURLE_OK)  \
-    code = curl_easy_setopt(easy, option, value)
-
     SET(CURLOPT_PRIVATE, exchange);
     SET(CURLOPT_ERRORBUFFER, exchange->error);
     SET(CURLOPT_URL, endpoint->origin);
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
-    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     SET(CURLOPT_FOLLOWLOCATION, 0L);
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_NOPROGRESS, 1L);
@@ -129,11 +203,9 @@ static CURLcode set_constants(struct exchange *exchange, const struct transport_
     SET(CURLOPT_HEADERDATA, exchange);
     SET(CURLOPT_WRITEFUNCTION, on_body);
     SET(CURLOPT_WRITEDATA, exchange);
-    if (endpoint->proxy == NULL)
-        SET(CURLOPT_PROXY, "");
-#undef SET
     return code;
 }
+#undef SET
 
 enum status exchange_init(struct exchange *exchange, const struct exchange_options *options)
 {
@@ -141,7 +213,10 @@ enum status exchange_init(struct exchange *exchange, const struct exchange_optio
     buf_init(&exchange->body, TRANSPORT_BODY_MAX);
     if (exchange->easy == NULL)
         return STATUS_NO_MEMORY;
-    return set_constants(exchange, options->transport) == CURLE_OK ? STATUS_OK : STATUS_NETWORK;
+    CURLcode code = set_constants(exchange, options->transport);
+    if (code == CURLE_OK)
+        code = set_wire(exchange, options);
+    return code == CURLE_OK ? STATUS_OK : STATUS_NETWORK;
 }
 
 void exchange_deinit(struct exchange *exchange)
@@ -182,6 +257,7 @@ enum status exchange_prepare(struct exchange *exchange, const struct exchange_op
     exchange->http_status = 0;
     exchange->headers_complete = false;
     exchange->has_retry_after = false;
+    exchange->interrupted = false;
     exchange->error[0] = '\0';
     buf_clear(&exchange->body);
     CURLcode code = set_target(exchange, options->transport->endpoint, request->target);
@@ -209,6 +285,8 @@ static struct span describe(struct exchange *exchange, CURLcode code, enum answe
 {
     long os_error = 0;
 
+    if (exchange->interrupted)
+        return SPAN_LITERAL("interrupted");
     if (exchange->prereq_calls > REQUESTS_PER_ATTEMPT)
         return SPAN_LITERAL("the connection died after the request was sent");
     if (code == CURLE_OK)
@@ -231,6 +309,7 @@ struct answer exchange_answer(struct exchange *exchange, CURLcode code, uint64_t
         .state = exchange_state(exchange->prereq_calls, exchange->headers_complete),
         .http_status = exchange->headers_complete ? exchange->http_status : 0,
         .has_retry_after = exchange->has_retry_after,
+        .retry_after_ms = exchange->has_retry_after ? exchange->retry_after_ms : -1,
         .body = buf_span(&exchange->body),
         .latency_us = (int64_t)((now_ns - exchange->started_ns) / 1000),
     };

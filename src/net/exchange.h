@@ -9,6 +9,9 @@
 
 #include "net/transport.h"
 
+/* A longer Retry-After counts as this. */
+enum { EXCHANGE_RETRY_AFTER_MAX_S = 365 * 24 * 60 * 60 };
+
 struct exchange {
     CURL *easy;
     struct exchange *next_free;
@@ -22,6 +25,8 @@ struct exchange {
     int http_status;       /* of the last status line */
     bool headers_complete; /* the blank line behind a final status was there */
     bool has_retry_after;
+    int64_t retry_after_ms; /* see struct answer; only where there is one */
+    bool interrupted;       /* ended from our side: transport_abort */
     struct buf body;
     char error[CURL_ERROR_SIZE];
 };
@@ -29,6 +34,7 @@ struct exchange {
 struct exchange_options {
     const struct transport_options *transport;
     struct curl_slist *post_headers, *get_headers; /* shared by all exchanges */
+    struct curl_slist *resolve;                    /* likewise; NULL: none */
 };
 
 /* Makes the easy handle and sets what never changes. STATUS_NO_MEMORY or STATUS_NETWORK. */
@@ -54,9 +60,16 @@ bool exchange_is_hopeless(CURLcode code);
 
 /*
  * One header line as libcurl hands it over, with its line end: updates status, completeness and
- * Retry-After. Pure but for the struct. False when the headers are larger than
- * TRANSPORT_HEADERS_MAX.
+ * Retry-After. `now_s` is the wall clock. Pure but for the struct. False when the headers are
+ * larger than TRANSPORT_HEADERS_MAX.
  */
-bool exchange_take_header(struct exchange *exchange, struct span line);
+bool exchange_take_header(struct exchange *exchange, struct span line, int64_t now_s);
+
+/*
+ * The value of a Retry-After header (RFC 9110 section 10.2.3, seconds or an HTTP-date) in
+ * milliseconds from `now_s`: 0 for a date that has passed, at most EXCHANGE_RETRY_AFTER_MAX_S, -1
+ * for what is neither. Pure.
+ */
+int64_t exchange_retry_after_ms(struct span value, int64_t now_s);
 
 #endif

@@ -18,8 +18,10 @@ struct transport {
     struct exchange *free_exchanges;
     uv_timer_t timer;
     uv_prepare_t prepare; /* runs what libcurl wants done at once, without a timer's millisecond */
+    uv_idle_t abort;      /* ends all attempts in the loop's next turn */
     bool due;
     bool closing;
+    bool aborted;
     size_t in_flight;    /* while there are any, the prepare handle keeps the loop alive */
     size_t open_handles; /* libuv handles whose close callback is still to come */
 };
@@ -35,14 +37,16 @@ struct watcher {
 /* How often a prepare may find libcurl due again before the loop gets a turn. */
 enum { DUE_ROUNDS_MAX = 64 };
 
-static void finish_exchange(struct transport *transport, CURL *easy, CURLcode code)
+static struct exchange *exchange_of(CURL *easy)
 {
-    struct exchange *exchange = NULL;
     char *private = NULL;
-
     (void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
-    exchange = (struct exchange *)(void *)private;
-    (void)curl_multi_remove_handle(transport->multi, easy);
+    return (struct exchange *)(void *)private;
+}
+
+static void finish_exchange(struct transport *transport, struct exchange *exchange, CURLcode code)
+{
+    (void)curl_multi_remove_handle(transport->multi, exchange->easy);
     exchange->active = false;
     if (--transport->in_flight == 0)
         uv_unref((uv_handle_t *)&transport->prepare);
@@ -63,7 +67,7 @@ static void drain(struct transport *transport)
         if (message->msg != CURLMSG_DONE)
             continue;
         CURLcode code = message->data.result; /* the message dies with the removal of its handle */
-        finish_exchange(transport, message->easy_handle, code);
+        finish_exchange(transport, exchange_of(message->easy_handle), code);
     }
 }
 
@@ -94,6 +98,26 @@ static void on_prepare(uv_prepare_t *prepare)
         transport->due = false;
         (void)uv_timer_start(&transport->timer, on_timer, 1, 0);
     }
+}
+
+static void on_abort(uv_idle_t *idle)
+{
+    struct transport *transport = idle->data;
+
+    (void)uv_idle_stop(idle);
+    for (size_t i = 0; i < transport->exchange_count; i++) {
+        struct exchange *exchange = &transport->exchanges[i];
+        if (!exchange->active)
+            continue;
+        exchange->interrupted = true;
+        finish_exchange(transport, exchange, CURLE_ABORTED_BY_CALLBACK);
+    }
+}
+
+void transport_abort(struct transport *transport)
+{
+    transport->aborted = true;
+    (void)uv_idle_start(&transport->abort, on_abort);
 }
 
 /* libcurl's timer callback: it must not call libcurl, so it only notes when. */
@@ -204,6 +228,17 @@ static enum status make_headers(struct transport *transport)
     return ok ? STATUS_OK : STATUS_NO_MEMORY;
 }
 
+static enum status make_resolve(struct transport *transport)
+{
+    const struct word_list *items = transport->options.wire.resolve;
+    struct curl_slist **list = &transport->exchange_options.resolve;
+    bool ok = true;
+
+    for (size_t i = 0; items != NULL && i < items->count; i++)
+        *list = append(*list, items->items[i], &ok);
+    return ok ? STATUS_OK : STATUS_NO_MEMORY;
+}
+
 static enum status make_multi(struct transport *transport)
 {
     CURLM *multi = curl_multi_init();
@@ -260,13 +295,17 @@ enum status transport_open(uv_loop_t *loop, const struct transport_options *opti
     transport->exchange_options.transport = &transport->options;
     (void)uv_timer_init(loop, &transport->timer);
     (void)uv_prepare_init(loop, &transport->prepare);
+    (void)uv_idle_init(loop, &transport->abort);
     transport->timer.data = transport;
     transport->prepare.data = transport;
-    transport->open_handles = 2;
+    transport->abort.data = transport;
+    transport->open_handles = 3;
     status = uv_prepare_start(&transport->prepare, on_prepare) == 0 ? STATUS_OK : STATUS_NETWORK;
     uv_unref((uv_handle_t *)&transport->prepare);
     if (status == STATUS_OK)
         status = make_headers(transport);
+    if (status == STATUS_OK)
+        status = make_resolve(transport);
     if (status == STATUS_OK)
         status = make_multi(transport);
     if (status == STATUS_OK)
@@ -285,7 +324,7 @@ enum status transport_start(struct transport *transport, const struct transport_
 {
     struct exchange *exchange = transport->free_exchanges;
 
-    if (exchange == NULL || transport->closing)
+    if (exchange == NULL || transport->closing || transport->aborted)
         return STATUS_NETWORK;
     enum status status = exchange_prepare(exchange, &transport->exchange_options, request);
     if (status != STATUS_OK)
@@ -331,12 +370,9 @@ void transport_close(struct transport *transport)
         (void)curl_multi_cleanup(transport->multi);
     free_headers(transport->exchange_options.post_headers);
     free_headers(transport->exchange_options.get_headers);
+    curl_slist_free_all(transport->exchange_options.resolve);
     free(transport->exchanges);
     uv_close((uv_handle_t *)&transport->timer, on_handle_closed);
     uv_close((uv_handle_t *)&transport->prepare, on_handle_closed);
-}
-
-void transport_abort(struct transport *transport)
-{
-    (void)transport;
+    uv_close((uv_handle_t *)&transport->abort, on_handle_closed);
 }

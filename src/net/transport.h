@@ -4,10 +4,9 @@
  * came to is told by its state, not by an error code (section 2).
  *
  *     transport_open(loop, &options, &message, &transport);
- *     transport_start(transport, &request, on_done, context);    // at most `concurrency` at a time
- *     uv_run(loop, …);                                           // on_done fires once for each
- * start transport_close(transport);                                // then run the loop until its
- * handles are closed
+ *     transport_start(transport, &request, on_done, context);   // at most `concurrency` at a time
+ *     uv_run(loop, …);                                          // on_done fires once for each
+ *     transport_close(transport);                               // then run the loop to its end
  */
 #ifndef NB_NET_TRANSPORT_H
 #define NB_NET_TRANSPORT_H
@@ -18,6 +17,7 @@
 #include "command/rules.h"
 #include "net/credentials.h"
 #include "net/endpoint.h"
+#include "net/wire.h"
 
 enum {
     TRANSPORT_BODY_MAX = 64 * 1024,    /* bytes of a reply's body; more ends the attempt */
@@ -30,6 +30,7 @@ struct transport_options {
     size_t concurrency;
     int64_t connect_timeout_ms;
     int64_t request_timeout_ms;
+    struct wire_options wire; /* passed wire_check; what it points to outlives the transport */
 };
 
 struct transport_request {
@@ -42,7 +43,7 @@ struct transport_request {
 struct transport;
 
 /* The attempt is over. `answer` and its spans are valid during the call, from which transport_start
- * may be called. */
+ * and transport_abort may be called, but not transport_close. */
 typedef void transport_done_fn(void *context, const struct answer *answer);
 
 /* STATUS_NO_MEMORY or STATUS_NETWORK, with a text in `message`. */
@@ -59,6 +60,12 @@ enum status transport_start(struct transport *transport, const struct transport_
 
 void transport_abort(struct transport *transport);
 
+/*
+ * Ends every attempt that is under way, as soon as the loop has its turn and never from inside this
+ * call: its `done` is called with what is known of it (not sent, in doubt, or answered where the
+ * headers were complete) and the detail "interrupted". An aborted transport starts no attempt any
+ * more: transport_start fails with STATUS_NETWORK. A second call changes nothing.
+ */
 /*
  * Ends attempts that are under way (their `done` is not called), closes all connections and
  * handles, and frees the transport once the loop has closed its handles: run the loop afterwards.

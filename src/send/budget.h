@@ -24,7 +24,7 @@ enum {
     BUDGET_TOKENS_MAX = 500,
     BUDGET_RETRY_COST = 5,
     BUDGET_SUCCESS_RETURN = 1,
-    BUDGET_TRICKLE_MS = 1000,
+    BUDGET_TRICKLE_MS = 50,
 };
 
 struct budget {

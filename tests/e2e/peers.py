@@ -61,8 +61,12 @@ http {{
   }}
 }}
 """)
+        self.conf = conf
+        self._launch()
+
+    def _launch(self):
         binary = shutil.which("nginx") or "/usr/sbin/nginx"
-        self.process = subprocess.Popen([binary, "-c", str(conf), "-p", str(self.folder), "-e",
+        self.process = subprocess.Popen([binary, "-c", str(self.conf), "-p", str(self.folder), "-e",
                                          str(self.folder / "error.log")])
         for _ in range(200):
             try:
@@ -71,6 +75,12 @@ http {{
             except OSError:
                 time.sleep(0.02)
         raise RuntimeError("nginx did not start")
+
+    def pause(self, seconds):
+        """Ends nginx, with what it is answering, and starts it again after a while."""
+        self.stop()
+        time.sleep(seconds)
+        self._launch()
 
     def requests(self):
         """The log's lines; asks nginx to end first, so that all of them are written."""
@@ -93,6 +103,10 @@ class Request:
         self.method, self.target, self.version = lines[0].split(" ")
         self.headers = {k.lower(): v for k, v in (line.split(": ", 1) for line in lines[1:] if line)}
         self.body = body
+
+    @property
+    def imei(self):
+        return self.target.split("imei=", 1)[1].split("&", 1)[0]
 
 
 class Connection:

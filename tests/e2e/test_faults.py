@@ -285,11 +285,12 @@ def test_a_tls_handshake_that_fails_is_not_sent(nbatch, fleet, raw_peer):
     assert {(row["status"], row["attempts"]) for row in rows} == {("failed", "0")}
 
 
-def second_request_closes(connection, number):
-    """Answers one request of a connection, then reads the next, processes it and closes: libcurl's cue to resend."""
-    request = connection.read_request()
-    if request is None or not connection.accept(request):
-        return
+def fourth_request_closes(connection, number):
+    """Answers three requests of a connection, then reads the next, processes it and closes: libcurl's cue to resend."""
+    for _ in range(3):
+        request = connection.read_request()
+        if request is None or not connection.accept(request):
+            return
     request = connection.read_request()
     if request is not None:
         connection.process(request)
@@ -297,20 +298,20 @@ def second_request_closes(connection, number):
 
 
 def test_nothing_is_sent_twice_behind_our_back(nbatch, fleet, raw_peer):
-    peer = raw_peer(second_request_closes)
+    peer = raw_peer(fourth_request_closes)
     done, rows = run_against(nbatch, peer, fleet(400), "-c", "16")
     assert done.code == 6
     assert_honest(rows, peer, 400)
     assert len(peer.processed) == 400
-    assert sum(row["status"] == "in_doubt" for row in rows) >= 100
+    assert sum(row["status"] == "in_doubt" for row in rows) >= 50
 
 
 def test_negative_control_without_the_guard_libcurl_duplicates(nbatch, fleet, raw_peer):
-    peer = raw_peer(second_request_closes)
+    peer = raw_peer(fourth_request_closes)
     _, rows = run_against(nbatch, peer, fleet(400), "-c", "16", binary=UNGUARDED)
     counts = collections.Counter(processed_imeis(peer))
     assert len(rows) == 400
-    assert sum(count > 1 for count in counts.values()) >= 100, "the peer no longer provokes what the guard prevents"
+    assert sum(count > 1 for count in counts.values()) >= 50, "the peer no longer provokes what the guard prevents"
 
 
 def test_a_redirect_does_not_carry_the_key_away(nbatch, fleet, raw_peer):

@@ -4,7 +4,7 @@
 
 static bool take(struct exchange *exchange, const char *line)
 {
-    return exchange_take_header(exchange, span_string(line));
+    return exchange_take_header(exchange, span_string(line), 784111777);
 }
 
 static void test_prereq_and_headers_make_the_state(void **state)
@@ -94,6 +94,66 @@ static void test_trailers_change_nothing(void **state)
     assert_int_equal(exchange.http_status, 200);
 }
 
+static void test_retry_after_is_seconds_or_a_date(void **state)
+{
+    (void)state;
+    const int64_t max_ms = (int64_t)EXCHANGE_RETRY_AFTER_MAX_S * 1000;
+    const struct {
+        const char *value;
+        int64_t ms;
+    } cases[] = {
+        {"0", 0},
+        {"3", 3000},
+        {"120", 120000},
+        {"31536001", max_ms},
+        {"99999999999999999999999", max_ms},
+        {"Sun, 06 Nov 1994 08:50:37 GMT", 60000},
+        {"Sunday, 06-Nov-94 08:50:37 GMT", 60000},
+        {"Sun Nov  6 08:50:37 1994", 60000},
+        {"Sun, 06 Nov 1994 08:49:37 GMT", 0},
+        {"Sat, 05 Nov 1994 08:49:37 GMT", 0},
+        {"Mon, 06 Nov 2034 08:49:37 GMT", max_ms},
+        {"", -1},
+        {"-1", -1},
+        {"+1", -1},
+        {"1.5", -1},
+        {"1 2", -1},
+        {"soon", -1},
+        {"06 Nov 1994", -1},
+        {"Sun, 99 Nov 1994 08:49:37 GMT", -1},
+        {"Sun, 06 Nov 1994 08:50:37 GMT, Sun, 06 Nov 1994 08:50:37 GMT and so on and so on", -1},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        int64_t ms = exchange_retry_after_ms(span_string(cases[i].value), 784111777);
+        if (ms != cases[i].ms)
+            print_error("Retry-After: %s\n", cases[i].value);
+        assert_int_equal(ms, cases[i].ms);
+    }
+}
+
+static void test_the_answer_tells_how_long_to_wait(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line;
+        bool has;
+        int64_t ms;
+    } cases[] = {{"Retry-After: 3\r\n", true, 3000},
+                 {"retry-after:\t 7 \n", true, 7000},
+                 {"Retry-After:\r\n", true, -1},
+                 {"Retry-After: later\r\n", true, -1},
+                 {"X-Retry-After: 3\r\n", false, -1}};
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct exchange exchange = {.prereq_calls = 1};
+        assert_true(take(&exchange, "HTTP/1.1 429 Slow down\r\n"));
+        assert_true(take(&exchange, cases[i].line));
+        assert_true(take(&exchange, "\r\n"));
+        struct answer answer = exchange_answer(&exchange, CURLE_OK, 1000);
+        assert_int_equal(answer.has_retry_after, cases[i].has);
+        assert_int_equal(answer.retry_after_ms, cases[i].ms);
+    }
+}
+
 static void test_headers_are_capped(void **state)
 {
     (void)state;
@@ -118,6 +178,8 @@ int main(void)
         cmocka_unit_test(test_interim_answers_complete_nothing),
         cmocka_unit_test(test_a_status_outside_200_to_599_completes_nothing),
         cmocka_unit_test(test_trailers_change_nothing),
+        cmocka_unit_test(test_retry_after_is_seconds_or_a_date),
+        cmocka_unit_test(test_the_answer_tells_how_long_to_wait),
         cmocka_unit_test(test_headers_are_capped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,72 @@
+#include "cli/target.h"
+
+#include "cli/show.h"
+#include "cli/subcommands.h"
+
+struct wire_options cli_wire_options(const struct settings *settings)
+{
+    return (struct wire_options){.ca_file = settings->cacert,
+                                 .resolve = &settings->resolves,
+                                 .insecure = settings->insecure,
+                                 .http2 = settings->http2};
+}
+
+static enum status choose_way(const struct settings *settings, struct endpoint *endpoint,
+                              struct buf *message)
+{
+    const struct wire_options wire = cli_wire_options(settings);
+    enum status status = endpoint_parse(settings->endpoint, message, endpoint);
+
+    if (status == STATUS_OK && settings->proxy != NULL)
+        status = endpoint_set_proxy(endpoint, settings->proxy, message);
+    return status == STATUS_OK ? wire_check(&wire, endpoint, message) : status;
+}
+
+/* Says who can read the key on its way; false where that was not asked for. */
+static bool accept_risk(const struct settings *settings, const struct endpoint *endpoint)
+{
+    if (endpoint->secure) {
+        if (settings->insecure)
+            show_error("WARNING: the certificate of %s is not verified (--insecure): whoever sits "
+                       "on the way can read the key and answer in the platform's place",
+                       endpoint->origin);
+        return true;
+    }
+    if (endpoint->loopback)
+        return true;
+    if (!settings->insecure_http) {
+        show_error("endpoint %s: over plain http the key can be read on the way%s; use https, or "
+                   "say --insecure-http",
+                   endpoint->origin, endpoint->proxy != NULL ? " and by the proxy" : "");
+        return false;
+    }
+    show_error("warning: the key travels to %s in clear text", endpoint->origin);
+    return true;
+}
+
+static int exit_status_of(enum status status)
+{
+    if (status == STATUS_USAGE)
+        return EXIT_USAGE;
+    return status == STATUS_CREDENTIALS ? EXIT_REFUSED : EXIT_INTERNAL;
+}
+
+int cli_choose_target(const struct settings *settings, struct endpoint *endpoint,
+                      struct credentials *credentials)
+{
+    struct buf message;
+    int result = 0;
+
+    buf_init(&message, 64 * 1024);
+    enum status status = choose_way(settings, endpoint, &message);
+    if (status == STATUS_OK && !accept_risk(settings, endpoint))
+        result = EXIT_REFUSED;
+    if (status == STATUS_OK && result == 0)
+        status = credentials_load(settings->api_key_file, &message, credentials);
+    if (status != STATUS_OK) {
+        show_error("%s", message.len > 0 ? buf_string(&message) : status_text(status));
+        result = exit_status_of(status);
+    }
+    buf_deinit(&message);
+    return result;
+}

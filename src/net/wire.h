@@ -1,0 +1,24 @@
+/* How a request travels beyond its address: what the operator may set of TLS, names and HTTP. */
+#ifndef NB_NET_WIRE_H
+#define NB_NET_WIRE_H
+
+#include "core/buf.h"
+#include "core/word_list.h"
+#include "net/endpoint.h"
+
+/* All zero: the system's certificates, verified, its resolver, HTTP/1.1. */
+struct wire_options {
+    const char *ca_file;             /* PEM; the only authorities that are trusted */
+    const struct word_list *resolve; /* HOST:PORT:ADDRESS; NULL: none */
+    bool insecure;                   /* the platform's certificate is not verified */
+    bool http2;                      /* offered in the TLS handshake */
+};
+
+/*
+ * Whether they can be used for this endpoint. STATUS_USAGE, or STATUS_CREDENTIALS for a file of
+ * certificates that cannot be used, with a text in `message` that names option and remedy.
+ */
+enum status wire_check(const struct wire_options *options, const struct endpoint *endpoint,
+                       struct buf *message) MUST_USE;
+
+#endif

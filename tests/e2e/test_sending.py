@@ -1,0 +1,423 @@
+"""Retries, pace, halts and signals, against servers whose own count is the oracle."""
+import collections
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+from conftest import HEADER, NBATCH, imei, read_results, row_of
+
+OK = b'{"errno":0,"error":"succ","data":{"uuid":"42742677-adc3-54ca-83a1-5aaaf71482f8"}}'
+FAST = ["--retry-delay", "1ms", "--seed", "7"]
+
+
+def by_row(path):
+    return sorted(read_results(path), key=lambda row: int(row["row"]))
+
+
+@pytest.fixture
+def run(nbatch, tmp_path):
+    def call(path, url, *words, code=None, **keywords):
+        (tmp_path / "out.csv").unlink(missing_ok=True)
+        done = nbatch("run", path, "--endpoint", url, "-o", "out.csv", *words, env={"NBATCH_API_KEY": "k"}, **keywords)
+        assert code is None or done.code == code, done
+        return done, by_row(tmp_path / "out.csv") if (tmp_path / "out.csv").exists() else []
+
+    return call
+
+
+def replies(*answers):
+    """A script that gives each device these answers in turn, and then success: (status, body, headers), or None for a
+    connection that is closed after the request was processed."""
+    count = collections.Counter()
+
+    def script(connection, number):
+        while (request := connection.read_request()) is not None:
+            count[request.imei] += 1
+            at = count[request.imei] - 1
+            if at >= len(answers):
+                connection.process(request)
+                connection.reply(OK)
+            elif answers[at] is None:
+                connection.process(request)
+                return
+            else:
+                status, body, headers = answers[at]
+                connection.reply(body, status, headers)
+
+    return script
+
+
+TRANSIENT = {
+    "429": ("429 Too Many Requests", b"", []),
+    "503 with Retry-After": ("503 Service Unavailable", b"", ["Retry-After: 0"]),
+    "408": ("408 Request Timeout", b"", []),
+    "425": ("425 Too Early", b"", []),
+    "errno 7": ("200 OK", b'{"errno":7,"error":"service internal error"}', []),
+    "errno 15": ("200 OK", b'{"errno":15,"error":"api freq out of limit"}', []),
+    "errno 5117": ("200 OK", b'{"errno":5117,"error":"rpc error"}', []),
+}
+
+
+@pytest.mark.parametrize("name", TRANSIENT)
+def test_what_was_not_processed_is_sent_again(run, fleet, raw_peer, name):
+    peer = raw_peer(replies(TRANSIENT[name]))
+    _, rows = run(fleet(3), peer.url, *FAST, code=0)
+    assert [(row["status"], row["attempts"], row["ambiguous"]) for row in rows] == [("accepted", "2", "0")] * 3
+    assert len(peer.processed) == 3
+
+
+@pytest.mark.parametrize("answer,status,errno", [
+    (("200 OK", b'{"errno":5106,"error":"UNSUCESS"}', []), "rejected", "5106"),
+    (("404 Not Found", b"", []), "failed", ""), (("302 Found", b"", ["Location: /x"]), "failed", "")])
+def test_what_would_fail_again_is_not_sent_again(run, fleet, raw_peer, answer, status, errno):
+    peer = raw_peer(replies(answer))
+    _, rows = run(fleet(2), peer.url, *FAST, code=1)
+    assert [(row["status"], row["errno"], row["attempts"]) for row in rows] == [(status, errno, "1")] * 2
+    assert peer.processed == []
+
+
+def test_attempts_are_bounded(run, fleet, raw_peer):
+    peer = raw_peer(replies(*[TRANSIENT["errno 5117"]] * 9))
+    for most in (1, 3, 5):
+        _, rows = run(fleet(1, first=most), peer.url, *FAST, "--max-attempts", str(most), code=1)
+        assert (rows[0]["status"], rows[0]["errno"], rows[0]["attempts"]) == ("rejected", "5117", str(most))
+
+
+def execute(tmp_path, n):
+    path = tmp_path / "execute.csv"
+    path.write_text("action,imei,obj_id,obj_inst_id,res_id,expired_time\n" +
+                    "".join(f"execute,{imei(i)},3,0,4,+7d\n" for i in range(1, n + 1)))
+    return path
+
+
+def test_ambiguous_writes_are_resent_and_executes_held_by_default(run, fleet, raw_peer, tmp_path):
+    peer = raw_peer(replies(None))
+    _, rows = run(fleet(3), peer.url, *FAST, code=0)
+    assert [(row["status"], row["attempts"], row["ambiguous"]) for row in rows] == [("accepted", "2", "1")] * 3
+    assert len(peer.processed) == 6
+    peer = raw_peer(replies(None))
+    _, rows = run(execute(tmp_path, 3), peer.url, *FAST, code=6)
+    assert [(row["status"], row["attempts"], row["ambiguous"]) for row in rows] == [("in_doubt", "1", "1")] * 3
+    assert len(peer.processed) == 3
+
+
+def test_on_ambiguous_decides(run, fleet, raw_peer, tmp_path):
+    peer = raw_peer(replies(None))
+    _, rows = run(fleet(3), peer.url, *FAST, "--on-ambiguous", "hold", code=6)
+    assert {row["status"] for row in rows} == {"in_doubt"} and len(peer.processed) == 3
+    peer = raw_peer(replies(None))
+    _, rows = run(execute(tmp_path, 3), peer.url, *FAST, "--on-ambiguous", "resend", code=0)
+    assert {row["status"] for row in rows} == {"accepted"} and len(peer.processed) == 6
+
+
+def test_a_rejection_after_an_ambiguous_attempt_leaves_the_row_in_doubt(run, fleet, raw_peer):
+    peer = raw_peer(replies(None, ("200 OK", b'{"errno":5006,"error":"system logic limit"}', [])))
+    _, rows = run(fleet(1), peer.url, *FAST, code=6)
+    assert (rows[0]["status"], rows[0]["errno"], rows[0]["ambiguous"]) == ("in_doubt", "5006", "1")
+
+
+def test_retry_after_holds_the_whole_run_back(run, fleet, raw_peer):
+    times = []
+
+    def script(connection, number):
+        while (request := connection.read_request()) is not None:
+            times.append(time.monotonic())
+            if len(times) == 1:
+                connection.reply(b"", "503 Service Unavailable", ["Retry-After: 1"])
+            else:
+                connection.process(request)
+                connection.reply(OK)
+
+    _, rows = run(fleet(20), raw_peer(script).url, *FAST, "-c", "1", code=0)
+    assert {row["status"] for row in rows} == {"accepted"}
+    assert times[1] - times[0] >= 0.99  # never before; later does no harm
+
+
+CHAOS = ["close", "close-after", "reset", "reset-after", "cut", "garbage", "no-uuid", "http-500-after", "http-429",
+         "errno-7", "errno-5117", "http-503-retry-after"]
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("policy", ["hold", "resend"])
+def test_chaos_loses_nothing_and_duplicates_only_what_it_says(run, fleet, simulator, seed, policy):
+    sim = simulator("--seed", str(seed), *(word for kind in CHAOS for word in ("--fault", f"{kind}:0.5%")))
+    _, rows = run(fleet(800), sim.url, "--on-ambiguous", policy, "--seed", str(seed), "--retry-delay", "5ms", "-c", "32")
+    processed = collections.Counter()
+    for entry in sim.audit():
+        processed[entry["imei"]] += entry["processed"]
+    assert [int(row["row"]) for row in rows] == list(range(1, 801)), f"seed {seed}"
+    for row in rows:
+        times = processed[row["imei"]]
+        assert times <= 1 + int(row["ambiguous"]), (seed, row)
+        assert (row["status"] == "accepted") <= (times >= 1), (seed, row)
+        assert (row["status"] in ("failed", "rejected", "invalid")) <= (times == 0), (seed, row)
+    if policy == "hold":
+        assert max(processed.values()) == 1, f"seed {seed}"
+    else:
+        assert {row["status"] for row in rows} == {"accepted"}, f"seed {seed}"
+
+
+def test_each_devices_commands_arrive_in_file_order(run, tmp_path, simulator):
+    """Shuffled devices, faults, retries: the order of one device's rows is kept."""
+    import random
+    rng = random.Random(11)
+    rows = [(device, turn) for turn in range(8) for device in range(1, 126)]
+    keyed = sorted(((turn + rng.random() * 0.9, device, turn) for device, turn in rows))
+    path = tmp_path / "in.csv"
+    path.write_text(HEADER + "".join(row_of(device, turn) for _, device, turn in keyed))
+    sim = simulator("--seed", "3", "--latency", "uniform:1ms..8ms", "--fault", "errno-5117:6%", "--fault", "reset:4%")
+    done, results = run(path, sim.url, "--retry-delay", "5ms", "--seed", "3")
+    assert {row["status"] for row in results} == {"accepted"}, done
+    seen = collections.defaultdict(list)
+    for entry in sim.audit():
+        if entry["processed"]:
+            seen[entry["imei"]].append(json.loads(entry["body"])["data"][0]["val"])
+    assert len(seen) == 125 and all(values == list(range(8)) for values in seen.values())
+
+
+# Pace
+
+def test_a_rate_is_never_exceeded_in_any_window(run, fleet, raw_peer):
+    starts = []
+
+    def script(connection, number):
+        while (request := connection.read_request()) is not None:
+            starts.append(time.monotonic())
+            connection.process(request)
+            connection.reply(OK)
+
+    run(fleet(60), raw_peer(script).url, "--rate", "100/s", "--burst", "5", code=0)
+    starts.sort()
+    # What is late may come together; over the whole run the bound holds up to the lateness of its first row.
+    assert starts[-1] - starts[0] >= (60 - 5 - 1) / 100 - 0.05
+
+
+def test_retries_count_towards_the_rate(run, fleet, raw_peer):
+    peer = raw_peer(replies(TRANSIENT["errno 5117"]))
+    begin = time.monotonic()
+    _, rows = run(fleet(10), peer.url, *FAST, "--rate", "40/s", code=0)
+    assert {row["attempts"] for row in rows} == {"2"}
+    assert time.monotonic() - begin >= 19 / 40
+
+
+def test_throttling_slows_the_run_down_and_says_so(run, fleet, raw_peer):
+    peer = raw_peer(replies(TRANSIENT["errno 15"]))
+    done, rows = run(fleet(40), peer.url, "--seed", "1", "--retry-delay", "1ms", code=0)
+    assert "the platform asks for less: from now on 32 at a time" in done.err, done
+    done, rows = run(fleet(40, first=100), peer.url, "--seed", "1", "--retry-delay", "1ms", "--no-adaptive", code=0)
+    assert "asks for less" not in done.err
+
+
+def test_a_ramp_and_its_mistakes(run, fleet, raw_peer):
+    peer = raw_peer(replies())
+    _, rows = run(fleet(30), peer.url, "--ramp", "50/s..500/s:1s", code=0)
+    assert len(rows) == 30
+    for word in ("50..500:1s", "1/s", "1/s..2/s", "0/s..1/s:1m"):
+        done, _ = run(fleet(1), peer.url, "--ramp", word, code=2)
+        assert "--ramp" in done.err
+    done, _ = run(fleet(1), peer.url, "--ramp", "1/s..2/s:1s", "--rate", "1/s", code=2)
+    assert "exclude each other" in done.err
+
+
+# Ends
+
+def test_a_halt_rule_stops_the_run_with_5(run, fleet, raw_peer):
+    peer = raw_peer(replies(*[("200 OK", b'{"errno":5106,"error":"UNSUCESS"}', [])] * 9))
+    done, rows = run(fleet(2000), peer.url, "--halt", "errno:5106=20", "-c", "4", code=5)
+    assert 20 <= len(rows) <= 24 and {row["status"] for row in rows} == {"rejected"}
+    assert "errno" in done.err and "not sent" in done.err, done
+    done, rows = run(fleet(2000, first=5000), peer.url, "--halt", "rejected=10%,min=50", "-c", "4", code=5)
+    assert 50 <= len(rows) <= 54
+    done, _ = run(fleet(1), peer.url, "--halt", "faild=5%", code=2)
+    assert "--halt faild=5%" in done.err
+
+
+def test_a_canary_is_waited_for(run, fleet, raw_peer):
+    done_first = []
+
+    def script(connection, number):
+        while (request := connection.read_request()) is not None:
+            with connection.peer.lock:
+                done_first.append(len(connection.peer.processed))
+            time.sleep(0.05)
+            connection.process(request)
+            connection.reply(OK)
+
+    _, rows = run(fleet(30), raw_peer(script).url, "--canary", "5", code=0)
+    assert len(rows) == 30
+    assert all(before == 0 for before in done_first[:1]) and min(done_first[5:]) >= 5
+
+
+def test_a_bad_canary_stops_the_run(run, fleet, raw_peer):
+    peer = raw_peer(replies(*[("200 OK", b'{"errno":5106,"error":"UNSUCESS"}', [])] * 9))
+    _, rows = run(fleet(500), peer.url, "--canary", "10", "--halt", "rejected=5", code=5)
+    assert 5 <= len(rows) <= 10
+
+
+@pytest.mark.parametrize("answer", [("200 OK", b'{"errno":1,"error":"auth failed"}', []), ("401 Unauthorized", b"", []),
+                                    ("403 Forbidden", b"", [])])
+def test_a_key_that_is_refused_for_the_first_rows_stops_the_run(run, fleet, raw_peer, answer):
+    peer = raw_peer(replies(*[answer] * 9))
+    done, rows = run(fleet(500), peer.url, "-c", "2", code=4)
+    assert 5 <= len(rows) <= 8 and "refused for the key" in done.err, done
+    path = fleet(500, first=1000)
+    good = raw_peer(replies())
+    done, rows = run(path, good.url, code=0)  # negative control
+    assert len(rows) == 500
+
+
+def test_an_endpoint_that_is_never_reached_stops_the_run(run, fleet):
+    done, rows = run(fleet(50), "http://127.0.0.1:1", "--outage-wait", "2s", code=4)
+    assert rows == [] or {row["status"] for row in rows} == {"failed"}
+    assert "could not be reached at all" in done.err, done
+
+
+def test_an_outage_is_waited_out(run, fleet, raw_peer):
+    state = {"down": False, "count": 0}
+
+    def script(connection, number):
+        while (request := connection.read_request()) is not None:
+            with connection.peer.lock:
+                state["count"] += 1
+                if state["count"] == 40:
+                    state["down"] = time.monotonic()
+            if state["down"] and time.monotonic() - state["down"] < 2:
+                connection.reply(b"", "502 Bad Gateway", [])
+                continue
+            connection.process(request)
+            connection.reply(OK)
+
+    done, rows = run(fleet(400), raw_peer(script).url, "-c", "8", "--seed", "4", code=0)
+    assert {row["status"] for row in rows} == {"accepted"} and len(rows) == 400
+    assert "the platform fails: rows wait" in done.err and "answers again" in done.err, done
+    assert max(int(row["attempts"]) for row in rows) <= 4
+
+
+def test_an_outage_that_lasts_stops_the_run_and_rows_keep_their_place(run, fleet, raw_peer):
+    count = collections.Counter()
+
+    def script(connection, number):
+        while (request := connection.read_request()) is not None:
+            count["all"] += 1
+            if count["all"] > 100:
+                connection.reply(b"", "429 Too Many Requests", [])
+            else:
+                connection.process(request)
+                connection.reply(OK)
+
+    done, rows = run(fleet(1000), raw_peer(script).url, "-c", "8", "--outage-wait", "3s", "--seed", "4", code=5)
+    assert "--outage-wait" in done.err and {row["status"] for row in rows} == {"accepted"}, done
+    assert 100 <= len(rows) < 130
+
+
+def test_nothing_is_lost_while_nginx_is_away(run, fleet, nginx, tmp_path):
+    server = nginx()
+    path = fleet(4000)
+    process = subprocess.Popen([NBATCH, "run", str(path), "--endpoint", server.url, "-o", str(tmp_path / "n.csv"), "--rate",
+                                "2000/s", "--on-ambiguous", "hold"], env={**os.environ, "NBATCH_API_KEY": "k"},
+                               stderr=subprocess.PIPE, text=True)
+    time.sleep(0.6)
+    server.pause(2.0)
+    err = process.communicate(timeout=90)[1]
+    rows = by_row(tmp_path / "n.csv")
+    assert len(rows) == 4000 and process.returncode in (0, 6), err
+    assert {row["status"] for row in rows} <= {"accepted", "in_doubt"}, err
+    assert sum(row["status"] == "in_doubt" for row in rows) <= 64
+
+
+# Signals
+
+def start(path, url, out, *words, **keywords):
+    return subprocess.Popen([NBATCH, "run", str(path), "--endpoint", url, "-o", str(out), *words],
+                            env={**os.environ, "NBATCH_API_KEY": "k"}, stderr=subprocess.PIPE, text=True, **keywords)
+
+
+def wait_until(condition, seconds=20):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(0.01)
+
+
+def slow(seconds):
+    def script(connection, number):
+        while (request := connection.read_request()) is not None:
+            connection.process(request)
+            time.sleep(seconds)
+            connection.reply(OK)
+    return script
+
+
+@pytest.mark.parametrize("number,code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_drains_what_is_in_flight(fleet, raw_peer, tmp_path, number, code):
+    peer = raw_peer(slow(0.4))
+    process = start(fleet(500), peer.url, tmp_path / "o.csv", "-c", "4")
+    wait_until(lambda: len(peer.processed) >= 4)
+    process.send_signal(number)
+    err = process.communicate(timeout=30)[1]
+    rows = by_row(tmp_path / "o.csv")
+    assert process.returncode == code, err
+    assert {row["status"] for row in rows} == {"accepted"}
+    assert len(rows) == len(peer.processed) <= 12
+    assert "stopping" in err and "not sent" in err
+
+
+def test_a_second_signal_ends_what_is_in_flight_as_in_doubt(fleet, raw_peer, tmp_path):
+    peer = raw_peer(slow(20))
+    process = start(fleet(500), peer.url, tmp_path / "o.csv", "-c", "4")
+    wait_until(lambda: len(peer.processed) >= 4)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    err = process.communicate(timeout=10)[1]
+    rows = by_row(tmp_path / "o.csv")
+    assert process.returncode == 130, err
+    assert [row["status"] for row in rows] == ["in_doubt"] * 4 and len(peer.processed) == 4
+
+
+def test_sigusr1_prints_a_line_and_sigusr2_pauses(fleet, raw_peer, tmp_path):
+    peer = raw_peer(slow(0.02))
+    process = start(fleet(200), peer.url, tmp_path / "o.csv", "-c", "4")
+    wait_until(lambda: len(peer.processed) >= 8)
+    process.send_signal(signal.SIGUSR2)
+    time.sleep(0.3)
+    before = len(peer.processed)
+    process.send_signal(signal.SIGUSR1)
+    time.sleep(0.3)
+    assert len(peer.processed) == before < 200
+    process.send_signal(signal.SIGUSR2)
+    err = process.communicate(timeout=30)[1]
+    assert process.returncode == 0 and len(by_row(tmp_path / "o.csv")) == 200, err
+    assert f"{before} of 200 rows" in err and "paused: by SIGUSR2" in err and "going on" in err
+
+
+# What people look at
+
+def test_the_retry_table_is_shown(nbatch):
+    done = nbatch("run", "--explain-retries", "--max-attempts", "3", "--on-ambiguous", "hold")
+    assert done.code == 0
+    for word in ("errno 5117", "HTTP 429", "no answer", "HTTP 401", "3"):
+        assert word in done.out
+
+
+@pytest.mark.parametrize("words", [["--on-ambiguous", "maybe"], ["--canary", "x"], ["--max-attempts", "0"], ["--rate", "5"],
+                                   ["--burst", "0"], ["--retry-delay", "5"]])
+def test_bad_settings_of_sending(nbatch, fleet, words):
+    done = nbatch("run", fleet(1), "--simulate", *words)
+    assert done.code == 2 and words[0] in done.err, done
+
+
+def test_the_json_summary_tells_how_it_ended(run, fleet, raw_peer):
+    peer = raw_peer(replies(TRANSIENT["errno 5117"]))
+    done, _ = run(fleet(4), peer.url, *FAST, "--json", "-q", code=0)
+    summary = json.loads(done.out)
+    assert summary["end"] == "complete" and summary["retries"] == 4 and summary["attempts"] == 8
+    assert summary["not_sent"] == 0
+    peer = raw_peer(replies(*[("200 OK", b'{"errno":5106,"error":"UNSUCESS"}', [])] * 9))
+    done, rows = run(fleet(100), peer.url, "--halt", "rejected=1", "-c", "1", "--json", "-q", code=5)
+    summary = json.loads(done.out)
+    assert summary["end"] == "halted" and summary["not_sent"] == 100 - len(rows) > 0
