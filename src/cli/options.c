@@ -48,6 +48,12 @@ static const struct option options[] = {
      "(see nbatch simulate --help)"},
     {"api-key-file", 0, OPTION_TEXT, RUN, "FILE", NULL, FIELD(api_key_file), 0, 0,
      "file with the product's MasterKey; must be readable by you alone (else: NBATCH_API_KEY)"},
+    {"api-key-command", 0, OPTION_TEXT, RUN, "CMD", NULL, FIELD(api_key_command), 0, 0,
+     "a shell command that prints the MasterKey, on one line, within ten seconds"},
+    {"product-id", 0, OPTION_TEXT, RUN, "ID", NULL, FIELD(product_id), 0, 0,
+     "sign tokens for this product with its access key, instead of sending a MasterKey"},
+    {"access-key-file", 0, OPTION_TEXT, RUN, "FILE", NULL, FIELD(access_key_file), 0, 0,
+     "file with the product's access key, as for --api-key-file (else: NBATCH_ACCESS_KEY)"},
     {"insecure-http", 0, OPTION_FLAG, RUN, NULL, NULL, FIELD(insecure_http), 0, 0,
      "allow a plain http endpoint that is not on this machine: the key travels readable for all"},
     {"cacert", 0, OPTION_TEXT, RUN, "FILE", NULL, FIELD(cacert), 0, 0,
@@ -501,10 +507,14 @@ static enum status take_input(struct command_line *words, const char *word)
  */
 static enum status check_conflicts(const struct command_line *words)
 {
-    static const char *const pairs[][2] = {{"simulate", "endpoint"}, {"simulate", "api-key-file"},
-                                           {"simulate", "cacert"},   {"simulate", "proxy"},
+    static const char *const pairs[][2] = {{"simulate", "endpoint"},
+                                           {"simulate", "api-key-file"},
+                                           {"simulate", "api-key-command"},
+                                           {"simulate", "product-id"},
+                                           {"simulate", "access-key-file"},
+                                           {"simulate", "cacert"},
+                                           {"simulate", "proxy"},
                                            {"simulate", "http2"},
-
                                            {"rate", "ramp"}};
 
     for (size_t i = 0; i < ARRAY_LENGTH(pairs); i++) {

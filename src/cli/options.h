@@ -29,6 +29,9 @@ struct settings {
     const char *endpoint;
     const char *simulate; /* the SPEC, "" for none given; NULL: no simulator */
     const char *api_key_file;
+    const char *api_key_command;
+    const char *product_id;
+    const char *access_key_file;
     const char *cacert;
     const char *proxy;         /* "none": none; NULL: the environment's */
     const char *problems;      /* where to list the problems; NULL: nowhere */

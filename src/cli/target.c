@@ -54,6 +54,10 @@ static int exit_status_of(enum status status)
 int cli_choose_target(const struct settings *settings, struct endpoint *endpoint,
                       struct credentials *credentials)
 {
+    const struct credentials_options keys = {.api_key_file = settings->api_key_file,
+                                             .api_key_command = settings->api_key_command,
+                                             .product_id = settings->product_id,
+                                             .access_key_file = settings->access_key_file};
     struct buf message;
     int result = 0;
 
@@ -62,7 +66,7 @@ int cli_choose_target(const struct settings *settings, struct endpoint *endpoint
     if (status == STATUS_OK && !accept_risk(settings, endpoint))
         result = EXIT_REFUSED;
     if (status == STATUS_OK && result == 0)
-        status = credentials_load(settings->api_key_file, &message, credentials);
+        status = credentials_load(&keys, &message, credentials);
     if (status != STATUS_OK) {
         show_error("%s", message.len > 0 ? buf_string(&message) : status_text(status));
         result = exit_status_of(status);

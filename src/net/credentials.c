@@ -7,6 +7,9 @@
 
 #include "net/credentials.h"
 
+#include "command/token.h"
+#include "net/key_command.h"
+
 static void protect_process(void)
 {
     const struct rlimit none = {0, 0};
@@ -15,52 +18,97 @@ static void protect_process(void)
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
-static enum status refuse(struct buf *message, const char *where, const char *why)
+/* The two kinds of keys, and where each may be found. */
+struct kind {
+    const char *name;
+    const char *variable;
+    const char *credential; /* systemd's name */
+    const char *missing;
+};
+
+static const struct kind master_key = {
+    "api key", "NBATCH_API_KEY", "api-key",
+    "no api key: put the product's MasterKey into a file that only you can read and name it with "
+    "--api-key-file FILE, or set NBATCH_API_KEY (--simulate needs none; for an access key give "
+    "--product-id ID)"};
+static const struct kind access_key = {
+    "access key", "NBATCH_ACCESS_KEY", "access-key",
+    "no access key: put the product's access key into a file that only you can read and name it "
+    "with --access-key-file FILE, or set NBATCH_ACCESS_KEY"};
+
+/* A search for a key. */
+struct search {
+    const struct kind *kind;
+    const char *product_id;
+    struct buf *message;
+};
+
+static enum status refuse(const struct search *search, const char *where, const char *why)
 {
-    buf_add_string(message, "api key from ");
-    buf_add_printable(message, span_string(where));
-    buf_add_format(message, ": %s", why);
+    buf_add_format(search->message, "%s from ", search->kind->name);
+    buf_add_printable(search->message, span_string(where));
+    buf_add_format(search->message, ": %s", why);
     return STATUS_CREDENTIALS;
 }
 
+/* Whether a token can be signed with it: it is base64. */
+static enum status try_access_key(const struct search *search, const char *where, struct span text)
+{
+    const struct token_key key = {span_string(search->product_id), text};
+    struct buf token;
+
+    buf_init(&token, TOKEN_MAX);
+    enum status status = token_make(&key, 0, TOKEN_SHA256, &token);
+    buf_deinit(&token);
+    return status == STATUS_SYNTAX ? refuse(search, where,
+                                            "it is not base64; give the access key as the platform "
+                                            "shows it")
+                                   : status;
+}
+
 /* Takes the bytes over as the key when they can be one. They are wiped by the caller. */
-static enum status adopt(const char *where, struct span text, struct buf *message,
+static enum status adopt(const struct search *search, const char *where, struct span text,
                          struct credentials *ret_credentials)
 {
+    enum status status = STATUS_OK;
+
     if (text.len > 0 && text.ptr[text.len - 1] == '\n')
         text.len--;
     if (text.len == 0)
-        return refuse(message, where, "it is empty");
+        return refuse(search, where, "it is empty");
     for (size_t i = 0; i < text.len; i++)
         if (text.ptr[i] <= 0x20 || text.ptr[i] >= 0x7f)
-            return refuse(message, where,
+            return refuse(search, where,
                           "it holds a space, a line break or another character that no key has; "
                           "let the key stand there alone, on one line");
+    if (search->product_id != NULL)
+        status = try_access_key(search, where, text);
+    if (status != STATUS_OK)
+        return status;
     char *key = malloc(text.len + 1);
     if (key == NULL)
         return STATUS_NO_MEMORY;
     memcpy(key, text.ptr, text.len);
     key[text.len] = '\0';
-    *ret_credentials = (struct credentials){key, text.len};
-    protect_process();
+    *ret_credentials = (struct credentials){key, text.len, search->product_id};
     return STATUS_OK;
 }
 
-static enum status judge_file(const char *path, const struct stat *info, struct buf *message)
+static enum status judge_file(const struct search *search, const char *path,
+                              const struct stat *info)
 {
     if (!S_ISREG(info->st_mode))
-        return refuse(message, path, "it is not a regular file");
+        return refuse(search, path, "it is not a regular file");
     if (info->st_uid != geteuid() && info->st_uid != 0)
-        return refuse(message, path,
-                      "it belongs to another user; it must belong to you or to root");
+        return refuse(search, path, "it belongs to another user; it must belong to you or to root");
     if ((info->st_mode & 077) != 0)
-        return refuse(message, path, "others may read it; run chmod 600 on it");
+        return refuse(search, path, "others may read it; run chmod 600 on it");
     if (info->st_size > CREDENTIALS_KEY_MAX)
-        return refuse(message, path, "it is too large for a key");
+        return refuse(search, path, "it is too large for a key");
     return STATUS_OK;
 }
 
-static enum status load_file(const char *path, bool from_systemd, struct buf *message,
+static enum status load_file(const struct search *search, const char *path, bool from_systemd,
                              struct credentials *ret_credentials)
 {
     char text[CREDENTIALS_KEY_MAX + 1];
@@ -68,56 +116,136 @@ static enum status load_file(const char *path, bool from_systemd, struct buf *me
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
     if (fd < 0 || fstat(fd, &info) != 0) {
-        enum status status = refuse(message, path, strerror(errno));
+        enum status status = refuse(search, path, strerror(errno));
         if (fd >= 0)
             (void)close(fd);
         return status;
     }
     if (from_systemd) /* systemd owns and guards that directory, with modes of its own */
         info.st_mode &= ~(mode_t)077;
-    enum status status = judge_file(path, &info, message);
+    enum status status = judge_file(search, path, &info);
     if (status == STATUS_OK) {
         ssize_t len = read(fd, text, sizeof(text));
-        status = len < 0 ? refuse(message, path, strerror(errno))
-                         : adopt(path, span_of(text, (size_t)len), message, ret_credentials);
+        status = len < 0 ? refuse(search, path, strerror(errno))
+                         : adopt(search, path, span_of(text, (size_t)len), ret_credentials);
     }
     explicit_bzero(text, sizeof(text));
     (void)close(fd);
     return status;
 }
 
-static enum status load_environment(char *value, struct buf *message,
-                                    struct credentials *ret_credentials)
+static void wipe_variable(const char *name)
 {
-    struct span text = span_string(value);
-    enum status status = adopt("NBATCH_API_KEY", text, message, ret_credentials);
+    char *value = getenv(name);
 
-    explicit_bzero(value, text.len);
-    (void)unsetenv("NBATCH_API_KEY");
+    if (value == NULL)
+        return;
+    explicit_bzero(value, strlen(value));
+    (void)unsetenv(name);
+}
+
+static void wipe_variables(void)
+{
+    wipe_variable(master_key.variable);
+    wipe_variable(access_key.variable);
+}
+
+static enum status load_command(const struct search *search, const char *command,
+                                struct credentials *ret_credentials)
+{
+    static const char where[] = "--api-key-command";
+    char text[CREDENTIALS_KEY_MAX + 1];
+    struct buf reason;
+    size_t len = 0;
+
+    wipe_variables(); /* the command has no use for them */
+    buf_init(&reason, 4096);
+    enum status status =
+        key_command_run(command, KEY_COMMAND_TIMEOUT_MS, text, sizeof(text), &len, &reason);
+    if (status == STATUS_OK)
+        status = adopt(search, where, span_of(text, len), ret_credentials);
+    else if (status == STATUS_CREDENTIALS)
+        status = refuse(search, where, buf_string(&reason));
+    explicit_bzero(text, sizeof(text));
+    buf_deinit(&reason);
     return status;
 }
 
-enum status credentials_load(const char *path, struct buf *message,
+/* Where no place was named. */
+static enum status load_usual(const struct search *search, struct credentials *ret_credentials)
+{
+    const char *value = getenv(search->kind->variable);
+    const char *directory = getenv("CREDENTIALS_DIRECTORY");
+    char path[4096];
+
+    if (value != NULL)
+        return adopt(search, search->kind->variable, span_string(value), ret_credentials);
+    if (directory != NULL) {
+        int len = snprintf(path, sizeof(path), "%s/%s", directory, search->kind->credential);
+        if (len > 0 && (size_t)len < sizeof(path) && access(path, F_OK) == 0)
+            return load_file(search, path, true, ret_credentials);
+    }
+    buf_add_string(search->message, search->kind->missing);
+    return STATUS_CREDENTIALS;
+}
+
+/* The two ways to prove who one is exclude each other, and so do the places of one key. */
+static enum status check_options(const struct credentials_options *options, struct buf *message)
+{
+    const struct {
+        const char *first, *second;
+        bool both;
+    } pairs[] = {
+        {"--api-key-file", "--api-key-command",
+         options->api_key_file != NULL && options->api_key_command != NULL},
+        {"--product-id", "--api-key-file",
+         options->product_id != NULL && options->api_key_file != NULL},
+        {"--product-id", "--api-key-command",
+         options->product_id != NULL && options->api_key_command != NULL},
+    };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(pairs); i++) {
+        if (!pairs[i].both)
+            continue;
+        buf_add_format(message, "%s and %s exclude each other: leave one of them out",
+                       pairs[i].first, pairs[i].second);
+        return STATUS_USAGE;
+    }
+    if (options->access_key_file != NULL && options->product_id == NULL) {
+        buf_add_string(message, "--access-key-file needs --product-id ID: an access key signs "
+                                "tokens for one product");
+        return STATUS_USAGE;
+    }
+    if (options->product_id != NULL && !token_is_product_id(span_string(options->product_id))) {
+        buf_add_string(message, "--product-id ");
+        buf_add_printable(message, span_string(options->product_id));
+        buf_add_format(message, ": give the product's id, letters and digits, %d at most",
+                       TOKEN_PRODUCT_ID_MAX);
+        return STATUS_USAGE;
+    }
+    return STATUS_OK;
+}
+
+enum status credentials_load(const struct credentials_options *options, struct buf *message,
                              struct credentials *ret_credentials)
 {
-    char *value = getenv("NBATCH_API_KEY");
-    const char *directory = getenv("CREDENTIALS_DIRECTORY");
-    char in_directory[4096];
+    const struct search search = {options->product_id != NULL ? &access_key : &master_key,
+                                  options->product_id, message};
+    const char *path =
+        options->product_id != NULL ? options->access_key_file : options->api_key_file;
 
-    if (path != NULL)
-        return load_file(path, false, message, ret_credentials);
-    if (value != NULL)
-        return load_environment(value, message, ret_credentials);
-    if (directory != NULL) {
-        int len = snprintf(in_directory, sizeof(in_directory), "%s/api-key", directory);
-        if (len > 0 && (size_t)len < sizeof(in_directory) && access(in_directory, F_OK) == 0)
-            return load_file(in_directory, true, message, ret_credentials);
+    enum status status = check_options(options, message);
+    if (status == STATUS_OK) {
+        protect_process();
+        if (path != NULL)
+            status = load_file(&search, path, false, ret_credentials);
+        else if (options->api_key_command != NULL)
+            status = load_command(&search, options->api_key_command, ret_credentials);
+        else
+            status = load_usual(&search, ret_credentials);
     }
-    buf_add_string(message,
-                   "no api key: put the product's MasterKey into a file that only you can read "
-                   "and name it with --api-key-file FILE, or set NBATCH_API_KEY "
-                   "(--simulate needs none)");
-    return STATUS_CREDENTIALS;
+    wipe_variables();
+    return status;
 }
 
 void credentials_deinit(struct credentials *credentials)
@@ -126,5 +254,5 @@ void credentials_deinit(struct credentials *credentials)
         return;
     explicit_bzero(credentials->key, credentials->key_len);
     free(credentials->key);
-    *credentials = (struct credentials){NULL, 0};
+    *credentials = (struct credentials){.key = NULL};
 }

@@ -1,7 +1,8 @@
 /*
- * The MasterKey: where it comes from, and that it goes nowhere but into the request's header. It is
- * never an argument, and stands in no message, log or result; once one is loaded the process leaves
- * no core file and cannot be traced by other processes of the user.
+ * The key: where it comes from, and that it goes nowhere but into a request's header, as it is (the
+ * MasterKey) or as the signature of a token (the access key). It is never an argument, and stands
+ * in no message, log or result; once one is loaded the process leaves no core file and cannot be
+ * traced by other processes of the user.
  */
 #ifndef NB_NET_CREDENTIALS_H
 #define NB_NET_CREDENTIALS_H
@@ -13,16 +14,30 @@ enum { CREDENTIALS_KEY_MAX = 4096 };
 struct credentials {
     char *key; /* NULL when there is none */
     size_t key_len;
+    const char *product_id; /* NULL: the key is a MasterKey; else an access key, that signs tokens
+                               for this product. The options' text. */
+};
+
+/* Texts of the options, each NULL where it was not given; product_id decides which key is meant. */
+struct credentials_options {
+    const char *api_key_file;
+    const char *api_key_command;
+    const char *product_id;
+    const char *access_key_file;
 };
 
 /*
- * Takes the key from `path` if that is not NULL, else from NBATCH_API_KEY (which is wiped from the
- * environment), else from $CREDENTIALS_DIRECTORY/api-key as systemd gives it. A key file must be a
- * regular file, owned by the user or root, without permissions for group and others; one newline at
- * its end is dropped. STATUS_CREDENTIALS with a text in `message` when there is no key or it cannot
- * be used; the text names the place and the remedy, never the key.
+ * Takes the MasterKey from the file or the command that the options name, else from NBATCH_API_KEY,
+ * else from $CREDENTIALS_DIRECTORY/api-key as systemd gives it; with a product id the access key,
+ * likewise, from NBATCH_ACCESS_KEY and …/access-key. Both variables are wiped from the environment.
+ * A key file must be a regular file, owned by the user or root, without permissions for group and
+ * others; one newline at its end is dropped, as at the end of a command's output.
+ *
+ * STATUS_USAGE for options that do not go together, STATUS_CREDENTIALS when there is no key or it
+ * cannot be used, each with a text in `message` that names the place and the remedy, never the key;
+ * STATUS_NO_MEMORY.
  */
-enum status credentials_load(const char *path, struct buf *message,
+enum status credentials_load(const struct credentials_options *options, struct buf *message,
                              struct credentials *ret_credentials) MUST_USE;
 
 /* Wipes and frees the key. Takes NULL and a zeroed struct. */

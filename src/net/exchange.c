@@ -258,6 +258,7 @@ enum status exchange_prepare(struct exchange *exchange, const struct exchange_op
     exchange->headers_complete = false;
     exchange->has_retry_after = false;
     exchange->interrupted = false;
+    exchange->headers = options->headers;
     exchange->error[0] = '\0';
     buf_clear(&exchange->body);
     CURLcode code = set_target(exchange, options->transport->endpoint, request->target);
@@ -273,7 +274,7 @@ enum status exchange_prepare(struct exchange *exchange, const struct exchange_op
     }
     if (code == CURLE_OK)
         code = curl_easy_setopt(easy, CURLOPT_HTTPHEADER,
-                                post ? options->post_headers : options->get_headers);
+                                post ? options->headers->post : options->headers->get);
     return code == CURLE_OK ? STATUS_OK : STATUS_NETWORK;
 }
 

@@ -7,6 +7,7 @@
 
 #include <curl/curl.h>
 
+#include "net/headers.h"
 #include "net/transport.h"
 
 /* A longer Retry-After counts as this. */
@@ -25,16 +26,17 @@ struct exchange {
     int http_status;       /* of the last status line */
     bool headers_complete; /* the blank line behind a final status was there */
     bool has_retry_after;
-    int64_t retry_after_ms; /* see struct answer; only where there is one */
-    bool interrupted;       /* ended from our side: transport_abort */
+    int64_t retry_after_ms;           /* see struct answer; only where there is one */
+    const struct header_set *headers; /* must live while the exchange is active */
+    bool interrupted;                 /* ended from our side: transport_abort */
     struct buf body;
     char error[CURL_ERROR_SIZE];
 };
 
 struct exchange_options {
     const struct transport_options *transport;
-    struct curl_slist *post_headers, *get_headers; /* shared by all exchanges */
-    struct curl_slist *resolve;                    /* likewise; NULL: none */
+    struct header_set *headers; /* of the attempts that start now; see also `older` */
+    struct curl_slist *resolve; /* shared by all exchanges; NULL: none */
 };
 
 /* Makes the easy handle and sets what never changes. STATUS_NO_MEMORY or STATUS_NETWORK. */

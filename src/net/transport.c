@@ -1,5 +1,7 @@
 #include "net/transport.h"
 
+#include <time.h>
+
 #include "net/exchange.h"
 
 /*
@@ -206,26 +208,45 @@ static struct curl_slist *append(struct curl_slist *list, const char *line, bool
     return *ok ? longer : list;
 }
 
-/* The headers of every request, made once. "Expect:" and "Accept:" without a value take libcurl's
- * own ones away. */
-static enum status make_headers(struct transport *transport)
+static bool in_use(const struct transport *transport, const struct header_set *set)
 {
-    struct exchange_options *options = &transport->exchange_options;
-    const struct credentials *credentials = transport->options.credentials;
-    char key[CREDENTIALS_KEY_MAX + sizeof("api-key: ")];
-    bool ok = true;
+    for (size_t i = 0; i < transport->exchange_count; i++)
+        if (transport->exchanges[i].active && transport->exchanges[i].headers == set)
+            return true;
+    return false;
+}
 
-    options->get_headers = append(NULL, "Accept:", &ok);
-    options->post_headers = append(NULL, "Content-Type: application/json", &ok);
-    options->post_headers = append(options->post_headers, "Accept:", &ok);
-    options->post_headers = append(options->post_headers, "Expect:", &ok);
-    if (credentials != NULL && credentials->key != NULL) {
-        (void)snprintf(key, sizeof(key), "api-key: %s", credentials->key);
-        options->get_headers = append(options->get_headers, key, &ok);
-        options->post_headers = append(options->post_headers, key, &ok);
-        explicit_bzero(key, sizeof(key));
+static void drop_unused_headers(struct transport *transport)
+{
+    struct header_set **at = &transport->exchange_options.headers->older;
+
+    while (*at != NULL) {
+        struct header_set *set = *at;
+        if (in_use(transport, set)) {
+            at = &set->older;
+        } else {
+            *at = set->older;
+            header_set_free(set);
+        }
     }
-    return ok ? STATUS_OK : STATUS_NO_MEMORY;
+}
+
+/* Makes the headers of the attempts to come when there are none yet, or their token ends soon. */
+static enum status renew_headers(struct transport *transport)
+{
+    struct header_set **current = &transport->exchange_options.headers;
+    struct header_set *set;
+    int64_t now_s = time(NULL);
+
+    if (*current != NULL && now_s < (*current)->renew_at_s)
+        return STATUS_OK;
+    enum status status = header_set_new(transport->options.credentials, now_s, &set);
+    if (status != STATUS_OK)
+        return status;
+    set->older = *current;
+    *current = set;
+    drop_unused_headers(transport);
+    return STATUS_OK;
 }
 
 static enum status make_resolve(struct transport *transport)
@@ -303,7 +324,7 @@ enum status transport_open(uv_loop_t *loop, const struct transport_options *opti
     status = uv_prepare_start(&transport->prepare, on_prepare) == 0 ? STATUS_OK : STATUS_NETWORK;
     uv_unref((uv_handle_t *)&transport->prepare);
     if (status == STATUS_OK)
-        status = make_headers(transport);
+        status = renew_headers(transport);
     if (status == STATUS_OK)
         status = make_resolve(transport);
     if (status == STATUS_OK)
@@ -326,7 +347,9 @@ enum status transport_start(struct transport *transport, const struct transport_
 
     if (exchange == NULL || transport->closing || transport->aborted)
         return STATUS_NETWORK;
-    enum status status = exchange_prepare(exchange, &transport->exchange_options, request);
+    enum status status = renew_headers(transport);
+    if (status == STATUS_OK)
+        status = exchange_prepare(exchange, &transport->exchange_options, request);
     if (status != STATUS_OK)
         return status;
     exchange->done = done;
@@ -341,11 +364,14 @@ enum status transport_start(struct transport *transport, const struct transport_
     return STATUS_OK;
 }
 
-static void free_headers(struct curl_slist *list)
+static void free_headers(struct transport *transport)
 {
-    for (struct curl_slist *line = list; line != NULL; line = line->next)
-        explicit_bzero(line->data, strlen(line->data)); /* one of them holds the key */
-    curl_slist_free_all(list);
+    struct header_set *set;
+
+    while ((set = transport->exchange_options.headers) != NULL) {
+        transport->exchange_options.headers = set->older;
+        header_set_free(set);
+    }
 }
 
 static void on_handle_closed(uv_handle_t *handle)
@@ -368,8 +394,7 @@ void transport_close(struct transport *transport)
     }
     if (transport->multi != NULL)
         (void)curl_multi_cleanup(transport->multi);
-    free_headers(transport->exchange_options.post_headers);
-    free_headers(transport->exchange_options.get_headers);
+    free_headers(transport);
     curl_slist_free_all(transport->exchange_options.resolve);
     free(transport->exchanges);
     uv_close((uv_handle_t *)&transport->timer, on_handle_closed);

@@ -52,8 +52,8 @@ enum status transport_open(uv_loop_t *loop, const struct transport_options *opti
 
 /*
  * Starts an attempt. `done` is called exactly once, later, from the loop, never from inside this
- * call. A failure (STATUS_NO_MEMORY, STATUS_NETWORK) means that nothing was started and `done` will
- * not be called. No more than `concurrency` attempts may be under way.
+ * call. A failure (STATUS_NO_MEMORY, STATUS_NETWORK, STATUS_CREDENTIALS) means that nothing was
+ * started and `done` will not be called. No more than `concurrency` attempts may be under way.
  */
 enum status transport_start(struct transport *transport, const struct transport_request *request,
                             transport_done_fn *done, void *context) MUST_USE;

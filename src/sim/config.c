@@ -3,6 +3,7 @@
 #include "sim/config.h"
 
 #include "command/rules.h"
+#include "command/token.h"
 #include "core/text.h"
 
 enum { DEFAULT_MAX_COMMANDS = 1000 * 1000 };
@@ -136,6 +137,21 @@ static enum status set_api_key_file(struct sim_config *config, struct span value
     return set_path(&config->api_key_file, value, message);
 }
 
+static enum status set_product_id(struct sim_config *config, struct span value, struct buf *message)
+{
+    if (!token_is_product_id(value)) {
+        buf_add_string(message, "give the product's id, letters and digits");
+        return STATUS_USAGE;
+    }
+    return set_path(&config->product_id, value, message);
+}
+
+static enum status set_access_key_file(struct sim_config *config, struct span value,
+                                       struct buf *message)
+{
+    return set_path(&config->access_key_file, value, message);
+}
+
 static enum status set_audit(struct sim_config *config, struct span value, struct buf *message)
 {
     return set_path(&config->audit_file, value, message);
@@ -158,6 +174,9 @@ const struct sim_setting sim_settings[] = {
      set_queue_limit},
     {"api-key-file", "FILE", "no key is checked", "ask for the key that is this file's first line",
      set_api_key_file},
+    {"product-id", "ID", "no token is checked", "ask for a token of this product", set_product_id},
+    {"access-key-file", "FILE", "no token is checked",
+     "… that is signed with the access key that is this file's first line", set_access_key_file},
     {"audit", "FILE", "none", "write each request as a line of JSON", set_audit},
     {"max-commands", "N", "1000000",
      "commands kept for the history; further ones are only counted per device", set_max_commands},
@@ -179,7 +198,11 @@ void sim_config_deinit(struct sim_config *config)
     if (config == NULL)
         return;
     free(config->api_key_file);
+    free(config->product_id);
+    free(config->access_key_file);
     free(config->audit_file);
+    config->product_id = NULL;
+    config->access_key_file = NULL;
     config->api_key_file = NULL;
     config->audit_file = NULL;
 }

@@ -28,6 +28,8 @@ struct sim_config {
     uint32_t queue_limit;  /* waiting commands per device; 0: no limit */
     uint64_t max_commands; /* kept with their text */
     char *api_key_file;    /* owned; NULL: no key is asked for */
+    char *product_id;      /* owned; with the next: a token of this product is asked for */
+    char *access_key_file; /* owned */
     char *audit_file;      /* owned; NULL: no audit */
 };
 

@@ -33,9 +33,9 @@ static enum status add_columns(struct schema *schema)
 }
 
 enum status platform_init(struct platform *platform, uint32_t queue_limit, uint64_t max_commands,
-                          const char *key)
+                          const struct auth *auth)
 {
-    *platform = (struct platform){.key = key};
+    *platform = (struct platform){.auth = auth};
     store_init(&platform->store, queue_limit, max_commands);
     schema_init(&platform->schema);
     command_init(&platform->command);
@@ -342,12 +342,6 @@ static void answer_command(struct platform *platform, const struct platform_requ
     cJSON_free(args);
 }
 
-static bool key_fits(const struct platform *platform, const struct platform_request *request)
-{
-    return platform->key == NULL ||
-           (request->key != NULL && strcmp(request->key, platform->key) == 0);
-}
-
 enum status platform_answer(struct platform *platform, const struct platform_request *request,
                             int64_t now_s, struct platform_answer *answer)
 {
@@ -361,7 +355,7 @@ enum status platform_answer(struct platform *platform, const struct platform_req
         answer_http(answer, 405, "method not allowed");
     else if (request->body_too_big)
         answer_http(answer, 413, "request entity too large");
-    else if (!key_fits(platform, request))
+    else if (!auth_fits(platform->auth, request->api_key, request->authorization, now_s))
         platform_refuse(answer, ERRNO_AUTH_FAILED, SPAN_LITERAL("auth failed"));
     else if (kind == CALL_COMMAND)
         answer_command(platform, request, now_s, answer);

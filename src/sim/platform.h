@@ -2,7 +2,7 @@
  * What the simulated platform decides: a request in, an answer out. No socket, no clock and no
  * fault in here.
  *
- *     platform_init(&platform, queue_limit, max_commands, key);
+ *     platform_init(&platform, queue_limit, max_commands, &auth);
  *     call_parse(method, target, &request.call);
  *     status = platform_answer(&platform, &request, now_s, &answer);
  *     platform_deinit(&platform);
@@ -10,17 +10,22 @@
  * Commands are checked by the same rules table and the same code as the client's
  * (command/command.h), and more strictly where the platform takes one form only: times are its own
  * (UTC+8, with a T), the body of a write is an object with nothing but `data`, that of an execute
- * nothing but `args`. Warnings are ignored. Answers: errno 1     the api-key header is missing or
- * wrong (where a key is asked for) errno 3     body missing or not that object, or a required
- * parameter is missing errno 5108  any other problem, with its text; unknown and repeated
- * parameters errno 5006  queue_limit commands of the device wait errno 7     the simulator is out
- * of memory or of random bytes errno 0     accepted, with a random uuid (version 4) and the HTTP
- * statuses 404, 405 and 413.
+ * nothing but `args`. Warnings are ignored. Answers:
+ *
+ *     errno 1     neither api-key nor Authorization proves what is asked for (see sim/auth.h)
+ *     errno 3     body missing or not that object, or a required parameter is missing
+ *     errno 5108  any other problem, with its text; unknown and repeated parameters
+ *     errno 5006  queue_limit commands of the device wait
+ *     errno 7     the simulator is out of memory or of random bytes
+ *     errno 0     accepted, with a random uuid (version 4)
+ *
+ * and the HTTP statuses 404, 405 and 413.
  */
 #ifndef NB_SIM_PLATFORM_H
 #define NB_SIM_PLATFORM_H
 
 #include "command/command.h"
+#include "sim/auth.h"
 #include "sim/call.h"
 #include "sim/store.h"
 #include "sim/uuid.h"
@@ -41,14 +46,15 @@ struct platform {
     struct problems problems;
     struct buf query;
     struct cell cells[PLATFORM_COLUMNS];
-    const char *key; /* borrowed; NULL: none is asked for */
+    const struct auth *auth; /* borrowed */
 };
 
 struct platform_request {
     struct call call;
-    struct span body;  /* a readable byte must stand behind it: cJSON looks at it */
-    bool body_too_big; /* … than PLATFORM_BODY_MAX; the body is not looked at */
-    const char *key;   /* the header api-key, or NULL */
+    struct span body;          /* a readable byte must stand behind it: cJSON looks at it */
+    bool body_too_big;         /* … than PLATFORM_BODY_MAX; the body is not looked at */
+    const char *api_key;       /* the header, or NULL */
+    const char *authorization; /* likewise */
 };
 
 struct platform_answer {
@@ -60,9 +66,9 @@ struct platform_answer {
     struct buf body;            /* JSON; the caller's, who has initialized it */
 };
 
-/* STATUS_NO_MEMORY. `key` must outlive the platform. */
+/* STATUS_NO_MEMORY. `auth` must outlive the platform. */
 enum status platform_init(struct platform *platform, uint32_t queue_limit, uint64_t max_commands,
-                          const char *key) MUST_USE;
+                          const struct auth *auth) MUST_USE;
 void platform_deinit(struct platform *platform);
 
 /* Answers a request; `now_s` is the platform's clock. STATUS_NO_MEMORY or STATUS_TOO_BIG where not

@@ -52,7 +52,7 @@ struct sim {
     atomic_bool stopping;
     int wake_fd;  /* an eventfd: sim_stop speaks */
     int watch_fd; /* an epoll of clients whose answers are held back; -1: none can be */
-    char *key;
+    struct auth auth;
     uint64_t seed;
 
     /* Of the thread alone. */
@@ -205,8 +205,9 @@ static void judge(struct request *request, const char *method, struct call *ret_
     call_parse(span_string(method), buf_span(&request->target), &asked.call);
     if (asked.call.kind == CALL_COMMAND)
         fault = faults_draw(&sim->faults, &sim->fault_chance);
-    if (sim->key != NULL)
-        asked.key = MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "api-key");
+    asked.api_key = MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "api-key");
+    asked.authorization =
+        MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "Authorization");
     if (fault == NULL || fault->kind->processed)
         status = platform_answer(&sim->platform, &asked, (int64_t)time(NULL), &request->answer);
     else
@@ -585,9 +586,7 @@ static void sim_free(struct sim *sim)
     platform_deinit(&sim->platform);
     delay_queue_deinit(&sim->delays);
     buf_deinit(&sim->scratch);
-    if (sim->key != NULL)
-        explicit_bzero(sim->key, strlen(sim->key));
-    free(sim->key);
+    auth_deinit(&sim->auth);
     (void)pthread_mutex_destroy(&sim->stats_mutex);
     free(sim);
 }
@@ -616,14 +615,14 @@ static struct sim *sim_new(const struct sim_config *config)
 enum status sim_start(const struct sim_config *config, struct buf *message, struct sim **ret_sim)
 {
     struct sim *sim = sim_new(config);
-    enum status status = STATUS_OK;
+    enum status status;
 
     if (sim == NULL)
         return STATUS_NO_MEMORY;
-    if (config->api_key_file != NULL)
-        status = setup_read_key(config->api_key_file, message, &sim->key);
+    status = auth_load(&sim->auth, config, message);
     if (status == STATUS_OK)
-        status = platform_init(&sim->platform, config->queue_limit, config->max_commands, sim->key);
+        status =
+            platform_init(&sim->platform, config->queue_limit, config->max_commands, &sim->auth);
     if (status == STATUS_OK)
         status = choose_seed(sim, config);
     if (status == STATUS_OK)

@@ -43,7 +43,7 @@ struct sim_stats {
 
 /*
  * Starts to serve; the config is copied. On failure nothing is left behind, and `message` has a
- * text: STATUS_IO (the address, or the audit file), STATUS_CREDENTIALS (the key file),
+ * text: STATUS_IO (the address, or the audit file), STATUS_CREDENTIALS (a key file), STATUS_USAGE,
  * STATUS_NETWORK (libmicrohttpd), STATUS_NO_MEMORY.
  */
 enum status sim_start(const struct sim_config *config, struct buf *message,

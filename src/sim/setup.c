@@ -62,34 +62,36 @@ enum status setup_listen(const struct sockaddr_storage *address, struct buf *mes
     return STATUS_IO;
 }
 
-static enum status refuse_key(const char *path, const char *why, struct buf *message)
+static enum status refuse_key(const char *setting, const char *path, const char *why,
+                              struct buf *message)
 {
-    buf_add_string(message, "api-key-file=");
+    buf_add_format(message, "%s=", setting);
     buf_add_printable(message, span_string(path));
     buf_add_format(message, ": %s", why);
     return STATUS_CREDENTIALS;
 }
 
-enum status setup_read_key(const char *path, struct buf *message, char **ret_key)
+enum status setup_read_key(const char *setting, const char *path, struct buf *message,
+                           char **ret_key)
 {
     char text[SETUP_KEY_MAX + 1];
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 
     if (fd < 0)
-        return refuse_key(path, strerror(errno), message);
+        return refuse_key(setting, path, strerror(errno), message);
     ssize_t len = read(fd, text, sizeof(text) - 1);
     int error = errno;
     (void)close(fd);
     if (len < 0)
-        return refuse_key(path, strerror(error), message);
+        return refuse_key(setting, path, strerror(error), message);
     text[len] = '\0';
     size_t key_len = strcspn(text, "\r\n");
     char *key = key_len > 0 && key_len < SETUP_KEY_MAX ? strndup(text, key_len) : NULL;
     explicit_bzero(text, sizeof(text));
     if (key_len == 0)
-        return refuse_key(path, "its first line is empty; write the key there", message);
+        return refuse_key(setting, path, "its first line is empty; write the key there", message);
     if (key_len >= SETUP_KEY_MAX)
-        return refuse_key(path, "its first line is too long to be a key", message);
+        return refuse_key(setting, path, "its first line is too long to be a key", message);
     if (key == NULL)
         return STATUS_NO_MEMORY;
     *ret_key = key;

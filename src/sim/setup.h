@@ -20,10 +20,11 @@ enum status setup_listen(const struct sockaddr_storage *address, struct buf *mes
 void setup_add_address(const struct sockaddr_storage *address, struct buf *out);
 
 /*
- * Reads the first line of a file, without its end. The caller frees it. STATUS_CREDENTIALS with a
- * text in `message` that never holds the key; STATUS_NO_MEMORY.
+ * Reads the first line of the file that a setting names, without its end. The caller frees it.
+ * STATUS_CREDENTIALS with a text in `message` that never holds the key; STATUS_NO_MEMORY.
  */
-enum status setup_read_key(const char *path, struct buf *message, char **ret_key) MUST_USE;
+enum status setup_read_key(const char *setting, const char *path, struct buf *message,
+                           char **ret_key) MUST_USE;
 
 /* How many of `wanted` connections the process can have: raises its soft limit of open files to the
  * hard one where that is needed. At least 16. */

@@ -57,7 +57,7 @@ static void test_a_list_sets_everything_it_names(void **state)
 {
     (void)state;
     expect("latency=20ms,fault=reset:1%,fault=http-503:0.5,seed=7,queue-limit=0,max-commands=5,"
-           "audit=a b.jsonl,audit=b.jsonl,api-key-file=k,",
+           "audit=a b.jsonl,audit=b.jsonl,api-key-file=k,product-id=p-1,access-key-file=a,",
            STATUS_OK);
     assert_int_equal(config.latency.low_ms, 20);
     assert_int_equal(config.faults.count, 2);
@@ -66,6 +66,8 @@ static void test_a_list_sets_everything_it_names(void **state)
     assert_int_equal(config.max_commands, 5);
     assert_string_equal(config.audit_file, "b.jsonl");
     assert_string_equal(config.api_key_file, "k");
+    assert_string_equal(config.product_id, "p-1");
+    assert_string_equal(config.access_key_file, "a");
 }
 
 static void test_only_loopback_is_listened_on(void **state)

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "net/transport.h"
@@ -13,7 +14,10 @@
 struct world {
     uv_loop_t loop;
     int listener;
-    int served; /* the connection that was accepted, or -1 */
+    int served;         /* the connection that was accepted, or -1 */
+    char request[4096]; /* what came over it last */
+    bool once;          /* an attempt's end starts no other */
+    size_t concurrency;
     struct endpoint endpoint;
     struct credentials credentials;
     struct transport *transport;
@@ -33,6 +37,29 @@ static const struct transport_request a_request = {
     .body = {"{}", 2},
 };
 
+static void open_transport(struct world *world)
+{
+    struct buf message;
+
+    buf_init(&message, 4096);
+    struct transport_options options = {.endpoint = &world->endpoint,
+                                        .credentials = &world->credentials,
+                                        .concurrency = world->concurrency,
+                                        .connect_timeout_ms = 60000,
+                                        .request_timeout_ms = 60000};
+    assert_int_equal(transport_open(&world->loop, &options, &message, &world->transport),
+                     STATUS_OK);
+    buf_deinit(&message);
+}
+
+/* With other credentials than the transport began with. */
+static void reopen_transport(struct world *world)
+{
+    transport_close(world->transport);
+    (void)uv_run(&world->loop, UV_RUN_DEFAULT);
+    open_transport(world);
+}
+
 static void open_world(struct world *world, const char *host, size_t concurrency)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
@@ -40,7 +67,7 @@ static void open_world(struct world *world, const char *host, size_t concurrency
     struct buf message;
     char url[64];
 
-    *world = (struct world){.served = -1};
+    *world = (struct world){.served = -1, .concurrency = concurrency};
     buf_init(&message, 4096);
     world->listener = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(bind(world->listener, (struct sockaddr *)&address, len), 0);
@@ -49,13 +76,7 @@ static void open_world(struct world *world, const char *host, size_t concurrency
     (void)snprintf(url, sizeof(url), "%s:%d", host, ntohs(address.sin_port));
     assert_int_equal(endpoint_parse(url, &message, &world->endpoint), STATUS_OK);
     assert_int_equal(uv_loop_init(&world->loop), 0);
-    struct transport_options options = {.endpoint = &world->endpoint,
-                                        .credentials = &world->credentials,
-                                        .concurrency = concurrency,
-                                        .connect_timeout_ms = 60000,
-                                        .request_timeout_ms = 60000};
-    assert_int_equal(transport_open(&world->loop, &options, &message, &world->transport),
-                     STATUS_OK);
+    open_transport(world);
     for (size_t i = 0; i < ARRAY_LENGTH(world->seen); i++)
         world->seen[i].world = world;
     buf_deinit(&message);
@@ -80,7 +101,8 @@ static void on_done(void *context, const struct answer *answer)
     seen->state = answer->state;
     seen->http_status = answer->http_status;
     (void)snprintf(seen->detail, sizeof(seen->detail), "%.*s", SPAN_ARG(answer->detail));
-    seen->restart = transport_start(seen->world->transport, &a_request, on_done, seen);
+    if (!seen->world->once)
+        seen->restart = transport_start(seen->world->transport, &a_request, on_done, seen);
 }
 
 static void start(struct world *world, size_t i)
@@ -92,14 +114,14 @@ static void start(struct world *world, size_t i)
 /* Runs the loop until the peer has what the client sent; then sends `answer`. */
 static void serve(struct world *world, const char *answer)
 {
-    char text[4096];
     size_t len = 0;
 
+    memset(world->request, 0, sizeof(world->request));
     for (int turn = 0; turn < 1000 && len == 0; turn++) {
         (void)uv_run(&world->loop, UV_RUN_NOWAIT);
         if (world->served < 0)
             world->served = accept4(world->listener, NULL, NULL, SOCK_NONBLOCK);
-        ssize_t got = recv(world->served, text, sizeof(text), 0);
+        ssize_t got = recv(world->served, world->request, sizeof(world->request) - 1, 0);
         len += got > 0 ? (size_t)got : 0;
         (void)usleep(1000);
     }
@@ -193,6 +215,82 @@ static void test_closing_right_after_an_abort_is_clean(void **state)
     assert_int_equal(world.seen[0].count, 0);
 }
 
+/* The clock that the transport reads: this program's own stands before the system's. */
+static time_t fake_now_s;
+
+time_t time(time_t *ret_now)
+{
+    if (ret_now != NULL)
+        *ret_now = fake_now_s;
+    return fake_now_s;
+}
+
+/* The expiry in the token of a request that was read. */
+static long long expiry_of(const char *request)
+{
+    const char *at = strstr(request, "\r\nAuthorization: version=2018-10-31&res=products%2Fp&et=");
+    assert_non_null(at);
+    return strtoll(strstr(at, "&et=") + strlen("&et="), NULL, 10);
+}
+
+static void answer(struct world *world)
+{
+    serve(world, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+    (void)uv_run(&world->loop, UV_RUN_DEFAULT);
+}
+
+static void test_a_token_is_renewed_before_it_ends(void **state)
+{
+    (void)state;
+    static const struct {
+        time_t now_s;
+        long long expires_s;
+    } steps[] = {{1000, 4600}, {3999, 4600},  {4000, 7600},
+                 {6999, 7600}, {7000, 10600}, {100000, 103600}};
+    char access_key[] = "YWJj";
+    struct world world;
+
+    fake_now_s = 1000;
+    open_world(&world, "http://127.0.0.1", 1);
+    world.credentials = (struct credentials){access_key, strlen(access_key), "p"};
+    reopen_transport(&world);
+    for (size_t i = 0; i < ARRAY_LENGTH(steps); i++) {
+        fake_now_s = steps[i].now_s;
+        world.once = true;
+        start(&world, 0);
+        answer(&world);
+        assert_int_equal(expiry_of(world.request), steps[i].expires_s);
+        assert_int_equal(world.seen[0].count, i + 1);
+    }
+    close_world(&world);
+    fake_now_s = 0;
+}
+
+/* The second attempt renews the token before libcurl has read the first one's headers. */
+static void test_a_renewed_token_leaves_attempts_under_way_alone(void **state)
+{
+    (void)state;
+    char access_key[] = "YWJj";
+    struct world world;
+
+    fake_now_s = 1000;
+    open_world(&world, "http://127.0.0.1", 4);
+    world.credentials = (struct credentials){access_key, strlen(access_key), "p"};
+    reopen_transport(&world);
+    for (size_t i = 0; i < 4; i++) {
+        start(&world, i);
+        fake_now_s += 4000;
+    }
+    serve(&world, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+    assert_int_equal(expiry_of(world.request), 4600);
+    transport_abort(world.transport);
+    (void)uv_run(&world.loop, UV_RUN_DEFAULT);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(world.seen[i].count, 1);
+    close_world(&world);
+    fake_now_s = 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +299,8 @@ int main(void)
         cmocka_unit_test(test_whole_headers_are_an_answer_after_an_abort),
         cmocka_unit_test(test_an_aborted_transport_starts_nothing),
         cmocka_unit_test(test_closing_right_after_an_abort_is_clean),
+        cmocka_unit_test(test_a_token_is_renewed_before_it_ends),
+        cmocka_unit_test(test_a_renewed_token_leaves_attempts_under_way_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
