@@ -168,8 +168,8 @@ def test_each_devices_commands_arrive_in_file_order(run, tmp_path, simulator):
     keyed = sorted(((turn + rng.random() * 0.9, device, turn) for device, turn in rows))
     path = tmp_path / "in.csv"
     path.write_text(HEADER + "".join(row_of(device, turn) for _, device, turn in keyed))
-    sim = simulator("--seed", "3", "--latency", "uniform:1ms..8ms", "--fault", "errno-5117:6%", "--fault", "reset:4%")
-    done, results = run(path, sim.url, "--retry-delay", "5ms", "--seed", "3")
+    sim = simulator("--seed", "6", "--latency", "uniform:1ms..8ms", "--fault", "errno-5117:6%", "--fault", "reset:4%")
+    done, results = run(path, sim.url, "--retry-delay", "5ms", "--seed", "3", "--max-attempts", "20")
     assert {row["status"] for row in results} == {"accepted"}, done
     seen = collections.defaultdict(list)
     for entry in sim.audit():
