@@ -650,5 +650,6 @@ void options_add_overview(struct buf *out)
              "nbatch --version which one this is.\n"
              "Exit status: 0 every row accepted (check: valid), 1 some not accepted, 2 usage,\n"
              "3 input invalid and nothing sent, 4 credentials or configuration refused,\n"
-             "6 rows in doubt, 7 results could not be written, or an internal error.\n");
+             "5 stopped by --halt or an outage, 6 rows in doubt, 7 results could not be written,\n"
+             "or an internal error, 130 or 143 interrupted by a signal.\n");
 }

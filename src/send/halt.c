@@ -195,14 +195,16 @@ void halt_add(struct halt *halt, const struct halt_fact *fact)
 
 static void add_share(uint64_t millionths, struct buf *out)
 {
-    unsigned decimals = (unsigned)(millionths % PERCENT);
-    int digits = 4;
+    char decimals[8];
+    size_t len =
+        (size_t)snprintf(decimals, sizeof(decimals), "%04u", (unsigned)(millionths % PERCENT));
 
+    while (len > 0 && decimals[len - 1] == '0')
+        len--;
     buf_add_uint64(out, millionths / PERCENT);
-    if (decimals > 0) {
-        for (; decimals % 10 == 0; decimals /= 10)
-            digits--;
-        buf_add_format(out, ".%0*u", digits, decimals);
+    if (len > 0) {
+        buf_add_char(out, '.');
+        buf_add_bytes(out, decimals, len);
     }
     buf_add_char(out, '%');
 }

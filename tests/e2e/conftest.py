@@ -10,7 +10,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from peers import Nginx, RawPeer, Simulator  # noqa: E402
+from peers import Nginx, Proxy, RawPeer, Simulator  # noqa: E402
+from tls import Authority  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 NBATCH = os.environ.get("NBATCH", str(ROOT / "build/test/nbatch"))
@@ -150,3 +151,29 @@ def raw_peer():
     yield start
     for peer in started:
         peer.stop()
+
+
+@pytest.fixture
+def proxy():
+    """Starts a forwarding proxy: proxy() has .url, .requests and .heads."""
+    started = []
+
+    def start(**options):
+        server = Proxy(**options)
+        started.append(server)
+        return server
+
+    yield start
+    for server in started:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="session")
+def certificate(authority):
+    """Good for 127.0.0.1, localhost and platform.test."""
+    return authority.issue()

@@ -1,5 +1,7 @@
 """Servers on loopback: our simulator, nginx, and a peer over raw sockets that misbehaves to order."""
+import http.client
 import json
+import select
 import shutil
 import signal
 import socket
@@ -7,6 +9,7 @@ import struct
 import subprocess
 import threading
 import time
+import urllib.parse
 import uuid
 from pathlib import Path
 
@@ -37,26 +40,29 @@ class Nginx:
     """nginx with one static answer for every POST, and a log of the requests."""
 
     def __init__(self, folder, body='{"errno":0,"error":"succ","data":{"uuid":"42742677-adc3-54ca-83a1-5aaaf71482f8"}}',
-                 status=200, keepalive_requests=1000):
+                 status=200, keepalive_requests=1000, tls=None, http2=False):
         self.folder = Path(folder)
         self.folder.mkdir()
         with socket.socket() as probe:  # nginx cannot say which port the kernel picked
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self.port}"
+        speaks = (" ssl" if tls else "") + (" http2" if http2 else "")
+        keys = f"ssl_certificate {tls.cert}; ssl_certificate_key {tls.key};" if tls else ""
         self.log = self.folder / "access.log"
         conf = self.folder / "nginx.conf"
         conf.write_text(f"""
 daemon off; worker_processes 1; pid {self.folder}/pid; error_log {self.folder}/error.log;
 events {{ worker_connections 2048; }}
 http {{
-  log_format all '$status $request_method $request_uri $http_content_type $http_api_key $request_body_file $content_length';
+  log_format all '$status $request_method $request_uri $http_content_type $http_api_key $request_body_file $content_length $server_protocol';
   access_log {self.log} all;
   client_body_temp_path {self.folder}/body; proxy_temp_path {self.folder}/proxy;
   fastcgi_temp_path {self.folder}/fastcgi; uwsgi_temp_path {self.folder}/uwsgi; scgi_temp_path {self.folder}/scgi;
   keepalive_requests {keepalive_requests};
   server {{
-    listen 127.0.0.1:{self.port};
+    listen 127.0.0.1:{self.port}{speaks};
+    {keys}
     location / {{ default_type application/json; return {status} '{body}'; }}
   }}
 }}
@@ -162,6 +168,28 @@ class Connection:
         """Processes and answers as the platform does."""
         return self.reply(success(self.process(request)))
 
+    def forward(self, request):
+        """Sends a request on to where its absolute target says, and returns the answer's body."""
+        url = urllib.parse.urlsplit(request.target)
+        upstream = http.client.HTTPConnection("127.0.0.1", url.port, timeout=20)
+        headers = {k: v for k, v in request.headers.items() if not k.startswith("proxy-")}
+        upstream.request(request.method, url._replace(scheme="", netloc="").geturl(), request.body, headers)
+        body = upstream.getresponse().read()
+        upstream.close()
+        return body
+
+    def tunnel(self, port):
+        """Carries bytes both ways until one side ends."""
+        upstream = socket.create_connection(("127.0.0.1", port), timeout=20)
+        sides = {self.sock: upstream, upstream: self.sock}
+        while not self.peer.stopping:
+            for side in select.select(sides, [], [], 0.2)[0]:
+                data = side.recv(65536)
+                if not data:
+                    upstream.close()
+                    return
+                sides[side].sendall(data)
+
     def reset(self):
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.sock.close()
@@ -220,6 +248,7 @@ class RawPeer:
         try:
             if self.tls:
                 sock = self.tls.wrap_socket(sock, server_side=True)
+                self.sockets.append(sock)
             self.script(Connection(sock, self), number)
         except OSError:
             pass
@@ -237,3 +266,25 @@ class RawPeer:
                 sock.close()
             except OSError:
                 pass
+
+
+class Proxy(RawPeer):
+    """Forwards absolute-form requests and CONNECT to 127.0.0.1, whatever name they ask for; notes what it sees."""
+
+    def __init__(self, refuse=None):
+        self.requests = []  # "METHOD target" of each
+        self.heads = []  # their headers
+        self.refuse = refuse  # a status line instead of service
+        super().__init__(self._proxy)
+
+    def _proxy(self, connection, number):
+        while request := connection.read_request():
+            self.requests.append(f"{request.method} {request.target}")
+            self.heads.append(request.headers)
+            if self.refuse:
+                connection.reply(b"no", self.refuse)
+            elif request.method == "CONNECT":
+                connection.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                return connection.tunnel(int(request.target.split(":")[1]))
+            else:
+                connection.reply(connection.forward(request))

@@ -225,7 +225,9 @@ EXIT = {"accepted": 0, "rejected": 1, "failed": 1, "in_doubt": 6}
 
 @pytest.mark.parametrize("fault", EXPECTED, ids=lambda f: f.__name__.removeprefix("fault_"))
 @pytest.mark.parametrize("reused", [False, True], ids=["first", "reused"])
-def test_fault_on_first_and_reused_connection_is_called_by_its_name(nbatch, fleet, raw_peer, fault, reused):
+@pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
+def test_fault_on_first_and_reused_connection_is_called_by_its_name(nbatch, fleet, raw_peer, authority, certificate,
+                                                                    fault, reused, secure):
     """The fault strikes row 1 of a connection, or row 2 of one that has just answered row 1."""
     victim = imei(2 if reused else 1)
 
@@ -237,8 +239,9 @@ def test_fault_on_first_and_reused_connection_is_called_by_its_name(nbatch, flee
             if not connection.accept(request):
                 return
 
-    peer = raw_peer(script)
-    done, rows = run_against(nbatch, peer, fleet(4), "-c", "1", "--request-timeout", "1s")
+    peer = raw_peer(script, tls=certificate.context() if secure else None)
+    trust = ["--cacert", authority.ca] if secure else []
+    done, rows = run_against(nbatch, peer, fleet(4), "-c", "1", "--request-timeout", "1s", *trust)
     by_imei = {row["imei"]: row for row in rows}
     expected = EXPECTED[fault]
     assert by_imei[victim]["status"] == expected, done
@@ -297,18 +300,22 @@ def fourth_request_closes(connection, number):
         connection.close()
 
 
-def test_nothing_is_sent_twice_behind_our_back(nbatch, fleet, raw_peer):
-    peer = raw_peer(fourth_request_closes)
-    done, rows = run_against(nbatch, peer, fleet(400), "-c", "16")
+@pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
+def test_nothing_is_sent_twice_behind_our_back(nbatch, fleet, raw_peer, authority, certificate, secure):
+    peer = raw_peer(fourth_request_closes, tls=certificate.context() if secure else None)
+    trust = ["--cacert", authority.ca] if secure else []
+    done, rows = run_against(nbatch, peer, fleet(400), "-c", "16", *trust)
     assert done.code == 6
     assert_honest(rows, peer, 400)
     assert len(peer.processed) == 400
     assert sum(row["status"] == "in_doubt" for row in rows) >= 50
 
 
-def test_negative_control_without_the_guard_libcurl_duplicates(nbatch, fleet, raw_peer):
-    peer = raw_peer(fourth_request_closes)
-    _, rows = run_against(nbatch, peer, fleet(400), "-c", "16", binary=UNGUARDED)
+@pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
+def test_negative_control_without_the_guard_libcurl_duplicates(nbatch, fleet, raw_peer, authority, certificate, secure):
+    peer = raw_peer(fourth_request_closes, tls=certificate.context() if secure else None)
+    trust = ["--cacert", authority.ca] if secure else []
+    _, rows = run_against(nbatch, peer, fleet(400), "-c", "16", *trust, binary=UNGUARDED)
     counts = collections.Counter(processed_imeis(peer))
     assert len(rows) == 400
     assert sum(count > 1 for count in counts.values()) >= 50, "the peer no longer provokes what the guard prevents"
