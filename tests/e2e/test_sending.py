@@ -164,7 +164,7 @@ def test_each_devices_commands_arrive_in_file_order(run, tmp_path, simulator):
     """Shuffled devices, faults, retries: the order of one device's rows is kept."""
     import random
     rng = random.Random(11)
-    rows = [(device, turn) for turn in range(8) for device in range(1, 126)]
+    rows = [(device, turn) for turn in range(8) for device in range(1, 1001)]
     keyed = sorted(((turn + rng.random() * 0.9, device, turn) for device, turn in rows))
     path = tmp_path / "in.csv"
     path.write_text(HEADER + "".join(row_of(device, turn) for _, device, turn in keyed))
@@ -175,7 +175,7 @@ def test_each_devices_commands_arrive_in_file_order(run, tmp_path, simulator):
     for entry in sim.audit():
         if entry["processed"]:
             seen[entry["imei"]].append(json.loads(entry["body"])["data"][0]["val"])
-    assert len(seen) == 125 and all(values == list(range(8)) for values in seen.values())
+    assert len(seen) == 1000 and all(values == list(range(8)) for values in seen.values())
 
 
 # Pace
@@ -313,19 +313,27 @@ def test_an_outage_that_lasts_stops_the_run_and_rows_keep_their_place(run, fleet
     assert 100 <= len(rows) < 130
 
 
-def test_nothing_is_lost_while_nginx_is_away(run, fleet, nginx, tmp_path):
+@pytest.mark.parametrize("how", ["away", "reloaded"])
+def test_nothing_is_lost_while_nginx_is(fleet, nginx, tmp_path, how):
+    """nginx ends for two seconds, or is told to read its settings again, five times, in mid-run."""
     server = nginx()
     path = fleet(4000)
-    process = subprocess.Popen([NBATCH, "run", str(path), "--endpoint", server.url, "-o", str(tmp_path / "n.csv"), "--rate",
-                                "2000/s", "--on-ambiguous", "hold"], env={**os.environ, "NBATCH_API_KEY": "k"},
-                               stderr=subprocess.PIPE, text=True)
-    time.sleep(0.6)
-    server.pause(2.0)
+    process = start(path, server.url, tmp_path / "n.csv", "--rate", "2000/s", "--on-ambiguous", "hold")
+    time.sleep(0.5)
+    if how == "away":
+        server.pause(2.0)
+    else:
+        for _ in range(5):
+            server.process.send_signal(signal.SIGHUP)
+            time.sleep(0.2)
     err = process.communicate(timeout=90)[1]
     rows = by_row(tmp_path / "n.csv")
     assert len(rows) == 4000 and process.returncode in (0, 6), err
     assert {row["status"] for row in rows} <= {"accepted", "in_doubt"}, err
-    assert sum(row["status"] == "in_doubt" for row in rows) <= 64
+    assert sum(row["status"] == "in_doubt" for row in rows) <= 64 * (1 if how == "away" else 5)
+    seen = collections.Counter(line.split("imei=")[1][:15] for line in server.requests() if "imei=" in line)
+    assert max(seen.values()) == 1, "a command was processed twice"
+    assert all(seen[row["imei"]] == 1 for row in rows if row["status"] == "accepted")
 
 
 # Signals
