@@ -207,6 +207,53 @@ def fault_errno_7(connection, request):
     connection.reply(b'{"errno":7,"error":"service internal error"}')
 
 
+def fault_contradicting_lengths(connection, request):
+    body = success(connection.process(request))
+    connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 90\r\n\r\n" + body)
+    connection.close()
+
+
+def fault_negative_length(connection, request):
+    body = success(connection.process(request))
+    connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n" + body)
+    connection.close()
+
+
+def fault_short_length(connection, request):
+    """The body ends in mid-JSON, by the length that the headers give."""
+    body = success(connection.process(request))
+    connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 30\r\nConnection: close\r\n\r\n" + body)
+    connection.close()
+
+
+def fault_endless_interim(connection, request):
+    connection.process(request)
+    for _ in range(5):
+        connection.send(b"HTTP/1.1 102 Processing\r\n\r\n")
+    connection.reset()
+
+
+def fault_uuid_of_another_type(connection, request):
+    connection.process(request)
+    connection.reply(b'{"errno":0,"error":"succ","data":{"uuid":42}}')
+
+
+def fault_errno_as_text(connection, request):
+    connection.process(request)
+    connection.reply(b'{"errno":"0","error":"succ","data":{"uuid":"x"}}')
+
+
+def fault_unknown_encoding(connection, request):
+    """Compressed, though nobody asked for it."""
+    connection.process(request)
+    connection.reply(b"\x1f\x8b\x08\x00\x00", "200 OK", ["Content-Encoding: gzip"])
+
+
+def fault_408(connection, request):
+    connection.reply(b"", "408 Request Timeout", ["Connection: close"])
+    connection.close()
+
+
 EXPECTED = {
     fault_close: "in_doubt", fault_close_after: "in_doubt", fault_reset: "in_doubt", fault_reset_after: "in_doubt",
     fault_silent_after: "in_doubt", fault_cut_status_line: "in_doubt", fault_cut_headers: "in_doubt",
@@ -218,6 +265,9 @@ EXPECTED = {
     fault_404: "failed", fault_413_unread: "failed", fault_417: "failed", fault_429: "failed",
     fault_500: "in_doubt", fault_502: "in_doubt", fault_503: "in_doubt", fault_503_retry_after: "failed",
     fault_504: "in_doubt", fault_status_999: "in_doubt", fault_errno_5006: "rejected", fault_errno_7: "rejected",
+    fault_contradicting_lengths: "accepted", fault_negative_length: "in_doubt", fault_short_length: "in_doubt",
+    fault_endless_interim: "in_doubt", fault_uuid_of_another_type: "in_doubt", fault_errno_as_text: "in_doubt",
+    fault_unknown_encoding: "in_doubt", fault_408: "failed",
 }
 
 EXIT = {"accepted": 0, "rejected": 1, "failed": 1, "in_doubt": 6}
