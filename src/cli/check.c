@@ -170,10 +170,11 @@ static void show_counts(const struct inspection *inspection, const struct check_
     if (quiet)
         return;
     buf_init(&text, 4096);
-    buf_add_format(&text, "%s: %llu rows, %llu valid, %llu invalid, %llu warnings",
+    buf_add_format(&text, "%s: %llu row%s, %llu valid, %llu invalid, %llu warning%s",
                    inspection->show.input, (unsigned long long)counts->rows,
-                   (unsigned long long)counts->valid, (unsigned long long)counts->invalid,
-                   (unsigned long long)counts->warnings);
+                   counts->rows == 1 ? "" : "s", (unsigned long long)counts->valid,
+                   (unsigned long long)counts->invalid, (unsigned long long)counts->warnings,
+                   counts->warnings == 1 ? "" : "s");
     const char *separator = "; ";
     for (size_t i = 0; i < ACTION_COUNT; i++) {
         if (counts->actions[i] == 0)

@@ -5,6 +5,7 @@
 
 #include "core/text.h"
 #include "core/when.h"
+#include "send/ramp.h"
 #include "sim/config.h"
 
 #define RUN      FOR_COMMAND(COMMAND_RUN)
@@ -97,7 +98,7 @@ static const struct option options[] = {
      "writes with mode 1 are meant: they delete every resource that they do not name"},
     {"yes", 'y', OPTION_FLAG, RUN, NULL, NULL, FIELD(yes), 0, 0,
      "answer every question with yes, as --allow-replace does for one"},
-    {"rate", 0, OPTION_RATE, RUN | CHECK, "N/s|m|h", NULL, FIELD(rate), 1, 1000000,
+    {"rate", 0, OPTION_RATE, RUN | CHECK, "N/s|m|h", NULL, FIELD(rate), 0, 0,
      "how many requests start in a second, minute or hour at most, retries included; the check "
      "says "
      "how long that takes, and which rows would be too late"},
@@ -254,27 +255,6 @@ static enum status parse_bytes(struct span text, int64_t *ret_bytes)
     return STATUS_OK;
 }
 
-/* N/s, N/m or N/h. */
-static enum status parse_rate(struct span text, int64_t max, struct rate *ret_rate)
-{
-    static const struct {
-        const char *unit;
-        int64_t ms;
-    } units[] = {{"/s", 1000}, {"/m", 60 * 1000}, {"/h", 60 * 60 * 1000}};
-    int64_t count = 0;
-
-    for (size_t i = 0; i < ARRAY_LENGTH(units) && text.len > 2; i++) {
-        if (!span_is(span_skip(text, text.len - 2), units[i].unit))
-            continue;
-        enum status status = span_to_int64(span_of(text.ptr, text.len - 2), &count);
-        if (status != STATUS_OK || count < 1 || count > max)
-            return STATUS_RANGE;
-        *ret_rate = (struct rate){count, units[i].ms};
-        return STATUS_OK;
-    }
-    return STATUS_SYNTAX;
-}
-
 static enum status set_number(const struct option *option, const char *origin, const char *value,
                               struct settings *settings, struct buf *message)
 {
@@ -314,6 +294,7 @@ static enum status set_option(const struct option *option, const char *origin, c
                               struct settings *settings, struct buf *message)
 {
     void *field = (char *)settings + option->offset;
+    struct rate *rate;
 
     switch (option->kind) {
     case OPTION_FLAG:
@@ -330,7 +311,8 @@ static enum status set_option(const struct option *option, const char *origin, c
         *(const char **)field = value != NULL ? value : "";
         return STATUS_OK;
     case OPTION_RATE:
-        if (parse_rate(span_string(value), option->max, field) != STATUS_OK)
+        rate = field;
+        if (!rate_parse(span_string(value), &rate->count, &rate->per_ms))
             return refuse_value(option, origin, value,
                                 "must be a number and its unit, such as 20/s, 600/m or 5000/h",
                                 message);

@@ -16,25 +16,35 @@ static enum status refuse(struct span text, const char *remedy, struct buf *mess
     return STATUS_USAGE;
 }
 
-/* N/s, N/m or N/h, as starts per hour. */
-static bool parse_rate(struct span text, int64_t *ret_per_hour)
+bool rate_parse(struct span text, int64_t *ret_count, int64_t *ret_per_ms)
 {
     static const struct {
         const char *name;
-        int64_t per_hour;
-    } units[] = {{"/s", 3600}, {"/m", 60}, {"/h", 1}};
+        int64_t ms;
+    } units[] = {{"/s", 1000}, {"/m", 60 * 1000}, {"/h", HOUR_MS}};
     int64_t count;
 
     for (size_t i = 0; i < ARRAY_LENGTH(units) && text.len > 2; i++) {
         if (!span_is(span_skip(text, text.len - 2), units[i].name))
             continue;
         if (span_to_int64(span_of(text.ptr, text.len - 2), &count) != STATUS_OK || count < 1 ||
-            count > RAMP_PER_HOUR_MAX / units[i].per_hour)
+            count > RAMP_PER_HOUR_MAX / (HOUR_MS / units[i].ms))
             return false;
-        *ret_per_hour = count * units[i].per_hour;
+        *ret_count = count;
+        *ret_per_ms = units[i].ms;
         return true;
     }
     return false;
+}
+
+static bool parse_per_hour(struct span text, int64_t *ret_per_hour)
+{
+    int64_t count, per_ms;
+
+    if (!rate_parse(text, &count, &per_ms))
+        return false;
+    *ret_per_hour = count * (HOUR_MS / per_ms);
+    return true;
 }
 
 static bool parse_duration(struct span text, int64_t max_ms, int64_t *ret_ms)
@@ -69,9 +79,9 @@ enum status ramp_parse(struct span text, struct ramp *ret_ramp, struct buf *mess
         return refuse(text, "write two rates and a duration, such as 10/s..500/s:5m", message);
     struct span to = span_skip(rates, from.len + 2);
     struct span duration = span_skip(text, rates.len + 1);
-    if (!parse_rate(from, &ramp.from_per_hour))
+    if (!parse_per_hour(from, &ramp.from_per_hour))
         return refuse(from, bad_rate, message);
-    if (!parse_rate(to, &ramp.to_per_hour))
+    if (!parse_per_hour(to, &ramp.to_per_hour))
         return refuse(to, bad_rate, message);
     if (!parse_duration(duration, RAMP_MS_MAX, &ramp.ms) || ramp.ms == 0)
         return refuse(duration, "the ramp's duration is up to 7d, such as 30s, 5m or 1h", message);

@@ -26,6 +26,10 @@ enum { RAMP_STEP_MS = 100 };
 #define CANARY_ROWS_MAX     UINT64_C(1000000)
 #define CANARY_PAUSE_MAX_MS (7 * INT64_C(24 * 3600000))
 
+/* Reads N/s, N/m or N/h: a count and its unit in milliseconds. False for anything else, and above
+ * RAMP_PER_HOUR_MAX. */
+bool rate_parse(struct span text, int64_t *ret_count, int64_t *ret_per_ms);
+
 struct ramp {
     int64_t from_per_hour, to_per_hour; /* ≥ 1 */
     int64_t ms;                         /* > 0 */

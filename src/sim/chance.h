@@ -1,28 +1,14 @@
-/*
- * The simulator's dice: a seeded generator (SplitMix64, Steele, Lea and Flood 2014), so that the
- * same seed gives the same faults and delays in the same order of requests. Not for secrets.
- */
+/* What the simulator's dice are asked: probabilities and shares, from a seeded generator, so that
+ * the same seed gives the same faults and delays in the same order of requests. */
 #ifndef NB_SIM_CHANCE_H
 #define NB_SIM_CHANCE_H
 
-#include "core/span.h"
-
-struct chance {
-    uint64_t state; /* the seed, at first */
-};
-
-static inline uint64_t chance_next(struct chance *chance)
-{
-    uint64_t z = chance->state += 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
+#include "core/prng.h"
 
 /* A double in [0, 1). */
-static inline double chance_unit(struct chance *chance)
+static inline double chance_unit(struct prng *chance)
 {
-    return (double)(chance_next(chance) >> 11) * 0x1p-53;
+    return (double)(prng_next(chance) >> 11) * 0x1p-53;
 }
 
 /* Reads a decimal number as people write probabilities: "0.01", "5", ".5"; no sign, no exponent.

@@ -127,7 +127,7 @@ enum status faults_add(struct faults *faults, struct span text, struct buf *mess
     return STATUS_OK;
 }
 
-const struct fault *faults_draw(const struct faults *faults, struct chance *chance)
+const struct fault *faults_draw(const struct faults *faults, struct prng *chance)
 {
     if (faults->count == 0)
         return NULL;

@@ -61,7 +61,7 @@ struct faults {
 enum status faults_add(struct faults *faults, struct span text, struct buf *message) MUST_USE;
 
 /* The fault that the next command meets, or NULL. One draw, none where no fault was ordered. */
-const struct fault *faults_draw(const struct faults *faults, struct chance *chance);
+const struct fault *faults_draw(const struct faults *faults, struct prng *chance);
 
 /* Whether any of them holds an answer back. */
 bool faults_hold_back(const struct faults *faults);

@@ -83,13 +83,13 @@ bool latency_is_zero(const struct latency *latency)
 }
 
 /* A standard normal variate, by Box and Muller. */
-static double draw_normal(struct chance *chance)
+static double draw_normal(struct prng *chance)
 {
     double radius = sqrt(-2 * log(1 - chance_unit(chance)));
     return radius * cos(TWO_PI * chance_unit(chance));
 }
 
-int64_t latency_draw(const struct latency *latency, struct chance *chance)
+int64_t latency_draw(const struct latency *latency, struct prng *chance)
 {
     double us = (double)latency->low_ms * 1000;
 

@@ -31,6 +31,6 @@ enum status latency_parse(struct span text, struct latency *ret_latency) MUST_US
 bool latency_is_zero(const struct latency *latency);
 
 /* The next delay in microseconds. */
-int64_t latency_draw(const struct latency *latency, struct chance *chance);
+int64_t latency_draw(const struct latency *latency, struct prng *chance);
 
 #endif

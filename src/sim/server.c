@@ -59,7 +59,7 @@ struct sim {
     struct platform platform;
     struct faults faults;
     struct latency latency;
-    struct chance fault_chance, latency_chance;
+    struct prng fault_chance, latency_chance;
     struct audit audit;
     uint64_t request_count;
     struct buf scratch;

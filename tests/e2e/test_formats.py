@@ -116,7 +116,7 @@ def test_a_named_encoding_is_read(nbatch, tmp_path, encoding):
     value = "café" if encoding == "cp1252" else "中文"
     path = write(tmp_path, (HEADER + row_of(1, value)).encode(encoding), "fleet.csv")
     name = encoding.replace("utf-16-", "utf-16")
-    check(nbatch, path, 0, "1 rows, 1 valid", options=["--encoding", name])
+    check(nbatch, path, 0, "1 row, 1 valid", options=["--encoding", name])
     check(nbatch, path, 3, options=[])
 
 
@@ -124,9 +124,9 @@ def test_a_named_encoding_is_read(nbatch, tmp_path, encoding):
 def test_a_byte_order_mark_tells_the_encoding(nbatch, tmp_path, encoding):
     text = "\ufeff" + HEADER + row_of(1, "中文")
     path = write(tmp_path, text.encode(encoding), "fleet.csv")
-    check(nbatch, path, 0, "1 rows, 1 valid")
-    check(nbatch, "-", 0, "1 rows, 1 valid", options=["--format", "csv"], stdin=path.read_bytes())
-    check(nbatch, write(tmp_path, gzip.compress(path.read_bytes()), "x.csv.gz"), 0, "1 rows, 1 valid")
+    check(nbatch, path, 0, "1 row, 1 valid")
+    check(nbatch, "-", 0, "1 row, 1 valid", options=["--format", "csv"], stdin=path.read_bytes())
+    check(nbatch, write(tmp_path, gzip.compress(path.read_bytes()), "x.csv.gz"), 0, "1 row, 1 valid")
 
 
 def test_the_device_gets_what_the_file_says(nbatch, tmp_path, raw_peer):

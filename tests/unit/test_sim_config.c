@@ -127,7 +127,7 @@ static void test_latency_in_each_form(void **state)
 static void test_draws_stay_in_their_range_and_repeat(void **state)
 {
     (void)state;
-    struct chance chance = {1}, again = {1};
+    struct prng chance = {1}, again = {1};
     double sum = 0;
 
     expect("latency=uniform:10ms..20ms", STATUS_OK);
@@ -210,7 +210,7 @@ static void test_ten_tenths_are_one(void **state)
 static void test_faults_come_as_often_as_ordered(void **state)
 {
     (void)state;
-    struct chance chance = {42};
+    struct prng chance = {42};
     int closed = 0, reset = 0, none = 0;
 
     expect("fault=close:20%,fault=reset:0.3", STATUS_OK);
