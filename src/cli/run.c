@@ -1,3 +1,4 @@
+#include <signal.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -435,6 +436,9 @@ int cli_run(const struct settings *settings)
     if (run == NULL)
         return EXIT_INTERNAL;
     run->settings = settings;
+    /* They mean something once rows are sent; before that they must not end the program. */
+    (void)signal(SIGUSR1, SIG_IGN);
+    (void)signal(SIGUSR2, SIG_IGN);
     buf_init(&run->message, 64 * 1024);
     int result = run_steps(run);
     (void)results_close(run->results);

@@ -202,6 +202,16 @@ static void start_row(struct job_row *row)
     }
 }
 
+/* Records a row that was sent, and that will not be sent again although it could have been. */
+static void record_given_up(struct job_row *row, const char *why)
+{
+    struct outcome outcome = {.status = row->so_far.ambiguous > 0 ? ROW_IN_DOUBT : ROW_FAILED};
+    const struct answer answer = {.latency_us = -1};
+
+    (void)snprintf(outcome.error, sizeof(outcome.error), "%s", why);
+    record_outcome(row, &answer, &outcome);
+}
+
 /* Ends a row that was good when it was read, and that the platform would no longer deliver. */
 static void end_expired(struct job_row *row)
 {
@@ -209,6 +219,11 @@ static void end_expired(struct job_row *row)
     struct problems *problems = &job->problems;
     char expired[WHEN_PLATFORM_LENGTH + 1];
 
+    if (row->so_far.sent > 0) {
+        record_given_up(row, "expired_time passed before it could be sent again");
+        end_row(row);
+        return;
+    }
     when_format_platform(row->command.expires_at_s, expired);
     problems_clear(problems, row->command.row, row->command.line);
     problem_add(problems, PROBLEM_EXPIRED, SPAN_LITERAL("expired_time"), span_string(expired),
@@ -234,7 +249,7 @@ static void start_ready(struct job *job)
         struct job_row *row = (struct job_row *)scheduler_next(&job->scheduler);
         bool is_retry = row->so_far.tries > 0;
         int64_t again_ms = is_retry ? budget_next_ms(&job->budget, now / 1000000) : 0;
-        if (row->command.expires_at_s <= wall_clock_ms() / 1000 && row->so_far.sent == 0) {
+        if (row->command.expires_at_s <= wall_clock_ms() / 1000) {
             end_expired(row);
         } else if (again_ms != 0) {
             scheduler_retry(&job->scheduler, &row->task, again_ms);
@@ -457,17 +472,6 @@ static void free_rows(struct job *job)
     }
 }
 
-/* What is known of a row that waited for another attempt when the run was stopped. */
-static void record_doubt(struct job_row *row)
-{
-    struct outcome outcome = {.status = ROW_IN_DOUBT,
-                              .error = "an attempt may have been processed, and the run was "
-                                       "stopped before the next"};
-    const struct answer answer = {.latency_us = -1};
-
-    record_outcome(row, &answer, &outcome);
-}
-
 /* Rows that were read and have not ended, since the run was stopped: only those that may have been
  * processed get a result. */
 static void drop_waiting(struct job *job)
@@ -478,7 +482,9 @@ static void drop_waiting(struct job *job)
     while ((task = scheduler_next(&job->scheduler)) != NULL) {
         struct job_row *row = (struct job_row *)task;
         if (row->so_far.ambiguous > 0)
-            record_doubt(row);
+            record_given_up(row,
+                            "an attempt may have been processed, and the run was stopped before "
+                            "the next");
         end_row(row);
     }
 }

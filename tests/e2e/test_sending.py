@@ -86,6 +86,20 @@ def test_attempts_are_bounded(run, fleet, raw_peer):
         assert (rows[0]["status"], rows[0]["errno"], rows[0]["attempts"]) == ("rejected", "5117", str(most))
 
 
+def test_a_row_that_expires_between_attempts_is_given_up(run, tmp_path, raw_peer):
+    path = tmp_path / "in.csv"
+    path.write_text(HEADER + row_of(1).replace("+7d", "+2s") + row_of(2).replace("+7d", "+2s"))
+    never = [TRANSIENT["errno 5117"]] * 99
+    peer = raw_peer(replies(*never))
+    words = ["--retry-delay", "300ms", "--retry-max-delay", "300ms", "--max-attempts", "99", "--seed", "2"]
+    _, rows = run(path, peer.url, *words, code=1)
+    assert [row["status"] for row in rows] == ["failed"] * 2 and all(int(row["attempts"]) >= 2 for row in rows)
+    assert all("expired_time passed" in row["error"] for row in rows)
+    path.write_text(HEADER + row_of(3).replace("+7d", "+2s"))
+    _, rows = run(path, raw_peer(replies(None, *never)).url, *words, code=6)
+    assert rows[0]["status"] == "in_doubt" and rows[0]["ambiguous"] == "1"
+
+
 def execute(tmp_path, n):
     path = tmp_path / "execute.csv"
     path.write_text("action,imei,obj_id,obj_inst_id,res_id,expired_time\n" +
