@@ -343,8 +343,8 @@ static void explain_end(struct run *run)
     if (run->message.len > 0)
         show_error("%s", buf_string(&run->message));
     if (run->result.end != JOB_COMPLETE)
-        show_error("the run was stopped; what was in flight has been waited for, the other rows "
-                   "were not sent");
+        show_error("the run was stopped; what was in flight %s, the other rows were not sent",
+                   run->result.aborted ? "was ended and is in doubt" : "has been waited for");
 }
 
 static int send_rows(struct run *run)

@@ -88,8 +88,8 @@ static void on_tick(uv_timer_t *timer)
 
 static void interrupt(struct job *job, int signal_number)
 {
-    if (job->result.end == JOB_INTERRUPTED || (job_is_stopping(job) && !job->aborted)) {
-        job->aborted = true;
+    if (job->result.end == JOB_INTERRUPTED || (job_is_stopping(job) && !job->result.aborted)) {
+        job->result.aborted = true;
         transport_abort(job->transport);
         return;
     }

@@ -72,6 +72,7 @@ struct job_options {
 struct job_result {
     enum job_end end;
     int signal_number; /* of JOB_INTERRUPTED */
+    bool aborted;      /* what was in flight was ended too, not waited for */
     uint64_t retries;  /* attempts beyond each row's first */
 };
 

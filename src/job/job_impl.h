@@ -57,7 +57,6 @@ struct job {
     int64_t wake_ns;
     bool started; /* the header has been read */
     bool input_ended;
-    bool aborted;
     uint64_t outages_told;
     struct job_result result;
     enum status status; /* not STATUS_OK: no row is started any more */
