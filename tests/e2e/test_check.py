@@ -6,7 +6,9 @@ import os
 import pty
 import random
 import re
+import resource
 import select
+import signal
 import subprocess
 import time
 
@@ -219,12 +221,29 @@ def test_nothing_is_overwritten(nbatch, tmp_path, words):
     assert nbatch("check", "in.csv", "--split-valid", "x.csv", "--split-invalid", "x.csv").code == 2
 
 
-@pytest.mark.parametrize("words", [["--problems", "/dev/full"], ["--split-valid", "/dev/full"]])
-def test_what_cannot_be_written_is_said(nbatch, tmp_path, words):
-    """/dev/full exists, so a link to it is made under a name that does not, through a folder of its own."""
+@pytest.mark.parametrize("word", ["--problems", "--split-valid", "--split-invalid"])
+def test_what_cannot_be_created_is_said_before_the_check(nbatch, tmp_path, word):
     write(tmp_path / "in.csv", MIXED)
-    done = nbatch("check", "in.csv", words[0], "no/such/folder.csv")
-    assert done.code == 2 and "No such file or directory" in done.err and words[0] in done.err, done
+    done = nbatch("check", "in.csv", word, "no/such/folder.csv")
+    assert done.code == 2 and "No such file or directory" in done.err and word in done.err, done
+
+
+@pytest.mark.parametrize("word", ["--problems", "--split-valid", "--split-invalid"])
+def test_what_cannot_be_written_to_its_end_is_said(tmp_path, word):
+    """No file may grow beyond 4 KB; with room enough the same check ends as usual."""
+    write(tmp_path / "in.csv", [row_of(i) + row_of(i + 500).replace(",2,", ",3,") for i in range(1, 200)])
+
+    def limit(size):
+        def before():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+        return before
+
+    for size, code in ((4096, 7), (1 << 20, 3)):
+        done = subprocess.run([NBATCH, "check", "in.csv", word, f"out{size}.csv"], cwd=tmp_path, capture_output=True,
+                              text=True, preexec_fn=limit(size), check=False)
+        assert done.returncode == code, done
+        assert ("out4096.csv: File too large" in done.stderr) == (code == 7), done
 
 
 # The halves
