@@ -175,6 +175,8 @@ static void show_counts(const struct inspection *inspection, const struct check_
                    counts->rows == 1 ? "" : "s", (unsigned long long)counts->valid,
                    (unsigned long long)counts->invalid, (unsigned long long)counts->warnings,
                    counts->warnings == 1 ? "" : "s");
+    if (counts->settled > 0)
+        buf_add_format(&text, ", %llu with a result already", (unsigned long long)counts->settled);
     const char *separator = "; ";
     for (size_t i = 0; i < ACTION_COUNT; i++) {
         if (counts->actions[i] == 0)

@@ -134,6 +134,7 @@ int cli_main(int argc, char **argv)
 
     (void)setlocale(LC_CTYPE, "C.UTF-8");
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a write says that the file is too large */
     json_use_arena();
     if (argc < 2) {
         show_error("what shall be done? nbatch run FILE, nbatch check FILE or nbatch simulate; "

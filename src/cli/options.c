@@ -39,8 +39,15 @@ struct option {
 
 static const struct option options[] = {
     {"output", 'o', OPTION_TEXT, RUN, "FILE", NULL, FIELD(output), 0, 0,
-     "results file; CSV, or JSONL by its extension .jsonl; - for standard output "
+     "results file; CSV, or JSONL by its extension .jsonl; - copies them to standard output as "
+     "well "
      "(default: INPUT with .results.csv in place of its extension)"},
+    {"resume", 0, OPTION_OPTIONAL_TEXT, RUN, "WHAT[,WHAT...]", NULL, FIELD(resume), 0, 0,
+     "go on with the results that are there: send what has no result yet, and of the others those "
+     "that are failed, rejected, invalid (all: these three) or in_doubt, where that is said"},
+    {"sort", 0, OPTION_FLAG, RUN, NULL, NULL, FIELD(sort), 0, 0,
+     "bring the results of a complete run into the order of its rows, one line each; lines that "
+     "others have replaced go to RESULTS.superseded.csv"},
     {"endpoint", 0, OPTION_TEXT, RUN, "URL", "https://api.heclouds.com", FIELD(endpoint), 0, 0,
      "the platform's base URL"},
     {"simulate", 0, OPTION_OPTIONAL_TEXT, RUN, "SPEC", NULL, FIELD(simulate), 0, 0,

@@ -40,6 +40,8 @@ struct settings {
     const char *progress;
     struct rate rate; /* count 0: as fast as it goes */
     const char *on_ambiguous;
+    const char *resume; /* what is to be sent although it has a result, "" for nothing; NULL: no
+                           resume */
     const char *ramp;
     const char *canary;
     struct word_list sets, maps, passes, halts, resolves;
@@ -53,6 +55,7 @@ struct settings {
     int64_t connect_timeout_ms;
     int64_t request_timeout_ms;
     int64_t max_row_bytes;
+    bool sort;
     bool skip_invalid;
     bool strict;
     bool yes;

@@ -2,6 +2,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/recording.h"
 #include "cli/sending.h"
 #include "cli/show.h"
 #include "cli/subcommands.h"
@@ -15,13 +16,13 @@
 struct run {
     const struct settings *settings;
     struct buf message; /* the text of the last failure */
-    char *output;
     struct endpoint endpoint;
     struct credentials credentials;
     struct intake *intake;
     uint64_t rows; /* known after the check; 0 for a pipe */
     struct sim *sim;
-    struct results *results;
+    struct recording recording;
+    uint64_t earlier[ROW_STATUS_COUNT]; /* rows that had their result before, by that */
     struct tally tally;
     struct halt halt;
     struct job_options options;
@@ -36,46 +37,6 @@ static int fail(struct run *run, int exit_status)
     if (run->message.len > 0)
         show_error("%s", buf_string(&run->message));
     return exit_status;
-}
-
-/* fleet.csv or fleet.csv.gz -> fleet.results.csv, in the same folder. */
-static int choose_output(struct run *run)
-{
-    const char *input = run->settings->input;
-    struct buf name;
-
-    if (run->settings->output != NULL) {
-        run->output = strdup(run->settings->output);
-        return run->output != NULL ? 0 : EXIT_INTERNAL;
-    }
-    if (strcmp(input, "-") == 0) {
-        show_error("standard input has no name to call the results by: give one with --output FILE "
-                   "(- for standard output)");
-        return EXIT_USAGE;
-    }
-    struct span plain = reader_plain_name(input);
-    size_t stem = plain.len;
-    while (stem > 0 && plain.ptr[stem - 1] != '.' && plain.ptr[stem - 1] != '/')
-        stem--;
-    bool has_extension = stem > 1 && plain.ptr[stem - 1] == '.' && plain.ptr[stem - 2] != '/';
-    buf_init(&name, 64 * 1024);
-    buf_add_bytes(&name, input, has_extension ? stem - 1 : plain.len);
-    buf_add_string(&name, ".results.csv");
-    run->output = strdup(buf_string(&name));
-    buf_deinit(&name);
-    return run->output != NULL ? 0 : EXIT_INTERNAL;
-}
-
-/* What can be known to go wrong with the results before a large input is read. */
-static int check_output(struct run *run)
-{
-    if (strcmp(run->output, "-") == 0 && run->settings->json) {
-        show_error("standard output can take the results or the --json summary, not both: "
-                   "name a results file with --output FILE");
-        return EXIT_USAGE;
-    }
-    enum status status = results_probe(run->output, &run->message);
-    return status == STATUS_OK ? 0 : fail(run, EXIT_USAGE);
 }
 
 static int check_problem_file(struct run *run)
@@ -120,7 +81,7 @@ static int check_passed(struct run *run)
     const struct span *passed = intake_passed(run->intake, &count);
 
     for (size_t i = 0; i < count; i++) {
-        if (results_has_column(passed[i])) {
+        if (result_has_column(passed[i])) {
             show_error("--pass %.*s: the results have a column of that name of their own",
                        SPAN_ARG(passed[i]));
             return EXIT_USAGE;
@@ -159,38 +120,67 @@ static int check_whole_input(struct run *run)
     if (!source_is_seekable(intake_source(run->intake)))
         return 0;
     int result = cli_check_input(run->intake, run->settings, &counts);
-    if (result == EXIT_INPUT_INVALID && !counts.file_is_bad && counts.valid > 0 &&
-        run->settings->skip_invalid) {
+    bool some_good = counts.valid + counts.settled > 0 && !counts.file_is_bad;
+    if (result == EXIT_INPUT_INVALID && some_good && run->settings->skip_invalid) {
         show_note(run->settings->quiet,
                   "the invalid rows are recorded and not sent (--skip-invalid)");
         result = 0;
     }
     if (result == EXIT_INPUT_INVALID)
         show_error("nothing was sent%s",
-                   counts.valid > 0 && !counts.file_is_bad
-                       ? "; mend the rows, or send the valid ones with --skip-invalid"
-                       : "");
+                   some_good ? "; mend the rows, or send the valid ones with --skip-invalid" : "");
     if (result != 0)
         return result;
     if (counts.replaced > 0 && !settings_allow_replace(run->settings) &&
         !confirm_replace(run, counts.replaced))
         return EXIT_INPUT_INVALID;
     run->rows = counts.rows;
+    uint64_t size, hash;
+    intake_digest(run->intake, &size, &hash);
+    result = recording_match(&run->recording, counts.valid, hash);
+    if (result != 0)
+        return result;
+    memcpy(run->earlier, ledger_settled(run->recording.ledger), sizeof(run->earlier));
     if (intake_rewind(run->intake, &run->message) != STATUS_OK)
         return fail(run, EXIT_INPUT_INVALID);
     return 0;
 }
 
+static int choose_results(struct run *run)
+{
+    return recording_choose(&run->recording);
+}
+
+/* The results, and with --resume what an earlier run left in them. */
 static int open_results(struct run *run)
 {
     size_t passed_count;
     const struct span *passed = intake_passed(run->intake, &passed_count);
-    enum status status =
-        results_open(run->output, passed, passed_count, &run->message, &run->results);
+    int result =
+        recording_open(&run->recording, passed, passed_count, run->options.retry.on_ambiguous);
 
-    if (status == STATUS_OK)
-        return 0;
-    return fail(run, status == STATUS_EXISTS ? EXIT_USAGE : EXIT_INTERNAL);
+    if (result == 0 && run->settings->resume != NULL)
+        intake_use_ledger(run->intake, run->recording.ledger);
+    return result;
+}
+
+static int start_results(struct run *run)
+{
+    int result = recording_start(&run->recording, run->intake,
+                                 run->sim != NULL ? "simulator" : run->endpoint.origin);
+
+    intake_use_ledger(run->intake, run->recording.ledger);
+    return result;
+}
+
+/* Rows that had their result before this run. */
+static uint64_t earlier_total(const struct run *run)
+{
+    uint64_t total = 0;
+
+    for (size_t i = 0; i < ROW_STATUS_COUNT; i++)
+        total += run->earlier[i];
+    return total;
 }
 
 static void announce(const struct run *run)
@@ -198,7 +188,8 @@ static void announce(const struct run *run)
     char rows[32] = "the rows of a pipe";
 
     if (run->rows > 0)
-        (void)snprintf(rows, sizeof(rows), "%llu rows", (unsigned long long)run->rows);
+        (void)snprintf(rows, sizeof(rows), "%llu rows",
+                       (unsigned long long)(run->rows - earlier_total(run)));
     show_note(run->settings->quiet, "sending %s to %s%s%s, %lld at a time%s%s", rows,
               run->sim != NULL ? "the simulator at " : "", run->endpoint.origin, run->endpoint.path,
               (long long)run->settings->concurrency,
@@ -229,23 +220,34 @@ static int judge(const struct run *run)
         return EXIT_SIGNAL + run->result.signal_number;
     if (end == JOB_FAILED || end == JOB_REFUSED)
         return ends[end].exit_status;
-    if (tally->rows[ROW_IN_DOUBT] > 0)
+    if (tally->rows[ROW_IN_DOUBT] + run->earlier[ROW_IN_DOUBT] > 0)
         return EXIT_IN_DOUBT;
     if (end != JOB_COMPLETE)
         return ends[end].exit_status;
-    return tally->rows[ROW_ACCEPTED] == tally_total(tally) ? EXIT_ALL_ACCEPTED
-                                                           : EXIT_SOME_NOT_ACCEPTED;
+    return tally->rows[ROW_ACCEPTED] + run->earlier[ROW_ACCEPTED] ==
+                   tally_total(tally) + earlier_total(run)
+               ? EXIT_ALL_ACCEPTED
+               : EXIT_SOME_NOT_ACCEPTED;
 }
 
 static int summarize(struct run *run, double seconds, int exit_status)
 {
+    const struct recording *recording = &run->recording;
+    uint64_t done = tally_total(&run->tally) + earlier_total(run);
     struct summary summary = {.input = source_name(intake_source(run->intake)),
-                              .results = run->output,
+                              .results = recording->path,
                               .endpoint = run->endpoint.origin,
                               .tally = &run->tally,
+                              .earlier = run->earlier,
+                              .is_resumed = run->settings->resume != NULL,
                               .end = ends[run->result.end].name,
                               .has_unsent = run->rows > 0 || run->result.end == JOB_COMPLETE,
-                              .unsent = run->rows > 0 ? run->rows - tally_total(&run->tally) : 0,
+                              .unsent = run->rows > done ? run->rows - done : 0,
+                              .input_rows = run->rows > 0 ? run->rows : run->result.rows,
+                              .has_account = recording->has_account,
+                              .accounted = recording->account.rows,
+                              .superseded = recording->account.superseded,
+                              .strange = recording->account.strange,
                               .retries = run->result.retries,
                               .seconds = seconds,
                               .exit_status = exit_status};
@@ -271,19 +273,6 @@ static double monotonic_s(void)
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
-/* Whether the results hold each row that the check has seen: the file may have changed in between.
- */
-static int check_complete(const struct run *run)
-{
-    uint64_t recorded = tally_total(&run->tally);
-
-    if (run->rows == 0 || recorded == run->rows)
-        return 0;
-    show_error("%llu rows were checked and %llu recorded: did the input change during the run?",
-               (unsigned long long)run->rows, (unsigned long long)recorded);
-    return EXIT_INTERNAL;
 }
 
 static void on_pipe_problems(void *context, const struct problems *problems)
@@ -347,32 +336,39 @@ static void explain_end(struct run *run)
                    run->result.aborted ? "was ended and is in doubt" : "has been waited for");
 }
 
+/* The job's end, and the record's. */
+static int conclude(struct run *run)
+{
+    bool is_complete = run->result.end == JOB_COMPLETE;
+    int result = judge(run);
+
+    explain_end(run);
+    int recorded = recording_finish(&run->recording, run->rows > 0 ? run->rows : run->result.rows,
+                                    is_complete, run->result.end == JOB_FAILED);
+    return recorded != 0 ? recorded : result;
+}
+
 static int send_rows(struct run *run)
 {
     double start_s = monotonic_s();
 
     prepare(run);
     announce(run);
-    enum status status =
-        job_run(run->intake, &run->options, run->results, &run->tally, &run->result, &run->message);
+    enum status status = job_run(run->intake, &run->options, run->recording.ledger, &run->tally,
+                                 &run->result, &run->message);
     double seconds = monotonic_s() - start_s;
     progress_hide(&run->view.progress);
     show_problem_counts(&run->show);
     if (status == STATUS_BAD_INPUT && tally_total(&run->tally) == 0) {
+        (void)recording_finish(&run->recording, 0, false, false);
         show_error("nothing was sent");
         return EXIT_INPUT_INVALID;
     }
     if (status != STATUS_OK)
         run->result.end = JOB_FAILED;
-    int result = judge(run);
-    explain_end(run);
-    if (run->result.end == JOB_COMPLETE && check_complete(run) != 0)
-        result = EXIT_INTERNAL;
-    if (results_close(run->results) != STATUS_OK && result != EXIT_INTERNAL) {
-        show_error("%s: the results could not be written to their end", run->output);
-        result = EXIT_INTERNAL;
-    }
-    run->results = NULL;
+    if (run->rows == 0)
+        memcpy(run->earlier, ledger_settled(run->recording.ledger), sizeof(run->earlier));
+    int result = conclude(run);
     return summarize(run, seconds, close_problem_file(run, result));
 }
 
@@ -407,8 +403,8 @@ static int explain_retries(const struct settings *settings)
 
 static int run_steps(struct run *run)
 {
-    static int (*const steps[])(struct run *) = {choose_sending, choose_output, check_output,
-                                                 check_problem_file, choose_endpoint};
+    static int (*const steps[])(struct run *) = {choose_sending, choose_results, check_problem_file,
+                                                 choose_endpoint};
     int result = 0;
 
     for (size_t i = 0; i < ARRAY_LENGTH(steps) && result == 0; i++)
@@ -418,13 +414,15 @@ static int run_steps(struct run *run)
     if (result == 0)
         result = check_passed(run);
     if (result == 0)
+        result = open_results(run);
+    if (result == 0)
         result = check_whole_input(run);
     if (result == 0 && run->settings->simulate != NULL)
         result = start_simulator(run);
     if (result == 0)
         result = open_problem_file(run);
     if (result == 0)
-        result = open_results(run);
+        result = start_results(run);
     return result == 0 ? send_rows(run) : result;
 }
 
@@ -440,14 +438,14 @@ int cli_run(const struct settings *settings)
     (void)signal(SIGUSR1, SIG_IGN);
     (void)signal(SIGUSR2, SIG_IGN);
     buf_init(&run->message, 64 * 1024);
+    recording_init(&run->recording, settings);
     int result = run_steps(run);
-    (void)results_close(run->results);
+    recording_deinit(&run->recording);
     outfile_deinit(&run->problem_file.file);
     sim_stop(run->sim);
     intake_close(run->intake);
     credentials_deinit(&run->credentials);
     endpoint_deinit(&run->endpoint);
-    free(run->output);
     buf_deinit(&run->message);
     free(run);
     return result;

@@ -73,6 +73,13 @@ enum status keytable_slot(struct keytable *table, uint64_t key, uint32_t **ret_v
     return STATUS_OK;
 }
 
+uint32_t keytable_get(const struct keytable *table, uint64_t key)
+{
+    const struct keytable_shard *shard = &table->shards[key % KEYTABLE_SHARDS];
+
+    return shard->capacity > 0 ? find_slot(shard, key)->value : 0;
+}
+
 void keytable_expect(const struct keytable *table, uint64_t key)
 {
     const struct keytable_shard *shard = &table->shards[key % KEYTABLE_SHARDS];

@@ -37,6 +37,9 @@ void keytable_deinit(struct keytable *table);
  */
 enum status keytable_slot(struct keytable *table, uint64_t key, uint32_t **ret_value) MUST_USE;
 
+/* The value of the key; 0 where it is not in the table. */
+uint32_t keytable_get(const struct keytable *table, uint64_t key);
+
 /* A hint that the key will be asked for soon: its slot is fetched from memory meanwhile. */
 void keytable_expect(const struct keytable *table, uint64_t key);
 

@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <xxhash.h>
+
 #include "input/decompress.h"
 #include "input/encoding.h"
 
@@ -37,6 +39,9 @@ struct source {
     off_t size; /* of the whole file, as it was at opening */
     struct timespec modified;
     uint64_t raw_bytes; /* read from the descriptor */
+    XXH3_state_t
+        *hashing; /* of them; NULL once the digest is known, and where there will be none */
+    uint64_t digest_size, digest;
     size_t read_max;
     struct stage raw;
     struct decompressor *decompressor; /* NULL: not compressed */
@@ -69,6 +74,9 @@ static bool inspect(struct source *source, struct buf *message)
         return true;
     source->start = lseek(source->fd, 0, SEEK_CUR);
     source->seekable = source->start >= 0;
+    source->hashing = source->seekable ? XXH3_createState() : NULL;
+    if (source->hashing != NULL)
+        (void)XXH3_64bits_reset(source->hashing);
     source->size = about.st_size;
     source->modified = about.st_mtim;
     (void)posix_fadvise(source->fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* only a hint */
@@ -113,6 +121,7 @@ void source_close(struct source *source)
     decompressor_free(source->decompressor);
     encoding_close(source->given);
     encoding_close(source->marked);
+    (void)XXH3_freeState(source->hashing);
     free(source->raw.bytes);
     free(source->plain.bytes);
     free(source->name);
@@ -205,6 +214,27 @@ void source_set_block_bytes(struct source *source, size_t bytes)
     source->read_max = bytes < SOURCE_BLOCK_BYTES ? bytes : SOURCE_BLOCK_BYTES;
 }
 
+void source_digest(const struct source *source, uint64_t *ret_size, uint64_t *ret_hash)
+{
+    *ret_size = source->digest_size;
+    *ret_hash = source->digest;
+}
+
+/* Takes read bytes into the digest; none: they are all. */
+static void hash_raw(struct source *source, const char *bytes, size_t count)
+{
+    if (source->hashing == NULL)
+        return;
+    if (count > 0) {
+        (void)XXH3_64bits_update(source->hashing, bytes, count);
+        return;
+    }
+    source->digest_size = source->raw_bytes;
+    source->digest = XXH3_64bits_digest(source->hashing);
+    (void)XXH3_freeState(source->hashing);
+    source->hashing = NULL;
+}
+
 /* Forgets all but what source_open and source_set_encoding were told. */
 static void start_over(struct source *source)
 {
@@ -225,6 +255,8 @@ static void start_over(struct source *source)
     source->raw_ended = false;
     source->plain_ended = false;
     source->raw_bytes = 0;
+    (void)XXH3_freeState(source->hashing); /* of a reading that stopped early */
+    source->hashing = NULL;
     source->at = 0;
     source->end = 0;
 }
@@ -282,6 +314,7 @@ static enum status pull_raw(struct source *source, char *out, size_t room, size_
     if (count < 0)
         return errno == EAGAIN || errno == EWOULDBLOCK ? STATUS_AGAIN : STATUS_IO;
     source->raw_ended = count == 0;
+    hash_raw(source, out, (size_t)count);
     if (count == 0)
         return STATUS_END;
     source->raw_bytes += (uint64_t)count;

@@ -60,6 +60,10 @@ bool source_is_seekable(const struct source *source);
 uint64_t source_size(const struct source *source);
 uint64_t source_taken(const struct source *source);
 
+/* Size and hash (XXH3, 64 bits) of the bytes as they stand in the file, once a seekable input has
+ * been read to its end the first time; before, and for others, both are 0. */
+void source_digest(const struct source *source, uint64_t *ret_size, uint64_t *ret_hash);
+
 /*
  * Goes back to the start of a seekable input (the position that it had when it was opened).
  * STATUS_CHANGED when its size or modification time are no longer what they were at opening,

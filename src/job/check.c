@@ -26,7 +26,9 @@ static enum status take_row(struct check *check)
 
     counts->rows++;
     counts->warnings += check->problems.warning_count;
-    if (is_valid) {
+    if (intake_known(check->intake)->verdict == LEDGER_SETTLED) {
+        counts->settled++;
+    } else if (is_valid) {
         counts->valid++;
         counts->actions[check->command.action]++;
     } else {

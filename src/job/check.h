@@ -23,9 +23,10 @@ struct check_counts {
     uint64_t rows;
     uint64_t valid;
     uint64_t invalid;
-    uint64_t warnings;                  /* all of them, several for one row where it has them */
-    uint64_t devices;                   /* different ones among the valid rows */
-    uint64_t replaced;                  /* instances that writes with mode 1 replace */
+    uint64_t settled;  /* rows that have their result already: neither valid nor invalid */
+    uint64_t warnings; /* all of them, several for one row where it has them */
+    uint64_t devices;  /* different ones among the valid rows */
+    uint64_t replaced; /* instances that writes with mode 1 replace */
     uint64_t actions[ACTION_COUNT];     /* valid rows by action */
     uint64_t codes[PROBLEM_CODE_COUNT]; /* problems by code */
     bool file_is_bad;                   /* something is wrong with it as a whole */

@@ -6,9 +6,9 @@ void job_tell(struct job *job, enum job_event event)
 {
     int64_t wait_ms = job->wake_ns == INT64_MAX ? -1 : (job->wake_ns - job_now_ns()) / 1000000;
     const struct job_status status = {
-        .rows = results_count(job->results),
+        .rows = ledger_count(job->ledger),
         .in_flight = job->scheduler.in_flight,
-        .waiting = job->scheduler.held - job->scheduler.in_flight,
+        .waiting = job->scheduler.held - job->scheduler.in_flight + job->admissions.count,
         .retries = job->retry.retries,
         .wait = job->wait,
         .wait_ms = wait_ms > 0 ? wait_ms : -1,

@@ -24,6 +24,8 @@ struct intake {
     struct fleet *fleet;   /* of the first pass */
     uint64_t device_count; /* what it found, once it is gone */
     uint64_t replaced_count;
+    struct ledger *ledger; /* NULL: none */
+    struct ledger_row known;
     struct footprint footprint;
     struct data_memo memo;
     struct buf raw;              /* bytes of a row as the input has them, where it is encoded */
@@ -287,6 +289,18 @@ static bool builds_requests(const struct intake *intake)
     return intake->options.for_sending && (intake->again || !source_is_seekable(intake->source));
 }
 
+/* Asks the ledger for the row; nothing is wrong any more with one that is settled. */
+static enum status meet(struct intake *intake, const struct command *command, bool idempotent,
+                        struct problems *problems)
+{
+    if (intake->ledger == NULL)
+        return STATUS_OK;
+    enum status status = ledger_meet(intake->ledger, command->hash, idempotent, &intake->known);
+    if (status == STATUS_OK && intake->known.verdict == LEDGER_SETTLED)
+        problems_clear(problems, command->row, command->line);
+    return status;
+}
+
 static enum status build_command(struct intake *intake, const struct row *row,
                                  struct command *command, struct problems *problems)
 {
@@ -307,7 +321,9 @@ static enum status build_command(struct intake *intake, const struct row *row,
         struct cell cell = layout_passed(layout, row, i);
         status = command_add_passed(command, &cell);
     }
-    if (status != STATUS_OK || problems->error_count > 0)
+    if (status == STATUS_OK)
+        status = meet(intake, command, action_rules[command->action].idempotent, problems);
+    if (status != STATUS_OK || problems->error_count > 0 || intake->known.verdict == LEDGER_SETTLED)
         return status;
     if (intake->again)
         recall_row(intake, problems);
@@ -323,12 +339,14 @@ enum status intake_next(struct intake *intake, struct command *command, struct p
     struct row row = {.number = 0};
 
     problems->strict = intake->options.strict;
+    intake->known = (struct ledger_row){.verdict = LEDGER_NEW, .occurrence = 1};
     enum status status = reader_next(intake->reader, &row, problems);
 
     if (status == STATUS_BAD_ROW) {
         name_bad_row(command, &row, problems);
         intake->rows++;
-        return command->text.status;
+        status = meet(intake, command, false, problems);
+        return status == STATUS_OK ? command->text.status : status;
     }
     if (status == STATUS_END && intake->rows == 0) {
         problems_clear(problems, 0, 1);
@@ -354,7 +372,24 @@ enum status intake_rewind(struct intake *intake, struct buf *message)
     intake->again = true;
     intake->next_crossed = 0;
     free_fleet(intake);
+    if (intake->ledger != NULL)
+        ledger_rewind(intake->ledger);
     return layout_restart(&intake->layout);
+}
+
+void intake_use_ledger(struct intake *intake, struct ledger *ledger)
+{
+    intake->ledger = ledger;
+}
+
+const struct ledger_row *intake_known(const struct intake *intake)
+{
+    return &intake->known;
+}
+
+void intake_digest(const struct intake *intake, uint64_t *ret_size, uint64_t *ret_hash)
+{
+    source_digest(intake->source, ret_size, ret_hash);
 }
 
 const struct source *intake_source(const struct intake *intake)

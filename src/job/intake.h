@@ -15,6 +15,7 @@
 #include "command/layout.h"
 #include "core/word_list.h"
 #include "input/reader.h"
+#include "ledger/ledger.h"
 
 struct intake_options {
     const char *path; /* "-" for standard input */
@@ -48,6 +49,20 @@ void intake_close(struct intake *intake);
  * STATUS_AGAIN: call it again when the descriptor is readable.
  */
 enum status intake_start(struct intake *intake, struct problems *problems) MUST_USE;
+
+/*
+ * From the next row on, the ledger meets each row: see intake_known. A row that has its result is
+ * settled: nothing is wrong with it any more, and it takes no part beside the others. The ledger
+ * stays the caller's.
+ */
+void intake_use_ledger(struct intake *intake, struct ledger *ledger);
+
+/* The row that was read last, as the ledger knows it; a new one where there is no ledger. */
+const struct ledger_row *intake_known(const struct intake *intake);
+
+/* Size and hash (XXH3) of the input's bytes, as they stand in the file; 0 where they are not known:
+ * not all was read, or it cannot be read twice. Kept over intake_rewind. */
+void intake_digest(const struct intake *intake, uint64_t *ret_size, uint64_t *ret_hash);
 
 /*
  * The next row as a command. STATUS_OK: row, line, hash and imei are set; the row is good when

@@ -8,7 +8,6 @@
 enum {
     JOB_ROWS_PER_TURN =
         256, /* rows read before the loop gets its turn, however many of them are invalid */
-    JOB_FLUSH_MS = 100, /* results are written at the latest after this time */
 };
 
 static int64_t wall_clock_ms(void)
@@ -20,9 +19,11 @@ static int64_t wall_clock_ms(void)
 
 static bool is_finished(const struct job *job)
 {
+    if (ledger_is_syncing(job->ledger))
+        return false;
     if (job_is_stopping(job))
         return job->scheduler.in_flight == 0;
-    return job->input_ended && scheduler_is_idle(&job->scheduler);
+    return job->input_ended && job->admissions.count == 0 && scheduler_is_idle(&job->scheduler);
 }
 
 static struct job_row *take_free_row(struct job *job)
@@ -30,7 +31,7 @@ static struct job_row *take_free_row(struct job *job)
     struct job_row *row = job->free_rows;
 
     if (row != NULL) {
-        job->free_rows = row->next_free;
+        job->free_rows = row->next;
     } else {
         row = calloc(1, sizeof(*row));
         if (row == NULL)
@@ -41,12 +42,13 @@ static struct job_row *take_free_row(struct job *job)
     row->task = (struct task){.state = TASK_NEW};
     row->so_far = (struct retry_row){.tries = 0};
     row->in_canary = false;
+    row->admission = LEDGER_NO_TICKET;
     return row;
 }
 
 static void give_back(struct job_row *row)
 {
-    row->next_free = row->job->free_rows;
+    row->next = row->job->free_rows;
     row->job->free_rows = row;
 }
 
@@ -72,8 +74,8 @@ static void record(struct job_row *row, struct result_record *result)
     result->finished_ms = wall_clock_ms();
     result->passed = job->passed;
     result->passed_count = command_passed(&row->command, job->passed, LAYOUT_PASSES_MAX);
-    if (results_add(job->results, result) != STATUS_OK)
-        job_fail(job, STATUS_IO, results_error(job->results));
+    if (ledger_end(job->ledger, row->admission, result) != STATUS_OK)
+        job_fail(job, STATUS_IO, ledger_error(job->ledger));
     watch_end(job, &(struct halt_fact){result->status, result->has_errno, result->platform_errno});
     if (row->in_canary)
         canary_end(&job->canary, job_now_ms());
@@ -161,6 +163,8 @@ static void finish_attempt(struct job_row *row, const struct answer *answer)
     retry_decide(&job->retry, &attempt, &row->so_far, &decision);
     take_pace(row, &outcome, decision.host_wait_ms);
     if (decision.again && !job_is_stopping(job)) {
+        if (row->so_far.ambiguous == 0)
+            ledger_pause(job->ledger, row->admission);
         scheduler_retry(&job->scheduler, &row->task, job_now_ms() + decision.delay_ms);
         return;
     }
@@ -172,6 +176,8 @@ static void finish_attempt(struct job_row *row, const struct answer *answer)
     if (!unsent) {
         record_outcome(row, answer, &outcome);
         job_watch_key(job, decision.rule, &outcome);
+    } else {
+        ledger_drop(job->ledger, row->admission);
     }
     end_row(row);
 }
@@ -192,6 +198,8 @@ static void start_row(struct job_row *row)
         .target = command_target(&row->command),
         .body = command_body(&row->command),
     };
+
+    ledger_attempt(row->job->ledger, row->admission, row->so_far.sent, row->so_far.ambiguous);
     enum status status = transport_start(row->job->transport, &request, on_done, row);
 
     if (status != STATUS_OK) {
@@ -281,6 +289,24 @@ static void end_intake(struct job *job, enum status status)
     }
 }
 
+/* From now on the row may be sent, as soon as that is on record. */
+static void admit_row(struct job_row *row, const struct key_state *before)
+{
+    const struct command *command = &row->command;
+    const struct intent intent = {.hash = command->hash,
+                                  .device = command->device,
+                                  .row = command->row,
+                                  .line = command->line,
+                                  .occurrence = row->occurrence};
+
+    if (before->known) {
+        row->so_far.sent = before->attempts;
+        row->so_far.ambiguous = before->ambiguous;
+    }
+    row->admission = ledger_admit(row->job->ledger, &intent);
+    job_await_disk(row->job, row);
+}
+
 /* Reads one row and gives it its place; false when there is none to be had now. */
 static bool take_row(struct job *job)
 {
@@ -291,14 +317,20 @@ static bool take_row(struct job *job)
         return false;
     }
     enum status status = intake_next(job->intake, &row->command, &job->problems);
-    if (status == STATUS_OK)
-        status = keytable_count(&job->keys, row->command.hash, &row->occurrence);
     if (status != STATUS_OK) {
         give_back(row);
         if (status == STATUS_AGAIN)
             return false;
         end_intake(job, status);
         return false;
+    }
+    const struct ledger_row *known = intake_known(job->intake);
+    job->result.rows++;
+    row->occurrence = known->occurrence;
+    if (known->verdict == LEDGER_SETTLED) {
+        job->result.settled++;
+        give_back(row);
+        return true;
     }
     if (job->problems.count > 0 && job->options->report != NULL)
         job->options->report(job->options->report_context, &job->problems);
@@ -311,11 +343,7 @@ static bool take_row(struct job *job)
     if (row->in_canary)
         canary_add(&job->canary);
     row->task.device = row->command.device;
-    if (scheduler_add(&job->scheduler, &row->task) != STATUS_OK) {
-        give_back(row);
-        job_fail(job, STATUS_NO_MEMORY, status_text(STATUS_NO_MEMORY));
-        return false;
-    }
+    admit_row(row, &known->before);
     return true;
 }
 
@@ -373,7 +401,8 @@ static void arm_wake(struct job *job)
 
 static bool may_read(struct job *job)
 {
-    return !job_is_stopping(job) && !job->input_ended && scheduler_has_room(&job->scheduler) &&
+    return !job_is_stopping(job) && !job->input_ended && ledger_room(job->ledger) > 0 &&
+           scheduler_has_room(&job->scheduler, job->admissions.ahead, job->admissions.count) &&
            canary_next_ms(&job->canary, job_now_ms()) == 0;
 }
 
@@ -396,6 +425,7 @@ void job_pump(struct job *job)
             break;
         }
     }
+    job_sync_if_due(job);
     arm_wake(job);
     /* Closing is left to the loop's next turn: this may be a callback of the transport's. */
     if (is_finished(job))
@@ -440,10 +470,11 @@ static void on_flush(uv_timer_t *timer)
 {
     struct job *job = timer->data;
 
-    if (job->status == STATUS_OK && results_flush(job->results) != STATUS_OK) {
-        job_fail(job, STATUS_IO, results_error(job->results));
+    if (job->status == STATUS_OK && ledger_flush(job->ledger) != STATUS_OK) {
+        job_fail(job, STATUS_IO, ledger_error(job->ledger));
         job_pump(job);
     }
+    job_sync(job);
 }
 
 /*
@@ -466,7 +497,7 @@ static void free_rows(struct job *job)
 {
     while (job->free_rows != NULL) {
         struct job_row *row = job->free_rows;
-        job->free_rows = row->next_free;
+        job->free_rows = row->next;
         command_deinit(&row->command);
         free(row);
     }
@@ -476,15 +507,23 @@ static void free_rows(struct job *job)
  * processed get a result. */
 static void drop_waiting(struct job *job)
 {
+    struct job_row *row;
     struct task *task;
 
+    while ((row = job->admissions.head) != NULL) {
+        job->admissions.head = row->next;
+        ledger_drop(job->ledger, row->admission);
+        give_back(row);
+    }
     (void)scheduler_due(&job->scheduler, INT64_MAX);
     while ((task = scheduler_next(&job->scheduler)) != NULL) {
-        struct job_row *row = (struct job_row *)task;
-        if (row->so_far.ambiguous > 0)
+        row = (struct job_row *)task;
+        if (row->so_far.tries > 0 && row->so_far.ambiguous > 0)
             record_given_up(row,
                             "an attempt may have been processed, and the run was stopped before "
                             "the next");
+        else
+            ledger_drop(job->ledger, row->admission);
         end_row(row);
     }
 }
@@ -506,7 +545,7 @@ static enum status open_job(struct job *job)
     (void)uv_timer_init(&job->loop, &job->flush);
     (void)uv_timer_init(&job->loop, &job->wake);
     job->more.data = job->flush.data = job->wake.data = job;
-    (void)uv_timer_start(&job->flush, on_flush, JOB_FLUSH_MS, JOB_FLUSH_MS);
+    (void)uv_timer_start(&job->flush, on_flush, LEDGER_SYNC_MS, LEDGER_SYNC_MS);
     uv_unref((uv_handle_t *)&job->flush);
     job_watch_signals(job);
     watch_input(job);
@@ -515,7 +554,7 @@ static enum status open_job(struct job *job)
     budget_init(&job->budget, job_now_ms());
     retry_init(&job->retry, &job->options->retry, job->options->seed);
     job->canary = job->options->canary;
-    keytable_init(&job->keys);
+    job->admissions.ahead = job->options->transport.concurrency;
     problems_init(&job->problems);
     return STATUS_OK;
 }
@@ -529,16 +568,14 @@ static enum status close_job(struct job *job)
     drop_waiting(job);
     free_rows(job);
     scheduler_deinit(&job->scheduler);
-    keytable_deinit(&job->keys);
     problems_deinit(&job->problems);
-    if (results_flush(job->results) != STATUS_OK)
-        job_fail(job, STATUS_IO, results_error(job->results));
+    if (ledger_flush(job->ledger) != STATUS_OK)
+        job_fail(job, STATUS_IO, ledger_error(job->ledger));
     return job->status;
 }
 
-enum status job_run(struct intake *intake, const struct job_options *options,
-                    struct results *results, struct tally *tally, struct job_result *ret_result,
-                    struct buf *message)
+enum status job_run(struct intake *intake, const struct job_options *options, struct ledger *ledger,
+                    struct tally *tally, struct job_result *ret_result, struct buf *message)
 {
     struct job *job = calloc(1, sizeof(*job));
 
@@ -546,7 +583,7 @@ enum status job_run(struct intake *intake, const struct job_options *options,
         return STATUS_NO_MEMORY;
     job->options = options;
     job->intake = intake;
-    job->results = results;
+    job->ledger = ledger;
     job->tally = tally;
     job->message = message;
     job->wake_ns = INT64_MAX;

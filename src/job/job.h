@@ -1,6 +1,6 @@
 /*
  * The engine: pulls rows from the intake when there is room, asks `send` which one may start and
- * when, lets the transport carry it, and tells results and tally what became of it. The only place
+ * when, lets the transport carry it, and tells ledger and tally what became of it. The only place
  * that acts on decisions; it runs a libuv loop of its own until every row has come to its end, or
  * the run is stopped.
  */
@@ -8,7 +8,7 @@
 #define NB_JOB_JOB_H
 
 #include "job/check.h"
-#include "ledger/results.h"
+#include "ledger/ledger.h"
 #include "net/transport.h"
 #include "report/tally.h"
 #include "send/halt.h"
@@ -74,11 +74,15 @@ struct job_result {
     int signal_number; /* of JOB_INTERRUPTED */
     bool aborted;      /* what was in flight was ended too, not waited for */
     uint64_t retries;  /* attempts beyond each row's first */
+    uint64_t rows;     /* of the input that were read */
+    uint64_t settled;  /* those of them that had their result already */
 };
 
 /*
- * Sends every valid row of the intake, which stands at its first byte, and records every row that
- * has come to its end, invalid ones as such. When it returns nothing is in flight.
+ * Sends every valid row of the intake that the ledger has no result for, and records every row that
+ * has come to its end, invalid ones as such. The intake stands at its first byte and uses the
+ * ledger, which has been started. When it returns nothing is in flight; the ledger is to be
+ * finished.
  *
  * STATUS_OK: every row has its result, or `ret_result` says why the run was stopped; rows without a
  * result were then never sent, or are certain not to have been processed. STATUS_BAD_INPUT: header
@@ -89,8 +93,8 @@ struct job_result {
  * SIGINT and SIGTERM stop starting rows and wait for what is in flight; a second one ends that too.
  * SIGUSR1 asks for JOB_EVENT_STATUS, SIGUSR2 pauses and resumes.
  */
-enum status job_run(struct intake *intake, const struct job_options *options,
-                    struct results *results, struct tally *tally, struct job_result *ret_result,
+enum status job_run(struct intake *intake, const struct job_options *options, struct ledger *ledger,
+                    struct tally *tally, struct job_result *ret_result,
                     struct buf *message) MUST_USE;
 
 #endif

@@ -7,7 +7,6 @@
 
 #include <signal.h>
 
-#include "core/keytable.h"
 #include "job/job.h"
 #include "send/budget.h"
 #include "send/scheduler.h"
@@ -21,16 +20,27 @@ struct job_row {
     struct command command;
     uint32_t occurrence;
     bool in_canary;
-    struct retry_row so_far;
-    uint32_t ticket;    /* of the attempt that is under way */
-    int64_t started_ms; /* when it started */
-    struct job_row *next_free;
+    uint32_t admission;      /* the ledger's ticket; LEDGER_NO_TICKET for a row that is not sent */
+    struct retry_row so_far; /* with the attempts of earlier runs, except in `tries` */
+    uint32_t ticket;         /* of the attempt that is under way */
+    int64_t started_ms;      /* when it started */
+    struct job_row *next;    /* free, or waiting for the disk */
+};
+
+/* Rows that were read and may not be sent yet: a machine that dies would forget them. */
+struct admissions {
+    struct job_row *head, *tail;
+    size_t count;
+    size_t ahead;   /* so many rows shall be ready to start; grows while the disk cannot keep up */
+    bool starved;   /* a place in flight was free, and only the disk was waited for */
+    uv_work_t work; /* the sync that is under way */
+    struct ledger_sync *sync;
 };
 
 struct job {
     const struct job_options *options;
     struct intake *intake;
-    struct results *results;
+    struct ledger *ledger;
     struct tally *tally;
     struct buf *message;
     uv_loop_t loop;
@@ -48,7 +58,7 @@ struct job {
     struct budget budget;
     struct retry retry;
     struct canary canary;
-    struct keytable keys;
+    struct admissions admissions;
     struct problems problems;
     struct cell passed[LAYOUT_PASSES_MAX]; /* of the row that is recorded */
     struct job_row *free_rows;
@@ -80,6 +90,15 @@ static inline bool job_is_stopping(const struct job *job)
 
 /* Does all that can be done now: starts what may start, reads what there is room for. */
 void job_pump(struct job *job);
+
+/* Asks the disk for what is to be durable, where it is time for that; job_admit hands the scheduler
+ * the rows that are. */
+void job_sync_if_due(struct job *job);
+void job_sync(struct job *job);
+void job_admit(struct job *job);
+
+/* A row has been admitted to the ledger and waits to be durable. */
+void job_await_disk(struct job *job, struct job_row *row);
 
 /* Tells the operator. */
 void job_tell(struct job *job, enum job_event event);

@@ -1,6 +1,5 @@
 #include "ledger/outfile.h"
 
-#include <csv.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <strings.h>
@@ -30,10 +29,10 @@ enum status outfile_probe(const char *path, const struct outfile_kind *kind, str
     return there ? refuse_existing(path, kind, message) : STATUS_OK;
 }
 
-static enum status open_file(const char *path, const struct outfile_kind *kind, struct buf *message,
-                             int *ret_fd)
+static enum status open_file(const char *path, int flags, const struct outfile_kind *kind,
+                             struct buf *message, int *ret_fd)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0644);
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | flags, 0644);
 
     if (fd >= 0) {
         *ret_fd = fd;
@@ -48,8 +47,8 @@ static enum status open_file(const char *path, const struct outfile_kind *kind, 
     return STATUS_IO;
 }
 
-enum status outfile_create(struct outfile *file, const char *path, const struct outfile_kind *kind,
-                           struct buf *message)
+static enum status open_outfile(struct outfile *file, const char *path, int flags,
+                                const struct outfile_kind *kind, struct buf *message)
 {
     bool standard_output = strcmp(path, "-") == 0;
     int fd = STDOUT_FILENO;
@@ -59,7 +58,7 @@ enum status outfile_create(struct outfile *file, const char *path, const struct 
         buf_add_string(message, status_text(STATUS_NO_MEMORY));
         return STATUS_NO_MEMORY;
     }
-    enum status status = standard_output ? STATUS_OK : open_file(path, kind, message, &fd);
+    enum status status = standard_output ? STATUS_OK : open_file(path, flags, kind, message, &fd);
     if (status != STATUS_OK) {
         free(name);
         return status;
@@ -68,6 +67,18 @@ enum status outfile_create(struct outfile *file, const char *path, const struct 
     buf_init(&file->out, OUTFILE_BUFFER_MAX);
     buf_init(&file->error, 8192);
     return STATUS_OK;
+}
+
+enum status outfile_create(struct outfile *file, const char *path, const struct outfile_kind *kind,
+                           struct buf *message)
+{
+    return open_outfile(file, path, O_EXCL, kind, message);
+}
+
+enum status outfile_append(struct outfile *file, const char *path, const struct outfile_kind *kind,
+                           struct buf *message)
+{
+    return open_outfile(file, path, 0, kind, message);
 }
 
 static enum status fail(struct outfile *file, int error)
@@ -136,25 +147,4 @@ static bool ends_with(const char *text, const char *end)
 bool outfile_is_jsonl(const char *path)
 {
     return ends_with(path, ".jsonl") || ends_with(path, ".ndjson");
-}
-
-void outfile_add_cell(struct outfile *file, struct span text)
-{
-    struct buf *out = &file->out;
-    bool plain = true;
-
-    for (size_t i = 0; i < text.len && plain; i++) {
-        char c = text.ptr[i];
-        plain = c != ',' && c != '"' && c != '\n' && c != '\r';
-    }
-    if (text.len > 0 && plain)
-        plain = text.ptr[0] != ' ' && text.ptr[0] != '\t' && text.ptr[text.len - 1] != ' ' &&
-                text.ptr[text.len - 1] != '\t';
-    if (plain) {
-        buf_add(out, text);
-        return;
-    }
-    size_t max = 2 * text.len + 2; /* every character a quote */
-    if (buf_reserve(out, max))
-        out->len += csv_write(out->ptr + out->len, max, text.ptr, text.len);
 }

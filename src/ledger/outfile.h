@@ -33,6 +33,10 @@ struct outfile {
 enum status outfile_create(struct outfile *file, const char *path, const struct outfile_kind *kind,
                            struct buf *message) MUST_USE;
 
+/* Opens a file to be appended to, which may be there already. As outfile_create. */
+enum status outfile_append(struct outfile *file, const char *path, const struct outfile_kind *kind,
+                           struct buf *message) MUST_USE;
+
 /* Whether outfile_create would be refused since the file is there: STATUS_EXISTS with a text in
  * `message`. */
 enum status outfile_probe(const char *path, const struct outfile_kind *kind,
@@ -54,8 +58,5 @@ const char *outfile_error(struct outfile *file);
 
 /* Whether the name asks for JSONL: it ends in .jsonl or .ndjson. */
 bool outfile_is_jsonl(const char *path);
-
-/* Appends a CSV cell. Only what needs quotes gets them; libcsv writes those. */
-void outfile_add_cell(struct outfile *file, struct span text);
 
 #endif

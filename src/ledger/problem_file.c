@@ -1,6 +1,7 @@
 #include "ledger/problem_file.h"
 
 #include "core/text.h"
+#include "ledger/cell.h"
 
 static const struct outfile_kind kind = {"list of problems", "--problems"};
 
@@ -29,11 +30,11 @@ static void add_csv(struct outfile *file, uint64_t row, const struct problems *p
     buf_add_char(&file->out, ',');
     buf_add_uint64(&file->out, problem->line);
     buf_add_char(&file->out, ',');
-    outfile_add_cell(file, problem_field(problems, problem));
+    cell_add(&file->out, problem_field(problems, problem));
     buf_add_format(&file->out, ",%s,%s,", problem_code_name(problem->code), severity);
-    outfile_add_cell(file, problem_message(problems, problem));
+    cell_add(&file->out, problem_message(problems, problem));
     buf_add_char(&file->out, ',');
-    outfile_add_cell(file, value);
+    cell_add(&file->out, value);
     buf_add_char(&file->out, '\n');
 }
 

@@ -28,13 +28,35 @@ static void add_reason_text(const struct tally_reason *reason, struct buf *out)
     buf_add_char(out, '\n');
 }
 
-static void add_status_text(const struct tally *tally, enum row_status status, struct buf *out)
+static void add_status_text(const struct summary *summary, enum row_status status, struct buf *out)
 {
-    buf_add_format(out, "  %-9s %9llu\n", row_status_name(status),
+    const struct tally *tally = summary->tally;
+
+    buf_add_format(out, "  %-9s %9llu", row_status_name(status),
                    (unsigned long long)tally->rows[status]);
+    if (summary->earlier[status] > 0)
+        buf_add_format(out, "  and %llu before", (unsigned long long)summary->earlier[status]);
+    buf_add_char(out, '\n');
     for (size_t i = 0; i < tally->reason_count; i++)
         if (tally->reasons[i].status == status)
             add_reason_text(&tally->reasons[i], out);
+}
+
+static void add_account_text(const struct summary *summary, struct buf *out)
+{
+    buf_add_format(out, "%llu of %llu rows accounted for", (unsigned long long)summary->accounted,
+                   (unsigned long long)summary->input_rows);
+    if (summary->superseded > 0)
+        buf_add_format(out,
+                       "; %llu line%s of the results %s followed by a later one of the same "
+                       "key, which counts",
+                       (unsigned long long)summary->superseded, summary->superseded == 1 ? "" : "s",
+                       summary->superseded == 1 ? "is" : "are");
+    if (summary->strange > 0)
+        buf_add_format(out, "; %llu %s rows that the input does not have any more",
+                       (unsigned long long)summary->strange,
+                       summary->strange == 1 ? "is of" : "are of");
+    buf_add_char(out, '\n');
 }
 
 void summary_add_text(const struct summary *summary, struct buf *out)
@@ -45,14 +67,16 @@ void summary_add_text(const struct summary *summary, struct buf *out)
     buf_add_format(out, "%llu rows in %.2f s (%.0f rows/s)\n", (unsigned long long)total,
                    summary->seconds, summary->seconds > 0 ? (double)total / summary->seconds : 0.0);
     for (size_t i = 0; i < ROW_STATUS_COUNT; i++)
-        if (tally->rows[i] > 0 || i == ROW_ACCEPTED)
-            add_status_text(tally, (enum row_status)i, out);
+        if (tally->rows[i] + summary->earlier[i] > 0 || i == ROW_ACCEPTED)
+            add_status_text(summary, (enum row_status)i, out);
     if (tally->other_reasons > 0)
         buf_add_format(out, "    %8llu  for other reasons, see the results\n",
                        (unsigned long long)tally->other_reasons);
     if (summary->has_unsent && summary->unsent > 0)
-        buf_add_format(out, "  not sent  %9llu  have no result\n",
+        buf_add_format(out, "  not sent  %9llu  go on with --resume\n",
                        (unsigned long long)summary->unsent);
+    if (summary->has_account)
+        add_account_text(summary, out);
     if (summary->retries > 0)
         buf_add_format(out, "%llu attempts were retries\n", (unsigned long long)summary->retries);
     if (tally->latency.count > 0) {
@@ -98,6 +122,23 @@ static void add_latency_json(const struct tally *tally, cJSON *root)
     (void)cJSON_AddNumberToObject(latency, "max", to_ms(tally->latency.max_us));
 }
 
+static void add_account_json(const struct summary *summary, cJSON *root)
+{
+    const struct {
+        const char *name;
+        uint64_t count;
+    } counts[] = {{"accounted", summary->accounted},
+                  {"superseded", summary->superseded},
+                  {"strange", summary->strange}};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(counts); i++) {
+        if (summary->has_account)
+            (void)cJSON_AddNumberToObject(root, counts[i].name, (double)counts[i].count);
+        else
+            (void)cJSON_AddNullToObject(root, counts[i].name);
+    }
+}
+
 enum status summary_add_json(const struct summary *summary, struct buf *out)
 {
     const struct tally *tally = summary->tally;
@@ -122,6 +163,12 @@ enum status summary_add_json(const struct summary *summary, struct buf *out)
         (void)cJSON_AddNumberToObject(root, "not_sent", (double)summary->unsent);
     else
         (void)cJSON_AddNullToObject(root, "not_sent");
+    cJSON *earlier = cJSON_AddObjectToObject(root, "earlier");
+    for (size_t i = 0; i < ROW_STATUS_COUNT; i++)
+        (void)cJSON_AddNumberToObject(earlier, row_status_name((enum row_status)i),
+                                      (double)summary->earlier[i]);
+    (void)cJSON_AddNumberToObject(root, "input_rows", (double)summary->input_rows);
+    add_account_json(summary, root);
     (void)cJSON_AddNumberToObject(root, "attempts", (double)tally->attempts);
     (void)cJSON_AddNumberToObject(root, "retries", (double)summary->retries);
     (void)cJSON_AddNumberToObject(root, "seconds", summary->seconds);

@@ -10,9 +10,14 @@ struct summary {
     const char *results; /* the results file, or NULL when nothing was sent */
     const char *endpoint;
     const struct tally *tally;
+    const uint64_t *earlier; /* rows by the status that they had before this run */
+    bool is_resumed;
     const char *end; /* why the run ended, for the JSON: "complete", "halted" … */
     bool has_unsent; /* whether it is known how many rows have no result */
     uint64_t unsent;
+    uint64_t input_rows;
+    bool has_account; /* the results were compared with the input at the end: */
+    uint64_t accounted, superseded, strange; /* as in ledger/ledger.h */
     uint64_t retries;
     double seconds; /* from the first request to the last result */
     int exit_status;

@@ -38,9 +38,10 @@ static void set_state(struct task *task, enum task_state state)
     task->state = state;
 }
 
-static void make_ready(struct task_queue *queue, struct task *task)
+static void make_ready(struct scheduler *scheduler, struct task_queue *queue, struct task *task)
 {
     set_state(task, TASK_READY);
+    scheduler->ready++;
     task->next = NULL;
     if (queue->tail != NULL)
         queue->tail->next = task;
@@ -68,10 +69,10 @@ void scheduler_set_concurrency(struct scheduler *scheduler, size_t concurrency)
     scheduler->rows_max = rows_for(concurrency);
 }
 
-bool scheduler_has_room(const struct scheduler *scheduler)
+bool scheduler_has_room(const struct scheduler *scheduler, size_t ahead, size_t coming)
 {
-    return scheduler->held < scheduler->rows_max && scheduler->again.head == NULL &&
-           scheduler->fresh.head == NULL;
+    return scheduler->ready + coming < ahead &&
+           scheduler->held + coming < scheduler->rows_max + ahead - 1;
 }
 
 enum status scheduler_add(struct scheduler *scheduler, struct task *task)
@@ -85,7 +86,7 @@ enum status scheduler_add(struct scheduler *scheduler, struct task *task)
     scheduler->held++;
     task->behind = NULL;
     if (last == NULL) {
-        make_ready(&scheduler->fresh, task);
+        make_ready(scheduler, &scheduler->fresh, task);
     } else {
         set_state(task, TASK_BLOCKED);
         last->behind = task;
@@ -103,6 +104,7 @@ struct task *scheduler_next(struct scheduler *scheduler)
     if (task == NULL)
         return NULL;
     scheduler->in_flight++;
+    scheduler->ready--;
     set_state(task, TASK_IN_FLIGHT);
     return task;
 }
@@ -113,7 +115,7 @@ void scheduler_finish(struct scheduler *scheduler, struct task *task)
     scheduler->in_flight--;
     scheduler->held--;
     if (task->behind != NULL)
-        make_ready(&scheduler->fresh, task->behind);
+        make_ready(scheduler, &scheduler->fresh, task->behind);
     else
         hashmap_remove(&scheduler->last_of_device, task->device);
 }
@@ -136,7 +138,7 @@ size_t scheduler_due(struct scheduler *scheduler, int64_t now_ms)
     size_t count = 0;
 
     while ((first = heap_first(&scheduler->backoff)) != NULL && first->key <= now_ms) {
-        make_ready(&scheduler->again, task_of(heap_pop(&scheduler->backoff)));
+        make_ready(scheduler, &scheduler->again, task_of(heap_pop(&scheduler->backoff)));
         count++;
     }
     return count;

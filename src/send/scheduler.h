@@ -3,7 +3,7 @@
  * and asks which one to start; commands for one device start in file order, one at a time, and
  * never more than `concurrency` are in flight.
  *
- *     while (scheduler_has_room(&scheduler)) scheduler_add(&scheduler, next task);
+ *     while (scheduler_has_room(&scheduler, 1, 0)) scheduler_add(&scheduler, next task);
  *     scheduler_due(&scheduler, now_ms);
  *     while ((task = scheduler_next(&scheduler)) != NULL) … start it …
  *     … when it has ended: scheduler_finish(&scheduler, task) …
@@ -42,6 +42,7 @@ struct scheduler {
     size_t rows_max; /* tasks that are held at most, in flight or waiting */
     size_t held;
     size_t in_flight;
+    size_t ready;            /* tasks that could start */
     struct task_queue again; /* ready, and sent before */
     struct task_queue fresh; /* ready, and never sent */
     struct heap backoff;
@@ -59,9 +60,9 @@ void scheduler_deinit(struct scheduler *scheduler);
  * until enough have ended. */
 void scheduler_set_concurrency(struct scheduler *scheduler, size_t concurrency);
 
-/* Whether another row may be read: there is room for it, and nothing that could start is waiting
- * already. */
-bool scheduler_has_room(const struct scheduler *scheduler);
+/* Whether another row may be read, so that `ahead` tasks could start at once: there is room for it,
+ * and there are not so many yet. `coming`: rows that were read and will be added. */
+bool scheduler_has_room(const struct scheduler *scheduler, size_t ahead, size_t coming);
 
 /* Adds a task in state TASK_NEW. STATUS_NO_MEMORY leaves everything as it was. */
 enum status scheduler_add(struct scheduler *scheduler, struct task *task) MUST_USE;

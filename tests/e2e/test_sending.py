@@ -20,7 +20,8 @@ def by_row(path):
 @pytest.fixture
 def run(nbatch, tmp_path):
     def call(path, url, *words, code=None, **keywords):
-        (tmp_path / "out.csv").unlink(missing_ok=True)
+        for name in ("out.csv", "out.csv.journal"):
+            (tmp_path / name).unlink(missing_ok=True)
         done = nbatch("run", path, "--endpoint", url, "-o", "out.csv", *words, env={"NBATCH_API_KEY": "k"}, **keywords)
         assert code is None or done.code == code, done
         return done, by_row(tmp_path / "out.csv") if (tmp_path / "out.csv").exists() else []

@@ -1,13 +1,6 @@
 #include "unit.h"
 
-#include <signal.h>
-#include <stdio.h>
-#include <sys/resource.h>
-#include <unistd.h>
-
-#include "ledger/results.h"
-
-static char folder[64], path[128];
+#include "ledger/result_line.h"
 
 static struct result_record accepted = {.row = 1,
                                         .line = 2,
@@ -35,32 +28,27 @@ static const struct result_record invalid = {.row = UINT64_MAX,
 static const struct span *passed;
 static size_t passed_count;
 
-static void write_both(const char *name, char *out, size_t size)
+static void write_both(bool jsonl, char *out, size_t size)
 {
-    struct results *results = NULL;
-    struct buf message;
+    struct result_format format;
+    struct buf lines;
 
-    (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
-    (void)remove(path);
-    buf_init(&message, 4096);
-    assert_int_equal(results_open(path, passed, passed_count, &message, &results), STATUS_OK);
-    assert_int_equal(results_add(results, &accepted), STATUS_OK);
-    assert_int_equal(results_add(results, &invalid), STATUS_OK);
-    assert_int_equal(results_count(results), 2);
-    assert_int_equal(results_close(results), STATUS_OK);
-    FILE *file = fopen(path, "rb");
-    assert_non_null(file);
-    size_t len = fread(out, 1, size - 1, file);
-    out[len] = '\0';
-    (void)fclose(file);
-    buf_deinit(&message);
+    buf_init(&lines, size - 1);
+    result_format_init(&format, jsonl, passed, passed_count);
+    result_format_add_header(&format, &lines);
+    result_format_add_line(&format, &accepted, &lines);
+    result_format_add_line(&format, &invalid, &lines);
+    assert_int_equal(lines.status, STATUS_OK);
+    memcpy(out, lines.ptr, lines.len);
+    out[lines.len] = '\0';
+    buf_deinit(&lines);
 }
 
 static void test_csv_has_every_column_and_quotes_what_needs_it(void **state)
 {
     (void)state;
     char out[4096];
-    write_both("out.csv", out, sizeof(out));
+    write_both(false, out, sizeof(out));
     assert_string_equal(
         out, "row,line,key,imei,status,uuid,errno,error,http_status,attempts,ambiguous,latency_ms,"
              "finished_at\n"
@@ -74,7 +62,7 @@ static void test_jsonl_has_the_same_names_and_null_for_nothing(void **state)
 {
     (void)state;
     char out[4096];
-    write_both("out.jsonl", out, sizeof(out));
+    write_both(true, out, sizeof(out));
     assert_string_equal(
         out,
         "{\"row\":1,\"line\":2,\"key\":\"0123456789abcdef-3\",\"imei\":\"865820031313187\","
@@ -86,20 +74,6 @@ static void test_jsonl_has_the_same_names_and_null_for_nothing(void **state)
         "\"error\":\" "
         "two\\nlines\",\"http_status\":null,\"attempts\":0,\"ambiguous\":0,\"latency_ms\":null,"
         "\"finished_at\":\"2027-01-15T08:00:00.999Z\"}\n");
-}
-
-static void test_an_existing_file_is_never_touched(void **state)
-{
-    (void)state;
-    struct results *results = NULL;
-    struct buf message;
-    char out[4096];
-    write_both("twice.csv", out, sizeof(out));
-    buf_init(&message, 4096);
-    assert_int_equal(results_open(path, NULL, 0, &message, &results), STATUS_EXISTS);
-    assert_null(results);
-    assert_true(message.len > 0);
-    buf_deinit(&message);
 }
 
 static void test_passed_columns_stand_at_the_end_as_they_were(void **state)
@@ -115,63 +89,19 @@ static void test_passed_columns_stand_at_the_end_as_they_were(void **state)
     passed_count = 2;
     accepted.passed = cells;
     accepted.passed_count = 2;
-    write_both("out.csv", out, sizeof(out));
+    write_both(false, out, sizeof(out));
     assert_non_null(strstr(out, ",finished_at,\"site, room\",level\n"));
     assert_non_null(strstr(out, "Z,\"a \"\"b\"\"\",1.50\n"));
     assert_non_null(strstr(out, "Z,,\n")); /* the invalid row has none */
-    write_both("out.jsonl", out, sizeof(out));
+    write_both(true, out, sizeof(out));
     assert_non_null(strstr(out, "\",\"site, room\":\"a \\\"b\\\"\",\"level\":1.50}\n"));
     assert_non_null(strstr(out, "\"site, room\":null,\"level\":null}\n"));
     accepted = before;
     passed = NULL;
     passed_count = 0;
-    assert_true(results_has_column(SPAN_LITERAL("row")));
-    assert_true(results_has_column(SPAN_LITERAL("finished_at")));
-    assert_false(results_has_column(SPAN_LITERAL("finished")));
-}
-
-static void test_after_a_write_error_everything_fails_and_says_why(void **state)
-{
-    (void)state;
-    struct results *results = NULL;
-    struct buf message;
-    struct rlimit before, small;
-
-    (void)snprintf(path, sizeof(path), "%s/limited.csv", folder);
-    buf_init(&message, 4096);
-    assert_int_equal(results_open(path, NULL, 0, &message, &results), STATUS_OK);
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
-    small = before;
-    small.rlim_cur = 200; /* the header and a little */
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-    assert_int_equal(results_add(results, &accepted), STATUS_OK); /* buffered */
-    assert_int_equal(results_add(results, &accepted), STATUS_OK);
-    assert_int_equal(results_flush(results), STATUS_IO);
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
-    assert_int_equal(results_add(results, &accepted), STATUS_IO);
-    assert_int_equal(results_flush(results), STATUS_IO);
-    assert_non_null(strstr(results_error(results), "limited.csv: File too large"));
-    assert_int_equal(results_close(results), STATUS_IO);
-    buf_deinit(&message);
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    (void)signal(SIGXFSZ, SIG_IGN);
-    (void)snprintf(folder, sizeof(folder), "/tmp/nbatch-test-XXXXXX");
-    return mkdtemp(folder) == NULL;
-}
-
-static int teardown(void **state)
-{
-    static const char *const names[] = {"out.csv", "out.jsonl", "twice.csv", "limited.csv"};
-    (void)state;
-    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
-        (void)snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
-        (void)remove(path);
-    }
-    return rmdir(folder);
+    assert_true(result_has_column(SPAN_LITERAL("row")));
+    assert_true(result_has_column(SPAN_LITERAL("finished_at")));
+    assert_false(result_has_column(SPAN_LITERAL("finished")));
 }
 
 int main(void)
@@ -180,8 +110,6 @@ int main(void)
         cmocka_unit_test(test_csv_has_every_column_and_quotes_what_needs_it),
         cmocka_unit_test(test_jsonl_has_the_same_names_and_null_for_nothing),
         cmocka_unit_test(test_passed_columns_stand_at_the_end_as_they_were),
-        cmocka_unit_test(test_an_existing_file_is_never_touched),
-        cmocka_unit_test(test_after_a_write_error_everything_fails_and_says_why),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

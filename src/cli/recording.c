@@ -1,0 +1,315 @@
+#include "cli/recording.h"
+
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/show.h"
+#include "input/reader.h"
+#include "ledger/outfile.h"
+
+void recording_init(struct recording *recording, const struct settings *settings)
+{
+    *recording = (struct recording){.settings = settings};
+    buf_init(&recording->message, 64 * 1024);
+}
+
+void recording_deinit(struct recording *recording)
+{
+    ledger_close(recording->ledger);
+    free(recording->path);
+    free(recording->superseded);
+    buf_deinit(&recording->message);
+}
+
+static int fail(struct recording *recording, int exit_status)
+{
+    if (recording->message.len > 0)
+        show_error("%s", buf_string(&recording->message));
+    buf_clear(&recording->message);
+    return exit_status;
+}
+
+/* How much of a path is before its extension; all of it where there is none. */
+static size_t stem_length(struct span path)
+{
+    size_t stem = path.len;
+
+    while (stem > 0 && path.ptr[stem - 1] != '.' && path.ptr[stem - 1] != '/')
+        stem--;
+    bool has_extension = stem > 1 && path.ptr[stem - 1] == '.' && path.ptr[stem - 2] != '/';
+    return has_extension ? stem - 1 : path.len;
+}
+
+static char *joined(struct span start, const char *end)
+{
+    struct buf name;
+
+    buf_init(&name, 64 * 1024);
+    buf_add(&name, start);
+    buf_add_string(&name, end);
+    char *text = name.status == STATUS_OK ? strdup(buf_string(&name)) : NULL;
+    buf_deinit(&name);
+    return text;
+}
+
+/* Standard output is never the only record: what a pipe has no name for gets one by its time. */
+static char *name_by_time(void)
+{
+    char name[80];
+    struct tm at;
+    time_t now = time(NULL);
+
+    if (localtime_r(&now, &at) == NULL)
+        return NULL;
+    size_t len = strftime(name, sizeof(name), "nbatch-%Y%m%d-%H%M%S", &at);
+    (void)snprintf(name + len, sizeof(name) - len, "-%d.results.csv", (int)getpid());
+    return strdup(name);
+}
+
+static int choose_path(struct recording *recording)
+{
+    const struct settings *settings = recording->settings;
+    bool is_stdin = strcmp(settings->input, "-") == 0;
+
+    recording->copies = settings->output != NULL && strcmp(settings->output, "-") == 0;
+    if (settings->output != NULL && !recording->copies) {
+        recording->path = strdup(settings->output);
+    } else if (!is_stdin) {
+        struct span plain = reader_plain_name(settings->input);
+        recording->path = joined(span_of(plain.ptr, stem_length(plain)), ".results.csv");
+    } else if (settings->resume != NULL || !recording->copies) {
+        show_error("standard input has no name to call the results by: give one with --output "
+                   "FILE%s",
+                   settings->resume == NULL ? " (- copies them to standard output)" : "");
+        return EXIT_USAGE;
+    } else {
+        recording->path = name_by_time();
+        if (recording->path != NULL)
+            show_note(settings->quiet, "the results are kept in %s", recording->path);
+    }
+    if (recording->path == NULL)
+        return EXIT_INTERNAL;
+    struct span path = span_string(recording->path);
+    size_t stem = stem_length(path);
+    struct buf end;
+    buf_init(&end, 64 * 1024);
+    buf_add_string(&end, ".superseded");
+    buf_add(&end, span_skip(path, stem));
+    recording->superseded = joined(span_of(path.ptr, stem), buf_string(&end));
+    buf_deinit(&end);
+    return recording->superseded != NULL ? 0 : EXIT_INTERNAL;
+}
+
+int recording_choose(struct recording *recording)
+{
+    int result = choose_path(recording);
+
+    if (result != 0)
+        return result;
+    if (recording->copies && recording->settings->json) {
+        show_error("standard output can take the results or the --json summary, not both: "
+                   "name a results file with --output FILE");
+        return EXIT_USAGE;
+    }
+    if (recording->settings->resume != NULL)
+        return 0;
+    enum status status = ledger_probe(recording->path, &recording->message);
+    return status == STATUS_OK ? 0 : fail(recording, EXIT_USAGE);
+}
+
+static const struct {
+    const char *name;
+    bool wishes[ROW_STATUS_COUNT];
+} wishes[] = {
+    {"failed", {[ROW_FAILED] = true}},
+    {"rejected", {[ROW_REJECTED] = true}},
+    {"invalid", {[ROW_INVALID] = true}},
+    {"in_doubt", {[ROW_IN_DOUBT] = true}},
+    {"all", {[ROW_FAILED] = true, [ROW_REJECTED] = true, [ROW_INVALID] = true}},
+};
+
+static bool add_wish(struct resume_wish *wish, struct span word)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(wishes); i++) {
+        if (!span_is(word, wishes[i].name))
+            continue;
+        for (size_t j = 0; j < ROW_STATUS_COUNT; j++)
+            wish->status[j] = wish->status[j] || wishes[i].wishes[j];
+        return true;
+    }
+    return false;
+}
+
+/* --resume=failed,rejected */
+static int parse_wish(const char *text, enum on_ambiguous on_ambiguous, struct resume_wish *wish)
+{
+    wish->orphan_idempotent = on_ambiguous != ON_AMBIGUOUS_HOLD;
+    wish->orphan_other = on_ambiguous == ON_AMBIGUOUS_RESEND;
+    while (text != NULL && *text != '\0') {
+        size_t len = strcspn(text, ",");
+        if (!add_wish(wish, span_of(text, len))) {
+            show_error("--resume=%.*s: must be failed, rejected, invalid, in_doubt or all (the "
+                       "first three), with commas between them, or nothing",
+                       (int)len, text);
+            return EXIT_USAGE;
+        }
+        text += len;
+        text += *text == ',';
+    }
+    return 0;
+}
+
+/* The results of a rehearsal say nothing about the fleet, and the other way round. */
+static int check_target(struct recording *recording)
+{
+    const struct ledger_past *past = ledger_past(recording->ledger);
+    bool was_simulated = strcmp(past->journal.target, "simulator") == 0;
+
+    if (!past->has_journal || was_simulated == (recording->settings->simulate != NULL))
+        return 0;
+    show_error(was_simulated
+                   ? "%s is the record of a rehearsal (--simulate): name another results file with "
+                     "--output for the platform"
+                   : "%s is the record of a run against a platform: name another results file with "
+                     "--output to rehearse",
+               recording->path);
+    return EXIT_USAGE;
+}
+
+static void tell_past(const struct recording *recording)
+{
+    const struct ledger_past *past = ledger_past(recording->ledger);
+    bool quiet = recording->settings->quiet;
+
+    show_note(quiet, "%s: going on; %llu row%s a result", recording->path,
+              (unsigned long long)past->keys, past->keys == 1 ? " has" : "s have");
+    if (past->cut)
+        show_note(quiet, "the last line was cut off and has been removed: its row is in doubt");
+    if (past->orphans > 0)
+        show_note(quiet,
+                  "%llu row%s under way when the last run ended, and may have been processed: "
+                  "recorded as in_doubt, and sent again or not as --on-ambiguous says",
+                  (unsigned long long)past->orphans, past->orphans == 1 ? " was" : "s were");
+}
+
+int recording_open(struct recording *recording, const struct span *passed, size_t passed_count,
+                   enum on_ambiguous on_ambiguous)
+{
+    const struct settings *settings = recording->settings;
+    struct ledger_options options = {.path = recording->path,
+                                     .copy_to_stdout = recording->copies,
+                                     .resume = settings->resume != NULL,
+                                     .passed = passed,
+                                     .passed_count = passed_count,
+                                     .concurrency = (size_t)settings->concurrency};
+
+    if (parse_wish(settings->resume, on_ambiguous, &options.again) != 0)
+        return EXIT_USAGE;
+    enum status status = ledger_open(&options, &recording->message, &recording->ledger);
+    if (status != STATUS_OK)
+        return fail(recording, status == STATUS_EXISTS ? EXIT_USAGE : EXIT_INTERNAL);
+    if (settings->resume == NULL)
+        return 0;
+    int result = check_target(recording);
+    if (result == 0)
+        tell_past(recording);
+    return result;
+}
+
+/* A changed --set makes each row another one, which would be sent as new. */
+static bool is_suspicious(const struct ledger_past *past, uint64_t met, uint64_t input_hash)
+{
+    if (past->keys == 0)
+        return false;
+    if (past->has_journal && input_hash != 0 && past->journal.input_hash == input_hash)
+        return past->keys - met > past->journal.strange;
+    return met == 0;
+}
+
+int recording_match(struct recording *recording, uint64_t new_rows, uint64_t input_hash)
+{
+    const struct settings *settings = recording->settings;
+    const struct ledger_past *past = ledger_past(recording->ledger);
+    uint64_t met = ledger_met_keys(recording->ledger);
+    unsigned long long strange = past->keys - met;
+
+    if (settings->resume == NULL || strange == 0)
+        return 0;
+    show_note(
+        settings->quiet,
+        "%llu of the results belong%s to no row of the input any more (corrected, or removed)",
+        strange, strange == 1 ? "s" : "");
+    if (new_rows == 0 || settings->yes || !is_suspicious(past, met, input_hash))
+        return 0;
+    show_error("%llu rows would be sent as new ones, although their results may be among these "
+               "%llu: is it the same input, with the same --set and --map? Say --yes if that is "
+               "meant; nothing was sent",
+               (unsigned long long)new_rows, strange);
+    return EXIT_USAGE;
+}
+
+int recording_start(struct recording *recording, const struct intake *intake, const char *target)
+{
+    struct ledger_about about = {.input = source_name(intake_source(intake)),
+                                 .target = target,
+                                 .strange = ledger_past(recording->ledger)->keys -
+                                            ledger_met_keys(recording->ledger)};
+
+    intake_digest(intake, &about.input_size, &about.input_hash);
+    enum status status = ledger_start(recording->ledger, &about, &recording->message);
+    if (status == STATUS_OK)
+        return 0;
+    return fail(recording, status == STATUS_EXISTS ? EXIT_USAGE : EXIT_INTERNAL);
+}
+
+/* Whether the results, as they stand in the file, have one current line for each row. */
+static int take_account(struct recording *recording, uint64_t rows)
+{
+    struct ledger_account *account = &recording->account;
+
+    if (ledger_account(recording->ledger, account, &recording->message) != STATUS_OK)
+        return fail(recording, EXIT_INTERNAL);
+    recording->has_account = true;
+    if (account->rows == rows)
+        return 0;
+    show_error("%llu of %llu rows are accounted for in %s: did the input change during the run?",
+               (unsigned long long)account->rows, (unsigned long long)rows, recording->path);
+    return EXIT_INTERNAL;
+}
+
+static void tell_failure(struct recording *recording)
+{
+    unsigned long long lost = ledger_lost(recording->ledger);
+
+    show_error("what is known of the rows is kept in %s.journal: once the cause is gone, go on "
+               "with --resume",
+               recording->path);
+    if (lost > 0)
+        show_error("%llu result%s found no place there: --resume will call %s in_doubt", lost,
+                   lost == 1 ? "" : "s", lost == 1 ? "it" : "them");
+}
+
+int recording_finish(struct recording *recording, uint64_t rows, bool is_complete, bool is_failing)
+{
+    struct ledger *ledger = recording->ledger;
+    int result = 0;
+
+    if (is_complete && ledger_flush(ledger) == STATUS_OK)
+        result = take_account(recording, rows);
+    bool is_whole = is_complete && recording->has_account && recording->account.rows == rows;
+    if (ledger_finish(ledger, is_whole, &recording->message) != STATUS_OK) {
+        if (recording->message.len == 0 && !is_failing)
+            buf_add_string(&recording->message, ledger_error(ledger));
+        result = fail(recording, EXIT_INTERNAL);
+        if (!is_whole)
+            tell_failure(recording);
+    }
+    if (result == 0 && is_whole && recording->settings->sort) {
+        if (ledger_sort(ledger, recording->superseded, &recording->message) != STATUS_OK) {
+            result = fail(recording, EXIT_INTERNAL);
+            show_error("the results are complete, in the order in which the rows ended");
+        }
+    }
+    return result;
+}

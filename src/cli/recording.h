@@ -1,0 +1,48 @@
+/*
+ * A run's record as a person sees it: which file it is, what an earlier run left in it, and whether
+ * every row is accounted for at the end. Each step returns 0 or an exit status, after the reason
+ * was said. Private to cli/.
+ */
+#ifndef NB_CLI_RECORDING_H
+#define NB_CLI_RECORDING_H
+
+#include "cli/options.h"
+#include "job/job.h"
+#include "send/retry.h"
+
+struct recording {
+    const struct settings *settings;
+    char *path;       /* of the results */
+    bool copies;      /* they go to standard output as well */
+    char *superseded; /* where --sort puts what is not current */
+    struct ledger *ledger;
+    bool has_account;
+    struct ledger_account account;
+    struct buf message; /* the text of the last failure */
+};
+
+void recording_init(struct recording *recording, const struct settings *settings);
+
+/* Closes the ledger. Takes a zeroed struct. */
+void recording_deinit(struct recording *recording);
+
+/* Names the results; finds out what is known to go wrong before a large input is read. */
+int recording_choose(struct recording *recording);
+
+/* Opens the ledger; the names of the passed columns stay the caller's. */
+int recording_open(struct recording *recording, const struct span *passed, size_t passed_count,
+                   enum on_ambiguous on_ambiguous);
+
+/* Whether the checked input is the one that the results are of; asks where that is in doubt. */
+int recording_match(struct recording *recording, uint64_t new_rows, uint64_t input_hash);
+
+/* Creates what is to be there before anything is sent. */
+int recording_start(struct recording *recording, const struct intake *intake, const char *target);
+
+/*
+ * Brings the record to its end: `rows` of the input must each have one current result where the run
+ * is complete. `is_failing`: the run has said already that the results cannot be written.
+ */
+int recording_finish(struct recording *recording, uint64_t rows, bool is_complete, bool is_failing);
+
+#endif

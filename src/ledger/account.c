@@ -1,0 +1,77 @@
+#include <errno.h>
+
+#include "ledger/ledger_impl.h"
+
+/* Marks what a line stands for. */
+static enum status count_line(struct ledger *ledger, const struct result_fields *fields,
+                              struct ledger_account *account)
+{
+    enum index_mark mark;
+    uint32_t *extra;
+    enum status status = index_mark(&ledger->index, fields->hash, fields->occurrence, &mark);
+
+    if (status != STATUS_OK)
+        return status;
+    account->lines++;
+    if (mark == INDEX_FIRST) {
+        account->rows++;
+        return STATUS_OK;
+    }
+    if (mark == INDEX_STRANGE) {
+        account->strange++;
+        return STATUS_OK;
+    }
+    account->superseded++;
+    status = keytable_slot(&ledger->repeated, index_key(fields->hash, fields->occurrence), &extra);
+    if (status == STATUS_OK)
+        *extra += *extra == 0 ? 2 : 1; /* never 0, see ledger_is_current */
+    return status;
+}
+
+bool ledger_is_current(struct ledger *ledger, const struct result_fields *fields)
+{
+    enum index_mark mark;
+    uint32_t *lines;
+    uint64_t key = index_key(fields->hash, fields->occurrence);
+
+    /* Marked rows have their entries already: neither call can fail. */
+    if (index_mark(&ledger->index, fields->hash, fields->occurrence, &mark) != STATUS_OK ||
+        mark == INDEX_STRANGE)
+        return false;
+    if (keytable_get(&ledger->repeated, key) <= 1)
+        return true;
+    if (keytable_slot(&ledger->repeated, key, &lines) == STATUS_OK)
+        (*lines)--;
+    return false;
+}
+
+enum status ledger_account(struct ledger *ledger, struct ledger_account *ret_account,
+                           struct buf *message)
+{
+    struct ledger_account account = {.rows = 0};
+    struct result_scan scan;
+    struct result_fields fields;
+
+    result_scan_init(&scan, ledger->fd, ledger->format.jsonl, ledger->format.passed_count);
+    result_scan_range(&scan, 0, ledger->base);
+    enum status status = result_scan_header(&scan, buf_span(&ledger->header));
+    while (status == STATUS_OK) {
+        status = result_scan_next(&scan, &fields);
+        if (status == STATUS_OK)
+            status = count_line(ledger, &fields, &account);
+    }
+    if (status == STATUS_SYNTAX) {
+        buf_add_printable(message, span_string(ledger->path));
+        buf_add_format(message, ": at byte %llu it is not what was written: %s",
+                       (unsigned long long)scan.at, scan.error);
+    } else if (status == STATUS_IO) {
+        (void)ledger_say(ledger, "the results cannot be read", errno, message);
+    } else if (status == STATUS_NO_MEMORY) {
+        buf_add_string(message, status_text(status));
+    } else {
+        *ret_account = account;
+        status = STATUS_OK;
+    }
+    result_scan_deinit(&scan);
+    return status;
+}

@@ -1,0 +1,168 @@
+#include "ledger/index.h"
+
+/*
+ * An entry's value: what is known of the first row with its hash, and how many rows with that hash
+ * have been met. For each further row that has a result there is another entry, under a hash made
+ * of hash and occurrence; and one for every 65536 rows that were met.
+ */
+enum {
+    PRESENT = 1u, /* so that no value is 0, which is the table's empty slot */
+    MARKED = 1u << 1,
+    KNOWN = 1u << 2,
+    ORPHAN = 1u << 3,
+    STATUS_SHIFT = 4, /* 3 bits */
+    ATTEMPTS_SHIFT = 7,
+    AMBIGUOUS_SHIFT = 12,
+    MET_SHIFT = 17, /* 15 bits */
+    MET_MAX = 0x7fff,
+};
+
+void index_init(struct index *index)
+{
+    keytable_init(&index->table);
+    index->keys = 0;
+}
+
+void index_deinit(struct index *index)
+{
+    if (index != NULL)
+        keytable_deinit(&index->table);
+}
+
+/* SplitMix64's finalizer: uniform in all bits where its input is different. */
+static uint64_t mix(uint64_t hash, uint64_t with)
+{
+    uint64_t z = hash + with * 0x9e3779b97f4a7c15u;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+uint64_t index_key(uint64_t hash, uint32_t occurrence)
+{
+    return occurrence == 1 ? hash : mix(hash, occurrence);
+}
+
+/* Where the rows of a hash are counted that its own entry has no room for. */
+static uint64_t carry_key(uint64_t hash)
+{
+    return mix(hash, UINT64_C(1) << 40);
+}
+
+static enum status slot_of(struct index *index, uint64_t key, uint32_t **ret_value)
+{
+    enum status status = keytable_slot(&index->table, key, ret_value);
+
+    if (status == STATUS_OK)
+        **ret_value |= PRESENT;
+    return status;
+}
+
+static struct key_state state_of(uint32_t value)
+{
+    return (struct key_state){.known = (value & KNOWN) != 0,
+                              .status = (enum row_status)(value >> STATUS_SHIFT & 7),
+                              .orphan = (value & ORPHAN) != 0,
+                              .attempts = value >> ATTEMPTS_SHIFT & INDEX_ATTEMPTS_MAX,
+                              .ambiguous = value >> AMBIGUOUS_SHIFT & INDEX_ATTEMPTS_MAX};
+}
+
+static uint32_t capped(uint32_t count)
+{
+    return count < INDEX_ATTEMPTS_MAX ? count : INDEX_ATTEMPTS_MAX;
+}
+
+enum status index_put(struct index *index, uint64_t hash, uint32_t occurrence,
+                      const struct key_state *state)
+{
+    const uint32_t kept = PRESENT | MARKED | (uint32_t)MET_MAX << MET_SHIFT;
+    uint32_t *value;
+    enum status status = slot_of(index, index_key(hash, occurrence), &value);
+
+    if (status != STATUS_OK)
+        return status;
+    if ((*value & KNOWN) == 0)
+        index->keys++;
+    *value = (*value & kept) | KNOWN | (state->orphan ? (uint32_t)ORPHAN : 0) |
+             (uint32_t)state->status << STATUS_SHIFT | capped(state->attempts) << ATTEMPTS_SHIFT |
+             capped(state->ambiguous) << AMBIGUOUS_SHIFT;
+    return STATUS_OK;
+}
+
+void index_get(struct index *index, uint64_t hash, uint32_t occurrence, struct key_state *ret_state)
+{
+    *ret_state = state_of(keytable_get(&index->table, index_key(hash, occurrence)));
+}
+
+/* Counts a row in the entry of `key`; how many it has counted, with what was carried. */
+static enum status count_met(struct index *index, uint64_t key, uint32_t *ret_count,
+                             uint32_t *ret_value)
+{
+    uint32_t *value, carried = 0;
+    enum status status = slot_of(index, key, &value);
+
+    if (status != STATUS_OK)
+        return status;
+    uint32_t met = *value >> MET_SHIFT;
+    if (met < MET_MAX) {
+        *value += 1u << MET_SHIFT;
+        *ret_value = *value;
+        *ret_count = met + 1;
+        return STATUS_OK;
+    }
+    status = count_met(index, carry_key(key), &carried, ret_value);
+    if (status != STATUS_OK)
+        return status;
+    *ret_count = MET_MAX + carried;
+    *ret_value = keytable_get(&index->table, key);
+    return STATUS_OK;
+}
+
+enum status index_meet(struct index *index, uint64_t hash, uint32_t *ret_occurrence,
+                       struct key_state *ret_state)
+{
+    uint32_t occurrence, value;
+    enum status status = count_met(index, hash, &occurrence, &value);
+
+    if (status != STATUS_OK)
+        return status;
+    *ret_occurrence = occurrence;
+    if (occurrence > 1)
+        value = keytable_get(&index->table, index_key(hash, occurrence));
+    *ret_state = state_of(value);
+    return STATUS_OK;
+}
+
+void index_rewind(struct index *index)
+{
+    for (size_t i = 0; i < KEYTABLE_SHARDS; i++) {
+        struct keytable_shard *shard = &index->table.shards[i];
+        for (uint32_t j = 0; j < shard->capacity; j++)
+            shard->entries[j].value &= (1u << MET_SHIFT) - 1;
+    }
+}
+
+/* How many rows with the hash were met. */
+static uint64_t met_count(struct index *index, uint64_t key)
+{
+    uint32_t met = keytable_get(&index->table, key) >> MET_SHIFT;
+
+    return met < MET_MAX ? met : met + met_count(index, carry_key(key));
+}
+
+enum status index_mark(struct index *index, uint64_t hash, uint32_t occurrence,
+                       enum index_mark *ret_mark)
+{
+    uint32_t *value;
+
+    if (occurrence > met_count(index, hash)) {
+        *ret_mark = INDEX_STRANGE;
+        return STATUS_OK;
+    }
+    enum status status = slot_of(index, index_key(hash, occurrence), &value);
+    if (status != STATUS_OK)
+        return status;
+    *ret_mark = (*value & MARKED) != 0 ? INDEX_AGAIN : INDEX_FIRST;
+    *value |= MARKED;
+    return STATUS_OK;
+}

@@ -1,0 +1,65 @@
+/*
+ * What the results say about which row, by content: a key is the hash of a row and its number among
+ * the rows with that hash (design.md, "Results"), so that a file may be sorted, cut, extended or
+ * corrected between runs.
+ *
+ *     index_put(&index, hash, occurrence, &state);        // each line of the results, in order
+ *     index_meet(&index, hash, &occurrence, &state);      // each row of the input, in order
+ *     index_rewind(&index);                               // the input is read once more
+ *
+ * One entry of a keytable for each different content, and one more for each repetition that has a
+ * result: 14–21 bytes each.
+ */
+#ifndef NB_LEDGER_INDEX_H
+#define NB_LEDGER_INDEX_H
+
+#include "command/outcome.h"
+#include "core/keytable.h"
+
+/* Attempts are remembered up to this number. */
+enum { INDEX_ATTEMPTS_MAX = 31 };
+
+/* What the last line of a key says. */
+struct key_state {
+    bool known; /* there is one */
+    enum row_status status;
+    bool orphan;                  /* in doubt since a run died, not since it decided so */
+    uint32_t attempts, ambiguous; /* INDEX_ATTEMPTS_MAX at most */
+};
+
+struct index {
+    struct keytable table;
+    uint64_t keys; /* that have a result */
+};
+
+void index_init(struct index *index);
+void index_deinit(struct index *index);
+
+/* The key of a table that stands for one row. Pure. */
+uint64_t index_key(uint64_t hash, uint32_t occurrence);
+
+/* A line of the results; it takes the place of an earlier one of the same key. STATUS_NO_MEMORY. */
+enum status index_put(struct index *index, uint64_t hash, uint32_t occurrence,
+                      const struct key_state *state) MUST_USE;
+
+/* What is known of a key. */
+void index_get(struct index *index, uint64_t hash, uint32_t occurrence,
+               struct key_state *ret_state);
+
+/* The next row of the input: which of its kind it is, and what the results say. STATUS_NO_MEMORY.
+ */
+enum status index_meet(struct index *index, uint64_t hash, uint32_t *ret_occurrence,
+                       struct key_state *ret_state) MUST_USE;
+
+/* Forgets which rows were met, not what the results say. */
+void index_rewind(struct index *index);
+
+/*
+ * For the account at the end of a run: whether a line's key belongs to a row that was met, and has
+ * not been marked before. Marks it. STATUS_NO_MEMORY.
+ */
+enum index_mark { INDEX_FIRST, INDEX_AGAIN, INDEX_STRANGE };
+enum status index_mark(struct index *index, uint64_t hash, uint32_t occurrence,
+                       enum index_mark *ret_mark) MUST_USE;
+
+#endif

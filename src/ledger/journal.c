@@ -1,0 +1,715 @@
+#include "ledger/journal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    VERSION = 1,
+    PAGE = 4096,
+    COPIES = 2,
+    PLACES = 2,
+    STAGE_FLUSH_LINES = 512,       /* as many as are written to the results at once … */
+    STAGE_FLUSH_BYTES = 64 * 1024, /* … or so many bytes of them */
+    STAGE_LINE_BYTES = 512,        /* of room for each row in flight, when the disk is full */
+    STAGE_SPARE_BYTES = 16 * 1024,
+    SLOTS_MIN = 2048,
+    SLOTS_PER_PLACE = 8, /* rows that are read ahead (send/scheduler.h), or wait for a sync */
+};
+
+static const char magic[8] = {'N', 'B', 'J', 'R', 'N', 'L', '\r', '\n'};
+
+/* All numbers are the machine's own: a journal is not carried to another kind of machine. */
+struct header {
+    char magic[8];
+    uint32_t version;
+    uint32_t check; /* of the header, with 0 in this place */
+    uint64_t run_id;
+    struct journal_shape shape;
+    struct journal_about about;
+};
+
+/* A row that is under way. state: 0, or started and counts (low half) and a checksum (high half).
+ */
+struct slot {
+    uint64_t state;
+    uint64_t hash, device, row, line;
+    uint32_t occurrence;
+    uint32_t unused;
+};
+
+/* A half of the stage; behind it words[stage_lines + 1], each length (low) and checksum (high) of a
+ * line, up to the first 0; then the lines themselves. */
+struct half {
+    uint64_t base;
+    uint64_t base_hash;
+    uint32_t generation;
+    uint32_t check; /* of the above */
+    uint64_t words[];
+};
+
+/* As it stands in the file. */
+struct snapshot_head {
+    uint64_t check; /* of all that follows */
+    uint64_t run_id;
+    struct snapshot body;
+};
+
+struct journal {
+    int fd;
+    int sync_fd; /* opened so that a write is durable when it returns */
+    char *path;
+    unsigned char *map; /* header and live record */
+    size_t map_size;
+    struct journal_shape shape;
+    uint64_t run_id;
+    struct slot *slots;
+    uint64_t *active;  /* generation (low) and its checksum (high): which half is in use */
+    uint64_t *settled; /* 0, or the run's id: nothing of the live record will change any more */
+    struct half *halves[2];
+    uint32_t used_lines[2]; /* words that may not be 0 */
+    uint32_t generation;
+    uint32_t staged_bytes;
+};
+
+static uint32_t check_of(const void *bytes, size_t len, uint64_t seed)
+{
+    return (uint32_t)XXH3_64bits_withSeed(bytes, len, seed);
+}
+
+static size_t round_up(size_t bytes)
+{
+    return (bytes + PAGE - 1) / PAGE * PAGE;
+}
+
+struct journal_shape journal_shape_for(size_t concurrency)
+{
+    uint32_t places = (uint32_t)concurrency, slots = places * SLOTS_PER_PLACE;
+
+    return (struct journal_shape){
+        .slots = slots > SLOTS_MIN ? slots : SLOTS_MIN,
+        .stage_lines = STAGE_FLUSH_LINES + places + 64,
+        .stage_bytes = STAGE_FLUSH_BYTES + places * STAGE_LINE_BYTES + STAGE_SPARE_BYTES,
+    };
+}
+
+static size_t slots_bytes(const struct journal_shape *shape)
+{
+    return round_up(shape->slots * sizeof(struct slot));
+}
+
+static size_t half_bytes(const struct journal_shape *shape)
+{
+    return round_up(sizeof(struct half) + (shape->stage_lines + 1) * sizeof(uint64_t) +
+                    shape->stage_bytes);
+}
+
+static size_t snapshot_bytes(const struct journal_shape *shape)
+{
+    return round_up(offsetof(struct snapshot_head, body) + snapshot_size(shape->slots));
+}
+
+static size_t live_bytes(const struct journal_shape *shape)
+{
+    return 2 * PAGE + slots_bytes(shape) + 2 * half_bytes(shape);
+}
+
+uint64_t journal_size(const struct journal_shape *shape)
+{
+    return live_bytes(shape) + PLACES * COPIES * snapshot_bytes(shape);
+}
+
+size_t snapshot_size(uint32_t intents)
+{
+    return sizeof(struct snapshot) + intents * sizeof(struct intent);
+}
+
+static void read_boot_id(char out[JOURNAL_BOOT_ID_LENGTH + 1])
+{
+    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    ssize_t count = fd >= 0 ? read(fd, out, JOURNAL_BOOT_ID_LENGTH) : -1;
+
+    /* Without one, no later look at the journal finds the same: snapshots count, which is safe. */
+    if (count != JOURNAL_BOOT_ID_LENGTH) {
+        uint64_t number = 0;
+        (void)!getrandom(&number, sizeof(number), 0);
+        (void)snprintf(out, JOURNAL_BOOT_ID_LENGTH + 1, "none-%llu", (unsigned long long)number);
+    } else {
+        out[JOURNAL_BOOT_ID_LENGTH] = '\0';
+    }
+    if (fd >= 0)
+        (void)close(fd); /* it was only read */
+}
+
+void journal_about_init(struct journal_about *about)
+{
+    struct timespec now;
+
+    *about = (struct journal_about){.pid = (uint32_t)getpid()};
+    read_boot_id(about->boot_id);
+    if (gethostname(about->host, JOURNAL_TEXT_MAX) != 0)
+        (void)snprintf(about->host, sizeof(about->host), "?");
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    about->started_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static enum status say(struct buf *message, const char *path, const char *what, int error)
+{
+    buf_add_printable(message, span_string(path));
+    buf_add_format(message, ": %s%s%s", what, error != 0 ? ": " : "",
+                   error != 0 ? strerror(error) : "");
+    return STATUS_IO;
+}
+
+static enum status say_damaged(const struct journal *journal, size_t offset, const char *what,
+                               struct buf *message)
+{
+    buf_add_printable(message, span_string(journal->path));
+    buf_add_format(message, ": damaged at byte %zu (%s)", offset, what);
+    return STATUS_SYNTAX;
+}
+
+enum status folder_sync(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = slash == NULL ? strdup(".") : strndup(path, (size_t)(slash - path) + 1);
+
+    if (folder == NULL)
+        return STATUS_IO;
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    free(folder);
+    if (fd < 0)
+        return STATUS_IO;
+    int result = fsync(fd), error = errno;
+    (void)close(fd); /* it was only read */
+    errno = error;
+    /* Some file systems have nothing to sync in a folder and say so. */
+    return result == 0 || error == EINVAL ? STATUS_OK : STATUS_IO;
+}
+
+static void place_parts(struct journal *journal)
+{
+    unsigned char *at = journal->map + 2 * PAGE;
+
+    journal->active = (uint64_t *)(void *)(journal->map + PAGE);
+    journal->settled = journal->active + 8;
+    journal->slots = (struct slot *)(void *)at;
+    at += slots_bytes(&journal->shape);
+    journal->halves[0] = (struct half *)(void *)at;
+    at += half_bytes(&journal->shape);
+    journal->halves[1] = (struct half *)(void *)at;
+}
+
+static struct journal *new_journal(const char *path)
+{
+    struct journal *journal = calloc(1, sizeof(*journal));
+
+    if (journal == NULL)
+        return NULL;
+    journal->fd = journal->sync_fd = -1;
+    journal->path = strdup(path);
+    if (journal->path != NULL)
+        return journal;
+    free(journal);
+    return NULL;
+}
+
+void journal_close(struct journal *journal)
+{
+    if (journal == NULL)
+        return;
+    if (journal->map != NULL)
+        (void)munmap(journal->map, journal->map_size);
+    if (journal->fd >= 0)
+        (void)close(journal->fd); /* what matters has been synced */
+    if (journal->sync_fd >= 0)
+        (void)close(journal->sync_fd);
+    free(journal->path);
+    free(journal);
+}
+
+/* Maps header and live record. */
+static enum status map(struct journal *journal, struct buf *message)
+{
+    journal->map_size = live_bytes(&journal->shape);
+    void *address =
+        mmap(NULL, journal->map_size, PROT_READ | PROT_WRITE, MAP_SHARED, journal->fd, 0);
+    if (address == MAP_FAILED)
+        return say(message, journal->path,
+                   "cannot be mapped into memory; put the results on a local disk (--output)",
+                   errno);
+    journal->map = address;
+    place_parts(journal);
+    return STATUS_OK;
+}
+
+static uint32_t header_check(const struct header *header)
+{
+    struct header copy = *header;
+
+    copy.check = 0;
+    return check_of(&copy, sizeof(copy), VERSION);
+}
+
+static uint64_t active_word(uint32_t generation)
+{
+    return (uint64_t)check_of(&generation, sizeof(generation), VERSION) << 32 | generation;
+}
+
+static uint32_t half_check(const struct half *half)
+{
+    return check_of(half, offsetof(struct half, check), VERSION);
+}
+
+static unsigned char *stage_bytes(const struct journal *journal, const struct half *half)
+{
+    return (unsigned char *)half + sizeof(struct half) +
+           (journal->shape.stage_lines + 1) * sizeof(uint64_t);
+}
+
+void journal_turn(struct journal *journal, uint64_t base, uint64_t base_hash)
+{
+    uint32_t generation = journal->generation + 1;
+    struct half *half = journal->halves[generation % 2];
+
+    for (uint32_t i = 0; i < journal->used_lines[generation % 2]; i++)
+        half->words[i] = 0;
+    journal->used_lines[generation % 2] = 0;
+    half->base = base;
+    half->base_hash = base_hash;
+    half->generation = generation;
+    half->check = half_check(half);
+    __atomic_store_n(journal->active, active_word(generation), __ATOMIC_RELEASE);
+    journal->generation = generation;
+    journal->staged_bytes = 0;
+}
+
+bool journal_stage(struct journal *journal, struct span line)
+{
+    struct half *half = journal->halves[journal->generation % 2];
+    uint32_t *lines = &journal->used_lines[journal->generation % 2];
+
+    if (*lines >= journal->shape.stage_lines ||
+        line.len > journal->shape.stage_bytes - journal->staged_bytes)
+        return false;
+    memcpy(stage_bytes(journal, half) + journal->staged_bytes, line.ptr, line.len);
+    uint64_t word = (uint64_t)check_of(line.ptr, line.len, line.len) << 32 | (uint32_t)line.len;
+    __atomic_store_n(&half->words[*lines], word, __ATOMIC_RELEASE);
+    (*lines)++;
+    journal->staged_bytes += (uint32_t)line.len;
+    return true;
+}
+
+struct span journal_staged(const struct journal *journal)
+{
+    const struct half *half = journal->halves[journal->generation % 2];
+
+    return span_of((const char *)stage_bytes(journal, half), journal->staged_bytes);
+}
+
+enum { SLOT_STARTED = 1, SLOT_SENT_SHIFT = 1, SLOT_AMBIGUOUS_SHIFT = 16, SLOT_COUNT_MAX = 0x7fff };
+
+static uint64_t slot_state(const struct slot *slot, uint32_t low)
+{
+    const size_t from = offsetof(struct slot, hash), to = offsetof(struct slot, unused);
+
+    return (uint64_t)check_of((const char *)slot + from, to - from, low) << 32 | low;
+}
+
+static uint32_t slot_count(uint16_t count)
+{
+    return count < SLOT_COUNT_MAX ? count : SLOT_COUNT_MAX;
+}
+
+void journal_mark(struct journal *journal, uint32_t slot_number, const struct intent *intent)
+{
+    struct slot *slot = &journal->slots[slot_number];
+
+    if (slot->state == 0) {
+        slot->hash = intent->hash;
+        slot->device = intent->device;
+        slot->row = intent->row;
+        slot->line = intent->line;
+        slot->occurrence = intent->occurrence;
+    }
+    uint32_t low = SLOT_STARTED | slot_count(intent->sent) << SLOT_SENT_SHIFT |
+                   slot_count(intent->ambiguous) << SLOT_AMBIGUOUS_SHIFT;
+    __atomic_store_n(&slot->state, slot_state(slot, low), __ATOMIC_RELEASE);
+}
+
+void journal_unmark(struct journal *journal, uint32_t slot)
+{
+    __atomic_store_n(&journal->slots[slot].state, 0, __ATOMIC_RELEASE);
+}
+
+/* A place holds the copies one behind the other, each from the next page on. */
+static off_t place_offset(const struct journal *journal, size_t place)
+{
+    return (off_t)(live_bytes(&journal->shape) + place * COPIES * snapshot_bytes(&journal->shape));
+}
+
+static size_t snapshot_used(const struct snapshot *snapshot)
+{
+    return offsetof(struct snapshot_head, body) + snapshot_size(snapshot->intent_count);
+}
+
+static uint64_t snapshot_check(const struct snapshot_head *head, size_t used)
+{
+    const size_t from = offsetof(struct snapshot_head, run_id);
+
+    return XXH3_64bits((const char *)head + from, used - from);
+}
+
+static enum status write_at(int fd, const void *bytes, size_t len, off_t offset)
+{
+    const char *at = bytes;
+
+    while (len > 0) {
+        ssize_t count = pwrite(fd, at, len, offset);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count <= 0) {
+            errno = count == 0 ? ENOSPC : errno;
+            return STATUS_IO;
+        }
+        at += count;
+        len -= (size_t)count;
+        offset += count;
+    }
+    return STATUS_OK;
+}
+
+enum status journal_write_snapshot(struct journal *journal, const struct snapshot *snapshot)
+{
+    size_t used = snapshot_used(snapshot), padded = round_up(used);
+    struct snapshot_head *head = calloc(COPIES, padded);
+
+    if (head == NULL) {
+        errno = ENOMEM;
+        return STATUS_IO;
+    }
+    head->run_id = journal->run_id;
+    memcpy(&head->body, snapshot, used - offsetof(struct snapshot_head, body));
+    head->check = snapshot_check(head, used);
+    memcpy((char *)head + padded, head, used);
+    enum status status = write_at(journal->sync_fd, head, COPIES * padded,
+                                  place_offset(journal, (size_t)(snapshot->sequence % PLACES)));
+    int error = errno;
+    free(head);
+    errno = error;
+    return status;
+}
+
+void snapshot_add_checkpoint(struct snapshot *snapshot, uint64_t offset, uint64_t hash)
+{
+    uint32_t *count = &snapshot->checkpoint_count;
+
+    if (*count > 0 && snapshot->checkpoints[*count - 1].offset == offset)
+        return;
+    if (*count == JOURNAL_CHECKPOINTS) {
+        for (uint32_t i = 0; i < JOURNAL_CHECKPOINTS / 2; i++)
+            snapshot->checkpoints[i] = snapshot->checkpoints[2 * i + 1];
+        *count = JOURNAL_CHECKPOINTS / 2;
+    }
+    snapshot->checkpoints[(*count)++] = (struct checkpoint){offset, hash};
+}
+
+/* Fills the file: header, halves, slots. */
+static void fill(struct journal *journal, const struct journal_about *about,
+                 const struct journal_live *live, const struct intent *started, size_t count)
+{
+    struct header *header = (struct header *)(void *)journal->map;
+
+    memset(header, 0, sizeof(*header));
+    memcpy(header->magic, magic, sizeof(magic));
+    header->version = VERSION;
+    header->run_id = journal->run_id;
+    header->shape = journal->shape;
+    header->about = *about;
+    header->check = header_check(header);
+    for (size_t i = 0; i < count; i++)
+        journal_mark(journal, (uint32_t)i, &started[i]);
+    journal_turn(journal, live->base, live->base_hash);
+}
+
+static enum status allocate(struct journal *journal, const char *path, struct buf *message)
+{
+    uint64_t size = journal_size(&journal->shape);
+
+    journal->fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (journal->fd < 0)
+        return say(message, path, "the journal cannot be created", errno);
+    int error = posix_fallocate(journal->fd, 0, (off_t)size);
+    if (error == 0)
+        return map(journal, message);
+    buf_add_printable(message, span_string(path));
+    buf_add_format(message,
+                   ": the journal needs %llu kB there: %s; make room, or name another "
+                   "place with --output",
+                   (unsigned long long)((size + 1023) / 1024), strerror(error));
+    return STATUS_IO;
+}
+
+/* Makes what was written durable, and gives it its name. */
+static enum status settle(struct journal *journal, const char *from, const struct snapshot *first,
+                          struct buf *message)
+{
+    journal->sync_fd = open(from, O_WRONLY | O_DSYNC | O_CLOEXEC | O_NOFOLLOW);
+    if (journal->sync_fd < 0)
+        return say(message, from, "the journal cannot be opened", errno);
+    if (journal_write_snapshot(journal, first) != STATUS_OK || fsync(journal->fd) != 0)
+        return say(message, from, "the journal cannot be written", errno);
+    if (rename(from, journal->path) != 0 || folder_sync(journal->path) != STATUS_OK)
+        return say(message, journal->path, "the journal cannot be put in its place", errno);
+    return STATUS_OK;
+}
+
+enum status journal_create(const char *path, const struct journal_about *about,
+                           const struct journal_shape *shape, const struct journal_live *live,
+                           const struct snapshot *snapshot, const struct intent *started,
+                           size_t started_count, struct buf *message, struct journal **ret_journal)
+{
+    struct journal *journal = new_journal(path);
+    struct buf name;
+
+    if (journal == NULL) {
+        buf_add_string(message, status_text(STATUS_NO_MEMORY));
+        return STATUS_NO_MEMORY;
+    }
+    buf_init(&name, 64 * 1024);
+    buf_add_format(&name, "%s.new", path);
+    journal->shape = *shape;
+    (void)!getrandom(&journal->run_id, sizeof(journal->run_id), 0);
+    enum status status = allocate(journal, buf_string(&name), message);
+    if (status == STATUS_OK) {
+        fill(journal, about, live, started, started_count);
+        status = settle(journal, buf_string(&name), snapshot, message);
+    }
+    if (status != STATUS_OK) {
+        if (journal->fd >= 0)
+            (void)unlink(buf_string(&name));
+        journal_close(journal);
+    } else {
+        *ret_journal = journal;
+    }
+    buf_deinit(&name);
+    return status;
+}
+
+static bool read_header(int fd, struct header *header)
+{
+    return pread(fd, header, sizeof(*header), 0) == (ssize_t)sizeof(*header) &&
+           memcmp(header->magic, magic, sizeof(magic)) == 0 && header->version == VERSION &&
+           header->check == header_check(header);
+}
+
+bool journal_peek(const char *path, struct journal_about *ret_about)
+{
+    struct header header;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return false;
+    bool readable = read_header(fd, &header);
+    (void)close(fd); /* it was only read */
+    if (readable)
+        *ret_about = header.about;
+    return readable;
+}
+
+/* The header, and that the file has the size that it promises. */
+static enum status verify_header(struct journal *journal, struct buf *message)
+{
+    struct header header;
+    struct stat about;
+
+    if (!read_header(journal->fd, &header))
+        return say_damaged(journal, 0, "the header is not what nbatch wrote", message);
+    journal->shape = header.shape;
+    journal->run_id = header.run_id;
+    if (fstat(journal->fd, &about) != 0)
+        return say(message, journal->path, "the journal cannot be read", errno);
+    if ((uint64_t)about.st_size != journal_size(&header.shape))
+        return say_damaged(journal, (size_t)about.st_size, "it has been cut off", message);
+    return STATUS_OK;
+}
+
+enum status journal_open(const char *path, struct buf *message, struct journal **ret_journal)
+{
+    struct journal *journal = new_journal(path);
+
+    if (journal == NULL) {
+        buf_add_string(message, status_text(STATUS_NO_MEMORY));
+        return STATUS_NO_MEMORY;
+    }
+    enum status status = STATUS_OK;
+    journal->fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    journal->sync_fd = journal->fd >= 0 ? open(path, O_WRONLY | O_DSYNC | O_CLOEXEC) : -1;
+    if (journal->sync_fd < 0)
+        status = say(message, path, "the journal cannot be opened", errno);
+    if (status == STATUS_OK)
+        status = verify_header(journal, message);
+    if (status == STATUS_OK)
+        status = map(journal, message);
+    if (status != STATUS_OK) {
+        journal_close(journal);
+        return status;
+    }
+    /* Whatever a half holds is cleared before it is used again. */
+    journal->used_lines[0] = journal->used_lines[1] = journal->shape.stage_lines;
+    *ret_journal = journal;
+    return STATUS_OK;
+}
+
+enum status journal_remove(struct journal *journal, struct buf *message)
+{
+    enum status status = STATUS_OK;
+
+    if (unlink(journal->path) != 0 || folder_sync(journal->path) != STATUS_OK)
+        status = say(message, journal->path, "the journal cannot be removed", errno);
+    journal_close(journal);
+    return status;
+}
+
+const struct journal_about *journal_about(const struct journal *journal)
+{
+    return &((const struct header *)(const void *)journal->map)->about;
+}
+
+const struct journal_shape *journal_shape(const struct journal *journal)
+{
+    return &journal->shape;
+}
+
+enum status journal_settle(struct journal *journal)
+{
+    if (fsync(journal->fd) != 0)
+        return STATUS_IO;
+    __atomic_store_n(journal->settled, journal->run_id, __ATOMIC_RELEASE);
+    return fsync(journal->fd) == 0 ? STATUS_OK : STATUS_IO;
+}
+
+bool journal_is_live(const struct journal *journal)
+{
+    char boot_id[JOURNAL_BOOT_ID_LENGTH + 1];
+
+    read_boot_id(boot_id);
+    return *journal->settled == journal->run_id ||
+           strcmp(journal_about(journal)->boot_id, boot_id) == 0;
+}
+
+/* Looks at the lines of a half, and sets how much of it is in use. */
+static enum status verify_stage(const struct journal *journal, const struct half *half,
+                                struct journal_live *live, struct buf *message)
+{
+    const char *bytes = (const char *)stage_bytes(journal, half);
+    size_t offset = (size_t)((const unsigned char *)half - journal->map);
+    uint32_t used = 0, lines = 0;
+
+    for (; lines <= journal->shape.stage_lines && half->words[lines] != 0; lines++) {
+        uint32_t len = (uint32_t)half->words[lines];
+        if (lines == journal->shape.stage_lines || len > journal->shape.stage_bytes - used ||
+            check_of(bytes + used, len, len) != half->words[lines] >> 32)
+            return say_damaged(journal, offset, "a line that waits for the results", message);
+        used += len;
+    }
+    *live = (struct journal_live){.base = half->base,
+                                  .base_hash = half->base_hash,
+                                  .staged = span_of(bytes, used),
+                                  .lines = lines};
+    return STATUS_OK;
+}
+
+enum status journal_read_live(const struct journal *journal, struct journal_live *ret_live,
+                              struct buf *message)
+{
+    uint32_t generation = (uint32_t)*journal->active;
+    const struct half *half = journal->halves[generation % 2];
+
+    if (*journal->active != active_word(generation))
+        return say_damaged(journal, PAGE, "which half is in use", message);
+    if (half->generation != generation || half->check != half_check(half))
+        return say_damaged(journal, (size_t)((const unsigned char *)half - journal->map),
+                           "where the results end", message);
+    return verify_stage(journal, half, ret_live, message);
+}
+
+enum status journal_read_slot(const struct journal *journal, uint32_t slot_number, bool *ret_taken,
+                              struct intent *ret_intent, struct buf *message)
+{
+    const struct slot *slot = &journal->slots[slot_number];
+    uint32_t low = (uint32_t)slot->state;
+
+    *ret_taken = slot->state != 0;
+    if (slot->state == 0)
+        return STATUS_OK;
+    if ((low & SLOT_STARTED) == 0 || slot->state != slot_state(slot, low))
+        return say_damaged(journal, (size_t)((const unsigned char *)slot - journal->map),
+                           "a row that was under way", message);
+    *ret_intent = (struct intent){
+        .hash = slot->hash,
+        .device = slot->device,
+        .row = slot->row,
+        .line = slot->line,
+        .occurrence = slot->occurrence,
+        .sent = (uint16_t)(low >> SLOT_SENT_SHIFT & SLOT_COUNT_MAX),
+        .ambiguous = (uint16_t)(low >> SLOT_AMBIGUOUS_SHIFT & SLOT_COUNT_MAX),
+    };
+    return STATUS_OK;
+}
+
+/* Whether a whole snapshot of this run stands here, with `room` bytes up to the end. */
+static bool is_whole(const struct journal *journal, const struct snapshot_head *head, size_t room)
+{
+    return room >= sizeof(*head) && head->run_id == journal->run_id &&
+           head->body.intent_count <= journal->shape.slots &&
+           head->body.checkpoint_count <= JOURNAL_CHECKPOINTS &&
+           snapshot_used(&head->body) <= room &&
+           head->check == snapshot_check(head, snapshot_used(&head->body));
+}
+
+/* Looks for whole snapshots on every page: where the second copy is depends on what the first one
+ * holds. */
+static bool find_newest(const struct journal *journal, const char *bytes, size_t len,
+                        struct snapshot *best)
+{
+    bool found = false;
+
+    for (size_t at = 0; at < len; at += PAGE) {
+        const struct snapshot_head *head = (const void *)(bytes + at);
+        if (!is_whole(journal, head, len - at) || (found && head->body.sequence <= best->sequence))
+            continue;
+        memcpy(best, &head->body, snapshot_size(head->body.intent_count));
+        found = true;
+    }
+    return found;
+}
+
+enum status journal_read_snapshot(const struct journal *journal, struct snapshot **ret_snapshot,
+                                  struct buf *message)
+{
+    size_t len = PLACES * COPIES * snapshot_bytes(&journal->shape);
+    char *bytes = malloc(len);
+    struct snapshot *best = malloc(snapshot_size(journal->shape.slots));
+    enum status status = STATUS_NO_MEMORY;
+
+    if (bytes == NULL || best == NULL)
+        buf_add_string(message, status_text(status));
+    else if (pread(journal->fd, bytes, len, place_offset(journal, 0)) != (ssize_t)len)
+        status = say(message, journal->path, "the journal cannot be read", errno);
+    else if (!find_newest(journal, bytes, len, best))
+        status = say_damaged(journal, live_bytes(&journal->shape), "no snapshot is whole", message);
+    else
+        status = STATUS_OK;
+    free(bytes);
+    if (status != STATUS_OK) {
+        free(best);
+        return status;
+    }
+    *ret_snapshot = best;
+    return STATUS_OK;
+}

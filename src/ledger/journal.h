@@ -1,0 +1,181 @@
+/*
+ * The journal beside the results (RESULTS.journal): what a run must have on record before a request
+ * leaves, and what it knows and has not brought into the results yet. A file of fixed size, which
+ * is allocated before anything is sent, so that a full disk cannot touch it (sending.md section 5).
+ *
+ * It keeps two records, since a process and a machine die differently.
+ *
+ * Live, in a shared mapping, for the death of the process: what has been stored is there, in the
+ * order of the stores. A slot for each row that is under way; and the lines that are not written to
+ * the results yet, in one of two halves, which take turns. Each change is one store of eight bytes,
+ * made last, which holds a checksum of what it makes valid.
+ *
+ * Snapshots, written and synced off the loop, for the death of the machine: the rows that may be
+ * sent and have no durable result, and hashes of the results at some offsets. A snapshot is not
+ * changed once it is written; the next one goes to the other place. Each is written twice, so that
+ * a damaged one can be told from one that was never finished.
+ *
+ * Whose record counts is told by the kernel's boot id in the header: with the same one, the mapping
+ * is what the process left behind; with another one, only snapshots count.
+ */
+#ifndef NB_LEDGER_JOURNAL_H
+#define NB_LEDGER_JOURNAL_H
+
+#include <xxhash.h>
+
+#include "core/buf.h"
+
+enum {
+    JOURNAL_TEXT_MAX = 255,
+    JOURNAL_CHECKPOINTS = 256,
+    JOURNAL_BOOT_ID_LENGTH = 36,
+};
+
+/* A row that may be sent, or is under way. */
+struct intent {
+    uint64_t hash;
+    uint64_t device; /* the IMEI as a number */
+    uint64_t row, line;
+    uint32_t occurrence;
+    uint16_t sent;      /* requests that had left before */
+    uint16_t ambiguous; /* those of them that may have been processed */
+};
+
+/* The hash of the first `offset` bytes of the results. */
+struct checkpoint {
+    uint64_t offset;
+    uint64_t hash;
+};
+
+/* How large the parts are; follows from the concurrency. */
+struct journal_shape {
+    uint32_t slots;
+    uint32_t stage_lines;
+    uint32_t stage_bytes;
+};
+
+/* Who wrote it and for what; no secrets. */
+struct journal_about {
+    char boot_id[JOURNAL_BOOT_ID_LENGTH + 1];
+    char host[JOURNAL_TEXT_MAX + 1];
+    char input[JOURNAL_TEXT_MAX + 1];  /* its name */
+    char target[JOURNAL_TEXT_MAX + 1]; /* "simulator", or the endpoint's scheme and host */
+    uint64_t input_size, input_hash;   /* 0 where they are not known: a pipe */
+    uint64_t strange;                  /* keys of earlier results that no row of the input has */
+    uint64_t run_base;                 /* where this run's lines begin in the results */
+    int64_t started_ms;                /* epoch */
+    uint32_t pid;
+    bool jsonl;
+};
+
+struct snapshot {
+    uint64_t sequence;
+    uint64_t durable; /* so many bytes of the results are synced */
+    uint32_t checkpoint_count;
+    uint32_t intent_count;
+    struct checkpoint checkpoints[JOURNAL_CHECKPOINTS];
+    /* Behind it, in the same block of memory: intent_count intents, see snapshot_intents. */
+};
+
+/* The lines that wait to be written to the results, behind `base`. */
+struct journal_live {
+    uint64_t base;
+    uint64_t base_hash; /* of the first `base` bytes of the results */
+    struct span staged;
+    uint32_t lines;
+};
+
+struct journal;
+
+/* Everything about this process and machine; target, input and the rest are left empty. */
+void journal_about_init(struct journal_about *about);
+
+struct journal_shape journal_shape_for(size_t concurrency);
+
+/* How many bytes a journal of that shape takes. */
+uint64_t journal_size(const struct journal_shape *shape);
+
+/*
+ * Creates the journal, or puts it in the place of the one that is there: `live` (no lines) is how
+ * far the results go, `started` are slots that are taken from the start, the snapshot is of the
+ * same. Durable when it returns, with the results' folder. STATUS_IO or STATUS_NO_MEMORY with a
+ * text in `message`.
+ */
+enum status journal_create(const char *path, const struct journal_about *about,
+                           const struct journal_shape *shape, const struct journal_live *live,
+                           const struct snapshot *snapshot, const struct intent *started,
+                           size_t started_count, struct buf *message,
+                           struct journal **ret_journal) MUST_USE;
+
+/* Opens one that was left behind. STATUS_SYNTAX with a text in `message` where it is damaged. */
+enum status journal_open(const char *path, struct buf *message,
+                         struct journal **ret_journal) MUST_USE;
+
+/* Who wrote it; false where there is no journal, or none that can be read. */
+bool journal_peek(const char *path, struct journal_about *ret_about);
+
+/* Takes NULL. The file stays. */
+void journal_close(struct journal *journal);
+
+/* Closes and removes it, durably. STATUS_IO with a text in `message`. */
+enum status journal_remove(struct journal *journal, struct buf *message) MUST_USE;
+
+const struct journal_about *journal_about(const struct journal *journal);
+const struct journal_shape *journal_shape(const struct journal *journal);
+
+/* Takes down that an attempt of this row begins; again for each further one. `slot` is the caller's
+ * until journal_unmark. */
+void journal_mark(struct journal *journal, uint32_t slot, const struct intent *intent);
+void journal_unmark(struct journal *journal, uint32_t slot);
+
+/* Takes down a line of the results. False when there is no room. */
+bool journal_stage(struct journal *journal, struct span line);
+
+struct span journal_staged(const struct journal *journal);
+
+/* The staged lines stand in the results now, which are `base` bytes long and have that hash. */
+void journal_turn(struct journal *journal, uint64_t base, uint64_t base_hash);
+
+/* The bytes of a snapshot with so many intents, and where these are. */
+size_t snapshot_size(uint32_t intents);
+
+static inline struct intent *snapshot_intents(struct snapshot *snapshot)
+{
+    return (struct intent *)(void *)(snapshot + 1);
+}
+
+/* Adds a checkpoint behind the last one; thins out the earlier ones when there are too many. */
+void snapshot_add_checkpoint(struct snapshot *snapshot, uint64_t offset, uint64_t hash);
+
+/*
+ * Writes a snapshot, whose sequence must be one more than the last one's, and waits until it is
+ * durable. May be called from another thread, one call at a time. STATUS_IO; errno is set.
+ */
+enum status journal_write_snapshot(struct journal *journal, const struct snapshot *snapshot);
+
+/*
+ * Makes the live record durable, and good for whoever finds it later, also after a restart of the
+ * machine: to be called last. STATUS_IO; errno is set.
+ */
+enum status journal_settle(struct journal *journal) MUST_USE;
+
+/* Whether the live record counts: it is of this boot of the machine, or was settled. */
+bool journal_is_live(const struct journal *journal);
+
+/* What is staged, with everything verified. STATUS_SYNTAX with a text in `message`. */
+enum status journal_read_live(const struct journal *journal, struct journal_live *ret_live,
+                              struct buf *message) MUST_USE;
+
+/* Whether the slot is taken, and by what. STATUS_SYNTAX with a text in `message`. */
+enum status journal_read_slot(const struct journal *journal, uint32_t slot, bool *ret_taken,
+                              struct intent *ret_intent, struct buf *message) MUST_USE;
+
+/* The newest snapshot that is whole; the caller frees it. STATUS_SYNTAX where none is, STATUS_IO,
+ * STATUS_NO_MEMORY, with a text in `message`. */
+enum status journal_read_snapshot(const struct journal *journal, struct snapshot **ret_snapshot,
+                                  struct buf *message) MUST_USE;
+
+/* Syncs the folder of a file. STATUS_IO; errno is set. */
+enum status folder_sync(const char *path) MUST_USE;
+
+#endif

@@ -1,0 +1,708 @@
+#include "ledger/ledger_impl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    NONE = UINT32_MAX,                /* no entry */
+    LINE_MAX_BYTES = RESULT_LINE_MAX, /* of a row with all it carries */
+};
+
+static const struct outfile_kind copy_kind = {"results", "--output"};
+
+enum status ledger_say(const struct ledger *ledger, const char *what, int error,
+                       struct buf *message)
+{
+    buf_add_printable(message, span_string(ledger->path));
+    buf_add_format(message, ": %s%s%s", what, error != 0 ? ": " : "",
+                   error != 0 ? strerror(error) : "");
+    return STATUS_IO;
+}
+
+enum status write_all(int fd, struct span bytes)
+{
+    while (bytes.len > 0) {
+        ssize_t count = write(fd, bytes.ptr, bytes.len);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0)
+            return STATUS_IO;
+        bytes = span_skip(bytes, (size_t)count);
+    }
+    return STATUS_OK;
+}
+
+static void add_holder(const char *journal_path, struct buf *message)
+{
+    struct journal_about about;
+    char started[WHEN_UTC_LENGTH + 1];
+
+    if (!journal_peek(journal_path, &about)) {
+        buf_add_string(message, "another nbatch");
+        return;
+    }
+    when_format_utc(about.started_ms, started);
+    buf_add_format(message, "process %u on %s, which sends ", about.pid, about.host);
+    buf_add_printable(message, span_string(about.input));
+    buf_add_format(message, " since %s", started);
+}
+
+enum status ledger_lock(const struct ledger *ledger, struct buf *message)
+{
+    if (flock(ledger->fd, LOCK_EX | LOCK_NB) == 0)
+        return STATUS_OK;
+    if (errno != EWOULDBLOCK)
+        return ledger_say(ledger, "the results cannot be locked", errno, message);
+    buf_add_printable(message, span_string(ledger->path));
+    buf_add_string(message, " is in use by ");
+    add_holder(ledger->journal_path, message);
+    buf_add_string(message,
+                   ": wait until it has ended, or name another results file with --output");
+    return STATUS_EXISTS;
+}
+
+static char *journal_path_of(const char *path)
+{
+    size_t size = strlen(path) + sizeof(".journal");
+    char *name = malloc(size);
+
+    if (name != NULL)
+        (void)snprintf(name, size, "%s.journal", path);
+    return name;
+}
+
+/* Whether another process has the results open, and says so. */
+static bool is_held(const char *path, const char *journal_path, struct buf *message)
+{
+    struct ledger peek = {.path = (char *)(uintptr_t)path,
+                          .journal_path = (char *)(uintptr_t)journal_path};
+
+    peek.fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (peek.fd < 0)
+        return false;
+    enum status status = ledger_lock(&peek, message);
+    (void)close(peek.fd); /* it was only asked */
+    return status == STATUS_EXISTS;
+}
+
+static enum status probe(const char *path, const char *journal_path, struct buf *message)
+{
+    struct stat about;
+    bool has_results = lstat(path, &about) == 0, has_journal = access(journal_path, F_OK) == 0;
+
+    if (!has_results && !has_journal)
+        return STATUS_OK;
+    if (has_results && S_ISREG(about.st_mode) && is_held(path, journal_path, message))
+        return STATUS_EXISTS;
+    if (!has_results) {
+        buf_add_printable(message, span_string(journal_path));
+        buf_add_string(message, " belongs to a run that has not ended, and its results are not "
+                                "beside it: put them there and go on with --resume, or move it "
+                                "away too");
+    } else {
+        buf_add_string(message, "results file ");
+        buf_add_printable(message, span_string(path));
+        buf_add_string(message,
+                       has_journal ? " is there, of a run that has not ended: go on with --resume, "
+                                     "or name another with --output"
+                                   : " exists already; nbatch overwrites nothing that may be a "
+                                     "record: go on with --resume, move it away, or name another "
+                                     "with --output");
+    }
+    return STATUS_EXISTS;
+}
+
+enum status ledger_probe(const char *path, struct buf *message)
+{
+    char *journal_path = journal_path_of(path);
+
+    if (journal_path == NULL) {
+        buf_add_string(message, status_text(STATUS_NO_MEMORY));
+        return STATUS_NO_MEMORY;
+    }
+    enum status status = probe(path, journal_path, message);
+    free(journal_path);
+    return status;
+}
+
+enum status ledger_make_entries(struct ledger *ledger, uint32_t slots)
+{
+    struct entry *entries = calloc(slots, sizeof(*entries));
+    struct snapshot *snapshot = calloc(1, snapshot_size(slots));
+
+    if (entries == NULL || snapshot == NULL) {
+        free(entries);
+        free(snapshot);
+        return STATUS_NO_MEMORY;
+    }
+    if (ledger->snapshot != NULL) /* what is known of the results stays */
+        memcpy(snapshot, ledger->snapshot, sizeof(*snapshot));
+    snapshot->intent_count = 0;
+    free(ledger->entries);
+    free(ledger->snapshot);
+    ledger->entries = entries;
+    ledger->snapshot = snapshot;
+    ledger->capacity = slots;
+    ledger->used = 0;
+    for (uint32_t i = 0; i < slots; i++)
+        entries[i].next = i + 1 < slots ? i + 1 : NONE;
+    ledger->first_free = 0;
+    ledger->first_done = ledger->last_done = NONE;
+    return STATUS_OK;
+}
+
+static enum status prepare(struct ledger *ledger)
+{
+    const struct ledger_options *options = &ledger->options;
+    bool jsonl = outfile_is_jsonl(options->path);
+
+    ledger->fd = -1;
+    buf_init(&ledger->line, LINE_MAX_BYTES);
+    buf_init(&ledger->header, LINE_MAX_BYTES);
+    buf_init(&ledger->error, 64 * 1024);
+    index_init(&ledger->index);
+    keytable_init(&ledger->repeated);
+    result_format_init(&ledger->format, jsonl, options->passed, options->passed_count);
+    result_format_init(&ledger->copy_format, false, options->passed, options->passed_count);
+    result_format_add_header(&ledger->format, &ledger->header);
+    ledger->path = strdup(options->path);
+    ledger->journal_path = journal_path_of(options->path);
+    ledger->hash = XXH3_createState();
+    if (ledger->path == NULL || ledger->journal_path == NULL || ledger->hash == NULL)
+        return STATUS_NO_MEMORY;
+    (void)XXH3_64bits_reset(ledger->hash);
+    return ledger->header.status;
+}
+
+enum status ledger_open(const struct ledger_options *options, struct buf *message,
+                        struct ledger **ret_ledger)
+{
+    struct ledger *ledger = calloc(1, sizeof(*ledger));
+
+    if (ledger == NULL) {
+        buf_add_string(message, status_text(STATUS_NO_MEMORY));
+        return STATUS_NO_MEMORY;
+    }
+    ledger->options = *options;
+    enum status status = prepare(ledger);
+    if (status == STATUS_OK)
+        status = options->resume ? ledger_recover(ledger, message)
+                                 : ledger_probe(options->path, message);
+    if (status == STATUS_NO_MEMORY && message->len == 0)
+        buf_add_string(message, status_text(status));
+    if (status != STATUS_OK) {
+        ledger_close(ledger);
+        return status;
+    }
+    *ret_ledger = ledger;
+    return STATUS_OK;
+}
+
+void ledger_close(struct ledger *ledger)
+{
+    if (ledger == NULL)
+        return;
+    journal_close(ledger->journal);
+    if (ledger->fd >= 0)
+        (void)close(ledger->fd); /* what matters has been synced */
+    if (ledger->has_copy)
+        outfile_deinit(&ledger->copy);
+    buf_deinit(&ledger->line);
+    buf_deinit(&ledger->header);
+    buf_deinit(&ledger->error);
+    index_deinit(&ledger->index);
+    keytable_deinit(&ledger->repeated);
+    (void)XXH3_freeState(ledger->hash);
+    free(ledger->entries);
+    free(ledger->snapshot);
+    free(ledger->path);
+    free(ledger->journal_path);
+    free(ledger);
+}
+
+const struct ledger_past *ledger_past(const struct ledger *ledger)
+{
+    return &ledger->past;
+}
+
+const char *ledger_path(const struct ledger *ledger)
+{
+    return ledger->path;
+}
+
+uint64_t ledger_met_keys(const struct ledger *ledger)
+{
+    return ledger->met_keys;
+}
+
+const uint64_t *ledger_settled(const struct ledger *ledger)
+{
+    return ledger->settled;
+}
+
+/* Whether a row that has a result is to be sent. */
+static bool is_wanted(const struct ledger *ledger, const struct key_state *state, bool idempotent)
+{
+    const struct resume_wish *again = &ledger->options.again;
+
+    if (again->status[state->status])
+        return true;
+    return state->orphan && (idempotent ? again->orphan_idempotent : again->orphan_other);
+}
+
+enum status ledger_meet(struct ledger *ledger, uint64_t hash, bool idempotent,
+                        struct ledger_row *ret_row)
+{
+    struct ledger_row row = {.verdict = LEDGER_NEW};
+    enum status status = index_meet(&ledger->index, hash, &row.occurrence, &row.before);
+
+    if (status != STATUS_OK)
+        return status;
+    if (row.before.known) {
+        ledger->met_keys++;
+        row.verdict = is_wanted(ledger, &row.before, idempotent) ? LEDGER_AGAIN : LEDGER_SETTLED;
+        if (row.verdict == LEDGER_SETTLED)
+            ledger->settled[row.before.status]++;
+    }
+    *ret_row = row;
+    return STATUS_OK;
+}
+
+void ledger_rewind(struct ledger *ledger)
+{
+    index_rewind(&ledger->index);
+    memset(ledger->settled, 0, sizeof(ledger->settled));
+    ledger->met_keys = 0;
+}
+
+/* Creates the results, with their header, and locks them. */
+static enum status create_results(struct ledger *ledger, struct buf *message)
+{
+    enum status status = ledger_probe(ledger->path, message);
+
+    if (status != STATUS_OK)
+        return status;
+    ledger->fd = open(ledger->path, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0644);
+    if (ledger->fd < 0)
+        return ledger_say(ledger, "the results cannot be created", errno, message);
+    status = ledger_lock(ledger, message);
+    if (status != STATUS_OK)
+        return status;
+    if (write_all(ledger->fd, buf_span(&ledger->header)) != STATUS_OK || fsync(ledger->fd) != 0)
+        return ledger_say(ledger, "the results cannot be written", errno, message);
+    (void)XXH3_64bits_update(ledger->hash, ledger->header.ptr, ledger->header.len);
+    ledger->base = ledger->header.len;
+    return STATUS_OK;
+}
+
+static void set_text(char out[JOURNAL_TEXT_MAX + 1], const char *text)
+{
+    buf_copy_printable(out, JOURNAL_TEXT_MAX + 1, span_string(text));
+}
+
+static enum status create_journal(struct ledger *ledger, const struct ledger_about *given,
+                                  struct buf *message)
+{
+    struct journal_shape shape = journal_shape_for(ledger->options.concurrency);
+    const struct journal_live live = {.base = ledger->base,
+                                      .base_hash = XXH3_64bits_digest(ledger->hash)};
+    struct journal *journal;
+    struct journal_about about;
+
+    enum status status = ledger_make_entries(ledger, shape.slots);
+    if (status != STATUS_OK)
+        return status;
+    journal_about_init(&about);
+    set_text(about.input, given->input);
+    set_text(about.target, given->target);
+    about.input_size = given->input_size;
+    about.input_hash = given->input_hash;
+    about.strange = given->strange;
+    about.run_base = ledger->base;
+    about.jsonl = ledger->format.jsonl;
+    snapshot_add_checkpoint(ledger->snapshot, live.base, live.base_hash);
+    ledger->snapshot->durable = ledger->base;
+    ledger->snapshot->sequence = ledger->begun = ledger->ended = 1;
+    status = journal_create(ledger->journal_path, &about, &shape, &live, ledger->snapshot, NULL, 0,
+                            message, &journal);
+    if (status != STATUS_OK)
+        return status;
+    journal_close(ledger->journal);
+    ledger->journal = journal;
+    ledger->durable = ledger->base;
+    return STATUS_OK;
+}
+
+static enum status open_copy(struct ledger *ledger, struct buf *message)
+{
+    if (!ledger->options.copy_to_stdout)
+        return STATUS_OK;
+    enum status status = outfile_create(&ledger->copy, "-", &copy_kind, message);
+    ledger->has_copy = status == STATUS_OK;
+    if (status == STATUS_OK)
+        result_format_add_header(&ledger->copy_format, &ledger->copy.out);
+    return status;
+}
+
+enum status ledger_start(struct ledger *ledger, const struct ledger_about *about,
+                         struct buf *message)
+{
+    bool is_new = ledger->fd < 0;
+    ledger->is_new = is_new;
+    enum status status = open_copy(ledger, message);
+
+    if (status == STATUS_OK && is_new)
+        status = create_results(ledger, message);
+    if (status == STATUS_OK)
+        status = create_journal(ledger, about, message);
+    if (status == STATUS_NO_MEMORY && message->len == 0)
+        buf_add_string(message, status_text(status));
+    if (status != STATUS_OK && is_new && ledger->fd >= 0)
+        (void)unlink(ledger->path); /* it holds nothing */
+    return status;
+}
+
+size_t ledger_room(const struct ledger *ledger)
+{
+    return ledger->capacity - ledger->used;
+}
+
+uint32_t ledger_admit(struct ledger *ledger, const struct intent *intent)
+{
+    uint32_t ticket = ledger->first_free;
+    struct entry *entry = &ledger->entries[ticket];
+
+    ledger->first_free = entry->next;
+    ledger->used++;
+    ledger->waiting++;
+    *entry = (struct entry){.intent = *intent,
+                            .state = ENTRY_ADMITTED,
+                            .next = NONE,
+                            .sequence = ledger->begun + 1};
+    return ticket;
+}
+
+bool ledger_is_durable(const struct ledger *ledger, uint32_t ticket)
+{
+    return ledger->entries[ticket].sequence <= ledger->ended;
+}
+
+void ledger_attempt(struct ledger *ledger, uint32_t ticket, uint32_t sent, uint32_t ambiguous)
+{
+    struct entry *entry = &ledger->entries[ticket];
+
+    entry->state = ENTRY_STARTED;
+    entry->intent.sent = (uint16_t)(sent < UINT16_MAX ? sent : UINT16_MAX);
+    entry->intent.ambiguous = (uint16_t)(ambiguous < UINT16_MAX ? ambiguous : UINT16_MAX);
+    journal_mark(ledger->journal, ticket, &entry->intent);
+}
+
+void ledger_pause(struct ledger *ledger, uint32_t ticket)
+{
+    journal_unmark(ledger->journal, ticket);
+}
+
+static void free_entry(struct ledger *ledger, uint32_t ticket)
+{
+    struct entry *entry = &ledger->entries[ticket];
+
+    if (entry->state == ENTRY_ADMITTED && entry->sequence > ledger->begun)
+        ledger->waiting--;
+    entry->state = ENTRY_FREE;
+    entry->next = ledger->first_free;
+    ledger->first_free = ticket;
+    ledger->used--;
+}
+
+void ledger_drop(struct ledger *ledger, uint32_t ticket)
+{
+    journal_unmark(ledger->journal, ticket);
+    free_entry(ledger, ticket);
+}
+
+static enum status fail(struct ledger *ledger, const char *what, int error)
+{
+    if (!ledger->failed)
+        (void)ledger_say(ledger, what, error, &ledger->error);
+    ledger->failed = true;
+    return STATUS_IO;
+}
+
+/* What was written only in part is taken back, so that the results end with a whole line. */
+static enum status fail_write(struct ledger *ledger, int error)
+{
+    (void)!ftruncate(ledger->fd, (off_t)ledger->base);
+    return fail(ledger, "the results cannot be written", error);
+}
+
+static void note_written(struct ledger *ledger, struct span bytes)
+{
+    (void)XXH3_64bits_update(ledger->hash, bytes.ptr, bytes.len);
+    ledger->base += bytes.len;
+    ledger->staged = 0;
+    ledger->staged_lines = 0;
+    journal_turn(ledger->journal, ledger->base, XXH3_64bits_digest(ledger->hash));
+}
+
+static enum status flush_results(struct ledger *ledger)
+{
+    if (ledger->failed)
+        return STATUS_IO;
+    struct span staged = journal_staged(ledger->journal);
+    if (staged.len == 0)
+        return STATUS_OK;
+    if (write_all(ledger->fd, staged) != STATUS_OK)
+        return fail_write(ledger, errno);
+    note_written(ledger, staged);
+    return STATUS_OK;
+}
+
+enum status ledger_flush(struct ledger *ledger)
+{
+    enum status status = flush_results(ledger);
+
+    if (ledger->has_copy && outfile_flush(&ledger->copy) != STATUS_OK) {
+        if (!ledger->failed)
+            buf_add_format(&ledger->error, "%s", outfile_error(&ledger->copy));
+        return STATUS_IO;
+    }
+    return status;
+}
+
+/* A line that has no room beside others: it goes straight into the results. */
+static enum status write_long(struct ledger *ledger, struct span line)
+{
+    if (write_all(ledger->fd, line) != STATUS_OK)
+        return fail_write(ledger, errno);
+    note_written(ledger, line);
+    return STATUS_OK;
+}
+
+/* Takes a line down. STATUS_IO with *ret_kept false: nothing remembers it. */
+static enum status keep_line(struct ledger *ledger, struct span line, bool *ret_kept)
+{
+    enum status status = STATUS_OK;
+
+    *ret_kept = true;
+    if (ledger->staged_lines >= LEDGER_FLUSH_LINES || ledger->staged >= LEDGER_FLUSH_BYTES)
+        status = flush_results(ledger);
+    if (journal_stage(ledger->journal, line)) {
+        ledger->staged += line.len;
+        ledger->staged_lines++;
+        return status;
+    }
+    if (status == STATUS_OK)
+        status = flush_results(ledger);
+    if (status == STATUS_OK)
+        status = write_long(ledger, line);
+    *ret_kept = status == STATUS_OK;
+    return status;
+}
+
+static enum status copy_line(struct ledger *ledger, const struct result_record *record)
+{
+    if (!ledger->has_copy)
+        return STATUS_OK;
+    if (ledger->format.jsonl)
+        result_format_add_line(&ledger->copy_format, record, &ledger->copy.out);
+    else
+        buf_add(&ledger->copy.out, buf_span(&ledger->line));
+    if (outfile_settle(&ledger->copy) == STATUS_OK)
+        return STATUS_OK;
+    if (ledger->error.len == 0)
+        buf_add_format(&ledger->error, "%s", outfile_error(&ledger->copy));
+    return STATUS_IO;
+}
+
+/* The row's line is kept: its entry waits until that is durable. */
+static void finish_entry(struct ledger *ledger, uint32_t ticket)
+{
+    struct entry *entry = &ledger->entries[ticket];
+
+    journal_unmark(ledger->journal, ticket);
+    if (entry->state == ENTRY_ADMITTED && entry->sequence > ledger->begun)
+        ledger->waiting--;
+    entry->state = ENTRY_DONE;
+    entry->end = ledger->base + ledger->staged;
+    entry->next = NONE;
+    if (ledger->last_done != NONE)
+        ledger->entries[ledger->last_done].next = ticket;
+    else
+        ledger->first_done = ticket;
+    ledger->last_done = ticket;
+}
+
+enum status ledger_end(struct ledger *ledger, uint32_t ticket, const struct result_record *record)
+{
+    bool kept;
+
+    buf_clear(&ledger->line);
+    result_format_add_line(&ledger->format, record, &ledger->line);
+    if (ledger->line.status != STATUS_OK) {
+        ledger->lost++;
+        return fail(ledger, "a line of the results", ENOMEM);
+    }
+    enum status status = keep_line(ledger, buf_span(&ledger->line), &kept);
+    if (!kept) {
+        ledger->lost++;
+        return status;
+    }
+    ledger->count++;
+    ledger->unsynced++;
+    if (ticket != LEDGER_NO_TICKET)
+        finish_entry(ledger, ticket);
+    enum status copied = copy_line(ledger, record);
+    return status == STATUS_OK ? copied : status;
+}
+
+uint64_t ledger_count(const struct ledger *ledger)
+{
+    return ledger->count;
+}
+
+uint64_t ledger_unsynced(const struct ledger *ledger)
+{
+    return ledger->unsynced;
+}
+
+size_t ledger_waiting(const struct ledger *ledger)
+{
+    return ledger->waiting;
+}
+
+bool ledger_is_syncing(const struct ledger *ledger)
+{
+    return ledger->syncing;
+}
+
+/* Puts into the snapshot what is to be remembered when the results are durable up to `upto`. */
+static void take_snapshot(struct ledger *ledger, uint64_t upto)
+{
+    struct snapshot *snapshot = ledger->snapshot;
+    struct intent *intents = snapshot_intents(snapshot);
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < ledger->capacity; i++) {
+        const struct entry *entry = &ledger->entries[i];
+        if (entry->state != ENTRY_FREE && !(entry->state == ENTRY_DONE && entry->end <= upto))
+            intents[count++] = entry->intent;
+    }
+    snapshot->intent_count = count;
+    snapshot->durable = upto;
+    snapshot->sequence = ++ledger->begun;
+    snapshot_add_checkpoint(snapshot, upto, XXH3_64bits_digest(ledger->hash));
+}
+
+struct ledger_sync *ledger_sync_begin(struct ledger *ledger)
+{
+    if (ledger->syncing || ledger->failed || (ledger->unsynced == 0 && ledger->waiting == 0) ||
+        flush_results(ledger) != STATUS_OK)
+        return NULL;
+    take_snapshot(ledger, ledger->base);
+    ledger->sync = (struct ledger_sync){.ledger = ledger,
+                                        .upto = ledger->base,
+                                        .rows = ledger->unsynced,
+                                        .status = STATUS_OK};
+    ledger->unsynced = 0;
+    ledger->waiting = 0;
+    ledger->syncing = true;
+    return &ledger->sync;
+}
+
+void ledger_sync_run(struct ledger_sync *sync)
+{
+    const struct ledger *ledger = sync->ledger;
+
+    sync->what = "the results cannot be synced to the disk";
+    sync->is_journal = false;
+    if (sync->upto > ledger->durable && fdatasync(ledger->fd) != 0)
+        sync->status = STATUS_IO;
+    if (sync->status == STATUS_OK) {
+        sync->what = "their journal cannot be synced to the disk";
+        sync->is_journal = true;
+        sync->status = journal_write_snapshot(ledger->journal, ledger->snapshot);
+    }
+    sync->error = errno;
+}
+
+static void free_done(struct ledger *ledger)
+{
+    while (ledger->first_done != NONE &&
+           ledger->entries[ledger->first_done].end <= ledger->durable) {
+        uint32_t ticket = ledger->first_done;
+        ledger->first_done = ledger->entries[ticket].next;
+        if (ledger->first_done == NONE)
+            ledger->last_done = NONE;
+        free_entry(ledger, ticket);
+    }
+}
+
+enum status ledger_sync_end(struct ledger *ledger, struct ledger_sync *sync)
+{
+    ledger->syncing = false;
+    if (sync->status != STATUS_OK) {
+        ledger->journal_failed = sync->is_journal;
+        return fail(ledger, sync->what, sync->error);
+    }
+    ledger->durable = sync->upto;
+    ledger->ended = ledger->begun;
+    free_done(ledger);
+    return STATUS_OK;
+}
+
+enum status ledger_sync_now(struct ledger *ledger)
+{
+    struct ledger_sync *sync = ledger_sync_begin(ledger);
+
+    if (sync == NULL)
+        return ledger->failed ? STATUS_IO : STATUS_OK;
+    ledger_sync_run(sync);
+    return ledger_sync_end(ledger, sync);
+}
+
+const char *ledger_error(struct ledger *ledger)
+{
+    return buf_string(&ledger->error);
+}
+
+uint64_t ledger_lost(const struct ledger *ledger)
+{
+    return ledger->lost;
+}
+
+/* The results are not durable, and what the journal holds is all there is. */
+static enum status finish_failed(struct ledger *ledger, struct buf *message)
+{
+    if (ledger->journal_failed)
+        return STATUS_IO; /* a sync that failed is not tried again */
+    if (journal_settle(ledger->journal) != STATUS_OK)
+        buf_add_format(message, "the journal cannot be synced either: %s", strerror(errno));
+    return STATUS_IO;
+}
+
+enum status ledger_finish(struct ledger *ledger, bool is_complete, struct buf *message)
+{
+    if (ledger->journal == NULL)
+        return STATUS_OK;
+    enum status copied = ledger_flush(ledger);
+    ledger->waiting++; /* a last snapshot, also where there is nothing new */
+    if (ledger_sync_now(ledger) != STATUS_OK)
+        return finish_failed(ledger, message);
+    enum status status = STATUS_OK;
+    if (!is_complete && ledger->is_new && ledger->count == 0 && ledger->lost == 0) {
+        (void)unlink(ledger->path);
+        is_complete = true;
+    }
+    if (is_complete) {
+        struct journal *journal = ledger->journal;
+        ledger->journal = NULL;
+        status = journal_remove(journal, message);
+    } else if (journal_settle(ledger->journal) != STATUS_OK) {
+        status = ledger_say(ledger, "their journal cannot be synced", errno, message);
+    }
+    return status == STATUS_OK ? copied : status;
+}

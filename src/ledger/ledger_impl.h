@@ -1,0 +1,102 @@
+/*
+ * What the files of the ledger share; nobody else includes it. ledger.c is a run's record while it
+ * goes on, recover.c what an earlier run left, account.c the look at the whole at the end.
+ */
+#ifndef NB_LEDGER_LEDGER_IMPL_H
+#define NB_LEDGER_LEDGER_IMPL_H
+
+#include "ledger/ledger.h"
+#include "ledger/outfile.h"
+#include "ledger/result_scan.h"
+
+enum entry_state { ENTRY_FREE, ENTRY_ADMITTED, ENTRY_STARTED, ENTRY_DONE };
+
+/* A row from its admission until its result is durable. Its number is the ticket, and the journal's
+ * slot. */
+struct entry {
+    struct intent intent;
+    enum entry_state state;
+    uint32_t next;     /* of the free ones, or of those that are done */
+    uint64_t sequence; /* of the snapshot that makes it durable */
+    uint64_t end;      /* when done: where its line ends in the results */
+};
+
+struct ledger_sync {
+    struct ledger *ledger;
+    uint64_t upto; /* so many bytes of the results will be durable */
+    uint64_t rows; /* lines that were not, before */
+    enum status status;
+    int error;
+    const char *what; /* that failed */
+    bool is_journal;
+};
+
+struct ledger {
+    struct ledger_options options;
+    char *path, *journal_path;
+    int fd;      /* -1: there is no file yet */
+    bool is_new; /* this ledger has created it */
+    struct result_format format;
+    struct buf header; /* of a CSV */
+    struct buf line;
+    bool has_copy;
+    struct outfile copy; /* standard output */
+    struct result_format copy_format;
+    struct journal *journal;
+    XXH3_state_t *hash; /* of the first `base` bytes of the results */
+    uint64_t base;      /* bytes that are written */
+    uint64_t staged;    /* bytes that wait in the journal */
+    uint32_t staged_lines;
+    uint64_t count;
+    uint64_t lost;
+    bool failed;
+    bool journal_failed; /* its sync */
+    struct buf error;
+    /* Rows. */
+    struct entry *entries;
+    uint32_t capacity, used;
+    uint32_t first_free;
+    uint32_t first_done, last_done; /* in the order of their lines */
+    /* Syncs. */
+    struct ledger_sync sync;
+    bool syncing;
+    struct snapshot *snapshot; /* not touched while a sync is under way */
+    uint64_t durable;          /* bytes of the results that are synced */
+    uint64_t begun, ended;     /* sequences of snapshots */
+    uint64_t unsynced;         /* lines */
+    size_t waiting;            /* rows that no begun snapshot holds */
+    /* Keys. */
+    struct index index;
+    struct ledger_past past;
+    uint64_t settled[ROW_STATUS_COUNT];
+    uint64_t met_keys;
+    struct keytable repeated; /* keys of more than one line: how many are to come, and 1 */
+};
+
+/* Makes room for the rows of that many slots, all free. STATUS_NO_MEMORY. */
+enum status ledger_make_entries(struct ledger *ledger, uint32_t slots) MUST_USE;
+
+/* Opens the results that are there, locks them, and finds out all about them. As ledger_open. */
+enum status ledger_recover(struct ledger *ledger, struct buf *message) MUST_USE;
+
+/* Locks the results, whose descriptor is open; STATUS_EXISTS with a text that names the holder. */
+enum status ledger_lock(const struct ledger *ledger, struct buf *message) MUST_USE;
+
+/* Makes the results' lines durable that were written, with a snapshot, at once. STATUS_IO. */
+enum status ledger_sync_now(struct ledger *ledger) MUST_USE;
+
+/* Appends "PATH: WHAT: why" to the message. Returns STATUS_IO. */
+enum status ledger_say(const struct ledger *ledger, const char *what, int error,
+                       struct buf *message);
+
+/* Whether a line is the last one of a row of the input; each line once, in their order, after
+ * ledger_account. */
+bool ledger_is_current(struct ledger *ledger, const struct result_fields *fields);
+
+/* Writes all of it. STATUS_IO; errno is set. */
+enum status write_all(int fd, struct span bytes) MUST_USE;
+
+/* The error of a row that was under way when its run died. It tells such lines from others. */
+extern const char ledger_orphan_error[];
+
+#endif

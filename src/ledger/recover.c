@@ -1,0 +1,509 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ledger/ledger_impl.h"
+
+const char ledger_orphan_error[] =
+    "the run ended while this was under way: it may have been processed";
+
+enum { OPEN_TRIES = 5, COPY_BLOCK_BYTES = 64 * 1024, IMEI_DIGITS = 15 };
+
+/* What is found out about an earlier run. */
+struct recovery {
+    struct ledger *ledger;
+    struct buf *message;
+    struct result_scan scan;
+    uint64_t size;             /* of the results */
+    struct journal *journal;   /* NULL: there is none */
+    struct snapshot *snapshot; /* its newest; NULL where none can be read and none is needed */
+    struct journal_live live;  /* where the live record counts */
+    struct intent *pending;    /* rows that may have been under way */
+    size_t pending_count;
+    struct index answers; /* of those: known once a line of `since` or later has their key */
+    uint64_t since;
+};
+
+static enum status no_results(struct ledger *ledger, struct buf *message)
+{
+    buf_add_printable(message, span_string(ledger->path));
+    if (access(ledger->journal_path, F_OK) == 0)
+        buf_add_string(message, " is not beside its journal: put it back, or move the journal away "
+                                "and leave --resume out");
+    else
+        buf_add_string(message, " is not there, so there is nothing to resume: leave --resume out, "
+                                "or name the results with --output");
+    return STATUS_EXISTS;
+}
+
+/* Whether the path still names what has been opened: the last run may have put another file there.
+ */
+static bool is_current(const struct ledger *ledger)
+{
+    struct stat opened, named;
+
+    return fstat(ledger->fd, &opened) == 0 && stat(ledger->path, &named) == 0 &&
+           opened.st_ino == named.st_ino && opened.st_dev == named.st_dev;
+}
+
+static enum status open_results(struct recovery *recovery)
+{
+    struct ledger *ledger = recovery->ledger;
+    struct stat about;
+
+    for (int i = 0; i < OPEN_TRIES; i++) {
+        ledger->fd = open(ledger->path, O_RDWR | O_APPEND | O_CLOEXEC);
+        if (ledger->fd < 0 && errno == ENOENT)
+            return no_results(ledger, recovery->message);
+        if (ledger->fd < 0 || fstat(ledger->fd, &about) != 0)
+            return ledger_say(ledger, "the results cannot be opened", errno, recovery->message);
+        if (!S_ISREG(about.st_mode)) {
+            (void)ledger_say(ledger, "is no regular file: no results", 0, recovery->message);
+            return STATUS_EXISTS;
+        }
+        enum status status = ledger_lock(ledger, recovery->message);
+        if (status != STATUS_OK)
+            return status;
+        if (is_current(ledger)) {
+            recovery->size = (uint64_t)about.st_size;
+            return STATUS_OK;
+        }
+        (void)close(ledger->fd); /* it was only looked at */
+        ledger->fd = -1;
+    }
+    return ledger_say(ledger, "the results change while they are opened", 0, recovery->message);
+}
+
+static enum status refuse(struct recovery *recovery, uint64_t from, uint64_t to, const char *what)
+{
+    struct buf *message = recovery->message;
+
+    buf_add_printable(message, span_string(recovery->ledger->path));
+    if (to > from)
+        buf_add_format(message, ": damaged between byte %llu and byte %llu: %s",
+                       (unsigned long long)from, (unsigned long long)to, what);
+    else
+        buf_add_format(message, ": damaged at byte %llu: %s", (unsigned long long)from, what);
+    buf_add_string(message, "; nothing was changed and nothing sent: restore the file from a copy, "
+                            "or mend it by hand");
+    return STATUS_SYNTAX;
+}
+
+static enum status say_scan(struct recovery *recovery, enum status status)
+{
+    if (status == STATUS_IO)
+        return ledger_say(recovery->ledger, "the results cannot be read", errno, recovery->message);
+    if (status == STATUS_SYNTAX)
+        return refuse(recovery, recovery->scan.at, 0, recovery->scan.error);
+    return status;
+}
+
+static bool is_orphan(const struct result_fields *fields)
+{
+    struct span error = fields->columns[RESULT_error];
+
+    if (error.len > 2 && error.ptr[0] == '"')
+        error = span_of(error.ptr + 1, error.len - 2);
+    return fields->status == ROW_IN_DOUBT && span_is(error, ledger_orphan_error);
+}
+
+/* Takes down what a line says. */
+static enum status learn(struct recovery *recovery, const struct result_fields *fields)
+{
+    struct ledger *ledger = recovery->ledger;
+    const struct key_state state = {.known = true,
+                                    .status = fields->status,
+                                    .orphan = is_orphan(fields),
+                                    .attempts = fields->attempts,
+                                    .ambiguous = fields->ambiguous};
+    enum status status = index_put(&ledger->index, fields->hash, fields->occurrence, &state);
+
+    ledger->past.lines++;
+    if (status == STATUS_OK && recovery->pending_count > 0 && fields->offset >= recovery->since)
+        status = index_put(&recovery->answers, fields->hash, fields->occurrence, &state);
+    return status;
+}
+
+/* Learns the lines of [from, to). `hash` is of the bytes, where it is not NULL. */
+static enum status load(struct recovery *recovery, uint64_t from, uint64_t to, XXH3_state_t *hash)
+{
+    struct result_scan *scan = &recovery->scan;
+    struct result_fields fields;
+    enum status status = STATUS_OK;
+
+    scan->hash = hash;
+    result_scan_range(scan, from, to);
+    if (from == 0)
+        status = result_scan_header(scan, buf_span(&recovery->ledger->header));
+    while (status == STATUS_OK) {
+        status = result_scan_next(scan, &fields);
+        if (status == STATUS_OK)
+            status = learn(recovery, &fields);
+    }
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
+/* Finds out between which checkpoints the results are not what was written, and says so. */
+static enum status locate_damage(struct recovery *recovery, uint64_t end)
+{
+    const struct snapshot *snapshot = recovery->snapshot;
+    char block[COPY_BLOCK_BYTES];
+    XXH3_state_t *hash = XXH3_createState();
+    uint64_t at = 0, good = 0, bad = end;
+
+    if (hash == NULL)
+        return STATUS_NO_MEMORY;
+    (void)XXH3_64bits_reset(hash);
+    for (uint32_t i = 0; snapshot != NULL && i < snapshot->checkpoint_count; i++) {
+        const struct checkpoint *point = &snapshot->checkpoints[i];
+        while (at < point->offset) {
+            size_t len =
+                point->offset - at < sizeof(block) ? (size_t)(point->offset - at) : sizeof(block);
+            ssize_t count = pread(recovery->ledger->fd, block, len, (off_t)at);
+            if (count <= 0)
+                break;
+            (void)XXH3_64bits_update(hash, block, (size_t)count);
+            at += (uint64_t)count;
+        }
+        if (at != point->offset || XXH3_64bits_digest(hash) != point->hash) {
+            bad = point->offset;
+            break;
+        }
+        good = point->offset;
+    }
+    (void)XXH3_freeState(hash);
+    return refuse(recovery, good, bad, "it is not what was written there");
+}
+
+/* Learns the first `end` bytes, which must have that hash. */
+static enum status load_verified(struct recovery *recovery, uint64_t end, uint64_t hash)
+{
+    struct ledger *ledger = recovery->ledger;
+
+    if (recovery->size < end)
+        return refuse(recovery, recovery->size, 0, "the end of the file is missing");
+    enum status status = load(recovery, 0, end, ledger->hash);
+    if (status == STATUS_NO_MEMORY || status == STATUS_IO)
+        return say_scan(recovery, status);
+    if (status == STATUS_SYNTAX && recovery->scan.read < end)
+        return say_scan(recovery, status);
+    if (XXH3_64bits_digest(ledger->hash) != hash)
+        return locate_damage(recovery, end);
+    ledger->base = end;
+    return say_scan(recovery, status);
+}
+
+/* Without a journal, the last run was complete, or had not begun to send. */
+static enum status load_complete(struct recovery *recovery)
+{
+    struct ledger *ledger = recovery->ledger;
+    enum status status = load(recovery, 0, recovery->size, ledger->hash);
+
+    ledger->base = recovery->size;
+    return say_scan(recovery, status);
+}
+
+static enum status add_pending(struct recovery *recovery, const struct intent *intent)
+{
+    recovery->pending[recovery->pending_count++] = *intent;
+    return STATUS_OK;
+}
+
+static enum status read_slots(struct recovery *recovery)
+{
+    uint32_t slots = journal_shape(recovery->journal)->slots;
+    enum status status = STATUS_OK;
+
+    for (uint32_t i = 0; i < slots && status == STATUS_OK; i++) {
+        struct intent intent;
+        bool taken;
+        status = journal_read_slot(recovery->journal, i, &taken, &intent, recovery->message);
+        if (status == STATUS_OK && taken)
+            status = add_pending(recovery, &intent);
+    }
+    return status;
+}
+
+/* What stands behind the last written byte can only be the beginning of what was to follow. */
+static enum status verify_tail(struct recovery *recovery)
+{
+    const struct journal_live *live = &recovery->live;
+    uint64_t len = recovery->size - live->base;
+    char block[COPY_BLOCK_BYTES];
+
+    if (len > live->staged.len)
+        return refuse(recovery, live->base + live->staged.len, 0,
+                      "something else than nbatch has written there");
+    for (uint64_t at = 0; at < len;) {
+        size_t want = len - at < sizeof(block) ? (size_t)(len - at) : sizeof(block);
+        ssize_t count = pread(recovery->ledger->fd, block, want, (off_t)(live->base + at));
+        if (count <= 0)
+            return say_scan(recovery, STATUS_IO);
+        if (memcmp(block, live->staged.ptr + at, (size_t)count) != 0)
+            return refuse(recovery, live->base + at, 0,
+                          "something else than nbatch has written there");
+        at += (uint64_t)count;
+    }
+    return STATUS_OK;
+}
+
+/*
+ * Writes the bytes that no sync has covered once more: where a sync has failed, the kernel may take
+ * them for written although they are not.
+ */
+static enum status write_again(struct recovery *recovery, uint64_t from, uint64_t to)
+{
+    struct ledger *ledger = recovery->ledger;
+    char block[COPY_BLOCK_BYTES];
+    int fd = open(ledger->path, O_WRONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return ledger_say(ledger, "the results cannot be opened", errno, recovery->message);
+    while (from < to) {
+        size_t want = to - from < sizeof(block) ? (size_t)(to - from) : sizeof(block);
+        ssize_t count = pread(ledger->fd, block, want, (off_t)from);
+        if (count <= 0 || pwrite(fd, block, (size_t)count, (off_t)from) != count)
+            break;
+        from += (uint64_t)count;
+    }
+    int error = errno;
+    (void)close(fd); /* synced through the other descriptor */
+    return from == to ? STATUS_OK
+                      : ledger_say(ledger, "the results cannot be written again", error,
+                                   recovery->message);
+}
+
+/* Cuts the results to what is known of them, adds the staged lines, and syncs. */
+static enum status complete_results(struct recovery *recovery)
+{
+    struct ledger *ledger = recovery->ledger;
+    struct span staged = recovery->live.staged;
+
+    if (recovery->size > ledger->base && ftruncate(ledger->fd, (off_t)ledger->base) != 0)
+        return ledger_say(ledger, "the results cannot be cut back", errno, recovery->message);
+    if (write_all(ledger->fd, staged) != STATUS_OK || fdatasync(ledger->fd) != 0)
+        return ledger_say(ledger, "the results cannot be written; make room, and try again", errno,
+                          recovery->message);
+    if (staged.len == 0)
+        return STATUS_OK;
+    enum status status = load(recovery, ledger->base, ledger->base + staged.len, ledger->hash);
+    ledger->base += staged.len;
+    return say_scan(recovery, status);
+}
+
+/* The process died, not the machine: the live record is what it knew. */
+static enum status recover_live(struct recovery *recovery)
+{
+    struct ledger *ledger = recovery->ledger;
+    struct journal_live *live = &recovery->live;
+    enum status status = journal_read_live(recovery->journal, live, recovery->message);
+
+    recovery->since = journal_about(recovery->journal)->run_base;
+    if (status == STATUS_OK)
+        status = read_slots(recovery);
+    if (status == STATUS_OK)
+        status = load_verified(recovery, live->base, live->base_hash);
+    if (status == STATUS_OK)
+        status = verify_tail(recovery);
+    uint64_t durable = recovery->snapshot != NULL ? recovery->snapshot->durable : 0;
+    if (status == STATUS_OK && durable < ledger->base)
+        status = write_again(recovery, durable, ledger->base);
+    return status == STATUS_OK ? complete_results(recovery) : status;
+}
+
+/* The lines behind the last sync, as far as they are whole. */
+static enum status load_tail(struct recovery *recovery, uint64_t from)
+{
+    struct result_scan *scan = &recovery->scan;
+    struct ledger *ledger = recovery->ledger;
+    struct result_fields fields;
+    enum status status = STATUS_OK;
+
+    scan->hash = NULL;
+    result_scan_range(scan, from, recovery->size);
+    while (status == STATUS_OK) {
+        status = result_scan_next(scan, &fields);
+        if (status != STATUS_OK)
+            break;
+        (void)XXH3_64bits_update(ledger->hash, fields.line.ptr, fields.line.len);
+        status = learn(recovery, &fields);
+    }
+    ledger->base = scan->at;
+    ledger->past.cut = status == STATUS_SYNTAX;
+    return status == STATUS_END || status == STATUS_SYNTAX ? STATUS_OK : say_scan(recovery, status);
+}
+
+/* The machine died: what was synced counts, and of the rest what is whole. */
+static enum status recover_snapshot(struct recovery *recovery)
+{
+    struct snapshot *snapshot = recovery->snapshot;
+    uint32_t last = snapshot->checkpoint_count - 1;
+    enum status status = STATUS_OK;
+
+    recovery->since = snapshot->durable;
+    for (uint32_t i = 0; i < snapshot->intent_count; i++)
+        (void)add_pending(recovery, &snapshot_intents(snapshot)[i]);
+    if (snapshot->checkpoint_count == 0 || snapshot->checkpoints[last].offset != snapshot->durable)
+        return refuse(recovery, snapshot->durable, 0, "its journal knows nothing about it");
+    status = load_verified(recovery, snapshot->durable, snapshot->checkpoints[last].hash);
+    if (status == STATUS_OK)
+        status = load_tail(recovery, snapshot->durable);
+    return status == STATUS_OK ? complete_results(recovery) : status;
+}
+
+/* Leaves in `pending` what has no answer. */
+static void drop_answered(struct recovery *recovery)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < recovery->pending_count; i++) {
+        const struct intent *intent = &recovery->pending[i];
+        struct key_state state;
+        index_get(&recovery->answers, intent->hash, intent->occurrence, &state);
+        if (!state.known)
+            recovery->pending[kept++] = *intent;
+    }
+    recovery->pending_count = kept;
+}
+
+/*
+ * Puts a journal in the place of the old one that holds just the rows in doubt, as if they had been
+ * started by this process: if it dies while it names them, the next one finds them there.
+ */
+static enum status replace_journal(struct recovery *recovery)
+{
+    struct ledger *ledger = recovery->ledger;
+    const struct journal_about *old = journal_about(recovery->journal);
+    const struct journal_shape shape = *journal_shape(recovery->journal);
+    const struct journal_live live = {.base = ledger->base,
+                                      .base_hash = XXH3_64bits_digest(ledger->hash)};
+    struct journal_about about;
+    enum status status = ledger_make_entries(ledger, shape.slots);
+
+    if (status != STATUS_OK)
+        return status;
+    journal_about_init(&about);
+    memcpy(about.input, old->input, sizeof(about.input));
+    memcpy(about.target, old->target, sizeof(about.target));
+    about.input_size = old->input_size;
+    about.input_hash = old->input_hash;
+    about.strange = old->strange;
+    about.jsonl = old->jsonl;
+    about.run_base = ledger->base;
+    struct snapshot *snapshot = ledger->snapshot;
+    if (recovery->snapshot != NULL)
+        memcpy(snapshot, recovery->snapshot, sizeof(*snapshot));
+    snapshot_add_checkpoint(snapshot, live.base, live.base_hash);
+    snapshot->durable = live.base;
+    snapshot->sequence = ledger->begun = ledger->ended = 1;
+    snapshot->intent_count = (uint32_t)recovery->pending_count;
+    memcpy(snapshot_intents(snapshot), recovery->pending,
+           recovery->pending_count * sizeof(*recovery->pending));
+    ledger->durable = live.base;
+    return journal_create(ledger->journal_path, &about, &shape, &live, snapshot, recovery->pending,
+                          recovery->pending_count, recovery->message, &ledger->journal);
+}
+
+static enum status name_orphan(struct ledger *ledger, const struct intent *intent, int64_t now_ms)
+{
+    uint32_t ticket = ledger_admit(ledger, intent);
+    char imei[IMEI_DIGITS + 8];
+    struct result_record record = {.row = intent->row,
+                                   .line = intent->line,
+                                   .hash = intent->hash,
+                                   .occurrence = intent->occurrence,
+                                   .status = ROW_IN_DOUBT,
+                                   .error = span_string(ledger_orphan_error),
+                                   .attempts = intent->sent + 1u,
+                                   .ambiguous = intent->ambiguous + 1u,
+                                   .latency_us = -1,
+                                   .finished_ms = now_ms};
+    const struct key_state state = {.known = true,
+                                    .status = ROW_IN_DOUBT,
+                                    .orphan = true,
+                                    .attempts = record.attempts,
+                                    .ambiguous = record.ambiguous};
+
+    (void)snprintf(imei, sizeof(imei), "%0*llu", IMEI_DIGITS, (unsigned long long)intent->device);
+    record.imei = span_string(imei);
+    enum status status = ledger_end(ledger, ticket, &record);
+    ledger->past.lines++;
+    return status == STATUS_OK ? index_put(&ledger->index, intent->hash, intent->occurrence, &state)
+                               : status;
+}
+
+/* Each row that was under way gets a line that says so. */
+static enum status name_orphans(struct recovery *recovery)
+{
+    struct ledger *ledger = recovery->ledger;
+    struct timespec now;
+    enum status status = STATUS_OK;
+
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    for (size_t i = 0; i < recovery->pending_count && status == STATUS_OK; i++)
+        status = name_orphan(ledger, &recovery->pending[i],
+                             (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
+    if (status == STATUS_OK)
+        status = ledger_sync_now(ledger);
+    if (status == STATUS_IO)
+        buf_add_format(recovery->message, "%s", ledger_error(ledger));
+    ledger->past.orphans = recovery->pending_count;
+    ledger->count = 0; /* they are the earlier run's */
+    return status;
+}
+
+/* Which of the two records counts, and what it says. */
+static enum status recover_journal(struct recovery *recovery)
+{
+    struct ledger *ledger = recovery->ledger;
+    enum status status = journal_open(ledger->journal_path, recovery->message, &recovery->journal);
+
+    if (status != STATUS_OK)
+        return status;
+    ledger->past.has_journal = true;
+    ledger->past.journal = *journal_about(recovery->journal);
+    recovery->pending = calloc(journal_shape(recovery->journal)->slots, sizeof(*recovery->pending));
+    if (recovery->pending == NULL)
+        return STATUS_NO_MEMORY;
+    bool is_live = journal_is_live(recovery->journal);
+    size_t said = recovery->message->len;
+    status = journal_read_snapshot(recovery->journal, &recovery->snapshot, recovery->message);
+    if (status == STATUS_SYNTAX && is_live) {
+        recovery->message->len = said; /* it is not needed */
+        status = STATUS_OK;
+    }
+    if (status == STATUS_OK)
+        status = is_live ? recover_live(recovery) : recover_snapshot(recovery);
+    if (status == STATUS_OK) {
+        drop_answered(recovery);
+        status = replace_journal(recovery);
+    }
+    return status == STATUS_OK ? name_orphans(recovery) : status;
+}
+
+enum status ledger_recover(struct ledger *ledger, struct buf *message)
+{
+    struct recovery *recovery = calloc(1, sizeof(*recovery));
+
+    if (recovery == NULL)
+        return STATUS_NO_MEMORY;
+    recovery->ledger = ledger;
+    recovery->message = message;
+    index_init(&recovery->answers);
+    enum status status = open_results(recovery);
+    result_scan_init(&recovery->scan, ledger->fd, ledger->format.jsonl,
+                     ledger->format.passed_count);
+    if (status == STATUS_OK)
+        status = access(ledger->journal_path, F_OK) == 0 ? recover_journal(recovery)
+                                                         : load_complete(recovery);
+    ledger->past.keys = ledger->index.keys;
+    result_scan_deinit(&recovery->scan);
+    index_deinit(&recovery->answers);
+    journal_close(recovery->journal);
+    free(recovery->pending);
+    free(recovery->snapshot);
+    free(recovery);
+    return status;
+}

@@ -1,0 +1,85 @@
+/*
+ * A line of the results: what became of one row, as CSV or JSONL (design.md, "Results").
+ *
+ *     struct result_format format;
+ *     result_format_init(&format, jsonl, passed, passed_count);
+ *     result_format_add_header(&format, &out);          // nothing for JSONL
+ *     result_format_add_line(&format, &record, &out);
+ */
+#ifndef NB_LEDGER_RESULT_LINE_H
+#define NB_LEDGER_RESULT_LINE_H
+
+#include "command/outcome.h"
+#include "core/buf.h"
+#include "core/row.h"
+#include "core/when.h"
+
+/* X(name): the columns that are the results' own, in their order. */
+#define RESULT_COLUMN_MAP(X) \
+    X(row)                   \
+    X(line)                  \
+    X(key)                   \
+    X(imei)                  \
+    X(status)                \
+    X(uuid)                  \
+    X(errno)                 \
+    X(error)                 \
+    X(http_status)           \
+    X(attempts)              \
+    X(ambiguous)             \
+    X(latency_ms)            \
+    X(finished_at)
+
+enum result_column {
+#define X(name) RESULT_##name,
+    RESULT_COLUMN_MAP(X)
+#undef X
+        RESULT_COLUMN_COUNT
+};
+
+extern const char *const result_column_names[RESULT_COLUMN_COUNT];
+
+struct result_record {
+    uint64_t row, line;
+    uint64_t hash;       /* the row's content … */
+    uint32_t occurrence; /* … and which of the equal rows it is, from 1: together the key */
+    struct span imei;    /* as given */
+    enum row_status status;
+    struct span uuid; /* empty: none */
+    bool has_errno;
+    int64_t platform_errno;
+    struct span error;
+    int http_status;           /* 0: none */
+    uint32_t attempts;         /* requests that left */
+    uint32_t ambiguous;        /* those of them that may have been processed without our knowing */
+    int64_t latency_us;        /* of the last attempt; negative: none */
+    int64_t finished_ms;       /* epoch */
+    const struct cell *passed; /* for the first of the passed columns; the others stay empty */
+    size_t passed_count;
+};
+
+struct result_format {
+    bool jsonl;
+    const struct span *passed; /* names of the input's columns that follow the results' own */
+    size_t passed_count;
+    int64_t time_s; /* what time_text stands for: rows of one second share it */
+    char time_text[WHEN_UTC_LENGTH + 1];
+};
+
+/* The names stay the caller's. */
+void result_format_init(struct result_format *format, bool jsonl, const struct span *passed,
+                        size_t passed_count);
+
+/* The header line of a CSV; JSONL has none. */
+void result_format_add_header(const struct result_format *format, struct buf *out);
+
+void result_format_add_line(struct result_format *format, const struct result_record *record,
+                            struct buf *out);
+
+/* Appends a key as the results show it: 16 hexadecimal digits, a minus sign, the occurrence. */
+void result_add_key(uint64_t hash, uint32_t occurrence, struct buf *out);
+
+/* Whether the results have a column of that name of their own, which no passed one may take. */
+bool result_has_column(struct span name);
+
+#endif

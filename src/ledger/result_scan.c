@@ -1,0 +1,453 @@
+#include "ledger/result_scan.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "core/jsonlex.h"
+
+void result_scan_init(struct result_scan *scan, int fd, bool jsonl, size_t passed_count)
+{
+    *scan = (struct result_scan){.fd = fd,
+                                 .jsonl = jsonl,
+                                 .passed_count = passed_count,
+                                 .block_bytes = RESULT_SCAN_BLOCK_BYTES};
+    buf_init(&scan->block, RESULT_LINE_MAX + RESULT_SCAN_BLOCK_BYTES);
+}
+
+void result_scan_deinit(struct result_scan *scan)
+{
+    buf_deinit(&scan->block);
+}
+
+void result_scan_range(struct result_scan *scan, uint64_t from, uint64_t to)
+{
+    scan->at = scan->read = from;
+    scan->to = to;
+    buf_clear(&scan->block);
+    scan->used = scan->searched = 0;
+}
+
+static enum status fail(struct result_scan *scan, const char *error)
+{
+    scan->error = error;
+    return STATUS_SYNTAX;
+}
+
+/* Reads on behind what is there; STATUS_END when there is no more. */
+static enum status read_block(struct result_scan *scan)
+{
+    struct buf *block = &scan->block;
+    uint64_t left = scan->to - scan->read;
+    size_t room = scan->block_bytes;
+    ssize_t count;
+
+    if (left == 0)
+        return STATUS_END;
+    if (block->len - scan->used > RESULT_LINE_MAX)
+        return fail(scan, "the line is longer than any that nbatch writes");
+    buf_drop(block, scan->used);
+    scan->used = 0;
+    if (!buf_reserve(block, room))
+        return block->status;
+    if (room > left)
+        room = (size_t)left;
+    do
+        count = pread(scan->fd, block->ptr + block->len, room, (off_t)scan->read);
+    while (count < 0 && errno == EINTR);
+    if (count < 0)
+        return STATUS_IO;
+    if (count == 0)
+        return fail(scan, "the file ends before its end: it was cut off while it was read");
+    if (scan->hash != NULL)
+        (void)XXH3_64bits_update(scan->hash, block->ptr + block->len, (size_t)count);
+    block->len += (size_t)count;
+    scan->read += (uint64_t)count;
+    return STATUS_OK;
+}
+
+static size_t count_quotes(struct span text)
+{
+    size_t count = 0;
+    const char *end = text.ptr + text.len;
+
+    for (const char *at = text.ptr; at < end && (at = memchr(at, '"', (size_t)(end - at))) != NULL;
+         at++)
+        count++;
+    return count;
+}
+
+/*
+ * Finds the end of the first line; a line end within quotes is none. False when there is not enough
+ * text.
+ */
+static bool find_end(struct result_scan *scan, size_t *ret_len)
+{
+    struct span text = span_of(scan->block.ptr + scan->used, scan->block.len - scan->used);
+
+    for (;;) {
+        const char *end = text.len > scan->searched
+                              ? memchr(text.ptr + scan->searched, '\n', text.len - scan->searched)
+                              : NULL;
+        if (end == NULL) {
+            scan->searched = text.len;
+            return false;
+        }
+        size_t len = (size_t)(end - text.ptr) + 1;
+        if (scan->jsonl || count_quotes(span_of(text.ptr, len)) % 2 == 0) {
+            *ret_len = len;
+            return true;
+        }
+        scan->searched = len;
+    }
+}
+
+static enum status next_line(struct result_scan *scan, struct span *ret_line)
+{
+    size_t len;
+
+    while (!find_end(scan, &len)) {
+        enum status status = read_block(scan);
+        if (status == STATUS_END && scan->block.len > scan->used)
+            return fail(scan, "the line has no end");
+        if (status != STATUS_OK)
+            return status;
+    }
+    *ret_line = span_of(scan->block.ptr + scan->used, len);
+    scan->used += len;
+    scan->searched = 0;
+    return STATUS_OK;
+}
+
+enum status result_scan_next(struct result_scan *scan, struct result_fields *ret_fields)
+{
+    struct span line;
+    enum status status = next_line(scan, &line);
+
+    if (status != STATUS_OK)
+        return status;
+    if (!result_parse_line(span_of(line.ptr, line.len - 1), scan->jsonl, scan->passed_count,
+                           ret_fields, &scan->error))
+        return STATUS_SYNTAX;
+    ret_fields->offset = scan->at;
+    ret_fields->line = line;
+    scan->at += line.len;
+    return STATUS_OK;
+}
+
+enum status result_scan_header(struct result_scan *scan, struct span expected)
+{
+    struct span line;
+
+    if (expected.len == 0)
+        return STATUS_OK;
+    enum status status = next_line(scan, &line);
+    if (status == STATUS_END)
+        return fail(scan, "the file is empty: it has no header");
+    if (status != STATUS_OK)
+        return status;
+    if (!span_equal(line, expected))
+        return fail(scan, "the columns are others than this run's");
+    scan->at += line.len;
+    return STATUS_OK;
+}
+
+bool result_parse_key(struct span text, uint64_t *ret_hash, uint32_t *ret_occurrence)
+{
+    uint64_t hash = 0, occurrence;
+
+    if (text.len < 18 || text.ptr[16] != '-')
+        return false;
+    for (size_t i = 0; i < 16; i++) {
+        char c = text.ptr[i];
+        unsigned digit;
+        if (c >= '0' && c <= '9')
+            digit = (unsigned)(c - '0');
+        else if (c >= 'a' && c <= 'f')
+            digit = (unsigned)(c - 'a') + 10;
+        else
+            return false;
+        hash = hash << 4 | digit;
+    }
+    if (span_to_uint64(span_skip(text, 17), &occurrence) != STATUS_OK || occurrence == 0 ||
+        occurrence > UINT32_MAX)
+        return false;
+    *ret_hash = hash;
+    *ret_occurrence = (uint32_t)occurrence;
+    return true;
+}
+
+/* The first cell of the text, which is taken off it with the comma behind it. */
+static bool take_cell(struct span *text, bool is_last, struct span *ret_cell)
+{
+    size_t len = 0;
+
+    if (text->len > 0 && text->ptr[0] == '"') {
+        for (len = 1; len < text->len; len++) {
+            if (text->ptr[len] != '"')
+                continue;
+            if (len + 1 >= text->len || text->ptr[len + 1] != '"')
+                break;
+            len++;
+        }
+        if (len >= text->len)
+            return false;
+        len++;
+    } else {
+        while (len < text->len && text->ptr[len] != ',') {
+            if (text->ptr[len] == '"')
+                return false;
+            len++;
+        }
+    }
+    if (is_last ? len != text->len : len >= text->len || text->ptr[len] != ',')
+        return false;
+    *ret_cell = span_of(text->ptr, len);
+    *text = span_skip(*text, is_last ? len : len + 1);
+    return true;
+}
+
+static bool parse_csv(struct span text, size_t passed_count, struct result_fields *fields,
+                      const char **ret_error)
+{
+    size_t count = RESULT_COLUMN_COUNT + passed_count;
+
+    for (size_t i = 0; i < count; i++) {
+        struct span cell;
+        if (!take_cell(&text, i + 1 == count, &cell)) {
+            *ret_error = "the line has not as many cells as the header";
+            return false;
+        }
+        if (i < RESULT_COLUMN_COUNT)
+            fields->columns[i] = cell;
+    }
+    return true;
+}
+
+/* The length of the JSON value at the start of the text; 0 for none. Objects and arrays only where
+ * they balance; what they hold is not looked at. */
+static size_t json_value_length(struct span text)
+{
+    size_t depth = 0, at = 0;
+
+    while (at < text.len) {
+        char c = text.ptr[at];
+        if (c == '"') {
+            for (at++; at < text.len && text.ptr[at] != '"'; at++)
+                if (text.ptr[at] == '\\')
+                    at++;
+            if (at >= text.len)
+                return 0;
+        } else if (c == '[' || c == '{') {
+            depth++;
+        } else if (c == ']' || c == '}') {
+            if (depth == 0)
+                return at;
+            depth--;
+        } else if (c == ',' && depth == 0) {
+            return at;
+        }
+        at++;
+        if (depth == 0 && (c == '"' || c == ']' || c == '}'))
+            return at;
+    }
+    return depth == 0 ? at : 0;
+}
+
+/* Takes ,"name":VALUE (without the comma for the first) off the text. */
+static bool take_member(struct span *text, const char *name, bool is_first, struct span *ret_value)
+{
+    size_t len = strlen(name), head = len + (is_first ? 3 : 4);
+    size_t quote = is_first ? 0 : 1;
+
+    if (text->len < head || (!is_first && text->ptr[0] != ',') || text->ptr[quote] != '"' ||
+        memcmp(text->ptr + quote + 1, name, len) != 0 || text->ptr[head - 2] != '"' ||
+        text->ptr[head - 1] != ':')
+        return false;
+    *text = span_skip(*text, head);
+    len = json_value_length(*text);
+    if (len == 0)
+        return false;
+    *ret_value = span_of(text->ptr, len);
+    *text = span_skip(*text, len);
+    return true;
+}
+
+/* Whether the text is `count` members, each with a comma before it. */
+static bool are_members(struct span text, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (text.len < 2 || text.ptr[0] != ',' || text.ptr[1] != '"')
+            return false;
+        text = span_skip(text, 1);
+        size_t name = json_value_length(text);
+        if (name == 0 || name >= text.len || text.ptr[name] != ':')
+            return false;
+        text = span_skip(text, name + 1);
+        size_t value = json_value_length(text);
+        if (value == 0)
+            return false;
+        text = span_skip(text, value);
+    }
+    return text.len == 0;
+}
+
+static bool is_string(struct span value)
+{
+    return value.len >= 2 && value.ptr[0] == '"';
+}
+
+static struct span without_quotes(struct span value)
+{
+    return is_string(value) ? span_of(value.ptr + 1, value.len - 2) : value;
+}
+
+static bool parse_jsonl(struct span text, size_t passed_count, struct result_fields *fields,
+                        const char **ret_error)
+{
+    *ret_error = "it is not the JSON object of a result";
+    if (text.len < 2 || text.ptr[0] != '{' || text.ptr[text.len - 1] != '}')
+        return false;
+    text = span_of(text.ptr + 1, text.len - 2);
+    for (size_t i = 0; i < RESULT_COLUMN_COUNT; i++)
+        if (!take_member(&text, result_column_names[i], i == 0, &fields->columns[i]))
+            return false;
+    if (!are_members(text, passed_count)) {
+        *ret_error = "it carries other columns of the input than this run";
+        return false;
+    }
+    for (size_t i = 0; i < RESULT_COLUMN_COUNT; i++)
+        if (span_is(fields->columns[i], "null"))
+            fields->columns[i] = span_of(NULL, 0);
+    return true;
+}
+
+static bool parse_status(struct span text, enum row_status *ret_status)
+{
+    for (size_t i = 0; i < ROW_STATUS_COUNT; i++) {
+        if (span_is(text, row_status_name((enum row_status)i))) {
+            *ret_status = (enum row_status)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool parse_count(struct span text, uint32_t *ret_count)
+{
+    uint64_t value;
+
+    if (span_to_uint64(text, &value) != STATUS_OK || value > UINT32_MAX)
+        return false;
+    *ret_count = (uint32_t)value;
+    return true;
+}
+
+/* Empty or digits, where `shape` has a 9 for each, or as many as there are for a +. */
+static bool has_shape(struct span text, const char *shape)
+{
+    size_t at = 0;
+
+    for (; *shape != '\0'; shape++) {
+        if (*shape == '9') {
+            if (at >= text.len || !is_digit(text.ptr[at++]))
+                return false;
+        } else if (*shape == '+') {
+            size_t first = at;
+            while (at < text.len && is_digit(text.ptr[at]))
+                at++;
+            if (at == first)
+                return false;
+        } else if (at >= text.len || text.ptr[at++] != *shape) {
+            return false;
+        }
+    }
+    return at == text.len;
+}
+
+/* The columns that are numbers or times. */
+static bool are_columns_good(const struct result_fields *fields, bool jsonl)
+{
+    const struct span *columns = fields->columns;
+    struct span number = columns[RESULT_errno], http = columns[RESULT_http_status];
+    struct span latency = columns[RESULT_latency_ms];
+    struct span finished = columns[RESULT_finished_at];
+    struct span line = columns[RESULT_line];
+
+    if (number.len > 0 && number.ptr[0] == '-')
+        number = span_skip(number, 1);
+    return has_shape(line, "+") && (number.len == 0 || has_shape(number, "+")) &&
+           (http.len == 0 || has_shape(http, "999")) &&
+           (latency.len == 0 || has_shape(latency, "+.999")) &&
+           has_shape(jsonl ? without_quotes(finished) : finished, "9999-99-99T99:99:99.999Z");
+}
+
+bool result_parse_line(struct span text, bool jsonl, size_t passed_count,
+                       struct result_fields *ret_fields, const char **ret_error)
+{
+    struct result_fields fields;
+
+    if (!(jsonl ? parse_jsonl : parse_csv)(text, passed_count, &fields, ret_error))
+        return false;
+    struct span *columns = fields.columns;
+    struct span key = jsonl ? without_quotes(columns[RESULT_key]) : columns[RESULT_key];
+    struct span status = jsonl ? without_quotes(columns[RESULT_status]) : columns[RESULT_status];
+    if (span_to_uint64(columns[RESULT_row], &fields.row) != STATUS_OK)
+        *ret_error = "row is no number";
+    else if (!result_parse_key(key, &fields.hash, &fields.occurrence))
+        *ret_error = "key is not 16 hexadecimal digits, a minus sign and a number";
+    else if (!parse_status(status, &fields.status))
+        *ret_error = "status is none that nbatch writes";
+    else if (!parse_count(columns[RESULT_attempts], &fields.attempts) ||
+             !parse_count(columns[RESULT_ambiguous], &fields.ambiguous))
+        *ret_error = "attempts or ambiguous is no number";
+    else if ((fields.status == ROW_ACCEPTED) != (columns[RESULT_uuid].len > 0))
+        *ret_error = "an accepted row has a uuid, and no other row has one";
+    else if (!are_columns_good(&fields, jsonl))
+        *ret_error = "a number or a time is not as nbatch writes it";
+    else {
+        *ret_fields = fields;
+        return true;
+    }
+    return false;
+}
+
+static void add_json_string(struct span text, struct buf *out)
+{
+    static const char from[] = "nrtbf\"\\/", to[] = "\n\r\t\b\f\"\\/";
+
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] != '\\' || i + 1 >= text.len) {
+            buf_add_char(out, text.ptr[i]);
+            continue;
+        }
+        const char *found = memchr(from, text.ptr[++i], sizeof(from) - 1);
+        if (found != NULL) {
+            buf_add_char(out, to[found - from]);
+        } else { /* \u00XX: nbatch writes no other */
+            char digits[3] = "";
+            if (i + 4 < text.len)
+                memcpy(digits, text.ptr + i + 3, 2);
+            buf_add_char(out, (char)strtoul(digits, NULL, 16));
+            i += 4;
+        }
+    }
+}
+
+void result_unquote(struct span text, bool jsonl, struct buf *out)
+{
+    if (jsonl) {
+        if (is_string(text))
+            add_json_string(without_quotes(text), out);
+        else if (!span_is(text, "null"))
+            buf_add(out, text);
+        return;
+    }
+    if (text.len < 2 || text.ptr[0] != '"') {
+        buf_add(out, text);
+        return;
+    }
+    for (size_t i = 1; i + 1 < text.len; i++) {
+        buf_add_char(out, text.ptr[i]);
+        i += text.ptr[i] == '"';
+    }
+}

@@ -1,0 +1,81 @@
+/*
+ * Reads a results file line by line, as nbatch wrote it: strictly, so that what has been changed or
+ * cut off is never taken for a result.
+ *
+ *     result_scan_init(&scan, fd, jsonl, passed_count);
+ *     result_scan_range(&scan, from, to);
+ *     while ((status = result_scan_next(&scan, &line)) == STATUS_OK) …
+ *     result_scan_deinit(&scan);
+ */
+#ifndef NB_LEDGER_RESULT_SCAN_H
+#define NB_LEDGER_RESULT_SCAN_H
+
+#include <xxhash.h>
+
+#include "ledger/result_line.h"
+
+enum {
+    RESULT_SCAN_BLOCK_BYTES = 256 * 1024,
+    RESULT_LINE_MAX = 512 * 1024 * 1024, /* a row of --max-row-bytes with all that it carries */
+};
+
+/* One line. The spans are as written (quotes and escapes included), valid until the next line. */
+struct result_fields {
+    uint64_t offset;  /* of the line in the file */
+    struct span line; /* with its line end */
+    struct span columns[RESULT_COLUMN_COUNT];
+    uint64_t row;
+    uint64_t hash;
+    uint32_t occurrence;
+    enum row_status status;
+    uint32_t attempts, ambiguous;
+};
+
+struct result_scan {
+    int fd;
+    bool jsonl;
+    size_t passed_count;
+    size_t block_bytes; /* so many are read at once; RESULT_SCAN_BLOCK_BYTES */
+    uint64_t at;        /* where the next line starts */
+    uint64_t read;      /* how far the file has been read */
+    uint64_t to;
+    struct buf block;
+    size_t used;        /* of the block */
+    size_t searched;    /* behind `used`: has no line end */
+    XXH3_state_t *hash; /* of what has been read, where that is wanted; else NULL */
+    const char *error;  /* of STATUS_SYNTAX: what is wrong with the line at `at` */
+};
+
+/* Allocates nothing. `passed_count`: of the columns behind the results' own. */
+void result_scan_init(struct result_scan *scan, int fd, bool jsonl, size_t passed_count);
+
+/* Takes a zeroed struct. Leaves the descriptor open. */
+void result_scan_deinit(struct result_scan *scan);
+
+/* What comes next are the lines of the bytes [from, to). */
+void result_scan_range(struct result_scan *scan, uint64_t from, uint64_t to);
+
+/*
+ * The next line. STATUS_END behind the last one; STATUS_SYNTAX (scan->at, scan->error) for a line
+ * that is damaged or cut off; STATUS_IO (errno is set); STATUS_NO_MEMORY.
+ */
+enum status result_scan_next(struct result_scan *scan, struct result_fields *ret_fields) MUST_USE;
+
+/*
+ * Reads the header of a CSV, which must be `expected` (empty for JSONL). STATUS_SYNTAX when it is
+ * another, or cut off; then as result_scan_next.
+ */
+enum status result_scan_header(struct result_scan *scan, struct span expected) MUST_USE;
+
+/* Reads a key as result_add_key writes it. Pure. */
+bool result_parse_key(struct span text, uint64_t *ret_hash, uint32_t *ret_occurrence);
+
+/* Reads one line without its line end. False, and `ret_error`, when nbatch did not write it. Pure.
+ */
+bool result_parse_line(struct span text, bool jsonl, size_t passed_count,
+                       struct result_fields *ret_fields, const char **ret_error);
+
+/* The value of a column as it was before it was written. Empty for none. */
+void result_unquote(struct span text, bool jsonl, struct buf *out);
+
+#endif

@@ -1,0 +1,295 @@
+/*
+ * The results in the order of rows: an external merge sort. The current lines are cut into runs of
+ * SORT_CHUNK_BYTES that are sorted in memory and written to a file without a name, and then merged
+ * into a new file, which takes the place of the old one at once.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/heap.h"
+#include "ledger/ledger_impl.h"
+
+enum {
+    SORT_CHUNK_BYTES = 16 * 1024 * 1024,
+    SORT_CHUNK_LINES = 128 * 1024,
+    SORT_RUN_BLOCK_BYTES = 64 * 1024, /* of each run, while they are merged */
+};
+
+static const struct outfile_kind sorted_kind = {"sorted results file", "--output"};
+
+struct sort_line {
+    uint64_t row;
+    size_t at, len; /* in the chunk */
+};
+
+/* A sorted run in the file of runs. */
+struct sort_run {
+    struct heap_node node; /* first; its key is the row of `fields` */
+    struct result_scan scan;
+    struct result_fields fields;
+    uint64_t from, to;
+};
+
+struct sort {
+    struct ledger *ledger;
+    struct buf *message;
+    const char *superseded_path;
+    struct buf chunk;
+    struct sort_line *lines;
+    size_t line_count;
+    int runs_fd; /* without a name; -1: there is none yet */
+    uint64_t runs_size;
+    struct sort_run *runs;
+    size_t run_count;
+    struct outfile out, superseded;
+    bool has_superseded;
+};
+
+static int compare_lines(const void *left, const void *right)
+{
+    const struct sort_line *a = left, *b = right;
+
+    if (a->row != b->row)
+        return a->row < b->row ? -1 : 1;
+    return a->at < b->at ? -1 : 1;
+}
+
+static enum status say(struct sort *sort, const char *what)
+{
+    return ledger_say(sort->ledger, what, errno, sort->message);
+}
+
+/* A file in the results' folder that goes away with its descriptor. */
+static enum status open_runs(struct sort *sort)
+{
+    struct buf name;
+
+    if (sort->runs_fd >= 0)
+        return STATUS_OK;
+    buf_init(&name, 64 * 1024);
+    buf_add_format(&name, "%s.runs", sort->ledger->path);
+    sort->runs_fd =
+        open(buf_string(&name), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (sort->runs_fd >= 0)
+        (void)unlink(buf_string(&name));
+    buf_deinit(&name);
+    return sort->runs_fd >= 0 ? STATUS_OK : say(sort, "no room to sort");
+}
+
+/* Hands the chunk's lines, in order, to `take`. */
+static enum status each_line(struct sort *sort,
+                             enum status (*take)(struct sort *sort, struct span line))
+{
+    enum status status = STATUS_OK;
+
+    qsort(sort->lines, sort->line_count, sizeof(*sort->lines), compare_lines);
+    for (size_t i = 0; i < sort->line_count && status == STATUS_OK; i++)
+        status = take(sort, span_of(sort->chunk.ptr + sort->lines[i].at, sort->lines[i].len));
+    sort->line_count = 0;
+    buf_clear(&sort->chunk);
+    return status;
+}
+
+static enum status put_out(struct sort *sort, struct span line)
+{
+    buf_add(&sort->out.out, line);
+    return outfile_settle(&sort->out);
+}
+
+static enum status put_run(struct sort *sort, struct span line)
+{
+    sort->runs_size += line.len;
+    return write_all(sort->runs_fd, line);
+}
+
+/* Sorts what is in memory, and puts it aside as a run. */
+static enum status close_chunk(struct sort *sort)
+{
+    enum status status = open_runs(sort);
+    struct sort_run *runs = NULL;
+    uint64_t from = sort->runs_size;
+
+    if (status != STATUS_OK)
+        return status;
+    runs = realloc(sort->runs, (sort->run_count + 1) * sizeof(*runs));
+    if (runs == NULL)
+        return STATUS_NO_MEMORY;
+    sort->runs = runs;
+    if (each_line(sort, put_run) != STATUS_OK)
+        return say(sort, "no room to sort");
+    runs[sort->run_count++] = (struct sort_run){.from = from, .to = sort->runs_size};
+    return STATUS_OK;
+}
+
+/* The file for lines that are not current, to be appended to. */
+static enum status open_superseded(struct sort *sort)
+{
+    struct outfile *file = &sort->superseded;
+    bool is_new = access(sort->superseded_path, F_OK) != 0;
+
+    if (sort->has_superseded)
+        return STATUS_OK;
+    enum status status = outfile_append(file, sort->superseded_path, &sorted_kind, sort->message);
+    if (status != STATUS_OK)
+        return status;
+    sort->has_superseded = true;
+    if (is_new)
+        buf_add(&file->out, buf_span(&sort->ledger->header));
+    return STATUS_OK;
+}
+
+static enum status take_line(struct sort *sort, const struct result_fields *fields)
+{
+    if (!ledger_is_current(sort->ledger, fields)) {
+        enum status status = open_superseded(sort);
+        if (status != STATUS_OK)
+            return status;
+        buf_add(&sort->superseded.out, fields->line);
+        return outfile_settle(&sort->superseded);
+    }
+    if (sort->line_count == SORT_CHUNK_LINES ||
+        (sort->line_count > 0 && sort->chunk.len + fields->line.len > SORT_CHUNK_BYTES)) {
+        enum status status = close_chunk(sort);
+        if (status != STATUS_OK)
+            return status;
+    }
+    sort->lines[sort->line_count++] =
+        (struct sort_line){fields->row, sort->chunk.len, fields->line.len};
+    buf_add(&sort->chunk, fields->line);
+    return sort->chunk.status;
+}
+
+static enum status read_results(struct sort *sort)
+{
+    const struct ledger *ledger = sort->ledger;
+    struct result_scan scan;
+    struct result_fields fields;
+
+    result_scan_init(&scan, ledger->fd, ledger->format.jsonl, ledger->format.passed_count);
+    result_scan_range(&scan, 0, ledger->base);
+    enum status status = result_scan_header(&scan, buf_span(&ledger->header));
+    while (status == STATUS_OK) {
+        status = result_scan_next(&scan, &fields);
+        if (status == STATUS_OK)
+            status = take_line(sort, &fields);
+    }
+    if (status == STATUS_SYNTAX)
+        buf_add_format(sort->message, "%s: at byte %llu: %s", ledger->path,
+                       (unsigned long long)scan.at, scan.error);
+    result_scan_deinit(&scan);
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
+static enum status next_of_run(struct sort_run *run, struct heap *heap)
+{
+    enum status status = result_scan_next(&run->scan, &run->fields);
+
+    if (status == STATUS_OK)
+        heap_push(heap, &run->node, (int64_t)run->fields.row);
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
+static enum status merge(struct sort *sort)
+{
+    const struct result_format *format = &sort->ledger->format;
+    struct heap heap = {.root = NULL};
+    struct heap_node *node;
+    enum status status = STATUS_OK;
+
+    for (size_t i = 0; i < sort->run_count; i++) {
+        struct sort_run *run = &sort->runs[i];
+        result_scan_init(&run->scan, sort->runs_fd, format->jsonl, format->passed_count);
+        run->scan.block_bytes = SORT_RUN_BLOCK_BYTES;
+        result_scan_range(&run->scan, run->from, run->to);
+        if (status == STATUS_OK)
+            status = next_of_run(run, &heap);
+    }
+    while (status == STATUS_OK && (node = heap_pop(&heap)) != NULL) {
+        struct sort_run *run = (struct sort_run *)node;
+        status = put_out(sort, run->fields.line);
+        if (status == STATUS_OK)
+            status = next_of_run(run, &heap);
+    }
+    for (size_t i = 0; i < sort->run_count; i++)
+        result_scan_deinit(&sort->runs[i].scan);
+    return status;
+}
+
+static enum status write_sorted(struct sort *sort)
+{
+    enum status status = read_results(sort);
+
+    if (status == STATUS_OK)
+        buf_add(&sort->out.out, buf_span(&sort->ledger->header));
+    if (status == STATUS_OK && sort->run_count == 0)
+        return each_line(sort, put_out);
+    if (status == STATUS_OK && sort->line_count > 0)
+        status = close_chunk(sort);
+    return status == STATUS_OK ? merge(sort) : status;
+}
+
+/* Makes both files durable, and puts the sorted one in the results' place. */
+static enum status settle(struct sort *sort, const char *name)
+{
+    struct ledger *ledger = sort->ledger;
+    struct stat about;
+    int fd = sort->out.fd;
+
+    if (outfile_flush(&sort->out) != STATUS_OK || fsync(fd) != 0)
+        return say(sort, "the sorted results cannot be written");
+    if (sort->has_superseded &&
+        (outfile_flush(&sort->superseded) != STATUS_OK || fsync(sort->superseded.fd) != 0))
+        return say(sort, "the superseded results cannot be written");
+    if (fstat(ledger->fd, &about) == 0) {
+        (void)!fchmod(fd, about.st_mode & 07777);
+        (void)!fchown(fd, about.st_uid, about.st_gid);
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0 || rename(name, ledger->path) != 0 ||
+        folder_sync(ledger->path) != STATUS_OK)
+        return say(sort, "the sorted results cannot be put in their place");
+    return STATUS_OK;
+}
+
+static enum status prepare(struct sort *sort, const char *name)
+{
+    sort->runs_fd = -1;
+    buf_init(&sort->chunk, RESULT_LINE_MAX);
+    sort->lines = calloc(SORT_CHUNK_LINES, sizeof(*sort->lines));
+    if (sort->lines == NULL)
+        return STATUS_NO_MEMORY;
+    (void)unlink(name); /* of a sort that died; the lock is ours */
+    return outfile_create(&sort->out, name, &sorted_kind, sort->message);
+}
+
+enum status ledger_sort(struct ledger *ledger, const char *superseded_path, struct buf *message)
+{
+    struct sort sort = {.ledger = ledger, .message = message, .superseded_path = superseded_path};
+    struct buf name;
+
+    buf_init(&name, 64 * 1024);
+    buf_add_format(&name, "%s.sorted", ledger->path);
+    enum status status = prepare(&sort, buf_string(&name));
+    if (status == STATUS_OK)
+        status = write_sorted(&sort);
+    if (status == STATUS_OK)
+        status = settle(&sort, buf_string(&name));
+    if (status == STATUS_NO_MEMORY && message->len == 0)
+        buf_add_string(message, status_text(status));
+    if (status != STATUS_OK && message->len == 0)
+        (void)say(&sort, "the results cannot be sorted");
+    if (status != STATUS_OK)
+        (void)unlink(buf_string(&name));
+    outfile_deinit(&sort.out);
+    if (sort.has_superseded)
+        outfile_deinit(&sort.superseded);
+    if (sort.runs_fd >= 0)
+        (void)close(sort.runs_fd); /* and with it the file */
+    buf_deinit(&sort.chunk);
+    buf_deinit(&name);
+    free(sort.lines);
+    free(sort.runs);
+    return status == STATUS_SYNTAX ? STATUS_IO : status;
+}

@@ -1,0 +1,151 @@
+#include "unit.h"
+
+#include "core/prng.h"
+#include "ledger/index.h"
+
+static struct key_state met(struct index *index, uint64_t hash, uint32_t wanted)
+{
+    struct key_state state;
+    uint32_t occurrence;
+
+    assert_int_equal(index_meet(index, hash, &occurrence, &state), STATUS_OK);
+    assert_int_equal(occurrence, wanted);
+    return state;
+}
+
+static void put(struct index *index, uint64_t hash, uint32_t occurrence, enum row_status status)
+{
+    const struct key_state state = {.status = status, .attempts = 3, .ambiguous = 1};
+    assert_int_equal(index_put(index, hash, occurrence, &state), STATUS_OK);
+}
+
+static void test_rows_are_known_by_content_and_number(void **state)
+{
+    (void)state;
+    struct index index;
+
+    index_init(&index);
+    put(&index, 7, 1, ROW_ACCEPTED);
+    put(&index, 7, 3, ROW_FAILED);
+    put(&index, 9, 1, ROW_IN_DOUBT);
+    put(&index, 9, 1, ROW_REJECTED); /* the later line counts */
+    assert_int_equal(index.keys, 3);
+    for (int pass = 0; pass < 2; pass++) {
+        struct key_state first = met(&index, 7, 1);
+        assert_true(first.known && first.status == ROW_ACCEPTED);
+        assert_int_equal(first.attempts, 3);
+        assert_int_equal(first.ambiguous, 1);
+        assert_false(met(&index, 7, 2).known);
+        assert_int_equal(met(&index, 7, 3).status, ROW_FAILED);
+        assert_false(met(&index, 8, 1).known);
+        assert_int_equal(met(&index, 9, 1).status, ROW_REJECTED);
+        assert_false(met(&index, 9, 2).known);
+        index_rewind(&index);
+    }
+    index_deinit(&index);
+}
+
+static void test_attempts_are_capped_and_orphans_kept(void **state)
+{
+    (void)state;
+    struct index index;
+    const struct key_state orphan = {.status = ROW_IN_DOUBT,
+                                     .orphan = true,
+                                     .attempts = 1000,
+                                     .ambiguous = 40};
+    struct key_state got;
+
+    index_init(&index);
+    assert_int_equal(index_put(&index, 0, 1, &orphan), STATUS_OK); /* 0 is a hash like others */
+    index_get(&index, 0, 1, &got);
+    assert_true(got.known && got.orphan);
+    assert_int_equal(got.attempts, INDEX_ATTEMPTS_MAX);
+    assert_int_equal(got.ambiguous, INDEX_ATTEMPTS_MAX);
+    put(&index, 0, 1, ROW_ACCEPTED);
+    index_get(&index, 0, 1, &got);
+    assert_false(got.orphan);
+    index_deinit(&index);
+}
+
+static void test_equal_rows_are_counted_beyond_the_entry(void **state)
+{
+    (void)state;
+    struct index index;
+
+    index_init(&index);
+    put(&index, 5, 70000, ROW_FAILED);
+    for (uint32_t i = 1; i <= 100000; i++) {
+        struct key_state state_of = met(&index, 5, i);
+        assert_true(state_of.known == (i == 70000));
+    }
+    enum index_mark mark;
+    assert_int_equal(index_mark(&index, 5, 100000, &mark), STATUS_OK);
+    assert_int_equal(mark, INDEX_FIRST);
+    assert_int_equal(index_mark(&index, 5, 100001, &mark), STATUS_OK);
+    assert_int_equal(mark, INDEX_STRANGE);
+    index_deinit(&index);
+}
+
+static void test_each_row_is_marked_once(void **state)
+{
+    (void)state;
+    struct index index;
+    enum index_mark mark;
+
+    index_init(&index);
+    (void)met(&index, 1, 1);
+    (void)met(&index, 1, 2);
+    static const struct {
+        uint64_t hash;
+        uint32_t occurrence;
+        enum index_mark mark;
+    } marks[] = {{1, 1, INDEX_FIRST},   {1, 1, INDEX_AGAIN},   {1, 2, INDEX_FIRST},
+                 {1, 3, INDEX_STRANGE}, {2, 1, INDEX_STRANGE}, {1, 2, INDEX_AGAIN}};
+    for (size_t i = 0; i < ARRAY_LENGTH(marks); i++) {
+        assert_int_equal(index_mark(&index, marks[i].hash, marks[i].occurrence, &mark), STATUS_OK);
+        assert_int_equal(mark, marks[i].mark);
+    }
+    index_deinit(&index);
+}
+
+/* Against an array, with hashes that come again. */
+static void test_many_keys(void **state)
+{
+    (void)state;
+    enum { HASHES = 5000, ROWS = 40000 };
+    static uint64_t hashes[HASHES];
+    static uint32_t count[HASHES];
+    struct prng prng = {.state = 4};
+    struct index index;
+
+    index_init(&index);
+    for (size_t i = 0; i < HASHES; i++)
+        hashes[i] = prng_next(&prng);
+    for (size_t i = 0; i < ROWS; i++) {
+        size_t at = prng_up_to(&prng, HASHES - 1);
+        struct key_state got = met(&index, hashes[at], ++count[at]);
+        assert_false(got.known);
+        if (count[at] % 2 == 0)
+            put(&index, hashes[at], count[at], ROW_ACCEPTED);
+    }
+    for (size_t i = 0; i < HASHES; i++) {
+        for (uint32_t occurrence = 1; occurrence <= count[i]; occurrence++) {
+            struct key_state got;
+            index_get(&index, hashes[i], occurrence, &got);
+            assert_true(got.known == (occurrence % 2 == 0));
+        }
+    }
+    index_deinit(&index);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rows_are_known_by_content_and_number),
+        cmocka_unit_test(test_attempts_are_capped_and_orphans_kept),
+        cmocka_unit_test(test_equal_rows_are_counted_beyond_the_entry),
+        cmocka_unit_test(test_each_row_is_marked_once),
+        cmocka_unit_test(test_many_keys),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
