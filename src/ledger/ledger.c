@@ -7,10 +7,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum {
-    NONE = UINT32_MAX,                /* no entry */
-    LINE_MAX_BYTES = RESULT_LINE_MAX, /* of a row with all it carries */
-};
+#define NONE UINT32_MAX /* no entry */
+
+enum { LINE_MAX_BYTES = RESULT_LINE_MAX }; /* of a row with all it carries */
 
 static const struct outfile_kind copy_kind = {"results", "--output"};
 

@@ -98,7 +98,7 @@ struct ledger;
 struct ledger_sync;
 
 /* No ticket: a row that is not sent. */
-enum { LEDGER_NO_TICKET = UINT32_MAX };
+#define LEDGER_NO_TICKET UINT32_MAX
 
 /*
  * Whether a run without `resume` would be refused since the results are there: STATUS_EXISTS with a

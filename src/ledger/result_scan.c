@@ -384,7 +384,7 @@ static bool are_columns_good(const struct result_fields *fields, bool jsonl)
 bool result_parse_line(struct span text, bool jsonl, size_t passed_count,
                        struct result_fields *ret_fields, const char **ret_error)
 {
-    struct result_fields fields;
+    struct result_fields fields = {.offset = 0};
 
     if (!(jsonl ? parse_jsonl : parse_csv)(text, passed_count, &fields, ret_error))
         return false;

@@ -53,9 +53,10 @@ static void add_account_text(const struct summary *summary, struct buf *out)
                        (unsigned long long)summary->superseded, summary->superseded == 1 ? "" : "s",
                        summary->superseded == 1 ? "is" : "are");
     if (summary->strange > 0)
-        buf_add_format(out, "; %llu %s rows that the input does not have any more",
+        buf_add_format(out, "; %llu line%s of %s that the input no longer has",
                        (unsigned long long)summary->strange,
-                       summary->strange == 1 ? "is of" : "are of");
+                       summary->strange == 1 ? " is" : "s are",
+                       summary->strange == 1 ? "a row" : "rows");
     buf_add_char(out, '\n');
 }
 
