@@ -96,18 +96,21 @@ static int parse_and_run(enum subcommand subcommand, int argc, char **argv)
     struct settings settings;
     struct buf message;
     struct parse_request request = {.subcommand = subcommand,
-                                    .argc = argc,
-                                    .argv = argv,
+                                    .argc = argc - 2,
+                                    .argv = argv + 2,
                                     .sim_setting = set_sim_config,
                                     .sim_context = &sim};
 
     sim_config_init(&sim);
     buf_init(&message, 64 * 1024);
     int result = EXIT_USAGE;
-    if (options_parse(&request, &message, &settings) == STATUS_OK)
+    if (options_parse(&request, &message, &settings) == STATUS_OK) {
+        settings.words = (const char *const *)argv;
+        settings.word_count = (size_t)argc;
         result = run_subcommand(subcommand, &settings, &sim);
-    else
+    } else {
         show_error("%s", buf_string(&message));
+    }
     buf_deinit(&message);
     sim_config_deinit(&sim);
     return result;
@@ -149,5 +152,5 @@ int cli_main(int argc, char **argv)
         return print_version();
     if (!subcommand_find(argv[1], &subcommand))
         return refuse_subcommand(argv[1]);
-    return parse_and_run(subcommand, argc - 2, argv + 2);
+    return parse_and_run(subcommand, argc, argv);
 }

@@ -21,6 +21,8 @@ struct rate {
 /* The settings of one call, after defaults, environment and flags. Texts belong to argv, the
  * environment or the table. */
 struct settings {
+    const char *const *words; /* as they were typed, from the program's name on */
+    size_t word_count;
     const char *input;
     const char *output;
     const char *format;
@@ -37,6 +39,7 @@ struct settings {
     const char *problems;      /* where to list the problems; NULL: nowhere */
     const char *split_valid;   /* where to write the valid rows */
     const char *split_invalid; /* and the invalid ones */
+    const char *report;        /* where to write the HTML page; NULL: nowhere */
     const char *progress;
     struct rate rate; /* count 0: as fast as it goes */
     const char *on_ambiguous;

@@ -2,12 +2,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/again.h"
 #include "cli/recording.h"
 #include "cli/sending.h"
 #include "cli/show.h"
 #include "cli/subcommands.h"
 #include "cli/target.h"
 #include "job/job.h"
+#include "ledger/outfile.h"
 #include "ledger/problem_file.h"
 #include "report/summary.h"
 #include "sim/server.h"
@@ -230,17 +232,49 @@ static int judge(const struct run *run)
                : EXIT_SOME_NOT_ACCEPTED;
 }
 
+/* The summary, with the call that goes on where this one ended. */
+static int print_summary(const struct run *run, struct summary *summary, int exit_status)
+{
+    const struct settings *settings = run->settings;
+    struct buf program, words, text;
+
+    buf_init(&program, 64 * 1024);
+    buf_init(&words, 1024 * 1024);
+    buf_init(&text, 4 * 1024 * 1024);
+    again_add_program(settings, &program);
+    again_add_words(settings, summary->results, &words);
+    summary->command = (struct next_command){.program = buf_string(&program),
+                                             .words = buf_string(&words),
+                                             .from_stdin = strcmp(settings->input, "-") == 0};
+    if (!settings->quiet) {
+        summary_add_text(summary, &text);
+        (void)fputs(buf_string(&text), stderr);
+    }
+    buf_clear(&text);
+    if (settings->json) {
+        bool written = summary_add_json(summary, &text) == STATUS_OK &&
+                       fputs(buf_string(&text), stdout) >= 0 && fflush(stdout) == 0;
+        exit_status = written ? exit_status : EXIT_INTERNAL;
+    }
+    buf_deinit(&program);
+    buf_deinit(&words);
+    buf_deinit(&text);
+    return exit_status;
+}
+
 static int summarize(struct run *run, double seconds, int exit_status)
 {
     const struct recording *recording = &run->recording;
     uint64_t done = tally_total(&run->tally) + earlier_total(run);
     struct summary summary = {.input = source_name(intake_source(run->intake)),
                               .results = recording->path,
+                              .jsonl = outfile_is_jsonl(recording->path),
                               .endpoint = run->endpoint.origin,
                               .tally = &run->tally,
                               .earlier = run->earlier,
                               .is_resumed = run->settings->resume != NULL,
                               .end = ends[run->result.end].name,
+                              .is_refused = run->result.end == JOB_REFUSED,
                               .has_unsent = run->rows > 0 || run->result.end == JOB_COMPLETE,
                               .unsent = run->rows > done ? run->rows - done : 0,
                               .input_rows = run->rows > 0 ? run->rows : run->result.rows,
@@ -251,21 +285,8 @@ static int summarize(struct run *run, double seconds, int exit_status)
                               .retries = run->result.retries,
                               .seconds = seconds,
                               .exit_status = exit_status};
-    struct buf text;
 
-    buf_init(&text, 1024 * 1024);
-    if (!run->settings->quiet) {
-        summary_add_text(&summary, &text);
-        (void)fputs(buf_string(&text), stderr);
-    }
-    buf_clear(&text);
-    if (run->settings->json) {
-        bool written = summary_add_json(&summary, &text) == STATUS_OK &&
-                       fputs(buf_string(&text), stdout) >= 0 && fflush(stdout) == 0;
-        exit_status = written ? exit_status : EXIT_INTERNAL;
-    }
-    buf_deinit(&text);
-    return exit_status;
+    return print_summary(run, &summary, exit_status);
 }
 
 static double monotonic_s(void)

@@ -2,7 +2,7 @@
 
 #include <cjson/cJSON.h>
 
-#include "command/platform_errno.h"
+#include "report/advice.h"
 
 static const struct {
     const char *name;
@@ -14,32 +14,124 @@ static double to_ms(uint64_t us)
     return (double)us / 1000.0;
 }
 
-static void add_reason_text(const struct tally_reason *reason, struct buf *out)
+static struct advice advice_of_reason(const struct tally_reason *reason)
 {
-    const struct platform_errno *known =
-        reason->has_errno ? platform_errno_find(reason->platform_errno) : NULL;
-
-    buf_add_format(out, "    %8llu  ", (unsigned long long)reason->count);
-    if (reason->status == ROW_REJECTED)
-        buf_add_format(out, "errno %lld ", (long long)reason->platform_errno);
-    buf_add_string(out, reason->text);
-    if (reason->status == ROW_REJECTED && known != NULL)
-        buf_add_format(out, " (%s): %s", known->meaning, known->remedy);
-    buf_add_char(out, '\n');
+    return advice_of(&(struct reason){.status = reason->status,
+                                      .has_errno = reason->has_errno,
+                                      .platform_errno = reason->platform_errno,
+                                      .http_status = reason->http_status,
+                                      .text = span_string(reason->text)});
 }
 
-static void add_status_text(const struct summary *summary, enum row_status status, struct buf *out)
+/* Rows of the whole input by status: this run's, and those of the runs before it. */
+static void count_all(const struct summary *summary, uint64_t ret_rows[ROW_STATUS_COUNT])
+{
+    for (size_t i = 0; i < ROW_STATUS_COUNT; i++)
+        ret_rows[i] = summary->tally->rows[i] + summary->earlier[i];
+}
+
+static struct next_facts facts_of(const struct summary *summary, const uint64_t *rows)
+{
+    return (struct next_facts){.rows = rows,
+                               .unsent = summary->unsent,
+                               .has_more = !summary->has_unsent,
+                               .input = summary->input,
+                               .results = summary->results,
+                               .jsonl = summary->jsonl,
+                               .is_refused = summary->is_refused,
+                               .command = summary->command};
+}
+
+/* Did all arrive? */
+static void add_headline(const struct summary *summary, const uint64_t *rows, struct buf *out)
+{
+    unsigned long long accepted = rows[ROW_ACCEPTED], total = summary->input_rows;
+
+    if (!summary->has_unsent)
+        buf_add_format(out, "%llu rows were accepted; the input was not read to its end\n",
+                       accepted);
+    else if (accepted == total)
+        buf_add_format(out, "all %llu rows were accepted\n", total);
+    else
+        buf_add_format(out, "%llu of %llu rows were accepted\n", accepted, total);
+}
+
+enum { REASON_INDENT = 23, REASON_WIDTH = 100 };
+
+/* Appends words, broken into lines that start at the reasons' column. */
+static void add_wrapped(const char *text, struct buf *out)
+{
+    size_t column = REASON_INDENT;
+
+    while (*text != '\0') {
+        size_t word = strcspn(text, " ");
+        if (column > REASON_INDENT && column + 1 + word > REASON_WIDTH) {
+            buf_add_format(out, "\n%*s", REASON_INDENT, "");
+            column = REASON_INDENT;
+        } else if (column > REASON_INDENT) {
+            buf_add_char(out, ' ');
+            column++;
+        }
+        buf_add_bytes(out, text, word);
+        column += word;
+        text += word;
+        text += *text == ' ';
+    }
+}
+
+/*         25  errno 5006 system logic limit: a documented limit was crossed, …
+ *             wait until the device has fetched its commands, or cancel some */
+static void add_reason_text(const struct tally_reason *reason, struct buf *out)
+{
+    struct advice advice = advice_of_reason(reason);
+    struct buf line;
+
+    buf_init(&line, 4096);
+    if (reason->status == ROW_REJECTED && reason->has_errno)
+        buf_add_format(&line, "errno %lld %s: %s", (long long)reason->platform_errno, reason->text,
+                       advice.meaning);
+    else
+        buf_add_string(&line, reason->text);
+    buf_add_format(out, "%*llu  ", REASON_INDENT - 2, (unsigned long long)reason->count);
+    add_wrapped(buf_string(&line), out);
+    if (reason->status != ROW_INVALID) { /* whose text says it */
+        buf_clear(&line);
+        buf_add_format(&line, "-> %s", advice.remedy);
+        buf_add_format(out, "\n%*s", REASON_INDENT, "");
+        add_wrapped(buf_string(&line), out);
+    }
+    buf_add_char(out, '\n');
+    buf_deinit(&line);
+}
+
+static void add_status_text(const struct summary *summary, enum row_status status, uint64_t count,
+                            struct buf *out)
 {
     const struct tally *tally = summary->tally;
 
-    buf_add_format(out, "  %-9s %9llu", row_status_name(status),
-                   (unsigned long long)tally->rows[status]);
+    buf_add_format(out, "  %-9s %9llu  %s", row_status_name(status), (unsigned long long)count,
+                   advice_status_meaning(status));
     if (summary->earlier[status] > 0)
-        buf_add_format(out, "  and %llu before", (unsigned long long)summary->earlier[status]);
+        buf_add_format(out, "; %llu of them before this run",
+                       (unsigned long long)summary->earlier[status]);
     buf_add_char(out, '\n');
     for (size_t i = 0; i < tally->reason_count; i++)
         if (tally->reasons[i].status == status)
             add_reason_text(&tally->reasons[i], out);
+}
+
+/* What did not, and why? */
+static void add_outcomes(const struct summary *summary, const uint64_t *rows, struct buf *out)
+{
+    for (size_t i = 0; i < ROW_STATUS_COUNT; i++)
+        if (rows[i] > 0 || i == ROW_ACCEPTED)
+            add_status_text(summary, (enum row_status)i, rows[i], out);
+    if (summary->tally->other_reasons > 0)
+        buf_add_format(out, "%*llu  for other reasons, see the results\n", REASON_INDENT - 2,
+                       (unsigned long long)summary->tally->other_reasons);
+    if (summary->has_unsent && summary->unsent > 0)
+        buf_add_format(out, "  %-9s %9llu  no request left for them\n", "not sent",
+                       (unsigned long long)summary->unsent);
 }
 
 static void add_account_text(const struct summary *summary, struct buf *out)
@@ -60,38 +152,70 @@ static void add_account_text(const struct summary *summary, struct buf *out)
     buf_add_char(out, '\n');
 }
 
-void summary_add_text(const struct summary *summary, struct buf *out)
+/* How it went. */
+static void add_pace(const struct summary *summary, struct buf *out)
 {
     const struct tally *tally = summary->tally;
     uint64_t total = tally_total(tally);
 
-    buf_add_format(out, "%llu rows in %.2f s (%.0f rows/s)\n", (unsigned long long)total,
-                   summary->seconds, summary->seconds > 0 ? (double)total / summary->seconds : 0.0);
-    for (size_t i = 0; i < ROW_STATUS_COUNT; i++)
-        if (tally->rows[i] + summary->earlier[i] > 0 || i == ROW_ACCEPTED)
-            add_status_text(summary, (enum row_status)i, out);
-    if (tally->other_reasons > 0)
-        buf_add_format(out, "    %8llu  for other reasons, see the results\n",
-                       (unsigned long long)tally->other_reasons);
-    if (summary->has_unsent && summary->unsent > 0)
-        buf_add_format(out, "  not sent  %9llu  go on with --resume\n",
-                       (unsigned long long)summary->unsent);
-    if (summary->has_account)
-        add_account_text(summary, out);
+    buf_add_format(out, "%llu row%s in %.2f s (%.0f rows/s)", (unsigned long long)total,
+                   total == 1 ? "" : "s", summary->seconds,
+                   summary->seconds > 0 ? (double)total / summary->seconds : 0.0);
     if (summary->retries > 0)
-        buf_add_format(out, "%llu attempts were retries\n", (unsigned long long)summary->retries);
+        buf_add_format(out, ", %llu attempt%s a retry", (unsigned long long)summary->retries,
+                       summary->retries == 1 ? " was" : "s were");
     if (tally->latency.count > 0) {
-        buf_add_string(out, "latency in ms:");
+        buf_add_string(out, "; latency in ms:");
         for (size_t i = 0; i < ARRAY_LENGTH(quantiles); i++)
             buf_add_format(out, " %s %.1f,", quantiles[i].name,
                            to_ms(histogram_quantile(&tally->latency, quantiles[i].quantile)));
-        buf_add_format(out, " max %.1f\n", to_ms(tally->latency.max_us));
+        buf_add_format(out, " max %.1f", to_ms(tally->latency.max_us));
     }
-    if (summary->results != NULL) {
-        buf_add_string(out, "results: ");
-        buf_add_printable(out, span_string(summary->results));
+    buf_add_char(out, '\n');
+}
+
+static void add_file(const char *what, const char *path, struct buf *out)
+{
+    if (path == NULL)
+        return;
+    buf_add_format(out, "%s: ", what);
+    buf_add_printable(out, span_string(path));
+    buf_add_char(out, '\n');
+}
+
+/* What do I do now? */
+static void add_next(const struct summary *summary, const uint64_t *rows, struct buf *out)
+{
+    struct next_facts facts = facts_of(summary, rows);
+    struct next_step steps[NEXT_COUNT];
+    size_t count = next_steps(&facts, steps);
+
+    if (count > 0)
+        buf_add_string(out, "\nwhat to do now:\n");
+    for (size_t i = 0; i < count; i++) {
+        buf_add_string(out, "- ");
+        next_add_text(&facts, &steps[i], out);
+        buf_add_string(out, "\n    ");
+        next_add_command(&facts, &steps[i], out);
         buf_add_char(out, '\n');
     }
+}
+
+void summary_add_text(const struct summary *summary, struct buf *out)
+{
+    uint64_t rows[ROW_STATUS_COUNT];
+
+    count_all(summary, rows);
+    buf_add_char(out, '\n');
+    add_headline(summary, rows, out);
+    add_outcomes(summary, rows, out);
+    add_pace(summary, out);
+    if (summary->has_account)
+        add_account_text(summary, out);
+    add_file("results", summary->results, out);
+    add_file("report", summary->report, out);
+    if (summary->results != NULL)
+        add_next(summary, rows, out);
 }
 
 static void add_reasons_json(const struct tally *tally, cJSON *root)
@@ -108,6 +232,9 @@ static void add_reasons_json(const struct tally *tally, cJSON *root)
             (void)cJSON_AddNullToObject(item, "errno");
         (void)cJSON_AddStringToObject(item, "error", reason->text);
         (void)cJSON_AddNumberToObject(item, "rows", (double)reason->count);
+        struct advice advice = advice_of_reason(reason);
+        (void)cJSON_AddStringToObject(item, "meaning", advice.meaning);
+        (void)cJSON_AddStringToObject(item, "remedy", advice.remedy);
         (void)cJSON_AddItemToArray(reasons, item);
     }
 }
@@ -138,6 +265,36 @@ static void add_account_json(const struct summary *summary, cJSON *root)
         else
             (void)cJSON_AddNullToObject(root, counts[i].name);
     }
+}
+
+/* The rows of the whole input, and what is to be done about them. */
+static void add_next_json(const struct summary *summary, cJSON *root)
+{
+    uint64_t rows[ROW_STATUS_COUNT];
+    struct next_step steps[NEXT_COUNT];
+    struct buf text;
+
+    count_all(summary, rows);
+    cJSON *total = cJSON_AddObjectToObject(root, "total");
+    for (size_t i = 0; i < ROW_STATUS_COUNT; i++)
+        (void)cJSON_AddNumberToObject(total, row_status_name((enum row_status)i), (double)rows[i]);
+    struct next_facts facts = facts_of(summary, rows);
+    size_t count = summary->results != NULL ? next_steps(&facts, steps) : 0;
+    cJSON *next = cJSON_AddArrayToObject(root, "next");
+    buf_init(&text, 1024 * 1024);
+    for (size_t i = 0; i < count; i++) {
+        cJSON *item = cJSON_CreateObject();
+        (void)cJSON_AddStringToObject(item, "name", next_name(steps[i].kind));
+        (void)cJSON_AddNumberToObject(item, "rows", (double)steps[i].rows);
+        buf_clear(&text);
+        next_add_text(&facts, &steps[i], &text);
+        (void)cJSON_AddStringToObject(item, "what", buf_string(&text));
+        buf_clear(&text);
+        next_add_command(&facts, &steps[i], &text);
+        (void)cJSON_AddStringToObject(item, "command", buf_string(&text));
+        (void)cJSON_AddItemToArray(next, item);
+    }
+    buf_deinit(&text);
 }
 
 enum status summary_add_json(const struct summary *summary, struct buf *out)
@@ -176,6 +333,11 @@ enum status summary_add_json(const struct summary *summary, struct buf *out)
     (void)cJSON_AddNumberToObject(root, "rows_per_second",
                                   summary->seconds > 0 ? rows / summary->seconds : 0.0);
     add_latency_json(tally, root);
+    add_next_json(summary, root);
+    if (summary->report != NULL)
+        (void)cJSON_AddStringToObject(root, "report", summary->report);
+    else
+        (void)cJSON_AddNullToObject(root, "report");
     (void)cJSON_AddNumberToObject(root, "exit_status", summary->exit_status);
     char *text = cJSON_PrintUnformatted(root);
     cJSON_Delete(root);

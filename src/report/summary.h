@@ -1,8 +1,11 @@
-/* The end of a run in a few lines for people, or as one JSON object for programs. */
+/*
+ * The end of a run in a few lines for people, or as one JSON object for programs. It answers three
+ * questions: did all arrive, what did not and why, and what is to be done now.
+ */
 #ifndef NB_REPORT_SUMMARY_H
 #define NB_REPORT_SUMMARY_H
 
-#include "core/buf.h"
+#include "report/next.h"
 #include "report/tally.h"
 
 struct summary {
@@ -21,6 +24,9 @@ struct summary {
     uint64_t retries;
     double seconds; /* from the first request to the last result */
     int exit_status;
+    bool is_refused, jsonl;      /* as in report/next.h */
+    struct next_command command; /* likewise */
+    const char *report;          /* the HTML page that was written, or NULL */
 };
 
 /* Appends the lines that stand at the end of a run on standard error. */

@@ -4,7 +4,7 @@ static bool same_reason(const struct tally_reason *reason, const struct tally_re
 {
     return reason->status == other->status && reason->has_errno == other->has_errno &&
            reason->platform_errno == other->platform_errno &&
-           strcmp(reason->text, other->text) == 0;
+           reason->http_status == other->http_status && strcmp(reason->text, other->text) == 0;
 }
 
 /* Counts a row under its reason, whose count is 1. */
@@ -30,6 +30,7 @@ void tally_add_outcome(struct tally *tally, const struct outcome *outcome)
     struct tally_reason reason = {.status = outcome->status,
                                   .has_errno = outcome->has_errno,
                                   .platform_errno = outcome->platform_errno,
+                                  .http_status = outcome->http_status,
                                   .count = 1};
     (void)snprintf(reason.text, sizeof(reason.text), "%.*s", TALLY_REASON_TEXT_MAX, outcome->error);
     add_reason(tally, &reason);

@@ -14,6 +14,7 @@ struct tally_reason {
     enum row_status status;
     bool has_errno;
     int64_t platform_errno;
+    int http_status;
     char text[TALLY_REASON_TEXT_MAX + 1];
     uint64_t count;
 };

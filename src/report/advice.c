@@ -1,0 +1,123 @@
+#include "report/advice.h"
+
+#include "command/platform_errno.h"
+#include "command/problem.h"
+
+static const struct {
+    enum row_status status;
+    int from, to; /* HTTP status; 0: there was no answer */
+    struct advice advice;
+} rules[] = {
+    {ROW_FAILED,
+     0,
+     0,
+     {NULL, "the request never left",
+      "look at the network, the endpoint's name and the proxy, then send the rows again"}},
+    {ROW_FAILED,
+     300,
+     399,
+     {NULL, "the endpoint sends elsewhere, and redirects are not followed",
+      "give the address it names with --endpoint"}},
+    {ROW_FAILED,
+     401,
+     401,
+     {NULL, "the key is refused", "check that the key is the product's, then send the rows again"}},
+    {ROW_FAILED,
+     403,
+     403,
+     {NULL, "the key is refused", "check that the key is the product's, then send the rows again"}},
+    {ROW_FAILED,
+     408,
+     408,
+     {NULL, "the server gave up waiting for the request", "send the rows again"}},
+    {ROW_FAILED,
+     429,
+     429,
+     {NULL, "too many requests", "send more slowly (--rate), then send the rows again"}},
+    {ROW_FAILED,
+     400,
+     499,
+     {NULL, "the request is refused", "check the endpoint and what stands between it and you"}},
+    {ROW_FAILED,
+     500,
+     599,
+     {NULL, "the platform is overloaded", "send the rows again later, and more slowly (--rate)"}},
+    {ROW_IN_DOUBT,
+     0,
+     0,
+     {NULL, "the request may have arrived, and no answer says so",
+      "look whether the device holds the command before it is sent again"}},
+    {ROW_IN_DOUBT,
+     1,
+     999,
+     {NULL, "the answer does not say whether the command was taken",
+      "look whether the device holds the command before it is sent again"}},
+};
+
+static const struct advice unknown = {NULL, "nbatch knows no more about it",
+                                      "look at the rows in the results"};
+
+static struct advice advice_of_errno(int64_t number)
+{
+    const struct platform_errno *known = platform_errno_find(number);
+
+    if (known == NULL)
+        return (struct advice){NULL, "the platform does not document this number",
+                               "ask the platform's support what it means"};
+    return (struct advice){known->name, known->meaning, known->remedy};
+}
+
+/* Whether a code stands in the text as a word. */
+static bool has_code(struct span text, size_t at, const char *code)
+{
+    struct span rest = span_skip(text, at);
+    size_t len = strlen(code);
+
+    return span_starts_with(rest, code) &&
+           (rest.len == len || rest.ptr[len] == ']' || rest.ptr[len] == ':');
+}
+
+/* "imei: … [E-IMEI]; …" in the results, "E-IMEI: …" in a tally. */
+static struct advice advice_of_problem(struct span text)
+{
+    for (size_t at = 0; at < text.len; at++) {
+        if (text.ptr[at] != 'E' && text.ptr[at] != 'W')
+            continue;
+        if (at > 0 && text.ptr[at - 1] != '[')
+            continue;
+        for (size_t i = 0; i < PROBLEM_CODE_COUNT; i++) {
+            const char *code = problem_code_name((enum problem_code)i);
+            if (has_code(text, at, code))
+                return (struct advice){code, "the row does not follow the platform's rules",
+                                       problem_code_remedy((enum problem_code)i)};
+        }
+    }
+    return (struct advice){NULL, "the row does not follow the platform's rules",
+                           "nbatch check says what is wrong with it"};
+}
+
+struct advice advice_of(const struct reason *reason)
+{
+    if (reason->status == ROW_INVALID)
+        return advice_of_problem(reason->text);
+    if (reason->status == ROW_REJECTED && reason->has_errno)
+        return advice_of_errno(reason->platform_errno);
+    for (size_t i = 0; i < ARRAY_LENGTH(rules); i++)
+        if (rules[i].status == reason->status && reason->http_status >= rules[i].from &&
+            reason->http_status <= rules[i].to)
+            return rules[i].advice;
+    return unknown;
+}
+
+const char *advice_status_meaning(enum row_status status)
+{
+    static const char *const meanings[] = {
+        [ROW_ACCEPTED] = "the platform has the command and delivers it when the device next "
+                         "reports in",
+        [ROW_REJECTED] = "the platform said no",
+        [ROW_FAILED] = "certainly not processed",
+        [ROW_IN_DOUBT] = "may have been processed, and no answer says so",
+        [ROW_INVALID] = "not sent: the row itself is wrong",
+    };
+    return meanings[status];
+}

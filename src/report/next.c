@@ -1,0 +1,89 @@
+#include "report/next.h"
+
+#include "core/shell.h"
+
+/* The text for one row, and for several, with %s in the number's place. */
+static const struct {
+    const char *name;
+    const char *option; /* NULL: not a run */
+    const char *one, *many;
+} kinds[NEXT_COUNT] = {
+    [NEXT_RESUME] = {"resume", "--resume", "send the one row that was not sent",
+                     "send the %s rows that were not sent"},
+    [NEXT_MEND] = {"mend", "--resume", "mend the one invalid row in the input, then send it",
+                   "mend the %s invalid rows in the input, then send them"},
+    [NEXT_FAILED] = {"failed", "--resume=failed",
+                     "send the one failed row again; it was not processed",
+                     "send the %s failed rows again; none of them was processed"},
+    [NEXT_REJECTED] = {"rejected", "--resume=rejected",
+                       "once its reason is gone, send the one rejected row again",
+                       "once their reasons are gone, send the %s rejected rows again"},
+    [NEXT_LOOK] = {"look", NULL,
+                   "look at the one row in doubt: does its device hold the command already?",
+                   "look at the %s rows in doubt: do their devices hold the command already?"},
+    [NEXT_IN_DOUBT] = {"in_doubt", "--resume=in_doubt",
+                       "send it again, if its device may get the command twice",
+                       "send them again, if the devices may get the command twice"},
+};
+
+const char *next_name(enum next_kind kind)
+{
+    return kinds[kind].name;
+}
+
+size_t next_steps(const struct next_facts *facts, struct next_step steps[NEXT_COUNT])
+{
+    const uint64_t rows[NEXT_COUNT] = {
+        [NEXT_RESUME] = facts->unsent,           [NEXT_MEND] = facts->rows[ROW_INVALID],
+        [NEXT_FAILED] = facts->rows[ROW_FAILED], [NEXT_REJECTED] = facts->rows[ROW_REJECTED],
+        [NEXT_LOOK] = facts->rows[ROW_IN_DOUBT], [NEXT_IN_DOUBT] = facts->rows[ROW_IN_DOUBT],
+    };
+    size_t count = 0;
+
+    for (size_t i = 0; i < NEXT_COUNT; i++)
+        if (rows[i] > 0 || (i == NEXT_RESUME && facts->has_more))
+            steps[count++] = (struct next_step){.kind = (enum next_kind)i, .rows = rows[i]};
+    return count;
+}
+
+void next_add_text(const struct next_facts *facts, const struct next_step *step, struct buf *out)
+{
+    const char *text = step->rows == 0   ? "send what was not sent"
+                       : step->rows == 1 ? kinds[step->kind].one
+                                         : kinds[step->kind].many;
+    const char *number = strstr(text, "%s");
+
+    if (step->kind == NEXT_RESUME && facts->is_refused)
+        buf_add_string(out, "once the key, the endpoint or the certificates are right, ");
+    if (number != NULL) {
+        buf_add(out, span_of(text, (size_t)(number - text)));
+        buf_add_uint64(out, step->rows);
+        text = number + 2;
+    }
+    buf_add_string(out, text);
+    if (kinds[step->kind].option != NULL && facts->command.program == NULL)
+        buf_add_format(out, ": call the run once more, with %s", kinds[step->kind].option);
+    else if (kinds[step->kind].option != NULL && facts->command.from_stdin)
+        buf_add_string(out, " (give it the same input again)");
+}
+
+/* The lines of the results, as they stand in the file. */
+static void add_look(const struct next_facts *facts, struct buf *out)
+{
+    buf_add_string(out, "grep ");
+    shell_add_word(facts->jsonl ? "\"status\":\"in_doubt\"" : ",in_doubt,", out);
+    buf_add_char(out, ' ');
+    if (facts->results[0] == '-')
+        buf_add_string(out, "./");
+    shell_add_word(facts->results, out);
+}
+
+void next_add_command(const struct next_facts *facts, const struct next_step *step, struct buf *out)
+{
+    const char *option = kinds[step->kind].option;
+
+    if (option == NULL)
+        add_look(facts, out);
+    else if (facts->command.program != NULL)
+        buf_add_format(out, "%s %s%s", facts->command.program, option, facts->command.words);
+}
