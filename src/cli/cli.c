@@ -79,6 +79,12 @@ static int run_subcommand(enum subcommand subcommand, const struct settings *set
         return print_version();
     if (subcommand == COMMAND_SIMULATE)
         return cli_simulate(settings, sim);
+    if (subcommand == COMMAND_REPORT && settings->input == NULL) {
+        show_error("which results? nbatch report FILE.results.csv; nbatch report --help says more");
+        return EXIT_USAGE;
+    }
+    if (subcommand == COMMAND_REPORT)
+        return cli_report(settings);
     if (settings->input == NULL && !settings->explain_retries) {
         show_error(
             "which input? nbatch %s FILE, or - for standard input; nbatch %s --help says more",
@@ -127,7 +133,7 @@ static int help(int argc, char **argv)
         return print_problems();
     if (subcommand_find(argv[0], &subcommand))
         return print_help(subcommand);
-    show_error("there is help for run, check, simulate and problems, not for %s", argv[0]);
+    show_error("there is help for run, check, simulate, report and problems, not for %s", argv[0]);
     return EXIT_USAGE;
 }
 

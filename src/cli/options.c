@@ -11,6 +11,7 @@
 #define RUN      FOR_COMMAND(COMMAND_RUN)
 #define CHECK    FOR_COMMAND(COMMAND_CHECK)
 #define SIMULATE FOR_COMMAND(COMMAND_SIMULATE)
+#define REPORT   FOR_COMMAND(COMMAND_REPORT)
 
 enum option_kind {
     OPTION_FLAG,
@@ -42,6 +43,9 @@ static const struct option options[] = {
      "results file; CSV, or JSONL by its extension .jsonl; - copies them to standard output as "
      "well "
      "(default: INPUT with .results.csv in place of its extension)"},
+    {"output", 'o', OPTION_TEXT, REPORT, "FILE", NULL, FIELD(output), 0, 0,
+     "where to write the page; - for standard output (default: RESULTS with .html in place of its "
+     "extension)"},
     {"resume", 0, OPTION_OPTIONAL_TEXT, RUN, "WHAT[,WHAT...]", NULL, FIELD(resume), 0, 0,
      "go on with the results that are there: send what has no result yet, and of the others those "
      "that are failed, rejected, invalid (all: these three) or in_doubt, where that is said"},
@@ -135,6 +139,10 @@ static const struct option options[] = {
      "show what is sent again and when, and do nothing else"},
     {"seed", 0, OPTION_COUNT, RUN, "N", "0", FIELD(seed), 0, INT64_MAX,
      "of the random waits; 0: another one each time"},
+    {"report", 0, OPTION_TEXT, RUN, "FILE", NULL, FIELD(report), 0, 0,
+     "write an HTML page of the run to FILE at its end, also when it was stopped; takes 14-21 "
+     "bytes "
+     "of memory a row (nbatch report makes one of the results later)"},
     {"problems", 0, OPTION_TEXT, RUN | CHECK, "FILE", NULL, FIELD(problems), 0, 0,
      "list every problem in FILE; CSV, or JSONL by its extension; - for standard output"},
     {"split-valid", 0, OPTION_TEXT, CHECK, "FILE", NULL, FIELD(split_valid), 0, 0,
@@ -147,10 +155,11 @@ static const struct option options[] = {
      "check only, as nbatch check"},
     {"json", 0, OPTION_FLAG, RUN | CHECK, NULL, NULL, FIELD(json), 0, 0,
      "the summary as one JSON object on standard output"},
-    {"quiet", 'q', OPTION_FLAG, RUN | CHECK | SIMULATE, NULL, NULL, FIELD(quiet), 0, 0,
+    {"quiet", 'q', OPTION_FLAG, RUN | CHECK | SIMULATE | REPORT, NULL, NULL, FIELD(quiet), 0, 0,
      "say nothing but what is wrong"},
-    {"help", 'h', OPTION_FLAG, RUN | CHECK | SIMULATE, NULL, NULL, FIELD(help), 0, 0, "this text"},
-    {"version", 'V', OPTION_FLAG, RUN | CHECK | SIMULATE, NULL, NULL, FIELD(version), 0, 0,
+    {"help", 'h', OPTION_FLAG, RUN | CHECK | SIMULATE | REPORT, NULL, NULL, FIELD(help), 0, 0,
+     "this text"},
+    {"version", 'V', OPTION_FLAG, RUN | CHECK | SIMULATE | REPORT, NULL, NULL, FIELD(version), 0, 0,
      "the program's version"},
 };
 
@@ -180,6 +189,12 @@ static const struct {
          "Serves a OneNET platform on loopback, to rehearse against. Ends on SIGINT or SIGTERM.",
          "  nbatch simulate --listen 127.0.0.1:8080 --latency 20ms\n"
          "  nbatch simulate --fault close-after:1% --fault http-503:2% --audit audit.jsonl\n"},
+    [COMMAND_REPORT] =
+        {"report", "nbatch report [options] RESULTS",
+         "Makes an HTML page of a run's results: what became of the rows, why, how fast.",
+         "  nbatch report fleet.results.csv                  the page is fleet.results.html\n"
+         "  nbatch report fleet.results.jsonl -o monday.html\n"
+         "  nbatch run fleet.csv --report fleet.html         makes it at the end of a run\n"},
 };
 
 bool subcommand_find(const char *name, enum subcommand *ret_subcommand)
@@ -548,6 +563,100 @@ enum status options_parse(const struct parse_request *request, struct buf *messa
     return status;
 }
 
+/* Options that say nothing of how rows are sent; and those whose value may hold a secret, with what
+ * is shown in its place. */
+static const struct {
+    const char *name;
+    const char *shown; /* NULL: nothing */
+    bool only_user;    /* only where a user stands before an @ */
+} veiled[] = {
+    {"help", NULL, false},
+    {"version", NULL, false},
+    {"quiet", NULL, false},
+    {"json", NULL, false},
+    {"progress", NULL, false},
+    {"explain-retries", NULL, false},
+    {"dry-run", NULL, false},
+    {"proxy", "(not shown: it names a user)", true},
+    {"api-key-command", "(not shown)", false},
+};
+
+/* What is shown for a value; NULL for nothing. */
+static const char *veil(const struct option *option, const char *value)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(veiled); i++) {
+        if (strcmp(option->name, veiled[i].name) != 0)
+            continue;
+        return veiled[i].only_user && strchr(value, '@') == NULL ? value : veiled[i].shown;
+    }
+    return value;
+}
+
+static void add_duration(int64_t ms, struct buf *out)
+{
+    static const struct {
+        int64_t ms;
+        const char *unit;
+    } units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"}, {1, "ms"}};
+    size_t i = 0;
+
+    while (i + 1 < ARRAY_LENGTH(units) && (ms == 0 || ms % units[i].ms != 0))
+        i++;
+    buf_add_format(out, "%lld%s", (long long)(ms / units[i].ms), units[i].unit);
+}
+
+/* Appends a number as it would be typed; nothing for a rate that is none. */
+static void add_number(const struct option *option, const void *field, struct buf *out)
+{
+    const struct rate *rate = field;
+    const int64_t *number = field;
+
+    if (option->kind == OPTION_DURATION)
+        add_duration(*number, out);
+    else if (option->kind != OPTION_RATE)
+        buf_add_int64(out, *number);
+    else if (rate->count > 0)
+        buf_add_format(out, "%lld/%s", (long long)rate->count,
+                       rate->per_ms == 1000    ? "s"
+                       : rate->per_ms == 60000 ? "m"
+                                               : "h");
+}
+
+static void tell_option(const struct option *option, const void *field, option_tell_fn *tell,
+                        void *context)
+{
+    const struct word_list *list = field;
+    const char *text = NULL;
+    struct buf number;
+
+    buf_init(&number, 64);
+    if (option->kind == OPTION_LIST) {
+        for (size_t i = 0; i < list->count; i++)
+            if (veil(option, list->items[i]) != NULL)
+                tell(context, option->name, veil(option, list->items[i]));
+    } else if (option->kind == OPTION_FLAG) {
+        text = *(const bool *)field ? "yes" : NULL;
+    } else if (option->kind == OPTION_TEXT || option->kind == OPTION_OPTIONAL_TEXT) {
+        text = *(const char *const *)field;
+        text = text != NULL && text[0] == '\0' ? "yes" : text;
+    } else {
+        add_number(option, field, &number);
+        text = number.len > 0 ? buf_string(&number) : NULL;
+    }
+    text = text != NULL ? veil(option, text) : NULL;
+    if (text != NULL)
+        tell(context, option->name, text);
+    buf_deinit(&number);
+}
+
+void options_tell(enum subcommand subcommand, const struct settings *settings, option_tell_fn *tell,
+                  void *context)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(options); i++)
+        if (in_subcommand(&options[i], subcommand))
+            tell_option(&options[i], (const char *)settings + options[i].offset, tell, context);
+}
+
 enum { HELP_COLUMN = 28, HELP_WIDTH = 96 };
 
 /* Appends text broken into lines that start at the help's right column. */
@@ -616,7 +725,13 @@ void options_add_help(enum subcommand subcommand, struct buf *out)
     for (size_t i = 0; i < ARRAY_LENGTH(options); i++)
         if (in_subcommand(&options[i], subcommand))
             add_option_help(&options[i], out);
-    if (subcommand == COMMAND_SIMULATE)
+    if (subcommand == COMMAND_REPORT)
+        buf_add_string(
+            out, "\nRESULTS is a results file, CSV or JSONL, also of a run that goes on or was "
+                 "stopped.\nEach row counts once, by its last line: the keys of the rows are kept "
+                 "in memory, 14-21\nbytes each, and nothing else. The page is one file that loads "
+                 "nothing else. A file that is\nno such page is never replaced.\n");
+    if (subcommand == COMMAND_SIMULATE || subcommand == COMMAND_REPORT)
         return;
     buf_add_string(
         out, "\nINPUT is a CSV (.csv) or JSONL (.jsonl, .ndjson) file, or - for standard "

@@ -8,7 +8,7 @@
 #include "core/buf.h"
 #include "core/word_list.h"
 
-enum subcommand { COMMAND_RUN, COMMAND_CHECK, COMMAND_SIMULATE, SUBCOMMAND_COUNT };
+enum subcommand { COMMAND_RUN, COMMAND_CHECK, COMMAND_SIMULATE, COMMAND_REPORT, SUBCOMMAND_COUNT };
 
 #define FOR_COMMAND(subcommand) (1u << (subcommand))
 
@@ -101,6 +101,14 @@ struct parse_request {
  */
 enum status options_parse(const struct parse_request *request, struct buf *message,
                           struct settings *ret_settings) MUST_USE;
+
+/*
+ * Tells of each option of the subcommand that has a value, once for each value of those that may be
+ * repeated. What says nothing of how rows are sent is left out; what may hold a secret is hidden.
+ */
+typedef void option_tell_fn(void *context, const char *name, const char *value);
+void options_tell(enum subcommand subcommand, const struct settings *settings, option_tell_fn *tell,
+                  void *context);
 
 /* Appends the help of a subcommand: examples first, then its options. */
 void options_add_help(enum subcommand subcommand, struct buf *out);

@@ -3,7 +3,9 @@
 #include <unistd.h>
 
 #include "cli/again.h"
+#include "cli/page_file.h"
 #include "cli/recording.h"
+#include "cli/report.h"
 #include "cli/sending.h"
 #include "cli/show.h"
 #include "cli/subcommands.h"
@@ -30,7 +32,9 @@ struct run {
     struct job_options options;
     struct job_result result;
     struct sending_view view;
-    struct problem_show show; /* of a pipe, which is checked while it is sent */
+    struct series flight;      /* for the report */
+    struct buf program, words; /* the call that goes on where this one ended */
+    struct problem_show show;  /* of a pipe, which is checked while it is sent */
     struct problem_file problem_file;
 };
 
@@ -44,6 +48,20 @@ static int fail(struct run *run, int exit_status)
 static int check_problem_file(struct run *run)
 {
     return cli_check_problem_path(run->settings);
+}
+
+static int check_report(struct run *run)
+{
+    const char *path = run->settings->report;
+
+    if (path == NULL)
+        return 0;
+    bool is_shared = strcmp(path, "-") == 0 && (run->settings->json || run->recording.copies);
+    if (is_shared)
+        buf_add_string(&run->message, "standard output can take one of --report, --json and "
+                                      "the results");
+    bool good = !is_shared && page_file_probe(path, &run->message) == STATUS_OK;
+    return good ? 0 : fail(run, EXIT_USAGE);
 }
 
 /* Where the rows go, and with which key. */
@@ -232,32 +250,80 @@ static int judge(const struct run *run)
                : EXIT_SOME_NOT_ACCEPTED;
 }
 
-/* The summary, with the call that goes on where this one ended. */
-static int print_summary(const struct run *run, struct summary *summary, int exit_status)
+/* The call that goes on where this one ended. */
+static struct next_command command_again(struct run *run)
 {
-    const struct settings *settings = run->settings;
-    struct buf program, words, text;
+    buf_clear(&run->program);
+    buf_clear(&run->words);
+    again_add_program(run->settings, &run->program);
+    again_add_words(run->settings, run->recording.path, &run->words);
+    return (struct next_command){.program = buf_string(&run->program),
+                                 .words = buf_string(&run->words),
+                                 .from_stdin = strcmp(run->settings->input, "-") == 0};
+}
 
-    buf_init(&program, 64 * 1024);
-    buf_init(&words, 1024 * 1024);
+/* Whether it is known how many rows have no result. */
+static bool knows_unsent(const struct run *run)
+{
+    return run->rows > 0 || run->result.end == JOB_COMPLETE;
+}
+
+static uint64_t input_rows(const struct run *run)
+{
+    return run->rows > 0 ? run->rows : run->result.rows;
+}
+
+static bool is_of_input(void *context, uint64_t hash, uint32_t occurrence)
+{
+    return ledger_is_of_input(context, hash, occurrence);
+}
+
+/* The HTML page. Returns 0 or an exit status. */
+static int write_report(struct run *run, double seconds, int exit_status)
+{
+    struct recording *recording = &run->recording;
+    struct report_settings shown;
+
+    report_settings_init(&shown, run->settings);
+    const struct page_run about = {.end = ends[run->result.end].name,
+                                   .exit_status = exit_status,
+                                   .endpoint = run->endpoint.origin,
+                                   .rows = tally_total(&run->tally),
+                                   .retries = run->result.retries,
+                                   .seconds = seconds,
+                                   .flight = &run->flight,
+                                   .settings = shown.entries,
+                                   .setting_count = shown.count};
+    struct page_facts facts = {.input = source_name(intake_source(run->intake)),
+                               .results = recording->path,
+                               .input_rows = knows_unsent(run) ? input_rows(run) : 0,
+                               .next = {.has_more = !knows_unsent(run),
+                                        .is_refused = run->result.end == JOB_REFUSED,
+                                        .command = command_again(run)},
+                               .run = &about};
+    intake_digest(run->intake, &facts.input_size, &facts.input_hash);
+    /* Of a run that was stopped, not every row of the input has been met. */
+    int result = report_write(run->settings->report, &facts,
+                              recording->has_account ? is_of_input : NULL, recording->ledger);
+    report_settings_deinit(&shown);
+    return result;
+}
+
+static int print_summary(const struct run *run, const struct summary *summary, int exit_status)
+{
+    struct buf text;
+
     buf_init(&text, 4 * 1024 * 1024);
-    again_add_program(settings, &program);
-    again_add_words(settings, summary->results, &words);
-    summary->command = (struct next_command){.program = buf_string(&program),
-                                             .words = buf_string(&words),
-                                             .from_stdin = strcmp(settings->input, "-") == 0};
-    if (!settings->quiet) {
+    if (!run->settings->quiet) {
         summary_add_text(summary, &text);
         (void)fputs(buf_string(&text), stderr);
     }
     buf_clear(&text);
-    if (settings->json) {
+    if (run->settings->json) {
         bool written = summary_add_json(summary, &text) == STATUS_OK &&
                        fputs(buf_string(&text), stdout) >= 0 && fflush(stdout) == 0;
         exit_status = written ? exit_status : EXIT_INTERNAL;
     }
-    buf_deinit(&program);
-    buf_deinit(&words);
     buf_deinit(&text);
     return exit_status;
 }
@@ -266,25 +332,30 @@ static int summarize(struct run *run, double seconds, int exit_status)
 {
     const struct recording *recording = &run->recording;
     uint64_t done = tally_total(&run->tally) + earlier_total(run);
-    struct summary summary = {.input = source_name(intake_source(run->intake)),
-                              .results = recording->path,
-                              .jsonl = outfile_is_jsonl(recording->path),
-                              .endpoint = run->endpoint.origin,
-                              .tally = &run->tally,
-                              .earlier = run->earlier,
-                              .is_resumed = run->settings->resume != NULL,
-                              .end = ends[run->result.end].name,
-                              .is_refused = run->result.end == JOB_REFUSED,
-                              .has_unsent = run->rows > 0 || run->result.end == JOB_COMPLETE,
-                              .unsent = run->rows > done ? run->rows - done : 0,
-                              .input_rows = run->rows > 0 ? run->rows : run->result.rows,
-                              .has_account = recording->has_account,
-                              .accounted = recording->account.rows,
-                              .superseded = recording->account.superseded,
-                              .strange = recording->account.strange,
-                              .retries = run->result.retries,
-                              .seconds = seconds,
-                              .exit_status = exit_status};
+    int reported = run->settings->report != NULL ? write_report(run, seconds, exit_status) : 0;
+
+    exit_status = reported != 0 ? EXIT_INTERNAL : exit_status;
+    const struct summary summary = {.input = source_name(intake_source(run->intake)),
+                                    .results = recording->path,
+                                    .jsonl = outfile_is_jsonl(recording->path),
+                                    .endpoint = run->endpoint.origin,
+                                    .tally = &run->tally,
+                                    .earlier = run->earlier,
+                                    .is_resumed = run->settings->resume != NULL,
+                                    .end = ends[run->result.end].name,
+                                    .is_refused = run->result.end == JOB_REFUSED,
+                                    .has_unsent = knows_unsent(run),
+                                    .unsent = run->rows > done ? run->rows - done : 0,
+                                    .input_rows = input_rows(run),
+                                    .has_account = recording->has_account,
+                                    .accounted = recording->account.rows,
+                                    .superseded = recording->account.superseded,
+                                    .strange = recording->account.strange,
+                                    .retries = run->result.retries,
+                                    .seconds = seconds,
+                                    .exit_status = exit_status,
+                                    .command = command_again(run),
+                                    .report = reported == 0 ? run->settings->report : NULL};
 
     return print_summary(run, &summary, exit_status);
 }
@@ -326,6 +397,15 @@ static int close_problem_file(struct run *run, int result)
     return EXIT_INTERNAL;
 }
 
+static void on_event(void *context, enum job_event event, const struct job_status *status)
+{
+    struct run *run = context;
+
+    if (event == JOB_EVENT_TICK && run->settings->report != NULL)
+        report_sample(&run->flight, status);
+    sending_event(&run->view, event, status);
+}
+
 static void prepare(struct run *run)
 {
     const struct settings *settings = run->settings;
@@ -341,8 +421,8 @@ static void prepare(struct run *run)
                                    .wire = cli_wire_options(settings)};
     run->options.report = run->rows > 0 ? NULL : on_pipe_problems;
     run->options.report_context = run;
-    run->options.event = sending_event;
-    run->options.event_context = &run->view;
+    run->options.event = on_event;
+    run->options.event_context = run;
     run->view = (struct sending_view){.quiet = settings->quiet, .rows = run->rows};
     progress_init(&run->view.progress, settings->quiet ? PROGRESS_NEVER : mode, "sending");
 }
@@ -425,7 +505,7 @@ static int explain_retries(const struct settings *settings)
 static int run_steps(struct run *run)
 {
     static int (*const steps[])(struct run *) = {choose_sending, choose_results, check_problem_file,
-                                                 choose_endpoint};
+                                                 check_report, choose_endpoint};
     int result = 0;
 
     for (size_t i = 0; i < ARRAY_LENGTH(steps) && result == 0; i++)
@@ -459,6 +539,8 @@ int cli_run(const struct settings *settings)
     (void)signal(SIGUSR1, SIG_IGN);
     (void)signal(SIGUSR2, SIG_IGN);
     buf_init(&run->message, 64 * 1024);
+    buf_init(&run->program, 64 * 1024);
+    buf_init(&run->words, 1024 * 1024);
     recording_init(&run->recording, settings);
     int result = run_steps(run);
     recording_deinit(&run->recording);
@@ -468,6 +550,8 @@ int cli_run(const struct settings *settings)
     credentials_deinit(&run->credentials);
     endpoint_deinit(&run->endpoint);
     buf_deinit(&run->message);
+    buf_deinit(&run->program);
+    buf_deinit(&run->words);
     free(run);
     return result;
 }

@@ -28,6 +28,11 @@ static enum status count_line(struct ledger *ledger, const struct result_fields 
     return status;
 }
 
+bool ledger_is_of_input(struct ledger *ledger, uint64_t hash, uint32_t occurrence)
+{
+    return index_has_met(&ledger->index, hash, occurrence);
+}
+
 bool ledger_is_current(struct ledger *ledger, const struct result_fields *fields)
 {
     enum index_mark mark;

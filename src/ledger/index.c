@@ -150,12 +150,17 @@ static uint64_t met_count(struct index *index, uint64_t key)
     return met < MET_MAX ? met : met + met_count(index, carry_key(key));
 }
 
+bool index_has_met(struct index *index, uint64_t hash, uint32_t occurrence)
+{
+    return occurrence <= met_count(index, hash);
+}
+
 enum status index_mark(struct index *index, uint64_t hash, uint32_t occurrence,
                        enum index_mark *ret_mark)
 {
     uint32_t *value;
 
-    if (occurrence > met_count(index, hash)) {
+    if (!index_has_met(index, hash, occurrence)) {
         *ret_mark = INDEX_STRANGE;
         return STATUS_OK;
     }

@@ -54,6 +54,9 @@ enum status index_meet(struct index *index, uint64_t hash, uint32_t *ret_occurre
 /* Forgets which rows were met, not what the results say. */
 void index_rewind(struct index *index);
 
+/* Whether the row that a key stands for has been met since the last rewind. */
+bool index_has_met(struct index *index, uint64_t hash, uint32_t occurrence);
+
 /*
  * For the account at the end of a run: whether a line's key belongs to a row that was met, and has
  * not been marked before. Marks it. STATUS_NO_MEMORY.

@@ -195,6 +195,9 @@ uint64_t ledger_lost(const struct ledger *ledger);
 enum status ledger_account(struct ledger *ledger, struct ledger_account *ret_account,
                            struct buf *message) MUST_USE;
 
+/* Whether a line of the results belongs to a row of the input, all of which have been met. */
+bool ledger_is_of_input(struct ledger *ledger, uint64_t hash, uint32_t occurrence);
+
 /*
  * Rewrites the results in the order of the input's rows, one line for each row; lines that are not
  * current go to `superseded_path`, behind those that are there already, which is created only where

@@ -45,3 +45,12 @@ uint64_t histogram_quantile(const struct histogram *histogram, double quantile)
     }
     return histogram->max_us;
 }
+
+uint64_t histogram_count_below(const struct histogram *histogram, uint64_t bound_us)
+{
+    uint64_t count = 0;
+
+    for (size_t i = 0; i < HISTOGRAM_BUCKETS && upper_edge(i) <= bound_us; i++)
+        count += histogram->buckets[i];
+    return count;
+}

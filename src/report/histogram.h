@@ -27,4 +27,8 @@ void histogram_add(struct histogram *histogram, uint64_t value_us);
  * edge; 0 when empty. */
 uint64_t histogram_quantile(const struct histogram *histogram, double quantile);
 
+/* How many values are at most `bound_us`, to the bucket that it falls into, which counts only where
+ * all of it is. */
+uint64_t histogram_count_below(const struct histogram *histogram, uint64_t bound_us);
+
 #endif

@@ -162,8 +162,8 @@ static void add_pace(const struct summary *summary, struct buf *out)
                    total == 1 ? "" : "s", summary->seconds,
                    summary->seconds > 0 ? (double)total / summary->seconds : 0.0);
     if (summary->retries > 0)
-        buf_add_format(out, ", %llu attempt%s a retry", (unsigned long long)summary->retries,
-                       summary->retries == 1 ? " was" : "s were");
+        buf_add_format(out, ", %llu attempt%s", (unsigned long long)summary->retries,
+                       summary->retries == 1 ? " was a retry" : "s were retries");
     if (tally->latency.count > 0) {
         buf_add_string(out, "; latency in ms:");
         for (size_t i = 0; i < ARRAY_LENGTH(quantiles); i++)
