@@ -15,10 +15,10 @@ enum {
     HEIGHT = 200,
 };
 
-/* A number of 1, 2 or 5 times a power of ten that is not below the value. */
+/* A round number that is not below the value, and whose half is round too. */
 static double round_up(double value)
 {
-    static const double steps[] = {1, 2, 5, 10};
+    static const double steps[] = {1, 1.5, 2, 3, 4, 5, 6, 8, 10};
     double power = pow(10, floor(log10(value > 0 ? value : 1)));
 
     for (size_t i = 0; i < ARRAY_LENGTH(steps); i++)
@@ -257,10 +257,13 @@ static double mean_of(const struct series_bucket *bar, size_t lane)
 static void add_line(const struct chart *chart, const struct timeline *timeline, size_t lane,
                      bool is_area)
 {
+    double y = HEIGHT;
+
     buf_add_format(chart->out, "<path class=\"%s\" d=\"", is_area ? "area" : "limit");
     for (size_t i = 0; i < timeline->bars; i++) {
         struct series_bucket bar = bar_at(timeline, i);
-        double y = y_of(chart, mean_of(&bar, lane));
+        if (bar.lanes[FLIGHT_SAMPLES] > 0) /* else as before: a bar may lie between two samples */
+            y = y_of(chart, mean_of(&bar, lane));
         if (i == 0)
             buf_add_format(chart->out, "M0 %.2f", is_area ? (double)HEIGHT : y);
         buf_add_format(chart->out, "V%.2fH%.1f", y, slot_x(timeline, i + 1));

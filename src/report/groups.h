@@ -8,7 +8,7 @@
 
 #include "report/advice.h"
 
-enum { GROUPS_MAX = 64, GROUP_SAMPLES = 5, GROUP_TEXT_MAX = 239, GROUP_IMEI_MAX = 47 };
+enum { GROUPS_MAX = 40, GROUP_SAMPLES = 5, GROUP_TEXT_MAX = 239, GROUP_IMEI_MAX = 47 };
 
 struct group_sample {
     uint64_t row, line;

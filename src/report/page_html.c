@@ -256,6 +256,25 @@ static void add_escaped(struct buf *text, struct buf *out)
     buf_clear(text);
 }
 
+/* A command, whose words are only broken where one fills a line. */
+static void add_command(struct buf *text, struct buf *out)
+{
+    size_t from = 0;
+
+    buf_add_string(out, "<pre><code>");
+    while (from < text->len) {
+        size_t to = from;
+        while (to < text->len && text->ptr[to] != ' ')
+            to++;
+        buf_add_string(out, from > 0 ? " <span>" : "<span>");
+        html_add_text(span_of(text->ptr + from, to - from), out);
+        buf_add_string(out, "</span>");
+        from = to + 1;
+    }
+    buf_add_string(out, "</code></pre>");
+    buf_clear(text);
+}
+
 static void add_next(const struct sheet *sheet)
 {
     const struct next_facts *facts = &sheet->facts->next;
@@ -275,22 +294,45 @@ static void add_next(const struct sheet *sheet)
             text.ptr[0] = (char)(text.ptr[0] - 'a' + 'A');
         add_escaped(&text, out);
         next_add_command(facts, &steps[i], &text);
-        if (text.len > 0) {
-            buf_add_string(out, "<pre><code>");
-            add_escaped(&text, out);
-            buf_add_string(out, "</code></pre>");
-        }
+        if (text.len > 0)
+            add_command(&text, out);
         buf_add_string(out, "</li>\n");
     }
     buf_add_string(out, "</ol>\n</section>\n");
     buf_deinit(&text);
 }
 
+/* Whether the samples' texts say more than the title does. */
+static bool texts_differ(const struct group *group)
+{
+    for (size_t i = 0; i < group->sample_count; i++)
+        if (group->reason.status == ROW_INVALID ||
+            strcmp(group->samples[i].text, group->samples[0].text) != 0)
+            return true;
+    return false;
+}
+
+static void add_sample(const struct group_sample *sample, bool with_text, struct buf *out)
+{
+    buf_add_format(out,
+                   "<tr><td class=\"n few\">%llu</td><td class=\"n few\">%llu</td>"
+                   "<td class=\"id few\">",
+                   (unsigned long long)sample->row, (unsigned long long)sample->line);
+    html_add_string(sample->imei, out);
+    if (with_text) {
+        buf_add_string(out, "</td><td class=\"any\">");
+        html_add_string(sample->text, out);
+    }
+    buf_add_string(out, "</td></tr>\n");
+}
+
 static void add_samples(const struct sheet *sheet, const struct group *group)
 {
     struct buf *out = sheet->out;
+    bool with_text = texts_differ(group);
 
-    buf_add_string(out, "<div class=\"scroll\"><table>\n<caption>");
+    buf_add_format(out, "<div class=\"scroll\"><table class=\"samples%s\">\n<caption>",
+                   with_text ? "" : " tight");
     if (group->sample_count < group->count) {
         buf_add_format(out, "The first %zu of ", group->sample_count);
         html_add_count(group->count, out);
@@ -298,19 +340,13 @@ static void add_samples(const struct sheet *sheet, const struct group *group)
     } else {
         buf_add_string(out, group->count == 1 ? "The row" : "The rows");
     }
-    buf_add_string(out, "</caption>\n<thead><tr><th scope=\"col\" class=\"n\">Row</th>"
-                        "<th scope=\"col\" class=\"n\">Line</th><th scope=\"col\">IMEI</th>"
-                        "<th scope=\"col\">Error</th></tr></thead>\n<tbody>\n");
-    for (size_t i = 0; i < group->sample_count; i++) {
-        const struct group_sample *sample = &group->samples[i];
-        buf_add_format(out,
-                       "<tr><td class=\"n\">%llu</td><td class=\"n\">%llu</td><td class=\"id\">",
-                       (unsigned long long)sample->row, (unsigned long long)sample->line);
-        html_add_string(sample->imei, out);
-        buf_add_string(out, "</td><td class=\"any\">");
-        html_add_string(sample->text, out);
-        buf_add_string(out, "</td></tr>\n");
-    }
+    buf_add_format(out,
+                   "</caption>\n<thead><tr><th scope=\"col\" class=\"n\">Row</th>"
+                   "<th scope=\"col\" class=\"n\">Line</th><th scope=\"col\">IMEI</th>%s"
+                   "</tr></thead>\n<tbody>\n",
+                   with_text ? "<th scope=\"col\">Error</th>" : "");
+    for (size_t i = 0; i < group->sample_count; i++)
+        add_sample(&group->samples[i], with_text, out);
     buf_add_string(out, "</tbody>\n</table></div>\n");
 }
 
@@ -509,7 +545,7 @@ static void add_settings(const struct sheet *sheet)
                         "<thead><tr><th scope=\"col\">Option</th><th scope=\"col\">Value</th>"
                         "</tr></thead>\n<tbody>\n");
     for (size_t i = 0; i < run->setting_count; i++) {
-        buf_add_string(out, "<tr><th scope=\"row\"><code>--");
+        buf_add_string(out, "<tr><th scope=\"row\" class=\"few\"><code>--");
         html_add_string(run->settings[i].name, out);
         buf_add_string(out, "</code></th><td class=\"any\">");
         html_add_string(run->settings[i].value, out);
