@@ -504,7 +504,8 @@ static enum status check_conflicts(const struct command_line *words)
                                            {"simulate", "cacert"},
                                            {"simulate", "proxy"},
                                            {"simulate", "http2"},
-                                           {"rate", "ramp"}};
+                                           {"rate", "ramp"},
+                                           {"dry-run", "resume"}};
 
     for (size_t i = 0; i < ARRAY_LENGTH(pairs); i++) {
         bool both = true;

@@ -668,6 +668,11 @@ const char *ledger_error(struct ledger *ledger)
     return buf_string(&ledger->error);
 }
 
+bool ledger_has_failed(const struct ledger *ledger)
+{
+    return ledger->failed;
+}
+
 uint64_t ledger_lost(const struct ledger *ledger)
 {
     return ledger->lost;

@@ -184,6 +184,9 @@ bool ledger_is_syncing(const struct ledger *ledger);
 /* Why the results cannot be written; "" while they can. */
 const char *ledger_error(struct ledger *ledger);
 
+/* Whether the results cannot be written or synced, so that the journal is a part of the record. */
+bool ledger_has_failed(const struct ledger *ledger);
+
 /* Rows whose result found no place: they will be in doubt when the run is resumed. */
 uint64_t ledger_lost(const struct ledger *ledger);
 
