@@ -31,8 +31,7 @@ struct job_row {
 struct admissions {
     struct job_row *head, *tail;
     size_t count;
-    size_t ahead;   /* so many rows shall be ready to start; grows while the disk cannot keep up */
-    bool starved;   /* a place in flight was free, and only the disk was waited for */
+    size_t ahead;   /* so many rows shall be read that have not started */
     uv_work_t work; /* the sync that is under way */
     struct ledger_sync *sync;
 };

@@ -14,7 +14,7 @@ enum {
     COPIES = 2,
     PLACES = 2,
     STAGE_FLUSH_LINES = 512,       /* as many as are written to the results at once … */
-    STAGE_FLUSH_BYTES = 64 * 1024, /* … or so many bytes of them */
+    STAGE_FLUSH_BYTES = 96 * 1024, /* … or so many bytes of them */
     STAGE_LINE_BYTES = 512,        /* of room for each row in flight, when the disk is full */
     STAGE_SPARE_BYTES = 16 * 1024,
     SLOTS_MIN = 2048,

@@ -33,7 +33,7 @@
 
 enum {
     LEDGER_FLUSH_LINES = 512, /* so many lines are written at once … */
-    LEDGER_FLUSH_BYTES = 64 * 1024,
+    LEDGER_FLUSH_BYTES = 96 * 1024,
     LEDGER_SYNC_ROWS = 500, /* … and to be synced after so many … */
     LEDGER_SYNC_MS = 50,    /* … or so long */
 };
