@@ -1,0 +1,90 @@
+#!/usr/bin/python3
+"""Deaths at full length, and the simulator's audit as the oracle.
+
+    tests/soak/kill.py [PART ...] [--kills N] [--calls N] [--cuts N] [--seed N]     (all parts, build/test/nbatch or $NBATCH)
+
+  random   kill -9 at random moments, each time followed by --resume, until the run is complete
+  calls    kill -9 at and behind the n-th call that writes, syncs, cuts, renames or removes, also in a recovery and a sort
+  errors   each call fails once, or from then on
+  cuts     power cuts: what was not synced is missing, in part or all of it, at each moment
+
+Prints a line for each group; exits with 1 when a promise is broken. What is promised:
+  no row is lost, none is sent twice under hold, one death leaves no more rows in doubt than requests were in flight (a power cut:
+  no more than the journal has places), and every row has one current result, whose uuid is the server's.
+"""
+import argparse
+import random
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/e2e"))
+
+import crash  # noqa: E402
+
+RANDOM_KINDS = [
+    {},
+    {"results": "out.jsonl"},
+    {"pipe": True},
+    {"kind": "execute"},
+    {"kind": "repeated"},
+    {"policy": "resend"},
+    {"concurrency": 64},
+    {"concurrency": 1},
+    {"words": ["--sort"]},
+    {"kind": "noted", "rows": 400},
+    {"latency": "0", "rows": 8000, "concurrency": 32},
+]
+
+
+def random_part(options, failures):
+    dice = random.Random(options.seed)
+    total = crash.Figures()
+    for kind in RANDOM_KINDS:
+        left = -(-options.kills // len(RANDOM_KINDS))
+        while left > 0:
+            with tempfile.TemporaryDirectory() as name:
+                job = crash.Job(name, **{"rows": 4000, **kind})
+                try:
+                    died, most = crash.kill_often(job, left, dice, *job.words)
+                    job.complete()
+                    figures = job.verify()
+                    assert most <= job.concurrency or job.policy != "hold", f"{most} rows in doubt from one death"
+                    total.update(figures, kills=died)
+                    total["most in doubt"] = max(total["most in doubt"], most)
+                    print(f"random {kind}: kills {died}, most in doubt {most}; {figures}", flush=True)
+                    left -= max(died, 1)
+                except AssertionError as broken:
+                    failures.append(f"random {kind} seed {options.seed}: {broken}")
+                    print("  BROKEN:", failures[-1], flush=True)
+                    left = 0
+                finally:
+                    job.close()
+    print(f"random, all: {total}", flush=True)
+
+
+PARTS = {"random": random_part}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("part", nargs="*", default=list(PARTS), help=", ".join(PARTS))
+    parser.add_argument("--kills", type=int, default=1100)
+    parser.add_argument("--calls", type=int, default=200)
+    parser.add_argument("--cuts", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    failures = []
+    for part in options.part:
+        start = time.monotonic()
+        PARTS[part](options, failures)
+        print(f"{part}: {time.monotonic() - start:.0f} s", flush=True)
+    for failure in failures:
+        print("BROKEN:", failure)
+    sys.exit(1 if failures else 0)
+
+
+if __name__ == "__main__":
+    main()
