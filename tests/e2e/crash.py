@@ -1,5 +1,6 @@
 """Runs that die, and what is left of them. The oracle is the server's audit; shared by test_crash.py and tests/soak/kill.py."""
 import collections
+import copy
 import csv
 import json
 import os
@@ -9,10 +10,14 @@ import subprocess
 import time
 from pathlib import Path
 
-from conftest import HEADER, NBATCH, imei, luhn, read_results, row_of  # noqa: F401
+import powercut
+from conftest import HEADER, NBATCH, UNGUARDED, imei, luhn, read_results, row_of  # noqa: F401
 from peers import Simulator
 
 STRACE = shutil.which("strace")
+FAULTS = str(Path(UNGUARDED).with_name("nbatch-faults.so"))
+UNMARKED = str(Path(UNGUARDED).with_name("nbatch-unmarked"))
+UNSYNCED = str(Path(UNGUARDED).with_name("nbatch-unsynced"))
 # LeakSanitizer cannot work in a process that is traced; a library that is preloaded comes before the sanitizers'.
 CALM = {"ASAN_OPTIONS": "detect_leaks=0:verify_asan_link_order=0"}
 
@@ -31,10 +36,10 @@ def write_input(folder, rows, kind="write"):
     elif kind == "execute":
         lines = ["action,imei,obj_id,obj_inst_id,res_id,expired_time,args\n",
                  *(f"execute,{imei(i)},3,0,4,+7d,{i}\n" for i in range(1, rows + 1))]
-    elif kind == "noted":  # rows of many lengths, some longer than all that is written at once
-        note = random.Random(1)
+    elif kind in ("noted", "long"):  # rows of many lengths, some (or all) longer than all that is written at once
+        note, lengths = random.Random(1), [1, 10, 1000, 60000, 120000] if kind == "noted" else [120000]
         lines = [HEADER.replace("\n", ",note\n"),
-                 *(row_of(i).replace("\n", f',"{"n" * note.choice([1, 10, 1000, 60000, 120000])}"\n')
+                 *(row_of(i).replace("\n", f',"{"n" * note.choice(lengths)}"\n')
                    for i in range(1, rows + 1))]
     else:  # equal rows, and several for one device
         contents = [(imei(i // 4), i % 4 // 2) for i in range(4, rows + 4)]
@@ -68,12 +73,12 @@ class Job:
     def __init__(self, folder, rows=300, kind="write", results="out.csv", concurrency=8, policy="hold", pipe=False,
                  latency="uniform:1ms..10ms", words=(), binary=NBATCH, audits=()):
         self.folder = Path(folder)
-        self.folder.mkdir(exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         self.input, self.contents = write_input(self.folder, rows, kind)
         self.results = self.folder / results
         self.journal = self.folder / (results + ".journal")
         self.concurrency, self.policy, self.pipe, self.binary = concurrency, policy, pipe, binary
-        self.words = [*words, *(["--pass", "note", "--max-row-bytes", "1M"] if kind == "noted" else [])]
+        self.words = [*words, *(["--pass", "note", "--max-row-bytes", "1M"] if kind in ("noted", "long") else [])]
         self.audits = list(audits)
         self.simulator = Simulator(NBATCH, self.folder / f"audit{len(self.audits)}.jsonl",
                                    ["--latency", latency, "--queue-limit", "0", "-q"])
@@ -196,3 +201,185 @@ def strace(out, words, paths=()):
 def watched(job):
     """The files that a run writes its record to, and their folder."""
     return [job.results, job.journal, f"{job.journal}.new", f"{job.results}.sorted", job.folder]
+
+
+class Fault:
+    """Something that happens to the n-th call of a kind that concerns the record."""
+
+    def __init__(self, call, n, how):
+        self.call, self.n, self.how = call, n, how
+
+    def __str__(self):
+        return f"{self.how} at {self.call} {self.n}"
+
+    def start(self, job, *words):
+        """Starts a run to which it happens. `how`: what strace injects, or one of faults.c's words for half a call."""
+        environment = {"UV_THREADPOOL_SIZE": "1", **CALM}
+        if "=" in self.how:
+            traced = ",".join(sorted({self.call, "fdatasync", "fsync", "pwrite64"}))
+            before = strace(job.folder / "trace", ["-y", "-s", "0", "-e", f"trace={traced}",
+                                                   "-e", f"inject={self.call}:{self.how}:when={self.n}"], watched(job))
+            return job.start(*words, before=before, environment=environment)
+        environment.update({"LD_PRELOAD": FAULTS, "NBATCH_FAULT": f"{self.call}:{self.n}:{self.how}",
+                            "NBATCH_FAULT_PATH": str(job.results.with_suffix(""))})
+        return job.start(*words, environment=environment)
+
+    def strike(self, job, *words):
+        """Runs to the end, or to the fault."""
+        return job.wait(self.start(job, *words))
+
+
+KILL = "signal=KILL"
+KILLS = [(call, KILL) for call in
+         ("write", "pwrite64", "fdatasync", "fsync", "rename", "ftruncate", "unlink", "openat", "fallocate")]
+KILLS += [(call, "kill-after") for call in
+          ("write", "pwrite", "fdatasync", "fsync", "rename", "ftruncate", "unlink", "open", "posix_fallocate")]
+KILLS += [("write", "half-kill"), ("pwrite", "half-kill")]
+
+
+def is_killed(code):
+    return code in (-9, 137)
+
+
+class Left:
+    """What a run left behind that was killed in mid-run: something to recover from, again and again."""
+
+    def __init__(self, folder, kills=3, words=(), **keywords):
+        self.keywords, self.words = keywords, list(words)
+        self.folder = Path(folder)
+        job = Job(self.folder / "left", **keywords)
+        dice = random.Random(3)
+        kill_often(job, kills, dice, *words, delay=lambda _: 0.12)
+        self.results, self.journal = job.results, job.journal
+        assert self.journal.exists() or not kills, "the run was complete before it was killed"
+        if not kills:
+            job.complete(*words)
+        job.simulator.stop()
+        self.audit = job.simulator.audit()
+        self.doubt = job.in_doubt()
+        self.made = 0
+
+    def again(self, **keywords):
+        """A job that finds itself in that place."""
+        self.made += 1
+        job = Job(self.folder / f"again{self.made}", audits=[self.audit], **{**self.keywords, **keywords})
+        for path in (self.results, self.journal):
+            if path.exists():
+                shutil.copy(path, job.folder / path.name)
+        return job
+
+
+def survive(job, fault, *words, complete=True):
+    """Lets the fault strike, and then goes on to the end. False when there was nothing to strike any more."""
+    before = job.in_doubt()
+    code, said = fault.strike(job, *words)
+    assert is_killed(code) or code in (0, 6), (code, said)
+    if complete:
+        job.complete(*words)
+        assert job.in_doubt() - before <= job.concurrency or job.audits, "in doubt"
+    return is_killed(code)
+
+
+ERRORS = [(call, f"error={error}") for call, errors in {
+    "write": ("EIO", "ENOSPC", "EINTR"), "pwrite64": ("EIO", "ENOSPC", "EINTR"), "fdatasync": ("EIO", "ENOSPC", "EINTR"),
+    "fsync": ("EIO", "EINTR"), "openat": ("EIO", "EMFILE", "EINTR"), "fallocate": ("EIO", "ENOSPC", "EINTR", "EOPNOTSUPP"),
+    "mmap": ("ENOMEM", "ENODEV"), "rename": ("EIO", "ENOSPC"), "ftruncate": ("EIO", "EINTR"), "unlink": ("EIO",),
+    "flock": ("EINTR", "ENOLCK"), "access": ("EIO",), "pread64": ("EIO", "EINTR")}.items() for error in errors]
+HARMLESS = ("EINTR", "EOPNOTSUPP")
+
+
+def was_injected(job):
+    trace = job.folder / "trace"
+    return trace.exists() and "(INJECTED)" in trace.read_text()
+
+
+def syncs_again(job):
+    """Files that were synced again although a sync of them had failed."""
+    failed, again = set(), set()
+    for line in (job.folder / "trace").read_text().splitlines():
+        call = line.split("(", 1)[0].split()[-1]
+        path = line.split("<", 1)[1].split(">", 1)[0] if "<" in line else ""
+        if call in ("fdatasync", "fsync", "pwrite64") and path in failed and "resumed" not in line:
+            again.add((call, path))
+        if "(INJECTED)" in line and call in ("fdatasync", "fsync") and "EINTR" not in line:
+            failed.add(path)
+    return again
+
+
+def fail_and_go_on(job, fault, *words):
+    """Lets a call fail, and goes on once the cause is gone. False when there was no such call any more."""
+    code, said = fault.strike(job, *words)
+    struck = was_injected(job) if "=" in fault.how else fault.how not in ("", "short")
+    assert code in (0, 6, 7), (code, said)
+    assert code != 7 or struck, (code, said)
+    if struck and "=" in fault.how:
+        assert not syncs_again(job), "a sync that failed was tried again"
+    if code == 7:
+        assert said.count("nbatch: ") >= 1, said
+        job.complete(*words)
+    else:
+        assert not job.journal.exists(), (code, said)
+    return struck, code
+
+
+class CutRun:
+    """A run under strace, and what follows when the power is cut in its course."""
+
+    def __init__(self, folder, kill=None, before=None, binary=NBATCH, words=(), **keywords):
+        """`kill`: at which pwrite64 it is killed. `before`: a CutRun that was killed, and with which this one goes on."""
+        self.folder, self.keywords, self.words = Path(folder), keywords, list(words)
+        self.disk = powercut.Disk(self.folder)
+        self.job = before.job if before else Job(self.folder, binary=binary, **keywords)
+        self.place = before.trace.end if before else 0
+        path = self.folder / f"trace{self.place}"
+        inject = ["-e", f"inject=pwrite64:signal=KILL:when={kill}"] if kill else []
+        self.code, said = self.job.run(*words, before=powercut.record(path, *inject),
+                                       environment={"UV_THREADPOOL_SIZE": "1", **CALM})
+        assert is_killed(self.code) or self.code in (0, 6), (self.code, said)
+        self.trace = powercut.Trace(path, self.place)
+        if before:
+            self.disk = before.disk
+            for _ in powercut.cuts(self.disk, before.trace):
+                pass
+        self.header = powercut.Header(self.job.journal.read_bytes()) if self.job.journal.exists() else before.header
+        self.audit = None
+        self.number = 0
+
+    def finish(self):
+        self.job.simulator.stop()
+        self.audit = self.job.simulator.audit()
+
+    def go_on(self, files, sent, *words):
+        """Resumes from what the disk holds. Returns the figures, or what was said where there is nothing to go on with."""
+        self.number += 1
+        job = Job(self.folder / f"cut{self.number}", audits=[[entry for entry in self.audit if entry["imei"] in sent]],
+                  **{**self.keywords, "latency": "0"})
+        try:
+            for path, data in files.items():
+                (job.folder / Path(path).name).write_bytes(data)
+            code, said = job.run(*words, *self.words)
+            if code not in (0, 6):
+                assert not sent, ("rows were sent, and it is refused", code, said)
+                return said
+            assert not job.journal.exists()
+            return job.verify()
+        except AssertionError as broken:
+            raise AssertionError(f"{broken} (kept in {job.folder})") from broken
+        finally:
+            job.close()
+
+
+def cut_power(run, dice, count, choices=powercut.CHOICES):
+    """Cuts the power at `count` moments of the run (all: None). Yields (what was cut, figures)."""
+    run.finish()
+    moments = sum(1 for _ in powercut.cuts(copy.deepcopy(run.disk), run.trace))
+    chosen = set(range(moments)) if count is None else set(dice.sample(range(moments), min(count, moments)))
+    for i, cut in enumerate(powercut.cuts(run.disk, run.trace)):
+        if i not in chosen:
+            continue
+        for choice in choices:
+            what = f"cut {i} of {moments} (call {cut.place}), {choice}"
+            try:
+                yield what, run.go_on(cut.state(dice, choice, run.header), cut.sent())
+            except AssertionError as broken:
+                raise AssertionError(f"{what}: {broken}") from broken

@@ -14,6 +14,7 @@ Prints a line for each group; exits with 1 when a promise is broken. What is pro
 """
 import argparse
 import random
+import shutil
 import sys
 import tempfile
 import time
@@ -65,7 +66,77 @@ def random_part(options, failures):
     print(f"random, all: {total}", flush=True)
 
 
-PARTS = {"random": random_part}
+def calls_of(options, failures, title, make, faults, *words):
+    """Each fault at its first, second, … call, until there is no such call any more."""
+    for call, how in faults:
+        n = struck = 0
+        while n < options.calls:
+            n += 1
+            job, fault = make(), crash.Fault(call, n, how)
+            try:
+                hit = crash.survive(job, fault, *words)
+                job.verify()
+                struck += hit
+            except AssertionError as broken:
+                failures.append(f"{title}: {fault}: {broken}")
+                print("  BROKEN:", failures[-1], flush=True)
+                hit = True
+            finally:
+                job.close()
+                shutil.rmtree(job.folder)
+            if not hit:
+                break
+        print(f"{title}: {how} at {call}: {struck} deaths", flush=True)
+
+
+def calls_part(options, failures):
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        left = crash.Left(folder / "csv", rows=300)
+        calls_of(options, failures, "recovery", left.again, crash.KILLS)
+        left = crash.Left(folder / "jsonl", rows=300, results="out.jsonl", policy="resend")
+        calls_of(options, failures, "recovery, JSONL, resend", left.again, crash.KILLS, "--sort")
+        left = crash.Left(folder / "noted", rows=100, kind="noted")
+        calls_of(options, failures, "recovery, long rows", left.again, crash.KILLS)
+        calls_of(options, failures, "long rows", lambda: crash.Job(folder / "job", rows=60, kind="noted"), crash.KILLS)
+        calls_of(options, failures, "a run", lambda: crash.Job(folder / "job", rows=2000, concurrency=4, latency="2ms"),
+                 crash.KILLS)
+
+
+def errors_of(options, failures, title, make, *words):
+    for call, how in [*crash.ERRORS, ("write", "short"), ("write", "short-full"), ("pwrite", "short")]:
+        for onward in ("", "+") if "=" in how and "EINTR" not in how else ("",):
+            n, codes = 0, crash.collections.Counter()
+            while n < min(options.calls, 20):
+                n += 1
+                job, fault = make(), crash.Fault(call, f"{n}{onward}", how)
+                try:
+                    before = job.in_doubt()
+                    hit, code = crash.fail_and_go_on(job, fault, *words)
+                    figures = job.verify()
+                    assert job.audits or figures["in_doubt"] == before, f"what was known is not kept: {figures}"
+                    codes[code] += hit
+                except AssertionError as broken:
+                    failures.append(f"{title}: {fault}: {broken}")
+                    print("  BROKEN:", failures[-1], flush=True)
+                    hit = True
+                finally:
+                    job.close()
+                    shutil.rmtree(job.folder)
+                if not hit:
+                    break
+            print(f"{title}: {how} at {call}{onward}: exit {dict(codes)}", flush=True)
+
+
+def errors_part(options, failures):
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        errors_of(options, failures, "a run", lambda: crash.Job(folder / "job", rows=200, concurrency=8, latency="2ms"))
+        errors_of(options, failures, "long rows", lambda: crash.Job(folder / "job", rows=50, kind="noted"))
+        errors_of(options, failures, "recovery and sort", crash.Left(folder / "csv", rows=200).again, "--sort")
+
+
+PARTS = {"calls": calls_part, "errors": errors_part, "random": random_part}
 
 
 def main():
