@@ -195,12 +195,33 @@ static enum status load_verified(struct recovery *recovery, uint64_t end, uint64
     return say_scan(recovery, status);
 }
 
+/* A run that died while it created the results has left a part of the header, or nothing. */
+static enum status complete_header(struct recovery *recovery)
+{
+    const struct ledger *ledger = recovery->ledger;
+    struct span header = buf_span(&ledger->header);
+    size_t len = (size_t)recovery->size;
+    char start[COPY_BLOCK_BYTES];
+
+    if (recovery->size >= header.len || len > sizeof(start) ||
+        pread(ledger->fd, start, len, 0) != (ssize_t)len || memcmp(start, header.ptr, len) != 0)
+        return STATUS_OK; /* it is looked at with the lines */
+    if (write_all(ledger->fd, span_skip(header, len)) != STATUS_OK || fdatasync(ledger->fd) != 0)
+        return ledger_say(ledger, "the results cannot be written; make room, and try again", errno,
+                          recovery->message);
+    recovery->size = header.len;
+    return STATUS_OK;
+}
+
 /* Without a journal, the last run was complete, or had not begun to send. */
 static enum status load_complete(struct recovery *recovery)
 {
     struct ledger *ledger = recovery->ledger;
-    enum status status = load(recovery, 0, recovery->size, ledger->hash);
+    enum status status = complete_header(recovery);
 
+    if (status != STATUS_OK)
+        return status;
+    status = load(recovery, 0, recovery->size, ledger->hash);
     ledger->base = recovery->size;
     return say_scan(recovery, status);
 }

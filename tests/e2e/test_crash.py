@@ -67,7 +67,7 @@ def test_without_a_mark_before_each_request_the_kills_send_twice(job):
         one.verify()
 
 
-RUN_DEATHS = [("fsync", "kill-after", 2),
+RUN_DEATHS = [("write", "half-kill", 1), ("write", "signal=KILL", 1), ("open", "kill-after", 1), ("fsync", "kill-after", 2),
               ("rename", "signal=KILL", 1), ("rename", "kill-after", 1), ("write", "half-kill", 3), ("write", "kill-after", 4),
               ("fdatasync", "signal=KILL", 3), ("pwrite", "half-kill", 3), ("unlink", "kill-after", 1)]
 
