@@ -83,6 +83,8 @@ struct journal_live {
     uint64_t base_hash; /* of the first `base` bytes of the results */
     struct span staged;
     uint32_t lines;
+    uint32_t announced; /* bytes of a line that may stand behind `base`, or a part of it; 0: none */
+    uint32_t announced_check;
 };
 
 struct journal;
@@ -130,6 +132,12 @@ void journal_unmark(struct journal *journal, uint32_t slot);
 
 /* Takes down a line of the results. False when there is no room. */
 bool journal_stage(struct journal *journal, struct span line);
+
+/* Takes down that a line is about to be written straight into the results. Nothing is staged. */
+void journal_announce(struct journal *journal, struct span line);
+
+/* Whether these are the bytes of the line that was announced. */
+bool journal_is_announced(const struct journal_live *live, struct span line);
 
 struct span journal_staged(const struct journal *journal);
 

@@ -492,6 +492,7 @@ enum status ledger_flush(struct ledger *ledger)
 /* A line that has no room beside others: it goes straight into the results. */
 static enum status write_long(struct ledger *ledger, struct span line)
 {
+    journal_announce(ledger->journal, line);
     if (write_all(ledger->fd, line) != STATUS_OK)
         return fail_write(ledger, errno);
     note_written(ledger, line);

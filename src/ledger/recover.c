@@ -247,6 +247,27 @@ static enum status read_slots(struct recovery *recovery)
     return status;
 }
 
+/* Behind the last written byte stands a line that was announced, or a part of it, which is cut. */
+static enum status take_announced(struct recovery *recovery)
+{
+    struct ledger *ledger = recovery->ledger;
+    const struct journal_live *live = &recovery->live;
+    size_t len = (size_t)(recovery->size - live->base);
+    char *bytes = malloc(len + 1);
+    enum status status = STATUS_OK;
+
+    if (bytes == NULL)
+        return STATUS_NO_MEMORY;
+    if (pread(ledger->fd, bytes, len, (off_t)live->base) != (ssize_t)len) {
+        status = say_scan(recovery, STATUS_IO);
+    } else if (journal_is_announced(live, span_of(bytes, len))) {
+        status = say_scan(recovery, load(recovery, live->base, recovery->size, ledger->hash));
+        ledger->base = recovery->size;
+    }
+    free(bytes);
+    return status;
+}
+
 /* What stands behind the last written byte can only be the beginning of what was to follow. */
 static enum status verify_tail(struct recovery *recovery)
 {
@@ -254,6 +275,8 @@ static enum status verify_tail(struct recovery *recovery)
     uint64_t len = recovery->size - live->base;
     char block[COPY_BLOCK_BYTES];
 
+    if (len > 0 && len <= live->announced)
+        return take_announced(recovery);
     if (len > live->staged.len)
         return refuse(recovery, live->base + live->staged.len, 0,
                       "something else than nbatch has written there");

@@ -80,6 +80,15 @@ def test_killed_at_any_call_of_a_run_it_goes_on(job, call, how, n):
     one.verify()
 
 
+@pytest.mark.parametrize("how", ["half-kill", "kill-after"])
+def test_killed_while_a_line_is_written_that_has_no_room_beside_others_it_goes_on(job, how):
+    one = job(rows=30, kind="long")
+    for n in (3, 2, 4):
+        assert crash.survive(one, crash.Fault("write", n, how), complete=False)
+    one.complete()
+    one.verify()
+
+
 RECOVERY_DEATHS = [("write", "half-kill", 1), ("write", "kill-after", 2), ("pwrite", "half-kill", 2), ("rename", "kill-after", 1),
                    ("rename", "signal=KILL", 2), ("fallocate", "signal=KILL", 1), ("unlink", "kill-after", 1)]
 
