@@ -376,8 +376,11 @@ enum status ledger_start(struct ledger *ledger, const struct ledger_about *about
         status = create_journal(ledger, about, message);
     if (status == STATUS_NO_MEMORY && message->len == 0)
         buf_add_string(message, status_text(status));
-    if (status != STATUS_OK && is_new && ledger->fd >= 0)
-        (void)unlink(ledger->path); /* it holds nothing */
+    /* They hold nothing; except where another run has been quicker to lock the results. */
+    if (status != STATUS_OK && status != STATUS_EXISTS && is_new && ledger->fd >= 0) {
+        (void)unlink(ledger->journal_path);
+        (void)unlink(ledger->path);
+    }
     return status;
 }
 
@@ -715,14 +718,13 @@ enum status ledger_finish(struct ledger *ledger, bool is_complete, struct buf *m
     if (ledger_sync_now(ledger) != STATUS_OK)
         return finish_failed(ledger, message);
     enum status status = STATUS_OK;
-    if (!is_complete && ledger->is_new && ledger->count == 0 && ledger->lost == 0) {
-        (void)unlink(ledger->path);
-        is_complete = true;
-    }
-    if (is_complete) {
+    bool is_empty = !is_complete && ledger->is_new && ledger->count == 0 && ledger->lost == 0;
+    if (is_complete || is_empty) {
         struct journal *journal = ledger->journal;
         ledger->journal = NULL;
         status = journal_remove(journal, message);
+        if (status == STATUS_OK && is_empty) /* last: without it the journal would be in the way */
+            (void)unlink(ledger->path);
     } else if (journal_settle(ledger->journal) != STATUS_OK) {
         status = ledger_say(ledger, "their journal cannot be synced", errno, message);
     }

@@ -113,7 +113,7 @@ def test_killed_while_it_sorts_the_results_are_whole(left, call, how, n):
 
 FAILURES = [("write", "error=EIO", "2"), ("write", "error=ENOSPC", "3+"), ("write", "error=EINTR", "2"), ("write", "short", "2"),
             ("write", "short-full", "3"), ("pwrite64", "error=EIO", "3"), ("fdatasync", "error=EIO", "2"),
-            ("fdatasync", "error=ENOSPC", "1+"), ("fsync", "error=EIO", "1"),
+            ("fdatasync", "error=ENOSPC", "1+"), ("fsync", "error=EIO", "1"), ("fsync", "error=EIO", "3"),
             ("openat", "error=EMFILE", "2"), ("fallocate", "error=ENOSPC", "1"), ("fallocate", "error=EOPNOTSUPP", "1"), ("mmap", "error=ENODEV", "1"), ("rename", "error=EIO", "1"),
             ("unlink", "error=EIO", "1")]
 
@@ -136,6 +136,15 @@ def test_after_an_error_in_a_recovery_it_goes_on(left, call, how, n):
     struck, code = crash.fail_and_go_on(one, crash.Fault(call, n, how))
     assert struck and code == 7
     one.verify()
+
+
+def test_a_run_that_sent_nothing_and_dies_while_it_tidies_up_is_in_nobodys_way(job):
+    one = job(rows=20)
+    nowhere = ["--endpoint", "http://127.0.0.1:1", "--outage-wait", "1s", "--retry-delay", "10ms"]
+    code, said = crash.Fault("unlink", 1, "kill-after").strike(one, *nowhere)
+    assert crash.is_killed(code), (code, said)
+    one.complete()
+    assert one.verify()["in_doubt"] == 0
 
 
 @needs_strace
