@@ -462,7 +462,10 @@ static enum status allocate(struct journal *journal, const char *path, struct bu
     journal->fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (journal->fd < 0)
         return say(message, path, "the journal cannot be created", errno);
-    int error = posix_fallocate(journal->fd, 0, (off_t)size);
+    int error;
+    do
+        error = posix_fallocate(journal->fd, 0, (off_t)size);
+    while (error == EINTR);
     if (error == 0)
         return map(journal, message);
     buf_add_printable(message, span_string(path));
