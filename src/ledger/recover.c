@@ -539,9 +539,12 @@ enum status ledger_recover(struct ledger *ledger, struct buf *message)
     enum status status = open_results(recovery);
     result_scan_init(&recovery->scan, ledger->fd, ledger->format.jsonl,
                      ledger->format.passed_count);
-    if (status == STATUS_OK)
-        status = access(ledger->journal_path, F_OK) == 0 ? recover_journal(recovery)
-                                                         : load_complete(recovery);
+    if (status == STATUS_OK && access(ledger->journal_path, F_OK) == 0)
+        status = recover_journal(recovery);
+    else if (status == STATUS_OK && errno == ENOENT)
+        status = load_complete(recovery);
+    else if (status == STATUS_OK) /* without it, rows that were under way would be sent again */
+        status = ledger_say(ledger, "its journal cannot be looked for", errno, message);
     ledger->past.keys = ledger->index.keys;
     result_scan_deinit(&recovery->scan);
     index_deinit(&recovery->answers);

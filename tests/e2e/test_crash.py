@@ -130,7 +130,7 @@ def test_after_an_error_all_that_is_known_is_kept(job, call, how, n):
 
 
 @needs_strace
-@pytest.mark.parametrize("call,how,n", [("write", "error=ENOSPC", "1+"), ("fallocate", "error=ENOSPC", "1"),
+@pytest.mark.parametrize("call,how,n", [("write", "error=ENOSPC", "1+"), ("access", "error=EIO", "1"), ("fallocate", "error=ENOSPC", "1"),
                                         ("rename", "error=EIO", "1"), ("pread64", "error=EIO", "2"), ("fdatasync", "error=EIO", "1")])
 def test_after_an_error_in_a_recovery_it_goes_on(left, call, how, n):
     one = left("csv")
