@@ -615,13 +615,17 @@ enum status journal_settle(struct journal *journal)
     return fsync(journal->fd) == 0 ? STATUS_OK : STATUS_IO;
 }
 
-bool journal_is_live(const struct journal *journal)
+bool journal_is_of_this_boot(const struct journal *journal)
 {
     char boot_id[JOURNAL_BOOT_ID_LENGTH + 1];
 
     read_boot_id(boot_id);
-    return *journal->settled == journal->run_id ||
-           strcmp(journal_about(journal)->boot_id, boot_id) == 0;
+    return strcmp(journal_about(journal)->boot_id, boot_id) == 0;
+}
+
+bool journal_is_live(const struct journal *journal)
+{
+    return *journal->settled == journal->run_id || journal_is_of_this_boot(journal);
 }
 
 /* Looks at the lines of a half, and sets how much of it is in use. */

@@ -169,6 +169,7 @@ enum status journal_settle(struct journal *journal) MUST_USE;
 
 /* Whether the live record counts: it is of this boot of the machine, or was settled. */
 bool journal_is_live(const struct journal *journal);
+bool journal_is_of_this_boot(const struct journal *journal);
 
 /* What is staged, with everything verified. STATUS_SYNTAX with a text in `message`. */
 enum status journal_read_live(const struct journal *journal, struct journal_live *ret_live,

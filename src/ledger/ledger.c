@@ -666,6 +666,7 @@ enum status ledger_sync_end(struct ledger *ledger, struct ledger_sync *sync)
     ledger->syncing = false;
     if (sync->status != STATUS_OK) {
         ledger->journal_failed = sync->is_journal;
+        ledger->results_failed = !sync->is_journal;
         return fail(ledger, sync->what, sync->error);
     }
     ledger->durable = sync->upto;
@@ -704,6 +705,8 @@ static enum status finish_failed(struct ledger *ledger, struct buf *message)
 {
     if (ledger->journal_failed)
         return STATUS_IO; /* a sync that failed is not tried again */
+    if (!ledger->results_failed)
+        (void)fdatasync(ledger->fd); /* where it fails, a recovery finds out what is missing */
     if (journal_settle(ledger->journal) != STATUS_OK)
         buf_add_format(message, "the journal cannot be synced either: %s", strerror(errno));
     return STATUS_IO;

@@ -220,9 +220,11 @@ class Fault:
             before = strace(job.folder / "trace", ["-y", "-s", "0", "-e", f"trace={traced}",
                                                    "-e", f"inject={self.call}:{self.how}:when={self.n}"], watched(job))
             return job.start(*words, before=before, environment=environment)
-        environment.update({"LD_PRELOAD": FAULTS, "NBATCH_FAULT": f"{self.call}:{self.n}:{self.how}",
-                            "NBATCH_FAULT_PATH": str(job.results.with_suffix(""))})
-        return job.start(*words, environment=environment)
+        return job.start(*words, environment={**environment, **self.environment(job)})
+
+    def environment(self, job):
+        return {"LD_PRELOAD": FAULTS, "NBATCH_FAULT": f"{self.call}:{self.n}:{self.how}",
+                "NBATCH_FAULT_PATH": str(job.results.with_suffix(""))}
 
     def strike(self, job, *words):
         """Runs to the end, or to the fault."""
@@ -319,29 +321,35 @@ def fail_and_go_on(job, fault, *words):
         job.complete(*words)
     else:
         assert not job.journal.exists(), (code, said)
-    return struck, code
+    return struck, code, said
 
 
 class CutRun:
     """A run under strace, and what follows when the power is cut in its course."""
 
-    def __init__(self, folder, kill=None, before=None, binary=NBATCH, words=(), **keywords):
-        """`kill`: at which pwrite64 it is killed. `before`: a CutRun that was killed, and with which this one goes on."""
+    def __init__(self, folder, kill=None, before=None, binary=NBATCH, words=(), fault=None, inject=(), header=None,
+                 **keywords):
+        """`kill`: at which pwrite64 it is killed. `before`: the CutRun whose files this one goes on with. `fault`: one of
+        faults.c's. `inject`: what strace injects. `header`: that of another run, where this one leaves no journal."""
         self.folder, self.keywords, self.words = Path(folder), keywords, list(words)
         self.disk = powercut.Disk(self.folder)
         self.job = before.job if before else Job(self.folder, binary=binary, **keywords)
         self.place = before.trace.end if before else 0
         path = self.folder / f"trace{self.place}"
-        inject = ["-e", f"inject=pwrite64:signal=KILL:when={kill}"] if kill else []
-        self.code, said = self.job.run(*words, before=powercut.record(path, *inject),
-                                       environment={"UV_THREADPOOL_SIZE": "1", **CALM})
-        assert is_killed(self.code) or self.code in (0, 6), (self.code, said)
+        injects = [f"pwrite64:signal=KILL:when={kill}"] if kill else list(inject)
+        environment = {"UV_THREADPOOL_SIZE": "1", **CALM, **(fault.environment(self.job) if fault else {})}
+        self.code, said = self.job.run(*self.words, environment=environment,
+                                       before=powercut.record(path, *(w for i in injects for w in ("-e", f"inject={i}"))))
+        assert is_killed(self.code) or self.code in ((7,) if fault or inject else (0, 6)), (self.code, said)
         self.trace = powercut.Trace(path, self.place)
         if before:
             self.disk = before.disk
             for _ in powercut.cuts(self.disk, before.trace):
                 pass
-        self.header = powercut.Header(self.job.journal.read_bytes()) if self.job.journal.exists() else before.header
+            if before.code == 7:  # it has settled its journal: what was mapped is synced
+                self.disk.adopt(self.job.journal, before.journal)
+        self.journal = self.job.journal.read_bytes() if self.job.journal.exists() else None
+        self.header = powercut.Header(self.journal) if self.journal else header or before.header
         self.audit = None
         self.number = 0
 
@@ -370,10 +378,13 @@ class CutRun:
 
 
 def cut_power(run, dice, count, choices=powercut.CHOICES):
-    """Cuts the power at `count` moments of the run (all: None). Yields (what was cut, figures)."""
+    """Cuts the power at `count` moments of the run (None: all; or a range of them). Yields (what was cut, figures)."""
     run.finish()
     moments = sum(1 for _ in powercut.cuts(copy.deepcopy(run.disk), run.trace))
-    chosen = set(range(moments)) if count is None else set(dice.sample(range(moments), min(count, moments)))
+    if count is None or isinstance(count, range):
+        chosen = set(count or range(moments))
+    else:
+        chosen = {0, *dice.sample(range(moments), min(count, moments))}
     for i, cut in enumerate(powercut.cuts(run.disk, run.trace)):
         if i not in chosen:
             continue

@@ -205,6 +205,8 @@ def cuts(disk, trace):
                     [(call.ended, True, call) for call in trace.calls if call.ended is not None], key=lambda event: event[:2])
     open_calls = []
     for place, is_end, call in events:
+        if is_end and call.name in ("fdatasync", "fsync", "pwrite64"):
+            yield Cut(disk, open_calls, place)
         if is_end:
             if call in open_calls:
                 open_calls.remove(call)

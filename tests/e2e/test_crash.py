@@ -123,7 +123,7 @@ FAILURES = [("write", "error=EIO", "2"), ("write", "error=ENOSPC", "3+"), ("writ
 @pytest.mark.parametrize("call,how,n", FAILURES)
 def test_after_an_error_all_that_is_known_is_kept(job, call, how, n):
     one = job(rows=150, latency="1ms")
-    struck, code = crash.fail_and_go_on(one, crash.Fault(call, n, how))
+    struck, code, _ = crash.fail_and_go_on(one, crash.Fault(call, n, how))
     harmless = how in ("short", "error=EINTR", "error=EOPNOTSUPP")
     assert (struck or how == "short") and code == (0 if harmless else 7)
     assert one.verify()["in_doubt"] == 0
@@ -134,7 +134,7 @@ def test_after_an_error_all_that_is_known_is_kept(job, call, how, n):
                                         ("rename", "error=EIO", "1"), ("pread64", "error=EIO", "2"), ("fdatasync", "error=EIO", "1")])
 def test_after_an_error_in_a_recovery_it_goes_on(left, call, how, n):
     one = left("csv")
-    struck, code = crash.fail_and_go_on(one, crash.Fault(call, n, how))
+    struck, code, _ = crash.fail_and_go_on(one, crash.Fault(call, n, how))
     assert struck and code == 7
     one.verify()
 
@@ -151,7 +151,7 @@ def test_a_run_that_sent_nothing_and_dies_while_it_tidies_up_is_in_nobodys_way(j
 @needs_strace
 def test_after_a_power_cut_nothing_is_lost_or_sent_twice(tmp_path):
     dice = random.Random(11)
-    run = crash.CutRun(tmp_path / "run", kill=9, rows=300, latency="1ms")
+    run = crash.CutRun(tmp_path / "run", kill=6, rows=600, latency="2ms")
     for _ in crash.cut_power(run, dice, 10):
         pass
 
@@ -159,15 +159,36 @@ def test_after_a_power_cut_nothing_is_lost_or_sent_twice(tmp_path):
 @needs_strace
 def test_after_a_power_cut_in_a_recovery_nothing_is_lost_or_sent_twice(tmp_path):
     dice = random.Random(12)
-    first = crash.CutRun(tmp_path / "run", kill=9, rows=300, latency="1ms")
-    second = crash.CutRun(tmp_path / "run", kill=7, before=first, rows=300)
+    first = crash.CutRun(tmp_path / "run", kill=6, rows=600, latency="2ms")
+    second = crash.CutRun(tmp_path / "run", kill=5, before=first, rows=600)
     for _ in crash.cut_power(second, dice, 8):
         pass
 
 
 @needs_strace
+@pytest.mark.parametrize("failure", ["no room for a write", "a sync"])
+def test_after_a_power_cut_behind_a_run_that_failed_nothing_is_lost_or_sent_twice(tmp_path, failure):
+    how = {"inject": ["fdatasync:error=EIO:when=3"]} if failure == "a sync" else \
+        {"fault": crash.Fault("write", 5, "short-full")}
+    failed = crash.CutRun(tmp_path / "run", rows=300, latency="1ms", **how)
+    resumed = crash.CutRun(tmp_path / "run", before=failed, kill=5, rows=300)
+    for _ in crash.cut_power(resumed, random.Random(13), 5):
+        pass
+
+
+@needs_strace
+def test_after_a_power_cut_while_it_sorts_the_results_are_whole(tmp_path, left):
+    header = powercut.Header(left("csv").journal.read_bytes())
+    run = crash.CutRun(tmp_path / "run", rows=150, words=["--sort"], header=header)
+    moments = sum(1 for _ in powercut.cuts(crash.copy.deepcopy(run.disk), run.trace))
+    for _ in crash.cut_power(run, random.Random(14), range(moments - 12, moments), ["none", "all", "pages"]):
+        pass
+
+
+@needs_strace
 def test_without_the_wait_for_the_disk_a_power_cut_sends_twice(tmp_path):
-    run = crash.CutRun(tmp_path / "run", kill=9, rows=300, latency="1ms", binary=crash.UNSYNCED)
+    run = crash.CutRun(tmp_path / "run", rows=300, latency="1ms", binary=crash.UNSYNCED,
+                       inject=["pwrite64:delay_enter=20000:when=2+", "fdatasync:signal=KILL:when=3"])
     with pytest.raises(AssertionError, match="twice"):
         for _ in crash.cut_power(run, random.Random(1), None, ["none"]):
             pass
