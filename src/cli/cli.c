@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "cli/help.h"
 #include "cli/show.h"
 #include "cli/subcommands.h"
 #include "command/json.h"
@@ -27,7 +28,7 @@ static int print_help(enum subcommand subcommand)
 {
     struct buf text;
     buf_init(&text, 1024 * 1024);
-    options_add_help(subcommand, &text);
+    help_add_subcommand(subcommand, &text);
     return print(&text);
 }
 
@@ -47,7 +48,7 @@ static int print_overview(void)
 {
     struct buf text;
     buf_init(&text, 1024 * 1024);
-    options_add_overview(&text);
+    help_add_overview(&text);
     return print(&text);
 }
 

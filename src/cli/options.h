@@ -96,12 +96,6 @@ struct parse_request {
 enum status options_parse(const struct parse_request *request, struct buf *message,
                           struct settings *ret_settings) MUST_USE;
 
-/* Appends the help of a subcommand: examples first, then its options. */
-void options_add_help(enum subcommand subcommand, struct buf *out);
-
-/* Appends the help of the program. */
-void options_add_overview(struct buf *out);
-
 /* The subcommand of that name; false where there is none. */
 bool subcommand_find(const char *name, enum subcommand *ret_subcommand);
 
