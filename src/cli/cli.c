@@ -72,7 +72,7 @@ static enum status set_sim_config(void *context, struct span name, struct span v
 }
 
 static int run_subcommand(enum subcommand subcommand, const struct settings *settings,
-                          const struct sim_config *sim)
+                          const struct option_sources *sources, const struct sim_config *sim)
 {
     if (settings->help)
         return print_help(subcommand);
@@ -80,6 +80,8 @@ static int run_subcommand(enum subcommand subcommand, const struct settings *set
         return print_version();
     if (subcommand == COMMAND_SIMULATE)
         return cli_simulate(settings, sim);
+    if (subcommand == COMMAND_CONFIG)
+        return cli_config(settings, sources);
     if (settings->input == NULL && !settings->explain_retries) {
         show_error(
             "which input? nbatch %s FILE, or - for standard input; nbatch %s --help says more",
@@ -95,6 +97,7 @@ static int parse_and_run(enum subcommand subcommand, int argc, char **argv)
 {
     struct sim_config sim;
     struct settings settings;
+    struct option_sources sources = {.items = NULL};
     struct buf message;
     struct parse_request request = {.subcommand = subcommand,
                                     .argc = argc,
@@ -105,11 +108,13 @@ static int parse_and_run(enum subcommand subcommand, int argc, char **argv)
     sim_config_init(&sim);
     buf_init(&message, 64 * 1024);
     int result = EXIT_USAGE;
-    if (options_parse(&request, &message, &settings) == STATUS_OK)
-        result = run_subcommand(subcommand, &settings, &sim);
+    enum status status = options_parse(&request, &sources, &message, &settings);
+    if (status == STATUS_OK)
+        result = run_subcommand(subcommand, &settings, &sources, &sim);
     else
-        show_error("%s", buf_string(&message));
+        show_error("%s", message.len > 0 ? buf_string(&message) : status_text(status));
     buf_deinit(&message);
+    option_sources_deinit(&sources);
     sim_config_deinit(&sim);
     return result;
 }

@@ -12,6 +12,9 @@
 #define FIELD(member) offsetof(struct settings, member)
 
 const struct option options[] = {
+    {"config", 0, OPTION_TEXT, RUN | CHECK | SIMULATE, "FILE", NULL, FIELD(config), 0, 0,
+     "take options from FILE, YAML lines such as \"rate: 20/s\"; flags and NBATCH_... variables go "
+     "before it (nbatch config shows what holds)"},
     {"output", 'o', OPTION_TEXT, RUN, "FILE", NULL, FIELD(output), 0, 0,
      "results file; CSV, or JSONL by its extension .jsonl; - for standard output "
      "(default: INPUT with .results.csv in place of its extension)"},
@@ -146,6 +149,11 @@ const struct subcommand_text subcommands[SUBCOMMAND_COUNT] = {
          "Serves a OneNET platform on loopback, to rehearse against. Ends on SIGINT or SIGTERM.",
          "  nbatch simulate --listen 127.0.0.1:8080 --latency 20ms\n"
          "  nbatch simulate --fault close-after:1% --fault http-503:2% --audit audit.jsonl\n"},
+    [COMMAND_CONFIG] =
+        {"config", "nbatch config [options] [INPUT]",
+         "Shows what nbatch run and check would go by, and where each value comes from.",
+         "  nbatch config --config ops.yaml --rate 20/s      which of the two holds?\n"
+         "  nbatch config > ops.yaml                         a file to begin with\n"},
 };
 
 bool subcommand_find(const char *name, enum subcommand *ret_subcommand)
@@ -169,7 +177,8 @@ const char *subcommand_nearest(const char *name)
 
 bool option_is_of(const struct option *option, enum subcommand subcommand)
 {
-    return (option->subcommands & FOR_COMMAND(subcommand)) != 0;
+    unsigned wanted = subcommand == COMMAND_CONFIG ? RUN | CHECK : FOR_COMMAND(subcommand);
+    return (option->subcommands & wanted) != 0;
 }
 
 const struct option *option_find(enum subcommand subcommand, struct span name)
@@ -196,9 +205,9 @@ const struct sim_setting *option_find_sim_setting(struct span name)
     return NULL;
 }
 
-void option_variable(const struct option *option, char out[OPTION_VARIABLE_MAX])
+void option_variable(const char *name, char out[OPTION_VARIABLE_MAX])
 {
-    size_t len = (size_t)snprintf(out, OPTION_VARIABLE_MAX, "NBATCH_%s", option->name);
+    size_t len = (size_t)snprintf(out, OPTION_VARIABLE_MAX, "NBATCH_%s", name);
     for (size_t i = 0; i < len; i++)
         out[i] = out[i] == '-' ? '_' : (char)toupper((unsigned char)out[i]);
 }
@@ -206,4 +215,9 @@ void option_variable(const struct option *option, char out[OPTION_VARIABLE_MAX])
 bool option_has_variable(const struct option *option)
 {
     return strcmp(option->name, "help") != 0 && strcmp(option->name, "version") != 0;
+}
+
+bool option_in_config(const struct option *option)
+{
+    return option_has_variable(option) && strcmp(option->name, "config") != 0;
 }

@@ -33,7 +33,7 @@ struct option {
     const char *help;
 };
 
-enum { OPTIONS_MAX = 128 };
+enum { OPTIONS_MAX = 128, OPTION_SIM_SETTINGS_MAX = 32 };
 
 extern const struct option options[];
 extern const size_t options_count;
@@ -60,10 +60,11 @@ const struct sim_setting *option_find_sim_setting(struct span name);
 
 enum { OPTION_VARIABLE_MAX = 64 };
 
-/* The option's variable: NBATCH_MAX_ROW_BYTES for --max-row-bytes. */
-void option_variable(const struct option *option, char out[OPTION_VARIABLE_MAX]);
+/* The variable of an option or setting: NBATCH_MAX_ROW_BYTES for max-row-bytes. */
+void option_variable(const char *name, char out[OPTION_VARIABLE_MAX]);
 
-/* Whether it can be set by anything but a flag. */
+/* Whether it can be set by a variable, and in a configuration file. */
 bool option_has_variable(const struct option *option);
+bool option_in_config(const struct option *option);
 
 #endif

@@ -1,20 +1,30 @@
 #include "cli/options.h"
 
-#include "cli/option_table.h"
+#include "cli/option_sources.h"
 #include "core/text.h"
 #include "core/when.h"
 #include "send/ramp.h"
 
-/* "--concurrency 0: …", or "NBATCH_CONCURRENCY=0: …". */
-static enum status refuse_value(const struct option *option, const char *origin, const char *value,
-                                const char *wanted, struct buf *message)
+/* An assignment that is carried out. */
+struct setting {
+    const struct option_sources *sources;
+    const struct assignment *item;
+    struct settings *settings;
+    struct buf *message;
+};
+
+/* "--concurrency 0: …", "NBATCH_CONCURRENCY=0: …" or "ops.yaml:3: concurrency: 0: …". */
+static enum status refuse_value(const struct setting *setting, const char *wanted)
 {
-    if (origin != NULL)
-        buf_add_format(message, "%s=", origin);
-    else
-        buf_add_format(message, "--%s ", option->name);
-    buf_add_printable(message, span_string(value));
-    buf_add_format(message, ": %s", wanted);
+    static const char *const separators[ORIGIN_COUNT] = {": ", "=", " "};
+    const struct assignment *item = setting->item;
+
+    option_sources_add_place(setting->sources, item, setting->message);
+    if (item->value != NULL) {
+        buf_add_string(setting->message, separators[item->origin]);
+        buf_add_printable(setting->message, span_string(item->value));
+    }
+    buf_add_format(setting->message, ": %s", wanted);
     return STATUS_USAGE;
 }
 
@@ -37,111 +47,107 @@ static enum status parse_bytes(struct span text, int64_t *ret_bytes)
     return STATUS_OK;
 }
 
-static enum status set_number(const struct option *option, const char *origin, const char *value,
-                              struct settings *settings, struct buf *message)
+static enum status set_number(const struct setting *setting, int64_t *field)
 {
+    const struct option *option = setting->item->option;
+    struct span value = span_string(setting->item->value);
     int64_t number = 0;
     char wanted[128];
     enum status status;
 
     if (option->kind == OPTION_DURATION) {
-        status = when_parse_duration(span_string(value), &number);
+        status = when_parse_duration(value, &number);
         if (status != STATUS_OK || number < option->min)
-            return refuse_value(option, origin, value,
-                                "must be a duration such as 500ms, 30s, 5m or 24h", message);
+            return refuse_value(setting, "must be a duration such as 500ms, 30s, 5m or 24h");
     } else {
-        status = option->kind == OPTION_BYTES ? parse_bytes(span_string(value), &number)
-                                              : span_to_int64(span_string(value), &number);
+        status = option->kind == OPTION_BYTES ? parse_bytes(value, &number)
+                                              : span_to_int64(value, &number);
         (void)snprintf(wanted, sizeof(wanted), "must be a whole number of %lld–%lld",
                        (long long)option->min, (long long)option->max);
         if (status != STATUS_OK || number < option->min || number > option->max)
-            return refuse_value(option, origin, value, wanted, message);
+            return refuse_value(setting, wanted);
     }
-    *(int64_t *)(void *)((char *)settings + option->offset) = number;
+    *field = number;
     return STATUS_OK;
 }
 
-static enum status add_to_list(const struct option *option, const char *origin, const char *value,
-                               struct word_list *list, struct buf *message)
+static enum status add_to_list(const struct setting *setting, struct word_list *list)
 {
     if (list->count == WORD_LIST_MAX)
-        return refuse_value(option, origin, value, "it is given too often", message);
-    list->items[list->count++] = value;
+        return refuse_value(setting, "it is given too often");
+    list->items[list->count++] = setting->item->value;
     return STATUS_OK;
 }
 
-/* Sets an option from its text; `origin` names the environment variable that it comes from, NULL
- * for a flag. */
-static enum status set_option(const struct option *option, const char *origin, const char *value,
-                              struct settings *settings, struct buf *message)
+/* A flag among the words has no value; elsewhere it must have one. */
+static enum status set_flag(const struct setting *setting, bool *field)
 {
-    void *field = (char *)settings + option->offset;
+    const char *value = setting->item->value;
+    bool on = value == NULL || strcmp(value, "1") == 0 || strcmp(value, "true") == 0;
+
+    if ((value == NULL && setting->item->origin != ORIGIN_FLAG) ||
+        (!on && strcmp(value, "0") != 0 && strcmp(value, "false") != 0))
+        return refuse_value(setting, "must be true or false (or 1 or 0)");
+    *field = on;
+    return STATUS_OK;
+}
+
+static enum status set_option(const struct setting *setting)
+{
+    const struct option *option = setting->item->option;
+    const char *value = setting->item->value;
+    void *field = (char *)setting->settings + option->offset;
     struct rate *rate;
 
-    switch (option->kind) {
-    case OPTION_FLAG:
-        if (value != NULL && strcmp(value, "0") != 0 && strcmp(value, "1") != 0)
-            return refuse_value(option, origin, value, "must be 0 or 1", message);
-        *(bool *)field = value == NULL || strcmp(value, "1") == 0;
-        return STATUS_OK;
-    case OPTION_TEXT:
-        if (value[0] == '\0')
-            return refuse_value(option, origin, value, "the value is empty", message);
-        *(const char **)field = value;
-        return STATUS_OK;
-    case OPTION_OPTIONAL_TEXT:
+    if (option->kind == OPTION_FLAG)
+        return set_flag(setting, field);
+    if (option->kind == OPTION_OPTIONAL_TEXT) {
         *(const char **)field = value != NULL ? value : "";
+        return STATUS_OK;
+    }
+    if (value == NULL || value[0] == '\0')
+        return refuse_value(setting, "the value is empty");
+    switch (option->kind) {
+    case OPTION_TEXT:
+        *(const char **)field = value;
         return STATUS_OK;
     case OPTION_RATE:
         rate = field;
         if (!rate_parse(span_string(value), &rate->count, &rate->per_ms))
-            return refuse_value(option, origin, value,
-                                "must be a number and its unit, such as 20/s, 600/m or 5000/h",
-                                message);
+            return refuse_value(setting,
+                                "must be a number and its unit, such as 20/s, 600/m or 5000/h");
         return STATUS_OK;
     case OPTION_LIST:
-        return add_to_list(option, origin, value, field, message);
-    case OPTION_COUNT:
-    case OPTION_BYTES:
-    case OPTION_DURATION:
-        break;
+        return add_to_list(setting, field);
+    default:
+        return set_number(setting, field);
     }
-    return set_number(option, origin, value, settings, message);
 }
 
-static enum status set_defaults(enum subcommand subcommand, struct settings *settings,
-                                struct buf *message)
+static enum status set_defaults(struct settings *settings, struct buf *message)
 {
-    char variable[64];
+    const struct option_sources none = {.items = NULL};
+    enum status status = STATUS_OK;
 
-    for (size_t i = 0; i < options_count; i++) {
-        const struct option *option = &options[i];
-        enum status status = STATUS_OK;
-        if (option->fallback != NULL)
-            status = set_option(option, NULL, option->fallback, settings, message);
-        if (status != STATUS_OK)
-            return status;
-        if (!option_is_of(option, subcommand) || !option_has_variable(option))
-            continue;
-        option_variable(option, variable);
-        const char *value = getenv(variable);
-        if (value != NULL)
-            status = set_option(option, variable, value, settings, message);
-        if (status != STATUS_OK)
-            return status;
+    for (size_t i = 0; i < options_count && status == STATUS_OK; i++) {
+        const struct assignment item = {.option = &options[i],
+                                        .value = options[i].fallback,
+                                        .origin = ORIGIN_FLAG};
+        if (item.value != NULL)
+            status = set_option(&(struct setting){&none, &item, settings, message});
     }
-    return STATUS_OK;
+    return status;
 }
 
 static enum status refuse_unknown(enum subcommand subcommand, struct span name, struct buf *message)
 {
-    const char *known[OPTIONS_MAX + 32];
+    const char *known[OPTIONS_MAX + OPTION_SIM_SETTINGS_MAX];
     size_t count = 0;
 
     for (size_t i = 0; i < options_count; i++)
         if (option_is_of(&options[i], subcommand))
             known[count++] = options[i].name;
-    for (size_t i = 0; subcommand == COMMAND_SIMULATE && i < sim_settings_count && i < 32; i++)
+    for (size_t i = 0; subcommand == COMMAND_SIMULATE && i < sim_settings_count; i++)
         known[count++] = sim_settings[i].name;
     const char *nearest = text_nearest(name, known, count);
     buf_add_string(message, "unknown option --");
@@ -163,7 +169,7 @@ static enum status refuse_missing_value(const char *name, const char *placeholde
 struct command_line {
     const struct parse_request *request;
     int next;
-    bool given[OPTIONS_MAX]; /* which options stand among the words */
+    struct option_sources *sources;
     struct settings *settings;
     struct buf *message;
 };
@@ -180,8 +186,7 @@ static enum status take_sim_setting(struct command_line *words, const struct sim
         value = next_word(words);
     if (value == NULL)
         return refuse_missing_value(setting->name, setting->value, words->message);
-    return words->request->sim_setting(words->request->sim_context, span_string(setting->name),
-                                       span_string(value), words->message);
+    return option_sources_add_flag(words->sources, NULL, setting, value);
 }
 
 /* --name, --name=VALUE or --name VALUE; `text` is what stands behind the dashes. */
@@ -199,7 +204,6 @@ static enum status take_long(struct command_line *words, const char *text)
     }
     if (option == NULL)
         return refuse_unknown(words->request->subcommand, name, words->message);
-    words->given[option - options] = true;
     if (option->kind == OPTION_FLAG && value != NULL) {
         buf_add_format(words->message, "--%s takes no value", option->name);
         return STATUS_USAGE;
@@ -208,7 +212,7 @@ static enum status take_long(struct command_line *words, const char *text)
         value = next_word(words);
     if (option->kind != OPTION_FLAG && option->kind != OPTION_OPTIONAL_TEXT && value == NULL)
         return refuse_missing_value(option->name, option->value, words->message);
-    return set_option(option, NULL, value, words->settings, words->message);
+    return option_sources_add_flag(words->sources, option, NULL, value);
 }
 
 /* -q, -c 8, -c8, -qc8: letters; the first one with a value takes the rest. */
@@ -229,7 +233,7 @@ static enum status take_letters(struct command_line *words, const char *letters)
             if (value == NULL)
                 return refuse_missing_value(option->name, option->value, words->message);
         }
-        enum status status = set_option(option, NULL, value, words->settings, words->message);
+        enum status status = option_sources_add_flag(words->sources, option, NULL, value);
         if (status != STATUS_OK || value != NULL)
             return status;
     }
@@ -254,57 +258,85 @@ static enum status take_input(struct command_line *words, const char *word)
     return STATUS_OK;
 }
 
-/* Options of which one would silently take the other's place. The environment may set one of them.
- */
-static enum status check_conflicts(const struct command_line *words)
+static enum status read_words(struct command_line *words)
 {
-    static const char *const pairs[][2] = {{"simulate", "endpoint"},
-                                           {"simulate", "api-key-file"},
-                                           {"simulate", "api-key-command"},
-                                           {"simulate", "product-id"},
-                                           {"simulate", "access-key-file"},
-                                           {"simulate", "cacert"},
-                                           {"simulate", "proxy"},
-                                           {"simulate", "http2"},
-                                           {"rate", "ramp"}};
-
-    for (size_t i = 0; i < ARRAY_LENGTH(pairs); i++) {
-        bool both = true;
-        for (size_t j = 0; j < 2 && both; j++) {
-            const struct option *option = option_find(COMMAND_RUN, span_string(pairs[i][j]));
-            both = option != NULL && words->given[option - options];
-        }
-        if (both) {
-            buf_add_format(words->message,
-                           "--%s and --%s exclude each other: leave one of them out", pairs[i][0],
-                           pairs[i][1]);
-            return STATUS_USAGE;
-        }
-    }
-    return STATUS_OK;
-}
-
-enum status options_parse(const struct parse_request *request, struct buf *message,
-                          struct settings *ret_settings)
-{
-    struct settings settings = {.input = NULL};
-    struct command_line words = {.request = request, .settings = &settings, .message = message};
+    enum status status = STATUS_OK;
     bool only_inputs = false;
     const char *word;
 
-    enum status status = set_defaults(request->subcommand, &settings, message);
-    while (status == STATUS_OK && (word = next_word(&words)) != NULL) {
+    while (status == STATUS_OK && (word = next_word(words)) != NULL) {
         if (only_inputs || word[0] != '-' || word[1] == '\0')
-            status = take_input(&words, word);
+            status = take_input(words, word);
         else if (strcmp(word, "--") == 0)
             only_inputs = true;
         else if (word[1] == '-')
-            status = take_long(&words, word + 2);
+            status = take_long(words, word + 2);
         else
-            status = take_letters(&words, word + 1);
+            status = take_letters(words, word + 1);
     }
+    return status;
+}
+
+static enum status set_sim(const struct parse_request *request, const struct setting *setting)
+{
+    const struct assignment *item = setting->item;
+
+    if (item->value == NULL)
+        return refuse_value(setting, "the value is empty");
+    if (item->origin == ORIGIN_CONFIG) {
+        buf_add_printable(setting->message, span_string(setting->sources->config.path));
+        buf_add_format(setting->message, ":%zu: ", item->line);
+    }
+    enum status status = request->sim_setting(request->sim_context, span_string(item->sim->name),
+                                              span_string(item->value), setting->message);
     if (status == STATUS_OK)
-        status = check_conflicts(&words);
+        buf_clear(setting->message);
+    return status;
+}
+
+/* Carries out what holds, from the lowest place to the highest. */
+static enum status apply(const struct parse_request *request, const struct option_sources *sources,
+                         struct settings *settings, struct buf *message)
+{
+    enum status status = STATUS_OK;
+
+    for (int origin = 0; origin < ORIGIN_COUNT; origin++) {
+        for (size_t i = 0; i < sources->count && status == STATUS_OK; i++) {
+            const struct assignment *item = &sources->items[i];
+            const struct setting setting = {sources, item, settings, message};
+            if (item->dropped || (int)item->origin != origin)
+                continue;
+            status = item->sim != NULL ? set_sim(request, &setting) : set_option(&setting);
+        }
+    }
+    return status;
+}
+
+/* Whether a text is asked for, which nothing that is wrong elsewhere should withhold. */
+static bool asks_for_text(const struct option_sources *sources)
+{
+    for (size_t i = 0; i < sources->count; i++)
+        if (sources->items[i].option != NULL && !option_has_variable(sources->items[i].option))
+            return true;
+    return false;
+}
+
+enum status options_parse(const struct parse_request *request, struct option_sources *sources,
+                          struct buf *message, struct settings *ret_settings)
+{
+    struct settings settings = {.input = NULL};
+    struct command_line words = {.request = request,
+                                 .sources = sources,
+                                 .settings = &settings,
+                                 .message = message};
+
+    enum status status = set_defaults(&settings, message);
+    if (status == STATUS_OK)
+        status = read_words(&words);
+    if (status == STATUS_OK && !asks_for_text(sources))
+        status = option_sources_complete(sources, request->subcommand, message);
+    if (status == STATUS_OK)
+        status = apply(request, sources, &settings, message);
     if (status == STATUS_OK)
         *ret_settings = settings;
     return status;

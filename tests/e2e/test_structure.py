@@ -32,6 +32,7 @@ LIBRARY_ROOMS = {
     "zstd.h": {"input"},
     "zstd_errors.h": {"input"},
     "microhttpd.h": {"sim"},
+    "yaml.h": {"cli"},
     "openssl/x509.h": {"net"},
     # HMAC and base64 do no I/O: the token is signed by net and checked by sim with the same code.
     "openssl/evp.h": {"command"},
