@@ -4,11 +4,11 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "cli/completion.h"
 #include "cli/help.h"
 #include "cli/show.h"
 #include "cli/subcommands.h"
 #include "command/json.h"
-#include "command/problem.h"
 
 static int print(struct buf *text)
 {
@@ -29,18 +29,6 @@ static int print_help(enum subcommand subcommand)
     struct buf text;
     buf_init(&text, 1024 * 1024);
     help_add_subcommand(subcommand, &text);
-    return print(&text);
-}
-
-/* Every code that a check can give, with what to do. */
-static int print_problems(void)
-{
-    struct buf text;
-
-    buf_init(&text, 1024 * 1024);
-    for (size_t i = 0; i < PROBLEM_CODE_COUNT; i++)
-        buf_add_format(&text, "%-16s  %s\n", problem_code_name((enum problem_code)i),
-                       problem_code_remedy((enum problem_code)i));
     return print(&text);
 }
 
@@ -119,20 +107,54 @@ static int parse_and_run(enum subcommand subcommand, int argc, char **argv)
     return result;
 }
 
-/* nbatch help [TOPIC] */
+/* nbatch help TOPIC [WORD] */
+static int explain(const struct help_topic *topic, const char *word)
+{
+    struct buf text;
+
+    buf_init(&text, 1024 * 1024);
+    if (topic->add(word, &text))
+        return print(&text);
+    buf_deinit(&text);
+    show_error("nbatch help %s %s: it is nbatch help %s%s%s", topic->name, word, topic->name,
+               topic->word != NULL ? " " : "", topic->word != NULL ? topic->word : "");
+    return EXIT_USAGE;
+}
+
+/* nbatch help [COMMAND|TOPIC [WORD]] */
 static int help(int argc, char **argv)
 {
     enum subcommand subcommand;
 
     if (argc == 0)
         return print_overview();
-    if (strcmp(argv[0], "problems") == 0)
-        return print_problems();
-    if (subcommand_find(argv[0], &subcommand))
+    const struct help_topic *topic = help_topic_find(argv[0]);
+    if (topic != NULL && argc <= 2)
+        return explain(topic, argc == 2 ? argv[1] : NULL);
+    if (argc == 1 && subcommand_find(argv[0], &subcommand))
         return print_help(subcommand);
-    show_error("there is help for run, check, simulate and problems, not for %s", argv[0]);
+    show_error("nbatch help explains one command or topic; nbatch --help lists them");
     return EXIT_USAGE;
 }
+
+/* nbatch completion SHELL */
+static int complete(int argc, char **argv)
+{
+    struct buf text;
+
+    buf_init(&text, 1024 * 1024);
+    if (argc == 1 && completion_add(argv[0], &text))
+        return print(&text);
+    buf_deinit(&text);
+    show_error("which shell? nbatch completion bash, zsh or fish");
+    return EXIT_USAGE;
+}
+
+/* The words that are no subcommand, since they take no options. */
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+} words[] = {{"help", help}, {"completion", complete}};
 
 int cli_main(int argc, char **argv)
 {
@@ -146,8 +168,9 @@ int cli_main(int argc, char **argv)
                    "nbatch --help says more");
         return EXIT_USAGE;
     }
-    if (strcmp(argv[1], "help") == 0)
-        return help(argc - 2, argv + 2);
+    for (size_t i = 0; i < ARRAY_LENGTH(words); i++)
+        if (strcmp(argv[1], words[i].name) == 0)
+            return words[i].run(argc - 2, argv + 2);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
         return print_overview();
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)

@@ -62,12 +62,6 @@ const struct option options[] = {
      "columns of the input to carry into the results as they are"},
     {"max-row-bytes", 0, OPTION_BYTES, RUN | CHECK, "N", "64K", FIELD(max_row_bytes), 64,
      64 * 1024 * 1024, "a longer row is an error"},
-    {"concurrency", 'c', OPTION_COUNT, RUN, "N", "64", FIELD(concurrency), 1, 1024,
-     "requests in flight at most"},
-    {"connect-timeout", 0, OPTION_DURATION, RUN, "D", "5s", FIELD(connect_timeout_ms), 1, 0,
-     "time for a connection to come about"},
-    {"request-timeout", 0, OPTION_DURATION, RUN, "D", "30s", FIELD(request_timeout_ms), 1, 0,
-     "time for a whole attempt"},
     {"skip-invalid", 0, OPTION_FLAG, RUN, NULL, NULL, FIELD(skip_invalid), 0, 0,
      "send the valid rows although others are not; those are recorded as invalid"},
     {"strict", 0, OPTION_FLAG, RUN | CHECK, NULL, NULL, FIELD(strict), 0, 0, "warnings are errors"},
@@ -75,6 +69,8 @@ const struct option options[] = {
      "writes with mode 1 are meant: they delete every resource that they do not name"},
     {"yes", 'y', OPTION_FLAG, RUN, NULL, NULL, FIELD(yes), 0, 0,
      "answer every question with yes, as --allow-replace does for one"},
+    {"concurrency", 'c', OPTION_COUNT, RUN, "N", "64", FIELD(concurrency), 1, 1024,
+     "requests in flight at most"},
     {"rate", 0, OPTION_RATE, RUN | CHECK, "N/s|m|h", NULL, FIELD(rate), 0, 0,
      "how many requests start in a second, minute or hour at most, retries included; the check "
      "says "
@@ -90,6 +86,10 @@ const struct option options[] = {
      "rows before a percentage counts; may be repeated"},
     {"no-adaptive", 0, OPTION_FLAG, RUN, NULL, NULL, FIELD(no_adaptive), 0, 0,
      "do not go slower when the platform asks for it"},
+    {"connect-timeout", 0, OPTION_DURATION, RUN, "D", "5s", FIELD(connect_timeout_ms), 1, 0,
+     "time for a connection to come about"},
+    {"request-timeout", 0, OPTION_DURATION, RUN, "D", "30s", FIELD(request_timeout_ms), 1, 0,
+     "time for a whole attempt"},
     {"max-attempts", 0, OPTION_COUNT, RUN, "N", "5", FIELD(max_attempts), 1, 1000,
      "attempts for a row, the first included"},
     {"retry-delay", 0, OPTION_DURATION, RUN, "D", "200ms", FIELD(retry_delay_ms), 1, 0,
@@ -111,8 +111,8 @@ const struct option options[] = {
      "write the valid rows to FILE, as they stand in the input"},
     {"split-invalid", 0, OPTION_TEXT, CHECK, "FILE", NULL, FIELD(split_invalid), 0, 0,
      "the same for the others, to be mended"},
-    {"progress", 0, OPTION_TEXT, RUN | CHECK, "WHEN", "auto", FIELD(progress), 0, 0,
-     "auto: a live line on a terminal, else a plain one every ten seconds; always; never"},
+    {"progress", 0, OPTION_TEXT, RUN | CHECK, "auto|always|never", "auto", FIELD(progress), 0, 0,
+     "a live line on a terminal, else a plain one every ten seconds; always: live in any case"},
     {"dry-run", 'n', OPTION_FLAG, RUN, NULL, NULL, FIELD(dry_run), 0, 0,
      "check only, as nbatch check"},
     {"json", 0, OPTION_FLAG, RUN | CHECK, NULL, NULL, FIELD(json), 0, 0,
@@ -127,6 +127,19 @@ const struct option options[] = {
 const size_t options_count = ARRAY_LENGTH(options);
 
 _Static_assert(ARRAY_LENGTH(options) <= OPTIONS_MAX, "OPTIONS_MAX has room for the table");
+
+/* Each begins at an option of the table. */
+static const struct {
+    const char *first;
+    const char *title;
+} groups[] = {
+    {"config", "Configuration and results"},
+    {"endpoint", "Where to, and with which key"},
+    {"format", "Input"},
+    {"concurrency", "Pace, and when to stop"},
+    {"connect-timeout", "Attempts"},
+    {"problems", "What is shown"},
+};
 
 const struct subcommand_text subcommands[SUBCOMMAND_COUNT] = {
     [COMMAND_RUN] =
@@ -220,4 +233,41 @@ bool option_has_variable(const struct option *option)
 bool option_in_config(const struct option *option)
 {
     return option_has_variable(option) && strcmp(option->name, "config") != 0;
+}
+
+static const char *group_of(size_t option, const char *before)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(groups); i++)
+        if (strcmp(options[option].name, groups[i].first) == 0)
+            return groups[i].title;
+    return before;
+}
+
+size_t option_views(enum subcommand subcommand, struct option_view views[OPTION_VIEWS_MAX])
+{
+    const char *group = "";
+    size_t count = 0;
+
+    for (size_t i = 0; i < sim_settings_count && subcommand == COMMAND_SIMULATE; i++)
+        views[count++] =
+            (struct option_view){.name = sim_settings[i].name,
+                                 .group = "The platform",
+                                 .value = sim_settings[i].value,
+                                 .fallback = sim_settings[i].fallback,
+                                 .help = sim_settings[i].help,
+                                 .repeats = strcmp(sim_settings[i].name, "fault") == 0};
+    for (size_t i = 0; i < options_count; i++) {
+        const struct option *option = &options[i];
+        group = group_of(i, group);
+        if (option_is_of(option, subcommand))
+            views[count++] = (struct option_view){.name = option->name,
+                                                  .letter = option->letter,
+                                                  .group = group,
+                                                  .value = option->value,
+                                                  .optional = option->kind == OPTION_OPTIONAL_TEXT,
+                                                  .repeats = option->kind == OPTION_LIST,
+                                                  .fallback = option->fallback,
+                                                  .help = option->help};
+    }
+    return count;
 }

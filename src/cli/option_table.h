@@ -2,7 +2,8 @@
  * The one table of options and the one of subcommands, which parsing, defaults, NBATCH_… variables,
  * --help, the manual page and the completions all read. Private to cli/.
  *
- * An option is added here, with its field in struct settings; everything else follows.
+ * An option is added here, with its field in struct settings; everything else follows. It stands in
+ * the group of the help that begins above it.
  */
 #ifndef NB_CLI_OPTION_TABLE_H
 #define NB_CLI_OPTION_TABLE_H
@@ -57,6 +58,23 @@ const struct option *option_find_letter(enum subcommand subcommand, char letter)
 /* The simulator's setting of that name, which nbatch simulate takes as an option; NULL where there
  * is none. */
 const struct sim_setting *option_find_sim_setting(struct span name);
+
+/* An option, or a setting of the simulator, as a person is told of it. */
+struct option_view {
+    const char *name;
+    char letter; /* '\0': none */
+    const char *group;
+    const char *value; /* NULL: takes none. "csv|jsonl": one of these; "FILE": a file */
+    bool optional;     /* the value, which then stands behind "=" */
+    bool repeats;
+    const char *fallback; /* NULL: none, or the help says it */
+    const char *help;
+};
+
+enum { OPTION_VIEWS_MAX = OPTIONS_MAX + OPTION_SIM_SETTINGS_MAX };
+
+/* All options of a subcommand, a group after the other; returns how many. */
+size_t option_views(enum subcommand subcommand, struct option_view views[OPTION_VIEWS_MAX]);
 
 enum { OPTION_VARIABLE_MAX = 64 };
 
