@@ -114,15 +114,16 @@ static void on_tick(void *context, const struct intake *intake, uint64_t rows)
     const struct source *source = intake_source(intake);
 
     uint64_t bytes = source_taken(source), all = source_size(source);
-    char text[96], share[16] = "";
 
-    if (!progress_is_due(&inspection->progress))
+    if (!progress_tick(&inspection->progress, rows))
         return;
+    struct progress_facts facts = {.done = rows,
+                                   .share = -1,
+                                   .rate = progress_rate(&inspection->progress, rows),
+                                   .eta_s = -1};
     if (all > 0 && bytes <= all)
-        (void)snprintf(share, sizeof(share), " (%d %%)", (int)((double)bytes * 100 / (double)all));
-    (void)snprintf(text, sizeof(text), "%llu rows%s, %.0f rows/s", (unsigned long long)rows, share,
-                   progress_rate(&inspection->progress, rows));
-    progress_show(&inspection->progress, text);
+        facts.share = (double)bytes / (double)all;
+    progress_show(&inspection->progress, &facts);
 }
 
 static enum status open_files(struct inspection *inspection)

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "cli/color.h"
 #include "cli/completion.h"
 #include "cli/help.h"
 #include "cli/show.h"
@@ -96,7 +97,10 @@ static int parse_and_run(enum subcommand subcommand, int argc, char **argv)
     sim_config_init(&sim);
     buf_init(&message, 64 * 1024);
     int result = EXIT_USAGE;
+    color_init(false); /* of what is wrong with the words */
     enum status status = options_parse(&request, &sources, &message, &settings);
+    if (status == STATUS_OK)
+        color_init(settings.no_color);
     if (status == STATUS_OK)
         result = run_subcommand(subcommand, &settings, &sources, &sim);
     else

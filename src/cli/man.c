@@ -208,7 +208,8 @@ static void add_environment(struct buf *out)
     add_item("NBATCH_CONFIG, NBATCH_RATE, NBATCH_MAX_ROW_BYTES and so on",
              "What --config, --rate, --max-row-bytes and so on would say.", out);
     add_item("https_proxy, all_proxy and the like", "The proxy, where --proxy names none.", out);
-    add_item("TERM", "dumb: no live line.", out);
+    add_item("NO_COLOR", "Where it is not empty, there are no colours on a terminal.", out);
+    add_item("TERM", "Where it is dumb, there are neither colours nor a live line.", out);
     buf_add_string(out, ".El\n");
 }
 

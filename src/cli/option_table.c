@@ -113,6 +113,8 @@ const struct option options[] = {
      "the same for the others, to be mended"},
     {"progress", 0, OPTION_TEXT, RUN | CHECK, "auto|always|never", "auto", FIELD(progress), 0, 0,
      "a live line on a terminal, else a plain one every ten seconds; always: live in any case"},
+    {"no-color", 0, OPTION_FLAG, RUN | CHECK | SIMULATE, NULL, NULL, FIELD(no_color), 0, 0,
+     "no colours on a terminal, as with the variable NO_COLOR"},
     {"dry-run", 'n', OPTION_FLAG, RUN, NULL, NULL, FIELD(dry_run), 0, 0,
      "check only, as nbatch check"},
     {"json", 0, OPTION_FLAG, RUN | CHECK, NULL, NULL, FIELD(json), 0, 0,

@@ -105,7 +105,7 @@ static enum status set_option(const struct setting *setting)
         *(const char **)field = value != NULL ? value : "";
         return STATUS_OK;
     }
-    if (value == NULL || value[0] == '\0')
+    if (value == NULL || (option->kind == OPTION_TEXT && value[0] == '\0'))
         return refuse_value(setting, "the value is empty");
     switch (option->kind) {
     case OPTION_TEXT:

@@ -67,6 +67,7 @@ struct settings {
     bool http2;
     bool json;
     bool quiet;
+    bool no_color;
     bool help;
     bool version;
 };

@@ -333,7 +333,8 @@ static void prepare(struct run *run)
     run->options.report_context = run;
     run->options.event = sending_event;
     run->options.event_context = &run->view;
-    run->view = (struct sending_view){.quiet = settings->quiet, .rows = run->rows};
+    run->view =
+        (struct sending_view){.quiet = settings->quiet, .rows = run->rows, .tally = &run->tally};
     progress_init(&run->view.progress, settings->quiet ? PROGRESS_NEVER : mode, "sending");
 }
 

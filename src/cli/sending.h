@@ -21,6 +21,7 @@ enum status sending_explain(const struct settings *settings, struct buf *out,
 struct sending_view {
     bool quiet;
     uint64_t rows; /* in all; 0: not known */
+    const struct tally *tally;
     struct progress progress;
 };
 

@@ -2,9 +2,14 @@
 
 #include <stdarg.h>
 
+#include "cli/color.h"
+
 static void show_line(const char *prefix, const char *format, va_list args)
 {
-    (void)fputs(prefix, stderr);
+    bool has_color = prefix[0] != '\0' && color(COLOR_BAD)[0] != '\0';
+
+    (void)fprintf(stderr, "%s%s%s", has_color ? color(COLOR_BAD) : "", prefix,
+                  has_color ? color(COLOR_PLAIN) : "");
     (void)vfprintf(stderr, format, args);
     (void)fputc('\n', stderr);
 }
@@ -38,9 +43,12 @@ static void show_problem(const char *input, const struct problems *problems,
 
     if (problem->line > 0)
         (void)snprintf(line, sizeof(line), ":%llu", (unsigned long long)problem->line);
-    (void)fprintf(stderr, "%s%s: %s%.*s%s%.*s [%s]\n", input, line,
-                  problem_is_warning(problems, problem) ? "warning: " : "", SPAN_ARG(field),
-                  field.len > 0 ? ": " : "", SPAN_ARG(message), problem_code_name(problem->code));
+    bool warns = problem_is_warning(problems, problem);
+    (void)fprintf(stderr, "%s%s: %s%s%s%.*s%s%.*s [%s%s%s]\n", input, line,
+                  warns ? color(COLOR_CAUTION) : "", warns ? "warning: " : "",
+                  warns ? color(COLOR_PLAIN) : "", SPAN_ARG(field), field.len > 0 ? ": " : "",
+                  SPAN_ARG(message), color(warns ? COLOR_CAUTION : COLOR_BAD),
+                  problem_code_name(problem->code), color(COLOR_PLAIN));
 }
 
 void show_problems(void *context, const struct problems *problems)
