@@ -40,6 +40,8 @@ struct settings {
     const char *split_valid;   /* where to write the valid rows */
     const char *split_invalid; /* and the invalid ones */
     const char *progress;
+    const char *log;
+    const char *metrics_file;
     struct rate rate; /* count 0: as fast as it goes */
     const char *on_ambiguous;
     const char *ramp;
@@ -67,6 +69,7 @@ struct settings {
     bool http2;
     bool json;
     bool quiet;
+    bool verbose;
     bool no_color;
     bool help;
     bool version;

@@ -177,6 +177,10 @@ static void add_event(const struct sending_view *view, enum job_event event,
                        "at once",
                        status->in_flight);
         break;
+    case JOB_EVENT_ABORTING:
+        buf_add_format(out, "stopping at once: %zu attempts are ended", status->in_flight);
+        break;
+    case JOB_EVENT_STOPPED: /* told at the end */
     case JOB_EVENT_TICK:
         break;
     }
@@ -195,14 +199,42 @@ void sending_event(void *context, enum job_event event, const struct job_status 
     struct sending_view *view = context;
     struct buf text;
 
-    if (event == JOB_EVENT_TICK) {
+    if (event == JOB_EVENT_TICK)
         on_tick(view, status);
-        return;
-    }
-    if (view->quiet && event != JOB_EVENT_STATUS)
+    observers_event(view->observers, event, status, progress_rate(&view->progress, status->rows));
+    if (event == JOB_EVENT_TICK || (view->quiet && event != JOB_EVENT_STATUS))
         return;
     buf_init(&text, 4096);
     add_event(view, event, status, &text);
+    if (text.len > 0) {
+        progress_hide(&view->progress);
+        show_note(false, "%s", buf_string(&text));
+    }
+    buf_deinit(&text);
+}
+
+/* fleet.csv:18: attempt 1: errno 5117 rpc error [errno 5117]: again in 143 ms */
+void sending_attempt(void *context, const struct job_attempt *attempt)
+{
+    struct sending_view *view = context;
+    const struct outcome *outcome = attempt->outcome;
+    const char *class = attempt->decision->rule->name;
+    struct buf text;
+
+    observers_attempt(view->observers, attempt);
+    if (!view->verbose || view->quiet)
+        return;
+    buf_init(&text, 8192);
+    buf_add_format(&text, "%s:%llu: attempt %u: ", view->input, (unsigned long long)attempt->line,
+                   (unsigned)attempt->number);
+    if (outcome->has_errno && outcome->class != OUTCOME_ACCEPTED)
+        buf_add_format(&text, "errno %lld ", (long long)outcome->platform_errno);
+    if (outcome->class == OUTCOME_ACCEPTED)
+        buf_add_format(&text, "%s in %.1f ms", class, (double)attempt->latency_us / 1000);
+    else
+        buf_add_format(&text, "%s [%s]", outcome->error, class);
+    if (attempt->decision->again)
+        buf_add_format(&text, ": again in %lld ms", (long long)attempt->decision->delay_ms);
     progress_hide(&view->progress);
     show_note(false, "%s", buf_string(&text));
     buf_deinit(&text);
