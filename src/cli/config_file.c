@@ -149,13 +149,13 @@ static enum status read_stream(struct config_reader *reader)
     return status;
 }
 
-static enum status parse(const struct buf *text, struct config_file *file, struct buf *message)
+static enum status parse(struct span text, struct config_file *file, struct buf *message)
 {
     struct config_reader reader = {.file = file, .message = message};
 
     if (yaml_parser_initialize(&reader.parser) == 0)
         return STATUS_NO_MEMORY;
-    yaml_parser_set_input_string(&reader.parser, (const unsigned char *)text->ptr, text->len);
+    yaml_parser_set_input_string(&reader.parser, (const unsigned char *)text.ptr, text.len);
     enum status status = read_stream(&reader);
     yaml_event_delete(&reader.event);
     yaml_parser_delete(&reader.parser);
@@ -194,22 +194,32 @@ static enum status read_text(const char *path, struct buf *text, struct buf *mes
     return text->status;
 }
 
-enum status config_file_read(const char *path, struct buf *message, struct config_file *ret_file)
+enum status config_file_parse(const char *path, struct span text, struct buf *message,
+                              struct config_file *ret_file)
 {
     struct config_file file = {.path = strdup(path)};
-    struct buf text;
+    enum status status = STATUS_OK;
 
     if (file.path == NULL)
         return STATUS_NO_MEMORY;
-    buf_init(&text, CONFIG_FILE_MAX);
-    enum status status = read_text(path, &text, message);
-    if (status == STATUS_OK && text.len > 0)
-        status = parse(&text, &file, message);
-    buf_deinit(&text);
+    if (text.len > 0)
+        status = parse(text, &file, message);
     if (status == STATUS_OK)
         *ret_file = file;
     else
         config_file_deinit(&file);
+    return status;
+}
+
+enum status config_file_read(const char *path, struct buf *message, struct config_file *ret_file)
+{
+    struct buf text;
+
+    buf_init(&text, CONFIG_FILE_MAX);
+    enum status status = read_text(path, &text, message);
+    if (status == STATUS_OK)
+        status = config_file_parse(path, buf_span(&text), message, ret_file);
+    buf_deinit(&text);
     return status;
 }
 

@@ -34,6 +34,10 @@ struct config_file {
 enum status config_file_read(const char *path, struct buf *message,
                              struct config_file *ret_file) MUST_USE;
 
+/* The same for a text that stands in a file of this name. */
+enum status config_file_parse(const char *path, struct span text, struct buf *message,
+                              struct config_file *ret_file) MUST_USE;
+
 /* Takes NULL and a zeroed struct. */
 void config_file_deinit(struct config_file *file);
 

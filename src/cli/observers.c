@@ -67,6 +67,7 @@ enum status observers_start(struct observers *observers, const struct observed_r
     struct metrics metrics = {.input = run->input};
 
     observers->run = *run;
+    observers->started = true;
     observers->start_ms = wall_clock_ms();
     observers->last.concurrency = (size_t)run->settings->concurrency;
     event_log_begin(log, "start");
@@ -178,6 +179,22 @@ void observers_end(struct observers *observers, const struct observed_end *end)
     event_log_add_number(log, "retries", (int64_t)end->retries);
     event_log_add_thousandths(log, "seconds", (int64_t)(end->seconds * 1000));
     event_log_add_number(log, "exit_status", end->exit_status);
+    event_log_end(log);
+    if (observers->metrics.path != NULL)
+        update_metrics(observers, &metrics);
+}
+
+void observers_refused(struct observers *observers, const struct observed_run *run, int exit_status)
+{
+    struct event_log *log = &observers->log;
+    struct metrics metrics = {.ended = true, .exit_status = exit_status};
+
+    observers->run = *run;
+    observers->start_ms = wall_clock_ms();
+    event_log_begin(log, "refused");
+    event_log_add_text(log, "version", NBATCH_VERSION);
+    event_log_add_text(log, "input", run->input);
+    event_log_add_number(log, "exit_status", exit_status);
     event_log_end(log);
     if (observers->metrics.path != NULL)
         update_metrics(observers, &metrics);

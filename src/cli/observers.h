@@ -42,6 +42,7 @@ struct observers {
     struct job_status last; /* without what it points to */
     int64_t start_ms;       /* epoch */
     bool verbose;           /* each attempt goes into the log */
+    bool started;
 };
 
 /* Opens what the settings ask for. STATUS_USAGE with a text in `message`, STATUS_NO_MEMORY. */
@@ -57,6 +58,11 @@ void observers_event(struct observers *observers, enum job_event event,
                      const struct job_status *status, double rows_per_s);
 void observers_attempt(struct observers *observers, const struct job_attempt *attempt);
 void observers_end(struct observers *observers, const struct observed_end *end);
+
+/* In place of start and end: the run was refused before anything was sent, which the log and the
+ * metrics must not pass over. */
+void observers_refused(struct observers *observers, const struct observed_run *run,
+                       int exit_status);
 
 /* Takes a zeroed struct. */
 void observers_close(struct observers *observers);

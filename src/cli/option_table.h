@@ -62,13 +62,13 @@ const struct sim_setting *option_find_sim_setting(struct span name);
 /* An option, or a setting of the simulator, as a person is told of it. */
 struct option_view {
     const char *name;
-    char letter; /* '\0': none */
     const char *group;
-    const char *value; /* NULL: takes none. "csv|jsonl": one of these; "FILE": a file */
-    bool optional;     /* the value, which then stands behind "=" */
-    bool repeats;
+    const char *value;    /* NULL: takes none. "csv|jsonl": one of these; "FILE": a file */
     const char *fallback; /* NULL: none, or the help says it */
     const char *help;
+    char letter;   /* '\0': none */
+    bool optional; /* the value, which then stands behind "=" */
+    bool repeats;
 };
 
 enum { OPTION_VIEWS_MAX = OPTIONS_MAX + OPTION_SIM_SETTINGS_MAX };

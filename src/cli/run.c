@@ -228,6 +228,18 @@ static int start_observers(struct run *run)
                : fail(run, EXIT_USAGE);
 }
 
+static void refuse_observers(struct run *run, int exit_status)
+{
+    const char *input = run->settings->input;
+
+    observers_refused(&run->observers,
+                      &(struct observed_run){.input =
+                                                 strcmp(input, "-") == 0 ? "standard input" : input,
+                                             .tally = &run->tally,
+                                             .settings = run->settings},
+                      exit_status);
+}
+
 static void end_observers(struct run *run, double seconds, int exit_status)
 {
     observers_end(&run->observers, &(struct observed_end){.end = ends[run->result.end].name,
@@ -449,9 +461,9 @@ static int explain_retries(const struct settings *settings)
 
 static int run_steps(struct run *run)
 {
-    static int (*const steps[])(struct run *) = {choose_sending,  choose_output,
-                                                 check_output,    check_problem_file,
-                                                 choose_endpoint, open_observers};
+    static int (*const steps[])(struct run *) = {open_observers,     choose_sending,
+                                                 choose_output,      check_output,
+                                                 check_problem_file, choose_endpoint};
     int result = 0;
 
     for (size_t i = 0; i < ARRAY_LENGTH(steps) && result == 0; i++)
@@ -486,6 +498,8 @@ int cli_run(const struct settings *settings)
     (void)signal(SIGUSR2, SIG_IGN);
     buf_init(&run->message, 64 * 1024);
     int result = run_steps(run);
+    if (!run->observers.started)
+        refuse_observers(run, result);
     (void)results_close(run->results);
     outfile_deinit(&run->problem_file.file);
     observers_close(&run->observers);

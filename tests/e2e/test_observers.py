@@ -4,6 +4,7 @@ import os
 import re
 import resource
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -103,7 +104,6 @@ def test_the_log_tells_halts(nbatch, fleet, tmp_path):
 
 
 def test_the_log_tells_outages(nbatch, fleet, tmp_path):
-    import socket
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # nobody listens
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -131,6 +131,20 @@ def test_the_log_tells_signals(start, fleet, tmp_path):
     events = read_log(log)
     assert [event["event"] for event in events] == ["start", "paused", "status", "resumed", "interrupted", "end"]
     assert events[4]["signal"] == signal.SIGTERM and events[5]["end"] == "interrupted"
+
+
+def test_a_refused_run_is_not_passed_over(nbatch, fleet, tmp_path):
+    """What a schedule started and the input, the key or the results kept from sending."""
+    (tmp_path / "bad.csv").write_text("imei\n1\n")
+    words = ["--log", "a.jsonl", "--metrics-file", "m.prom"]
+    assert nbatch("run", fleet(3), "--simulate", *words).code == 0
+    for refused, code, env in ((["bad.csv", "--simulate"], 3, {}), ([fleet(3), "--simulate"], 2, {}),
+                               ([fleet(3), "-o", "2.csv"], 4, {"NBATCH_API_KEY": None})):
+        done = nbatch("run", *refused, *words, env=env)
+        assert done.code == code, done
+        assert read_metrics(tmp_path / "m.prom")["nbatch_exit_status", ""] == code
+        last = read_log(tmp_path / "a.jsonl")[-1]
+        assert last["event"] == "refused" and last["exit_status"] == code and last["input"] == str(refused[0])
 
 
 def test_verbose_shows_each_attempts_class(nbatch, fleet, tmp_path):
