@@ -80,7 +80,8 @@ static void on_problems(void *context, const struct problems *problems)
 {
     struct inspection *inspection = context;
 
-    progress_hide(&inspection->progress);
+    if (show_problems_is_needed(&inspection->show, problems))
+        progress_hide(&inspection->progress);
     show_problems(&inspection->show, problems);
     if (inspection->has_problem_file &&
         problem_file_add(&inspection->problem_file, problems) != STATUS_OK)

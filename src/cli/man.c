@@ -182,7 +182,8 @@ static void add_configuration(struct buf *out)
              "same NAME= those of the highest place hold. nbatch config shows what holds and where "
              "it comes from.",
              out);
-    add_paragraph("The file is YAML: names of options without dashes, and texts or lists of texts. "
+    add_paragraph("The file is YAML: names of options without dashes, and texts or lists of texts; "
+                  "options without a value are true or false. "
                   "What another command takes is passed over, so that one file serves all. A key "
                   "cannot stand in it.",
                   out);

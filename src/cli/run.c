@@ -334,6 +334,8 @@ static void on_pipe_problems(void *context, const struct problems *problems)
 {
     struct run *run = context;
 
+    if (show_problems_is_needed(&run->show, problems))
+        progress_hide(&run->view.progress);
     show_problems(&run->show, problems);
     if (run->problem_file.file.name != NULL)
         (void)!problem_file_add(&run->problem_file, problems); /* told when it is closed */

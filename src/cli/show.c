@@ -51,6 +51,25 @@ static void show_problem(const char *input, const struct problems *problems,
                   problem_code_name(problem->code), color(COLOR_PLAIN));
 }
 
+/* Whether a problem is shown. A code that is everywhere must not hide the others; what concerns the
+ * file is always shown. */
+static bool is_shown(const struct problem_show *show, const struct problems *problems,
+                     const struct problem *problem)
+{
+    if (show->quiet && problem_is_warning(problems, problem))
+        return false;
+    return problems->row == 0 || (show->counts[problem->code] < SHOW_PROBLEMS_PER_CODE &&
+                                  show->shown < SHOW_PROBLEMS_MAX);
+}
+
+bool show_problems_is_needed(const struct problem_show *show, const struct problems *problems)
+{
+    for (size_t i = 0; i < problems->count; i++)
+        if (is_shown(show, problems, &problems->items[i]))
+            return true;
+    return false;
+}
+
 void show_problems(void *context, const struct problems *problems)
 {
     struct problem_show *show = context;
@@ -59,11 +78,10 @@ void show_problems(void *context, const struct problems *problems)
         const struct problem *problem = &problems->items[i];
         if (show->quiet && problem_is_warning(problems, problem))
             continue;
-        /* A code that is everywhere must not hide the others. */
-        bool is_early = show->counts[problem->code]++ < SHOW_PROBLEMS_PER_CODE &&
-                        show->shown < SHOW_PROBLEMS_MAX;
+        bool shown = is_shown(show, problems, problem);
+        show->counts[problem->code]++;
         show->total++;
-        if (!is_early && problems->row > 0) /* what concerns the file is always shown */
+        if (!shown)
             continue;
         show->shown++;
         show_problem(show->input, problems, problem);

@@ -3,7 +3,7 @@ import json
 import re
 
 import pytest
-from conftest import KEY
+from conftest import KEY, ROOT, read_results
 
 
 @pytest.fixture
@@ -161,3 +161,13 @@ def test_help_is_given_whatever_the_file_says(nbatch, tmp_path):
     assert nbatch("run", "--config", "ops.yaml", "--help").code == 0
     assert nbatch("check", "--help", env={"NBATCH_MAX_ROW_BYTES": "x"}).code == 0
     assert nbatch("run", "--config", "nowhere.yaml", "x.csv").code == 2
+
+
+def test_the_sample_does_what_it_says(nbatch, config, tmp_path):
+    sample = ROOT / "samples/ops.yaml"
+    found = show(config("--config", sample))
+    assert found["rate"] == ("20/s", f"{sample}:5") and len(found["set"]) == 5 and len(found["halt"]) == 2
+    done = nbatch("run", ROOT / "samples/imeis.csv", "--simulate", "--config", sample, "--rate", "1000/s",
+                  "--canary", "2", "-o", "out.csv")
+    assert done.code == 0, done
+    assert {row["status"] for row in read_results(tmp_path / "out.csv")} == {"accepted"}

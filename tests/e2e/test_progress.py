@@ -6,7 +6,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import HEADER, KEY, NBATCH
+from conftest import HEADER, KEY, NBATCH, row_of
 from pty_session import PtySession
 
 SLOW = ["--rate", "40/s"]
@@ -95,6 +95,24 @@ def test_no_live_line_where_none_is_wanted(terminal, fleet, words, env):
     session = terminal("run", fleet(40), "--simulate", *SLOW, *words, **env)
     output = session.finish()
     assert session.code == 0 and b"sending:" not in output and b"\x1b[" not in output
+
+
+def test_problems_that_are_only_counted_leave_the_line_alone(terminal, tmp_path):
+    """Each row but the first has a warning, of which five are shown; the line must stay when those are told."""
+    os.mkfifo(tmp_path / "pipe.csv")
+    session = terminal("check", "pipe.csv", "--progress", "always", NO_COLOR="1")
+    with open(tmp_path / "pipe.csv", "w", encoding="utf-8") as pipe:
+        pipe.write(HEADER)
+        for _ in range(3):
+            pipe.write("".join(row_of(i) for i in range(10000)))
+            pipe.flush()
+            time.sleep(0.5)
+        pipe.write("".join(row_of(i) for i in range(10000)))
+    output = session.finish()
+    assert output.count(b"[W-TWICE]") == 5
+    behind = output[output.rindex(b"[W-TWICE]"):]
+    assert behind.count(b"\rchecking pipe.csv: ") >= 2
+    assert behind.count(b"\r\x1b[K") == 1  # at the end
 
 
 def test_problems_are_coloured_for_people_alone(terminal, nbatch, tmp_path):
