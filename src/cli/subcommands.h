@@ -10,6 +10,7 @@
 
 int cli_run(const struct settings *settings);
 int cli_check(const struct settings *settings);
+int cli_config(const struct settings *settings, const struct option_sources *sources);
 int cli_simulate(const struct settings *settings, const struct sim_config *config);
 
 /* Opens the input that the settings name, to check it only or to send it; an exit status other than

@@ -162,6 +162,7 @@ static void finish_attempt(struct job_row *row, const struct answer *answer)
     if (answer->state != ANSWER_NOT_SENT)
         tally_add_attempt(job->tally, answer->latency_us);
     retry_decide(&job->retry, &attempt, &row->so_far, &decision);
+    job_tell_attempt(row, &outcome, &decision, answer->latency_us);
     take_pace(row, &outcome, decision.host_wait_ms);
     if (decision.again && !job_is_stopping(job)) {
         if (row->so_far.ambiguous == 0)

@@ -102,6 +102,10 @@ void job_await_disk(struct job *job, struct job_row *row);
 /* Tells the operator. */
 void job_tell(struct job *job, enum job_event event);
 
+/* Tells of the end of an attempt. */
+void job_tell_attempt(const struct job_row *row, const struct outcome *outcome,
+                      const struct retry_decision *decision, int64_t latency_us);
+
 /* Stops starting rows; the first reason is the one that is told. `text` is the message, NULL where
  * it says it already. */
 void job_stop(struct job *job, enum job_end end, const char *text);

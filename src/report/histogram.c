@@ -25,6 +25,8 @@ void histogram_add(struct histogram *histogram, uint64_t value_us)
     histogram->count++;
     if (value_us > histogram->max_us)
         histogram->max_us = value_us;
+    if (value_us >> HISTOGRAM_MAX_BITS == 0)
+        histogram->sum_us += value_us;
     histogram->buckets[bucket_of(value_us)]++;
 }
 
@@ -44,4 +46,13 @@ uint64_t histogram_quantile(const struct histogram *histogram, double quantile)
         }
     }
     return histogram->max_us;
+}
+
+uint64_t histogram_count_below(const struct histogram *histogram, uint64_t bound_us)
+{
+    uint64_t count = 0;
+
+    for (size_t i = 0; i < HISTOGRAM_BUCKETS && upper_edge(i) <= bound_us; i++)
+        count += histogram->buckets[i];
+    return count;
 }

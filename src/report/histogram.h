@@ -16,6 +16,7 @@ enum {
 struct histogram {
     uint64_t count;
     uint64_t max_us;
+    uint64_t sum_us; /* of values within the range */
     uint32_t buckets[HISTOGRAM_BUCKETS];
 };
 
@@ -26,5 +27,9 @@ void histogram_add(struct histogram *histogram, uint64_t value_us);
 /* The value that the share `quantile` (0 … 1) of all values does not exceed, to the bucket's upper
  * edge; 0 when empty. */
 uint64_t histogram_quantile(const struct histogram *histogram, double quantile);
+
+/* How many values are at most `bound_us`, to the bucket that it falls into, which counts only where
+ * all of it is. */
+uint64_t histogram_count_below(const struct histogram *histogram, uint64_t bound_us);
 
 #endif

@@ -47,7 +47,7 @@ def test_usage_errors_name_the_word_and_the_remedy(nbatch, words, text):
 
 
 def test_options_of_later_issues_are_not_accepted_silently(nbatch, fleet):
-    for option in ("--config=x", "--metrics-file=x"):
+    for option in ("--report=x",):
         done = nbatch("run", fleet(1), option)
         assert done.code == 2 and "unknown option" in done.err
 
