@@ -181,15 +181,15 @@ static CURLcode set_wire(struct exchange *exchange, const struct exchange_option
 
 /* The options that are the same for every attempt. Redirects stay off: they would carry the key to
  * another host. */
-static CURLcode set_constants(struct exchange *exchange, const struct transport_options *options)
+static CURLcode set_constants(struct exchange *exchange, const struct exchange_options *all)
 {
     CURL *easy = exchange->easy;
-    const struct endpoint *endpoint = options->endpoint;
+    const struct transport_options *options = all->transport;
     CURLcode code = CURLE_OK;
 
     SET(CURLOPT_PRIVATE, exchange);
     SET(CURLOPT_ERRORBUFFER, exchange->error);
-    SET(CURLOPT_URL, endpoint->origin);
+    SET(CURLOPT_URL, options->endpoint->origin);
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_FOLLOWLOCATION, 0L);
     SET(CURLOPT_NOSIGNAL, 1L);
@@ -203,6 +203,10 @@ static CURLcode set_constants(struct exchange *exchange, const struct transport_
     SET(CURLOPT_HEADERDATA, exchange);
     SET(CURLOPT_WRITEFUNCTION, on_body);
     SET(CURLOPT_WRITEDATA, exchange);
+    SET(CURLOPT_OPENSOCKETFUNCTION, sockets_open);
+    SET(CURLOPT_OPENSOCKETDATA, all->sockets);
+    SET(CURLOPT_CLOSESOCKETFUNCTION, sockets_close);
+    SET(CURLOPT_CLOSESOCKETDATA, all->sockets);
     return code;
 }
 #undef SET
@@ -213,7 +217,7 @@ enum status exchange_init(struct exchange *exchange, const struct exchange_optio
     buf_init(&exchange->body, TRANSPORT_BODY_MAX);
     if (exchange->easy == NULL)
         return STATUS_NO_MEMORY;
-    CURLcode code = set_constants(exchange, options->transport);
+    CURLcode code = set_constants(exchange, options);
     if (code == CURLE_OK)
         code = set_wire(exchange, options);
     return code == CURLE_OK ? STATUS_OK : STATUS_NETWORK;

@@ -8,6 +8,7 @@
 #include <curl/curl.h>
 
 #include "net/headers.h"
+#include "net/sockets.h"
 #include "net/transport.h"
 
 /* A longer Retry-After counts as this. */
@@ -37,6 +38,7 @@ struct exchange_options {
     const struct transport_options *transport;
     struct header_set *headers; /* of the attempts that start now; see also `older` */
     struct curl_slist *resolve; /* shared by all exchanges; NULL: none */
+    struct sockets *sockets;    /* likewise: where connections are opened and closed */
 };
 
 /* Makes the easy handle and sets what never changes. STATUS_NO_MEMORY or STATUS_NETWORK. */

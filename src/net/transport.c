@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "net/exchange.h"
+#include "net/sockets.h"
 
 /*
  * The loop, by sending.md section 4. libcurl tells which sockets to watch and when to be called
@@ -18,6 +19,7 @@ struct transport {
     struct exchange *exchanges; /* one more than the concurrency: see finish_exchange */
     size_t exchange_count;
     struct exchange *free_exchanges;
+    struct sockets sockets;
     uv_timer_t timer;
     uv_prepare_t prepare; /* runs what libcurl wants done at once, without a timer's millisecond */
     uv_idle_t abort;      /* ends all attempts in the loop's next turn */
@@ -26,14 +28,6 @@ struct transport {
     bool aborted;
     size_t in_flight;    /* while there are any, the prepare handle keeps the loop alive */
     size_t open_handles; /* libuv handles whose close callback is still to come */
-};
-
-/* A socket of libcurl's. It lives until libuv has closed its watcher. */
-struct watcher {
-    uv_poll_t poll;
-    struct transport *transport;
-    curl_socket_t socket;
-    int events; /* what libcurl asked for, as UV_… */
 };
 
 /* How often a prepare may find libcurl due again before the loop gets a turn. */
@@ -135,70 +129,18 @@ static int on_curl_timer(CURLM *multi, long timeout_ms, void *context)
     return uv_timer_start(&transport->timer, on_timer, (uint64_t)timeout_ms, 0);
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events)
+static void on_socket_ready(void *context, curl_socket_t socket, int events)
 {
-    struct watcher *watcher = (struct watcher *)poll;
-    struct transport *transport = watcher->transport;
-    curl_socket_t socket = watcher->socket;
-    int flags = 0;
-
-    if ((events & UV_READABLE) != 0)
-        flags |= CURL_CSELECT_IN;
-    if ((events & UV_WRITABLE) != 0)
-        flags |= CURL_CSELECT_OUT;
-    /*
-     * On an error libuv has stopped the watcher. libcurl is told of no error, or it would throw
-     * away an answer that is there already; it finds out by reading. It calls back only on changes,
-     * so the watcher is started again here when the socket is still its.
-     */
-    if (status < 0) {
-        (void)uv_poll_start(poll, watcher->events, on_poll);
-        flags = 0;
-    }
-    drive(transport, socket, flags);
-}
-
-static void on_watcher_closed(uv_handle_t *handle)
-{
-    struct watcher *watcher = (struct watcher *)(void *)handle;
-    free(watcher);
-}
-
-static struct watcher *watch(struct transport *transport, curl_socket_t socket)
-{
-    struct watcher *watcher = calloc(1, sizeof(*watcher));
-
-    if (watcher == NULL)
-        return NULL;
-    watcher->transport = transport;
-    watcher->socket = socket;
-    if (uv_poll_init_socket(transport->loop, &watcher->poll, socket) != 0) {
-        free(watcher);
-        return NULL;
-    }
-    (void)curl_multi_assign(transport->multi, socket, watcher);
-    return watcher;
+    drive(context, socket, events);
 }
 
 static int on_curl_socket(CURL *easy, curl_socket_t socket, int what, void *context, void *assigned)
 {
     struct transport *transport = context;
-    struct watcher *watcher = assigned;
 
     (void)easy;
-    if (what == CURL_POLL_REMOVE) {
-        if (watcher != NULL) {
-            (void)uv_poll_stop(&watcher->poll);
-            (void)curl_multi_assign(transport->multi, socket, NULL);
-            uv_close((uv_handle_t *)&watcher->poll, on_watcher_closed);
-        }
-        return 0;
-    }
-    if (watcher == NULL && (watcher = watch(transport, socket)) == NULL)
-        return -1;
-    watcher->events = ((what & CURL_POLL_IN) != 0 ? UV_READABLE : 0) |
-                      ((what & CURL_POLL_OUT) != 0 ? UV_WRITABLE : 0);
-    return uv_poll_start(&watcher->poll, watcher->events, on_poll);
+    (void)assigned;
+    return sockets_watch(&transport->sockets, socket, what);
 }
 
 static struct curl_slist *append(struct curl_slist *list, const char *line, bool *ok)
@@ -314,6 +256,8 @@ enum status transport_open(uv_loop_t *loop, const struct transport_options *opti
     transport->loop = loop;
     transport->options = *options;
     transport->exchange_options.transport = &transport->options;
+    transport->exchange_options.sockets = &transport->sockets;
+    sockets_init(&transport->sockets, loop, on_socket_ready, transport);
     (void)uv_timer_init(loop, &transport->timer);
     (void)uv_prepare_init(loop, &transport->prepare);
     (void)uv_idle_init(loop, &transport->abort);
@@ -394,6 +338,7 @@ void transport_close(struct transport *transport)
     }
     if (transport->multi != NULL)
         (void)curl_multi_cleanup(transport->multi);
+    sockets_deinit(&transport->sockets);
     free_headers(transport);
     curl_slist_free_all(transport->exchange_options.resolve);
     free(transport->exchanges);
