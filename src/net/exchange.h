@@ -38,6 +38,7 @@ struct exchange_options {
     const struct transport_options *transport;
     struct header_set *headers; /* of the attempts that start now; see also `older` */
     struct curl_slist *resolve; /* shared by all exchanges; NULL: none */
+    CURLU *origin;              /* likewise, parsed once; NULL: each attempt has a URL of its own */
     struct sockets *sockets;    /* likewise: where connections are opened and closed */
 };
 

@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "net/exchange.h"
+#include "net/memory.h"
 #include "net/sockets.h"
 
 /*
@@ -202,6 +203,20 @@ static enum status make_resolve(struct transport *transport)
     return ok ? STATUS_OK : STATUS_NO_MEMORY;
 }
 
+/* Plain http through a proxy asks it for whole URLs; otherwise the origin is the same for all. */
+static enum status make_origin(struct transport *transport)
+{
+    const struct endpoint *endpoint = transport->options.endpoint;
+
+    if (endpoint->proxy != NULL && !endpoint->secure)
+        return STATUS_OK;
+    CURLU *origin = transport->exchange_options.origin = curl_url();
+    if (origin == NULL)
+        return STATUS_NO_MEMORY;
+    return curl_url_set(origin, CURLUPART_URL, endpoint->origin, 0) == CURLUE_OK ? STATUS_OK
+                                                                                 : STATUS_NETWORK;
+}
+
 static enum status make_multi(struct transport *transport)
 {
     CURLM *multi = curl_multi_init();
@@ -251,8 +266,6 @@ enum status transport_open(uv_loop_t *loop, const struct transport_options *opti
 
     if (transport == NULL)
         return STATUS_NO_MEMORY;
-    /* Debian's libcurl writes TLS secrets to the file that this names. */
-    (void)unsetenv("SSLKEYLOGFILE");
     transport->loop = loop;
     transport->options = *options;
     transport->exchange_options.transport = &transport->options;
@@ -268,9 +281,13 @@ enum status transport_open(uv_loop_t *loop, const struct transport_options *opti
     status = uv_prepare_start(&transport->prepare, on_prepare) == 0 ? STATUS_OK : STATUS_NETWORK;
     uv_unref((uv_handle_t *)&transport->prepare);
     if (status == STATUS_OK)
+        status = memory_init();
+    if (status == STATUS_OK)
         status = renew_headers(transport);
     if (status == STATUS_OK)
         status = make_resolve(transport);
+    if (status == STATUS_OK)
+        status = make_origin(transport);
     if (status == STATUS_OK)
         status = make_multi(transport);
     if (status == STATUS_OK)
@@ -341,6 +358,7 @@ void transport_close(struct transport *transport)
     sockets_deinit(&transport->sockets);
     free_headers(transport);
     curl_slist_free_all(transport->exchange_options.resolve);
+    curl_url_cleanup(transport->exchange_options.origin);
     free(transport->exchanges);
     uv_close((uv_handle_t *)&transport->timer, on_handle_closed);
     uv_close((uv_handle_t *)&transport->prepare, on_handle_closed);
