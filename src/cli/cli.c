@@ -79,6 +79,8 @@ static int run_subcommand(enum subcommand subcommand, const struct settings *set
         return print_version();
     if (subcommand == COMMAND_SIMULATE)
         return cli_simulate(settings, sim);
+    if (subcommand == COMMAND_BENCH)
+        return cli_bench(settings);
     if (settings->input == NULL && !settings->explain_retries) {
         show_error(
             "which input? nbatch %s FILE, or - for standard input; nbatch %s --help says more",
@@ -124,7 +126,7 @@ static int help(int argc, char **argv)
         return print_problems();
     if (subcommand_find(argv[0], &subcommand))
         return print_help(subcommand);
-    show_error("there is help for run, check, simulate and problems, not for %s", argv[0]);
+    show_error("there is help for run, check, simulate, bench and problems, not for %s", argv[0]);
     return EXIT_USAGE;
 }
 
@@ -136,8 +138,8 @@ int cli_main(int argc, char **argv)
     (void)signal(SIGPIPE, SIG_IGN);
     json_use_arena();
     if (argc < 2) {
-        show_error("what shall be done? nbatch run FILE, nbatch check FILE or nbatch simulate; "
-                   "nbatch --help says more");
+        show_error("what shall be done? nbatch run FILE, nbatch check FILE, nbatch simulate or "
+                   "nbatch bench; nbatch --help says more");
         return EXIT_USAGE;
     }
     if (strcmp(argv[1], "help") == 0)
