@@ -183,7 +183,8 @@ static CURLcode set_wire(struct exchange *exchange, const struct exchange_option
 
 /* The options that are the same for every attempt. Redirects stay off: they would carry the key to
  * another host. */
-static CURLcode set_constants(struct exchange *exchange, const struct exchange_options *all)
+static CURLcode set_constants(struct exchange *exchange, const struct exchange_options *all,
+                              struct sockets *sockets)
 {
     CURL *easy = exchange->easy;
     const struct transport_options *options = all->transport;
@@ -207,20 +208,21 @@ static CURLcode set_constants(struct exchange *exchange, const struct exchange_o
     SET(CURLOPT_WRITEFUNCTION, on_body);
     SET(CURLOPT_WRITEDATA, exchange);
     SET(CURLOPT_OPENSOCKETFUNCTION, sockets_open);
-    SET(CURLOPT_OPENSOCKETDATA, all->sockets);
+    SET(CURLOPT_OPENSOCKETDATA, sockets);
     SET(CURLOPT_CLOSESOCKETFUNCTION, sockets_close);
-    SET(CURLOPT_CLOSESOCKETDATA, all->sockets);
+    SET(CURLOPT_CLOSESOCKETDATA, sockets);
     return code;
 }
 #undef SET
 
-enum status exchange_init(struct exchange *exchange, const struct exchange_options *options)
+enum status exchange_init(struct exchange *exchange, const struct exchange_options *options,
+                          struct sockets *sockets)
 {
     *exchange = (struct exchange){.easy = curl_easy_init()};
     buf_init(&exchange->body, TRANSPORT_BODY_MAX);
     if (exchange->easy == NULL)
         return STATUS_NO_MEMORY;
-    CURLcode code = set_constants(exchange, options);
+    CURLcode code = set_constants(exchange, options, sockets);
     if (code == CURLE_OK)
         code = set_wire(exchange, options);
     return code == CURLE_OK ? STATUS_OK : STATUS_NETWORK;
