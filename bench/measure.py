@@ -144,7 +144,7 @@ def take_turns(jobs, rounds, folder):
 
 def print_send(jobs, rounds, folder, floor):
     take_turns(jobs, rounds, folder)
-    table("tool", "rows", "CPU, µs a row (min–max)", "rows/s", "peak MB", "nbatch's CPU ÷ its")
+    table("tool", "rows", "CPU, µs a row (min–max)", "rows/s", "peak MB", "CPU of the first line ÷ its")
     for job in jobs:
         each = [cpu / rows * 1e6 for cpu, _, _, rows in job.runs]
         base = [cpu / rows * 1e6 for cpu, _, _, rows in jobs[0].runs]
