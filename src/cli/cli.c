@@ -71,6 +71,8 @@ static int run_subcommand(enum subcommand subcommand, const struct settings *set
         return cli_simulate(settings, sim);
     if (subcommand == COMMAND_CONFIG)
         return cli_config(settings, sources);
+    if (subcommand == COMMAND_BENCH)
+        return cli_bench(settings);
     if (settings->input == NULL && !settings->explain_retries) {
         show_error(
             "which input? nbatch %s FILE, or - for standard input; nbatch %s --help says more",
@@ -169,8 +171,8 @@ int cli_main(int argc, char **argv)
     (void)signal(SIGXFSZ, SIG_IGN); /* a write says that the file is too large */
     json_use_arena();
     if (argc < 2) {
-        show_error("what shall be done? nbatch run FILE, nbatch check FILE or nbatch simulate; "
-                   "nbatch --help says more");
+        show_error("what shall be done? nbatch run FILE, nbatch check FILE, nbatch simulate or "
+                   "nbatch bench; nbatch --help says more");
         return EXIT_USAGE;
     }
     for (size_t i = 0; i < ARRAY_LENGTH(words); i++)

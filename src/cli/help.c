@@ -75,6 +75,8 @@ void help_add_subcommand(enum subcommand subcommand, struct buf *out)
         group = views[i].group;
         add_option_help(&views[i], out);
     }
+    if (subcommand == COMMAND_BENCH)
+        return;
     if (subcommand != COMMAND_SIMULATE)
         buf_add_string(out,
                        "\nINPUT is a CSV (.csv) or JSONL (.jsonl, .ndjson) file, or - for standard "

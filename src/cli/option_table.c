@@ -8,6 +8,7 @@
 #define RUN      FOR_COMMAND(COMMAND_RUN)
 #define CHECK    FOR_COMMAND(COMMAND_CHECK)
 #define SIMULATE FOR_COMMAND(COMMAND_SIMULATE)
+#define BENCH    FOR_COMMAND(COMMAND_BENCH)
 
 #define FIELD(member) offsetof(struct settings, member)
 
@@ -27,30 +28,32 @@ const struct option options[] = {
      "others have replaced go to RESULTS.superseded.csv"},
     {"endpoint", 0, OPTION_TEXT, RUN, "URL", "https://api.heclouds.com", FIELD(endpoint), 0, 0,
      "the platform's base URL"},
-    {"simulate", 0, OPTION_OPTIONAL_TEXT, RUN, "SPEC", NULL, FIELD(simulate), 0, 0,
+    {"endpoint", 0, OPTION_TEXT, BENCH, "URL", NULL, FIELD(bench_endpoint), 0, 0,
+     "send to this platform (default: a simulator within the process)"},
+    {"simulate", 0, OPTION_OPTIONAL_TEXT, RUN | BENCH, "SPEC", NULL, FIELD(simulate), 0, 0,
      "send to a simulator within the process; SPEC sets it up, such as "
      "seed=7,fault=http-503:1% "
      "(see nbatch simulate --help)"},
-    {"api-key-file", 0, OPTION_TEXT, RUN, "FILE", NULL, FIELD(api_key_file), 0, 0,
+    {"api-key-file", 0, OPTION_TEXT, RUN | BENCH, "FILE", NULL, FIELD(api_key_file), 0, 0,
      "file with the product's MasterKey; must be readable by you alone (else: NBATCH_API_KEY)"},
-    {"api-key-command", 0, OPTION_TEXT, RUN, "CMD", NULL, FIELD(api_key_command), 0, 0,
+    {"api-key-command", 0, OPTION_TEXT, RUN | BENCH, "CMD", NULL, FIELD(api_key_command), 0, 0,
      "a shell command that prints the MasterKey, on one line, within ten seconds"},
-    {"product-id", 0, OPTION_TEXT, RUN, "ID", NULL, FIELD(product_id), 0, 0,
+    {"product-id", 0, OPTION_TEXT, RUN | BENCH, "ID", NULL, FIELD(product_id), 0, 0,
      "sign tokens for this product with its access key, instead of sending a MasterKey"},
-    {"access-key-file", 0, OPTION_TEXT, RUN, "FILE", NULL, FIELD(access_key_file), 0, 0,
+    {"access-key-file", 0, OPTION_TEXT, RUN | BENCH, "FILE", NULL, FIELD(access_key_file), 0, 0,
      "file with the product's access key, as for --api-key-file (else: NBATCH_ACCESS_KEY)"},
-    {"insecure-http", 0, OPTION_FLAG, RUN, NULL, NULL, FIELD(insecure_http), 0, 0,
+    {"insecure-http", 0, OPTION_FLAG, RUN | BENCH, NULL, NULL, FIELD(insecure_http), 0, 0,
      "allow a plain http endpoint that is not on this machine: the key travels readable for all"},
-    {"cacert", 0, OPTION_TEXT, RUN, "FILE", NULL, FIELD(cacert), 0, 0,
+    {"cacert", 0, OPTION_TEXT, RUN | BENCH, "FILE", NULL, FIELD(cacert), 0, 0,
      "trust the authorities whose certificates stand in FILE (PEM), instead of the system's"},
-    {"insecure", 'k', OPTION_FLAG, RUN, NULL, NULL, FIELD(insecure), 0, 0,
+    {"insecure", 'k', OPTION_FLAG, RUN | BENCH, NULL, NULL, FIELD(insecure), 0, 0,
      "do not verify the platform's certificate: whoever sits on the way can read the key"},
-    {"proxy", 0, OPTION_TEXT, RUN, "URL", NULL, FIELD(proxy), 0, 0,
+    {"proxy", 0, OPTION_TEXT, RUN | BENCH, "URL", NULL, FIELD(proxy), 0, 0,
      "send through this proxy, or none; a user and password in it are better given by NBATCH_PROXY "
      "(default: as https_proxy and its like say)"},
-    {"resolve", 0, OPTION_LIST, RUN, "HOST:PORT:ADDRESS", NULL, FIELD(resolves), 0, 0,
+    {"resolve", 0, OPTION_LIST, RUN | BENCH, "HOST:PORT:ADDRESS", NULL, FIELD(resolves), 0, 0,
      "connect to ADDRESS for HOST:PORT, whatever the resolver says; may be repeated"},
-    {"http2", 0, OPTION_FLAG, RUN, NULL, NULL, FIELD(http2), 0, 0,
+    {"http2", 0, OPTION_FLAG, RUN | BENCH, NULL, NULL, FIELD(http2), 0, 0,
      "offer HTTP/2 to an https endpoint; still one request at a time on each connection"},
     {"format", 0, OPTION_TEXT, RUN | CHECK, "csv|jsonl", NULL, FIELD(format), 0, 0,
      "the input's format (default: by its extension, before .gz or .zst)"},
@@ -74,10 +77,16 @@ const struct option options[] = {
     {"strict", 0, OPTION_FLAG, RUN | CHECK, NULL, NULL, FIELD(strict), 0, 0, "warnings are errors"},
     {"allow-replace", 0, OPTION_FLAG, RUN | CHECK, NULL, NULL, FIELD(allow_replace), 0, 0,
      "writes with mode 1 are meant: they delete every resource that they do not name"},
-    {"yes", 'y', OPTION_FLAG, RUN, NULL, NULL, FIELD(yes), 0, 0,
+    {"yes", 'y', OPTION_FLAG, RUN | BENCH, NULL, NULL, FIELD(yes), 0, 0,
      "answer every question with yes, as --allow-replace does for one"},
     {"concurrency", 'c', OPTION_COUNT, RUN, "N", "64", FIELD(concurrency), 1, 1024,
      "requests in flight at most"},
+    {"concurrency", 'c', OPTION_TEXT, BENCH, "N[,N...]", "1,16,64,256", FIELD(concurrencies), 0, 0,
+     "requests in flight at most; each is measured"},
+    {"rows", 0, OPTION_COUNT, BENCH, "N", "10000", FIELD(rows), 100, 10000000,
+     "commands to make up and send each time"},
+    {"rounds", 0, OPTION_COUNT, BENCH, "N", "3", FIELD(rounds), 1, 100,
+     "how often each is measured; the median is shown"},
     {"rate", 0, OPTION_RATE, RUN | CHECK, "N/s|m|h", NULL, FIELD(rate), 0, 0,
      "how many requests start in a second, minute or hour at most, retries included; the check "
      "says "
@@ -93,10 +102,10 @@ const struct option options[] = {
      "rows before a percentage counts; may be repeated"},
     {"no-adaptive", 0, OPTION_FLAG, RUN, NULL, NULL, FIELD(no_adaptive), 0, 0,
      "do not go slower when the platform asks for it"},
-    {"connect-timeout", 0, OPTION_DURATION, RUN, "D", "5s", FIELD(connect_timeout_ms), 1, 0,
+    {"connect-timeout", 0, OPTION_DURATION, RUN | BENCH, "D", "5s", FIELD(connect_timeout_ms), 1, 0,
      "time for a connection to come about"},
-    {"request-timeout", 0, OPTION_DURATION, RUN, "D", "30s", FIELD(request_timeout_ms), 1, 0,
-     "time for a whole attempt"},
+    {"request-timeout", 0, OPTION_DURATION, RUN | BENCH, "D", "30s", FIELD(request_timeout_ms), 1,
+     0, "time for a whole attempt"},
     {"max-attempts", 0, OPTION_COUNT, RUN, "N", "5", FIELD(max_attempts), 1, 1000,
      "attempts for a row, the first included"},
     {"retry-delay", 0, OPTION_DURATION, RUN, "D", "200ms", FIELD(retry_delay_ms), 1, 0,
@@ -126,16 +135,17 @@ const struct option options[] = {
      "add what happens to FILE: a JSON object a line, for the start, the end and all between"},
     {"metrics-file", 0, OPTION_TEXT, RUN, "FILE", NULL, FIELD(metrics_file), 0, 0,
      "keep FILE up to date for Prometheus (node_exporter's textfile collector takes NAME.prom)"},
-    {"no-color", 0, OPTION_FLAG, RUN | CHECK | SIMULATE, NULL, NULL, FIELD(no_color), 0, 0,
+    {"no-color", 0, OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH, NULL, NULL, FIELD(no_color), 0, 0,
      "no colours on a terminal, as with the variable NO_COLOR"},
     {"dry-run", 'n', OPTION_FLAG, RUN, NULL, NULL, FIELD(dry_run), 0, 0,
      "check only, as nbatch check"},
-    {"json", 0, OPTION_FLAG, RUN | CHECK, NULL, NULL, FIELD(json), 0, 0,
+    {"json", 0, OPTION_FLAG, RUN | CHECK | BENCH, NULL, NULL, FIELD(json), 0, 0,
      "the summary as one JSON object on standard output"},
-    {"quiet", 'q', OPTION_FLAG, RUN | CHECK | SIMULATE, NULL, NULL, FIELD(quiet), 0, 0,
+    {"quiet", 'q', OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH, NULL, NULL, FIELD(quiet), 0, 0,
      "say nothing but what is wrong"},
-    {"help", 'h', OPTION_FLAG, RUN | CHECK | SIMULATE, NULL, NULL, FIELD(help), 0, 0, "this text"},
-    {"version", 'V', OPTION_FLAG, RUN | CHECK | SIMULATE, NULL, NULL, FIELD(version), 0, 0,
+    {"help", 'h', OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH, NULL, NULL, FIELD(help), 0, 0,
+     "this text"},
+    {"version", 'V', OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH, NULL, NULL, FIELD(version), 0, 0,
      "the program's version"},
 };
 
@@ -177,6 +187,12 @@ const struct subcommand_text subcommands[SUBCOMMAND_COUNT] = {
          "Serves a OneNET platform on loopback, to rehearse against. Ends on SIGINT or SIGTERM.",
          "  nbatch simulate --listen 127.0.0.1:8080 --latency 20ms\n"
          "  nbatch simulate --fault close-after:1% --fault http-503:2% --audit audit.jsonl\n"},
+    [COMMAND_BENCH] =
+        {"bench", "nbatch bench [options]",
+         "Measures how fast this machine sends: made-up commands, to a simulator or --endpoint.",
+         "  nbatch bench\n"
+         "  nbatch bench --concurrency 8,64 --rows 50000 --simulate=latency=20ms\n"
+         "  nbatch bench --endpoint http://127.0.0.1:8080 --json | jq .levels\n"},
     [COMMAND_CONFIG] =
         {"config", "nbatch config [options] [INPUT]",
          "Shows what nbatch run and check would go by, and where each value comes from.",
@@ -240,9 +256,11 @@ void option_variable(const char *name, char out[OPTION_VARIABLE_MAX])
         out[i] = out[i] == '-' ? '_' : (char)toupper((unsigned char)out[i]);
 }
 
+/* Where a benchmark sends to and how much is said each time, never inherited. */
 bool option_has_variable(const struct option *option)
 {
-    return strcmp(option->name, "help") != 0 && strcmp(option->name, "version") != 0;
+    return option->subcommands != BENCH && strcmp(option->name, "help") != 0 &&
+           strcmp(option->name, "version") != 0;
 }
 
 bool option_in_config(const struct option *option)

@@ -242,8 +242,10 @@ static enum status take_letters(struct command_line *words, const char *letters)
 
 static enum status take_input(struct command_line *words, const char *word)
 {
-    if (words->request->subcommand == COMMAND_SIMULATE) {
-        buf_add_string(words->message, "simulate reads no input: ");
+    enum subcommand subcommand = words->request->subcommand;
+
+    if (subcommand == COMMAND_SIMULATE || subcommand == COMMAND_BENCH) {
+        buf_add_format(words->message, "%s reads no input: ", subcommands[subcommand].name);
         buf_add_printable(words->message, span_string(word));
         return STATUS_USAGE;
     }

@@ -9,7 +9,14 @@
 #include "core/word_list.h"
 
 /* COMMAND_CONFIG takes the options of run and check. */
-enum subcommand { COMMAND_RUN, COMMAND_CHECK, COMMAND_SIMULATE, COMMAND_CONFIG, SUBCOMMAND_COUNT };
+enum subcommand {
+    COMMAND_RUN,
+    COMMAND_CHECK,
+    COMMAND_SIMULATE,
+    COMMAND_BENCH,
+    COMMAND_CONFIG,
+    SUBCOMMAND_COUNT
+};
 
 #define FOR_COMMAND(subcommand) (1u << (subcommand))
 
@@ -56,6 +63,9 @@ struct settings {
     int64_t outage_wait_ms;
     int64_t seed; /* 0: random */
     int64_t concurrency;
+    const char *concurrencies;  /* of bench: a list */
+    const char *bench_endpoint; /* of bench; NULL: a simulator */
+    int64_t rows, rounds;       /* of bench */
     int64_t connect_timeout_ms;
     int64_t request_timeout_ms;
     int64_t max_row_bytes;

@@ -31,6 +31,7 @@ struct run {
     struct observers observers;
     struct problem_show show; /* of a pipe, which is checked while it is sent */
     struct problem_file problem_file;
+    struct run_figures *figures; /* NULL: nobody measures */
 };
 
 static int fail(struct run *run, int exit_status)
@@ -410,6 +411,10 @@ static int send_rows(struct run *run)
     enum status status = job_run(run->intake, &run->options, run->recording.ledger, &run->tally,
                                  &run->result, &run->message);
     double seconds = monotonic_s() - start_s;
+    if (run->figures != NULL)
+        *run->figures = (struct run_figures){.tally = run->tally,
+                                             .seconds = seconds,
+                                             .simulator_cpu_s = sim_cpu_s(run->sim)};
     progress_hide(&run->view.progress);
     show_problem_counts(&run->show);
     if (status == STATUS_BAD_INPUT && tally_total(&run->tally) == 0) {
@@ -485,12 +490,18 @@ static int run_steps(struct run *run)
 
 int cli_run(const struct settings *settings)
 {
+    return cli_run_measured(settings, NULL);
+}
+
+int cli_run_measured(const struct settings *settings, struct run_figures *ret_figures)
+{
     if (settings->explain_retries)
         return explain_retries(settings);
     struct run *run = calloc(1, sizeof(*run));
     if (run == NULL)
         return EXIT_INTERNAL;
     run->settings = settings;
+    run->figures = ret_figures;
     /* They mean something once rows are sent; before that they must not end the program. */
     (void)signal(SIGUSR1, SIG_IGN);
     (void)signal(SIGUSR2, SIG_IGN);

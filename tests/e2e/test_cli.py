@@ -53,7 +53,7 @@ def test_options_of_later_issues_are_not_accepted_silently(nbatch, fleet):
 
 
 def test_help_and_version(nbatch):
-    for words in (["--help"], ["run", "--help"], ["check", "-h"], ["simulate", "--help"]):
+    for words in (["--help"], ["run", "--help"], ["check", "-h"], ["simulate", "--help"], ["bench", "-h"]):
         done = nbatch(*words)
         assert done.code == 0 and "xamples" in done.out, done
         assert max(map(len, done.out.splitlines())) <= 100
