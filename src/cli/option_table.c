@@ -256,11 +256,15 @@ void option_variable(const char *name, char out[OPTION_VARIABLE_MAX])
         out[i] = out[i] == '-' ? '_' : (char)toupper((unsigned char)out[i]);
 }
 
+bool option_asks_for_text(const struct option *option)
+{
+    return strcmp(option->name, "help") == 0 || strcmp(option->name, "version") == 0;
+}
+
 /* Where a benchmark sends to and how much is said each time, never inherited. */
 bool option_has_variable(const struct option *option)
 {
-    return option->subcommands != BENCH && strcmp(option->name, "help") != 0 &&
-           strcmp(option->name, "version") != 0;
+    return option->subcommands != BENCH && !option_asks_for_text(option);
 }
 
 bool option_in_config(const struct option *option)

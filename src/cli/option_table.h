@@ -81,6 +81,9 @@ enum { OPTION_VARIABLE_MAX = 64 };
 /* The variable of an option or setting: NBATCH_MAX_ROW_BYTES for max-row-bytes. */
 void option_variable(const char *name, char out[OPTION_VARIABLE_MAX]);
 
+/* Whether it asks for the help or the version, which nothing that is wrong elsewhere withholds. */
+bool option_asks_for_text(const struct option *option);
+
 /* Whether it can be set by a variable, and in a configuration file. */
 bool option_has_variable(const struct option *option);
 bool option_in_config(const struct option *option);

@@ -318,7 +318,7 @@ static enum status apply(const struct parse_request *request, const struct optio
 static bool asks_for_text(const struct option_sources *sources)
 {
     for (size_t i = 0; i < sources->count; i++)
-        if (sources->items[i].option != NULL && !option_has_variable(sources->items[i].option))
+        if (sources->items[i].option != NULL && option_asks_for_text(sources->items[i].option))
             return true;
     return false;
 }

@@ -225,21 +225,23 @@ def test_metrics_replace_metrics_and_nothing_else(nbatch, fleet, tmp_path):
     assert done.code == 2 and "nowhere/m.prom" in done.err and not (tmp_path / "fleet.results.csv").exists()
 
 
-def test_a_run_goes_on_without_a_log_that_is_full(fleet, tmp_path):
-    """The file size limit makes write(2) fail; results go elsewhere."""
-    def limit():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (400, 400))
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+def test_a_run_goes_on_without_a_log_that_is_full(nbatch, fleet, tmp_path):
+    """The file size limit makes write(2) fail; results and journal are smaller than the logs that are there."""
+    def limit(size=400):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
     with open(os.devnull, "w", encoding="utf-8") as null:
         done = subprocess.run([NBATCH, "run", str(fleet(20)), "--simulate", "-v", "-o", "-", "--log", "a.jsonl",
                                "--metrics-file", "m.prom"], stdout=null, stderr=subprocess.PIPE, text=True,
                               preexec_fn=limit, cwd=tmp_path, check=False, timeout=60)
     assert done.returncode == 2 and "m.prom" in done.stderr, done.stderr
+    nbatch("run", fleet(20), "--simulate", "-q", "-o", "first.csv", "--log", "b.jsonl")
+    line = (tmp_path / "b.jsonl").read_bytes().splitlines(True)[0]
+    (tmp_path / "b.jsonl").write_bytes(line * (1_000_000 // len(line)))
     with open(os.devnull, "w", encoding="utf-8") as null:
         done = subprocess.run([NBATCH, "run", str(fleet(20)), "--simulate", "-v", "-o", "-", "--log", "b.jsonl"],
-                              stdout=null, stderr=subprocess.PIPE, text=True, preexec_fn=limit, cwd=tmp_path,
-                              check=False, timeout=60)
+                              stdout=null, stderr=subprocess.PIPE, text=True, preexec_fn=lambda: limit(1_000_400),
+                              cwd=tmp_path, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("the log cannot be written: File too large; the run goes on without") == 1
     assert not [p for p in tmp_path.iterdir() if p.name.endswith(".tmp")]
