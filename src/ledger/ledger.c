@@ -14,19 +14,13 @@ enum { LINE_MAX_BYTES = RESULT_LINE_MAX }; /* of a row with all it carries */
 static const struct outfile_kind copy_kind = {"results", "--output"};
 
 /*
- * The negative controls of what is on record before a request leaves: the tests build binaries in
- * which one of these is defined, and see the duplicates that it prevents. The product has no such
- * switch.
+ * The negative control of the mark before a request leaves: the tests build another binary in which
+ * this is defined, and see the duplicates that the mark prevents. The product has no such switch.
  */
 #ifdef NBATCH_TEST_WITHOUT_MARK
 enum { IS_MARKED = false };
 #else
 enum { IS_MARKED = true };
-#endif
-#ifdef NBATCH_TEST_WITHOUT_SYNC_WAIT
-enum { IS_SYNC_AWAITED = false };
-#else
-enum { IS_SYNC_AWAITED = true };
 #endif
 
 enum status ledger_say(const struct ledger *ledger, const char *what, int error,
@@ -406,7 +400,7 @@ uint32_t ledger_admit(struct ledger *ledger, const struct intent *intent)
 
 bool ledger_is_durable(const struct ledger *ledger, uint32_t ticket)
 {
-    return !IS_SYNC_AWAITED || ledger->entries[ticket].sequence <= ledger->ended;
+    return ledger->entries[ticket].sequence <= ledger->ended;
 }
 
 void ledger_attempt(struct ledger *ledger, uint32_t ticket, uint32_t sent, uint32_t ambiguous)
