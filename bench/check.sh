@@ -5,7 +5,7 @@
 #
 #   --rows N       rows of the input (default 1000000)
 #   --rounds R     how often every tool runs; they take turns (default 5)
-#   --nbatch PATH  the program (default build/release/nbatch, which is built when it is not there)
+#   --nbatch PATH  the program (default build/release/nbatch, which is built)
 #
 # Three tables: CPU, speed and memory of every tool; memory of the check by rows; instructions per
 # row, which do not depend on how busy the machine is. What is missing is installed from Debian
@@ -15,6 +15,7 @@
 set -euo pipefail
 caller=$PWD
 cd "$(dirname "$0")/.."
+. bench/lib.sh
 
 rows=1000000
 rounds=5
@@ -40,44 +41,12 @@ done
 # A relative path is the caller's, not the project's.
 [[ -z $nbatch || $nbatch = /* ]] || nbatch=$caller/$nbatch
 
-say() { echo "$0: $*" >&2; }
-have() { command -v "$1" >/dev/null; }
-
-# need COMMAND PACKAGE: installs what is not there; a failure is no more than a gap in the tables.
-need() {
-  have "$1" && return
-  local sudo=()
-  if [ "$(id -u)" != 0 ]; then
-    have sudo || { say "no $1: not root, and no sudo to install $2 with; left out"; return; }
-    sudo=(sudo)
-  fi
-  say "installing $2"
-  { "${sudo[@]}" apt-get update -qq &&
-    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
-      apt-get install -y -qq --no-install-recommends "$2"; } >/dev/null 2>&1 || true
-  have "$1" || say "no $1: $2 could not be installed; left out"
-}
-
-build() {
-  say "building build/release/nbatch"
-  { .ci/install build && cmake --preset release && cmake --build --preset release; } >&2
-}
-
-if [ -z "$nbatch" ]; then
-  nbatch=build/release/nbatch
-  [ -x "$nbatch" ] || build
-fi
-[ -x "$nbatch" ] || { say "$nbatch is no program"; exit 2; }
-
+choose_nbatch
 need mlr miller
 need node nodejs
 need jq jq
 need valgrind valgrind
-# Debian's python3 itself, not a wrapper that may stand before it in PATH.
-python=/usr/bin/python3
-[ -x "$python" ] || need python3 python3
-[ -x "$python" ] || python=$(command -v python3) ||
-  { say "no python3, which does the measuring"; exit 1; }
+choose_python
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/nbatch-bench.XXXXXX")
 trap 'rm -rf -- "$work"' EXIT

@@ -80,7 +80,8 @@ static void on_problems(void *context, const struct problems *problems)
 {
     struct inspection *inspection = context;
 
-    progress_hide(&inspection->progress);
+    if (show_problems_is_needed(&inspection->show, problems))
+        progress_hide(&inspection->progress);
     show_problems(&inspection->show, problems);
     if (inspection->has_problem_file &&
         problem_file_add(&inspection->problem_file, problems) != STATUS_OK)
@@ -114,15 +115,16 @@ static void on_tick(void *context, const struct intake *intake, uint64_t rows)
     const struct source *source = intake_source(intake);
 
     uint64_t bytes = source_taken(source), all = source_size(source);
-    char text[96], share[16] = "";
 
-    if (!progress_is_due(&inspection->progress))
+    if (!progress_tick(&inspection->progress, rows))
         return;
+    struct progress_facts facts = {.done = rows,
+                                   .share = -1,
+                                   .rate = progress_rate(&inspection->progress, rows),
+                                   .eta_s = -1};
     if (all > 0 && bytes <= all)
-        (void)snprintf(share, sizeof(share), " (%d %%)", (int)((double)bytes * 100 / (double)all));
-    (void)snprintf(text, sizeof(text), "%llu rows%s, %.0f rows/s", (unsigned long long)rows, share,
-                   progress_rate(&inspection->progress, rows));
-    progress_show(&inspection->progress, text);
+        facts.share = (double)bytes / (double)all;
+    progress_show(&inspection->progress, &facts);
 }
 
 static enum status open_files(struct inspection *inspection)

@@ -4,10 +4,12 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "cli/color.h"
+#include "cli/completion.h"
+#include "cli/help.h"
 #include "cli/show.h"
 #include "cli/subcommands.h"
 #include "command/json.h"
-#include "command/problem.h"
 
 static int print(struct buf *text)
 {
@@ -27,19 +29,7 @@ static int print_help(enum subcommand subcommand)
 {
     struct buf text;
     buf_init(&text, 1024 * 1024);
-    options_add_help(subcommand, &text);
-    return print(&text);
-}
-
-/* Every code that a check can give, with what to do. */
-static int print_problems(void)
-{
-    struct buf text;
-
-    buf_init(&text, 1024 * 1024);
-    for (size_t i = 0; i < PROBLEM_CODE_COUNT; i++)
-        buf_add_format(&text, "%-16s  %s\n", problem_code_name((enum problem_code)i),
-                       problem_code_remedy((enum problem_code)i));
+    help_add_subcommand(subcommand, &text);
     return print(&text);
 }
 
@@ -47,7 +37,7 @@ static int print_overview(void)
 {
     struct buf text;
     buf_init(&text, 1024 * 1024);
-    options_add_overview(&text);
+    help_add_overview(&text);
     return print(&text);
 }
 
@@ -71,7 +61,7 @@ static enum status set_sim_config(void *context, struct span name, struct span v
 }
 
 static int run_subcommand(enum subcommand subcommand, const struct settings *settings,
-                          const struct sim_config *sim)
+                          const struct option_sources *sources, const struct sim_config *sim)
 {
     if (settings->help)
         return print_help(subcommand);
@@ -79,6 +69,10 @@ static int run_subcommand(enum subcommand subcommand, const struct settings *set
         return print_version();
     if (subcommand == COMMAND_SIMULATE)
         return cli_simulate(settings, sim);
+    if (subcommand == COMMAND_CONFIG)
+        return cli_config(settings, sources);
+    if (subcommand == COMMAND_BENCH)
+        return cli_bench(settings);
     if (subcommand == COMMAND_REPORT && settings->input == NULL) {
         show_error("which results? nbatch report FILE.results.csv; nbatch report --help says more");
         return EXIT_USAGE;
@@ -100,6 +94,7 @@ static int parse_and_run(enum subcommand subcommand, int argc, char **argv)
 {
     struct sim_config sim;
     struct settings settings;
+    struct option_sources sources = {.items = NULL};
     struct buf message;
     struct parse_request request = {.subcommand = subcommand,
                                     .argc = argc - 2,
@@ -110,32 +105,70 @@ static int parse_and_run(enum subcommand subcommand, int argc, char **argv)
     sim_config_init(&sim);
     buf_init(&message, 64 * 1024);
     int result = EXIT_USAGE;
-    if (options_parse(&request, &message, &settings) == STATUS_OK) {
-        settings.words = (const char *const *)argv;
-        settings.word_count = (size_t)argc;
-        result = run_subcommand(subcommand, &settings, &sim);
-    } else {
-        show_error("%s", buf_string(&message));
-    }
+    color_init(false); /* of what is wrong with the words */
+    enum status status = options_parse(&request, &sources, &message, &settings);
+    if (status == STATUS_OK)
+        color_init(settings.no_color);
+    settings.words = (const char *const *)argv;
+    settings.word_count = (size_t)argc;
+    if (status == STATUS_OK)
+        result = run_subcommand(subcommand, &settings, &sources, &sim);
+    else
+        show_error("%s", message.len > 0 ? buf_string(&message) : status_text(status));
     buf_deinit(&message);
+    option_sources_deinit(&sources);
     sim_config_deinit(&sim);
     return result;
 }
 
-/* nbatch help [TOPIC] */
+/* nbatch help TOPIC [WORD] */
+static int explain(const struct help_topic *topic, const char *word)
+{
+    struct buf text;
+
+    buf_init(&text, 1024 * 1024);
+    if (topic->add(word, &text))
+        return print(&text);
+    buf_deinit(&text);
+    show_error("nbatch help %s %s: it is nbatch help %s%s%s", topic->name, word, topic->name,
+               topic->word != NULL ? " " : "", topic->word != NULL ? topic->word : "");
+    return EXIT_USAGE;
+}
+
+/* nbatch help [COMMAND|TOPIC [WORD]] */
 static int help(int argc, char **argv)
 {
     enum subcommand subcommand;
 
     if (argc == 0)
         return print_overview();
-    if (strcmp(argv[0], "problems") == 0)
-        return print_problems();
-    if (subcommand_find(argv[0], &subcommand))
+    const struct help_topic *topic = help_topic_find(argv[0]);
+    if (topic != NULL && argc <= 2)
+        return explain(topic, argc == 2 ? argv[1] : NULL);
+    if (argc == 1 && subcommand_find(argv[0], &subcommand))
         return print_help(subcommand);
-    show_error("there is help for run, check, simulate, report and problems, not for %s", argv[0]);
+    show_error("nbatch help explains one command or topic; nbatch --help lists them");
     return EXIT_USAGE;
 }
+
+/* nbatch completion SHELL */
+static int complete(int argc, char **argv)
+{
+    struct buf text;
+
+    buf_init(&text, 1024 * 1024);
+    if (argc == 1 && completion_add(argv[0], &text))
+        return print(&text);
+    buf_deinit(&text);
+    show_error("which shell? nbatch completion bash, zsh or fish");
+    return EXIT_USAGE;
+}
+
+/* The words that are no subcommand, since they take no options. */
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+} words[] = {{"help", help}, {"completion", complete}};
 
 int cli_main(int argc, char **argv)
 {
@@ -146,12 +179,13 @@ int cli_main(int argc, char **argv)
     (void)signal(SIGXFSZ, SIG_IGN); /* a write says that the file is too large */
     json_use_arena();
     if (argc < 2) {
-        show_error("what shall be done? nbatch run FILE, nbatch check FILE or nbatch simulate; "
-                   "nbatch --help says more");
+        show_error("what shall be done? nbatch run FILE, nbatch check FILE, nbatch simulate or "
+                   "nbatch bench; nbatch --help says more");
         return EXIT_USAGE;
     }
-    if (strcmp(argv[1], "help") == 0)
-        return help(argc - 2, argv + 2);
+    for (size_t i = 0; i < ARRAY_LENGTH(words); i++)
+        if (strcmp(argv[1], words[i].name) == 0)
+            return words[i].run(argc - 2, argv + 2);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
         return print_overview();
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)

@@ -1,260 +1,30 @@
 #include "cli/options.h"
 
-#include <ctype.h>
-#include <stddef.h>
-
+#include "cli/option_sources.h"
 #include "core/text.h"
 #include "core/when.h"
 #include "send/ramp.h"
-#include "sim/config.h"
 
-#define RUN      FOR_COMMAND(COMMAND_RUN)
-#define CHECK    FOR_COMMAND(COMMAND_CHECK)
-#define SIMULATE FOR_COMMAND(COMMAND_SIMULATE)
-#define REPORT   FOR_COMMAND(COMMAND_REPORT)
-
-enum option_kind {
-    OPTION_FLAG,
-    OPTION_TEXT,
-    OPTION_LIST,          /* a text; may be given several times */
-    OPTION_OPTIONAL_TEXT, /* --name or --name=VALUE, never --name VALUE */
-    OPTION_COUNT,         /* min … max */
-    OPTION_BYTES,         /* min … max; 64K, 1M */
-    OPTION_DURATION,
-    OPTION_RATE, /* 20/s, 600/m, 5000/h */
+/* An assignment that is carried out. */
+struct setting {
+    const struct option_sources *sources;
+    const struct assignment *item;
+    struct settings *settings;
+    struct buf *message;
 };
 
-struct option {
-    const char *name;
-    char letter; /* '\0': none */
-    enum option_kind kind;
-    unsigned subcommands;
-    const char *value;    /* what stands for the value in the help */
-    const char *fallback; /* the default, as it would be typed; NULL: none */
-    size_t offset;        /* into struct settings */
-    int64_t min, max;
-    const char *help;
-};
-
-#define FIELD(member) offsetof(struct settings, member)
-
-static const struct option options[] = {
-    {"output", 'o', OPTION_TEXT, RUN, "FILE", NULL, FIELD(output), 0, 0,
-     "results file; CSV, or JSONL by its extension .jsonl; - copies them to standard output as "
-     "well "
-     "(default: INPUT with .results.csv in place of its extension)"},
-    {"output", 'o', OPTION_TEXT, REPORT, "FILE", NULL, FIELD(output), 0, 0,
-     "where to write the page; - for standard output (default: RESULTS with .html in place of its "
-     "extension)"},
-    {"resume", 0, OPTION_OPTIONAL_TEXT, RUN, "WHAT[,WHAT...]", NULL, FIELD(resume), 0, 0,
-     "go on with the results that are there: send what has no result yet, and of the others those "
-     "that are failed, rejected, invalid (all: these three) or in_doubt, where that is said"},
-    {"sort", 0, OPTION_FLAG, RUN, NULL, NULL, FIELD(sort), 0, 0,
-     "bring the results of a complete run into the order of its rows, one line each; lines that "
-     "others have replaced go to RESULTS.superseded.csv"},
-    {"endpoint", 0, OPTION_TEXT, RUN, "URL", "https://api.heclouds.com", FIELD(endpoint), 0, 0,
-     "the platform's base URL"},
-    {"simulate", 0, OPTION_OPTIONAL_TEXT, RUN, "SPEC", NULL, FIELD(simulate), 0, 0,
-     "send to a simulator within the process; SPEC sets it up, such as "
-     "seed=7,fault=http-503:1% "
-     "(see nbatch simulate --help)"},
-    {"api-key-file", 0, OPTION_TEXT, RUN, "FILE", NULL, FIELD(api_key_file), 0, 0,
-     "file with the product's MasterKey; must be readable by you alone (else: NBATCH_API_KEY)"},
-    {"api-key-command", 0, OPTION_TEXT, RUN, "CMD", NULL, FIELD(api_key_command), 0, 0,
-     "a shell command that prints the MasterKey, on one line, within ten seconds"},
-    {"product-id", 0, OPTION_TEXT, RUN, "ID", NULL, FIELD(product_id), 0, 0,
-     "sign tokens for this product with its access key, instead of sending a MasterKey"},
-    {"access-key-file", 0, OPTION_TEXT, RUN, "FILE", NULL, FIELD(access_key_file), 0, 0,
-     "file with the product's access key, as for --api-key-file (else: NBATCH_ACCESS_KEY)"},
-    {"insecure-http", 0, OPTION_FLAG, RUN, NULL, NULL, FIELD(insecure_http), 0, 0,
-     "allow a plain http endpoint that is not on this machine: the key travels readable for all"},
-    {"cacert", 0, OPTION_TEXT, RUN, "FILE", NULL, FIELD(cacert), 0, 0,
-     "trust the authorities whose certificates stand in FILE (PEM), instead of the system's"},
-    {"insecure", 'k', OPTION_FLAG, RUN, NULL, NULL, FIELD(insecure), 0, 0,
-     "do not verify the platform's certificate: whoever sits on the way can read the key"},
-    {"proxy", 0, OPTION_TEXT, RUN, "URL", NULL, FIELD(proxy), 0, 0,
-     "send through this proxy, or none; a user and password in it are better given by NBATCH_PROXY "
-     "(default: as https_proxy and its like say)"},
-    {"resolve", 0, OPTION_LIST, RUN, "HOST:PORT:ADDRESS", NULL, FIELD(resolves), 0, 0,
-     "connect to ADDRESS for HOST:PORT, whatever the resolver says; may be repeated"},
-    {"http2", 0, OPTION_FLAG, RUN, NULL, NULL, FIELD(http2), 0, 0,
-     "offer HTTP/2 to an https endpoint; still one request at a time on each connection"},
-    {"format", 0, OPTION_TEXT, RUN | CHECK, "csv|jsonl", NULL, FIELD(format), 0, 0,
-     "the input's format (default: by its extension, before .gz or .zst)"},
-    {"encoding", 0, OPTION_TEXT, RUN | CHECK, "NAME", NULL, FIELD(encoding), 0, 0,
-     "the input's encoding, such as gb18030, gbk or utf-16 "
-     "(default: by its byte order mark, else UTF-8)"},
-    {"delimiter", 0, OPTION_TEXT, RUN | CHECK, "C", NULL, FIELD(delimiter), 0, 0,
-     "what stands between the cells of a CSV: one character, or comma, semicolon, tab, pipe "
-     "(default: comma)"},
-    {"set", 0, OPTION_LIST, RUN | CHECK, "NAME=VALUE", NULL, FIELD(sets), 0, 0,
-     "the value of column NAME for every row that has none of its own; ${column} in it stands for "
-     "that column's value; may be repeated"},
-    {"map", 0, OPTION_LIST, RUN | CHECK, "NAME=COLUMN", NULL, FIELD(maps), 0, 0,
-     "the input's COLUMN is what the platform calls NAME; may be repeated"},
-    {"pass", 0, OPTION_LIST, RUN | CHECK, "NAME[,NAME...]", NULL, FIELD(passes), 0, 0,
-     "columns of the input to carry into the results as they are"},
-    {"max-row-bytes", 0, OPTION_BYTES, RUN | CHECK, "N", "64K", FIELD(max_row_bytes), 64,
-     64 * 1024 * 1024, "a longer row is an error"},
-    {"concurrency", 'c', OPTION_COUNT, RUN, "N", "64", FIELD(concurrency), 1, 1024,
-     "requests in flight at most"},
-    {"connect-timeout", 0, OPTION_DURATION, RUN, "D", "5s", FIELD(connect_timeout_ms), 1, 0,
-     "time for a connection to come about"},
-    {"request-timeout", 0, OPTION_DURATION, RUN, "D", "30s", FIELD(request_timeout_ms), 1, 0,
-     "time for a whole attempt"},
-    {"skip-invalid", 0, OPTION_FLAG, RUN, NULL, NULL, FIELD(skip_invalid), 0, 0,
-     "send the valid rows although others are not; those are recorded as invalid"},
-    {"strict", 0, OPTION_FLAG, RUN | CHECK, NULL, NULL, FIELD(strict), 0, 0, "warnings are errors"},
-    {"allow-replace", 0, OPTION_FLAG, RUN | CHECK, NULL, NULL, FIELD(allow_replace), 0, 0,
-     "writes with mode 1 are meant: they delete every resource that they do not name"},
-    {"yes", 'y', OPTION_FLAG, RUN, NULL, NULL, FIELD(yes), 0, 0,
-     "answer every question with yes, as --allow-replace does for one"},
-    {"rate", 0, OPTION_RATE, RUN | CHECK, "N/s|m|h", NULL, FIELD(rate), 0, 0,
-     "how many requests start in a second, minute or hour at most, retries included; the check "
-     "says "
-     "how long that takes, and which rows would be too late"},
-    {"burst", 0, OPTION_COUNT, RUN, "N", "1", FIELD(burst), 1, 1000000,
-     "how many of them may start back to back"},
-    {"ramp", 0, OPTION_TEXT, RUN, "R..R:D", NULL, FIELD(ramp), 0, 0,
-     "a rate that changes evenly, such as 10/s..500/s:5m"},
-    {"canary", 0, OPTION_TEXT, RUN, "N[:PAUSE]", NULL, FIELD(canary), 0, 0,
-     "send N rows, wait for them to end (and PAUSE), then go on with the others"},
-    {"halt", 0, OPTION_LIST, RUN, "RULE", NULL, FIELD(halts), 0, 0,
-     "stop starting rows when crossed: failed=5%, rejected=100, in_doubt=..., errno:7=3%, min=N "
-     "rows before a percentage counts; may be repeated"},
-    {"no-adaptive", 0, OPTION_FLAG, RUN, NULL, NULL, FIELD(no_adaptive), 0, 0,
-     "do not go slower when the platform asks for it"},
-    {"max-attempts", 0, OPTION_COUNT, RUN, "N", "5", FIELD(max_attempts), 1, 1000,
-     "attempts for a row, the first included"},
-    {"retry-delay", 0, OPTION_DURATION, RUN, "D", "200ms", FIELD(retry_delay_ms), 1, 0,
-     "wait before the second attempt at most; doubles with each, and is random below that"},
-    {"retry-max-delay", 0, OPTION_DURATION, RUN, "D", "30s", FIELD(retry_max_delay_ms), 1, 0,
-     "the longest wait between attempts"},
-    {"on-ambiguous", 0, OPTION_TEXT, RUN, "resend|hold", NULL, FIELD(on_ambiguous), 0, 0,
-     "a request may have been processed, and no answer says so: send it again, or end the row as "
-     "in_doubt (default: resend for write and read, hold for execute)"},
-    {"outage-wait", 0, OPTION_DURATION, RUN, "D", "10m", FIELD(outage_wait_ms), 1, 0,
-     "how long to wait for a platform that fails, before the run stops"},
-    {"explain-retries", 0, OPTION_FLAG, RUN, NULL, NULL, FIELD(explain_retries), 0, 0,
-     "show what is sent again and when, and do nothing else"},
-    {"seed", 0, OPTION_COUNT, RUN, "N", "0", FIELD(seed), 0, INT64_MAX,
-     "of the random waits; 0: another one each time"},
-    {"report", 0, OPTION_TEXT, RUN, "FILE", NULL, FIELD(report), 0, 0,
-     "write an HTML page of the run to FILE at its end, also when it was stopped; takes 14-21 "
-     "bytes "
-     "of memory a row (nbatch report makes one of the results later)"},
-    {"problems", 0, OPTION_TEXT, RUN | CHECK, "FILE", NULL, FIELD(problems), 0, 0,
-     "list every problem in FILE; CSV, or JSONL by its extension; - for standard output"},
-    {"split-valid", 0, OPTION_TEXT, CHECK, "FILE", NULL, FIELD(split_valid), 0, 0,
-     "write the valid rows to FILE, as they stand in the input"},
-    {"split-invalid", 0, OPTION_TEXT, CHECK, "FILE", NULL, FIELD(split_invalid), 0, 0,
-     "the same for the others, to be mended"},
-    {"progress", 0, OPTION_TEXT, RUN | CHECK, "WHEN", "auto", FIELD(progress), 0, 0,
-     "auto: a live line on a terminal, else a plain one every ten seconds; always; never"},
-    {"dry-run", 'n', OPTION_FLAG, RUN, NULL, NULL, FIELD(dry_run), 0, 0,
-     "check only, as nbatch check"},
-    {"json", 0, OPTION_FLAG, RUN | CHECK, NULL, NULL, FIELD(json), 0, 0,
-     "the summary as one JSON object on standard output"},
-    {"quiet", 'q', OPTION_FLAG, RUN | CHECK | SIMULATE | REPORT, NULL, NULL, FIELD(quiet), 0, 0,
-     "say nothing but what is wrong"},
-    {"help", 'h', OPTION_FLAG, RUN | CHECK | SIMULATE | REPORT, NULL, NULL, FIELD(help), 0, 0,
-     "this text"},
-    {"version", 'V', OPTION_FLAG, RUN | CHECK | SIMULATE | REPORT, NULL, NULL, FIELD(version), 0, 0,
-     "the program's version"},
-};
-
-static const struct {
-    const char *name;
-    const char *usage;
-    const char *purpose;
-    const char *examples;
-} subcommands[SUBCOMMAND_COUNT] = {
-    [COMMAND_RUN] =
-        {"run", "nbatch run [options] INPUT",
-         "Checks the whole input, then sends every row and maps each to its uuid or errno.",
-         "  nbatch run fleet.csv --simulate                  rehearse, without network and key\n"
-         "  nbatch run fleet.csv --api-key-file ~/onenet.key send it\n"
-         "  nbatch run fleet.csv --dry-run                   check it only\n"
-         "  nbatch run imeis.csv --set obj_id=3311 --set obj_inst_id=0 --set mode=2 \\\n"
-         "    --set expired_time=+7d --set 'data=[{\"res_id\":5850,\"val\":true}]'\n"
-         "  nbatch run big.jsonl.gz                          results in big.results.csv\n"},
-    [COMMAND_CHECK] = {"check", "nbatch check [options] INPUT",
-                       "The dry run: checks every row, without any network.",
-                       "  nbatch check fleet.csv\n"
-                       "  nbatch check fleet.csv --json | jq .invalid\n"
-                       "  nbatch check fleet.csv --split-valid good.csv --split-invalid bad.csv\n"
-                       "  nbatch check from-excel.csv --encoding gb18030 --delimiter ';'\n"},
-    [COMMAND_SIMULATE] =
-        {"simulate", "nbatch simulate [options]",
-         "Serves a OneNET platform on loopback, to rehearse against. Ends on SIGINT or SIGTERM.",
-         "  nbatch simulate --listen 127.0.0.1:8080 --latency 20ms\n"
-         "  nbatch simulate --fault close-after:1% --fault http-503:2% --audit audit.jsonl\n"},
-    [COMMAND_REPORT] =
-        {"report", "nbatch report [options] RESULTS",
-         "Makes an HTML page of a run's results: what became of the rows, why, how fast.",
-         "  nbatch report fleet.results.csv                  the page is fleet.results.html\n"
-         "  nbatch report fleet.results.jsonl -o monday.html\n"
-         "  nbatch run fleet.csv --report fleet.html         makes it at the end of a run\n"},
-};
-
-bool subcommand_find(const char *name, enum subcommand *ret_subcommand)
+/* "--concurrency 0: …", "NBATCH_CONCURRENCY=0: …" or "ops.yaml:3: concurrency: 0: …". */
+static enum status refuse_value(const struct setting *setting, const char *wanted)
 {
-    for (size_t i = 0; i < SUBCOMMAND_COUNT; i++) {
-        if (strcmp(name, subcommands[i].name) == 0) {
-            *ret_subcommand = (enum subcommand)i;
-            return true;
-        }
+    static const char *const separators[ORIGIN_COUNT] = {": ", "=", " "};
+    const struct assignment *item = setting->item;
+
+    option_sources_add_place(setting->sources, item, setting->message);
+    if (item->value != NULL) {
+        buf_add_string(setting->message, separators[item->origin]);
+        buf_add_printable(setting->message, span_string(item->value));
     }
-    return false;
-}
-
-const char *subcommand_nearest(const char *name)
-{
-    const char *names[SUBCOMMAND_COUNT];
-    for (size_t i = 0; i < SUBCOMMAND_COUNT; i++)
-        names[i] = subcommands[i].name;
-    return text_nearest(span_string(name), names, SUBCOMMAND_COUNT);
-}
-
-static bool in_subcommand(const struct option *option, enum subcommand subcommand)
-{
-    return (option->subcommands & FOR_COMMAND(subcommand)) != 0;
-}
-
-static const struct option *find_option(enum subcommand subcommand, struct span name)
-{
-    for (size_t i = 0; i < ARRAY_LENGTH(options); i++)
-        if (in_subcommand(&options[i], subcommand) && span_is(name, options[i].name))
-            return &options[i];
-    return NULL;
-}
-
-static const struct option *find_letter(enum subcommand subcommand, char letter)
-{
-    for (size_t i = 0; i < ARRAY_LENGTH(options); i++)
-        if (in_subcommand(&options[i], subcommand) && options[i].letter == letter)
-            return &options[i];
-    return NULL;
-}
-
-static const struct sim_setting *find_sim_setting(struct span name)
-{
-    for (size_t i = 0; i < sim_settings_count; i++)
-        if (span_is(name, sim_settings[i].name))
-            return &sim_settings[i];
-    return NULL;
-}
-
-/* "--concurrency 0: …", or "NBATCH_CONCURRENCY=0: …". */
-static enum status refuse_value(const struct option *option, const char *origin, const char *value,
-                                const char *wanted, struct buf *message)
-{
-    if (origin != NULL)
-        buf_add_format(message, "%s=", origin);
-    else
-        buf_add_format(message, "--%s ", option->name);
-    buf_add_printable(message, span_string(value));
-    buf_add_format(message, ": %s", wanted);
+    buf_add_format(setting->message, ": %s", wanted);
     return STATUS_USAGE;
 }
 
@@ -277,124 +47,107 @@ static enum status parse_bytes(struct span text, int64_t *ret_bytes)
     return STATUS_OK;
 }
 
-static enum status set_number(const struct option *option, const char *origin, const char *value,
-                              struct settings *settings, struct buf *message)
+static enum status set_number(const struct setting *setting, int64_t *field)
 {
+    const struct option *option = setting->item->option;
+    struct span value = span_string(setting->item->value);
     int64_t number = 0;
     char wanted[128];
     enum status status;
 
     if (option->kind == OPTION_DURATION) {
-        status = when_parse_duration(span_string(value), &number);
+        status = when_parse_duration(value, &number);
         if (status != STATUS_OK || number < option->min)
-            return refuse_value(option, origin, value,
-                                "must be a duration such as 500ms, 30s, 5m or 24h", message);
+            return refuse_value(setting, "must be a duration such as 500ms, 30s, 5m or 24h");
     } else {
-        status = option->kind == OPTION_BYTES ? parse_bytes(span_string(value), &number)
-                                              : span_to_int64(span_string(value), &number);
+        status = option->kind == OPTION_BYTES ? parse_bytes(value, &number)
+                                              : span_to_int64(value, &number);
         (void)snprintf(wanted, sizeof(wanted), "must be a whole number of %lld–%lld",
                        (long long)option->min, (long long)option->max);
         if (status != STATUS_OK || number < option->min || number > option->max)
-            return refuse_value(option, origin, value, wanted, message);
+            return refuse_value(setting, wanted);
     }
-    *(int64_t *)(void *)((char *)settings + option->offset) = number;
+    *field = number;
     return STATUS_OK;
 }
 
-static enum status add_to_list(const struct option *option, const char *origin, const char *value,
-                               struct word_list *list, struct buf *message)
+static enum status add_to_list(const struct setting *setting, struct word_list *list)
 {
     if (list->count == WORD_LIST_MAX)
-        return refuse_value(option, origin, value, "it is given too often", message);
-    list->items[list->count++] = value;
+        return refuse_value(setting, "it is given too often");
+    list->items[list->count++] = setting->item->value;
     return STATUS_OK;
 }
 
-/* Sets an option from its text; `origin` names the environment variable that it comes from, NULL
- * for a flag. */
-static enum status set_option(const struct option *option, const char *origin, const char *value,
-                              struct settings *settings, struct buf *message)
+/* A flag among the words has no value; elsewhere it must have one. */
+static enum status set_flag(const struct setting *setting, bool *field)
 {
-    void *field = (char *)settings + option->offset;
+    const char *value = setting->item->value;
+    bool on = value == NULL || strcmp(value, "1") == 0 || strcmp(value, "true") == 0;
+
+    if ((value == NULL && setting->item->origin != ORIGIN_FLAG) ||
+        (!on && strcmp(value, "0") != 0 && strcmp(value, "false") != 0))
+        return refuse_value(setting, "must be true or false (or 1 or 0)");
+    *field = on;
+    return STATUS_OK;
+}
+
+static enum status set_option(const struct setting *setting)
+{
+    const struct option *option = setting->item->option;
+    const char *value = setting->item->value;
+    void *field = (char *)setting->settings + option->offset;
     struct rate *rate;
 
-    switch (option->kind) {
-    case OPTION_FLAG:
-        if (value != NULL && strcmp(value, "0") != 0 && strcmp(value, "1") != 0)
-            return refuse_value(option, origin, value, "must be 0 or 1", message);
-        *(bool *)field = value == NULL || strcmp(value, "1") == 0;
-        return STATUS_OK;
-    case OPTION_TEXT:
-        if (value[0] == '\0')
-            return refuse_value(option, origin, value, "the value is empty", message);
-        *(const char **)field = value;
-        return STATUS_OK;
-    case OPTION_OPTIONAL_TEXT:
+    if (option->kind == OPTION_FLAG)
+        return set_flag(setting, field);
+    if (option->kind == OPTION_OPTIONAL_TEXT) {
         *(const char **)field = value != NULL ? value : "";
+        return STATUS_OK;
+    }
+    if (value == NULL || (option->kind == OPTION_TEXT && value[0] == '\0'))
+        return refuse_value(setting, "the value is empty");
+    switch (option->kind) {
+    case OPTION_TEXT:
+        *(const char **)field = value;
         return STATUS_OK;
     case OPTION_RATE:
         rate = field;
         if (!rate_parse(span_string(value), &rate->count, &rate->per_ms))
-            return refuse_value(option, origin, value,
-                                "must be a number and its unit, such as 20/s, 600/m or 5000/h",
-                                message);
+            return refuse_value(setting,
+                                "must be a number and its unit, such as 20/s, 600/m or 5000/h");
         return STATUS_OK;
     case OPTION_LIST:
-        return add_to_list(option, origin, value, field, message);
-    case OPTION_COUNT:
-    case OPTION_BYTES:
-    case OPTION_DURATION:
-        break;
+        return add_to_list(setting, field);
+    default:
+        return set_number(setting, field);
     }
-    return set_number(option, origin, value, settings, message);
 }
 
-/* NBATCH_MAX_ROW_BYTES for --max-row-bytes. */
-static void variable_name(const struct option *option, char out[64])
+static enum status set_defaults(struct settings *settings, struct buf *message)
 {
-    size_t len = (size_t)snprintf(out, 64, "NBATCH_%s", option->name);
-    for (size_t i = 0; i < len; i++)
-        out[i] = out[i] == '-' ? '_' : (char)toupper((unsigned char)out[i]);
-}
+    const struct option_sources none = {.items = NULL};
+    enum status status = STATUS_OK;
 
-static bool has_variable(const struct option *option)
-{
-    return strcmp(option->name, "help") != 0 && strcmp(option->name, "version") != 0;
-}
-
-static enum status set_defaults(enum subcommand subcommand, struct settings *settings,
-                                struct buf *message)
-{
-    char variable[64];
-
-    for (size_t i = 0; i < ARRAY_LENGTH(options); i++) {
-        const struct option *option = &options[i];
-        enum status status = STATUS_OK;
-        if (option->fallback != NULL)
-            status = set_option(option, NULL, option->fallback, settings, message);
-        if (status != STATUS_OK)
-            return status;
-        if (!in_subcommand(option, subcommand) || !has_variable(option))
-            continue;
-        variable_name(option, variable);
-        const char *value = getenv(variable);
-        if (value != NULL)
-            status = set_option(option, variable, value, settings, message);
-        if (status != STATUS_OK)
-            return status;
+    for (size_t i = 0; i < options_count && status == STATUS_OK; i++) {
+        const struct assignment item = {.option = &options[i],
+                                        .value = options[i].fallback,
+                                        .origin = ORIGIN_FLAG};
+        if (item.value != NULL)
+            status = set_option(&(struct setting){&none, &item, settings, message});
     }
-    return STATUS_OK;
+    return status;
 }
 
 static enum status refuse_unknown(enum subcommand subcommand, struct span name, struct buf *message)
 {
-    const char *known[ARRAY_LENGTH(options) + 32];
+    const char *known[OPTIONS_MAX + OPTION_SIM_SETTINGS_MAX];
     size_t count = 0;
 
-    for (size_t i = 0; i < ARRAY_LENGTH(options); i++)
-        if (in_subcommand(&options[i], subcommand))
+    for (size_t i = 0; i < options_count; i++)
+        if (option_is_of(&options[i], subcommand))
             known[count++] = options[i].name;
-    for (size_t i = 0; subcommand == COMMAND_SIMULATE && i < sim_settings_count && i < 32; i++)
+    for (size_t i = 0; subcommand == COMMAND_SIMULATE && i < sim_settings_count; i++)
         known[count++] = sim_settings[i].name;
     const char *nearest = text_nearest(name, known, count);
     buf_add_string(message, "unknown option --");
@@ -416,7 +169,7 @@ static enum status refuse_missing_value(const char *name, const char *placeholde
 struct command_line {
     const struct parse_request *request;
     int next;
-    bool given[ARRAY_LENGTH(options)]; /* which options stand among the words */
+    struct option_sources *sources;
     struct settings *settings;
     struct buf *message;
 };
@@ -433,8 +186,7 @@ static enum status take_sim_setting(struct command_line *words, const struct sim
         value = next_word(words);
     if (value == NULL)
         return refuse_missing_value(setting->name, setting->value, words->message);
-    return words->request->sim_setting(words->request->sim_context, span_string(setting->name),
-                                       span_string(value), words->message);
+    return option_sources_add_flag(words->sources, NULL, setting, value);
 }
 
 /* --name, --name=VALUE or --name VALUE; `text` is what stands behind the dashes. */
@@ -443,16 +195,15 @@ static enum status take_long(struct command_line *words, const char *text)
     size_t len = strcspn(text, "=");
     const char *value = text[len] == '=' ? text + len + 1 : NULL;
     struct span name = span_of(text, len);
-    const struct option *option = find_option(words->request->subcommand, name);
+    const struct option *option = option_find(words->request->subcommand, name);
 
     if (option == NULL && words->request->subcommand == COMMAND_SIMULATE) {
-        const struct sim_setting *setting = find_sim_setting(name);
+        const struct sim_setting *setting = option_find_sim_setting(name);
         if (setting != NULL)
             return take_sim_setting(words, setting, value);
     }
     if (option == NULL)
         return refuse_unknown(words->request->subcommand, name, words->message);
-    words->given[option - options] = true;
     if (option->kind == OPTION_FLAG && value != NULL) {
         buf_add_format(words->message, "--%s takes no value", option->name);
         return STATUS_USAGE;
@@ -461,14 +212,14 @@ static enum status take_long(struct command_line *words, const char *text)
         value = next_word(words);
     if (option->kind != OPTION_FLAG && option->kind != OPTION_OPTIONAL_TEXT && value == NULL)
         return refuse_missing_value(option->name, option->value, words->message);
-    return set_option(option, NULL, value, words->settings, words->message);
+    return option_sources_add_flag(words->sources, option, NULL, value);
 }
 
 /* -q, -c 8, -c8, -qc8: letters; the first one with a value takes the rest. */
 static enum status take_letters(struct command_line *words, const char *letters)
 {
     for (; *letters != '\0'; letters++) {
-        const struct option *option = find_letter(words->request->subcommand, *letters);
+        const struct option *option = option_find_letter(words->request->subcommand, *letters);
         if (option == NULL) {
             buf_add_format(words->message, "unknown option -");
             buf_add_printable(words->message, span_of(letters, 1));
@@ -482,7 +233,7 @@ static enum status take_letters(struct command_line *words, const char *letters)
             if (value == NULL)
                 return refuse_missing_value(option->name, option->value, words->message);
         }
-        enum status status = set_option(option, NULL, value, words->settings, words->message);
+        enum status status = option_sources_add_flag(words->sources, option, NULL, value);
         if (status != STATUS_OK || value != NULL)
             return status;
     }
@@ -491,8 +242,10 @@ static enum status take_letters(struct command_line *words, const char *letters)
 
 static enum status take_input(struct command_line *words, const char *word)
 {
-    if (words->request->subcommand == COMMAND_SIMULATE) {
-        buf_add_string(words->message, "simulate reads no input: ");
+    enum subcommand subcommand = words->request->subcommand;
+
+    if (subcommand == COMMAND_SIMULATE || subcommand == COMMAND_BENCH) {
+        buf_add_format(words->message, "%s reads no input: ", subcommands[subcommand].name);
         buf_add_printable(words->message, span_string(word));
         return STATUS_USAGE;
     }
@@ -507,253 +260,86 @@ static enum status take_input(struct command_line *words, const char *word)
     return STATUS_OK;
 }
 
-/* Options of which one would silently take the other's place. The environment may set one of them.
- */
-static enum status check_conflicts(const struct command_line *words)
+static enum status read_words(struct command_line *words)
 {
-    static const char *const pairs[][2] = {{"simulate", "endpoint"},
-                                           {"simulate", "api-key-file"},
-                                           {"simulate", "api-key-command"},
-                                           {"simulate", "product-id"},
-                                           {"simulate", "access-key-file"},
-                                           {"simulate", "cacert"},
-                                           {"simulate", "proxy"},
-                                           {"simulate", "http2"},
-                                           {"rate", "ramp"}};
-
-    for (size_t i = 0; i < ARRAY_LENGTH(pairs); i++) {
-        bool both = true;
-        for (size_t j = 0; j < 2 && both; j++) {
-            const struct option *option = find_option(COMMAND_RUN, span_string(pairs[i][j]));
-            both = option != NULL && words->given[option - options];
-        }
-        if (both) {
-            buf_add_format(words->message,
-                           "--%s and --%s exclude each other: leave one of them out", pairs[i][0],
-                           pairs[i][1]);
-            return STATUS_USAGE;
-        }
-    }
-    return STATUS_OK;
-}
-
-enum status options_parse(const struct parse_request *request, struct buf *message,
-                          struct settings *ret_settings)
-{
-    struct settings settings = {.input = NULL};
-    struct command_line words = {.request = request, .settings = &settings, .message = message};
+    enum status status = STATUS_OK;
     bool only_inputs = false;
     const char *word;
 
-    enum status status = set_defaults(request->subcommand, &settings, message);
-    while (status == STATUS_OK && (word = next_word(&words)) != NULL) {
+    while (status == STATUS_OK && (word = next_word(words)) != NULL) {
         if (only_inputs || word[0] != '-' || word[1] == '\0')
-            status = take_input(&words, word);
+            status = take_input(words, word);
         else if (strcmp(word, "--") == 0)
             only_inputs = true;
         else if (word[1] == '-')
-            status = take_long(&words, word + 2);
+            status = take_long(words, word + 2);
         else
-            status = take_letters(&words, word + 1);
+            status = take_letters(words, word + 1);
     }
-    if (status == STATUS_OK)
-        status = check_conflicts(&words);
-    if (status == STATUS_OK)
-        *ret_settings = settings;
     return status;
 }
 
-/* Options that say nothing of how rows are sent; and those whose value may hold a secret, with what
- * is shown in its place. */
-static const struct {
-    const char *name;
-    const char *shown; /* NULL: nothing */
-    bool only_user;    /* only where a user stands before an @ */
-} veiled[] = {
-    {"help", NULL, false},
-    {"version", NULL, false},
-    {"quiet", NULL, false},
-    {"json", NULL, false},
-    {"progress", NULL, false},
-    {"explain-retries", NULL, false},
-    {"dry-run", NULL, false},
-    {"proxy", "(not shown: it names a user)", true},
-    {"api-key-command", "(not shown)", false},
-};
-
-/* What is shown for a value; NULL for nothing. */
-static const char *veil(const struct option *option, const char *value)
+static enum status set_sim(const struct parse_request *request, const struct setting *setting)
 {
-    for (size_t i = 0; i < ARRAY_LENGTH(veiled); i++) {
-        if (strcmp(option->name, veiled[i].name) != 0)
-            continue;
-        return veiled[i].only_user && strchr(value, '@') == NULL ? value : veiled[i].shown;
+    const struct assignment *item = setting->item;
+
+    if (item->value == NULL)
+        return refuse_value(setting, "the value is empty");
+    if (item->origin == ORIGIN_CONFIG) {
+        buf_add_printable(setting->message, span_string(setting->sources->config.path));
+        buf_add_format(setting->message, ":%zu: ", item->line);
     }
-    return value;
+    enum status status = request->sim_setting(request->sim_context, span_string(item->sim->name),
+                                              span_string(item->value), setting->message);
+    if (status == STATUS_OK)
+        buf_clear(setting->message);
+    return status;
 }
 
-static void add_duration(int64_t ms, struct buf *out)
+/* Carries out what holds, from the lowest place to the highest. */
+static enum status apply(const struct parse_request *request, const struct option_sources *sources,
+                         struct settings *settings, struct buf *message)
 {
-    static const struct {
-        int64_t ms;
-        const char *unit;
-    } units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"}, {1, "ms"}};
-    size_t i = 0;
+    enum status status = STATUS_OK;
 
-    while (i + 1 < ARRAY_LENGTH(units) && (ms == 0 || ms % units[i].ms != 0))
-        i++;
-    buf_add_format(out, "%lld%s", (long long)(ms / units[i].ms), units[i].unit);
-}
-
-/* Appends a number as it would be typed; nothing for a rate that is none. */
-static void add_number(const struct option *option, const void *field, struct buf *out)
-{
-    const struct rate *rate = field;
-    const int64_t *number = field;
-
-    if (option->kind == OPTION_DURATION)
-        add_duration(*number, out);
-    else if (option->kind != OPTION_RATE)
-        buf_add_int64(out, *number);
-    else if (rate->count > 0)
-        buf_add_format(out, "%lld/%s", (long long)rate->count,
-                       rate->per_ms == 1000    ? "s"
-                       : rate->per_ms == 60000 ? "m"
-                                               : "h");
-}
-
-static void tell_option(const struct option *option, const void *field, option_tell_fn *tell,
-                        void *context)
-{
-    const struct word_list *list = field;
-    const char *text = NULL;
-    struct buf number;
-
-    buf_init(&number, 64);
-    if (option->kind == OPTION_LIST) {
-        for (size_t i = 0; i < list->count; i++)
-            if (veil(option, list->items[i]) != NULL)
-                tell(context, option->name, veil(option, list->items[i]));
-    } else if (option->kind == OPTION_FLAG) {
-        text = *(const bool *)field ? "yes" : NULL;
-    } else if (option->kind == OPTION_TEXT || option->kind == OPTION_OPTIONAL_TEXT) {
-        text = *(const char *const *)field;
-        text = text != NULL && text[0] == '\0' ? "yes" : text;
-    } else {
-        add_number(option, field, &number);
-        text = number.len > 0 ? buf_string(&number) : NULL;
-    }
-    text = text != NULL ? veil(option, text) : NULL;
-    if (text != NULL)
-        tell(context, option->name, text);
-    buf_deinit(&number);
-}
-
-void options_tell(enum subcommand subcommand, const struct settings *settings, option_tell_fn *tell,
-                  void *context)
-{
-    for (size_t i = 0; i < ARRAY_LENGTH(options); i++)
-        if (in_subcommand(&options[i], subcommand))
-            tell_option(&options[i], (const char *)settings + options[i].offset, tell, context);
-}
-
-enum { HELP_COLUMN = 28, HELP_WIDTH = 96 };
-
-/* Appends text broken into lines that start at the help's right column. */
-static void add_wrapped(const char *text, size_t column, struct buf *out)
-{
-    while (*text != '\0') {
-        size_t word = strcspn(text, " ");
-        if (column + 1 + word > HELP_WIDTH) {
-            buf_add_format(out, "\n%*s", HELP_COLUMN, "");
-            column = HELP_COLUMN;
-        } else if (column > HELP_COLUMN) {
-            buf_add_char(out, ' ');
-            column++;
+    for (int origin = 0; origin < ORIGIN_COUNT; origin++) {
+        for (size_t i = 0; i < sources->count && status == STATUS_OK; i++) {
+            const struct assignment *item = &sources->items[i];
+            const struct setting setting = {sources, item, settings, message};
+            if (item->dropped || (int)item->origin != origin)
+                continue;
+            status = item->sim != NULL ? set_sim(request, &setting) : set_option(&setting);
         }
-        buf_add_bytes(out, text, word);
-        column += word;
-        text += word;
-        text += *text == ' ';
     }
+    return status;
 }
 
-static void add_help_line(const char *left, const char *help, const char *fallback, struct buf *out)
+/* Whether a text is asked for, which nothing that is wrong elsewhere should withhold. */
+static bool asks_for_text(const struct option_sources *sources)
 {
-    size_t len = strlen(left);
-
-    buf_add_string(out, left);
-    if (len + 2 > HELP_COLUMN)
-        buf_add_format(out, "\n%*s", HELP_COLUMN, "");
-    else
-        buf_add_format(out, "%*s", (int)(HELP_COLUMN - len), "");
-    struct buf text;
-    buf_init(&text, 4096);
-    buf_add_string(&text, help);
-    if (fallback != NULL)
-        buf_add_format(&text, " (default: %s)", fallback);
-    add_wrapped(buf_string(&text), HELP_COLUMN, out);
-    buf_deinit(&text);
-    buf_add_char(out, '\n');
+    for (size_t i = 0; i < sources->count; i++)
+        if (sources->items[i].option != NULL && option_asks_for_text(sources->items[i].option))
+            return true;
+    return false;
 }
 
-static void add_option_help(const struct option *option, struct buf *out)
+enum status options_parse(const struct parse_request *request, struct option_sources *sources,
+                          struct buf *message, struct settings *ret_settings)
 {
-    char left[80];
-    const char *before = option->kind == OPTION_OPTIONAL_TEXT ? "[=" : " ";
-    const char *after = option->kind == OPTION_OPTIONAL_TEXT ? "]" : "";
-    char letter[8] = "    ";
+    struct settings settings = {.input = NULL};
+    struct command_line words = {.request = request,
+                                 .sources = sources,
+                                 .settings = &settings,
+                                 .message = message};
 
-    if (option->letter != '\0')
-        (void)snprintf(letter, sizeof(letter), "-%c, ", option->letter);
-    (void)snprintf(left, sizeof(left), "  %s--%s%s%s%s", letter, option->name,
-                   option->value != NULL ? before : "", option->value != NULL ? option->value : "",
-                   option->value != NULL ? after : "");
-    add_help_line(left, option->help, option->fallback, out);
-}
-
-void options_add_help(enum subcommand subcommand, struct buf *out)
-{
-    buf_add_format(out, "%s\n\n%s\n\nExamples:\n%s\nOptions:\n", subcommands[subcommand].usage,
-                   subcommands[subcommand].purpose, subcommands[subcommand].examples);
-    for (size_t i = 0; subcommand == COMMAND_SIMULATE && i < sim_settings_count; i++) {
-        char left[80];
-        (void)snprintf(left, sizeof(left), "      --%s %s", sim_settings[i].name,
-                       sim_settings[i].value);
-        add_help_line(left, sim_settings[i].help, sim_settings[i].fallback, out);
-    }
-    for (size_t i = 0; i < ARRAY_LENGTH(options); i++)
-        if (in_subcommand(&options[i], subcommand))
-            add_option_help(&options[i], out);
-    if (subcommand == COMMAND_REPORT)
-        buf_add_string(
-            out, "\nRESULTS is a results file, CSV or JSONL, also of a run that goes on or was "
-                 "stopped.\nEach row counts once, by its last line: the keys of the rows are kept "
-                 "in memory, 14-21\nbytes each, and nothing else. The page is one file that loads "
-                 "nothing else. A file that is\nno such page is never replaced.\n");
-    if (subcommand == COMMAND_SIMULATE || subcommand == COMMAND_REPORT)
-        return;
-    buf_add_string(
-        out, "\nINPUT is a CSV (.csv) or JSONL (.jsonl, .ndjson) file, or - for standard "
-             "input; gzip\nand zstd are read as they are.\nDurations: 500ms, 30s, 5m. Each option "
-             "can also come from the "
-             "environment, such as\nNBATCH_MAX_ROW_BYTES for --max-row-bytes; a flag wins.\n");
-}
-
-void options_add_overview(struct buf *out)
-{
-    buf_add_string(out, "nbatch sends cached commands to NB-IoT devices on OneNET:\n"
-                        "a file of rows in, a uuid or errno for each row out.\n\n");
-    for (size_t i = 0; i < SUBCOMMAND_COUNT; i++)
-        add_help_line(subcommands[i].usage, subcommands[i].purpose, NULL, out);
-    buf_add_string(out, "\nExamples:\n");
-    buf_add_string(out, subcommands[COMMAND_RUN].examples);
-    buf_add_string(
-        out, "\nnbatch COMMAND --help says more, nbatch help problems what each problem of an "
-             "input asks for,\n"
-             "nbatch --version which one this is.\n"
-             "Exit status: 0 every row accepted (check: valid), 1 some not accepted, 2 usage,\n"
-             "3 input invalid and nothing sent, 4 credentials or configuration refused,\n"
-             "5 stopped by --halt or an outage, 6 rows in doubt, 7 results could not be written,\n"
-             "or an internal error, 130 or 143 interrupted by a signal.\n");
+    enum status status = set_defaults(&settings, message);
+    if (status == STATUS_OK)
+        status = read_words(&words);
+    if (status == STATUS_OK && !asks_for_text(sources))
+        status = option_sources_complete(sources, request->subcommand, message);
+    if (status == STATUS_OK)
+        status = apply(request, sources, &settings, message);
+    if (status == STATUS_OK)
+        *ret_settings = settings;
+    return status;
 }

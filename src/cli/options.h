@@ -1,14 +1,23 @@
 /*
- * What a person can type: one table of options, from which parsing, defaults, NBATCH_… variables
- * and --help come.
+ * What a person can type: the settings, and how they are read from words, variables and a
+ * configuration file. The table of options is in option_table.h.
  */
 #ifndef NB_CLI_OPTIONS_H
 #define NB_CLI_OPTIONS_H
 
-#include "core/buf.h"
+#include "cli/config_file.h"
 #include "core/word_list.h"
 
-enum subcommand { COMMAND_RUN, COMMAND_CHECK, COMMAND_SIMULATE, COMMAND_REPORT, SUBCOMMAND_COUNT };
+/* COMMAND_CONFIG takes the options of run and check. */
+enum subcommand {
+    COMMAND_RUN,
+    COMMAND_CHECK,
+    COMMAND_SIMULATE,
+    COMMAND_BENCH,
+    COMMAND_REPORT,
+    COMMAND_CONFIG,
+    SUBCOMMAND_COUNT
+};
 
 #define FOR_COMMAND(subcommand) (1u << (subcommand))
 
@@ -18,12 +27,13 @@ struct rate {
     int64_t per_ms;
 };
 
-/* The settings of one call, after defaults, environment and flags. Texts belong to argv, the
- * environment or the table. */
+/* The settings of one call, after defaults, configuration, environment and flags. Texts belong to
+ * argv, the environment, the table or the sources. */
 struct settings {
     const char *const *words; /* as they were typed, from the program's name on */
     size_t word_count;
     const char *input;
+    const char *config;
     const char *output;
     const char *format;
     const char *encoding;
@@ -41,6 +51,8 @@ struct settings {
     const char *split_invalid; /* and the invalid ones */
     const char *report;        /* where to write the HTML page; NULL: nowhere */
     const char *progress;
+    const char *log;
+    const char *metrics_file;
     struct rate rate; /* count 0: as fast as it goes */
     const char *on_ambiguous;
     const char *resume; /* what is to be sent although it has a result, "" for nothing; NULL: no
@@ -55,6 +67,9 @@ struct settings {
     int64_t outage_wait_ms;
     int64_t seed; /* 0: random */
     int64_t concurrency;
+    const char *concurrencies;  /* of bench: a list */
+    const char *bench_endpoint; /* of bench; NULL: a simulator */
+    int64_t rows, rounds;       /* of bench */
     int64_t connect_timeout_ms;
     int64_t request_timeout_ms;
     int64_t max_row_bytes;
@@ -71,6 +86,8 @@ struct settings {
     bool http2;
     bool json;
     bool quiet;
+    bool verbose;
+    bool no_color;
     bool help;
     bool version;
 };
@@ -86,6 +103,29 @@ static inline bool settings_allow_replace(const struct settings *settings)
 typedef enum status sim_setting_fn(void *context, struct span name, struct span value,
                                    struct buf *message);
 
+struct option;
+struct sim_setting;
+
+/* From the lowest to the highest. */
+enum option_origin { ORIGIN_CONFIG, ORIGIN_ENVIRONMENT, ORIGIN_FLAG, ORIGIN_COUNT };
+
+/* One option that was set in one place. */
+struct assignment {
+    const struct option *option;   /* or … */
+    const struct sim_setting *sim; /* … a setting of the simulator, for COMMAND_SIMULATE */
+    const char *value;             /* NULL: none was given */
+    enum option_origin origin;
+    size_t line;  /* of ORIGIN_CONFIG */
+    bool dropped; /* something that goes before it holds */
+};
+
+/* What was set where, in the order in which it was found; option_sources.h fills it in. */
+struct option_sources {
+    struct assignment *items;
+    size_t count;
+    struct config_file config; /* owns the values of ORIGIN_CONFIG */
+};
+
 struct parse_request {
     enum subcommand subcommand;
     int argc; /* the words behind the subcommand */
@@ -95,26 +135,16 @@ struct parse_request {
 };
 
 /*
- * Reads defaults, environment and words into `ret_settings`. STATUS_USAGE with a text in `message`
- * that names the word and what to do: an unknown option (and the nearest known one), a missing or
- * bad value, a second input.
+ * Reads defaults, configuration, environment and words into `ret_settings`, whose texts live as
+ * long as `sources`: zeroed before, and the caller's to deinit in any case. STATUS_USAGE with a
+ * text in `message` that names the place and what to do: an unknown option (and the nearest known
+ * one), a missing or bad value, a second input.
  */
-enum status options_parse(const struct parse_request *request, struct buf *message,
-                          struct settings *ret_settings) MUST_USE;
+enum status options_parse(const struct parse_request *request, struct option_sources *sources,
+                          struct buf *message, struct settings *ret_settings) MUST_USE;
 
-/*
- * Tells of each option of the subcommand that has a value, once for each value of those that may be
- * repeated. What says nothing of how rows are sent is left out; what may hold a secret is hidden.
- */
-typedef void option_tell_fn(void *context, const char *name, const char *value);
-void options_tell(enum subcommand subcommand, const struct settings *settings, option_tell_fn *tell,
-                  void *context);
-
-/* Appends the help of a subcommand: examples first, then its options. */
-void options_add_help(enum subcommand subcommand, struct buf *out);
-
-/* Appends the help of the program. */
-void options_add_overview(struct buf *out);
+/* Takes NULL and a zeroed struct. */
+void option_sources_deinit(struct option_sources *sources);
 
 /* The subcommand of that name; false where there is none. */
 bool subcommand_find(const char *name, enum subcommand *ret_subcommand);

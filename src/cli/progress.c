@@ -1,11 +1,16 @@
 #include "cli/progress.h"
 
-#include <stdio.h>
-#include <stdlib.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { LIVE_INTERVAL_MS = 200, PLAIN_INTERVAL_MS = 10000 };
+#include "cli/color.h"
+
+enum {
+    LIVE_INTERVAL_MS = 200,
+    PLAIN_INTERVAL_MS = 10000,
+    COLUMNS_DEFAULT = 80, /* of what is no terminal, or does not know */
+};
 
 static int64_t now_ms(void)
 {
@@ -29,32 +34,65 @@ bool progress_mode_of(const char *name, enum progress_mode *ret_mode)
 
 void progress_init(struct progress *progress, enum progress_mode mode, const char *doing)
 {
-    const char *term = getenv("TERM");
-    bool terminal = isatty(STDERR_FILENO) == 1 && term != NULL && strcmp(term, "dumb") != 0;
-    bool live = mode == PROGRESS_ALWAYS || terminal;
+    bool live = mode == PROGRESS_ALWAYS || color_has_terminal();
 
     *progress = (struct progress){.doing = doing, .off = mode == PROGRESS_NEVER, .live = live};
     progress->interval_ms = live ? LIVE_INTERVAL_MS : PLAIN_INTERVAL_MS;
-    progress->start_ms = progress->last_ms = now_ms();
-}
-
-bool progress_is_due(const struct progress *progress)
-{
-    return !progress->off && now_ms() - progress->last_ms >= progress->interval_ms;
-}
-
-double progress_rate(const struct progress *progress, uint64_t rows)
-{
-    int64_t elapsed_ms = now_ms() - progress->start_ms;
-    return elapsed_ms > 0 ? (double)rows * 1000.0 / (double)elapsed_ms : 0;
-}
-
-void progress_show(struct progress *progress, const char *text)
-{
     progress->last_ms = now_ms();
-    (void)fprintf(stderr, "%s%s: %s%s", progress->live ? "\r" : "", progress->doing, text,
-                  progress->live ? "\033[K" : "\n");
+}
+
+bool progress_tick(struct progress *progress, uint64_t done)
+{
+    int64_t now = now_ms();
+    size_t last = (progress->sample_next + PROGRESS_SAMPLES - 1) % PROGRESS_SAMPLES;
+
+    if (progress->sample_count == 0 || now - progress->samples[last].at_ms >= LIVE_INTERVAL_MS) {
+        progress->samples[progress->sample_next] = (struct progress_sample){now, done};
+        progress->sample_next = (progress->sample_next + 1) % PROGRESS_SAMPLES;
+        if (progress->sample_count < PROGRESS_SAMPLES)
+            progress->sample_count++;
+    }
+    return !progress->off && now - progress->last_ms >= progress->interval_ms;
+}
+
+double progress_rate(const struct progress *progress, uint64_t done)
+{
+    size_t oldest = progress->sample_count < PROGRESS_SAMPLES ? 0 : progress->sample_next;
+    const struct progress_sample *then = &progress->samples[oldest];
+    int64_t elapsed_ms = now_ms() - then->at_ms;
+
+    if (progress->sample_count == 0 || elapsed_ms <= 0 || done < then->done)
+        return 0;
+    return (double)(done - then->done) * 1000 / (double)elapsed_ms;
+}
+
+/* One column stays free: a terminal wraps behind the last one. */
+static size_t columns_of_terminal(void)
+{
+    struct winsize size;
+    bool is_known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1;
+
+    return (is_known ? size.ws_col : COLUMNS_DEFAULT) - 1u;
+}
+
+void progress_show(struct progress *progress, struct progress_facts *facts)
+{
+    struct buf line;
+
+    progress->last_ms = now_ms();
+    facts->doing = progress->doing;
+    buf_init(&line, 64 * 1024);
+    if (progress->live) {
+        buf_add_char(&line, '\r');
+        progress_line_add_live(facts, columns_of_terminal(), &line);
+        buf_add_string(&line, "\033[K");
+    } else {
+        progress_line_add_plain(facts, &line);
+        buf_add_char(&line, '\n');
+    }
+    (void)fputs(buf_string(&line), stderr);
     (void)fflush(stderr);
+    buf_deinit(&line);
     progress->shown = progress->live;
 }
 

@@ -282,9 +282,12 @@ static void tell_failure(struct recording *recording)
 {
     unsigned long long lost = ledger_lost(recording->ledger);
 
-    show_error("what is known of the rows is kept in %s.journal: once the cause is gone, go on "
-               "with --resume",
-               recording->path);
+    if (ledger_has_failed(recording->ledger))
+        show_error("what is known of the rows is kept in %s and %s.journal: once the cause is "
+                   "gone, go on with --resume",
+                   recording->path, recording->path);
+    else
+        show_error("what has been recorded is in %s: go on with --resume", recording->path);
     if (lost > 0)
         show_error("%llu result%s found no place there: --resume will call %s in_doubt", lost,
                    lost == 1 ? "" : "s", lost == 1 ? "it" : "them");

@@ -3,6 +3,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/option_values.h"
 #include "cli/page_file.h"
 #include "cli/show.h"
 #include "cli/subcommands.h"

@@ -32,10 +32,12 @@ struct run {
     struct job_options options;
     struct job_result result;
     struct sending_view view;
+    struct observers observers;
     struct series flight;      /* for the report */
     struct buf program, words; /* the call that goes on where this one ended */
     struct problem_show show;  /* of a pipe, which is checked while it is sent */
     struct problem_file problem_file;
+    struct run_figures *figures; /* NULL: nobody measures */
 };
 
 static int fail(struct run *run, int exit_status)
@@ -203,6 +205,61 @@ static uint64_t earlier_total(const struct run *run)
     return total;
 }
 
+static const struct {
+    const char *name; /* in the JSON summary */
+    int exit_status;
+} ends[] = {
+    [JOB_COMPLETE] = {"complete", EXIT_ALL_ACCEPTED},
+    [JOB_FAILED] = {"failed", EXIT_INTERNAL},
+    [JOB_HALTED] = {"halted", EXIT_HALTED},
+    [JOB_OUTAGE] = {"outage", EXIT_HALTED},
+    [JOB_REFUSED] = {"refused", EXIT_REFUSED},
+    [JOB_INTERRUPTED] = {"interrupted", EXIT_SIGNAL},
+};
+
+/* The log and the metrics. */
+static int open_observers(struct run *run)
+{
+    enum status status = observers_open(&run->observers, run->settings, &run->message);
+
+    return status == STATUS_OK ? 0 : fail(run, status == STATUS_USAGE ? EXIT_USAGE : EXIT_INTERNAL);
+}
+
+static int start_observers(struct run *run)
+{
+    const struct observed_run observed = {.input = source_name(intake_source(run->intake)),
+                                          .results = run->recording.path,
+                                          .endpoint = run->endpoint.origin,
+                                          .tally = &run->tally,
+                                          .rows = run->rows - earlier_total(run),
+                                          .settings = run->settings};
+
+    return observers_start(&run->observers, &observed, &run->message) == STATUS_OK
+               ? 0
+               : fail(run, EXIT_USAGE);
+}
+
+static void refuse_observers(struct run *run, int exit_status)
+{
+    const char *input = run->settings->input;
+
+    observers_refused(&run->observers,
+                      &(struct observed_run){.input =
+                                                 strcmp(input, "-") == 0 ? "standard input" : input,
+                                             .tally = &run->tally,
+                                             .settings = run->settings},
+                      exit_status);
+}
+
+static void end_observers(struct run *run, double seconds, int exit_status)
+{
+    observers_end(&run->observers, &(struct observed_end){.end = ends[run->result.end].name,
+                                                          .message = buf_string(&run->message),
+                                                          .retries = run->result.retries,
+                                                          .seconds = seconds,
+                                                          .exit_status = exit_status});
+}
+
 static void announce(const struct run *run)
 {
     char rows[32] = "the rows of a pipe";
@@ -216,18 +273,6 @@ static void announce(const struct run *run)
               run->endpoint.proxy != NULL ? ", through the proxy " : "",
               run->endpoint.proxy != NULL ? run->endpoint.proxy : "");
 }
-
-static const struct {
-    const char *name; /* in the JSON summary */
-    int exit_status;
-} ends[] = {
-    [JOB_COMPLETE] = {"complete", EXIT_ALL_ACCEPTED},
-    [JOB_FAILED] = {"failed", EXIT_INTERNAL},
-    [JOB_HALTED] = {"halted", EXIT_HALTED},
-    [JOB_OUTAGE] = {"outage", EXIT_HALTED},
-    [JOB_REFUSED] = {"refused", EXIT_REFUSED},
-    [JOB_INTERRUPTED] = {"interrupted", EXIT_SIGNAL},
-};
 
 /* The highest of 1, 5 and 6 that applies (design.md, "Exit status"), unless something else ended
  * the run. */
@@ -371,6 +416,8 @@ static void on_pipe_problems(void *context, const struct problems *problems)
 {
     struct run *run = context;
 
+    if (show_problems_is_needed(&run->show, problems))
+        progress_hide(&run->view.progress);
     show_problems(&run->show, problems);
     if (run->problem_file.file.name != NULL)
         (void)!problem_file_add(&run->problem_file, problems); /* told when it is closed */
@@ -423,7 +470,14 @@ static void prepare(struct run *run)
     run->options.report_context = run;
     run->options.event = on_event;
     run->options.event_context = run;
-    run->view = (struct sending_view){.quiet = settings->quiet, .rows = run->rows};
+    run->options.attempt = sending_attempt;
+    run->options.attempt_context = &run->view;
+    run->view = (struct sending_view){.quiet = settings->quiet,
+                                      .verbose = settings->verbose,
+                                      .input = source_name(intake_source(run->intake)),
+                                      .rows = run->rows - earlier_total(run),
+                                      .tally = &run->tally,
+                                      .observers = &run->observers};
     progress_init(&run->view.progress, settings->quiet ? PROGRESS_NEVER : mode, "sending");
 }
 
@@ -458,19 +512,25 @@ static int send_rows(struct run *run)
     enum status status = job_run(run->intake, &run->options, run->recording.ledger, &run->tally,
                                  &run->result, &run->message);
     double seconds = monotonic_s() - start_s;
+    if (run->figures != NULL)
+        *run->figures = (struct run_figures){.tally = run->tally,
+                                             .seconds = seconds,
+                                             .simulator_cpu_s = sim_cpu_s(run->sim)};
     progress_hide(&run->view.progress);
     show_problem_counts(&run->show);
     if (status == STATUS_BAD_INPUT && tally_total(&run->tally) == 0) {
         (void)recording_finish(&run->recording, 0, false, false);
         show_error("nothing was sent");
+        end_observers(run, seconds, EXIT_INPUT_INVALID);
         return EXIT_INPUT_INVALID;
     }
     if (status != STATUS_OK)
         run->result.end = JOB_FAILED;
     if (run->rows == 0)
         memcpy(run->earlier, ledger_settled(run->recording.ledger), sizeof(run->earlier));
-    int result = conclude(run);
-    return summarize(run, seconds, close_problem_file(run, result));
+    int result = summarize(run, seconds, close_problem_file(run, conclude(run)));
+    end_observers(run, seconds, result);
+    return result;
 }
 
 static int choose_sending(struct run *run)
@@ -504,8 +564,9 @@ static int explain_retries(const struct settings *settings)
 
 static int run_steps(struct run *run)
 {
-    static int (*const steps[])(struct run *) = {choose_sending, choose_results, check_problem_file,
-                                                 check_report, choose_endpoint};
+    static int (*const steps[])(struct run *) = {open_observers, choose_sending,
+                                                 choose_results, check_problem_file,
+                                                 check_report,   choose_endpoint};
     int result = 0;
 
     for (size_t i = 0; i < ARRAY_LENGTH(steps) && result == 0; i++)
@@ -523,11 +584,18 @@ static int run_steps(struct run *run)
     if (result == 0)
         result = open_problem_file(run);
     if (result == 0)
+        result = start_observers(run);
+    if (result == 0)
         result = start_results(run);
     return result == 0 ? send_rows(run) : result;
 }
 
 int cli_run(const struct settings *settings)
+{
+    return cli_run_measured(settings, NULL);
+}
+
+int cli_run_measured(const struct settings *settings, struct run_figures *ret_figures)
 {
     if (settings->explain_retries)
         return explain_retries(settings);
@@ -535,6 +603,7 @@ int cli_run(const struct settings *settings)
     if (run == NULL)
         return EXIT_INTERNAL;
     run->settings = settings;
+    run->figures = ret_figures;
     /* They mean something once rows are sent; before that they must not end the program. */
     (void)signal(SIGUSR1, SIG_IGN);
     (void)signal(SIGUSR2, SIG_IGN);
@@ -543,8 +612,11 @@ int cli_run(const struct settings *settings)
     buf_init(&run->words, 1024 * 1024);
     recording_init(&run->recording, settings);
     int result = run_steps(run);
+    if (!run->observers.started)
+        refuse_observers(run, result);
     recording_deinit(&run->recording);
     outfile_deinit(&run->problem_file.file);
+    observers_close(&run->observers);
     sim_stop(run->sim);
     intake_close(run->intake);
     credentials_deinit(&run->credentials);

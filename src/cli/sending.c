@@ -107,50 +107,46 @@ static void add_limit(const struct job_status *status, struct buf *out)
         buf_add_format(out, "%zu at a time", status->concurrency);
 }
 
-static void add_wait(const struct job_status *status, struct buf *out)
+/* What the progress line says; `view->rows` is 0 for a pipe. */
+static struct progress_facts facts_of(const struct sending_view *view,
+                                      const struct job_status *status)
 {
     static const char *const reasons[] = {
-        [PACER_GO] = "",
-        [PACER_RATE] = "",
-        [PACER_HOST] = "; paused: the platform asked for it (Retry-After)",
-        [PACER_OUTAGE] = "; paused: the platform fails, one row at a time probes",
-        [PACER_PAUSED] = "; paused: by SIGUSR2, which goes on too",
+        [PACER_GO] = NULL,
+        [PACER_RATE] = NULL,
+        [PACER_HOST] = "paused: the platform asked for it (Retry-After)",
+        [PACER_OUTAGE] = "paused: the platform fails, one row at a time probes",
+        [PACER_PAUSED] = "paused: SIGUSR2 goes on",
+    };
+    struct progress_facts facts = {
+        .doing = view->progress.doing,
+        .done = status->rows,
+        .total = view->rows,
+        .share = view->rows > 0 ? (double)status->rows / (double)view->rows : -1,
+        .rate = progress_rate(&view->progress, status->rows),
+        .eta_s = -1,
+        .is_sending = true,
+        .in_flight = status->in_flight,
+        .retries = status->retries,
+        .wait = reasons[status->wait],
+        .wait_s = status->wait_ms > 0 ? (double)status->wait_ms / 1000 : -1,
     };
 
-    buf_add_string(out, reasons[status->wait]);
-    if (reasons[status->wait][0] != '\0' && status->wait_ms >= 1000) {
-        buf_add_string(out, ", next in ");
-        show_add_duration((double)status->wait_ms / 1000, out);
-    }
-}
-
-/* 1200 of 5000 rows, 64 in flight, 3 waiting, 2 retries; paused: … */
-static void add_status(const struct sending_view *view, const struct job_status *status,
-                       struct buf *out)
-{
-    if (view->rows > 0)
-        buf_add_format(out, "%llu of %llu rows (%d %%)", (unsigned long long)status->rows,
-                       (unsigned long long)view->rows,
-                       (int)((double)status->rows * 100 / (double)view->rows));
-    else
-        buf_add_format(out, "%llu rows", (unsigned long long)status->rows);
-    double rate = progress_rate(&view->progress, status->rows);
-    buf_add_format(out, ", %.0f rows/s, %zu in flight, %llu retries", rate, status->in_flight,
-                   (unsigned long long)status->retries);
-    if (view->rows > status->rows && rate > 0) {
-        buf_add_string(out, ", ");
-        show_add_duration((double)(view->rows - status->rows) / rate, out);
-        buf_add_string(out, " to go");
-    }
-    add_wait(status, out);
+    memcpy(facts.ended, view->tally->rows, sizeof(facts.ended));
+    if (view->rows > status->rows && facts.rate > 0 && facts.wait == NULL)
+        facts.eta_s = (double)(view->rows - status->rows) / facts.rate;
+    return facts;
 }
 
 static void add_event(const struct sending_view *view, enum job_event event,
                       const struct job_status *status, struct buf *out)
 {
+    struct progress_facts facts;
+
     switch (event) {
     case JOB_EVENT_STATUS:
-        add_status(view, status, out);
+        facts = facts_of(view, status);
+        progress_line_add_plain(&facts, out);
         break;
     case JOB_EVENT_PAUSED:
         buf_add_string(out, "paused; SIGUSR2 goes on");
@@ -181,9 +177,21 @@ static void add_event(const struct sending_view *view, enum job_event event,
                        "at once",
                        status->in_flight);
         break;
+    case JOB_EVENT_ABORTING:
+        buf_add_format(out, "stopping at once: %zu attempts are ended", status->in_flight);
+        break;
+    case JOB_EVENT_STOPPED: /* told at the end */
     case JOB_EVENT_TICK:
         break;
     }
+}
+
+static void on_tick(struct sending_view *view, const struct job_status *status)
+{
+    if (!progress_tick(&view->progress, status->rows))
+        return;
+    struct progress_facts facts = facts_of(view, status);
+    progress_show(&view->progress, &facts);
 }
 
 void sending_event(void *context, enum job_event event, const struct job_status *status)
@@ -191,18 +199,43 @@ void sending_event(void *context, enum job_event event, const struct job_status 
     struct sending_view *view = context;
     struct buf text;
 
-    if (view->quiet && event != JOB_EVENT_STATUS)
+    if (event == JOB_EVENT_TICK)
+        on_tick(view, status);
+    observers_event(view->observers, event, status, progress_rate(&view->progress, status->rows));
+    if (event == JOB_EVENT_TICK || (view->quiet && event != JOB_EVENT_STATUS))
         return;
     buf_init(&text, 4096);
-    if (event == JOB_EVENT_TICK) {
-        if (progress_is_due(&view->progress)) {
-            add_status(view, status, &text);
-            progress_show(&view->progress, buf_string(&text));
-        }
-    } else {
-        add_event(view, event, status, &text);
+    add_event(view, event, status, &text);
+    if (text.len > 0) {
         progress_hide(&view->progress);
         show_note(false, "%s", buf_string(&text));
     }
+    buf_deinit(&text);
+}
+
+/* fleet.csv:18: attempt 1: errno 5117 rpc error [errno 5117]: again in 143 ms */
+void sending_attempt(void *context, const struct job_attempt *attempt)
+{
+    struct sending_view *view = context;
+    const struct outcome *outcome = attempt->outcome;
+    const char *class = attempt->decision->rule->name;
+    struct buf text;
+
+    observers_attempt(view->observers, attempt);
+    if (!view->verbose || view->quiet)
+        return;
+    buf_init(&text, 8192);
+    buf_add_format(&text, "%s:%llu: attempt %u: ", view->input, (unsigned long long)attempt->line,
+                   (unsigned)attempt->number);
+    if (outcome->has_errno && outcome->class != OUTCOME_ACCEPTED)
+        buf_add_format(&text, "errno %lld ", (long long)outcome->platform_errno);
+    if (outcome->class == OUTCOME_ACCEPTED)
+        buf_add_format(&text, "%s in %.1f ms", class, (double)attempt->latency_us / 1000);
+    else
+        buf_add_format(&text, "%s [%s]", outcome->error, class);
+    if (attempt->decision->again)
+        buf_add_format(&text, ": again in %lld ms", (long long)attempt->decision->delay_ms);
+    progress_hide(&view->progress);
+    show_note(false, "%s", buf_string(&text));
     buf_deinit(&text);
 }

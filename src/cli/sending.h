@@ -2,7 +2,7 @@
 #ifndef NB_CLI_SENDING_H
 #define NB_CLI_SENDING_H
 
-#include "cli/options.h"
+#include "cli/observers.h"
 #include "cli/progress.h"
 #include "job/job.h"
 
@@ -20,11 +20,16 @@ enum status sending_explain(const struct settings *settings, struct buf *out,
 /* The view of a run that is under way. */
 struct sending_view {
     bool quiet;
+    bool verbose;
+    const char *input;
     uint64_t rows; /* in all; 0: not known */
+    const struct tally *tally;
     struct progress progress;
+    struct observers *observers;
 };
 
-/* A job_event_fn: `context` is a struct sending_view. */
+/* A job_event_fn and a job_attempt_fn: `context` is a struct sending_view. */
 void sending_event(void *context, enum job_event event, const struct job_status *status);
+void sending_attempt(void *context, const struct job_attempt *attempt);
 
 #endif

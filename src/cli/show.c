@@ -2,9 +2,14 @@
 
 #include <stdarg.h>
 
+#include "cli/color.h"
+
 static void show_line(const char *prefix, const char *format, va_list args)
 {
-    (void)fputs(prefix, stderr);
+    bool has_color = prefix[0] != '\0' && color(COLOR_BAD)[0] != '\0';
+
+    (void)fprintf(stderr, "%s%s%s", has_color ? color(COLOR_BAD) : "", prefix,
+                  has_color ? color(COLOR_PLAIN) : "");
     (void)vfprintf(stderr, format, args);
     (void)fputc('\n', stderr);
 }
@@ -38,9 +43,31 @@ static void show_problem(const char *input, const struct problems *problems,
 
     if (problem->line > 0)
         (void)snprintf(line, sizeof(line), ":%llu", (unsigned long long)problem->line);
-    (void)fprintf(stderr, "%s%s: %s%.*s%s%.*s [%s]\n", input, line,
-                  problem_is_warning(problems, problem) ? "warning: " : "", SPAN_ARG(field),
-                  field.len > 0 ? ": " : "", SPAN_ARG(message), problem_code_name(problem->code));
+    bool warns = problem_is_warning(problems, problem);
+    (void)fprintf(stderr, "%s%s: %s%s%s%.*s%s%.*s [%s%s%s]\n", input, line,
+                  warns ? color(COLOR_CAUTION) : "", warns ? "warning: " : "",
+                  warns ? color(COLOR_PLAIN) : "", SPAN_ARG(field), field.len > 0 ? ": " : "",
+                  SPAN_ARG(message), color(warns ? COLOR_CAUTION : COLOR_BAD),
+                  problem_code_name(problem->code), color(COLOR_PLAIN));
+}
+
+/* Whether a problem is shown. A code that is everywhere must not hide the others; what concerns the
+ * file is always shown. */
+static bool is_shown(const struct problem_show *show, const struct problems *problems,
+                     const struct problem *problem)
+{
+    if (show->quiet && problem_is_warning(problems, problem))
+        return false;
+    return problems->row == 0 || (show->counts[problem->code] < SHOW_PROBLEMS_PER_CODE &&
+                                  show->shown < SHOW_PROBLEMS_MAX);
+}
+
+bool show_problems_is_needed(const struct problem_show *show, const struct problems *problems)
+{
+    for (size_t i = 0; i < problems->count; i++)
+        if (is_shown(show, problems, &problems->items[i]))
+            return true;
+    return false;
 }
 
 void show_problems(void *context, const struct problems *problems)
@@ -51,11 +78,10 @@ void show_problems(void *context, const struct problems *problems)
         const struct problem *problem = &problems->items[i];
         if (show->quiet && problem_is_warning(problems, problem))
             continue;
-        /* A code that is everywhere must not hide the others. */
-        bool is_early = show->counts[problem->code]++ < SHOW_PROBLEMS_PER_CODE &&
-                        show->shown < SHOW_PROBLEMS_MAX;
+        bool shown = is_shown(show, problems, problem);
+        show->counts[problem->code]++;
         show->total++;
-        if (!is_early && problems->row > 0) /* what concerns the file is always shown */
+        if (!shown)
             continue;
         show->shown++;
         show_problem(show->input, problems, problem);

@@ -20,6 +20,9 @@ struct problem_show {
     uint64_t counts[PROBLEM_CODE_COUNT];
 };
 
+/* Whether show_problems would write anything, so that a live line must be taken away before. */
+bool show_problems_is_needed(const struct problem_show *show, const struct problems *problems);
+
 /* A problems_fn: `context` is a struct problem_show. */
 void show_problems(void *context, const struct problems *problems);
 

@@ -6,12 +6,25 @@
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "job/check.h"
+#include "report/tally.h"
 #include "sim/config.h"
 
 int cli_run(const struct settings *settings);
 int cli_check(const struct settings *settings);
+int cli_config(const struct settings *settings, const struct option_sources *sources);
+int cli_bench(const struct settings *settings);
 int cli_report(const struct settings *settings);
 int cli_simulate(const struct settings *settings, const struct sim_config *config);
+
+/* What a run came to, for who measures it. All zero where nothing was sent. */
+struct run_figures {
+    struct tally tally;
+    double seconds;         /* of sending, as in the summary */
+    double simulator_cpu_s; /* of the simulator in the process */
+};
+
+/* As cli_run. */
+int cli_run_measured(const struct settings *settings, struct run_figures *ret_figures);
 
 /* Opens the input that the settings name, to check it only or to send it; an exit status other than
  * 0 after the reason was said. */

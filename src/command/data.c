@@ -3,6 +3,7 @@
 #include <math.h>
 #include <xxhash.h>
 
+#include "command/data_plain.h"
 #include "command/json.h"
 #include "core/jsonlex.h"
 #include "core/text.h"
@@ -283,8 +284,8 @@ static bool require_member(struct data_walk *walk, size_t index, const char *nam
     return false;
 }
 
-static void note_item(struct footprint *footprint, int64_t res_id, int64_t type, bool is_string,
-                      struct span value)
+void footprint_add(struct footprint *footprint, int64_t res_id, int64_t type, bool is_string,
+                   struct span value)
 {
     if (footprint->count == FOOTPRINT_ITEMS_MAX)
         return; /* the data are too large then, which is an error of its own */
@@ -326,8 +327,8 @@ static void check_item(struct data_walk *walk, const cJSON *item, size_t index)
     if (require_member(walk, index, "val", &members.val))
         check_val(walk, &members.val, (enum item_type)type);
     if (res_id >= 0 && members.val.value != NULL)
-        note_item(walk->footprint, res_id, type, cJSON_IsString(members.val.value),
-                  text_of(&members.val));
+        footprint_add(walk->footprint, res_id, type, cJSON_IsString(members.val.value),
+                      text_of(&members.val));
 }
 
 static void check_items(struct data_walk *walk, const cJSON *array)
@@ -404,8 +405,8 @@ static enum status parse_array(const struct cell *cell, const struct jsonlex *le
     return STATUS_SYNTAX;
 }
 
-enum status data_check(const struct cell *cell, struct footprint *footprint,
-                       struct problems *problems)
+static enum status check_any(const struct cell *cell, struct footprint *footprint,
+                             struct problems *problems)
 {
     struct span numbers[DATA_NUMBERS_MAX];
     struct jsonlex lex = {.numbers = numbers, .numbers_max = DATA_NUMBERS_MAX};
@@ -425,6 +426,14 @@ enum status data_check(const struct cell *cell, struct footprint *footprint,
                     tree);
     json_free(own_tree);
     return status == STATUS_SYNTAX ? STATUS_OK : status;
+}
+
+enum status data_check(const struct cell *cell, struct footprint *footprint,
+                       struct problems *problems)
+{
+    if (data_is_plain(cell->text, footprint))
+        return STATUS_OK;
+    return check_any(cell, footprint, problems);
 }
 
 /* Whether the cell goes to the wire as it stands: a JSON number, true or false. CSV cells are
@@ -466,11 +475,11 @@ void data_add_res(const struct column *column, const struct cell *cell, struct f
     bool bare = is_bare(cell, column->kind);
 
     check_res(column, cell, bare, problems);
-    note_item(footprint, column->res_id,
-              column->kind == RES_OPAQUE ? ITEM_OPAQUE
-              : column->kind == RES_TIME ? ITEM_TIME
-                                         : ITEM_BASIC,
-              !bare, cell->text);
+    footprint_add(footprint, column->res_id,
+                  column->kind == RES_OPAQUE ? ITEM_OPAQUE
+                  : column->kind == RES_TIME ? ITEM_TIME
+                                             : ITEM_BASIC,
+                  !bare, cell->text);
     buf_add_string(out, "{\"res_id\":");
     buf_add_uint64(out, column->res_id);
     if (column->kind == RES_OPAQUE)

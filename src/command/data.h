@@ -21,6 +21,11 @@ struct footprint {
     size_t count;
 };
 
+/* Notes an item, by a hash of its value's text; `type` as in onenet-api.md. Not more than
+ * FOOTPRINT_ITEMS_MAX. */
+void footprint_add(struct footprint *footprint, int64_t res_id, int64_t type, bool is_string,
+                   struct span value);
+
 /* Adds a warning for each resource that stands in the footprint twice. */
 void footprint_check(const struct footprint *footprint, struct span field,
                      struct problems *problems);

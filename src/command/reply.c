@@ -56,8 +56,38 @@ static bool read_number(const cJSON *root, int64_t *ret_number)
     return true;
 }
 
+static bool is_uuid_char(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || c == '-';
+}
+
+/* The usual success, byte for byte as the platform's pages show it. A tree of any other costs ten
+ * times as much; both say the same (tests/fuzz/fuzz_reply.c). */
+static bool read_usual(struct span body, struct reply *ret_reply)
+{
+    static const char before[] = "{\"errno\":0,\"error\":\"succ\",\"data\":{\"uuid\":\"";
+    static const char after[] = "\"}}";
+    size_t around = sizeof(before) - 1 + sizeof(after) - 1;
+
+    if (body.len <= around || body.len > around + REPLY_UUID_MAX ||
+        memcmp(body.ptr, before, sizeof(before) - 1) != 0 ||
+        memcmp(body.ptr + body.len - (sizeof(after) - 1), after, sizeof(after) - 1) != 0)
+        return false;
+    struct span uuid = span_of(body.ptr + sizeof(before) - 1, body.len - around);
+    for (size_t i = 0; i < uuid.len; i++)
+        if (!is_uuid_char(uuid.ptr[i]))
+            return false;
+    ret_reply->number = 0;
+    memcpy(ret_reply->error, "succ", sizeof("succ"));
+    memcpy(ret_reply->uuid, uuid.ptr, uuid.len);
+    ret_reply->uuid[uuid.len] = '\0';
+    return true;
+}
+
 enum status reply_parse(struct span body, struct reply *ret_reply)
 {
+    if (read_usual(body, ret_reply))
+        return STATUS_OK;
     struct reply reply = {.number = 0};
     cJSON *root = NULL;
     size_t at = 0;

@@ -73,11 +73,19 @@ enum status keytable_slot(struct keytable *table, uint64_t key, uint32_t **ret_v
     return STATUS_OK;
 }
 
-uint32_t keytable_get(const struct keytable *table, uint64_t key)
+uint32_t *keytable_find(const struct keytable *table, uint64_t key)
 {
     const struct keytable_shard *shard = &table->shards[key % KEYTABLE_SHARDS];
+    struct keytable_entry *entry = shard->capacity > 0 ? find_slot(shard, key) : NULL;
 
-    return shard->capacity > 0 ? find_slot(shard, key)->value : 0;
+    return entry != NULL && entry->value != 0 ? &entry->value : NULL;
+}
+
+uint32_t keytable_get(const struct keytable *table, uint64_t key)
+{
+    const uint32_t *value = keytable_find(table, key);
+
+    return value != NULL ? *value : 0;
 }
 
 void keytable_expect(const struct keytable *table, uint64_t key)

@@ -37,6 +37,10 @@ void keytable_deinit(struct keytable *table);
  */
 enum status keytable_slot(struct keytable *table, uint64_t key, uint32_t **ret_value) MUST_USE;
 
+/* The value of a key that has been there for some time; NULL where it is not in the table. Valid
+ * until the next slot is asked for. */
+uint32_t *keytable_find(const struct keytable *table, uint64_t key);
+
 /* The value of the key; 0 where it is not in the table. */
 uint32_t keytable_get(const struct keytable *table, uint64_t key);
 

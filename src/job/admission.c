@@ -3,11 +3,28 @@
 /*
  * Between reading and sending: a row may leave once the disk remembers that it may have left. Rows
  * wait here in the order of the file, and many of them for one sync, which runs beside the loop
- * (sending.md section 5). How many are read ahead for that is found out: as few as keep the places
- * in flight busy, since each of them is in doubt when the machine dies.
+ * (sending.md section 5).
+ *
+ * Each row that is read ahead for that is in doubt when the machine dies, so they are as few as
+ * will do: as many as start between two syncs, which the results ask for from time to time. Where
+ * rows run out before that, more are read ahead.
  */
 
-enum { AHEAD_MAX = 1024 };
+enum {
+    AHEAD_MAX = 640,
+    AHEAD_LOW = 4, /* a sync is asked for when only a part of this is left */
+    AHEAD_GROWTH = 4,
+};
+
+/*
+ * The negative control of the wait for the disk: the tests build another binary in which this is
+ * defined, and see what a power cut then sends twice. The product has no such switch.
+ */
+#ifdef NBATCH_TEST_WITHOUT_SYNC_WAIT
+enum { IS_SYNC_AWAITED = false };
+#else
+enum { IS_SYNC_AWAITED = true };
+#endif
 
 void job_await_disk(struct job *job, struct job_row *row)
 {
@@ -20,6 +37,8 @@ void job_await_disk(struct job *job, struct job_row *row)
         admissions->head = row;
     admissions->tail = row;
     admissions->count++;
+    if (!IS_SYNC_AWAITED)
+        job_admit(job);
 }
 
 void job_admit(struct job *job)
@@ -28,12 +47,14 @@ void job_admit(struct job *job)
     struct job_row *row;
 
     while (!job_is_stopping(job) && (row = admissions->head) != NULL &&
-           ledger_is_durable(job->ledger, row->admission)) {
+           (!IS_SYNC_AWAITED || ledger_is_durable(job->ledger, row->admission))) {
         if (scheduler_add(&job->scheduler, &row->task) != STATUS_OK) {
             job_fail(job, STATUS_NO_MEMORY, status_text(STATUS_NO_MEMORY));
             return;
         }
         admissions->head = row->next;
+        if (row->next != NULL)
+            __builtin_prefetch(row->next);
         admissions->count--;
     }
 }
@@ -54,9 +75,6 @@ static void after_sync(uv_work_t *work, int cancelled)
     (void)cancelled; /* nobody does */
     if (ledger_sync_end(job->ledger, admissions->sync) != STATUS_OK)
         job_fail(job, STATUS_IO, ledger_error(job->ledger));
-    if (admissions->starved && admissions->ahead < AHEAD_MAX)
-        admissions->ahead *= 2;
-    admissions->starved = false;
     job_admit(job);
     job_pump(job);
 }
@@ -77,14 +95,13 @@ void job_sync(struct job *job)
 void job_sync_if_due(struct job *job)
 {
     struct admissions *admissions = &job->admissions;
-    const struct scheduler *scheduler = &job->scheduler;
-    bool is_idle = scheduler->ready == 0 && scheduler->in_flight < scheduler->concurrency;
+    bool is_low = ledger_waiting(job->ledger) > 0 &&
+                  job->scheduler.ready < (admissions->ahead + AHEAD_LOW - 1) / AHEAD_LOW;
 
-    if (job_is_stopping(job))
+    if (job_is_stopping(job) || ledger_is_syncing(job->ledger))
         return;
-    if (is_idle && admissions->count > 0 && ledger_is_syncing(job->ledger))
-        admissions->starved = true;
-    if (ledger_unsynced(job->ledger) >= LEDGER_SYNC_ROWS || ledger_room(job->ledger) == 0 ||
-        (ledger_waiting(job->ledger) > 0 && scheduler->ready < (admissions->ahead + 1) / 2))
+    if (is_low && !job->input_ended && admissions->ahead < AHEAD_MAX)
+        admissions->ahead += (admissions->ahead + AHEAD_GROWTH - 1) / AHEAD_GROWTH;
+    if (is_low || ledger_unsynced(job->ledger) >= LEDGER_SYNC_ROWS || ledger_room(job->ledger) == 0)
         job_sync(job);
 }

@@ -14,10 +14,27 @@ void job_tell(struct job *job, enum job_event event)
         .wait_ms = wait_ms > 0 ? wait_ms : -1,
         .rate_per_hour = pacer_rate_per_hour(&job->pacer),
         .concurrency = pacer_concurrency(&job->pacer),
+        .signal_number = job->result.signal_number,
+        .why = job_is_stopping(job) ? buf_string(job->message) : "",
     };
 
     if (job->options->event != NULL)
         job->options->event(job->options->event_context, event, &status);
+}
+
+void job_tell_attempt(const struct job_row *row, const struct outcome *outcome,
+                      const struct retry_decision *decision, int64_t latency_us)
+{
+    const struct job_options *options = row->job->options;
+    const struct job_attempt attempt = {.row = row->command.row,
+                                        .line = row->command.line,
+                                        .number = row->so_far.tries,
+                                        .outcome = outcome,
+                                        .decision = decision,
+                                        .latency_us = latency_us};
+
+    if (options->attempt != NULL)
+        options->attempt(options->attempt_context, &attempt);
 }
 
 void job_stop(struct job *job, enum job_end end, const char *text)
@@ -27,6 +44,8 @@ void job_stop(struct job *job, enum job_end end, const char *text)
     job->result.end = end;
     if (text != NULL)
         buf_add_string(job->message, text);
+    if (end != JOB_INTERRUPTED)
+        job_tell(job, JOB_EVENT_STOPPED);
 }
 
 void job_fail(struct job *job, enum status status, const char *text)
@@ -38,6 +57,7 @@ void job_fail(struct job *job, enum status status, const char *text)
     buf_clear(job->message);
     if (text != NULL)
         buf_add_string(job->message, text);
+    job_tell(job, JOB_EVENT_STOPPED);
 }
 
 void job_watch_key(struct job *job, const struct retry_rule *rule, const struct outcome *outcome)
@@ -90,6 +110,7 @@ static void interrupt(struct job *job, int signal_number)
 {
     if (job->result.end == JOB_INTERRUPTED || (job_is_stopping(job) && !job->result.aborted)) {
         job->result.aborted = true;
+        job_tell(job, JOB_EVENT_ABORTING);
         transport_abort(job->transport);
         return;
     }

@@ -6,6 +6,7 @@
 #include "job/job_impl.h"
 
 enum {
+    CACHE_LINE = 64,
     JOB_ROWS_PER_TURN =
         256, /* rows read before the loop gets its turn, however many of them are invalid */
 };
@@ -161,6 +162,7 @@ static void finish_attempt(struct job_row *row, const struct answer *answer)
     if (answer->state != ANSWER_NOT_SENT)
         tally_add_attempt(job->tally, answer->latency_us);
     retry_decide(&job->retry, &attempt, &row->so_far, &decision);
+    job_tell_attempt(row, &outcome, &decision, answer->latency_us);
     take_pace(row, &outcome, decision.host_wait_ms);
     if (decision.again && !job_is_stopping(job)) {
         if (row->so_far.ambiguous == 0)
@@ -242,6 +244,25 @@ static void end_expired(struct job_row *row)
     end_row(row);
 }
 
+/* Rows wait long enough to leave the processor's cache: the next ones are fetched from memory while
+ * one is being sent, first the row and then its request. */
+static void expect_next(const struct job *job)
+{
+    const struct task *next = job->scheduler.fresh.head;
+
+    if (next == NULL)
+        return;
+    const struct job_row *row = (const struct job_row *)next;
+    __builtin_prefetch(row->command.text.ptr);
+    __builtin_prefetch(row->command.text.ptr + CACHE_LINE);
+    __builtin_prefetch(row->command.text.ptr + 2 * CACHE_LINE);
+    if (next->next == NULL)
+        return;
+    const char *after = (const char *)next->next;
+    for (size_t at = 0; at < sizeof(struct job_row); at += CACHE_LINE)
+        __builtin_prefetch(after + at);
+}
+
 /* Starts what may start; sets when to ask again where something waits. */
 static void start_ready(struct job *job)
 {
@@ -266,6 +287,7 @@ static void start_ready(struct job *job)
                 budget_take(&job->budget, now / 1000000);
             row->ticket = pacer_start(&job->pacer, now);
             row->started_ms = now / 1000000;
+            expect_next(job);
             start_row(row);
         }
     }

@@ -35,6 +35,8 @@ struct job_status {
     int64_t wait_ms;       /* until it is over at the earliest; -1: not known */
     int64_t rate_per_hour; /* that holds now; 0: none */
     size_t concurrency;    /* likewise */
+    int signal_number;     /* of JOB_EVENT_DRAINING */
+    const char *why;       /* why rows are not started any more; "" while they are */
 };
 
 enum job_event {
@@ -47,12 +49,25 @@ enum job_event {
     JOB_EVENT_OUTAGE,    /* rows wait; one at a time probes */
     JOB_EVENT_OUTAGE_OVER,
     JOB_EVENT_CANARY,   /* its rows have ended */
-    JOB_EVENT_DRAINING, /* stopped: what is in flight is waited for */
+    JOB_EVENT_DRAINING, /* by a signal: what is in flight is waited for */
+    JOB_EVENT_ABORTING, /* by a second one: what is in flight is ended */
+    JOB_EVENT_STOPPED,  /* by anything else: no row is started any more; `why` says it */
 };
 
 enum { JOB_TICK_MS = 200 };
 
 typedef void job_event_fn(void *context, enum job_event event, const struct job_status *status);
+
+/* The end of an attempt, and what was decided. */
+struct job_attempt {
+    uint64_t row, line;
+    uint32_t number; /* the row's first is 1 */
+    const struct outcome *outcome;
+    const struct retry_decision *decision;
+    int64_t latency_us;
+};
+
+typedef void job_attempt_fn(void *context, const struct job_attempt *attempt);
 
 struct job_options {
     struct transport_options transport;
@@ -66,6 +81,8 @@ struct job_options {
     void *report_context;
     job_event_fn *event; /* may be NULL */
     void *event_context;
+    job_attempt_fn *attempt; /* told of every attempt; may be NULL */
+    void *attempt_context;
 };
 
 /* How it went. */

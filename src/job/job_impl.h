@@ -31,8 +31,7 @@ struct job_row {
 struct admissions {
     struct job_row *head, *tail;
     size_t count;
-    size_t ahead;   /* so many rows shall be ready to start; grows while the disk cannot keep up */
-    bool starved;   /* a place in flight was free, and only the disk was waited for */
+    size_t ahead;   /* so many rows shall be read that have not started */
     uv_work_t work; /* the sync that is under way */
     struct ledger_sync *sync;
 };
@@ -102,6 +101,10 @@ void job_await_disk(struct job *job, struct job_row *row);
 
 /* Tells the operator. */
 void job_tell(struct job *job, enum job_event event);
+
+/* Tells of the end of an attempt. */
+void job_tell_attempt(const struct job_row *row, const struct outcome *outcome,
+                      const struct retry_decision *decision, int64_t latency_us);
 
 /* Stops starting rows; the first reason is the one that is told. `text` is the message, NULL where
  * it says it already. */

@@ -2,14 +2,23 @@
 
 #include "ledger/ledger_impl.h"
 
+/* A line's key, whose entry is on its way from memory while the next line is parsed. */
+struct pending_key {
+    bool is_set;
+    uint64_t hash;
+    uint32_t occurrence;
+};
+
 /* Marks what a line stands for. */
-static enum status count_line(struct ledger *ledger, const struct result_fields *fields,
+static enum status count_line(struct ledger *ledger, const struct pending_key *line,
                               struct ledger_account *account)
 {
     enum index_mark mark;
     uint32_t *extra;
-    enum status status = index_mark(&ledger->index, fields->hash, fields->occurrence, &mark);
 
+    if (!line->is_set)
+        return STATUS_OK;
+    enum status status = index_mark(&ledger->index, line->hash, line->occurrence, &mark);
     if (status != STATUS_OK)
         return status;
     account->lines++;
@@ -22,7 +31,7 @@ static enum status count_line(struct ledger *ledger, const struct result_fields 
         return STATUS_OK;
     }
     account->superseded++;
-    status = keytable_slot(&ledger->repeated, index_key(fields->hash, fields->occurrence), &extra);
+    status = keytable_slot(&ledger->repeated, index_key(line->hash, line->occurrence), &extra);
     if (status == STATUS_OK)
         *extra += *extra == 0 ? 2 : 1; /* never 0, see ledger_is_current */
     return status;
@@ -54,6 +63,7 @@ enum status ledger_account(struct ledger *ledger, struct ledger_account *ret_acc
                            struct buf *message)
 {
     struct ledger_account account = {.rows = 0};
+    struct pending_key last = {.is_set = false};
     struct result_scan scan;
     struct result_fields fields;
 
@@ -62,8 +72,15 @@ enum status ledger_account(struct ledger *ledger, struct ledger_account *ret_acc
     enum status status = result_scan_header(&scan, buf_span(&ledger->header));
     while (status == STATUS_OK) {
         status = result_scan_next(&scan, &fields);
-        if (status == STATUS_OK)
-            status = count_line(ledger, &fields, &account);
+        if (status == STATUS_OK) {
+            index_expect(&ledger->index, fields.hash);
+            status = count_line(ledger, &last, &account);
+            last = (struct pending_key){true, fields.hash, fields.occurrence};
+        }
+    }
+    if (status == STATUS_END) {
+        enum status counted = count_line(ledger, &last, &account);
+        status = counted == STATUS_OK ? status : counted;
     }
     if (status == STATUS_SYNTAX) {
         buf_add_printable(message, span_string(ledger->path));

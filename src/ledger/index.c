@@ -133,6 +133,11 @@ enum status index_meet(struct index *index, uint64_t hash, uint32_t *ret_occurre
     return STATUS_OK;
 }
 
+void index_expect(const struct index *index, uint64_t hash)
+{
+    keytable_expect(&index->table, hash);
+}
+
 void index_rewind(struct index *index)
 {
     for (size_t i = 0; i < KEYTABLE_SHARDS; i++) {
@@ -158,8 +163,13 @@ bool index_has_met(struct index *index, uint64_t hash, uint32_t occurrence)
 enum status index_mark(struct index *index, uint64_t hash, uint32_t occurrence,
                        enum index_mark *ret_mark)
 {
-    uint32_t *value;
+    uint32_t *value = occurrence == 1 ? keytable_find(&index->table, hash) : NULL;
 
+    if (value != NULL && *value >> MET_SHIFT > 0) { /* nearly every row: one look-up */
+        *ret_mark = (*value & MARKED) != 0 ? INDEX_AGAIN : INDEX_FIRST;
+        *value |= MARKED;
+        return STATUS_OK;
+    }
     if (!index_has_met(index, hash, occurrence)) {
         *ret_mark = INDEX_STRANGE;
         return STATUS_OK;

@@ -51,6 +51,9 @@ void index_get(struct index *index, uint64_t hash, uint32_t occurrence,
 enum status index_meet(struct index *index, uint64_t hash, uint32_t *ret_occurrence,
                        struct key_state *ret_state) MUST_USE;
 
+/* A hint that the key will be put, got or marked soon. */
+void index_expect(const struct index *index, uint64_t hash);
+
 /* Forgets which rows were met, not what the results say. */
 void index_rewind(struct index *index);
 

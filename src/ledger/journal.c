@@ -14,7 +14,7 @@ enum {
     COPIES = 2,
     PLACES = 2,
     STAGE_FLUSH_LINES = 512,       /* as many as are written to the results at once … */
-    STAGE_FLUSH_BYTES = 64 * 1024, /* … or so many bytes of them */
+    STAGE_FLUSH_BYTES = 96 * 1024, /* … or so many bytes of them */
     STAGE_LINE_BYTES = 512,        /* of room for each row in flight, when the disk is full */
     STAGE_SPARE_BYTES = 16 * 1024,
     SLOTS_MIN = 2048,
@@ -43,7 +43,8 @@ struct slot {
 };
 
 /* A half of the stage; behind it words[stage_lines + 1], each length (low) and checksum (high) of a
- * line, up to the first 0; then the lines themselves. */
+ * line, up to the first 0; then the lines themselves. The first word may announce a line that is
+ * not among them (announced_bit in its length). */
 struct half {
     uint64_t base;
     uint64_t base_hash;
@@ -304,6 +305,24 @@ bool journal_stage(struct journal *journal, struct span line)
     return true;
 }
 
+static const uint32_t announced_bit = UINT32_C(1) << 31; /* no line is so long */
+
+void journal_announce(struct journal *journal, struct span line)
+{
+    struct half *half = journal->halves[journal->generation % 2];
+    uint32_t low = announced_bit | (uint32_t)line.len;
+    uint64_t word = (uint64_t)check_of(line.ptr, line.len, low) << 32 | low;
+
+    __atomic_store_n(&half->words[0], word, __ATOMIC_RELEASE);
+    journal->used_lines[journal->generation % 2] = 1;
+}
+
+bool journal_is_announced(const struct journal_live *live, struct span line)
+{
+    return line.len == live->announced &&
+           check_of(line.ptr, line.len, announced_bit | live->announced) == live->announced_check;
+}
+
 struct span journal_staged(const struct journal *journal)
 {
     const struct half *half = journal->halves[journal->generation % 2];
@@ -443,7 +462,10 @@ static enum status allocate(struct journal *journal, const char *path, struct bu
     journal->fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (journal->fd < 0)
         return say(message, path, "the journal cannot be created", errno);
-    int error = posix_fallocate(journal->fd, 0, (off_t)size);
+    int error;
+    do
+        error = posix_fallocate(journal->fd, 0, (off_t)size);
+    while (error == EINTR);
     if (error == 0)
         return map(journal, message);
     buf_add_printable(message, span_string(path));
@@ -593,13 +615,17 @@ enum status journal_settle(struct journal *journal)
     return fsync(journal->fd) == 0 ? STATUS_OK : STATUS_IO;
 }
 
-bool journal_is_live(const struct journal *journal)
+bool journal_is_of_this_boot(const struct journal *journal)
 {
     char boot_id[JOURNAL_BOOT_ID_LENGTH + 1];
 
     read_boot_id(boot_id);
-    return *journal->settled == journal->run_id ||
-           strcmp(journal_about(journal)->boot_id, boot_id) == 0;
+    return strcmp(journal_about(journal)->boot_id, boot_id) == 0;
+}
+
+bool journal_is_live(const struct journal *journal)
+{
+    return *journal->settled == journal->run_id || journal_is_of_this_boot(journal);
 }
 
 /* Looks at the lines of a half, and sets how much of it is in use. */
@@ -609,7 +635,10 @@ static enum status verify_stage(const struct journal *journal, const struct half
     const char *bytes = (const char *)stage_bytes(journal, half);
     size_t offset = (size_t)((const unsigned char *)half - journal->map);
     uint32_t used = 0, lines = 0;
+    uint64_t first = half->words[0], announcement = (first & announced_bit) != 0 ? first : 0;
 
+    if (announcement != 0)
+        lines = 1;
     for (; lines <= journal->shape.stage_lines && half->words[lines] != 0; lines++) {
         uint32_t len = (uint32_t)half->words[lines];
         if (lines == journal->shape.stage_lines || len > journal->shape.stage_bytes - used ||
@@ -620,7 +649,9 @@ static enum status verify_stage(const struct journal *journal, const struct half
     *live = (struct journal_live){.base = half->base,
                                   .base_hash = half->base_hash,
                                   .staged = span_of(bytes, used),
-                                  .lines = lines};
+                                  .lines = announcement != 0 ? lines - 1 : lines,
+                                  .announced = (uint32_t)announcement & ~announced_bit,
+                                  .announced_check = (uint32_t)(announcement >> 32)};
     return STATUS_OK;
 }
 

@@ -83,6 +83,8 @@ struct journal_live {
     uint64_t base_hash; /* of the first `base` bytes of the results */
     struct span staged;
     uint32_t lines;
+    uint32_t announced; /* bytes of a line that may stand behind `base`, or a part of it; 0: none */
+    uint32_t announced_check;
 };
 
 struct journal;
@@ -131,6 +133,12 @@ void journal_unmark(struct journal *journal, uint32_t slot);
 /* Takes down a line of the results. False when there is no room. */
 bool journal_stage(struct journal *journal, struct span line);
 
+/* Takes down that a line is about to be written straight into the results. Nothing is staged. */
+void journal_announce(struct journal *journal, struct span line);
+
+/* Whether these are the bytes of the line that was announced. */
+bool journal_is_announced(const struct journal_live *live, struct span line);
+
 struct span journal_staged(const struct journal *journal);
 
 /* The staged lines stand in the results now, which are `base` bytes long and have that hash. */
@@ -161,6 +169,7 @@ enum status journal_settle(struct journal *journal) MUST_USE;
 
 /* Whether the live record counts: it is of this boot of the machine, or was settled. */
 bool journal_is_live(const struct journal *journal);
+bool journal_is_of_this_boot(const struct journal *journal);
 
 /* What is staged, with everything verified. STATUS_SYNTAX with a text in `message`. */
 enum status journal_read_live(const struct journal *journal, struct journal_live *ret_live,

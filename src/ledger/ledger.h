@@ -33,7 +33,7 @@
 
 enum {
     LEDGER_FLUSH_LINES = 512, /* so many lines are written at once … */
-    LEDGER_FLUSH_BYTES = 64 * 1024,
+    LEDGER_FLUSH_BYTES = 96 * 1024,
     LEDGER_SYNC_ROWS = 500, /* … and to be synced after so many … */
     LEDGER_SYNC_MS = 50,    /* … or so long */
 };
@@ -183,6 +183,9 @@ bool ledger_is_syncing(const struct ledger *ledger);
 
 /* Why the results cannot be written; "" while they can. */
 const char *ledger_error(struct ledger *ledger);
+
+/* Whether the results cannot be written or synced, so that the journal is a part of the record. */
+bool ledger_has_failed(const struct ledger *ledger);
 
 /* Rows whose result found no place: they will be in doubt when the run is resumed. */
 uint64_t ledger_lost(const struct ledger *ledger);

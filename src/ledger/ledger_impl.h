@@ -51,6 +51,7 @@ struct ledger {
     uint64_t lost;
     bool failed;
     bool journal_failed; /* its sync */
+    bool results_failed; /* theirs */
     struct buf error;
     /* Rows. */
     struct entry *entries;

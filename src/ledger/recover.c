@@ -195,12 +195,33 @@ static enum status load_verified(struct recovery *recovery, uint64_t end, uint64
     return say_scan(recovery, status);
 }
 
+/* A run that died while it created the results has left a part of the header, or nothing. */
+static enum status complete_header(struct recovery *recovery)
+{
+    const struct ledger *ledger = recovery->ledger;
+    struct span header = buf_span(&ledger->header);
+    size_t len = (size_t)recovery->size;
+    char start[COPY_BLOCK_BYTES];
+
+    if (recovery->size >= header.len || len > sizeof(start) ||
+        pread(ledger->fd, start, len, 0) != (ssize_t)len || memcmp(start, header.ptr, len) != 0)
+        return STATUS_OK; /* it is looked at with the lines */
+    if (write_all(ledger->fd, span_skip(header, len)) != STATUS_OK || fdatasync(ledger->fd) != 0)
+        return ledger_say(ledger, "the results cannot be written; make room, and try again", errno,
+                          recovery->message);
+    recovery->size = header.len;
+    return STATUS_OK;
+}
+
 /* Without a journal, the last run was complete, or had not begun to send. */
 static enum status load_complete(struct recovery *recovery)
 {
     struct ledger *ledger = recovery->ledger;
-    enum status status = load(recovery, 0, recovery->size, ledger->hash);
+    enum status status = complete_header(recovery);
 
+    if (status != STATUS_OK)
+        return status;
+    status = load(recovery, 0, recovery->size, ledger->hash);
     ledger->base = recovery->size;
     return say_scan(recovery, status);
 }
@@ -226,6 +247,27 @@ static enum status read_slots(struct recovery *recovery)
     return status;
 }
 
+/* Behind the last written byte stands a line that was announced, or a part of it, which is cut. */
+static enum status take_announced(struct recovery *recovery)
+{
+    struct ledger *ledger = recovery->ledger;
+    const struct journal_live *live = &recovery->live;
+    size_t len = (size_t)(recovery->size - live->base);
+    char *bytes = malloc(len + 1);
+    enum status status = STATUS_OK;
+
+    if (bytes == NULL)
+        return STATUS_NO_MEMORY;
+    if (pread(ledger->fd, bytes, len, (off_t)live->base) != (ssize_t)len) {
+        status = say_scan(recovery, STATUS_IO);
+    } else if (journal_is_announced(live, span_of(bytes, len))) {
+        status = say_scan(recovery, load(recovery, live->base, recovery->size, ledger->hash));
+        ledger->base = recovery->size;
+    }
+    free(bytes);
+    return status;
+}
+
 /* What stands behind the last written byte can only be the beginning of what was to follow. */
 static enum status verify_tail(struct recovery *recovery)
 {
@@ -233,6 +275,8 @@ static enum status verify_tail(struct recovery *recovery)
     uint64_t len = recovery->size - live->base;
     char block[COPY_BLOCK_BYTES];
 
+    if (len > 0 && len <= live->announced)
+        return take_announced(recovery);
     if (len > live->staged.len)
         return refuse(recovery, live->base + live->staged.len, 0,
                       "something else than nbatch has written there");
@@ -281,7 +325,7 @@ static enum status complete_results(struct recovery *recovery)
     struct ledger *ledger = recovery->ledger;
     struct span staged = recovery->live.staged;
 
-    if (recovery->size > ledger->base && ftruncate(ledger->fd, (off_t)ledger->base) != 0)
+    if (ftruncate(ledger->fd, (off_t)ledger->base) != 0)
         return ledger_say(ledger, "the results cannot be cut back", errno, recovery->message);
     if (write_all(ledger->fd, staged) != STATUS_OK || fdatasync(ledger->fd) != 0)
         return ledger_say(ledger, "the results cannot be written; make room, and try again", errno,
@@ -314,7 +358,7 @@ static enum status recover_live(struct recovery *recovery)
 }
 
 /* The lines behind the last sync, as far as they are whole. */
-static enum status load_tail(struct recovery *recovery, uint64_t from)
+static enum status load_tail(struct recovery *recovery, uint64_t from, uint64_t to)
 {
     struct result_scan *scan = &recovery->scan;
     struct ledger *ledger = recovery->ledger;
@@ -322,7 +366,7 @@ static enum status load_tail(struct recovery *recovery, uint64_t from)
     enum status status = STATUS_OK;
 
     scan->hash = NULL;
-    result_scan_range(scan, from, recovery->size);
+    result_scan_range(scan, from, to);
     while (status == STATUS_OK) {
         status = result_scan_next(scan, &fields);
         if (status != STATUS_OK)
@@ -335,8 +379,8 @@ static enum status load_tail(struct recovery *recovery, uint64_t from)
     return status == STATUS_END || status == STATUS_SYNTAX ? STATUS_OK : say_scan(recovery, status);
 }
 
-/* The machine died: what was synced counts, and of the rest what is whole. */
-static enum status recover_snapshot(struct recovery *recovery)
+/* The machine died: what was synced counts, and of the rest, up to `end`, what is whole. */
+static enum status recover_snapshot(struct recovery *recovery, uint64_t end)
 {
     struct snapshot *snapshot = recovery->snapshot;
     uint32_t last = snapshot->checkpoint_count - 1;
@@ -349,8 +393,50 @@ static enum status recover_snapshot(struct recovery *recovery)
         return refuse(recovery, snapshot->durable, 0, "its journal knows nothing about it");
     status = load_verified(recovery, snapshot->durable, snapshot->checkpoints[last].hash);
     if (status == STATUS_OK)
-        status = load_tail(recovery, snapshot->durable);
+        status = load_tail(recovery, snapshot->durable, end);
     return status == STATUS_OK ? complete_results(recovery) : status;
+}
+
+/* Whether the results begin with `end` bytes of that hash. */
+static bool begins_with(const struct recovery *recovery, uint64_t end, uint64_t wanted)
+{
+    XXH3_state_t *hash = XXH3_createState();
+    char block[COPY_BLOCK_BYTES];
+    uint64_t at = 0;
+
+    if (hash == NULL)
+        return false;
+    (void)XXH3_64bits_reset(hash);
+    while (at < end) {
+        size_t want = end - at < sizeof(block) ? (size_t)(end - at) : sizeof(block);
+        ssize_t count = pread(recovery->ledger->fd, block, want, (off_t)at);
+        if (count <= 0)
+            break;
+        (void)XXH3_64bits_update(hash, block, (size_t)count);
+        at += (uint64_t)count;
+    }
+    bool same = at == end && XXH3_64bits_digest(hash) == wanted;
+    (void)XXH3_freeState(hash);
+    return same;
+}
+
+/*
+ * The process ended as it should, since its results could not be written or synced, and the machine
+ * died since. What the results had may be gone where no sync covered it, and behind that may stand
+ * a part of what a recovery wrote; the lines that waited in the journal are all there.
+ */
+static enum status recover_settled(struct recovery *recovery)
+{
+    struct journal_live *live = &recovery->live;
+    enum status status = journal_read_live(recovery->journal, live, recovery->message);
+
+    if (status != STATUS_OK)
+        return status;
+    if (recovery->size > live->base)
+        recovery->size = live->base;
+    if (recovery->snapshot == NULL || begins_with(recovery, live->base, live->base_hash))
+        return recover_live(recovery);
+    return recover_snapshot(recovery, recovery->size);
 }
 
 /* Leaves in `pending` what has no answer. */
@@ -475,7 +561,9 @@ static enum status recover_journal(struct recovery *recovery)
         status = STATUS_OK;
     }
     if (status == STATUS_OK)
-        status = is_live ? recover_live(recovery) : recover_snapshot(recovery);
+        status = !is_live ? recover_snapshot(recovery, recovery->size)
+                 : journal_is_of_this_boot(recovery->journal) ? recover_live(recovery)
+                                                              : recover_settled(recovery);
     if (status == STATUS_OK) {
         drop_answered(recovery);
         status = replace_journal(recovery);
@@ -495,9 +583,12 @@ enum status ledger_recover(struct ledger *ledger, struct buf *message)
     enum status status = open_results(recovery);
     result_scan_init(&recovery->scan, ledger->fd, ledger->format.jsonl,
                      ledger->format.passed_count);
-    if (status == STATUS_OK)
-        status = access(ledger->journal_path, F_OK) == 0 ? recover_journal(recovery)
-                                                         : load_complete(recovery);
+    if (status == STATUS_OK && access(ledger->journal_path, F_OK) == 0)
+        status = recover_journal(recovery);
+    else if (status == STATUS_OK && errno == ENOENT)
+        status = load_complete(recovery);
+    else if (status == STATUS_OK) /* without it, rows that were under way would be sent again */
+        status = ledger_say(ledger, "its journal cannot be looked for", errno, message);
     ledger->past.keys = ledger->index.keys;
     result_scan_deinit(&recovery->scan);
     index_deinit(&recovery->answers);

@@ -3,6 +3,7 @@
 #include <strings.h>
 
 #include "net/endpoint.h"
+#include "net/memory.h"
 
 static bool host_is_loopback(const char *host)
 {
@@ -121,7 +122,7 @@ out:
 enum status endpoint_parse(const char *url, struct buf *message, struct endpoint *ret_endpoint)
 {
     struct endpoint endpoint = {.origin = NULL};
-    CURLU *parsed = curl_url();
+    CURLU *parsed = memory_init() == STATUS_OK ? curl_url() : NULL;
 
     if (parsed == NULL)
         return STATUS_NO_MEMORY;
@@ -202,7 +203,7 @@ enum status endpoint_set_proxy(struct endpoint *endpoint, const char *url, struc
     forget_proxy(endpoint);
     if (strcmp(url, "none") == 0)
         return STATUS_OK;
-    CURLU *parsed = curl_url();
+    CURLU *parsed = memory_init() == STATUS_OK ? curl_url() : NULL;
     if (parsed == NULL)
         return STATUS_NO_MEMORY;
     CURLUcode code = curl_url_set(parsed, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME);

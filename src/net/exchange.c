@@ -168,8 +168,10 @@ static CURLcode set_wire(struct exchange *exchange, const struct exchange_option
     }
     if (options->resolve != NULL)
         SET(CURLOPT_RESOLVE, options->resolve);
-    if (endpoint->proxy == NULL)
+    if (endpoint->proxy == NULL) {
         SET(CURLOPT_PROXY, "");
+        SET(CURLOPT_NOPROXY, ""); /* or libcurl asks the environment for every request */
+    }
     if (endpoint->proxy_url != NULL) {
         SET(CURLOPT_PROXY, endpoint->proxy_url);
         SET(CURLOPT_NOPROXY, ""); /* said on purpose: the environment's exceptions do not count */
@@ -181,15 +183,17 @@ static CURLcode set_wire(struct exchange *exchange, const struct exchange_option
 
 /* The options that are the same for every attempt. Redirects stay off: they would carry the key to
  * another host. */
-static CURLcode set_constants(struct exchange *exchange, const struct transport_options *options)
+static CURLcode set_constants(struct exchange *exchange, const struct exchange_options *all,
+                              struct sockets *sockets)
 {
     CURL *easy = exchange->easy;
-    const struct endpoint *endpoint = options->endpoint;
+    const struct transport_options *options = all->transport;
     CURLcode code = CURLE_OK;
 
     SET(CURLOPT_PRIVATE, exchange);
     SET(CURLOPT_ERRORBUFFER, exchange->error);
-    SET(CURLOPT_URL, endpoint->origin);
+    if (all->origin != NULL)
+        SET(CURLOPT_CURLU, all->origin);
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_FOLLOWLOCATION, 0L);
     SET(CURLOPT_NOSIGNAL, 1L);
@@ -203,17 +207,22 @@ static CURLcode set_constants(struct exchange *exchange, const struct transport_
     SET(CURLOPT_HEADERDATA, exchange);
     SET(CURLOPT_WRITEFUNCTION, on_body);
     SET(CURLOPT_WRITEDATA, exchange);
+    SET(CURLOPT_OPENSOCKETFUNCTION, sockets_open);
+    SET(CURLOPT_OPENSOCKETDATA, sockets);
+    SET(CURLOPT_CLOSESOCKETFUNCTION, sockets_close);
+    SET(CURLOPT_CLOSESOCKETDATA, sockets);
     return code;
 }
 #undef SET
 
-enum status exchange_init(struct exchange *exchange, const struct exchange_options *options)
+enum status exchange_init(struct exchange *exchange, const struct exchange_options *options,
+                          struct sockets *sockets)
 {
     *exchange = (struct exchange){.easy = curl_easy_init()};
     buf_init(&exchange->body, TRANSPORT_BODY_MAX);
     if (exchange->easy == NULL)
         return STATUS_NO_MEMORY;
-    CURLcode code = set_constants(exchange, options->transport);
+    CURLcode code = set_constants(exchange, options, sockets);
     if (code == CURLE_OK)
         code = set_wire(exchange, options);
     return code == CURLE_OK ? STATUS_OK : STATUS_NETWORK;
@@ -226,23 +235,27 @@ void exchange_deinit(struct exchange *exchange)
 }
 
 /*
- * Where the request goes. Through a proxy libcurl must know the whole URL; otherwise the target
- * alone is given beside the constant origin, since libcurl takes a URL apart character by character
- * for every request.
+ * Where the request goes: the origin was given once, and the target alone says the rest, since
+ * libcurl takes a URL apart and puts it together again character by character for every request. A
+ * proxy that is sent plain http must be told the whole URL.
  */
-static CURLcode set_target(struct exchange *exchange, const struct endpoint *endpoint,
+static CURLcode set_target(struct exchange *exchange, const struct exchange_options *options,
                            struct span target)
 {
-    if (endpoint->proxy == NULL && endpoint->path[0] == '\0')
+    const struct endpoint *endpoint = options->transport->endpoint;
+    bool whole = options->origin == NULL;
+    CURLoption option = whole ? CURLOPT_URL : CURLOPT_REQUEST_TARGET;
+    struct buf text;
+
+    if (!whole && endpoint->path[0] == '\0')
         return curl_easy_setopt(exchange->easy, CURLOPT_REQUEST_TARGET, target.ptr);
-    struct buf url;
-    buf_init(&url, 64 * 1024);
-    buf_add_format(&url, "%s%s", endpoint->origin, endpoint->path);
-    buf_add(&url, target);
-    const char *text = buf_string(&url);
-    CURLcode code = url.status == STATUS_OK ? curl_easy_setopt(exchange->easy, CURLOPT_URL, text)
-                                            : CURLE_OUT_OF_MEMORY;
-    buf_deinit(&url);
+    buf_init(&text, 64 * 1024);
+    buf_add_format(&text, "%s%s", whole ? endpoint->origin : "", endpoint->path);
+    buf_add(&text, target);
+    const char *string = buf_string(&text);
+    CURLcode code = text.status == STATUS_OK ? curl_easy_setopt(exchange->easy, option, string)
+                                             : CURLE_OUT_OF_MEMORY;
+    buf_deinit(&text);
     return code;
 }
 
@@ -261,7 +274,7 @@ enum status exchange_prepare(struct exchange *exchange, const struct exchange_op
     exchange->headers = options->headers;
     exchange->error[0] = '\0';
     buf_clear(&exchange->body);
-    CURLcode code = set_target(exchange, options->transport->endpoint, request->target);
+    CURLcode code = set_target(exchange, options, request->target);
     if (code == CURLE_OK && post) {
         code = curl_easy_setopt(easy, CURLOPT_POST, 1L);
         if (code == CURLE_OK)

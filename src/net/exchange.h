@@ -8,6 +8,7 @@
 #include <curl/curl.h>
 
 #include "net/headers.h"
+#include "net/sockets.h"
 #include "net/transport.h"
 
 /* A longer Retry-After counts as this. */
@@ -15,6 +16,7 @@ enum { EXCHANGE_RETRY_AFTER_MAX_S = 365 * 24 * 60 * 60 };
 
 struct exchange {
     CURL *easy;
+    struct lane *lane; /* the transport's: its connections are the ones for this exchange */
     struct exchange *next_free;
     bool active;
     transport_done_fn *done;
@@ -37,11 +39,13 @@ struct exchange_options {
     const struct transport_options *transport;
     struct header_set *headers; /* of the attempts that start now; see also `older` */
     struct curl_slist *resolve; /* shared by all exchanges; NULL: none */
+    CURLU *origin;              /* likewise, parsed once; NULL: each attempt has a URL of its own */
 };
 
-/* Makes the easy handle and sets what never changes. STATUS_NO_MEMORY or STATUS_NETWORK. */
-enum status exchange_init(struct exchange *exchange,
-                          const struct exchange_options *options) MUST_USE;
+/* Makes the easy handle and sets what never changes; its connections are opened and closed by
+ * `sockets`. STATUS_NO_MEMORY or STATUS_NETWORK. */
+enum status exchange_init(struct exchange *exchange, const struct exchange_options *options,
+                          struct sockets *sockets) MUST_USE;
 
 /* Takes a zeroed struct. The handle must not be in a multi handle any more. */
 void exchange_deinit(struct exchange *exchange);

@@ -39,7 +39,11 @@ static enum status write_key_line(const struct credentials *credentials, int64_t
     return status == STATUS_SYNTAX ? STATUS_CREDENTIALS : status;
 }
 
-/* "Expect:" and "Accept:" without a value take libcurl's own ones away. */
+/*
+ * "Accept:" without a value takes libcurl's own one away. Each line costs a look for every header
+ * that libcurl might add. "Expect: 100-continue" it adds to bodies of more than 1 MB alone, and
+ * ours have a few KB (COMMAND_CONTENT_MAX).
+ */
 enum status header_set_new(const struct credentials *credentials, int64_t now_s,
                            struct header_set **ret_set)
 {
@@ -53,7 +57,6 @@ enum status header_set_new(const struct credentials *credentials, int64_t now_s,
     append(&set->get, "Accept:", &ok);
     append(&set->post, "Content-Type: application/json", &ok);
     append(&set->post, "Accept:", &ok);
-    append(&set->post, "Expect:", &ok);
     if (line[0] != '\0') {
         append(&set->get, line, &ok);
         append(&set->post, line, &ok);

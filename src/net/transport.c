@@ -3,6 +3,8 @@
 #include <time.h>
 
 #include "net/exchange.h"
+#include "net/memory.h"
+#include "net/sockets.h"
 
 /*
  * The loop, by sending.md section 4. libcurl tells which sockets to watch and when to be called
@@ -12,29 +14,35 @@
  */
 struct transport {
     uv_loop_t *loop;
-    CURLM *multi;
     struct transport_options options;
     struct exchange_options exchange_options;
+    struct lane *lanes;
+    size_t lane_count;
     struct exchange *exchanges; /* one more than the concurrency: see finish_exchange */
     size_t exchange_count;
     struct exchange *free_exchanges;
-    uv_timer_t timer;
     uv_prepare_t prepare; /* runs what libcurl wants done at once, without a timer's millisecond */
     uv_idle_t abort;      /* ends all attempts in the loop's next turn */
-    bool due;
     bool closing;
     bool aborted;
+    size_t due_count;    /* lanes */
     size_t in_flight;    /* while there are any, the prepare handle keeps the loop alive */
     size_t open_handles; /* libuv handles whose close callback is still to come */
 };
 
-/* A socket of libcurl's. It lives until libuv has closed its watcher. */
-struct watcher {
-    uv_poll_t poll;
+/*
+ * A part of the connections, and a multi handle of its own for them: libcurl goes through all that
+ * a handle has for each request, which for 1024 cost as much as half of all the rest.
+ */
+struct lane {
     struct transport *transport;
-    curl_socket_t socket;
-    int events; /* what libcurl asked for, as UV_… */
+    CURLM *multi;
+    struct sockets sockets;
+    uv_timer_t timer;
+    bool due;
 };
+
+enum { LANE_CONNECTIONS = 32 };
 
 /* How often a prepare may find libcurl due again before the loop gets a turn. */
 enum { DUE_ROUNDS_MAX = 64 };
@@ -48,7 +56,7 @@ static struct exchange *exchange_of(CURL *easy)
 
 static void finish_exchange(struct transport *transport, struct exchange *exchange, CURLcode code)
 {
-    (void)curl_multi_remove_handle(transport->multi, exchange->easy);
+    (void)curl_multi_remove_handle(exchange->lane->multi, exchange->easy);
     exchange->active = false;
     if (--transport->in_flight == 0)
         uv_unref((uv_handle_t *)&transport->prepare);
@@ -60,27 +68,27 @@ static void finish_exchange(struct transport *transport, struct exchange *exchan
     transport->free_exchanges = exchange;
 }
 
-static void drain(struct transport *transport)
+static void drain(struct lane *lane)
 {
     CURLMsg *message;
     int left;
 
-    while ((message = curl_multi_info_read(transport->multi, &left)) != NULL) {
+    while ((message = curl_multi_info_read(lane->multi, &left)) != NULL) {
         if (message->msg != CURLMSG_DONE)
             continue;
         CURLcode code = message->data.result; /* the message dies with the removal of its handle */
-        finish_exchange(transport, exchange_of(message->easy_handle), code);
+        finish_exchange(lane->transport, exchange_of(message->easy_handle), code);
     }
 }
 
-static void drive(struct transport *transport, curl_socket_t socket, int events)
+static void drive(struct lane *lane, curl_socket_t socket, int events)
 {
     int running = 0;
 
-    if (transport->closing)
+    if (lane->transport->closing)
         return;
-    (void)curl_multi_socket_action(transport->multi, socket, events, &running);
-    drain(transport);
+    (void)curl_multi_socket_action(lane->multi, socket, events, &running);
+    drain(lane);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -88,17 +96,33 @@ static void on_timer(uv_timer_t *timer)
     drive(timer->data, CURL_SOCKET_TIMEOUT, 0);
 }
 
+static void set_due(struct lane *lane, bool due)
+{
+    struct transport *transport = lane->transport;
+
+    if (lane->due == due)
+        return;
+    lane->due = due;
+    transport->due_count = due ? transport->due_count + 1 : transport->due_count - 1;
+}
+
 static void on_prepare(uv_prepare_t *prepare)
 {
     struct transport *transport = prepare->data;
 
-    for (int round = 0; transport->due && round < DUE_ROUNDS_MAX; round++) {
-        transport->due = false;
-        drive(transport, CURL_SOCKET_TIMEOUT, 0);
+    for (int round = 0; transport->due_count > 0 && round < DUE_ROUNDS_MAX; round++) {
+        for (size_t i = 0; i < transport->lane_count; i++) {
+            if (!transport->lanes[i].due)
+                continue;
+            set_due(&transport->lanes[i], false);
+            drive(&transport->lanes[i], CURL_SOCKET_TIMEOUT, 0);
+        }
     }
-    if (transport->due) {
-        transport->due = false;
-        (void)uv_timer_start(&transport->timer, on_timer, 1, 0);
+    for (size_t i = 0; transport->due_count > 0 && i < transport->lane_count; i++) {
+        if (!transport->lanes[i].due)
+            continue;
+        set_due(&transport->lanes[i], false);
+        (void)uv_timer_start(&transport->lanes[i].timer, on_timer, 1, 0);
     }
 }
 
@@ -125,80 +149,28 @@ void transport_abort(struct transport *transport)
 /* libcurl's timer callback: it must not call libcurl, so it only notes when. */
 static int on_curl_timer(CURLM *multi, long timeout_ms, void *context)
 {
-    struct transport *transport = context;
+    struct lane *lane = context;
 
     (void)multi;
-    transport->due = timeout_ms == 0;
+    set_due(lane, timeout_ms == 0);
     if (timeout_ms <= 0)
-        return uv_timer_stop(&transport->timer);
-    uv_update_time(transport->loop);
-    return uv_timer_start(&transport->timer, on_timer, (uint64_t)timeout_ms, 0);
+        return uv_timer_stop(&lane->timer);
+    uv_update_time(lane->transport->loop);
+    return uv_timer_start(&lane->timer, on_timer, (uint64_t)timeout_ms, 0);
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events)
+static void on_socket_ready(void *context, curl_socket_t socket, int events)
 {
-    struct watcher *watcher = (struct watcher *)poll;
-    struct transport *transport = watcher->transport;
-    curl_socket_t socket = watcher->socket;
-    int flags = 0;
-
-    if ((events & UV_READABLE) != 0)
-        flags |= CURL_CSELECT_IN;
-    if ((events & UV_WRITABLE) != 0)
-        flags |= CURL_CSELECT_OUT;
-    /*
-     * On an error libuv has stopped the watcher. libcurl is told of no error, or it would throw
-     * away an answer that is there already; it finds out by reading. It calls back only on changes,
-     * so the watcher is started again here when the socket is still its.
-     */
-    if (status < 0) {
-        (void)uv_poll_start(poll, watcher->events, on_poll);
-        flags = 0;
-    }
-    drive(transport, socket, flags);
-}
-
-static void on_watcher_closed(uv_handle_t *handle)
-{
-    struct watcher *watcher = (struct watcher *)(void *)handle;
-    free(watcher);
-}
-
-static struct watcher *watch(struct transport *transport, curl_socket_t socket)
-{
-    struct watcher *watcher = calloc(1, sizeof(*watcher));
-
-    if (watcher == NULL)
-        return NULL;
-    watcher->transport = transport;
-    watcher->socket = socket;
-    if (uv_poll_init_socket(transport->loop, &watcher->poll, socket) != 0) {
-        free(watcher);
-        return NULL;
-    }
-    (void)curl_multi_assign(transport->multi, socket, watcher);
-    return watcher;
+    drive(context, socket, events);
 }
 
 static int on_curl_socket(CURL *easy, curl_socket_t socket, int what, void *context, void *assigned)
 {
-    struct transport *transport = context;
-    struct watcher *watcher = assigned;
+    struct lane *lane = context;
 
     (void)easy;
-    if (what == CURL_POLL_REMOVE) {
-        if (watcher != NULL) {
-            (void)uv_poll_stop(&watcher->poll);
-            (void)curl_multi_assign(transport->multi, socket, NULL);
-            uv_close((uv_handle_t *)&watcher->poll, on_watcher_closed);
-        }
-        return 0;
-    }
-    if (watcher == NULL && (watcher = watch(transport, socket)) == NULL)
-        return -1;
-    watcher->events = ((what & CURL_POLL_IN) != 0 ? UV_READABLE : 0) |
-                      ((what & CURL_POLL_OUT) != 0 ? UV_WRITABLE : 0);
-    return uv_poll_start(&watcher->poll, watcher->events, on_poll);
+    (void)assigned;
+    return sockets_watch(&lane->sockets, socket, what);
 }
 
 static struct curl_slist *append(struct curl_slist *list, const char *line, bool *ok)
@@ -260,26 +232,62 @@ static enum status make_resolve(struct transport *transport)
     return ok ? STATUS_OK : STATUS_NO_MEMORY;
 }
 
-static enum status make_multi(struct transport *transport)
+/* Plain http through a proxy asks it for whole URLs; otherwise the origin is the same for all. */
+static enum status make_origin(struct transport *transport)
+{
+    const struct endpoint *endpoint = transport->options.endpoint;
+
+    if (endpoint->proxy != NULL && !endpoint->secure)
+        return STATUS_OK;
+    CURLU *origin = transport->exchange_options.origin = curl_url();
+    if (origin == NULL)
+        return STATUS_NO_MEMORY;
+    return curl_url_set(origin, CURLUPART_URL, endpoint->origin, 0) == CURLUE_OK ? STATUS_OK
+                                                                                 : STATUS_NETWORK;
+}
+
+static enum status make_multi(struct lane *lane, size_t connections)
 {
     CURLM *multi = curl_multi_init();
-    long connections = (long)transport->options.concurrency;
     CURLMcode code = CURLM_OK;
 
-    transport->multi = multi;
+    lane->multi = multi;
     if (multi == NULL)
         return STATUS_NO_MEMORY;
 #define SET(option, value) \
     if (code == CURLM_OK)  \
     code = curl_multi_setopt(multi, option, value)
     SET(CURLMOPT_SOCKETFUNCTION, on_curl_socket);
-    SET(CURLMOPT_SOCKETDATA, transport);
+    SET(CURLMOPT_SOCKETDATA, lane);
     SET(CURLMOPT_TIMERFUNCTION, on_curl_timer);
-    SET(CURLMOPT_TIMERDATA, transport);
-    SET(CURLMOPT_MAXCONNECTS, connections);
+    SET(CURLMOPT_TIMERDATA, lane);
+    SET(CURLMOPT_MAXCONNECTS, (long)connections);
     SET(CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
 #undef SET
     return code == CURLM_OK ? STATUS_OK : STATUS_NETWORK;
+}
+
+static enum status make_lanes(struct transport *transport)
+{
+    size_t count = (transport->options.concurrency + LANE_CONNECTIONS - 1) / LANE_CONNECTIONS;
+    size_t exchanges = transport->options.concurrency + 1;
+    enum status status = STATUS_OK;
+
+    transport->lanes = calloc(count, sizeof(*transport->lanes));
+    if (transport->lanes == NULL)
+        return STATUS_NO_MEMORY;
+    transport->lane_count = count;
+    for (size_t i = 0; i < count; i++) { /* all of them, since all of them will be closed */
+        struct lane *lane = &transport->lanes[i];
+        lane->transport = transport;
+        lane->timer.data = lane;
+        (void)uv_timer_init(transport->loop, &lane->timer);
+        transport->open_handles++;
+        sockets_init(&lane->sockets, transport->loop, on_socket_ready, lane);
+    }
+    for (size_t i = 0; i < count && status == STATUS_OK; i++)
+        status = make_multi(&transport->lanes[i], (exchanges + count - 1) / count);
+    return status;
 }
 
 static enum status make_exchanges(struct transport *transport)
@@ -292,9 +300,11 @@ static enum status make_exchanges(struct transport *transport)
     transport->exchange_count = count;
     for (size_t i = 0; i < count; i++) {
         struct exchange *exchange = &transport->exchanges[i];
-        enum status status = exchange_init(exchange, &transport->exchange_options);
+        struct lane *lane = &transport->lanes[i % transport->lane_count];
+        enum status status = exchange_init(exchange, &transport->exchange_options, &lane->sockets);
         if (status != STATUS_OK)
             return status;
+        exchange->lane = lane;
         exchange->next_free = transport->free_exchanges;
         transport->free_exchanges = exchange;
     }
@@ -309,26 +319,26 @@ enum status transport_open(uv_loop_t *loop, const struct transport_options *opti
 
     if (transport == NULL)
         return STATUS_NO_MEMORY;
-    /* Debian's libcurl writes TLS secrets to the file that this names. */
-    (void)unsetenv("SSLKEYLOGFILE");
     transport->loop = loop;
     transport->options = *options;
     transport->exchange_options.transport = &transport->options;
-    (void)uv_timer_init(loop, &transport->timer);
     (void)uv_prepare_init(loop, &transport->prepare);
     (void)uv_idle_init(loop, &transport->abort);
-    transport->timer.data = transport;
     transport->prepare.data = transport;
     transport->abort.data = transport;
-    transport->open_handles = 3;
+    transport->open_handles = 2;
     status = uv_prepare_start(&transport->prepare, on_prepare) == 0 ? STATUS_OK : STATUS_NETWORK;
     uv_unref((uv_handle_t *)&transport->prepare);
+    if (status == STATUS_OK)
+        status = memory_init();
     if (status == STATUS_OK)
         status = renew_headers(transport);
     if (status == STATUS_OK)
         status = make_resolve(transport);
     if (status == STATUS_OK)
-        status = make_multi(transport);
+        status = make_origin(transport);
+    if (status == STATUS_OK)
+        status = make_lanes(transport);
     if (status == STATUS_OK)
         status = make_exchanges(transport);
     if (status != STATUS_OK) {
@@ -355,7 +365,7 @@ enum status transport_start(struct transport *transport, const struct transport_
     exchange->done = done;
     exchange->context = context;
     exchange->started_ns = uv_hrtime();
-    if (curl_multi_add_handle(transport->multi, exchange->easy) != CURLM_OK)
+    if (curl_multi_add_handle(exchange->lane->multi, exchange->easy) != CURLM_OK)
         return STATUS_NETWORK;
     exchange->active = true;
     if (transport->in_flight++ == 0)
@@ -377,8 +387,19 @@ static void free_headers(struct transport *transport)
 static void on_handle_closed(uv_handle_t *handle)
 {
     struct transport *transport = handle->data;
-    if (--transport->open_handles == 0)
-        free(transport);
+    if (--transport->open_handles > 0)
+        return;
+    free(transport->lanes);
+    free(transport);
+}
+
+static void close_lane(struct lane *lane)
+{
+    if (lane->multi != NULL)
+        (void)curl_multi_cleanup(lane->multi);
+    sockets_deinit(&lane->sockets);
+    lane->timer.data = lane->transport;
+    uv_close((uv_handle_t *)&lane->timer, on_handle_closed);
 }
 
 void transport_close(struct transport *transport)
@@ -389,15 +410,15 @@ void transport_close(struct transport *transport)
     for (size_t i = 0; i < transport->exchange_count; i++) {
         struct exchange *exchange = &transport->exchanges[i];
         if (exchange->active)
-            (void)curl_multi_remove_handle(transport->multi, exchange->easy);
+            (void)curl_multi_remove_handle(exchange->lane->multi, exchange->easy);
         exchange_deinit(exchange);
     }
-    if (transport->multi != NULL)
-        (void)curl_multi_cleanup(transport->multi);
+    for (size_t i = 0; i < transport->lane_count; i++)
+        close_lane(&transport->lanes[i]);
     free_headers(transport);
     curl_slist_free_all(transport->exchange_options.resolve);
+    curl_url_cleanup(transport->exchange_options.origin);
     free(transport->exchanges);
-    uv_close((uv_handle_t *)&transport->timer, on_handle_closed);
     uv_close((uv_handle_t *)&transport->prepare, on_handle_closed);
     uv_close((uv_handle_t *)&transport->abort, on_handle_closed);
 }

@@ -25,6 +25,8 @@ void histogram_add(struct histogram *histogram, uint64_t value_us)
     histogram->count++;
     if (value_us > histogram->max_us)
         histogram->max_us = value_us;
+    if (value_us >> HISTOGRAM_MAX_BITS == 0)
+        histogram->sum_us += value_us;
     histogram->buckets[bucket_of(value_us)]++;
 }
 

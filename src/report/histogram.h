@@ -16,6 +16,7 @@ enum {
 struct histogram {
     uint64_t count;
     uint64_t max_us;
+    uint64_t sum_us; /* of values within the range */
     uint32_t buckets[HISTOGRAM_BUCKETS];
 };
 

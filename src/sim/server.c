@@ -677,3 +677,14 @@ void sim_stats(struct sim *sim, struct sim_stats *ret_stats)
     *ret_stats = sim->stats;
     (void)pthread_mutex_unlock(&sim->stats_mutex);
 }
+
+double sim_cpu_s(const struct sim *sim)
+{
+    struct timespec time;
+    clockid_t clock;
+
+    if (sim == NULL || pthread_getcpuclockid(sim->thread, &clock) != 0 ||
+        clock_gettime(clock, &time) != 0)
+        return 0;
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}

@@ -60,6 +60,9 @@ void sim_url(const struct sim *sim, char *out, size_t size);
 /* The seed in use: the configured one, or the random one that stands for it. */
 uint64_t sim_seed(const struct sim *sim);
 
+/* The processor time that its thread has taken, in seconds; 0 for NULL. */
+double sim_cpu_s(const struct sim *sim);
+
 /* May be called from any thread until sim_stop. */
 void sim_stats(struct sim *sim, struct sim_stats *ret_stats);
 

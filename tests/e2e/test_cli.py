@@ -46,14 +46,8 @@ def test_usage_errors_name_the_word_and_the_remedy(nbatch, words, text):
     assert text in done.err, done
 
 
-def test_options_of_later_issues_are_not_accepted_silently(nbatch, fleet):
-    for option in ("--config=x", "--metrics-file=x"):
-        done = nbatch("run", fleet(1), option)
-        assert done.code == 2 and "unknown option" in done.err
-
-
 def test_help_and_version(nbatch):
-    for words in (["--help"], ["run", "--help"], ["check", "-h"], ["simulate", "--help"]):
+    for words in (["--help"], ["run", "--help"], ["check", "-h"], ["simulate", "--help"], ["bench", "-h"]):
         done = nbatch(*words)
         assert done.code == 0 and "xamples" in done.out, done
         assert max(map(len, done.out.splitlines())) <= 100

@@ -416,7 +416,7 @@ def test_sigusr1_prints_a_line_and_sigusr2_pauses(fleet, raw_peer, tmp_path):
     process.send_signal(signal.SIGUSR2)
     err = process.communicate(timeout=30)[1]
     assert process.returncode == 0 and len(by_row(tmp_path / "o.csv")) == 200, err
-    assert f"{before} of 200 rows" in err and "paused: by SIGUSR2" in err and "going on" in err
+    assert f"{before} of 200 rows" in err and "paused: SIGUSR2" in err and "going on" in err
 
 
 # What people look at
@@ -445,3 +445,16 @@ def test_the_json_summary_tells_how_it_ended(run, fleet, raw_peer):
     done, rows = run(fleet(100), peer.url, "--halt", "rejected=1", "-c", "1", "--json", "-q", code=5)
     summary = json.loads(done.out)
     assert summary["end"] == "halted" and summary["not_sent"] == 100 - len(rows) > 0
+
+
+def test_a_request_has_the_headers_that_are_meant_and_no_others(run, raw_peer, tmp_path):
+    """Also with the largest content: no 100-continue, which would double the way of every row."""
+    peer = raw_peer(replies())
+    data = '[{"res_id":5850,"val":"' + "x" * 2022 + '"}]'
+    (tmp_path / "large.csv").write_text("imei,obj_id,obj_inst_id,mode,expired_time,data\n" +
+                                        f'{imei(1)},3311,0,2,+7d,"{data.replace(chr(34), chr(34) * 2)}"\n' +
+                                        f'{imei(2)},3311,0,2,+7d,"[{{""res_id"":1,""val"":1}}]"\n')
+    run(tmp_path / "large.csv", peer.url, code=0)
+    assert len(data) == 2048 and max(len(request.body) for request in peer.processed) > 2048
+    for request in peer.processed:
+        assert set(request.headers) == {"host", "content-type", "api-key", "content-length"}, request.headers

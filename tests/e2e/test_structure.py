@@ -32,6 +32,7 @@ LIBRARY_ROOMS = {
     "zstd.h": {"input"},
     "zstd_errors.h": {"input"},
     "microhttpd.h": {"sim"},
+    "yaml.h": {"cli"},
     "openssl/x509.h": {"net"},
     # HMAC and base64 do no I/O: the token is signed by net and checked by sim with the same code.
     "openssl/evp.h": {"command"},
@@ -126,7 +127,7 @@ def test_lines_are_at_most_100_columns():
 
 
 def test_sources_are_listed_by_name():
-    listed = set(re.findall(r"src/\S+\.c", (ROOT / "CMakeLists.txt").read_text()))
+    listed = set(re.findall(r"src/\S+\.c(?!\w)", (ROOT / "CMakeLists.txt").read_text()))
     assert listed == {f"src/{p.relative_to(SRC)}" for p in SOURCES if p.suffix == ".c"}
 
 

@@ -219,6 +219,18 @@ def test_https_goes_through_a_tunnel(nbatch, fleet, raw_peer, proxy, authority, 
     assert all(request.target.startswith("/nbiot/offline?imei=") for request in peer.processed)
 
 
+@pytest.mark.parametrize("tunnel", [False, True], ids=["direct", "tunnel"])
+def test_an_endpoints_path_stands_before_every_target(nbatch, fleet, raw_peer, proxy, authority, certificate, tunnel):
+    """Also where libcurl is told the origin alone and the target beside it."""
+    peer, way = raw_peer(accept_all, tls=certificate.context()), proxy()
+    words = ["--proxy", way.url] if tunnel else []
+    done, rows = run(nbatch, fleet(3), "--endpoint", peer.url + "/a/base/", "--cacert", authority.ca, *words)
+    assert done.code == 0 and len(rows) == len(peer.processed) == 3, done
+    assert all(request.target.startswith("/a/base/nbiot/offline?imei=") for request in peer.processed)
+    assert all(request.headers["host"] == peer.url.removeprefix("https://") for request in peer.processed)
+    assert bool(way.requests) == tunnel
+
+
 @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
 def test_a_proxys_password_goes_to_the_proxy_alone(nbatch, fleet, raw_peer, proxy, authority, certificate, tmp_path,
                                                    secure):

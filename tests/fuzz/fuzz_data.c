@@ -1,5 +1,5 @@
 /* command/data.h over any bytes: as the text of data, and as a res: cell. */
-#include "command/data.h"
+#include "command/data_plain.h"
 #include "command/json.h"
 #include "core/jsonlex.h"
 #include "fuzz_help.h"
@@ -48,13 +48,29 @@ static void check_verdict(struct span text, const struct problems *problems)
         MUST(is_json && in_limits && !ref.nul_escape && ref.number_count > 0 && ref.deepest == 2);
 }
 
-/* What is good stays good with white space around it. */
+static bool same_items(const struct footprint *one, const struct footprint *other)
+{
+    for (size_t i = 0; i < one->count && one->count == other->count; i++)
+        if (one->items[i].res_id != other->items[i].res_id ||
+            one->items[i].value != other->items[i].value)
+            return false;
+    return one->count == other->count;
+}
+
+/* What is good stays good with white space around it, and means the same; what is plain is good. */
 static void check_padded(struct span text, struct problems *problems)
 {
+    static struct footprint plain, before;
     struct buf padded;
+    bool is_plain = data_is_plain(text, &plain);
+
+    MUST(!is_plain || problems->count == 0);
 
     if (problems->error_count > 0 || text.len + 2 > COMMAND_CONTENT_MAX)
         return;
+    before = footprint;
+    if (is_plain)
+        MUST(same_items(&plain, &before));
     buf_init(&padded, COMMAND_CONTENT_MAX + 1);
     buf_add_char(&padded, '\t');
     buf_add(&padded, text);
@@ -64,6 +80,8 @@ static void check_padded(struct span text, struct problems *problems)
     MUST(data_check(&(struct cell){.kind = CELL_TEXT, .text = buf_span(&padded)}, &footprint,
                     problems) == STATUS_OK &&
          problems->error_count == 0);
+    MUST(same_items(&footprint, &before));
+    MUST(!is_plain || problems->count == 0);
     buf_deinit(&padded);
 }
 

@@ -80,6 +80,28 @@ static void check_outcome(const uint8_t *data, size_t size, enum status status,
     free(copy);
 }
 
+/* The same in the form that is read without a tree, and in one that is not. */
+static void check_usual(struct span text, const struct reply *same)
+{
+    static const char *const around[][2] = {
+        {"{\"errno\":0,\"error\":\"succ\",\"data\":{\"uuid\":", "}}"},
+        {" {\"errno\":0,\"error\":\"succ\",\"data\":{\"uuid\":", "}}"},
+    };
+    struct reply reply;
+    struct buf body;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(around); i++) {
+        buf_init(&body, SIZE_MAX / 2);
+        buf_add_string(&body, around[i][0]);
+        buf_add_json_string(&body, text);
+        buf_add_string(&body, around[i][1]);
+        MUST(body.status == STATUS_OK && parse(body.ptr, body.len, '\0', &reply) == STATUS_OK);
+        MUST(reply.number == 0 && strcmp(reply.error, "succ") == 0);
+        MUST(strcmp(reply.uuid, same->uuid) == 0);
+        buf_deinit(&body);
+    }
+}
+
 /* The bytes as the uuid of an otherwise good reply: it is taken whole or not at all. */
 static void check_as_uuid(const uint8_t *data, size_t size)
 {
@@ -96,6 +118,7 @@ static void check_as_uuid(const uint8_t *data, size_t size)
     MUST(body.status == STATUS_OK && parse(body.ptr, body.len, '\0', &reply) == STATUS_OK);
     buf_deinit(&body);
     check_texts(&reply);
+    check_usual(text, &reply);
     while (text.len > 0 && text.ptr[0] == ' ')
         text = span_skip(text, 1);
     while (text.len > 0 && text.ptr[text.len - 1] == ' ')

@@ -326,8 +326,13 @@ static void test_the_hash_names_the_content_not_the_layout(void **state)
 static void test_want_of_memory_for_the_data_is_no_problem_of_the_row(void **state)
 {
     (void)state;
+    struct field fields[GOOD_COUNT];
+
+    memcpy(fields, good, sizeof(good));
+    fields[GOOD_COUNT - 1].text = "[ {\"val\":true, \"res_id\":5850} ]"; /* is read as a tree */
+    build(fields, GOOD_COUNT);
     failing_malloc_start(0);
-    assert_int_equal(try_build(good, GOOD_COUNT), STATUS_NO_MEMORY);
+    assert_int_equal(try_build(fields, GOOD_COUNT), STATUS_NO_MEMORY);
     failing_malloc_stop();
     assert_int_equal(problems.count, 0);
     build(good, GOOD_COUNT); /* and the next row does not suffer for it */

@@ -1,6 +1,6 @@
 #include "unit.h"
 
-#include "command/data.h"
+#include "command/data_plain.h"
 #include "failing_malloc.h"
 
 static struct problems problems;
@@ -311,9 +311,99 @@ static int teardown(void **state)
     return 0;
 }
 
+/* Each kind of array that is read in one go is also good the long way, and means the same there. */
+static void test_plain_data_are_what_the_long_way_says(void **state)
+{
+    (void)state;
+    static const char *const plain[] = {
+        "[{\"res_id\":0,\"val\":true}]",
+        "[{\"res_id\":65535,\"val\":false}]",
+        "[{\"res_id\":1,\"val\":0},{\"res_id\":2,\"val\":-0},{\"res_id\":3,\"val\":999999999999999}"
+        "]",
+        "[{\"res_id\":1,\"val\":-12.50},{\"res_id\":2,\"val\":\"\"},{\"res_id\":3,\"val\":\" "
+        "a:~\"}]",
+    };
+    char padded[256];
+
+    for (size_t i = 0; i < ARRAY_LENGTH(plain); i++) {
+        struct footprint found;
+        if (!data_is_plain(span_string(plain[i]), &found))
+            fail_msg("%s", plain[i]);
+        (void)snprintf(padded, sizeof(padded), " %s", plain[i]);
+        assert_good(padded);
+        assert_int_equal(found.count, footprint.count);
+        for (size_t item = 0; item < found.count; item++) {
+            assert_int_equal(found.items[item].res_id, footprint.items[item].res_id);
+            assert_int_equal(found.items[item].value, footprint.items[item].value);
+        }
+    }
+}
+
+static void test_what_is_not_plain_goes_the_long_way(void **state)
+{
+    (void)state;
+    static const char *const others[] = {
+        "",
+        "[",
+        "[]",
+        "{}",
+        "[{\"res_id\":1,\"val\":1}",
+        "[{\"res_id\":1,\"val\":1}] ",
+        "[{\"res_id\":1,\"val\":1},]",
+        "[ {\"res_id\":1,\"val\":1}]",
+        "[{\"res_id\":65536,\"val\":1}]",
+        "[{\"res_id\":01,\"val\":1}]",
+        "[{\"res_id\":1,\"val\":01}]",
+        "[{\"res_id\":1,\"val\":1.}]",
+        "[{\"res_id\":1,\"val\":.5}]",
+        "[{\"res_id\":1,\"val\":-}]",
+        "[{\"res_id\":1,\"val\":1e5}]",
+        "[{\"res_id\":1,\"val\":1234567890123456}]",
+        "[{\"res_id\":1,\"val\":null}]",
+        "[{\"res_id\":1,\"val\":truex}]",
+        "[{\"res_id\":1,\"val\":\"a\\n\"}]",
+        "[{\"res_id\":1,\"val\":\"\x7f\"}]",
+        "[{\"res_id\":1,\"val\":\"\xe4\xb8\xad\"}]",
+        "[{\"res_id\":1,\"val\":\"x]",
+        "[{\"res_id\":1,\"val\":1},{\"res_id\":1,\"val\":2}]",
+        "[{\"res_id\":1,\"type\":1,\"val\":\"00\"}]",
+        "[{\"val\":1,\"res_id\":1}]",
+    };
+    struct footprint found;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(others); i++) {
+        if (data_is_plain(span_string(others[i]), &found))
+            fail_msg("%s", others[i]);
+        assert_int_equal(found.count, 0);
+    }
+    assert_false(data_is_plain(span_of(NULL, 0), &found));
+}
+
+/* Every cut of a plain text, and every change of one of its bytes: plain means good. */
+static void test_nothing_near_plain_data_is_taken_for_them(void **state)
+{
+    (void)state;
+    static const char text[] = "[{\"res_id\":10,\"val\":-1.5},{\"res_id\":2,\"val\":\"x\"}]";
+    char changed[sizeof(text) + 1] = " ";
+    struct footprint found;
+
+    for (size_t at = 0; at < sizeof(text) - 1; at++) {
+        assert_false(data_is_plain(span_of(text, at), &found));
+        for (int byte = 1; byte < 256; byte++) {
+            memcpy(changed + 1, text, sizeof(text));
+            changed[1 + at] = (char)byte;
+            if (data_is_plain(span_string(changed + 1), &found))
+                assert_good(changed); /* with a space in front it goes the long way */
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_plain_data_are_what_the_long_way_says),
+        cmocka_unit_test(test_what_is_not_plain_goes_the_long_way),
+        cmocka_unit_test(test_nothing_near_plain_data_is_taken_for_them),
         cmocka_unit_test(test_every_kind_of_value_is_taken),
         cmocka_unit_test(test_64_bit_integers_are_bounded_digit_for_digit),
         cmocka_unit_test(test_res_id_is_a_16_bit_number),

@@ -38,6 +38,31 @@ static void test_a_reply_cut_at_any_byte_is_no_reply(void **state)
     }
 }
 
+/* Every change of a byte of the usual reply says the same with a space in front, which is read by
+ * another way. */
+static void test_the_usual_reply_is_read_as_any_other(void **state)
+{
+    (void)state;
+    static const char whole[] =
+        "{\"errno\":0,\"error\":\"succ\",\"data\":{\"uuid\":\"42742677-adc3-54ca\"}}";
+    char changed[sizeof(whole) + 1] = " ";
+    struct reply one, other;
+
+    for (size_t at = 0; at < sizeof(whole) - 1; at++) {
+        for (int byte = 1; byte < 256; byte++) {
+            memcpy(changed + 1, whole, sizeof(whole));
+            changed[1 + at] = (char)byte;
+            enum status status = reply_parse(span_string(changed + 1), &one);
+            assert_int_equal(reply_parse(span_string(changed), &other), status);
+            if (status != STATUS_OK)
+                continue;
+            assert_int_equal(one.number, other.number);
+            assert_string_equal(one.error, other.error);
+            assert_string_equal(one.uuid, other.uuid);
+        }
+    }
+}
+
 static void test_names_are_case_sensitive(void **state)
 {
     (void)state;
@@ -95,7 +120,8 @@ static void test_a_long_error_is_cut_between_characters(void **state)
 
 static void test_want_of_memory_is_told_from_a_bad_reply(void **state)
 {
-    static const char text[] = "{\"errno\":0,\"error\":\"succ\",\"data\":{\"uuid\":\"42742677\"}}";
+    /* The space keeps it from being the usual reply, which takes no memory. */
+    static const char text[] = " {\"errno\":0,\"error\":\"succ\",\"data\":{\"uuid\":\"42742677\"}}";
     enum status status = STATUS_NO_MEMORY;
     size_t failures = 0;
     struct reply reply = {.uuid = "untouched"};
@@ -110,6 +136,10 @@ static void test_want_of_memory_is_told_from_a_bad_reply(void **state)
     assert_int_equal(status, STATUS_OK);
     assert_string_equal(reply.uuid, "42742677");
     assert_true(failures > 8); /* each node, name and string failed once */
+    failing_malloc_start(0);
+    status = reply_parse(span_string(text + 1), &reply);
+    failing_malloc_stop();
+    assert_int_equal(status, STATUS_OK);
 }
 
 int main(void)
@@ -117,6 +147,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_errno_error_and_uuid_are_read_in_any_order),
         cmocka_unit_test(test_a_reply_cut_at_any_byte_is_no_reply),
+        cmocka_unit_test(test_the_usual_reply_is_read_as_any_other),
         cmocka_unit_test(test_names_are_case_sensitive),
         cmocka_unit_test(test_a_uuid_that_is_none_is_not_taken),
         cmocka_unit_test(test_a_long_error_is_cut_between_characters),

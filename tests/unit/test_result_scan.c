@@ -195,6 +195,32 @@ static void test_what_nbatch_did_not_write_is_refused(void **state)
     }
 }
 
+/* What a power cut leaves where a page in the middle has not reached the disk. */
+static void test_halves_of_two_lines_with_zeros_between_are_no_line(void **state)
+{
+    (void)state;
+    static const char first[] =
+        "7,8,0123456789abcdef-1,860000000000017,accepted,2dad6bfa-d5c5-4a40-9b25-cd9fa9d27c59,0,,"
+        "200,1,0,11.721,2026-11-25T10:39:59.027Z";
+    static const char second[] =
+        "9,10,fedcba9876543210-1,860000000000025,accepted,e56b058f-3902-4521-a6d8-99cdc61a0451,0,,"
+        "200,1,0,12.448,2026-11-25T10:39:59.028Z";
+    char text[2 * sizeof(first) + 4096];
+    struct result_fields fields;
+    const char *error = NULL;
+
+    for (size_t from = 0; from < sizeof(first); from++) {
+        for (size_t to = 0; to < sizeof(second); to++) {
+            size_t rest = sizeof(second) - 1 - to;
+            memset(text, 0, sizeof(text));
+            memcpy(text, first, from);
+            memcpy(text + from + 100, second + to, rest);
+            assert_false(
+                result_parse_line(span_of(text, from + 100 + rest), false, 0, &fields, &error));
+        }
+    }
+}
+
 static void test_another_header_is_refused(void **state)
 {
     (void)state;
@@ -217,6 +243,7 @@ int main(void)
         cmocka_unit_test(test_what_was_written_is_read_back),
         cmocka_unit_test(test_a_file_cut_off_at_any_byte),
         cmocka_unit_test(test_what_nbatch_did_not_write_is_refused),
+        cmocka_unit_test(test_halves_of_two_lines_with_zeros_between_are_no_line),
         cmocka_unit_test(test_another_header_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,33 @@
+#include "cli/color.h"
+
+#include <unistd.h>
+
+#include "core/status.h"
+
+static bool enabled;
+
+bool color_has_terminal(void)
+{
+    const char *term = getenv("TERM");
+
+    return term != NULL && term[0] != '\0' && strcmp(term, "dumb") != 0 &&
+           isatty(STDERR_FILENO) == 1;
+}
+
+void color_init(bool no_color)
+{
+    const char *variable = getenv("NO_COLOR"); /* no-color.org: set and not empty */
+
+    enabled = !no_color && (variable == NULL || variable[0] == '\0') && color_has_terminal();
+}
+
+const char *color(enum color color)
+{
+    static const char *const codes[COLOR_COUNT] = {
+        [COLOR_PLAIN] = "\033[0m",
+        [COLOR_BAD] = "\033[31m",
+        [COLOR_CAUTION] = "\033[33m",
+        [COLOR_GOOD] = "\033[32m",
+    };
+    return enabled ? codes[color] : "";
+}

@@ -1,0 +1,229 @@
+#include "cli/help.h"
+
+#include "cli/man.h"
+#include "cli/option_table.h"
+#include "command/platform_errno.h"
+#include "command/problem.h"
+#include "send/retry.h"
+
+enum { HELP_COLUMN = 28, HELP_WIDTH = 96 };
+
+/* Appends text broken into lines that start at the help's right column. */
+static void add_wrapped(const char *text, size_t column, struct buf *out)
+{
+    while (*text != '\0') {
+        size_t word = strcspn(text, " ");
+        if (column + 1 + word > HELP_WIDTH) {
+            buf_add_format(out, "\n%*s", HELP_COLUMN, "");
+            column = HELP_COLUMN;
+        } else if (column > HELP_COLUMN) {
+            buf_add_char(out, ' ');
+            column++;
+        }
+        buf_add_bytes(out, text, word);
+        column += word;
+        text += word;
+        text += *text == ' ';
+    }
+}
+
+static void add_help_line(const char *left, const char *help, const char *fallback, struct buf *out)
+{
+    size_t len = strlen(left);
+
+    buf_add_string(out, left);
+    if (len + 2 > HELP_COLUMN)
+        buf_add_format(out, "\n%*s", HELP_COLUMN, "");
+    else
+        buf_add_format(out, "%*s", (int)(HELP_COLUMN - len), "");
+    struct buf text;
+    buf_init(&text, 4096);
+    buf_add_string(&text, help);
+    if (fallback != NULL)
+        buf_add_format(&text, " (default: %s)", fallback);
+    add_wrapped(buf_string(&text), HELP_COLUMN, out);
+    buf_deinit(&text);
+    buf_add_char(out, '\n');
+}
+
+static void add_option_help(const struct option_view *option, struct buf *out)
+{
+    char left[80];
+    const char *before = option->optional ? "[=" : " ";
+    const char *after = option->optional ? "]" : "";
+    char letter[8] = "    ";
+
+    if (option->letter != '\0')
+        (void)snprintf(letter, sizeof(letter), "-%c, ", option->letter);
+    (void)snprintf(left, sizeof(left), "  %s--%s%s%s%s", letter, option->name,
+                   option->value != NULL ? before : "", option->value != NULL ? option->value : "",
+                   option->value != NULL ? after : "");
+    add_help_line(left, option->help, option->fallback, out);
+}
+
+void help_add_subcommand(enum subcommand subcommand, struct buf *out)
+{
+    struct option_view views[OPTION_VIEWS_MAX];
+    size_t count = option_views(subcommand, views);
+    const char *group = NULL;
+
+    buf_add_format(out, "%s\n\n%s\n\nExamples:\n%s", subcommands[subcommand].usage,
+                   subcommands[subcommand].purpose, subcommands[subcommand].examples);
+    for (size_t i = 0; i < count; i++) {
+        if (group == NULL || strcmp(group, views[i].group) != 0)
+            buf_add_format(out, "\n%s:\n", views[i].group);
+        group = views[i].group;
+        add_option_help(&views[i], out);
+    }
+    if (subcommand == COMMAND_REPORT)
+        buf_add_string(
+            out, "\nRESULTS is a results file, CSV or JSONL, also of a run that goes on or was "
+                 "stopped. Each row\ncounts once, by its last line: the keys of the rows are kept "
+                 "in memory, 14-21 bytes each, and\nnothing else. The page is one file that loads "
+                 "nothing; a file that is no such page is never\nreplaced.\n");
+    if (subcommand == COMMAND_BENCH || subcommand == COMMAND_REPORT)
+        return;
+    if (subcommand != COMMAND_SIMULATE)
+        buf_add_string(out,
+                       "\nINPUT is a CSV (.csv) or JSONL (.jsonl, .ndjson) file, or - for standard "
+                       "input; gzip and zstd\nare read as they are. Durations: 500ms, 30s, 5m.");
+    buf_add_string(out, "\nEach option can also come from the environment, such as NBATCH_RATE for "
+                        "--rate, and from the\nfile that --config names. A flag goes before a "
+                        "variable before the file.\n");
+}
+
+const struct exit_meaning exit_meanings[] = {
+    {"0", "every row accepted (check: every row valid)"},
+    {"1", "finished, some rows not accepted"},
+    {"2", "usage, or a configuration that cannot be used"},
+    {"3", "input invalid, nothing sent"},
+    {"4", "credentials refused, a server that is not trusted, or an endpoint that was never "
+          "reached"},
+    {"5", "stopped by --halt or an outage"},
+    {"6", "finished, some rows in doubt: they may have been processed"},
+    {"7", "results could not be written, or an internal error"},
+    {"130, 143", "interrupted by SIGINT, SIGTERM"},
+};
+const size_t exit_meanings_count = ARRAY_LENGTH(exit_meanings);
+
+void help_add_overview(struct buf *out)
+{
+    char left[16];
+
+    buf_add_string(out, "nbatch sends cached commands to NB-IoT devices on OneNET:\n"
+                        "a file of rows in, a uuid or errno for each row out.\n\nExamples:\n");
+    buf_add_string(out, subcommands[COMMAND_RUN].examples);
+    buf_add_string(out, "\nCommands:\n");
+    for (size_t i = 0; i < SUBCOMMAND_COUNT; i++) {
+        char usage[80];
+        (void)snprintf(usage, sizeof(usage), "  %s", subcommands[i].usage);
+        add_help_line(usage, subcommands[i].purpose, NULL, out);
+    }
+    buf_add_string(out, "\nHelp:\n");
+    add_help_line("  nbatch COMMAND --help", "the command's options, after examples", NULL, out);
+    for (size_t i = 0; i < help_topics_count; i++) {
+        char topic[80];
+        (void)snprintf(topic, sizeof(topic), "  nbatch help %s%s%s", help_topics[i].name,
+                       help_topics[i].word != NULL ? " " : "",
+                       help_topics[i].word != NULL ? help_topics[i].word : "");
+        add_help_line(topic, help_topics[i].what, NULL, out);
+    }
+    add_help_line("  nbatch completion SHELL",
+                  "the completions of bash, zsh or fish, to be sourced", NULL, out);
+    add_help_line("  nbatch --version", "which one this is", NULL, out);
+    buf_add_string(out, "\nExit status:\n");
+    for (size_t i = 0; i < exit_meanings_count; i++) {
+        (void)snprintf(left, sizeof(left), "  %s", exit_meanings[i].status);
+        add_help_line(left, exit_meanings[i].meaning, NULL, out);
+    }
+}
+
+/* Every code that a check can give, with what to do. */
+static bool add_problems(const char *word, struct buf *out)
+{
+    if (word != NULL)
+        return false;
+    for (size_t i = 0; i < PROBLEM_CODE_COUNT; i++)
+        buf_add_format(out, "%-16s  %s\n", problem_code_name((enum problem_code)i),
+                       problem_code_remedy((enum problem_code)i));
+    return true;
+}
+
+/* What follows from a number for the row that it is given for. */
+static void add_again(const struct platform_errno *entry, struct buf *out)
+{
+    struct outcome outcome = {.class = entry->number == 0 ? OUTCOME_ACCEPTED
+                                       : entry->again     ? OUTCOME_AGAIN
+                                                          : OUTCOME_REFUSED,
+                              .has_errno = true,
+                              .platform_errno = entry->number,
+                              .http_status = 200};
+
+    buf_add_string(out, "  sent again   ");
+    if (entry->number == 0)
+        buf_add_string(out, "no: it was accepted\n");
+    else if (entry->again)
+        buf_add_format(out, "yes, after a random wait that doubles, up to --max-attempts%s\n",
+                       retry_rule_of(&outcome)->throttles ? "; and the run goes slower" : "");
+    else if (retry_rule_of(&outcome)->refuses_key)
+        buf_add_string(out, "no; a run whose first rows are all refused for the key stops\n");
+    else
+        buf_add_string(out, "no: it would be refused again\n");
+}
+
+static void add_errno(const struct platform_errno *entry, struct buf *out)
+{
+    buf_add_format(out, "errno %lld, \"%s\"\n  meaning      %s\n  what to do   %s\n",
+                   (long long)entry->number, entry->name, entry->meaning, entry->remedy);
+    add_again(entry, out);
+}
+
+static bool add_errnos(const char *word, struct buf *out)
+{
+    size_t count;
+    const struct platform_errno *entries = platform_errno_all(&count);
+    int64_t number;
+
+    for (size_t i = 0; word == NULL && i < count; i++) {
+        if (i > 0)
+            buf_add_char(out, '\n');
+        add_errno(&entries[i], out);
+    }
+    if (word == NULL)
+        return true;
+    if (span_to_int64(span_string(word), &number) != STATUS_OK)
+        return false;
+    const struct platform_errno *entry = platform_errno_find(number);
+    if (entry != NULL)
+        add_errno(entry, out);
+    else
+        buf_add_format(out,
+                       "errno %lld\n  meaning      the platform documents no such number; what it "
+                       "says itself stands\n               in the results' column error\n"
+                       "  sent again   no: nothing says that it would succeed later\n",
+                       (long long)number);
+    return true;
+}
+
+static bool add_man(const char *word, struct buf *out)
+{
+    if (word != NULL)
+        return false;
+    man_add_page(out);
+    return true;
+}
+
+const struct help_topic help_topics[] = {
+    {"errno", "[NUMBER]", "what the platform's error numbers mean, and what to do", add_errnos},
+    {"problems", NULL, "what each problem of an input asks for", add_problems},
+    {"man", NULL, "the manual page, for man -l or an installation", add_man},
+};
+const size_t help_topics_count = ARRAY_LENGTH(help_topics);
+
+const struct help_topic *help_topic_find(const char *name)
+{
+    for (size_t i = 0; i < help_topics_count; i++)
+        if (strcmp(name, help_topics[i].name) == 0)
+            return &help_topics[i];
+    return NULL;
+}

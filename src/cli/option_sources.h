@@ -1,0 +1,29 @@
+/*
+ * What was said about each option, and where: by flags, by NBATCH_… variables, by a configuration
+ * file. Decides what holds: a flag before a variable before the file before the default.
+ *
+ * Options that may be repeated add up over the places; of values with the same NAME= only those of
+ * the highest place hold. Of two options that exclude each other the higher place's holds, where
+ * that is safe; otherwise it is an error. Private to cli/.
+ */
+#ifndef NB_CLI_OPTION_SOURCES_H
+#define NB_CLI_OPTION_SOURCES_H
+
+#include "cli/option_table.h"
+
+/* Takes what a flag says; `value` is argv's, NULL for none. STATUS_NO_MEMORY. */
+enum status option_sources_add_flag(struct option_sources *sources, const struct option *option,
+                                    const struct sim_setting *sim, const char *value) MUST_USE;
+
+/*
+ * Reads the variables, and the configuration file that --config or NBATCH_CONFIG names, and says
+ * of each assignment whether it holds. STATUS_USAGE with a text in `message`, STATUS_NO_MEMORY.
+ */
+enum status option_sources_complete(struct option_sources *sources, enum subcommand subcommand,
+                                    struct buf *message) MUST_USE;
+
+/* Appends the value's place: "--rate", "ops.yaml:3: rate" or "NBATCH_RATE". */
+void option_sources_add_place(const struct option_sources *sources, const struct assignment *item,
+                              struct buf *out);
+
+#endif

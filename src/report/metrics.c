@@ -1,0 +1,123 @@
+#include "report/metrics.h"
+
+/* Where the buckets of the latencies end. */
+static const uint64_t bounds_us[] = {5000,   10000,   25000,   50000,   100000,   250000,
+                                     500000, 1000000, 2500000, 5000000, 10000000, 30000000};
+
+/* A label's value: backslash, quote and line end are escaped. */
+static void add_label_value(const char *text, struct buf *out)
+{
+    for (; *text != '\0'; text++) {
+        if (*text == '\\' || *text == '"')
+            buf_add_char(out, '\\');
+        if (*text == '\n')
+            buf_add_string(out, "\\n");
+        else
+            buf_add_char(out, *text);
+    }
+}
+
+static void add_head(const char *name, const char *type, const char *help, struct buf *out)
+{
+    buf_add_format(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+/* nbatch_rows_total{input="fleet.csv",status="accepted"} … up to the value; `more` may be NULL. */
+static void add_name(const struct metrics *metrics, const char *name, const char *more,
+                     struct buf *out)
+{
+    buf_add_format(out, "%s{input=\"", name);
+    add_label_value(metrics->input, out);
+    buf_add_format(out, "\"%s%s} ", more != NULL ? "," : "", more != NULL ? more : "");
+}
+
+static void add_rows(const struct metrics *metrics, struct buf *out)
+{
+    char label[64];
+
+    add_head("nbatch_rows_total", "counter", "Rows that have come to their end, by status.", out);
+    for (size_t i = 0; i < ROW_STATUS_COUNT; i++) {
+        (void)snprintf(label, sizeof(label), "status=\"%s\"", row_status_name((enum row_status)i));
+        add_name(metrics, "nbatch_rows_total", label, out);
+        buf_add_format(out, "%llu\n", (unsigned long long)metrics->tally->rows[i]);
+    }
+}
+
+static void add_latencies(const struct metrics *metrics, struct buf *out)
+{
+    static const char name[] = "nbatch_request_duration_seconds";
+    const struct histogram *latency = &metrics->tally->latency;
+    char label[64];
+
+    add_head(name, "histogram", "Time from the start of an attempt to its end.", out);
+    for (size_t i = 0; i < ARRAY_LENGTH(bounds_us); i++) {
+        (void)snprintf(label, sizeof(label), "le=\"%g\"", (double)bounds_us[i] / 1e6);
+        add_name(metrics, "nbatch_request_duration_seconds_bucket", label, out);
+        buf_add_format(out, "%llu\n",
+                       (unsigned long long)histogram_count_below(latency, bounds_us[i]));
+    }
+    add_name(metrics, "nbatch_request_duration_seconds_bucket", "le=\"+Inf\"", out);
+    buf_add_format(out, "%llu\n", (unsigned long long)latency->count);
+    add_name(metrics, "nbatch_request_duration_seconds_sum", NULL, out);
+    buf_add_format(out, "%.6f\n", (double)latency->sum_us / 1e6);
+    add_name(metrics, "nbatch_request_duration_seconds_count", NULL, out);
+    buf_add_format(out, "%llu\n", (unsigned long long)latency->count);
+}
+
+/* What is one number each; those that do not apply are left out. */
+static void add_numbers(const struct metrics *metrics, struct buf *out)
+{
+    const struct {
+        const char *name, *type, *help;
+        double value;
+        bool applies;
+    } numbers[] = {
+        {"nbatch_rows_expected", "gauge", "Rows of the input, where it is known.",
+         (double)metrics->expected, metrics->expected > 0},
+        {"nbatch_attempts_total", "counter", "Requests that left.",
+         (double)metrics->tally->attempts, true},
+        {"nbatch_retries_total", "counter", "Attempts that were made again.",
+         (double)metrics->retries, true},
+        {"nbatch_in_flight", "gauge", "Requests that wait for their answer.",
+         (double)metrics->in_flight, true},
+        {"nbatch_waiting", "gauge", "Rows that were read and wait for their turn.",
+         (double)metrics->waiting, true},
+        {"nbatch_concurrency_limit", "gauge", "Requests in flight at most, now.",
+         (double)metrics->concurrency, true},
+        {"nbatch_rate_limit_per_second", "gauge", "Requests started per second at most, now.",
+         metrics->rate_limit_per_s, metrics->rate_limit_per_s > 0},
+        {"nbatch_rows_per_second", "gauge", "Rows that ended per second, of late.",
+         metrics->rows_per_s, true},
+        {"nbatch_paused", "gauge", "1 while no row is started: paused, asked to wait, an outage.",
+         metrics->paused ? 1 : 0, true},
+        {"nbatch_start_time_seconds", "gauge", "When sending began.",
+         (double)metrics->start_ms / 1000, true},
+        {"nbatch_update_time_seconds", "gauge", "When this was written.",
+         (double)metrics->now_ms / 1000, true},
+        {"nbatch_end_time_seconds", "gauge", "When the run ended.", (double)metrics->now_ms / 1000,
+         metrics->ended},
+        {"nbatch_exit_status", "gauge", "What the run ended with.", metrics->exit_status,
+         metrics->ended},
+    };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(numbers); i++) {
+        if (!numbers[i].applies)
+            continue;
+        add_head(numbers[i].name, numbers[i].type, numbers[i].help, out);
+        add_name(metrics, numbers[i].name, NULL, out);
+        buf_add_format(out, "%.15g\n", numbers[i].value);
+    }
+}
+
+void metrics_add_text(const struct metrics *metrics, struct buf *out)
+{
+    char label[64];
+
+    add_head("nbatch_info", "gauge", "The program that runs.", out);
+    (void)snprintf(label, sizeof(label), "version=\"%s\"", metrics->version);
+    add_name(metrics, "nbatch_info", label, out);
+    buf_add_string(out, "1\n");
+    add_rows(metrics, out);
+    add_numbers(metrics, out);
+    add_latencies(metrics, out);
+}

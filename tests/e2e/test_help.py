@@ -1,0 +1,186 @@
+"""Help, manual page and completions: made of the option table, so that none lists other options than there are."""
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+from conftest import NBATCH
+from pty_session import PtySession
+
+COMMANDS = re.findall(r"^  nbatch ([a-z]+) \[options\]", subprocess.run(
+    [NBATCH, "--help"], capture_output=True, text=True, check=False).stdout, re.M)
+
+
+def options_of(nbatch, command):
+    """{name: letter} out of the command's help."""
+    found = re.findall(r"^  (?:-(.), |    )--([a-z0-9-]+)", nbatch(command, "--help").out, re.M)
+    return {name: letter for letter, name in found}
+
+
+def test_there_are_commands():
+    assert {"run", "check", "simulate", "config"} <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_examples_before_options_in_groups(nbatch, command):
+    done = nbatch(command, "--help")
+    assert done.code == 0 and done.out == nbatch("help", command).out
+    assert done.out.index("Examples:") < done.out.index("  --") and max(map(len, done.out.splitlines())) <= 100
+    assert "What is shown:\n" in done.out and f"nbatch {command} " in done.out
+
+
+def test_errno_is_explained(nbatch):
+    done = nbatch("help", "errno", "5106")
+    assert done.code == 0 and "UNSUCESS" in done.out and "confirm_status" in done.out and "again   no" in done.out
+    assert "again   yes" in nbatch("help", "errno", "5117").out
+    assert "goes slower" in nbatch("help", "errno", "15").out
+    assert "documents no such number" in nbatch("help", "errno", "4711").out
+    every = nbatch("help", "errno").out
+    for number in (0, 1, 3, 7, 15, 2001, 5006, 5106, 5108, 5117):
+        assert f"errno {number}, " in every
+        assert nbatch("help", "errno", str(number)).out in every
+    for words in (["errno", "x"], ["errno", "1", "2"], ["problems", "x"], ["nonsense"], ["run", "check"]):
+        done = nbatch("help", *words)
+        assert done.code == 2 and "nbatch" in done.err, done
+
+
+def test_what_errno_help_says_of_retries_is_what_is_done(nbatch):
+    rules = re.findall(r"^errno (\d+) +(yes|no)\b", nbatch("run", "--explain-retries").out, re.M)
+    assert len(rules) >= 4
+    for number, again in rules:
+        assert f"again   {again}" in nbatch("help", "errno", number).out
+
+
+@pytest.fixture
+def page(nbatch, tmp_path):
+    done = nbatch("help", "man")
+    assert done.code == 0
+    path = tmp_path / "nbatch.1"
+    path.write_text(done.out)
+    return path
+
+
+def test_the_manual_page_is_clean_and_lists_every_option(nbatch, page):
+    lint = subprocess.run(["mandoc", "-Tlint", page], capture_output=True, text=True, check=False)
+    assert lint.returncode == 0 and lint.stdout + lint.stderr == ""
+    text = subprocess.run(["mandoc", "-Tascii", page], capture_output=True, text=True, check=True).stdout
+    text = re.sub(".\b", "", text)
+    for command in COMMANDS:
+        section = text.split(f"   nbatch {command}\n")[1].split("\n   nbatch ")[0]
+        for name, letter in options_of(nbatch, command).items():
+            wanted = f"-{letter}, --{name}" if letter else f"--{name}"
+            assert command == "config" or re.search(rf"^     {wanted}(\s|\[|$)", section, re.M), (command, name)
+    for heading in ("EXIT STATUS", "ENVIRONMENT", "CONFIGURATION", "EXAMPLES", "DIAGNOSTICS"):
+        assert f"\n{heading}\n" in text
+    assert "'data=[{\"res_id\":5850,\"val\":true}]'" in text  # can be copied into a shell
+    assert "1–10" not in text
+
+
+def test_groff_takes_the_manual_page(page):
+    if shutil.which("groff") is None:
+        pytest.skip("no groff here; mandoc is the page's reader in these tests")
+    done = subprocess.run(["groff", "-mandoc", "-Tutf8", "-ww", page], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and done.stderr == ""
+
+
+@pytest.fixture
+def script(nbatch, tmp_path):
+    def write(shell):
+        done = nbatch("completion", shell)
+        assert done.code == 0
+        path = tmp_path / f"nbatch.{shell}"
+        path.write_text(done.out)
+        return path
+
+    return write
+
+
+def test_completion_names_its_shells(nbatch):
+    for words in ([], ["csh"], ["bash", "zsh"]):
+        done = nbatch("completion", *words)
+        assert done.code == 2 and "bash, zsh or fish" in done.err
+
+
+def bash(script, *words):
+    """What bash offers for the words, of which the last is being typed."""
+    code = (f'source {script}; shift 0; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _nbatch; '
+            'printf "%s\\n" "${COMPREPLY[@]}"')
+    done = subprocess.run(["bash", "--norc", "-c", code, "bash", "nbatch", *words], capture_output=True, text=True,
+                          cwd=script.parent, check=True)
+    assert done.stderr == ""
+    return set(done.stdout.split("\n")) - {""}
+
+
+def test_bash_offers_every_option_and_nothing_else(nbatch, script):
+    path = script("bash")
+    for command in COMMANDS:
+        options = options_of(nbatch, command)
+        assert bash(path, command, "-") == {f"--{n}" for n in options} | {f"-{x}" for x in options.values() if x}
+
+
+def test_bash_completes_commands_values_and_files(script, fleet):
+    path = script("bash")
+    fleet(1)
+    assert set(COMMANDS) | {"help", "completion"} <= bash(path, "")
+    assert bash(path, "ch") == {"check"}
+    assert bash(path, "run", "--format", "") == bash(path, "run", "--format", "=", "") == {"csv", "jsonl"}
+    assert bash(path, "run", "--format", "=", "c") == {"csv"}
+    assert bash(path, "run", "--progress", "=") == {"auto", "always", "never"}
+    assert bash(path, "run", "--output", "fl") == bash(path, "run", "-o", "fl") == {"fleet.csv"}
+    assert bash(path, "run", "fl") == {"fleet.csv"}
+    assert bash(path, "run", "--rate", "") == bash(path, "simulate", "fl") == set()
+    assert {"errno", "problems", "man", "run"} <= bash(path, "help", "")
+    assert bash(path, "completion", "") == {"bash", "zsh", "fish"}
+
+
+@pytest.fixture
+def terminal(tmp_path):
+    started = []
+
+    def start(*words):
+        session = PtySession(words, cwd=tmp_path, env={"PATH": os.environ["PATH"], "TERM": "xterm", "HOME": str(tmp_path),
+                                                       "PS1": "$ ", "LC_ALL": "C.UTF-8"})
+        started.append(session)
+        return session
+
+    yield start
+    for session in started:
+        session.stop()
+
+
+def test_bash_completes_what_is_typed(script, terminal):
+    session = terminal("bash", "--norc", "--noprofile", "-i")
+    session.send(f"source {script('bash')}; echo rea''dy\n")
+    at = session.wait_for("ready\r\n")
+    session.send("nbatch run --max-att\t")
+    at = session.wait_for("--max-attempts ", at)
+    session.send("3 --on-ambiguous re\t")
+    session.wait_for("--on-ambiguous resend", at)
+
+
+def test_zsh_completes_what_is_typed(script, terminal):
+    subprocess.run(["zsh", "-n", script("zsh")], check=True)
+    session = terminal("zsh", "-f", "-i")
+    session.send(f"autoload -Uz compinit; compinit -D; source {script('zsh')}; echo rea''dy\n")
+    at = session.wait_for("ready\r\n")
+    session.send("nbatch run --max-att\t")
+    at = session.wait_for("empts", at)
+    session.send("3 --on-ambiguous re\t")
+    session.wait_for("send", at)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_fish_offers_every_option(nbatch, script, command, tmp_path):
+    code = f"source {script('fish')}; complete -C 'nbatch {command} --'"
+    done = subprocess.run(["fish", "-N", "-c", code], capture_output=True, text=True, check=True,
+                          env={**os.environ, "HOME": str(tmp_path)})
+    offered = {line.split("\t")[0].removeprefix("--").rstrip("=") for line in done.stdout.splitlines()}
+    assert set(options_of(nbatch, command)) <= offered
+
+
+def test_fish_completes_values(script, tmp_path):
+    code = f"source {script('fish')}; complete -C 'nbatch run --format '; complete -C 'nbatch comp'"
+    done = subprocess.run(["fish", "-N", "-c", code], capture_output=True, text=True, check=True,
+                          env={**os.environ, "HOME": str(tmp_path)})
+    assert {"csv", "jsonl"} <= set(done.stdout.split()) and "completion" in done.stdout

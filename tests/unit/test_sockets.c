@@ -1,0 +1,252 @@
+#include "unit.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "net/sockets.h"
+
+/* A connection over loopback: one end is made by sockets_open, the other is the test's. */
+struct world {
+    uv_loop_t loop;
+    uv_prepare_t alive; /* keeps the loop going, as the transport does while it has work */
+    struct sockets sockets;
+    int listener, ours, theirs;
+    unsigned calls;
+    int events;  /* of the last call */
+    bool closes; /* the callback closes the socket, as libcurl does on an error */
+};
+
+static void on_ready(void *context, curl_socket_t socket, int events)
+{
+    struct world *world = context;
+
+    assert_int_equal(socket, world->ours);
+    world->calls++;
+    world->events = events;
+    if (world->closes)
+        assert_int_equal(sockets_close(&world->sockets, world->ours), 0);
+}
+
+static void on_alive(uv_prepare_t *alive)
+{
+    (void)alive;
+}
+
+static void connect_ours(struct world *world)
+{
+    struct curl_sockaddr wanted = {.family = AF_INET, .socktype = SOCK_STREAM};
+    struct sockaddr_in address;
+    socklen_t len = sizeof(address);
+
+    assert_int_equal(getsockname(world->listener, (struct sockaddr *)&address, &len), 0);
+    world->ours = sockets_open(&world->sockets, CURLSOCKTYPE_IPCXN, &wanted);
+    assert_true(world->ours >= 0);
+    assert_true((fcntl(world->ours, F_GETFD) & FD_CLOEXEC) != 0);
+    assert_true((fcntl(world->ours, F_GETFL) & O_NONBLOCK) != 0);
+    (void)connect(world->ours, (struct sockaddr *)&address, len);
+    world->theirs = accept(world->listener, NULL, NULL);
+    assert_true(world->theirs >= 0);
+}
+
+static void open_world(struct world *world)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+
+    *world = (struct world){.calls = 0};
+    world->listener = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(world->listener, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(world->listener, 4), 0);
+    assert_int_equal(uv_loop_init(&world->loop), 0);
+    assert_int_equal(uv_prepare_init(&world->loop, &world->alive), 0);
+    assert_int_equal(uv_prepare_start(&world->alive, on_alive), 0);
+    sockets_init(&world->sockets, &world->loop, on_ready, world);
+    connect_ours(world);
+}
+
+static void close_world(struct world *world)
+{
+    sockets_deinit(&world->sockets);
+    uv_close((uv_handle_t *)&world->alive, NULL);
+    assert_int_equal(uv_run(&world->loop, UV_RUN_DEFAULT), 0);
+    assert_int_equal(uv_loop_close(&world->loop), 0);
+    (void)close(world->theirs);
+    (void)close(world->listener);
+}
+
+static void watch(struct world *world, int what)
+{
+    assert_int_equal(sockets_watch(&world->sockets, world->ours, what), 0);
+}
+
+/* How often libcurl is called in some turns of the loop. */
+static unsigned calls_in(struct world *world, int turns)
+{
+    unsigned before = world->calls;
+
+    for (int turn = 0; turn < turns; turn++) {
+        (void)uv_run(&world->loop, UV_RUN_NOWAIT);
+        (void)usleep(1000);
+    }
+    return world->calls - before;
+}
+
+static void say(struct world *world)
+{
+    assert_int_equal(write(world->theirs, "x", 1), 1);
+}
+
+static void hear(struct world *world)
+{
+    char byte;
+    assert_int_equal(read(world->ours, &byte, 1), 1);
+}
+
+static void test_libcurl_hears_of_what_it_waits_for(void **state)
+{
+    (void)state;
+    struct world world;
+    open_world(&world);
+    watch(&world, CURL_POLL_OUT);
+    assert_int_equal(calls_in(&world, 1), 1);
+    assert_int_equal(world.events, CURL_CSELECT_OUT);
+    watch(&world, CURL_POLL_IN);
+    assert_int_equal(calls_in(&world, 3), 0);
+    say(&world);
+    assert_int_equal(calls_in(&world, 1), 1);
+    assert_int_equal(world.events, CURL_CSELECT_IN);
+    watch(&world, CURL_POLL_INOUT);
+    assert_int_equal(calls_in(&world, 1), 1);
+    assert_int_equal(world.events, CURL_CSELECT_IN | CURL_CSELECT_OUT);
+    assert_int_equal(sockets_close(&world.sockets, world.ours), 0);
+    close_world(&world);
+}
+
+static void test_a_connection_is_watched_again_from_request_to_request(void **state)
+{
+    (void)state;
+    struct world world;
+    open_world(&world);
+    for (int request = 0; request < 5; request++) {
+        watch(&world, CURL_POLL_IN);
+        say(&world);
+        assert_int_equal(calls_in(&world, 1), 1);
+        hear(&world);
+        watch(&world, CURL_POLL_REMOVE);
+        assert_int_equal(calls_in(&world, 3), 0);
+    }
+    assert_int_equal(sockets_close(&world.sockets, world.ours), 0);
+    close_world(&world);
+}
+
+/* What comes over an idle connection waits for the next request, and the loop does not spin. */
+static void test_an_idle_connection_calls_nobody(void **state)
+{
+    (void)state;
+    struct world world;
+    open_world(&world);
+    watch(&world, CURL_POLL_IN);
+    watch(&world, CURL_POLL_REMOVE);
+    say(&world);
+    assert_int_equal(calls_in(&world, 5), 0);
+    watch(&world, CURL_POLL_IN);
+    assert_int_equal(calls_in(&world, 1), 1);
+    assert_int_equal(world.events, CURL_CSELECT_IN);
+    hear(&world);
+    watch(&world, CURL_POLL_REMOVE);
+    (void)shutdown(world.theirs, SHUT_RDWR);
+    assert_int_equal(calls_in(&world, 5), 0);
+    watch(&world, CURL_POLL_OUT);
+    watch(&world, CURL_POLL_REMOVE); /* writable, and nobody wants to know */
+    assert_int_equal(calls_in(&world, 5), 0);
+    assert_int_equal(sockets_close(&world.sockets, world.ours), 0);
+    close_world(&world);
+}
+
+static void test_a_closed_number_can_be_taken_again_at_once(void **state)
+{
+    (void)state;
+    struct world world;
+    open_world(&world);
+    for (int round = 0; round < 5; round++) {
+        int number = world.ours;
+        watch(&world, CURL_POLL_IN);
+        say(&world);
+        assert_int_equal(sockets_close(&world.sockets, world.ours), 0);
+        (void)close(world.theirs);
+        connect_ours(&world);
+        assert_true(world.ours == number || world.ours == number + 1);
+        watch(&world, CURL_POLL_IN);
+        assert_int_equal(calls_in(&world, 2), 0); /* the old one's byte is not for it */
+        say(&world);
+        assert_int_equal(calls_in(&world, 1), 1);
+    }
+    assert_int_equal(sockets_close(&world.sockets, world.ours), 0);
+    close_world(&world);
+}
+
+static void test_a_socket_may_be_closed_from_its_own_call(void **state)
+{
+    (void)state;
+    struct world world;
+    open_world(&world);
+    world.closes = true;
+    watch(&world, CURL_POLL_IN);
+    say(&world);
+    assert_int_equal(calls_in(&world, 3), 1);
+    close_world(&world);
+}
+
+/* The resolver's sockets: libcurl closes them itself, right after it has taken its interest back.
+ */
+static void test_a_socket_of_libcurls_own_is_let_go(void **state)
+{
+    (void)state;
+    struct world world;
+    int pair[2], mine;
+    open_world(&world);
+    mine = world.ours;
+    for (int round = 0; round < 3; round++) {
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+        world.ours = pair[0];
+        watch(&world, CURL_POLL_IN);
+        assert_int_equal(world.sockets.watchers.count, 2);
+        assert_int_equal(write(pair[1], "x", 1), 1);
+        assert_int_equal(calls_in(&world, 1), 1);
+        watch(&world, CURL_POLL_REMOVE);
+        assert_int_equal(world.sockets.watchers.count, 1);
+        (void)close(pair[0]);
+        (void)close(pair[1]);
+    }
+    watch(&world, CURL_POLL_REMOVE); /* of one that is not watched */
+    assert_int_equal(sockets_close(&world.sockets, mine), 0);
+    close_world(&world);
+}
+
+/* Even while libcurl waits for one: what is in flight keeps the loop alive, not its socket. */
+static void test_sockets_do_not_keep_the_loop_alive(void **state)
+{
+    (void)state;
+    struct world world;
+    open_world(&world);
+    watch(&world, CURL_POLL_IN);
+    assert_int_equal(uv_prepare_stop(&world.alive), 0);
+    assert_int_equal(uv_run(&world.loop, UV_RUN_DEFAULT), 0);
+    int ours = world.ours;
+    close_world(&world); /* with an open one, as after a failure */
+    (void)close(ours);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_libcurl_hears_of_what_it_waits_for),
+        cmocka_unit_test(test_a_connection_is_watched_again_from_request_to_request),
+        cmocka_unit_test(test_an_idle_connection_calls_nobody),
+        cmocka_unit_test(test_a_closed_number_can_be_taken_again_at_once),
+        cmocka_unit_test(test_a_socket_may_be_closed_from_its_own_call),
+        cmocka_unit_test(test_a_socket_of_libcurls_own_is_let_go),
+        cmocka_unit_test(test_sockets_do_not_keep_the_loop_alive),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
