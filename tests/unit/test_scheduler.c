@@ -67,7 +67,8 @@ static void test_a_row_is_pulled_only_when_it_could_start_or_find_a_free_device(
     add(&scheduler, &tasks[count++], 1);
     assert_false(scheduler_has_room(&scheduler, 1, 0)); /* one is ready: no need to read on */
     assert_non_null(scheduler_next(&scheduler));
-    while (scheduler_has_room(&scheduler, 1, 0)) /* all for the busy device: reading on is bounded */
+    while (
+        scheduler_has_room(&scheduler, 1, 0)) /* all for the busy device: reading on is bounded */
         add(&scheduler, &tasks[count++], 1);
     assert_int_equal(count, SCHEDULER_ROWS_MIN);
     scheduler_deinit(&scheduler);
