@@ -112,8 +112,7 @@ struct advice advice_of(const struct reason *reason)
 const char *advice_status_meaning(enum row_status status)
 {
     static const char *const meanings[] = {
-        [ROW_ACCEPTED] = "the platform has the command and delivers it when the device next "
-                         "reports in",
+        [ROW_ACCEPTED] = "the platform holds it until the device next reports in",
         [ROW_REJECTED] = "the platform said no",
         [ROW_FAILED] = "certainly not processed",
         [ROW_IN_DOUBT] = "may have been processed, and no answer says so",

@@ -346,9 +346,9 @@ static void add_latency_axis(const struct bins *bins, struct buf *out)
     double last = -WIDTH;
 
     buf_add_string(out, "</svg>\n<div class=\"x mid\" aria-hidden=\"true\">");
-    for (double power = 1; power <= 1e12; power *= 10) {
+    for (uint64_t power = 1; power <= UINT64_C(1000000000000); power *= 10) {
         for (size_t i = 0; i < ARRAY_LENGTH(steps); i++) {
-            double us = steps[i] * power, x = latency_x(bins, us);
+            double us = steps[i] * (double)power, x = latency_x(bins, us);
             if (us < bins->low || us > bins->high || (is_long && i > 0) || x - last < 90 ||
                 x > WIDTH - 20)
                 continue;
