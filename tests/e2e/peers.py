@@ -260,6 +260,12 @@ class RawPeer:
 
     def stop(self):
         self.stopping = True
+        # Its thread must be out of accept() before the descriptor is free: it would serve the next peer's connections.
+        try:
+            self.listener.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self.thread.join(timeout=10)
         self.listener.close()
         for sock in self.sockets:
             try:
