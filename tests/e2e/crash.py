@@ -349,7 +349,7 @@ class CutRun:
             if before.code == 7:  # it has settled its journal: what was mapped is synced
                 self.disk.adopt(self.job.journal, before.journal)
         self.journal = self.job.journal.read_bytes() if self.job.journal.exists() else None
-        self.header = powercut.Header(self.journal) if self.journal else header or before.header
+        self.header = powercut.Header(self.journal) if self.journal else header or before and before.header
         self.audit = None
         self.number = 0
 
@@ -375,6 +375,17 @@ class CutRun:
             raise AssertionError(f"{broken} (kept in {job.folder})") from broken
         finally:
             job.close()
+
+
+def killed_run(folder, kill, **keywords):
+    """A CutRun that was killed at that pwrite64, or at an earlier one where it does not make so many."""
+    while kill > 1:
+        run = CutRun(Path(folder) / f"kill{kill}", kill=kill, **keywords)
+        if is_killed(run.code):
+            return run
+        run.job.close()
+        kill -= 1 + kill // 4
+    raise AssertionError("the run makes no snapshots")
 
 
 def cut_power(run, dice, count, choices=powercut.CHOICES):

@@ -151,7 +151,7 @@ def test_a_run_that_sent_nothing_and_dies_while_it_tidies_up_is_in_nobodys_way(j
 @needs_strace
 def test_after_a_power_cut_nothing_is_lost_or_sent_twice(tmp_path):
     dice = random.Random(11)
-    run = crash.CutRun(tmp_path / "run", kill=6, rows=600, latency="2ms")
+    run = crash.killed_run(tmp_path, 6, rows=600, latency="2ms")
     for _ in crash.cut_power(run, dice, 10):
         pass
 
@@ -159,8 +159,8 @@ def test_after_a_power_cut_nothing_is_lost_or_sent_twice(tmp_path):
 @needs_strace
 def test_after_a_power_cut_in_a_recovery_nothing_is_lost_or_sent_twice(tmp_path):
     dice = random.Random(12)
-    first = crash.CutRun(tmp_path / "run", kill=6, rows=600, latency="2ms")
-    second = crash.CutRun(tmp_path / "run", kill=5, before=first, rows=600)
+    first = crash.killed_run(tmp_path, 6, rows=600, latency="2ms")
+    second = crash.CutRun(first.folder, kill=5, before=first, rows=600)
     for _ in crash.cut_power(second, dice, 8):
         pass
 

@@ -160,15 +160,15 @@ def cuts_part(options, failures):
     dice = random.Random(options.seed)
     with tempfile.TemporaryDirectory() as name:
         folder, each = Path(name), max(1, options.cuts // 28)  # seven kinds, four choices of what is missing
-        first = crash.CutRun(folder / "a", kill=20, rows=600, latency="2ms")
+        first = crash.killed_run(folder / "a", 20, rows=600, latency="2ms")
         header = first.header
         cuts_of(options, failures, "a run", first, dice, each)
-        first = crash.CutRun(folder / "b", kill=12, rows=4000, latency="0", concurrency=64)
+        first = crash.killed_run(folder / "b", 12, rows=4000, latency="0", concurrency=64)
         cuts_of(options, failures, "64 at a time", first, dice, each)
-        first = crash.CutRun(folder / "c", kill=15, rows=600, latency="1ms", results="out.jsonl")
+        first = crash.killed_run(folder / "c", 15, rows=600, latency="1ms", results="out.jsonl")
         cuts_of(options, failures, "JSONL", first, dice, each)
-        first = crash.CutRun(folder / "d", kill=8, rows=600, latency="2ms")
-        cuts_of(options, failures, "a recovery", crash.CutRun(folder / "d", kill=8, before=first, rows=600), dice, each)
+        first = crash.killed_run(folder / "d", 8, rows=600, latency="2ms")
+        cuts_of(options, failures, "a recovery", crash.CutRun(first.folder, kill=6, before=first, rows=600), dice, each)
         first = crash.CutRun(folder / "e", rows=300, latency="1ms", fault=crash.Fault("write", 6, "short-full"))
         cuts_of(options, failures, "a recovery from a full disk", crash.CutRun(folder / "e", kill=6, before=first, rows=300),
                 dice, each)
