@@ -372,6 +372,25 @@ static void test_lines_of_no_row_and_followed_lines_are_counted(void **state)
     finish(ledger, true);
 }
 
+static void test_an_account_finds_what_was_not_written(void **state)
+{
+    (void)state;
+    struct ledger *ledger = begin(NULL, 3);
+    struct ledger_account account;
+
+    for (uint64_t i = 1; i <= 3; i++)
+        assert_int_equal(end(ledger, LEDGER_NO_TICKET, i, ROW_FAILED), STATUS_OK);
+    assert_int_equal(ledger_flush(ledger), STATUS_OK);
+    int fd = open(path, O_WRONLY | O_APPEND);
+    assert_int_equal(write(fd, "4,5,foreign\n", 12), 12);
+    buf_clear(&message);
+    assert_int_equal(ledger_account(ledger, &account, &message), STATUS_SYNTAX);
+    assert_int_equal(ftruncate(fd, (off_t)ledger->base - 20), 0);
+    assert_int_equal(ledger_account(ledger, &account, &message), STATUS_SYNTAX);
+    (void)close(fd);
+    ledger_close(ledger);
+}
+
 /* What a run left: its files, and which of its rows it has admitted. */
 enum { LEFT_ROWS = 12, LEFT_UNKNOWN = 13, RESULTS_MAX = 8192, JOURNAL_MAX = 4 * 1024 * 1024 };
 
@@ -702,6 +721,7 @@ int main(void)
         TEST(test_a_second_run_is_refused_and_told_who_holds_the_results),
         TEST(test_results_that_cannot_be_written_are_kept_in_the_journal),
         TEST(test_lines_of_no_row_and_followed_lines_are_counted),
+        TEST(test_an_account_finds_what_was_not_written),
         TEST(test_results_cut_off_at_any_byte_are_recovered_or_refused),
         TEST(test_any_flipped_bit_of_the_results_is_found_or_leaves_its_row_in_doubt),
         TEST(test_a_flipped_bit_of_the_journal_is_found_or_does_no_harm),
