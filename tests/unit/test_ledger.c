@@ -627,6 +627,37 @@ static void test_lines_that_others_have_followed_go_to_a_file_of_their_own(void 
     assert_int_equal(count_lines(superseded_path), 1 + 6);
 }
 
+/* A sort that died had added lines already, the last of them in part. */
+static void test_a_sort_that_died_leaves_no_line_twice(void **state)
+{
+    (void)state;
+    static char whole[RESULTS_MAX];
+    struct ledger *ledger = begin(NULL, 5);
+
+    for (uint64_t i = 5; i >= 1; i--)
+        assert_int_equal(end(ledger, LEDGER_NO_TICKET, i, ROW_FAILED), STATUS_OK);
+    finish(ledger, true);
+    go_again_and_sort(ROW_FAILED, ROW_REJECTED);
+    size_t before = read_file(path, left.results, RESULTS_MAX);
+    size_t superseded = read_file(superseded_path, left.journal, RESULTS_MAX);
+    go_again_and_sort(ROW_REJECTED, ROW_ACCEPTED);
+    size_t len = read_file(superseded_path, whole, RESULTS_MAX);
+    assert_true(len > superseded);
+    for (size_t cut = 0; cut <= len; cut += step(7)) {
+        if (cut > 0 && cut < superseded)
+            cut = superseded;
+        write_file(path, left.results, before);
+        if (cut == 0)
+            write_file(superseded_path, left.journal, superseded);
+        else
+            write_file(superseded_path, whole, cut);
+        go_again_and_sort(ROW_REJECTED, ROW_ACCEPTED);
+        assert_sorted(5);
+        assert_int_equal(read_file(superseded_path, left.journal + RESULTS_MAX, RESULTS_MAX), len);
+        assert_memory_equal(left.journal + RESULTS_MAX, whole, len);
+    }
+}
+
 /* All that a ledger does; how it ended. */
 static enum status do_everything(void)
 {
@@ -727,6 +758,7 @@ int main(void)
         TEST(test_a_flipped_bit_of_the_journal_is_found_or_does_no_harm),
         TEST(test_more_lines_than_memory_holds_are_sorted),
         TEST(test_lines_that_others_have_followed_go_to_a_file_of_their_own),
+        TEST(test_a_sort_that_died_leaves_no_line_twice),
         TEST(test_no_allocation_that_fails_crashes_or_leaks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
