@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <sys/stat.h>
 
 #include "ledger/ledger_impl.h"
 
@@ -59,6 +60,14 @@ bool ledger_is_current(struct ledger *ledger, const struct result_fields *fields
     return false;
 }
 
+/* Whether the file ends where this ledger has written last. */
+static bool has_its_end(const struct ledger *ledger)
+{
+    struct stat about;
+
+    return fstat(ledger->fd, &about) != 0 || (uint64_t)about.st_size == ledger->base;
+}
+
 enum status ledger_account(struct ledger *ledger, struct ledger_account *ret_account,
                            struct buf *message)
 {
@@ -81,6 +90,10 @@ enum status ledger_account(struct ledger *ledger, struct ledger_account *ret_acc
     if (status == STATUS_END) {
         enum status counted = count_line(ledger, &last, &account);
         status = counted == STATUS_OK ? status : counted;
+        if (counted == STATUS_OK && !has_its_end(ledger)) {
+            scan.error = "something else than nbatch has written behind it";
+            status = STATUS_SYNTAX;
+        }
     }
     if (status == STATUS_SYNTAX) {
         buf_add_printable(message, span_string(ledger->path));

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -46,6 +47,8 @@ struct sort {
     size_t run_count;
     struct outfile out, superseded;
     bool has_superseded;
+    struct span there; /* what the file of superseded lines holds … */
+    size_t there_at;   /* … and from where on that is what is to be added now */
 };
 
 static int compare_lines(const void *left, const void *right)
@@ -124,31 +127,86 @@ static enum status close_chunk(struct sort *sort)
     return STATUS_OK;
 }
 
-/* The file for lines that are not current, to be appended to. */
-static enum status open_superseded(struct sort *sort)
+/* Looks at what the file of superseded lines holds already. */
+static enum status map_superseded(struct sort *sort)
 {
-    struct outfile *file = &sort->superseded;
-    bool is_new = access(sort->superseded_path, F_OK) != 0;
+    struct stat about;
+    int fd = open(sort->superseded_path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return errno == ENOENT ? STATUS_OK : say(sort, "the superseded results cannot be read");
+    void *map = fstat(fd, &about) == 0 && about.st_size > 0
+                    ? mmap(NULL, (size_t)about.st_size, PROT_READ, MAP_SHARED, fd, 0)
+                    : NULL;
+    int error = errno;
+    (void)close(fd); /* it was only read */
+    errno = error;
+    if (map == MAP_FAILED)
+        return say(sort, "the superseded results cannot be read");
+    if (map != NULL)
+        sort->there = span_of(map, (size_t)about.st_size);
+    return STATUS_OK;
+}
+
+/*
+ * Where a sort that died had begun to add its lines: this one has the same ones, in the same order.
+ * The last that is there may be torn.
+ */
+static size_t find_begun(struct span there, struct span first)
+{
+    const char *at = there.len > 0 ? memmem(there.ptr, there.len, first.ptr, first.len) : NULL;
+    size_t len = first.len - 1 < there.len ? first.len - 1 : there.len;
+
+    if (at != NULL && (at == there.ptr || at[-1] == '\n'))
+        return (size_t)(at - there.ptr);
+    for (; len > 0; len--) {
+        const char *torn = there.ptr + there.len - len;
+        if (memcmp(torn, first.ptr, len) == 0 && (torn == there.ptr || torn[-1] == '\n'))
+            break;
+    }
+    return there.len - len;
+}
+
+/* Adds what is not there yet. */
+static enum status put_superseded(struct sort *sort, struct span text)
+{
+    struct span there = span_skip(sort->there, sort->there_at);
+    size_t same = text.len < there.len ? text.len : there.len;
+
+    if (same > 0 && memcmp(there.ptr, text.ptr, same) != 0) {
+        same = 0;
+        sort->there_at = sort->there.len;
+    }
+    sort->there_at += same;
+    buf_add(&sort->superseded.out, span_skip(text, same));
+    return outfile_settle(&sort->superseded);
+}
+
+/* The file for lines that are not current, to be appended to; `first` is the first of them. */
+static enum status open_superseded(struct sort *sort, struct span first)
+{
+    struct span header = buf_span(&sort->ledger->header);
 
     if (sort->has_superseded)
         return STATUS_OK;
-    enum status status = outfile_append(file, sort->superseded_path, &sorted_kind, sort->message);
+    enum status status = map_superseded(sort);
+    if (status == STATUS_OK)
+        status =
+            outfile_append(&sort->superseded, sort->superseded_path, &sorted_kind, sort->message);
     if (status != STATUS_OK)
         return status;
     sort->has_superseded = true;
-    if (is_new)
-        buf_add(&file->out, buf_span(&sort->ledger->header));
+    if (sort->there.len < header.len)
+        return put_superseded(sort, header);
+    sort->there_at = find_begun(sort->there, first);
     return STATUS_OK;
 }
 
 static enum status take_line(struct sort *sort, const struct result_fields *fields)
 {
     if (!ledger_is_current(sort->ledger, fields)) {
-        enum status status = open_superseded(sort);
-        if (status != STATUS_OK)
-            return status;
-        buf_add(&sort->superseded.out, fields->line);
-        return outfile_settle(&sort->superseded);
+        enum status status = open_superseded(sort, fields->line);
+        return status == STATUS_OK ? put_superseded(sort, fields->line) : status;
     }
     if (sort->line_count == SORT_CHUNK_LINES ||
         (sort->line_count > 0 && sort->chunk.len + fields->line.len > SORT_CHUNK_BYTES)) {
@@ -285,6 +343,8 @@ enum status ledger_sort(struct ledger *ledger, const char *superseded_path, stru
     outfile_deinit(&sort.out);
     if (sort.has_superseded)
         outfile_deinit(&sort.superseded);
+    if (sort.there.len > 0)
+        (void)munmap((void *)(uintptr_t)sort.there.ptr, sort.there.len);
     if (sort.runs_fd >= 0)
         (void)close(sort.runs_fd); /* and with it the file */
     buf_deinit(&sort.chunk);

@@ -246,19 +246,18 @@ def is_killed(code):
 class Left:
     """What a run left behind that was killed in mid-run: something to recover from, again and again."""
 
-    def __init__(self, folder, kills=3, words=(), **keywords):
+    def __init__(self, folder, kills=2, words=(), **keywords):
         self.keywords, self.words = keywords, list(words)
         self.folder = Path(folder)
-        job = Job(self.folder / "left", **keywords)
-        dice = random.Random(3)
-        kill_often(job, kills, dice, *words, delay=lambda _: 0.12)
+        delay = 0.15
+        while True:
+            job = Job(self.folder / f"left{delay}", **keywords)
+            kill_often(job, kills, random.Random(3), *words, delay=lambda _: delay)
+            self.audit = job.simulator.audit()
+            if job.journal.exists() and job.results.read_bytes().count(b"\n") > 1:
+                break
+            delay *= 0.8 if job.results.exists() and not job.journal.exists() else 1.3
         self.results, self.journal = job.results, job.journal
-        assert self.journal.exists() or not kills, "the run was complete before it was killed"
-        if not kills:
-            job.complete(*words)
-        job.simulator.stop()
-        self.audit = job.simulator.audit()
-        self.doubt = job.in_doubt()
         self.made = 0
 
     def again(self, **keywords):
@@ -349,7 +348,7 @@ class CutRun:
             if before.code == 7:  # it has settled its journal: what was mapped is synced
                 self.disk.adopt(self.job.journal, before.journal)
         self.journal = self.job.journal.read_bytes() if self.job.journal.exists() else None
-        self.header = powercut.Header(self.journal) if self.journal else header or before.header
+        self.header = powercut.Header(self.journal) if self.journal else header or before and before.header
         self.audit = None
         self.number = 0
 
@@ -377,6 +376,17 @@ class CutRun:
             job.close()
 
 
+def killed_run(folder, kill, **keywords):
+    """A CutRun that was killed at that pwrite64, or at an earlier one where it does not make so many."""
+    while kill > 1:
+        run = CutRun(Path(folder) / f"kill{kill}", kill=kill, **keywords)
+        if is_killed(run.code):
+            return run
+        run.job.close()
+        kill -= 1 + kill // 4
+    raise AssertionError("the run makes no snapshots")
+
+
 def cut_power(run, dice, count, choices=powercut.CHOICES):
     """Cuts the power at `count` moments of the run (None: all; or a range of them). Yields (what was cut, figures)."""
     run.finish()
@@ -394,3 +404,41 @@ def cut_power(run, dice, count, choices=powercut.CHOICES):
                 yield what, run.go_on(cut.state(dice, choice, run.header), cut.sent())
             except AssertionError as broken:
                 raise AssertionError(f"{what}: {broken}") from broken
+
+
+class SmallDisk:
+    """A file system of little room, in a mount namespace of its own. `why` says why there is none."""
+
+    def __init__(self, folder, size):
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.holder, self.why = None, None
+        if not shutil.which("unshare") or not shutil.which("nsenter"):
+            self.why = "there is no unshare or nsenter"
+            return
+        mount = f'mount -t tmpfs -o size={size} tmpfs "$1" && echo there && exec sleep 600'
+        self.holder = subprocess.Popen(["unshare", "-m", "sh", "-c", mount, "sh", str(folder)], stdout=subprocess.PIPE,
+                                       stderr=subprocess.PIPE, text=True)
+        if self.holder.stdout.readline() != "there\n":
+            self.why = f"mounting is not permitted here: {self.holder.communicate()[1].strip()}"
+
+    @property
+    def before(self):
+        """The words that run a command there."""
+        return ["nsenter", f"--mount=/proc/{self.holder.pid}/ns/mnt", "--"]
+
+    def resize(self, size):
+        subprocess.run([*self.before, "mount", "-o", f"remount,size={size}", str(self.folder)], check=True)
+
+    def copy(self, name):
+        """Copies a file out, to the same path as it has in there."""
+        data = subprocess.run([*self.before, "cat", str(self.folder / name)], check=True, capture_output=True).stdout
+        (self.folder / name).write_bytes(data)
+
+    def has(self, name):
+        return subprocess.run([*self.before, "test", "-e", str(self.folder / name)], check=False).returncode == 0
+
+    def close(self):
+        if self.holder:
+            self.holder.kill()
+            self.holder.communicate()

@@ -139,6 +139,28 @@ def test_after_an_error_in_a_recovery_it_goes_on(left, call, how, n):
     one.verify()
 
 
+def test_a_disk_that_fills_up_stops_the_run_and_with_more_room_it_goes_on(job, tmp_path):
+    disk = crash.SmallDisk(tmp_path / "disk", "1M")
+    try:
+        if disk.why:
+            pytest.skip(disk.why)
+        one = job(rows=6000, latency="0", concurrency=8)
+        one.results = disk.folder / "out.csv"
+        code, said = one.run(before=disk.before, resume=False)
+        assert code == 7 and "No space left on device" in said and "--resume" in said, (code, said)
+        assert disk.has("out.csv.journal")
+        code, said = one.run(before=disk.before, resume=True)
+        assert code == 7 and "make room" in said, (code, said)
+        disk.resize("8M")
+        code, said = one.run("--sort", before=disk.before, resume=True)
+        assert code == 0 and not disk.has("out.csv.journal"), (code, said)
+        disk.copy("out.csv")
+        figures = one.verify()
+        assert figures["in_doubt"] == 0 and figures["processed"] == 6000
+    finally:
+        disk.close()
+
+
 def test_a_run_that_sent_nothing_and_dies_while_it_tidies_up_is_in_nobodys_way(job):
     one = job(rows=20)
     nowhere = ["--endpoint", "http://127.0.0.1:1", "--outage-wait", "1s", "--retry-delay", "10ms"]
@@ -151,7 +173,7 @@ def test_a_run_that_sent_nothing_and_dies_while_it_tidies_up_is_in_nobodys_way(j
 @needs_strace
 def test_after_a_power_cut_nothing_is_lost_or_sent_twice(tmp_path):
     dice = random.Random(11)
-    run = crash.CutRun(tmp_path / "run", kill=6, rows=600, latency="2ms")
+    run = crash.killed_run(tmp_path, 6, rows=600, latency="2ms")
     for _ in crash.cut_power(run, dice, 10):
         pass
 
@@ -159,8 +181,8 @@ def test_after_a_power_cut_nothing_is_lost_or_sent_twice(tmp_path):
 @needs_strace
 def test_after_a_power_cut_in_a_recovery_nothing_is_lost_or_sent_twice(tmp_path):
     dice = random.Random(12)
-    first = crash.CutRun(tmp_path / "run", kill=6, rows=600, latency="2ms")
-    second = crash.CutRun(tmp_path / "run", kill=5, before=first, rows=600)
+    first = crash.killed_run(tmp_path, 6, rows=600, latency="2ms")
+    second = crash.CutRun(first.folder, kill=5, before=first, rows=600)
     for _ in crash.cut_power(second, dice, 8):
         pass
 
@@ -192,6 +214,33 @@ def test_without_the_wait_for_the_disk_a_power_cut_sends_twice(tmp_path):
     with pytest.raises(AssertionError, match="twice"):
         for _ in crash.cut_power(run, random.Random(1), None, ["none"]):
             pass
+
+
+@pytest.mark.parametrize("end", [b"", b"1", b'9,10,"half a cell\n'], ids=["cut", "one byte", "half a line"])
+def test_a_torn_tail_after_a_power_cut_is_cut_off_and_its_row_named(left, end):
+    one = left("csv")
+    header = powercut.Header(one.journal.read_bytes())
+    one.journal.write_bytes(header.put_on(powercut.File(), one.journal.read_bytes(), random.Random(1)))
+    whole = one.results.read_bytes()
+    one.results.write_bytes(whole + end if end else whole[:-7])
+    code, said = one.run()
+    if code == 7:  # what is cut off was synced
+        assert not end and "the end of the file is missing" in said
+        one.results.write_bytes(whole)
+        code, said = one.run()
+    assert code == 6, (code, said)
+    assert not end or "cut off" in said
+    one.verify()
+
+
+def test_a_damaged_middle_is_refused_with_its_place_and_nothing_is_sent(left):
+    one = left("csv")
+    whole = one.results.read_bytes()
+    at = whole.index(b"accepted", 300)
+    one.results.write_bytes(whole[:at] + b"rejected" + whole[at + 8:])
+    code, said = one.run()
+    assert code == 7 and "damaged between byte" in said and "nothing sent" in said, (code, said)
+    assert one.simulator.audit() == []
 
 
 def test_the_headers_checksum_is_what_the_power_cuts_take_it_for(left):

@@ -6,16 +6,19 @@
   random   kill -9 at random moments, each time followed by --resume, until the run is complete
   calls    kill -9 at and behind the n-th call that writes, syncs, cuts, renames or removes, also in a recovery and a sort
   errors   each call fails once, or from then on
-  cuts     power cuts: what was not synced is missing, in part or all of it, at each moment
+  cuts     power cuts: what was not synced is missing, in part or all of it
+  record   results cut off at every byte and with every bit flipped, a journal with flipped bits (tests/unit/test_ledger.c)
 
 Prints a line for each group; exits with 1 when a promise is broken. What is promised:
   no row is lost, none is sent twice under hold, one death leaves no more rows in doubt than requests were in flight (a power cut:
   no more than the journal has places), and every row has one current result, whose uuid is the server's.
 """
 import argparse
+import os
 import random
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -93,9 +96,9 @@ def calls_of(options, failures, title, make, faults, *words):
 def calls_part(options, failures):
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        left = crash.Left(folder / "csv", rows=300)
+        left = crash.Left(folder / "csv", rows=600)
         calls_of(options, failures, "recovery", left.again, crash.KILLS)
-        left = crash.Left(folder / "jsonl", rows=300, results="out.jsonl", policy="resend")
+        left = crash.Left(folder / "jsonl", rows=600, results="out.jsonl", policy="resend")
         calls_of(options, failures, "recovery, JSONL, resend", left.again, crash.KILLS, "--sort")
         left = crash.Left(folder / "noted", rows=100, kind="noted")
         calls_of(options, failures, "recovery, long rows", left.again, crash.KILLS)
@@ -136,7 +139,7 @@ def errors_part(options, failures):
         folder = Path(name)
         errors_of(options, failures, "a run", lambda: crash.Job(folder / "job", rows=200, concurrency=8, latency="2ms"))
         errors_of(options, failures, "long rows", lambda: crash.Job(folder / "job", rows=50, kind="noted"))
-        errors_of(options, failures, "recovery and sort", crash.Left(folder / "csv", rows=200).again, "--sort")
+        errors_of(options, failures, "recovery and sort", crash.Left(folder / "csv", rows=400).again, "--sort")
 
 
 def cuts_of(options, failures, title, run, dice, count=None):
@@ -160,15 +163,15 @@ def cuts_part(options, failures):
     dice = random.Random(options.seed)
     with tempfile.TemporaryDirectory() as name:
         folder, each = Path(name), max(1, options.cuts // 28)  # seven kinds, four choices of what is missing
-        first = crash.CutRun(folder / "a", kill=20, rows=600, latency="2ms")
+        first = crash.killed_run(folder / "a", 20, rows=600, latency="2ms")
         header = first.header
         cuts_of(options, failures, "a run", first, dice, each)
-        first = crash.CutRun(folder / "b", kill=12, rows=4000, latency="0", concurrency=64)
+        first = crash.killed_run(folder / "b", 12, rows=4000, latency="0", concurrency=64)
         cuts_of(options, failures, "64 at a time", first, dice, each)
-        first = crash.CutRun(folder / "c", kill=15, rows=600, latency="1ms", results="out.jsonl")
+        first = crash.killed_run(folder / "c", 15, rows=600, latency="1ms", results="out.jsonl")
         cuts_of(options, failures, "JSONL", first, dice, each)
-        first = crash.CutRun(folder / "d", kill=8, rows=600, latency="2ms")
-        cuts_of(options, failures, "a recovery", crash.CutRun(folder / "d", kill=8, before=first, rows=600), dice, each)
+        first = crash.killed_run(folder / "d", 8, rows=600, latency="2ms")
+        cuts_of(options, failures, "a recovery", crash.CutRun(first.folder, kill=6, before=first, rows=600), dice, each)
         first = crash.CutRun(folder / "e", rows=300, latency="1ms", fault=crash.Fault("write", 6, "short-full"))
         cuts_of(options, failures, "a recovery from a full disk", crash.CutRun(folder / "e", kill=6, before=first, rows=300),
                 dice, each)
@@ -179,7 +182,13 @@ def cuts_part(options, failures):
         cuts_of(options, failures, "a whole run, sorted", run, dice, each)
 
 
-PARTS = {"calls": calls_part, "errors": errors_part, "cuts": cuts_part, "random": random_part}
+def record_part(options, failures):
+    done = subprocess.run([ROOT / "build/test/tests/test_ledger"], env={**os.environ, "NBATCH_THOROUGH": "1"}, check=False)
+    if done.returncode:
+        failures.append("record: see above")
+
+
+PARTS = {"random": random_part, "calls": calls_part, "errors": errors_part, "cuts": cuts_part, "record": record_part}
 
 
 def main():
