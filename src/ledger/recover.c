@@ -308,7 +308,11 @@ static enum status write_again(struct recovery *recovery, uint64_t from, uint64_
     while (from < to) {
         size_t want = to - from < sizeof(block) ? (size_t)(to - from) : sizeof(block);
         ssize_t count = pread(ledger->fd, block, want, (off_t)from);
-        if (count <= 0 || pwrite(fd, block, (size_t)count, (off_t)from) != count)
+        if (count > 0)
+            count = pwrite(fd, block, (size_t)count, (off_t)from); /* all of it, or a part */
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count <= 0)
             break;
         from += (uint64_t)count;
     }

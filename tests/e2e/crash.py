@@ -310,7 +310,7 @@ def syncs_again(job):
 def fail_and_go_on(job, fault, *words):
     """Lets a call fail, and goes on once the cause is gone. False when there was no such call any more."""
     code, said = fault.strike(job, *words)
-    struck = was_injected(job) if "=" in fault.how else fault.how not in ("", "short")
+    struck = was_injected(job) if "=" in fault.how else True
     assert code in (0, 6, 7), (code, said)
     assert code != 7 or struck, (code, said)
     if struck and "=" in fault.how:

@@ -75,7 +75,7 @@ RUN_DEATHS = [("write", "half-kill", 1), ("write", "signal=KILL", 1), ("open", "
 @needs_strace
 @pytest.mark.parametrize("call,how,n", RUN_DEATHS)
 def test_killed_at_any_call_of_a_run_it_goes_on(job, call, how, n):
-    one = job(rows=150, latency="1ms")
+    one = job(rows=200, latency="5ms")
     assert crash.survive(one, crash.Fault(call, n, how)), "the call was not made"
     one.verify()
 
@@ -122,11 +122,19 @@ FAILURES = [("write", "error=EIO", "2"), ("write", "error=ENOSPC", "3+"), ("writ
 @needs_strace
 @pytest.mark.parametrize("call,how,n", FAILURES)
 def test_after_an_error_all_that_is_known_is_kept(job, call, how, n):
-    one = job(rows=150, latency="1ms")
+    one = job(rows=200, latency="5ms")
     struck, code, _ = crash.fail_and_go_on(one, crash.Fault(call, n, how))
     harmless = how in ("short", "error=EINTR", "error=EOPNOTSUPP")
     assert (struck or how == "short") and code == (0 if harmless else 7)
     assert one.verify()["in_doubt"] == 0
+
+
+@pytest.mark.parametrize("call", ["write", "pwrite"])
+def test_a_short_write_in_a_recovery_is_gone_on_with(left, call):
+    one = left("csv")
+    _, code, said = crash.fail_and_go_on(one, crash.Fault(call, 1, "short"))
+    assert code in (0, 6), (code, said)
+    one.verify()
 
 
 @needs_strace
@@ -190,8 +198,8 @@ def test_after_a_power_cut_in_a_recovery_nothing_is_lost_or_sent_twice(tmp_path)
 @needs_strace
 @pytest.mark.parametrize("failure", ["no room for a write", "a sync"])
 def test_after_a_power_cut_behind_a_run_that_failed_nothing_is_lost_or_sent_twice(tmp_path, failure):
-    how = {"inject": ["fdatasync:error=EIO:when=3"]} if failure == "a sync" else \
-        {"fault": crash.Fault("write", 5, "short-full")}
+    how = {"inject": ["fdatasync:error=EIO:when=1"]} if failure == "a sync" else \
+        {"fault": crash.Fault("write", 3, "short-full")}
     failed = crash.CutRun(tmp_path / "run", rows=300, latency="1ms", **how)
     resumed = crash.CutRun(tmp_path / "run", before=failed, kill=5, rows=300)
     for _ in crash.cut_power(resumed, random.Random(13), 5):
@@ -210,7 +218,7 @@ def test_after_a_power_cut_while_it_sorts_the_results_are_whole(tmp_path, left):
 @needs_strace
 def test_without_the_wait_for_the_disk_a_power_cut_sends_twice(tmp_path):
     run = crash.CutRun(tmp_path / "run", rows=300, latency="1ms", binary=crash.UNSYNCED,
-                       inject=["pwrite64:delay_enter=20000:when=2+", "fdatasync:signal=KILL:when=3"])
+                       inject=["pwrite64:delay_enter=20000:when=2+", "fdatasync:signal=KILL:when=1"])
     with pytest.raises(AssertionError, match="twice"):
         for _ in crash.cut_power(run, random.Random(1), None, ["none"]):
             pass
@@ -228,7 +236,7 @@ def test_a_torn_tail_after_a_power_cut_is_cut_off_and_its_row_named(left, end):
         assert not end and "the end of the file is missing" in said
         one.results.write_bytes(whole)
         code, said = one.run()
-    assert code == 6, (code, said)
+    assert code in (0, 6), (code, said)
     assert not end or "cut off" in said
     one.verify()
 
