@@ -1,4 +1,4 @@
-#include "ledger/journal.h"
+#include "ledger/journal_impl.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,9 +10,6 @@
 
 enum {
     VERSION = 1,
-    PAGE = 4096,
-    COPIES = 2,
-    PLACES = 2,
     STAGE_FLUSH_LINES = 512,       /* as many as are written to the results at once … */
     STAGE_FLUSH_BYTES = 96 * 1024, /* … or so many bytes of them */
     STAGE_LINE_BYTES = 512,        /* of room for each row in flight, when the disk is full */
@@ -53,38 +50,9 @@ struct half {
     uint64_t words[];
 };
 
-/* As it stands in the file. */
-struct snapshot_head {
-    uint64_t check; /* of all that follows */
-    uint64_t run_id;
-    struct snapshot body;
-};
-
-struct journal {
-    int fd;
-    int sync_fd; /* opened so that a write is durable when it returns */
-    char *path;
-    unsigned char *map; /* header and live record */
-    size_t map_size;
-    struct journal_shape shape;
-    uint64_t run_id;
-    struct slot *slots;
-    uint64_t *active;  /* generation (low) and its checksum (high): which half is in use */
-    uint64_t *settled; /* 0, or the run's id: nothing of the live record will change any more */
-    struct half *halves[2];
-    uint32_t used_lines[2]; /* words that may not be 0 */
-    uint32_t generation;
-    uint32_t staged_bytes;
-};
-
 static uint32_t check_of(const void *bytes, size_t len, uint64_t seed)
 {
     return (uint32_t)XXH3_64bits_withSeed(bytes, len, seed);
-}
-
-static size_t round_up(size_t bytes)
-{
-    return (bytes + PAGE - 1) / PAGE * PAGE;
 }
 
 struct journal_shape journal_shape_for(size_t concurrency)
@@ -100,33 +68,23 @@ struct journal_shape journal_shape_for(size_t concurrency)
 
 static size_t slots_bytes(const struct journal_shape *shape)
 {
-    return round_up(shape->slots * sizeof(struct slot));
+    return journal_round_up(shape->slots * sizeof(struct slot));
 }
 
 static size_t half_bytes(const struct journal_shape *shape)
 {
-    return round_up(sizeof(struct half) + (shape->stage_lines + 1) * sizeof(uint64_t) +
-                    shape->stage_bytes);
+    return journal_round_up(sizeof(struct half) + (shape->stage_lines + 1) * sizeof(uint64_t) +
+                            shape->stage_bytes);
 }
 
-static size_t snapshot_bytes(const struct journal_shape *shape)
+size_t journal_live_bytes(const struct journal_shape *shape)
 {
-    return round_up(offsetof(struct snapshot_head, body) + snapshot_size(shape->slots));
-}
-
-static size_t live_bytes(const struct journal_shape *shape)
-{
-    return 2 * PAGE + slots_bytes(shape) + 2 * half_bytes(shape);
+    return 2 * JOURNAL_PAGE + slots_bytes(shape) + 2 * half_bytes(shape);
 }
 
 uint64_t journal_size(const struct journal_shape *shape)
 {
-    return live_bytes(shape) + PLACES * COPIES * snapshot_bytes(shape);
-}
-
-size_t snapshot_size(uint32_t intents)
-{
-    return sizeof(struct snapshot) + intents * sizeof(struct intent);
+    return journal_live_bytes(shape) + journal_snapshots_bytes(shape);
 }
 
 static void read_boot_id(char out[JOURNAL_BOOT_ID_LENGTH + 1])
@@ -158,7 +116,7 @@ void journal_about_init(struct journal_about *about)
     about->started_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static enum status say(struct buf *message, const char *path, const char *what, int error)
+enum status journal_say(struct buf *message, const char *path, const char *what, int error)
 {
     buf_add_printable(message, span_string(path));
     buf_add_format(message, ": %s%s%s", what, error != 0 ? ": " : "",
@@ -166,8 +124,8 @@ static enum status say(struct buf *message, const char *path, const char *what, 
     return STATUS_IO;
 }
 
-static enum status say_damaged(const struct journal *journal, size_t offset, const char *what,
-                               struct buf *message)
+enum status journal_say_damaged(const struct journal *journal, size_t offset, const char *what,
+                                struct buf *message)
 {
     buf_add_printable(message, span_string(journal->path));
     buf_add_format(message, ": damaged at byte %zu (%s)", offset, what);
@@ -194,9 +152,9 @@ enum status folder_sync(const char *path)
 
 static void place_parts(struct journal *journal)
 {
-    unsigned char *at = journal->map + 2 * PAGE;
+    unsigned char *at = journal->map + 2 * JOURNAL_PAGE;
 
-    journal->active = (uint64_t *)(void *)(journal->map + PAGE);
+    journal->active = (uint64_t *)(void *)(journal->map + JOURNAL_PAGE);
     journal->settled = journal->active + 8;
     journal->slots = (struct slot *)(void *)at;
     at += slots_bytes(&journal->shape);
@@ -236,13 +194,13 @@ void journal_close(struct journal *journal)
 /* Maps header and live record. */
 static enum status map(struct journal *journal, struct buf *message)
 {
-    journal->map_size = live_bytes(&journal->shape);
+    journal->map_size = journal_live_bytes(&journal->shape);
     void *address =
         mmap(NULL, journal->map_size, PROT_READ | PROT_WRITE, MAP_SHARED, journal->fd, 0);
     if (address == MAP_FAILED)
-        return say(message, journal->path,
-                   "cannot be mapped into memory; put the results on a local disk (--output)",
-                   errno);
+        return journal_say(
+            message, journal->path,
+            "cannot be mapped into memory; put the results on a local disk (--output)", errno);
     journal->map = address;
     place_parts(journal);
     return STATUS_OK;
@@ -365,78 +323,6 @@ void journal_unmark(struct journal *journal, uint32_t slot)
     __atomic_store_n(&journal->slots[slot].state, 0, __ATOMIC_RELEASE);
 }
 
-/* A place holds the copies one behind the other, each from the next page on. */
-static off_t place_offset(const struct journal *journal, size_t place)
-{
-    return (off_t)(live_bytes(&journal->shape) + place * COPIES * snapshot_bytes(&journal->shape));
-}
-
-static size_t snapshot_used(const struct snapshot *snapshot)
-{
-    return offsetof(struct snapshot_head, body) + snapshot_size(snapshot->intent_count);
-}
-
-static uint64_t snapshot_check(const struct snapshot_head *head, size_t used)
-{
-    const size_t from = offsetof(struct snapshot_head, run_id);
-
-    return XXH3_64bits((const char *)head + from, used - from);
-}
-
-static enum status write_at(int fd, const void *bytes, size_t len, off_t offset)
-{
-    const char *at = bytes;
-
-    while (len > 0) {
-        ssize_t count = pwrite(fd, at, len, offset);
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count <= 0) {
-            errno = count == 0 ? ENOSPC : errno;
-            return STATUS_IO;
-        }
-        at += count;
-        len -= (size_t)count;
-        offset += count;
-    }
-    return STATUS_OK;
-}
-
-enum status journal_write_snapshot(struct journal *journal, const struct snapshot *snapshot)
-{
-    size_t used = snapshot_used(snapshot), padded = round_up(used);
-    struct snapshot_head *head = calloc(COPIES, padded);
-
-    if (head == NULL) {
-        errno = ENOMEM;
-        return STATUS_IO;
-    }
-    head->run_id = journal->run_id;
-    memcpy(&head->body, snapshot, used - offsetof(struct snapshot_head, body));
-    head->check = snapshot_check(head, used);
-    memcpy((char *)head + padded, head, used);
-    enum status status = write_at(journal->sync_fd, head, COPIES * padded,
-                                  place_offset(journal, (size_t)(snapshot->sequence % PLACES)));
-    int error = errno;
-    free(head);
-    errno = error;
-    return status;
-}
-
-void snapshot_add_checkpoint(struct snapshot *snapshot, uint64_t offset, uint64_t hash)
-{
-    uint32_t *count = &snapshot->checkpoint_count;
-
-    if (*count > 0 && snapshot->checkpoints[*count - 1].offset == offset)
-        return;
-    if (*count == JOURNAL_CHECKPOINTS) {
-        for (uint32_t i = 0; i < JOURNAL_CHECKPOINTS / 2; i++)
-            snapshot->checkpoints[i] = snapshot->checkpoints[2 * i + 1];
-        *count = JOURNAL_CHECKPOINTS / 2;
-    }
-    snapshot->checkpoints[(*count)++] = (struct checkpoint){offset, hash};
-}
-
 /* Fills the file: header, halves, slots. */
 static void fill(struct journal *journal, const struct journal_about *about,
                  const struct journal_live *live, const struct intent *started, size_t count)
@@ -461,7 +347,7 @@ static enum status allocate(struct journal *journal, const char *path, struct bu
 
     journal->fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (journal->fd < 0)
-        return say(message, path, "the journal cannot be created", errno);
+        return journal_say(message, path, "the journal cannot be created", errno);
     int error;
     do
         error = posix_fallocate(journal->fd, 0, (off_t)size);
@@ -482,11 +368,11 @@ static enum status settle(struct journal *journal, const char *from, const struc
 {
     journal->sync_fd = open(from, O_WRONLY | O_DSYNC | O_CLOEXEC | O_NOFOLLOW);
     if (journal->sync_fd < 0)
-        return say(message, from, "the journal cannot be opened", errno);
+        return journal_say(message, from, "the journal cannot be opened", errno);
     if (journal_write_snapshot(journal, first) != STATUS_OK || fsync(journal->fd) != 0)
-        return say(message, from, "the journal cannot be written", errno);
+        return journal_say(message, from, "the journal cannot be written", errno);
     if (rename(from, journal->path) != 0 || folder_sync(journal->path) != STATUS_OK)
-        return say(message, journal->path, "the journal cannot be put in its place", errno);
+        return journal_say(message, journal->path, "the journal cannot be put in its place", errno);
     return STATUS_OK;
 }
 
@@ -550,13 +436,13 @@ static enum status verify_header(struct journal *journal, struct buf *message)
     struct stat about;
 
     if (!read_header(journal->fd, &header))
-        return say_damaged(journal, 0, "the header is not what nbatch wrote", message);
+        return journal_say_damaged(journal, 0, "the header is not what nbatch wrote", message);
     journal->shape = header.shape;
     journal->run_id = header.run_id;
     if (fstat(journal->fd, &about) != 0)
-        return say(message, journal->path, "the journal cannot be read", errno);
+        return journal_say(message, journal->path, "the journal cannot be read", errno);
     if ((uint64_t)about.st_size != journal_size(&header.shape))
-        return say_damaged(journal, (size_t)about.st_size, "it has been cut off", message);
+        return journal_say_damaged(journal, (size_t)about.st_size, "it has been cut off", message);
     return STATUS_OK;
 }
 
@@ -572,7 +458,7 @@ enum status journal_open(const char *path, struct buf *message, struct journal *
     journal->fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     journal->sync_fd = journal->fd >= 0 ? open(path, O_WRONLY | O_DSYNC | O_CLOEXEC) : -1;
     if (journal->sync_fd < 0)
-        status = say(message, path, "the journal cannot be opened", errno);
+        status = journal_say(message, path, "the journal cannot be opened", errno);
     if (status == STATUS_OK)
         status = verify_header(journal, message);
     if (status == STATUS_OK)
@@ -592,7 +478,7 @@ enum status journal_remove(struct journal *journal, struct buf *message)
     enum status status = STATUS_OK;
 
     if (unlink(journal->path) != 0 || folder_sync(journal->path) != STATUS_OK)
-        status = say(message, journal->path, "the journal cannot be removed", errno);
+        status = journal_say(message, journal->path, "the journal cannot be removed", errno);
     journal_close(journal);
     return status;
 }
@@ -643,7 +529,8 @@ static enum status verify_stage(const struct journal *journal, const struct half
         uint32_t len = (uint32_t)half->words[lines];
         if (lines == journal->shape.stage_lines || len > journal->shape.stage_bytes - used ||
             check_of(bytes + used, len, len) != half->words[lines] >> 32)
-            return say_damaged(journal, offset, "a line that waits for the results", message);
+            return journal_say_damaged(journal, offset, "a line that waits for the results",
+                                       message);
         used += len;
     }
     *live = (struct journal_live){.base = half->base,
@@ -662,10 +549,10 @@ enum status journal_read_live(const struct journal *journal, struct journal_live
     const struct half *half = journal->halves[generation % 2];
 
     if (*journal->active != active_word(generation))
-        return say_damaged(journal, PAGE, "which half is in use", message);
+        return journal_say_damaged(journal, JOURNAL_PAGE, "which half is in use", message);
     if (half->generation != generation || half->check != half_check(half))
-        return say_damaged(journal, (size_t)((const unsigned char *)half - journal->map),
-                           "where the results end", message);
+        return journal_say_damaged(journal, (size_t)((const unsigned char *)half - journal->map),
+                                   "where the results end", message);
     return verify_stage(journal, half, ret_live, message);
 }
 
@@ -679,8 +566,8 @@ enum status journal_read_slot(const struct journal *journal, uint32_t slot_numbe
     if (slot->state == 0)
         return STATUS_OK;
     if ((low & SLOT_STARTED) == 0 || slot->state != slot_state(slot, low))
-        return say_damaged(journal, (size_t)((const unsigned char *)slot - journal->map),
-                           "a row that was under way", message);
+        return journal_say_damaged(journal, (size_t)((const unsigned char *)slot - journal->map),
+                                   "a row that was under way", message);
     *ret_intent = (struct intent){
         .hash = slot->hash,
         .device = slot->device,
@@ -690,57 +577,5 @@ enum status journal_read_slot(const struct journal *journal, uint32_t slot_numbe
         .sent = (uint16_t)(low >> SLOT_SENT_SHIFT & SLOT_COUNT_MAX),
         .ambiguous = (uint16_t)(low >> SLOT_AMBIGUOUS_SHIFT & SLOT_COUNT_MAX),
     };
-    return STATUS_OK;
-}
-
-/* Whether a whole snapshot of this run stands here, with `room` bytes up to the end. */
-static bool is_whole(const struct journal *journal, const struct snapshot_head *head, size_t room)
-{
-    return room >= sizeof(*head) && head->run_id == journal->run_id &&
-           head->body.intent_count <= journal->shape.slots &&
-           head->body.checkpoint_count <= JOURNAL_CHECKPOINTS &&
-           snapshot_used(&head->body) <= room &&
-           head->check == snapshot_check(head, snapshot_used(&head->body));
-}
-
-/* Looks for whole snapshots on every page: where the second copy is depends on what the first one
- * holds. */
-static bool find_newest(const struct journal *journal, const char *bytes, size_t len,
-                        struct snapshot *best)
-{
-    bool found = false;
-
-    for (size_t at = 0; at < len; at += PAGE) {
-        const struct snapshot_head *head = (const void *)(bytes + at);
-        if (!is_whole(journal, head, len - at) || (found && head->body.sequence <= best->sequence))
-            continue;
-        memcpy(best, &head->body, snapshot_size(head->body.intent_count));
-        found = true;
-    }
-    return found;
-}
-
-enum status journal_read_snapshot(const struct journal *journal, struct snapshot **ret_snapshot,
-                                  struct buf *message)
-{
-    size_t len = PLACES * COPIES * snapshot_bytes(&journal->shape);
-    char *bytes = malloc(len);
-    struct snapshot *best = malloc(snapshot_size(journal->shape.slots));
-    enum status status = STATUS_NO_MEMORY;
-
-    if (bytes == NULL || best == NULL)
-        buf_add_string(message, status_text(status));
-    else if (pread(journal->fd, bytes, len, place_offset(journal, 0)) != (ssize_t)len)
-        status = say(message, journal->path, "the journal cannot be read", errno);
-    else if (!find_newest(journal, bytes, len, best))
-        status = say_damaged(journal, live_bytes(&journal->shape), "no snapshot is whole", message);
-    else
-        status = STATUS_OK;
-    free(bytes);
-    if (status != STATUS_OK) {
-        free(best);
-        return status;
-    }
-    *ret_snapshot = best;
     return STATUS_OK;
 }

@@ -2,12 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
-
-#define NONE UINT32_MAX /* no entry */
 
 enum { LINE_MAX_BYTES = RESULT_LINE_MAX }; /* of a row with all it carries */
 
@@ -45,99 +40,6 @@ enum status write_all(int fd, struct span bytes)
     return STATUS_OK;
 }
 
-static void add_holder(const char *journal_path, struct buf *message)
-{
-    struct journal_about about;
-    char started[WHEN_UTC_LENGTH + 1];
-
-    if (!journal_peek(journal_path, &about)) {
-        buf_add_string(message, "another nbatch");
-        return;
-    }
-    when_format_utc(about.started_ms, started);
-    buf_add_format(message, "process %u on %s, which sends ", about.pid, about.host);
-    buf_add_printable(message, span_string(about.input));
-    buf_add_format(message, " since %s", started);
-}
-
-enum status ledger_lock(const struct ledger *ledger, struct buf *message)
-{
-    if (flock(ledger->fd, LOCK_EX | LOCK_NB) == 0)
-        return STATUS_OK;
-    if (errno != EWOULDBLOCK)
-        return ledger_say(ledger, "the results cannot be locked", errno, message);
-    buf_add_printable(message, span_string(ledger->path));
-    buf_add_string(message, " is in use by ");
-    add_holder(ledger->journal_path, message);
-    buf_add_string(message,
-                   ": wait until it has ended, or name another results file with --output");
-    return STATUS_EXISTS;
-}
-
-static char *journal_path_of(const char *path)
-{
-    size_t size = strlen(path) + sizeof(".journal");
-    char *name = malloc(size);
-
-    if (name != NULL)
-        (void)snprintf(name, size, "%s.journal", path);
-    return name;
-}
-
-/* Whether another process has the results open, and says so. */
-static bool is_held(const char *path, const char *journal_path, struct buf *message)
-{
-    struct ledger peek = {.path = (char *)(uintptr_t)path,
-                          .journal_path = (char *)(uintptr_t)journal_path};
-
-    peek.fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (peek.fd < 0)
-        return false;
-    enum status status = ledger_lock(&peek, message);
-    (void)close(peek.fd); /* it was only asked */
-    return status == STATUS_EXISTS;
-}
-
-static enum status probe(const char *path, const char *journal_path, struct buf *message)
-{
-    struct stat about;
-    bool has_results = lstat(path, &about) == 0, has_journal = access(journal_path, F_OK) == 0;
-
-    if (!has_results && !has_journal)
-        return STATUS_OK;
-    if (has_results && S_ISREG(about.st_mode) && is_held(path, journal_path, message))
-        return STATUS_EXISTS;
-    if (!has_results) {
-        buf_add_printable(message, span_string(journal_path));
-        buf_add_string(message, " belongs to a run that has not ended, and its results are not "
-                                "beside it: put them there and go on with --resume, or move it "
-                                "away too");
-    } else {
-        buf_add_string(message, "results file ");
-        buf_add_printable(message, span_string(path));
-        buf_add_string(message,
-                       has_journal ? " is there, of a run that has not ended: go on with --resume, "
-                                     "or name another with --output"
-                                   : " exists already; nbatch overwrites nothing that may be a "
-                                     "record: go on with --resume, move it away, or name another "
-                                     "with --output");
-    }
-    return STATUS_EXISTS;
-}
-
-enum status ledger_probe(const char *path, struct buf *message)
-{
-    char *journal_path = journal_path_of(path);
-
-    if (journal_path == NULL) {
-        buf_add_string(message, status_text(STATUS_NO_MEMORY));
-        return STATUS_NO_MEMORY;
-    }
-    enum status status = probe(path, journal_path, message);
-    free(journal_path);
-    return status;
-}
-
 enum status ledger_make_entries(struct ledger *ledger, uint32_t slots)
 {
     struct entry *entries = calloc(slots, sizeof(*entries));
@@ -158,9 +60,9 @@ enum status ledger_make_entries(struct ledger *ledger, uint32_t slots)
     ledger->capacity = slots;
     ledger->used = 0;
     for (uint32_t i = 0; i < slots; i++)
-        entries[i].next = i + 1 < slots ? i + 1 : NONE;
+        entries[i].next = i + 1 < slots ? i + 1 : LEDGER_NO_TICKET;
     ledger->first_free = 0;
-    ledger->first_done = ledger->last_done = NONE;
+    ledger->first_done = ledger->last_done = LEDGER_NO_TICKET;
     return STATUS_OK;
 }
 
@@ -179,7 +81,7 @@ static enum status prepare(struct ledger *ledger)
     result_format_init(&ledger->copy_format, false, options->passed, options->passed_count);
     result_format_add_header(&ledger->format, &ledger->header);
     ledger->path = strdup(options->path);
-    ledger->journal_path = journal_path_of(options->path);
+    ledger->journal_path = ledger_journal_path(options->path);
     ledger->hash = XXH3_createState();
     if (ledger->path == NULL || ledger->journal_path == NULL || ledger->hash == NULL)
         return STATUS_NO_MEMORY;
@@ -393,7 +295,7 @@ uint32_t ledger_admit(struct ledger *ledger, const struct intent *intent)
     ledger->waiting++;
     *entry = (struct entry){.intent = *intent,
                             .state = ENTRY_ADMITTED,
-                            .next = NONE,
+                            .next = LEDGER_NO_TICKET,
                             .sequence = ledger->begun + 1};
     return ticket;
 }
@@ -419,7 +321,7 @@ void ledger_pause(struct ledger *ledger, uint32_t ticket)
     journal_unmark(ledger->journal, ticket);
 }
 
-static void free_entry(struct ledger *ledger, uint32_t ticket)
+void ledger_free_entry(struct ledger *ledger, uint32_t ticket)
 {
     struct entry *entry = &ledger->entries[ticket];
 
@@ -434,10 +336,10 @@ static void free_entry(struct ledger *ledger, uint32_t ticket)
 void ledger_drop(struct ledger *ledger, uint32_t ticket)
 {
     journal_unmark(ledger->journal, ticket);
-    free_entry(ledger, ticket);
+    ledger_free_entry(ledger, ticket);
 }
 
-static enum status fail(struct ledger *ledger, const char *what, int error)
+enum status ledger_fail(struct ledger *ledger, const char *what, int error)
 {
     if (!ledger->failed)
         (void)ledger_say(ledger, what, error, &ledger->error);
@@ -449,7 +351,7 @@ static enum status fail(struct ledger *ledger, const char *what, int error)
 static enum status fail_write(struct ledger *ledger, int error)
 {
     (void)!ftruncate(ledger->fd, (off_t)ledger->base);
-    return fail(ledger, "the results cannot be written", error);
+    return ledger_fail(ledger, "the results cannot be written", error);
 }
 
 static void note_written(struct ledger *ledger, struct span bytes)
@@ -461,7 +363,7 @@ static void note_written(struct ledger *ledger, struct span bytes)
     journal_turn(ledger->journal, ledger->base, XXH3_64bits_digest(ledger->hash));
 }
 
-static enum status flush_results(struct ledger *ledger)
+enum status ledger_flush_results(struct ledger *ledger)
 {
     if (ledger->failed)
         return STATUS_IO;
@@ -474,15 +376,20 @@ static enum status flush_results(struct ledger *ledger)
     return STATUS_OK;
 }
 
+/* Standard output cannot be written; the results still can. */
+static enum status fail_copy(struct ledger *ledger)
+{
+    if (ledger->error.len == 0)
+        buf_add_format(&ledger->error, "%s", outfile_error(&ledger->copy));
+    return STATUS_IO;
+}
+
 enum status ledger_flush(struct ledger *ledger)
 {
-    enum status status = flush_results(ledger);
+    enum status status = ledger_flush_results(ledger);
 
-    if (ledger->has_copy && outfile_flush(&ledger->copy) != STATUS_OK) {
-        if (!ledger->failed)
-            buf_add_format(&ledger->error, "%s", outfile_error(&ledger->copy));
-        return STATUS_IO;
-    }
+    if (ledger->has_copy && outfile_flush(&ledger->copy) != STATUS_OK)
+        return fail_copy(ledger);
     return status;
 }
 
@@ -503,14 +410,14 @@ static enum status keep_line(struct ledger *ledger, struct span line, bool *ret_
 
     *ret_kept = true;
     if (ledger->staged_lines >= LEDGER_FLUSH_LINES || ledger->staged >= LEDGER_FLUSH_BYTES)
-        status = flush_results(ledger);
+        status = ledger_flush_results(ledger);
     if (journal_stage(ledger->journal, line)) {
         ledger->staged += line.len;
         ledger->staged_lines++;
         return status;
     }
     if (status == STATUS_OK)
-        status = flush_results(ledger);
+        status = ledger_flush_results(ledger);
     if (status == STATUS_OK)
         status = write_long(ledger, line);
     *ret_kept = status == STATUS_OK;
@@ -525,11 +432,7 @@ static enum status copy_line(struct ledger *ledger, const struct result_record *
         result_format_add_line(&ledger->copy_format, record, &ledger->copy.out);
     else
         buf_add(&ledger->copy.out, buf_span(&ledger->line));
-    if (outfile_settle(&ledger->copy) == STATUS_OK)
-        return STATUS_OK;
-    if (ledger->error.len == 0)
-        buf_add_format(&ledger->error, "%s", outfile_error(&ledger->copy));
-    return STATUS_IO;
+    return outfile_settle(&ledger->copy) == STATUS_OK ? STATUS_OK : fail_copy(ledger);
 }
 
 /* The row's line is kept: its entry waits until that is durable. */
@@ -542,8 +445,8 @@ static void finish_entry(struct ledger *ledger, uint32_t ticket)
         ledger->waiting--;
     entry->state = ENTRY_DONE;
     entry->end = ledger->base + ledger->staged;
-    entry->next = NONE;
-    if (ledger->last_done != NONE)
+    entry->next = LEDGER_NO_TICKET;
+    if (ledger->last_done != LEDGER_NO_TICKET)
         ledger->entries[ledger->last_done].next = ticket;
     else
         ledger->first_done = ticket;
@@ -558,7 +461,7 @@ enum status ledger_end(struct ledger *ledger, uint32_t ticket, const struct resu
     result_format_add_line(&ledger->format, record, &ledger->line);
     if (ledger->line.status != STATUS_OK) {
         ledger->lost++;
-        return fail(ledger, "a line of the results", ENOMEM);
+        return ledger_fail(ledger, "a line of the results", ENOMEM);
     }
     enum status status = keep_line(ledger, buf_span(&ledger->line), &kept);
     if (!kept) {
@@ -591,92 +494,6 @@ size_t ledger_waiting(const struct ledger *ledger)
 bool ledger_is_syncing(const struct ledger *ledger)
 {
     return ledger->syncing;
-}
-
-/* Puts into the snapshot what is to be remembered when the results are durable up to `upto`. */
-static void take_snapshot(struct ledger *ledger, uint64_t upto)
-{
-    struct snapshot *snapshot = ledger->snapshot;
-    struct intent *intents = snapshot_intents(snapshot);
-    uint32_t count = 0;
-
-    for (uint32_t i = 0; i < ledger->capacity; i++) {
-        const struct entry *entry = &ledger->entries[i];
-        if (entry->state != ENTRY_FREE && !(entry->state == ENTRY_DONE && entry->end <= upto))
-            intents[count++] = entry->intent;
-    }
-    snapshot->intent_count = count;
-    snapshot->durable = upto;
-    snapshot->sequence = ++ledger->begun;
-    snapshot_add_checkpoint(snapshot, upto, XXH3_64bits_digest(ledger->hash));
-}
-
-struct ledger_sync *ledger_sync_begin(struct ledger *ledger)
-{
-    if (ledger->syncing || ledger->failed || (ledger->unsynced == 0 && ledger->waiting == 0) ||
-        flush_results(ledger) != STATUS_OK)
-        return NULL;
-    take_snapshot(ledger, ledger->base);
-    ledger->sync = (struct ledger_sync){.ledger = ledger,
-                                        .upto = ledger->base,
-                                        .rows = ledger->unsynced,
-                                        .status = STATUS_OK};
-    ledger->unsynced = 0;
-    ledger->waiting = 0;
-    ledger->syncing = true;
-    return &ledger->sync;
-}
-
-void ledger_sync_run(struct ledger_sync *sync)
-{
-    const struct ledger *ledger = sync->ledger;
-
-    sync->what = "the results cannot be synced to the disk";
-    sync->is_journal = false;
-    if (sync->upto > ledger->durable && fdatasync(ledger->fd) != 0)
-        sync->status = STATUS_IO;
-    if (sync->status == STATUS_OK) {
-        sync->what = "their journal cannot be synced to the disk";
-        sync->is_journal = true;
-        sync->status = journal_write_snapshot(ledger->journal, ledger->snapshot);
-    }
-    sync->error = errno;
-}
-
-static void free_done(struct ledger *ledger)
-{
-    while (ledger->first_done != NONE &&
-           ledger->entries[ledger->first_done].end <= ledger->durable) {
-        uint32_t ticket = ledger->first_done;
-        ledger->first_done = ledger->entries[ticket].next;
-        if (ledger->first_done == NONE)
-            ledger->last_done = NONE;
-        free_entry(ledger, ticket);
-    }
-}
-
-enum status ledger_sync_end(struct ledger *ledger, struct ledger_sync *sync)
-{
-    ledger->syncing = false;
-    if (sync->status != STATUS_OK) {
-        ledger->journal_failed = sync->is_journal;
-        ledger->results_failed = !sync->is_journal;
-        return fail(ledger, sync->what, sync->error);
-    }
-    ledger->durable = sync->upto;
-    ledger->ended = ledger->begun;
-    free_done(ledger);
-    return STATUS_OK;
-}
-
-enum status ledger_sync_now(struct ledger *ledger)
-{
-    struct ledger_sync *sync = ledger_sync_begin(ledger);
-
-    if (sync == NULL)
-        return ledger->failed ? STATUS_IO : STATUS_OK;
-    ledger_sync_run(sync);
-    return ledger_sync_end(ledger, sync);
 }
 
 const char *ledger_error(struct ledger *ledger)

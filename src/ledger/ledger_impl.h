@@ -1,6 +1,7 @@
 /*
  * What the files of the ledger share; nobody else includes it. ledger.c is a run's record while it
- * goes on, recover.c what an earlier run left, account.c the look at the whole at the end.
+ * goes on, sync.c what makes it durable, lock.c whose it is, recover.c what an earlier run left,
+ * account.c and sort.c the look at the whole at the end.
  */
 #ifndef NB_LEDGER_LEDGER_IMPL_H
 #define NB_LEDGER_LEDGER_IMPL_H
@@ -24,7 +25,6 @@ struct entry {
 struct ledger_sync {
     struct ledger *ledger;
     uint64_t upto; /* so many bytes of the results will be durable */
-    uint64_t rows; /* lines that were not, before */
     enum status status;
     int error;
     const char *what; /* that failed */
@@ -76,6 +76,19 @@ struct ledger {
 
 /* Makes room for the rows of that many slots, all free. STATUS_NO_MEMORY. */
 enum status ledger_make_entries(struct ledger *ledger, uint32_t slots) MUST_USE;
+
+/* Gives a row's place back. */
+void ledger_free_entry(struct ledger *ledger, uint32_t ticket);
+
+/* Notes why the results cannot be written; the first reason is the one that is told. Returns
+ * STATUS_IO. */
+enum status ledger_fail(struct ledger *ledger, const char *what, int error);
+
+/* As ledger_flush, without the copy on standard output. */
+enum status ledger_flush_results(struct ledger *ledger) MUST_USE;
+
+/* The name of the journal beside the results, to be freed; NULL without memory. */
+char *ledger_journal_path(const char *path);
 
 /* Opens the results that are there, locks them, and finds out all about them. As ledger_open. */
 enum status ledger_recover(struct ledger *ledger, struct buf *message) MUST_USE;

@@ -1,0 +1,49 @@
+/*
+ * What the journal's files share; nobody else includes it. journal.c is the file and its live
+ * record, snapshot.c the snapshots behind that.
+ */
+#ifndef NB_LEDGER_JOURNAL_IMPL_H
+#define NB_LEDGER_JOURNAL_IMPL_H
+
+#include "ledger/journal.h"
+
+enum { JOURNAL_PAGE = 4096 };
+
+struct slot;
+struct half;
+
+struct journal {
+    int fd;
+    int sync_fd; /* opened so that a write is durable when it returns */
+    char *path;
+    unsigned char *map; /* header and live record */
+    size_t map_size;
+    struct journal_shape shape;
+    uint64_t run_id;
+    struct slot *slots;
+    uint64_t *active;  /* generation (low) and its checksum (high): which half is in use */
+    uint64_t *settled; /* 0, or the run's id: nothing of the live record will change any more */
+    struct half *halves[2];
+    uint32_t used_lines[2]; /* words that may not be 0 */
+    uint32_t generation;
+    uint32_t staged_bytes;
+};
+
+/* To a whole number of pages. */
+static inline size_t journal_round_up(size_t bytes)
+{
+    return (bytes + JOURNAL_PAGE - 1) / JOURNAL_PAGE * JOURNAL_PAGE;
+}
+
+/* Header and live record, behind which the snapshots begin; and all of these. */
+size_t journal_live_bytes(const struct journal_shape *shape);
+size_t journal_snapshots_bytes(const struct journal_shape *shape);
+
+/* Appends "PATH: WHAT: why". Returns STATUS_IO. */
+enum status journal_say(struct buf *message, const char *path, const char *what, int error);
+
+/* Appends where the journal is damaged, and what. Returns STATUS_SYNTAX. */
+enum status journal_say_damaged(const struct journal *journal, size_t offset, const char *what,
+                                struct buf *message);
+
+#endif

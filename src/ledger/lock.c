@@ -1,0 +1,104 @@
+/*
+ * Who may write the results: a lock on the file, whose holder the journal names; and what is there
+ * already.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "ledger/ledger_impl.h"
+
+static void add_holder(const char *journal_path, struct buf *message)
+{
+    struct journal_about about;
+    char started[WHEN_UTC_LENGTH + 1];
+
+    if (!journal_peek(journal_path, &about)) {
+        buf_add_string(message, "another nbatch");
+        return;
+    }
+    when_format_utc(about.started_ms, started);
+    buf_add_format(message, "process %u on %s, which sends ", about.pid, about.host);
+    buf_add_printable(message, span_string(about.input));
+    buf_add_format(message, " since %s", started);
+}
+
+enum status ledger_lock(const struct ledger *ledger, struct buf *message)
+{
+    if (flock(ledger->fd, LOCK_EX | LOCK_NB) == 0)
+        return STATUS_OK;
+    if (errno != EWOULDBLOCK)
+        return ledger_say(ledger, "the results cannot be locked", errno, message);
+    buf_add_printable(message, span_string(ledger->path));
+    buf_add_string(message, " is in use by ");
+    add_holder(ledger->journal_path, message);
+    buf_add_string(message,
+                   ": wait until it has ended, or name another results file with --output");
+    return STATUS_EXISTS;
+}
+
+char *ledger_journal_path(const char *path)
+{
+    size_t size = strlen(path) + sizeof(".journal");
+    char *name = malloc(size);
+
+    if (name != NULL)
+        (void)snprintf(name, size, "%s.journal", path);
+    return name;
+}
+
+/* Whether another process has the results open, and says so. */
+static bool is_held(const char *path, const char *journal_path, struct buf *message)
+{
+    struct ledger peek = {.path = (char *)(uintptr_t)path,
+                          .journal_path = (char *)(uintptr_t)journal_path};
+
+    peek.fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (peek.fd < 0)
+        return false;
+    enum status status = ledger_lock(&peek, message);
+    (void)close(peek.fd); /* it was only asked */
+    return status == STATUS_EXISTS;
+}
+
+static enum status probe(const char *path, const char *journal_path, struct buf *message)
+{
+    struct stat about;
+    bool has_results = lstat(path, &about) == 0, has_journal = access(journal_path, F_OK) == 0;
+
+    if (!has_results && !has_journal)
+        return STATUS_OK;
+    if (has_results && S_ISREG(about.st_mode) && is_held(path, journal_path, message))
+        return STATUS_EXISTS;
+    if (!has_results) {
+        buf_add_printable(message, span_string(journal_path));
+        buf_add_string(message, " belongs to a run that has not ended, and its results are not "
+                                "beside it: put them there and go on with --resume, or move it "
+                                "away too");
+    } else {
+        buf_add_string(message, "results file ");
+        buf_add_printable(message, span_string(path));
+        buf_add_string(message,
+                       has_journal ? " is there, of a run that has not ended: go on with --resume, "
+                                     "or name another with --output"
+                                   : " exists already; nbatch overwrites nothing that may be a "
+                                     "record: go on with --resume, move it away, or name another "
+                                     "with --output");
+    }
+    return STATUS_EXISTS;
+}
+
+enum status ledger_probe(const char *path, struct buf *message)
+{
+    char *journal_path = ledger_journal_path(path);
+
+    if (journal_path == NULL) {
+        buf_add_string(message, status_text(STATUS_NO_MEMORY));
+        return STATUS_NO_MEMORY;
+    }
+    enum status status = probe(path, journal_path, message);
+    free(journal_path);
+    return status;
+}

@@ -1,0 +1,92 @@
+/*
+ * What makes the record durable, beside the loop: the results' lines first, then a snapshot of the
+ * rows that have none. Only ledger_sync_run waits for the disk, and may run in another thread.
+ */
+#include <errno.h>
+#include <unistd.h>
+
+#include "ledger/ledger_impl.h"
+
+/* Puts into the snapshot what is to be remembered when the results are durable up to `upto`. */
+static void take_snapshot(struct ledger *ledger, uint64_t upto)
+{
+    struct snapshot *snapshot = ledger->snapshot;
+    struct intent *intents = snapshot_intents(snapshot);
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < ledger->capacity; i++) {
+        const struct entry *entry = &ledger->entries[i];
+        if (entry->state != ENTRY_FREE && !(entry->state == ENTRY_DONE && entry->end <= upto))
+            intents[count++] = entry->intent;
+    }
+    snapshot->intent_count = count;
+    snapshot->durable = upto;
+    snapshot->sequence = ++ledger->begun;
+    snapshot_add_checkpoint(snapshot, upto, XXH3_64bits_digest(ledger->hash));
+}
+
+struct ledger_sync *ledger_sync_begin(struct ledger *ledger)
+{
+    if (ledger->syncing || ledger->failed || (ledger->unsynced == 0 && ledger->waiting == 0) ||
+        ledger_flush_results(ledger) != STATUS_OK)
+        return NULL;
+    take_snapshot(ledger, ledger->base);
+    ledger->sync =
+        (struct ledger_sync){.ledger = ledger, .upto = ledger->base, .status = STATUS_OK};
+    ledger->unsynced = 0;
+    ledger->waiting = 0;
+    ledger->syncing = true;
+    return &ledger->sync;
+}
+
+void ledger_sync_run(struct ledger_sync *sync)
+{
+    const struct ledger *ledger = sync->ledger;
+
+    sync->what = "the results cannot be synced to the disk";
+    sync->is_journal = false;
+    if (sync->upto > ledger->durable && fdatasync(ledger->fd) != 0)
+        sync->status = STATUS_IO;
+    if (sync->status == STATUS_OK) {
+        sync->what = "their journal cannot be synced to the disk";
+        sync->is_journal = true;
+        sync->status = journal_write_snapshot(ledger->journal, ledger->snapshot);
+    }
+    sync->error = errno;
+}
+
+static void free_done(struct ledger *ledger)
+{
+    while (ledger->first_done != LEDGER_NO_TICKET &&
+           ledger->entries[ledger->first_done].end <= ledger->durable) {
+        uint32_t ticket = ledger->first_done;
+        ledger->first_done = ledger->entries[ticket].next;
+        if (ledger->first_done == LEDGER_NO_TICKET)
+            ledger->last_done = LEDGER_NO_TICKET;
+        ledger_free_entry(ledger, ticket);
+    }
+}
+
+enum status ledger_sync_end(struct ledger *ledger, struct ledger_sync *sync)
+{
+    ledger->syncing = false;
+    if (sync->status != STATUS_OK) {
+        ledger->journal_failed = sync->is_journal;
+        ledger->results_failed = !sync->is_journal;
+        return ledger_fail(ledger, sync->what, sync->error);
+    }
+    ledger->durable = sync->upto;
+    ledger->ended = ledger->begun;
+    free_done(ledger);
+    return STATUS_OK;
+}
+
+enum status ledger_sync_now(struct ledger *ledger)
+{
+    struct ledger_sync *sync = ledger_sync_begin(ledger);
+
+    if (sync == NULL)
+        return ledger->failed ? STATUS_IO : STATUS_OK;
+    ledger_sync_run(sync);
+    return ledger_sync_end(ledger, sync);
+}
