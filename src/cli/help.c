@@ -8,25 +8,6 @@
 
 enum { HELP_COLUMN = 28, HELP_WIDTH = 96 };
 
-/* Appends text broken into lines that start at the help's right column. */
-static void add_wrapped(const char *text, size_t column, struct buf *out)
-{
-    while (*text != '\0') {
-        size_t word = strcspn(text, " ");
-        if (column + 1 + word > HELP_WIDTH) {
-            buf_add_format(out, "\n%*s", HELP_COLUMN, "");
-            column = HELP_COLUMN;
-        } else if (column > HELP_COLUMN) {
-            buf_add_char(out, ' ');
-            column++;
-        }
-        buf_add_bytes(out, text, word);
-        column += word;
-        text += word;
-        text += *text == ' ';
-    }
-}
-
 static void add_help_line(const char *left, const char *help, const char *fallback, struct buf *out)
 {
     size_t len = strlen(left);
@@ -41,7 +22,7 @@ static void add_help_line(const char *left, const char *help, const char *fallba
     buf_add_string(&text, help);
     if (fallback != NULL)
         buf_add_format(&text, " (default: %s)", fallback);
-    add_wrapped(buf_string(&text), HELP_COLUMN, out);
+    buf_add_wrapped(out, buf_string(&text), HELP_COLUMN, HELP_WIDTH);
     buf_deinit(&text);
     buf_add_char(out, '\n');
 }

@@ -103,6 +103,26 @@ void buf_add_format(struct buf *buf, const char *format, ...)
     buf->len += (size_t)needed;
 }
 
+void buf_add_wrapped(struct buf *buf, const char *words, size_t indent, size_t width)
+{
+    size_t column = indent;
+
+    while (*words != '\0') {
+        size_t len = strcspn(words, " ");
+        if (column > indent && column + 1 + len > width) {
+            buf_add_format(buf, "\n%*s", (int)indent, "");
+            column = indent;
+        } else if (column > indent) {
+            buf_add_char(buf, ' ');
+            column++;
+        }
+        buf_add_bytes(buf, words, len);
+        column += len;
+        words += len;
+        words += *words == ' ';
+    }
+}
+
 void buf_add_printable(struct buf *buf, struct span text)
 {
     while (text.len > 0) {

@@ -45,6 +45,13 @@ void buf_add_uint64(struct buf *buf, uint64_t value);
 void buf_add_int64(struct buf *buf, int64_t value);
 void buf_add_format(struct buf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
 
+/*
+ * Appends words, broken into lines of at most `width` columns. The text begins at the column
+ * `indent`, where the caller has put it, and each further line with so many spaces. A word longer
+ * than a line stands by itself.
+ */
+void buf_add_wrapped(struct buf *buf, const char *words, size_t indent, size_t width);
+
 /* Appends text with everything that is not printable (control characters, bad UTF-8) as \n, \t or
  * \xNN. */
 void buf_add_printable(struct buf *buf, struct span text);

@@ -58,27 +58,6 @@ static void add_headline(const struct summary *summary, const uint64_t *rows, st
 
 enum { REASON_INDENT = 23, REASON_WIDTH = 100 };
 
-/* Appends words, broken into lines that start at the reasons' column. */
-static void add_wrapped(const char *text, struct buf *out)
-{
-    size_t column = REASON_INDENT;
-
-    while (*text != '\0') {
-        size_t word = strcspn(text, " ");
-        if (column > REASON_INDENT && column + 1 + word > REASON_WIDTH) {
-            buf_add_format(out, "\n%*s", REASON_INDENT, "");
-            column = REASON_INDENT;
-        } else if (column > REASON_INDENT) {
-            buf_add_char(out, ' ');
-            column++;
-        }
-        buf_add_bytes(out, text, word);
-        column += word;
-        text += word;
-        text += *text == ' ';
-    }
-}
-
 /*         25  errno 5006 system logic limit: a documented limit was crossed, …
  *             wait until the device has fetched its commands, or cancel some */
 static void add_reason_text(const struct tally_reason *reason, struct buf *out)
@@ -93,12 +72,12 @@ static void add_reason_text(const struct tally_reason *reason, struct buf *out)
     else
         buf_add_string(&line, reason->text);
     buf_add_format(out, "%*llu  ", REASON_INDENT - 2, (unsigned long long)reason->count);
-    add_wrapped(buf_string(&line), out);
+    buf_add_wrapped(out, buf_string(&line), REASON_INDENT, REASON_WIDTH);
     if (reason->status != ROW_INVALID) { /* whose text says it */
         buf_clear(&line);
         buf_add_format(&line, "-> %s", advice.remedy);
         buf_add_format(out, "\n%*s", REASON_INDENT, "");
-        add_wrapped(buf_string(&line), out);
+        buf_add_wrapped(out, buf_string(&line), REASON_INDENT, REASON_WIDTH);
     }
     buf_add_char(out, '\n');
     buf_deinit(&line);

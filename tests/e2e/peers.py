@@ -1,4 +1,5 @@
 """Servers on loopback: our simulator, nginx, and a peer over raw sockets that misbehaves to order."""
+import atexit
 import http.client
 import json
 import select
@@ -14,15 +15,25 @@ import uuid
 from pathlib import Path
 
 
+OK = b'{"errno":0,"error":"succ","data":{"uuid":"42742677-adc3-54ca-83a1-5aaaf71482f8"}}'
+FULL = b'{"errno":5006,"error":"system logic limit"}'
+
+
 class Simulator:
     def __init__(self, binary, audit_path, options):
         self.audit_path = Path(audit_path)
         self.process = subprocess.Popen(
             [binary, "simulate", "--listen", "127.0.0.1:0", "--audit", str(audit_path), *options],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        atexit.register(self._end)  # also where a test fails before it could stop it
         self.url = self.process.stdout.readline().strip()
         if not self.url.startswith("http://127.0.0.1:"):
             raise RuntimeError(f"no simulator: {self.url!r} {self.process.communicate()}")
+
+    def _end(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
 
     def stop(self):
         if self.process.poll() is None:
@@ -272,6 +283,19 @@ class RawPeer:
                 sock.close()
             except OSError:
                 pass
+
+
+def answering(answers):
+    """A peer's script: the n-th request (from 0) gets answers[n], (status line, body), if there is one, else success."""
+    def script(connection, number):
+        while (request := connection.read_request()) is not None:
+            with connection.peer.lock:
+                n = connection.peer.asked = getattr(connection.peer, "asked", -1) + 1
+            status, body = answers.get(n, ("200 OK", OK))
+            if body == OK:
+                connection.process(request)
+            connection.reply(body, status)
+    return script
 
 
 class Proxy(RawPeer):

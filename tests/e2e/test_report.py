@@ -12,9 +12,8 @@ import tempfile
 
 import pytest
 from conftest import HEADER, KEY, NBATCH, read_results, row_of
+from peers import FULL, OK, answering
 
-OK = b'{"errno":0,"error":"succ","data":{"uuid":"42742677-adc3-54ca-83a1-5aaaf71482f8"}}'
-FULL = b'{"errno":5006,"error":"system logic limit"}'
 STATUSES = ("accepted", "rejected", "failed", "in_doubt", "invalid")
 COLUMNS = "row,line,key,imei,status,uuid,errno,error,http_status,attempts,ambiguous,latency_ms,finished_at"
 
@@ -101,18 +100,6 @@ def assert_figures(page, rows, quantiles=True):
         for quantile, us in page.quantiles.items():
             exact = latencies[max(0, -int(-quantile * len(latencies) // 1) - 1)]
             assert exact <= us <= exact * (1 + 1 / 64) + 1, (quantile, us, exact)
-
-
-def answering(answers):
-    def script(connection, number):
-        while (request := connection.read_request()) is not None:
-            with connection.peer.lock:
-                n = connection.peer.asked = getattr(connection.peer, "asked", -1) + 1
-            status, body = answers.get(n, ("200 OK", OK))
-            if body == OK:
-                connection.process(request)
-            connection.reply(body, status)
-    return script
 
 
 MIXED = {3: ("200 OK", FULL), 5: ("200 OK", FULL), 8: ("404 Not Found", b"<html>"), 9: ("500 Oops", b""),

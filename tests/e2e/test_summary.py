@@ -5,22 +5,7 @@ import subprocess
 
 import pytest
 from conftest import HEADER, KEY, read_results, row_of
-
-OK = b'{"errno":0,"error":"succ","data":{"uuid":"42742677-adc3-54ca-83a1-5aaaf71482f8"}}'
-FULL = b'{"errno":5006,"error":"system logic limit"}'
-
-
-def answering(answers):
-    """A peer's script: the n-th request (from 0) gets answers[n], (status line, body), if there is one, else success."""
-    def script(connection, number):
-        while (request := connection.read_request()) is not None:
-            with connection.peer.lock:
-                n = connection.peer.asked = getattr(connection.peer, "asked", -1) + 1
-            status, body = answers.get(n, ("200 OK", OK))
-            if body == OK:
-                connection.process(request)
-            connection.reply(body, status)
-    return script
+from peers import FULL, OK, answering
 
 
 @pytest.fixture

@@ -79,9 +79,25 @@ static void test_what_cannot_be_shown_is_escaped(void **state)
     assert_string_equal(small, "");
 }
 
+static void test_words_are_broken_into_lines(void **state)
+{
+    (void)state;
+    struct buf buf;
+
+    buf_init(&buf, 1024);
+    buf_add_string(&buf, "- ");
+    buf_add_wrapped(&buf, "one two three a-word-too-long four", 2, 10);
+    assert_string_equal(buf_string(&buf), "- one two\n  three\n  a-word-too-long\n  four");
+    buf_clear(&buf);
+    buf_add_wrapped(&buf, "", 2, 10);
+    assert_string_equal(buf_string(&buf), "");
+    buf_deinit(&buf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_words_are_broken_into_lines),
         cmocka_unit_test(test_it_grows_to_its_maximum_and_no_farther),
         cmocka_unit_test(test_numbers_at_their_edges),
         cmocka_unit_test(test_json_strings_escape_what_must_be),
