@@ -29,7 +29,7 @@ const struct option options[] = {
      "that are failed, rejected, invalid (all: these three) or in_doubt, where that is said"},
     {"sort", 0, OPTION_FLAG, RUN, NULL, NULL, FIELD(sort), 0, 0,
      "bring the results of a complete run into the order of its rows, one line each; lines that "
-     "others have replaced go to RESULTS.superseded.csv"},
+     "others have replaced go to a file beside it, such as fleet.results.superseded.csv"},
     {"endpoint", 0, OPTION_TEXT, RUN, "URL", "https://api.heclouds.com", FIELD(endpoint), 0, 0,
      "the platform's base URL"},
     {"endpoint", 0, OPTION_TEXT, BENCH, "URL", NULL, FIELD(bench_endpoint), 0, 0,
