@@ -10,7 +10,8 @@
  * The loop, by sending.md section 4. libcurl tells which sockets to watch and when to be called
  * again; libuv watches and calls. After every curl_multi_socket_action the finished transfers are
  * drained, and only then, outside of libcurl, their owners are told: they may start new ones at
- * once.
+ * once. What they start waits until the loop has taken all answers that are there, and then goes
+ * out in one go: a server that the first request wakes finds the others when it is done with it.
  */
 struct transport {
     uv_loop_t *loop;
@@ -21,6 +22,8 @@ struct transport {
     struct exchange *exchanges; /* one more than the concurrency: see finish_exchange */
     size_t exchange_count;
     struct exchange *free_exchanges;
+    struct exchange *first_new; /* started, and not handed to libcurl yet, in order */
+    struct exchange **last_new; /* where the next one goes */
     uv_prepare_t prepare; /* runs what libcurl wants done at once, without a timer's millisecond */
     uv_idle_t abort;      /* ends all attempts in the loop's next turn */
     bool closing;
@@ -64,7 +67,7 @@ static void finish_exchange(struct transport *transport, struct exchange *exchan
     /* The exchange stays taken during the call: the answer's spans point into it. A new attempt
      * finds the spare one. */
     exchange->done(exchange->context, &answer);
-    exchange->next_free = transport->free_exchanges;
+    exchange->next = transport->free_exchanges;
     transport->free_exchanges = exchange;
 }
 
@@ -106,10 +109,32 @@ static void set_due(struct lane *lane, bool due)
     transport->due_count = due ? transport->due_count + 1 : transport->due_count - 1;
 }
 
+static void forget_new(struct transport *transport)
+{
+    transport->first_new = NULL;
+    transport->last_new = &transport->first_new;
+}
+
+/* Hands libcurl what was started since the last time, by which the lanes become due. */
+static void add_new(struct transport *transport)
+{
+    struct exchange *next;
+    struct exchange *exchange = transport->first_new;
+
+    forget_new(transport);
+    for (; exchange != NULL; exchange = next) {
+        next = exchange->next;
+        exchange->started_ns = uv_hrtime();
+        if (curl_multi_add_handle(exchange->lane->multi, exchange->easy) != CURLM_OK)
+            finish_exchange(transport, exchange, CURLE_OUT_OF_MEMORY);
+    }
+}
+
 static void on_prepare(uv_prepare_t *prepare)
 {
     struct transport *transport = prepare->data;
 
+    add_new(transport);
     for (int round = 0; transport->due_count > 0 && round < DUE_ROUNDS_MAX; round++) {
         for (size_t i = 0; i < transport->lane_count; i++) {
             if (!transport->lanes[i].due)
@@ -117,6 +142,7 @@ static void on_prepare(uv_prepare_t *prepare)
             set_due(&transport->lanes[i], false);
             drive(&transport->lanes[i], CURL_SOCKET_TIMEOUT, 0);
         }
+        add_new(transport);
     }
     for (size_t i = 0; transport->due_count > 0 && i < transport->lane_count; i++) {
         if (!transport->lanes[i].due)
@@ -131,6 +157,7 @@ static void on_abort(uv_idle_t *idle)
     struct transport *transport = idle->data;
 
     (void)uv_idle_stop(idle);
+    forget_new(transport);
     for (size_t i = 0; i < transport->exchange_count; i++) {
         struct exchange *exchange = &transport->exchanges[i];
         if (!exchange->active)
@@ -305,7 +332,7 @@ static enum status make_exchanges(struct transport *transport)
         if (status != STATUS_OK)
             return status;
         exchange->lane = lane;
-        exchange->next_free = transport->free_exchanges;
+        exchange->next = transport->free_exchanges;
         transport->free_exchanges = exchange;
     }
     return STATUS_OK;
@@ -322,6 +349,7 @@ enum status transport_open(uv_loop_t *loop, const struct transport_options *opti
     transport->loop = loop;
     transport->options = *options;
     transport->exchange_options.transport = &transport->options;
+    forget_new(transport);
     (void)uv_prepare_init(loop, &transport->prepare);
     (void)uv_idle_init(loop, &transport->abort);
     transport->prepare.data = transport;
@@ -362,15 +390,15 @@ enum status transport_start(struct transport *transport, const struct transport_
         status = exchange_prepare(exchange, &transport->exchange_options, request);
     if (status != STATUS_OK)
         return status;
+    transport->free_exchanges = exchange->next;
     exchange->done = done;
     exchange->context = context;
-    exchange->started_ns = uv_hrtime();
-    if (curl_multi_add_handle(exchange->lane->multi, exchange->easy) != CURLM_OK)
-        return STATUS_NETWORK;
     exchange->active = true;
+    exchange->next = NULL;
+    *transport->last_new = exchange;
+    transport->last_new = &exchange->next;
     if (transport->in_flight++ == 0)
         uv_ref((uv_handle_t *)&transport->prepare);
-    transport->free_exchanges = exchange->next_free;
     return STATUS_OK;
 }
 

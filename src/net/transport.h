@@ -58,14 +58,14 @@ enum status transport_open(uv_loop_t *loop, const struct transport_options *opti
 enum status transport_start(struct transport *transport, const struct transport_request *request,
                             transport_done_fn *done, void *context) MUST_USE;
 
-void transport_abort(struct transport *transport);
-
 /*
  * Ends every attempt that is under way, as soon as the loop has its turn and never from inside this
  * call: its `done` is called with what is known of it (not sent, in doubt, or answered where the
  * headers were complete) and the detail "interrupted". An aborted transport starts no attempt any
  * more: transport_start fails with STATUS_NETWORK. A second call changes nothing.
  */
+void transport_abort(struct transport *transport);
+
 /*
  * Ends attempts that are under way (their `done` is not called), closes all connections and
  * handles, and frees the transport once the loop has closed its handles: run the loop afterwards.
