@@ -184,13 +184,15 @@ static void finish_attempt(struct job_row *row, const struct answer *answer)
     end_row(row);
 }
 
+static void on_more(uv_idle_t *idle);
+
 static void on_done(void *context, const struct answer *answer)
 {
     struct job_row *row = context;
     struct job *job = row->job;
 
     finish_attempt(row, answer);
-    job_pump(job);
+    (void)uv_idle_start(&job->more, on_more); /* once for all answers of the loop's turn */
 }
 
 static void start_row(struct job_row *row)
@@ -266,6 +268,8 @@ static void expect_next(const struct job *job)
 /* Starts what may start; sets when to ask again where something waits. */
 static void start_ready(struct job *job)
 {
+    int64_t wall_s = wall_clock_ms() / 1000;
+
     job->wake_ns = INT64_MAX;
     (void)scheduler_due(&job->scheduler, job_now_ms());
     while (!job_is_stopping(job) && scheduler_can_start(&job->scheduler)) {
@@ -278,7 +282,7 @@ static void start_ready(struct job *job)
         struct job_row *row = (struct job_row *)scheduler_next(&job->scheduler);
         bool is_retry = row->so_far.tries > 0;
         int64_t again_ms = is_retry ? budget_next_ms(&job->budget, now / 1000000) : 0;
-        if (row->command.expires_at_s <= wall_clock_ms() / 1000) {
+        if (row->command.expires_at_s <= wall_s) {
             end_expired(row);
         } else if (again_ms != 0) {
             scheduler_retry(&job->scheduler, &row->task, again_ms);
@@ -388,7 +392,6 @@ static bool start_intake(struct job *job)
     return job->started;
 }
 
-static void on_more(uv_idle_t *idle);
 static void on_wake(uv_timer_t *timer);
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -428,25 +431,30 @@ static bool may_read(struct job *job)
            canary_next_ms(&job->canary, job_now_ms()) == 0;
 }
 
-void job_pump(struct job *job)
+/* Reads as many rows as there is room for; whether there is room for more than a turn may read. */
+static bool read_ahead(struct job *job)
 {
-    int budget = JOB_ROWS_PER_TURN;
-
-    job_watch_outage(job);
-    for (;;) {
-        start_ready(job);
-        if (!may_read(job))
-            break;
-        if (budget-- == 0) {
-            (void)uv_idle_start(&job->more, on_more);
-            return;
-        }
+    for (int budget = JOB_ROWS_PER_TURN; may_read(job); budget--) {
+        if (budget == 0)
+            return true;
         if (!start_intake(job) || !take_row(job)) {
             if (!job_is_stopping(job) && !job->input_ended && job->has_input_poll)
                 (void)uv_poll_start(&job->input, UV_READABLE, on_input);
             break;
         }
     }
+    return false;
+}
+
+void job_pump(struct job *job)
+{
+    job_watch_outage(job);
+    start_ready(job);
+    if (read_ahead(job)) {
+        (void)uv_idle_start(&job->more, on_more);
+        return;
+    }
+    start_ready(job); /* rows that did not have to wait for the disk, if any */
     job_sync_if_due(job);
     arm_wake(job);
     /* Closing is left to the loop's next turn: this may be a callback of the transport's. */
