@@ -45,7 +45,7 @@ struct lane {
     bool due;
 };
 
-enum { LANE_CONNECTIONS = 32 };
+enum { LANE_CONNECTIONS = 16 };
 
 /* How often a prepare may find libcurl due again before the loop gets a turn. */
 enum { DUE_ROUNDS_MAX = 64 };
