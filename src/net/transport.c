@@ -94,11 +94,6 @@ static void drive(struct lane *lane, curl_socket_t socket, int events)
     drain(lane);
 }
 
-static void on_timer(uv_timer_t *timer)
-{
-    drive(timer->data, CURL_SOCKET_TIMEOUT, 0);
-}
-
 static void set_due(struct lane *lane, bool due)
 {
     struct transport *transport = lane->transport;
@@ -107,6 +102,34 @@ static void set_due(struct lane *lane, bool due)
         return;
     lane->due = due;
     transport->due_count = due ? transport->due_count + 1 : transport->due_count - 1;
+}
+
+static void on_timer(uv_timer_t *timer);
+
+/* Wakes the lane in `delay_ms` at the latest. A timer that is set for an earlier time stays: most
+ * requests put off libcurl's next time, and moving the timer for each costs more than waking up in
+ * vain now and then. */
+static int wake_lane(struct lane *lane, uint64_t delay_ms)
+{
+    uint64_t due_in_ms = uv_timer_get_due_in(&lane->timer); /* 0 where it is not set */
+
+    if (due_in_ms > 0 && due_in_ms <= delay_ms)
+        return 0;
+    return uv_timer_start(&lane->timer, on_timer, delay_ms, 0);
+}
+
+/* libcurl tells changes of its next time alone, so that after a call in vain it has to be asked. */
+static void on_timer(uv_timer_t *timer)
+{
+    struct lane *lane = timer->data;
+    long left_ms = -1;
+
+    drive(lane, CURL_SOCKET_TIMEOUT, 0);
+    (void)curl_multi_timeout(lane->multi, &left_ms);
+    if (left_ms > 0)
+        (void)wake_lane(lane, (uint64_t)left_ms);
+    else if (left_ms == 0)
+        set_due(lane, true);
 }
 
 static void forget_new(struct transport *transport)
@@ -148,7 +171,7 @@ static void on_prepare(uv_prepare_t *prepare)
         if (!transport->lanes[i].due)
             continue;
         set_due(&transport->lanes[i], false);
-        (void)uv_timer_start(&transport->lanes[i].timer, on_timer, 1, 0);
+        (void)wake_lane(&transport->lanes[i], 1);
     }
 }
 
@@ -180,10 +203,7 @@ static int on_curl_timer(CURLM *multi, long timeout_ms, void *context)
 
     (void)multi;
     set_due(lane, timeout_ms == 0);
-    if (timeout_ms <= 0)
-        return uv_timer_stop(&lane->timer);
-    uv_update_time(lane->transport->loop);
-    return uv_timer_start(&lane->timer, on_timer, (uint64_t)timeout_ms, 0);
+    return timeout_ms > 0 ? wake_lane(lane, (uint64_t)timeout_ms) : 0;
 }
 
 static void on_socket_ready(void *context, curl_socket_t socket, int events)
@@ -309,6 +329,7 @@ static enum status make_lanes(struct transport *transport)
         lane->transport = transport;
         lane->timer.data = lane;
         (void)uv_timer_init(transport->loop, &lane->timer);
+        uv_unref((uv_handle_t *)&lane->timer); /* what is in flight keeps the loop alive */
         transport->open_handles++;
         sockets_init(&lane->sockets, transport->loop, on_socket_ready, lane);
     }
