@@ -291,6 +291,16 @@ enum status exchange_prepare(struct exchange *exchange, const struct exchange_op
     return code == CURLE_OK ? STATUS_OK : STATUS_NETWORK;
 }
 
+CURLcode exchange_set_name_age(struct exchange *exchange, long age_s)
+{
+    if (exchange->name_age_s == age_s)
+        return CURLE_OK;
+    CURLcode code = curl_easy_setopt(exchange->easy, CURLOPT_DNS_CACHE_TIMEOUT, age_s);
+    if (code == CURLE_OK)
+        exchange->name_age_s = age_s;
+    return code;
+}
+
 /*
  * Words for people. libcurl's own name times and ports where a connection fails or time runs out,
  * so that no two are the same: then the plain reason serves better, also for counting.

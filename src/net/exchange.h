@@ -19,6 +19,7 @@ struct exchange {
     struct lane *lane;     /* the transport's: its connections are the ones for this exchange */
     struct exchange *next; /* the transport's: in a list of its */
     bool active;
+    long name_age_s; /* as libcurl was told */
     transport_done_fn *done;
     void *context;
     uint64_t started_ns;
@@ -53,6 +54,9 @@ void exchange_deinit(struct exchange *exchange);
 /* Forgets the last attempt and sets up the next. STATUS_NETWORK when libcurl refuses an option. */
 enum status exchange_prepare(struct exchange *exchange, const struct exchange_options *options,
                              const struct transport_request *request) MUST_USE;
+
+/* How old the addresses of a name may be that the attempt uses, in seconds; -1: any. */
+CURLcode exchange_set_name_age(struct exchange *exchange, long age_s) MUST_USE;
 
 /* What the attempt came to, after libcurl ended it with `code`. Spans point into the exchange. */
 struct answer exchange_answer(struct exchange *exchange, CURLcode code, uint64_t now_ns);

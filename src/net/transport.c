@@ -43,9 +43,18 @@ struct lane {
     struct sockets sockets;
     uv_timer_t timer;
     bool due;
+    bool has_checked_names;
+    uint64_t names_checked_ms;
 };
 
 enum { LANE_CONNECTIONS = 16 };
+
+/*
+ * So many seconds a name's addresses are good. libcurl drops older ones after each request that has
+ * such a limit, for which it goes through its table: one request in that time has it, the others
+ * take what is there, so that addresses are used for twice as long at the most.
+ */
+enum { NAME_AGE_MAX_S = 60, NAME_AGE_ANY = -1 };
 
 /* How often a prepare may find libcurl due again before the loop gets a turn. */
 enum { DUE_ROUNDS_MAX = 64 };
@@ -138,6 +147,19 @@ static void forget_new(struct transport *transport)
     transport->last_new = &transport->first_new;
 }
 
+static CURLcode limit_name_age(struct exchange *exchange, uint64_t now_ms)
+{
+    struct lane *lane = exchange->lane;
+    bool is_check = !lane->has_checked_names ||
+                    now_ms - lane->names_checked_ms >= (uint64_t)NAME_AGE_MAX_S * 1000;
+
+    if (is_check) {
+        lane->has_checked_names = true;
+        lane->names_checked_ms = now_ms;
+    }
+    return exchange_set_name_age(exchange, is_check ? NAME_AGE_MAX_S : NAME_AGE_ANY);
+}
+
 /* Hands libcurl what was started since the last time, by which the lanes become due. */
 static void add_new(struct transport *transport)
 {
@@ -148,7 +170,8 @@ static void add_new(struct transport *transport)
     for (; exchange != NULL; exchange = next) {
         next = exchange->next;
         exchange->started_ns = uv_hrtime();
-        if (curl_multi_add_handle(exchange->lane->multi, exchange->easy) != CURLM_OK)
+        if (limit_name_age(exchange, uv_now(transport->loop)) != CURLE_OK ||
+            curl_multi_add_handle(exchange->lane->multi, exchange->easy) != CURLM_OK)
             finish_exchange(transport, exchange, CURLE_OUT_OF_MEMORY);
     }
 }
