@@ -55,11 +55,11 @@ void result_add_key(uint64_t hash, uint32_t occurrence, struct buf *out)
 
 static void add_latency(struct buf *out, int64_t latency_us)
 {
-    char fraction[4];
-    (void)snprintf(fraction, sizeof(fraction), "%03u", (unsigned)(latency_us % 1000));
+    const char fraction[] = {'.', (char)('0' + latency_us / 100 % 10),
+                             (char)('0' + latency_us / 10 % 10), (char)('0' + latency_us % 10)};
+
     buf_add_int64(out, latency_us / 1000);
-    buf_add_char(out, '.');
-    buf_add_bytes(out, fraction, 3);
+    buf_add_bytes(out, fraction, sizeof(fraction));
 }
 
 static void add_time(struct result_format *format, int64_t epoch_ms, struct buf *out)
