@@ -263,10 +263,10 @@ static void end_observers(struct run *run, double seconds, int exit_status)
 static void announce(const struct run *run)
 {
     char rows[32] = "the rows of a pipe";
+    unsigned long long count = run->rows - earlier_total(run);
 
     if (run->rows > 0)
-        (void)snprintf(rows, sizeof(rows), "%llu rows",
-                       (unsigned long long)(run->rows - earlier_total(run)));
+        (void)snprintf(rows, sizeof(rows), "%llu row%s", count, count == 1 ? "" : "s");
     show_note(run->settings->quiet, "sending %s to %s%s%s, %lld at a time%s%s", rows,
               run->sim != NULL ? "the simulator at " : "", run->endpoint.origin, run->endpoint.path,
               (long long)run->settings->concurrency,

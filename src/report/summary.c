@@ -48,8 +48,10 @@ static void add_headline(const struct summary *summary, const uint64_t *rows, st
     unsigned long long accepted = rows[ROW_ACCEPTED], total = summary->input_rows;
 
     if (!summary->has_unsent)
-        buf_add_format(out, "%llu rows were accepted; the input was not read to its end\n",
-                       accepted);
+        buf_add_format(out, "%llu row%s accepted; the input was not read to its end\n", accepted,
+                       accepted == 1 ? " was" : "s were");
+    else if (total == 1)
+        buf_add_format(out, "the one row was %saccepted\n", accepted == 1 ? "" : "not ");
     else if (accepted == total)
         buf_add_format(out, "all %llu rows were accepted\n", total);
     else

@@ -33,6 +33,14 @@ def test_when_all_arrived_there_is_nothing_to_do(nbatch, fleet, raw_peer):
     assert summary["next"] == [] and summary["total"]["accepted"] == 5 and summary["report"] is None
 
 
+def test_one_row_is_spoken_of_as_one(nbatch, fleet, raw_peer):
+    peer = raw_peer(answering({0: ("404 Not Found", b"")}))
+    done = nbatch("run", fleet(1), "--endpoint", peer.url)
+    assert "sending 1 row to" in done.err and "the one row was not accepted\n" in done.err, done
+    done = nbatch("run", "fleet.csv", "--endpoint", peer.url, "--resume=failed")
+    assert done.code == 0 and "the one row was accepted\n" in done.err, done
+
+
 def test_what_did_not_arrive_comes_with_reason_remedy_and_command(nbatch, fleet, raw_peer):
     peer = raw_peer(answering({1: ("200 OK", FULL), 2: ("404 Not Found", b"<html>")}))
     done = nbatch("run", fleet(5), "--endpoint", peer.url, "-c", "1", "--json")
