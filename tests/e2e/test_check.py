@@ -13,7 +13,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import HEADER, NBATCH, ROOT, imei, read_results, row_of
+from conftest import HEADER, NBATCH, imei, read_results, row_of
 
 
 def problems_of(path):
@@ -373,13 +373,3 @@ def test_progress_is_shown_where_it_is_wanted(nbatch):
     assert re.search(rb"\rchecking standard input: 8192 rows, \d+ rows/s\x1b\[K.*\r\x1b\[K", err("--progress", "always"))
     assert b"checking" not in err()
     assert nbatch("check", "x.csv", "--progress", "sometimes").code == 2
-
-
-def test_every_problem_code_stands_in_the_readme_with_its_remedy(nbatch):
-    done = nbatch("help", "problems")
-    codes = [re.split(r"\s{2,}", line, maxsplit=1) for line in done.out.splitlines()]
-    assert done.code == 0 and len(codes) > 30
-    listed = re.findall(r"^\| `([EW]-[A-Z0-9-]+)` \| (.*) \|$", (ROOT / "README.md").read_text(encoding="utf-8"), re.M)
-    assert [list(pair) for pair in listed] == codes
-    source = (ROOT / "src/command/problem.h").read_text(encoding="utf-8")
-    assert [code for code, _ in listed] == re.findall(r'X\(\w+, "([EW]-[^"]+)"', source)

@@ -23,7 +23,7 @@ def test_everything_has_its_place(tree):
     assert {"bin/nbatch", "share/man/man1/nbatch.1.gz", "share/bash-completion/completions/nbatch",
             "share/zsh/site-functions/_nbatch", "share/fish/vendor_completions.d/nbatch.fish",
             "lib/systemd/system/nbatch@.service", "lib/systemd/system/nbatch@.timer",
-            "share/nbatch/samples/fleet.csv"} <= files
+            "share/nbatch/samples/fleet.csv", "share/doc/nbatch/README.md", "share/doc/nbatch/README.zh-CN.md"} <= files
     assert {f"share/nbatch/samples/{path.name}" for path in (ROOT / "samples").iterdir()
             if ".results." not in path.name} <= files
 

@@ -1,0 +1,191 @@
+"""The READMEs cannot rot: commands, captures and mentions of both are held against the program and the source."""
+import json
+import re
+import shlex
+import subprocess
+
+import pytest
+import readme
+from conftest import HEADER, NBATCH, ROOT, row_of
+
+ENGLISH = readme.ENGLISH.read_text(encoding="utf-8")
+CHINESE = readme.CHINESE.read_text(encoding="utf-8")
+EACH = pytest.mark.parametrize("text", [ENGLISH, CHINESE], ids=["en", "zh"])
+LANGUAGES = pytest.mark.parametrize("text,names", [(ENGLISH, readme.HEADINGS["en"]), (CHINESE, readme.HEADINGS["zh"])],
+                                    ids=["en", "zh"])
+
+
+def first_cells(text, heading):
+    return [row[0] for row in readme.table(text, heading)]
+
+
+def codes(cells):
+    return [code for cell in cells for code in re.findall(r"`([^`]+)`", cell)]
+
+
+def test_every_command_works_and_every_capture_is_what_the_program_prints(tmp_path):
+    complaints, _ = readme.run_blocks(ENGLISH, tmp_path)
+    assert complaints == [], "\n".join(complaints) + "\nreadme.py --update writes the captures anew"
+
+
+def test_what_is_executed_elsewhere_stands_first():
+    """.ci/run executes the first block as it stands there; the second one is what runs these tests."""
+    blocks = [block for block in readme.parse(ENGLISH) if block.kind != "inline"]
+    assert [readme.is_elsewhere(block) for block in blocks] == [True, True] + [False] * (len(blocks) - 2)
+    assert [len(block.lines) for block in blocks[:2]] == [1, 1] and blocks[1].lines == [".ci/test"]
+    assert '"$(/usr/bin/python3 tests/e2e/readme.py --block 1)"' in (ROOT / ".ci/run").read_text()
+
+
+def test_both_languages_have_the_same_headings_blocks_tables_and_code():
+    assert readme.differences(ENGLISH, CHINESE) == []
+
+
+@EACH
+def test_what_is_mentioned_is_there(text):
+    assert readme.complaints_about_mentions(text) == []
+
+
+def test_every_option_of_a_run_is_mentioned():
+    assert readme.options_of("run") | readme.options_of("check") <= readme.mentioned_options(ENGLISH)
+
+
+def test_options_are_shown_with_values_that_they_take():
+    shown = [shlex.split(code) for code in re.findall(r"`(-[^`]+)`", readme.without_blocks(ENGLISH))]
+    shown = [words for words in shown if len(words) > 1 or "=" in words[0]]
+    assert len(shown) > 15
+    for words in shown:
+        done = subprocess.run([NBATCH, "config", *words], capture_output=True, text=True, cwd=ROOT / "samples",
+                              check=False)
+        assert done.returncode == 0, (words, done.stderr)
+
+
+def test_the_times_are_times(nbatch):
+    times = [time for row in readme.table(ENGLISH, ("Prepare the file", 1)) for time in codes(row[:1])]
+    text = "".join(row_of(i).replace("+7d", time) for i, time in enumerate(times))
+    done = nbatch("check", "-", "--format", "csv", stdin=HEADER + text)
+    assert done.code == 0 and f" {len(times)} valid" in done.err and len(times) == 6, done
+
+
+@LANGUAGES
+def test_the_columns_are_those_of_the_rules(text, names):
+    known = re.findall(r'^    \[PARAM_\w+\] = \{"(\w+)"', (ROOT / "src/command/rules.c").read_text(), re.M)
+    assert sorted(codes(first_cells(text, names["columns"]))) == sorted([*known, "res:5850", "data", "action", "args"])
+
+
+@LANGUAGES
+def test_the_columns_of_the_results_are_those_that_are_written(text, names):
+    header = re.search(r"^row,line,.*$", ENGLISH, re.M).group(0).split(",")
+    assert codes(first_cells(text, names["results"])) == header
+
+
+@LANGUAGES
+def test_the_statuses_are_those_that_there_are(text, names):
+    known = re.findall(r'^    X\([A-Z_]+, "(\w+)"\)', (ROOT / "src/command/outcome.h").read_text(), re.M)
+    assert len(known) == 5 and sorted(codes(first_cells(text, names["statuses"]))) == sorted(known)
+
+
+@LANGUAGES
+def test_the_exit_statuses_are_those_of_the_help(text, names):
+    known = re.findall(r"^  (\d[\d, ]*?)  ", readme.ask("--help").split("Exit status:\n")[1], re.M)
+    assert first_cells(text, names["exit"]) == known and len(known) == 9
+
+
+@LANGUAGES
+def test_the_faults_are_those_of_the_simulator(text, names):
+    rows = readme.table(text, names["faults"])
+    listed = [code + after for row in rows for code in codes(row[:1]) for after in ["", "-after"] if not after or row[2] != "–"]
+    known = re.findall(r'^    \{"([a-zN0-9-]+)", FAULT', (ROOT / "src/sim/faults.c").read_text(), re.M)
+    assert sorted(listed) == sorted(known)
+
+
+@LANGUAGES
+def test_the_numbers_of_the_platform_are_those_of_the_help(text, names):
+    rows = readme.table(text, names["errnos"])
+    known = re.findall(r'^errno (\d+), "(.*)"\n  meaning +(.*)\n  what to do +(.*)$', readme.ask("help", "errno"), re.M)
+    width = 4 if text is ENGLISH else 2
+    assert [tuple(row[:width]) for row in rows] == [entry[:width] for entry in known] and len(known) >= 10
+
+
+@LANGUAGES
+def test_every_problem_code_is_listed_with_its_remedy(text, names):
+    known = [re.split(r"\s{2,}", line, maxsplit=1) for line in readme.ask("help", "problems").splitlines()]
+    rows = readme.table(text, names["problems"])
+    width = 2 if text is ENGLISH else 1
+    assert [[row[0].strip("`"), row[1]][:width] for row in rows] == [entry[:width] for entry in known] and len(known) > 30
+    source = (ROOT / "src/command/problem.h").read_text(encoding="utf-8")
+    assert [code for code, _ in known] == re.findall(r'X\(\w+, "([EW]-[^"]+)"', source)
+
+
+@LANGUAGES
+def test_every_room_of_the_source_is_on_the_map(text, names):
+    rooms = {f"src/{path.name}" for path in (ROOT / "src").iterdir() if path.is_dir()}
+    assert set(codes(first_cells(text, names["map"]))) == rooms
+    diagram = next(block for block in readme.parse(text) if block.kind == "text")
+    assert {f"src/{room}" for room in re.findall(r"─ (\w+) ─", diagram.lines[0])} <= rooms
+
+
+@LANGUAGES
+def test_the_presets_are_those_that_there_are(text, names):
+    presets = json.loads((ROOT / "CMakePresets.json").read_text())
+    known = [preset["name"] for preset in presets["configurePresets"] if not preset.get("hidden")]
+    assert sorted(codes(first_cells(text, names["presets"]))) == sorted(known)
+
+
+# Negative controls: what is wrong is seen.
+
+START = '```sh\nexport PATH="$PWD/build/release:$PATH"\n```\n'
+
+
+@pytest.mark.parametrize("text,complaint", [
+    ("```console\n$ nbatch --version\nnbatch 9.9.9\n```\n", "the capture has 'nbatch 9.9.9'"),
+    ("```console\n$ nbatch help errno 15\nerrno 15, \"api freq\"\n...\n```\n", "the capture has"),
+    ("```console\n$ nbatch check mistakes.csv\n...\n```\n", "exit status 2"),
+    ("```console\n$ nbatch help errno\n...\n```\n", "the capture has '...'"),
+    ("```console\n$ nbatch check samples/fleet.csv\n```\n", "and now it is 'samples/fleet.csv: 24 rows"),
+    ("```console\nno command\n```\n", "a capture begins with its command"),
+    ("```sh\nnbatch check samples/fleet.csv --picky\n```\n", "unknown option --picky"),
+    ("```sh\nexit 0\n```\n\n`nbatch check samples/fleet.csv`\n", "the shell ended before this command"),
+    ("```csv\nimei,what\n1,2\n```\n", "exit status 3"),
+    ("```yaml\n# ops.yaml\nrat: 20/s\n```\n", "exit status 2"),
+    ("```ruby\nputs 1\n```\n", "unknown kind 'ruby'"),
+    ("Say `nbatch check nofile.csv`.\n", "exit status 2"),
+    ("Say `nbatch chek`.\n", "exit status 2"),
+])
+def test_a_wrong_command_or_capture_is_seen(tmp_path, text, complaint):
+    complaints, _ = readme.run_blocks(START + text, tmp_path)
+    assert complaint in complaints[0]
+
+
+def test_a_right_command_is_not_complained_of(tmp_path):
+    text = ("```console\n$ nbatch check samples/fleet.csv --json -q | cut -c1-18\n{\"command\":\"check\"\n"
+            "$ nbatch help errno 15; nbatch check nofile.csv\nerrno 15, \"api freq out of limit\"\n...\n"
+            "nbatch: nofile.csv: No such file or directory\n$ echo $?\n2\n```\n\nThen `nbatch run`.\n")
+    assert readme.run_blocks(START + text, tmp_path) == ([], {4: text.splitlines()[1:9]})
+
+
+def test_what_is_volatile_is_what_is_named():
+    same = readme.normal(["24 rows in 0.01 s (1106 rows/s); latency in ms: p50 1.7, p90 2.0, p99 2.3, max 2.4"])
+    assert readme.normal(["24 rows in 1.23 s (9 rows/s); latency in ms: p50 9.7, p90 9.9, p99 10.3, max 99.4"]) == same
+    assert readme.normal(["25 rows in 1.23 s (9 rows/s); latency in ms: p50 9.7, p90 9.9, p99 10.3, max 99.4"]) != same
+    assert readme.normal(["24 rows in 1.23 s (9 rows/s), latency in ms: p50 9.7, p90 9.9, p99 10.3, max 99.4"]) != same
+
+
+@pytest.mark.parametrize("text,complaint", [
+    ("Say --concurency.\n", "there is no option --concurency"),
+    ("In `src/nothing`.\n", "there is no src/nothing"),
+    ("See [there](#nowhere).\n", "there is no heading #nowhere"),
+    ("See [there](nothing.md).\n", "there is no nothing.md"),
+    ("Type `ctest --preset tets`.\n", "there is no preset tets"),
+    ("Type `ctest --preset test -R unit.test_x`.\n", "there is no test unit.test_x"),
+])
+def test_a_wrong_mention_is_seen(text, complaint):
+    assert readme.complaints_about_mentions(text) == [complaint]
+
+
+@pytest.mark.parametrize("old,new", [
+    ("\n## Check\n", "\n### Check\n"), ("--resume=rejected -o", "--resume -o"), ("| `E-EMPTY` |", "| `E-EMTY` |"),
+    ("| 2 | usage", "| 2 | 2 | usage"), ("`--canary 20:30s`", "`--canary 30:20s`"), ("```sh\n.ci/test", "```\n.ci/test"),
+])
+def test_a_difference_between_the_languages_is_seen(old, new):
+    assert old in ENGLISH and readme.differences(ENGLISH, ENGLISH) == []
+    assert readme.differences(ENGLISH, ENGLISH.replace(old, new, 1)) != []
