@@ -20,7 +20,8 @@ const struct option options[] = {
     {"output", 'o', OPTION_TEXT, RUN, "FILE", NULL, FIELD(output), 0, 0,
      "results file; CSV, or JSONL by its extension .jsonl; - copies them to standard output as "
      "well "
-     "(default: INPUT with .results.csv in place of its extension)"},
+     "(default: INPUT with .results.csv in place of its extension, .rehearsal.csv with "
+     "--simulate)"},
     {"output", 'o', OPTION_TEXT, REPORT, "FILE", NULL, FIELD(output), 0, 0,
      "where to write the page; - for standard output (default: RESULTS with .html in place of its "
      "extension)"},

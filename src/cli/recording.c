@@ -75,9 +75,10 @@ static int choose_path(struct recording *recording)
     recording->copies = settings->output != NULL && strcmp(settings->output, "-") == 0;
     if (settings->output != NULL && !recording->copies) {
         recording->path = strdup(settings->output);
-    } else if (!is_stdin) {
+    } else if (!is_stdin) { /* what a rehearsal accepted must not look like the fleet's record */
         struct span plain = reader_plain_name(settings->input);
-        recording->path = joined(span_of(plain.ptr, stem_length(plain)), ".results.csv");
+        recording->path = joined(span_of(plain.ptr, stem_length(plain)),
+                                 settings->simulate != NULL ? ".rehearsal.csv" : ".results.csv");
     } else if (settings->resume != NULL || !recording->copies) {
         show_error("standard input has no name to call the results by: give one with --output "
                    "FILE%s",

@@ -44,7 +44,7 @@ def test_the_eleventh_command_of_a_device_is_an_error(nbatch, tmp_path):
     assert "in.csv:12: imei: the device has 10 commands already, on lines 2, 3, 4, 5, 6, 7, 8, 9, 10, 11" in done.err
     done = nbatch("run", "in.csv", "--simulate", "--skip-invalid")
     assert done.code == 1, done
-    rows = {int(row["row"]): row for row in read_results(tmp_path / "in.results.csv")}
+    rows = {int(row["row"]): row for row in read_results(tmp_path / "in.rehearsal.csv")}
     assert [rows[i]["status"] for i in range(1, 13)] == ["accepted"] * 10 + ["invalid"] * 2
     assert "[E-QUEUE]" in rows[11]["error"]
 
@@ -83,7 +83,7 @@ def test_a_pipe_is_judged_across_rows_too(nbatch, tmp_path):
 def test_mode_1_is_refused_where_nobody_can_be_asked(nbatch, tmp_path):
     write(tmp_path / "in.csv", [replacing(1), row_of(2), replacing(3), replacing(3).replace("true", "false")])
     done = nbatch("run", "in.csv", "--simulate")
-    assert done.code == 3 and not (tmp_path / "in.results.csv").exists(), done
+    assert done.code == 3 and not (tmp_path / "in.rehearsal.csv").exists(), done
     assert "2 instances will lose every resource that the rows do not name [W-REPLACES]" in done.err
     assert "--allow-replace" in done.err and "nothing was sent" in done.err
     assert nbatch("check", "in.csv").code == 0
@@ -120,7 +120,7 @@ def test_on_a_terminal_mode_1_is_asked_about(tmp_path, answer, code):
     got, shown = run_on_a_terminal(["run", "in.csv", "--simulate"], tmp_path, answer)
     assert "Replace 1 instance, deleting what is not named? Type yes: " in shown
     assert got == code, shown
-    assert (tmp_path / "in.results.csv").exists() == (code == 0)
+    assert (tmp_path / "in.rehearsal.csv").exists() == (code == 0)
 
 
 def test_mode_1_in_a_pipe_is_an_error_of_the_row(nbatch, tmp_path):
@@ -339,7 +339,7 @@ def test_strict_makes_warnings_errors_also_for_what_is_sent(nbatch, tmp_path):
     assert done.code == 3 and "nothing was sent" in done.err
     done = nbatch("run", "in.csv", "--strict", "--simulate", "--skip-invalid")
     assert done.code == 1, done
-    rows = sorted(read_results(tmp_path / "in.results.csv"), key=lambda row: int(row["row"]))
+    rows = sorted(read_results(tmp_path / "in.rehearsal.csv"), key=lambda row: int(row["row"]))
     assert [row["status"] for row in rows] == ["accepted", "invalid", "accepted"]
     assert "[W-TWICE]" in rows[1]["error"]
 

@@ -106,7 +106,7 @@ def test_a_run_over_a_compressed_file_names_its_results_as_for_the_plain_one(nba
     path = write(tmp_path, PACKERS[extension](TEXT.encode()), f"fleet.csv.{extension}")
     done = nbatch("run", path, "--simulate")
     assert done.code == 0, done
-    rows = read_results(tmp_path / "fleet.results.csv")
+    rows = read_results(tmp_path / "fleet.rehearsal.csv")
     assert sorted(row["imei"] for row in rows) == [imei(1), imei(2), imei(3)]
     assert {row["status"] for row in rows} == {"accepted"}
 

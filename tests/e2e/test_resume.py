@@ -230,6 +230,15 @@ def test_a_rehearsal_is_not_taken_for_the_record(nbatch, run, tmp_path, raw_peer
     assert "rehearsal" in done.err and peer.processed == [], done
 
 
+def test_a_complete_rehearsal_does_not_stand_in_the_way_of_the_run(nbatch, tmp_path, raw_peer):
+    write(tmp_path, [row_of(i) for i in range(1, 31)])
+    assert nbatch("run", "in.csv", "--simulate").code == 0
+    assert (tmp_path / "in.rehearsal.csv").exists()
+    peer = raw_peer(answering())
+    assert nbatch("run", "in.csv", "--endpoint", peer.url).code == 0
+    assert len(peer.processed) == 30 and len(read_results(tmp_path / "in.results.csv")) == 30
+
+
 def test_jsonl_results_and_passed_columns_resume(nbatch, tmp_path, raw_peer):
     (tmp_path / "in.csv").write_text("site," + HEADER + "".join(f'"a, ""{i}"" b",{row_of(i)}' for i in range(1, 21)))
     for name in ("r.jsonl", "r2.csv"):

@@ -62,7 +62,7 @@ def test_an_eleventh_waiting_command_is_refused(nbatch, tmp_path):
     path.write_text(HEADER + "".join(row_of(1, value) for value in range(5)))
     done = nbatch("run", path, "--simulate=queue-limit=3")
     assert done.code == 1, done
-    rows = sorted(read_results(tmp_path / "in.results.csv"), key=lambda row: int(row["row"]))
+    rows = sorted(read_results(tmp_path / "in.rehearsal.csv"), key=lambda row: int(row["row"]))
     assert [row["errno"] for row in rows] == ["0"] * 3 + ["5006"] * 2
     assert "errno 5006" in done.err
 
