@@ -447,6 +447,17 @@ static bool is_bare(const struct cell *cell, enum res_kind kind)
     return (number && (kind == RES_AUTO || kind == RES_TIME)) || (literal && kind == RES_AUTO);
 }
 
+/* What a spreadsheet makes of true and false. */
+static bool is_capital_bool(struct span text)
+{
+    static const char *const words[] = {"TRUE", "FALSE", "True", "False"};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(words); i++)
+        if (span_is(text, words[i]))
+            return true;
+    return false;
+}
+
 static void check_res(const struct column *column, const struct cell *cell, bool bare,
                       struct problems *problems)
 {
@@ -465,6 +476,9 @@ static void check_res(const struct column *column, const struct cell *cell, bool
                     cell->kind == CELL_STRING ? "the string " : "", SPAN_ARG(cell->text));
     else if (bare && is_digit(cell->text.ptr[cell->text.len - 1]))
         check_number(&place, cell->text, problems);
+    else if (column->kind == RES_AUTO && cell->kind == CELL_TEXT && is_capital_bool(cell->text))
+        problem_add(problems, PROBLEM_BOOLEAN, place_text(&place), cell->text,
+                    "%.*s is sent as a text, not as a boolean", SPAN_ARG(cell->text));
     else
         check_text(&place, cell->text, problems);
 }

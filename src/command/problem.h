@@ -56,6 +56,8 @@
     X(LATE, "W-LATE", "give a later time, or send faster")                                         \
     X(RES_TWICE, "W-RES-TWICE",                                                                    \
       "name each resource once: which value wins is the platform's choice")                        \
+    X(BOOLEAN, "W-BOOLEAN",                                                                        \
+      "write true or false in small letters; for the text, name the column res:<id>:string")       \
     X(TIME_UNIT, "W-TIME-UNIT", "give seconds since 1970, not milliseconds")                       \
     X(CONTROL, "W-CONTROL", "check the text: line breaks and control characters are rarely meant")
 
