@@ -94,6 +94,8 @@ def parse(text):
             fence = None
         elif fence is not None:
             fence.lines.append(line)
+        elif line.count("`") % 2:
+            found.append(Block("a code that goes over the line's end", [line], number))
         else:
             found += [Block("inline", [code], number) for code in COMMAND.findall(line)]
     return found

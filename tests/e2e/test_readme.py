@@ -148,6 +148,7 @@ START = '```sh\nexport PATH="$PWD/build/release:$PATH"\n```\n'
     ("```csv\nimei,what\n1,2\n```\n", "exit status 3"),
     ("```yaml\n# ops.yaml\nrat: 20/s\n```\n", "exit status 2"),
     ("```ruby\nputs 1\n```\n", "unknown kind 'ruby'"),
+    ("Say `nbatch\ncheck x.csv`.\n", "over the line's end"),
     ("Say `nbatch check nofile.csv`.\n", "exit status 2"),
     ("Say `nbatch chek`.\n", "exit status 2"),
 ])
