@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from itertools import zip_longest
 from pathlib import Path
 
 from peers import Simulator
@@ -41,12 +42,12 @@ VOLATILE = [
 # The tables that are held against the program: the section, and which of its tables.
 HEADINGS = {
     "en": {"columns": ("Prepare the file", 0), "faults": ("Rehearse", 0), "results": ("Results", 0),
-           "statuses": ("What each status means, and what to do", 0), "errnos": ("What each status means, and what to do", 1),
-           "exit": ("Exit status", 0), "problems": ("Problem codes", 0), "map": ("Map of the source", 0),
-           "presets": ("Contributing", 0)},
+           "statuses": ("What each status means, and what to do", 0),
+           "errnos": ("What each status means, and what to do", 1), "exit": ("Exit status", 0),
+           "problems": ("Problem codes", 0), "map": ("Map of the source", 0), "presets": ("Contributing", 0)},
     "zh": {"columns": ("准备文件", 0), "faults": ("演练", 0), "results": ("结果文件", 0),
-           "statuses": ("各状态的含义与处理", 0), "errnos": ("各状态的含义与处理", 1),
-           "exit": ("退出码", 0), "problems": ("问题代码", 0), "map": ("源码地图", 0), "presets": ("参与开发", 0)},
+           "statuses": ("各状态的含义与处理", 0), "errnos": ("各状态的含义与处理", 1), "exit": ("退出码", 0),
+           "problems": ("问题代码", 0), "map": ("源码地图", 0), "presets": ("参与开发", 0)},
 }
 
 MARK = "@@readme"
@@ -98,7 +99,7 @@ def parse(text):
             found.append(Block("a code that goes over the line's end", [line], number))
         else:
             found += [Block("inline", [code], number) for code in COMMAND.findall(line)]
-    return found
+    return found if fence is None else [*found, Block("never closed", fence.lines, fence.line)]
 
 
 def is_elsewhere(block):
@@ -168,11 +169,12 @@ def run_blocks(text, folder):
             continue
         shown = cut(wanted, shown)
         is_same = normal(shown) == normal(wanted)  # what is volatile need not be written anew
-        captures.setdefault(block.line, []).extend(["$ " + command.replace("\n", "\n> "), *(wanted if is_same else shown)])
+        capture = captures.setdefault(block.line, [])
+        capture += ["$ " + command.replace("\n", "\n> "), *(wanted if is_same else shown)]
         if not is_same:
-            differing = [pair for pair in zip(normal(wanted) + [""] * 99, normal(shown) + ["(nothing)"]) if pair[0] != pair[1]]
-            complaints.append(f"line {block.line}: {command}: the capture has {differing[0][0]!r}, and now it is "
-                              f"{differing[0][1]!r}")
+            lines = zip_longest(normal(wanted), normal(shown), fillvalue="(nothing)")
+            was, now = next(pair for pair in lines if pair[0] != pair[1])
+            complaints.append(f"line {block.line}: {command}: the capture has {was!r}, and now it is {now!r}")
     return complaints, captures
 
 
@@ -191,7 +193,7 @@ def known_options():
     return {option for command in commands for option in options_of(command)}
 
 
-OTHERS_OPTIONS = {"--preset", "--build", "--install", "--update", "--now", "--joblog", "--retries", "--parallel", "--record"}
+OTHERS_OPTIONS = {"--preset", "--build", "--install", "--update", "--now", "--joblog", "--retries"}
 
 
 def mentioned_options(text):
@@ -199,7 +201,8 @@ def mentioned_options(text):
 
 
 def unknown_options(text):
-    return [f"there is no option {option}" for option in sorted(mentioned_options(text) - known_options() - OTHERS_OPTIONS)]
+    unknown = mentioned_options(text) - known_options() - OTHERS_OPTIONS
+    return [f"there is no option {option}" for option in sorted(unknown)]
 
 
 def without_blocks(text):
@@ -263,7 +266,8 @@ def shape(text):
         "headings": [len(marks) for marks in re.findall(r"^(#+) ", plain, re.M)],
         "blocks": [(block.kind, [without_comment(line) for line in block.lines]) for block in parse(text)
                    if block.kind != "inline"],
-        "tables": [[row.count("|") for row in rows.splitlines()] for rows in re.findall(r"(?:^\|.*\|\n)+", plain, re.M)],
+        "tables": [[row.count("|") for row in rows.splitlines()]
+                   for rows in re.findall(r"(?:^\|.*\|\n)+", plain, re.M)],
         "code": [sorted(set(re.findall(r"`([^`]+)`", section))) for section in re.split(r"^#+ .*$", plain, flags=re.M)],
     }
 
