@@ -66,6 +66,16 @@ def test_the_times_are_times(nbatch):
     assert done.code == 0 and f" {len(times)} valid" in done.err and len(times) == 6, done
 
 
+def test_the_samples_do_what_their_page_says(tmp_path):
+    page = (ROOT / "samples/README.md").read_text(encoding="utf-8")
+    commands = [command for block in readme.parse(page) if block.kind == "inline" for command in block.lines]
+    assert len(commands) == len(re.findall(r"^\| `", page, re.M)) >= 7
+    path = 'export PATH="$PWD/build/release:$PATH"'
+    results = readme.execute([path] + [f"rm -f samples/*.rehearsal.csv; {command}" for command in commands], tmp_path)
+    for command, (out, status) in zip(commands, results[1:]):
+        assert status == (3 if "mistakes" in command else 0), (command, out)
+
+
 @LANGUAGES
 def test_the_columns_are_those_of_the_rules(text, names):
     known = re.findall(r'^    \[PARAM_\w+\] = \{"(\w+)"', (ROOT / "src/command/rules.c").read_text(), re.M)
