@@ -9,6 +9,7 @@ enum {
     CACHE_LINE = 64,
     JOB_ROWS_PER_TURN =
         256, /* rows read before the loop gets its turn, however many of them are invalid */
+    JOB_ANSWERS_PER_PUMP = 64, /* answers of one turn of the loop are taken together, so many */
 };
 
 static int64_t wall_clock_ms(void)
@@ -192,7 +193,10 @@ static void on_done(void *context, const struct answer *answer)
     struct job *job = row->job;
 
     finish_attempt(row, answer);
-    (void)uv_idle_start(&job->more, on_more); /* once for all answers of the loop's turn */
+    if (++job->answers >= JOB_ANSWERS_PER_PUMP)
+        job_pump(job);
+    else
+        (void)uv_idle_start(&job->more, on_more);
 }
 
 static void start_row(struct job_row *row)
@@ -448,6 +452,7 @@ static bool read_ahead(struct job *job)
 
 void job_pump(struct job *job)
 {
+    job->answers = 0;
     job_watch_outage(job);
     start_ready(job);
     if (read_ahead(job)) {

@@ -61,6 +61,7 @@ struct job {
     struct problems problems;
     struct cell passed[LAYOUT_PASSES_MAX]; /* of the row that is recorded */
     struct job_row *free_rows;
+    unsigned answers;      /* taken since the last job_pump */
     uint64_t refused_keys; /* rows that the key was refused for, from the first one on */
     enum pacer_wait wait;  /* why nothing starts */
     int64_t wake_ns;

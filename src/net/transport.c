@@ -10,8 +10,9 @@
  * The loop, by sending.md section 4. libcurl tells which sockets to watch and when to be called
  * again; libuv watches and calls. After every curl_multi_socket_action the finished transfers are
  * drained, and only then, outside of libcurl, their owners are told: they may start new ones at
- * once. What they start waits until the loop has taken all answers that are there, and then goes
+ * once. What they start waits until the loop has taken the answers that are there, and then goes
  * out in one go: a server that the first request wakes finds the others when it is done with it.
+ * No more than NEW_MAX wait, or what the first of them need has left the processor's cache.
  */
 struct transport {
     uv_loop_t *loop;
@@ -24,6 +25,7 @@ struct transport {
     struct exchange *free_exchanges;
     struct exchange *first_new; /* started, and not handed to libcurl yet, in order */
     struct exchange **last_new; /* where the next one goes */
+    size_t new_count;
     uv_prepare_t prepare; /* runs what libcurl wants done at once, without a timer's millisecond */
     uv_idle_t abort;      /* ends all attempts in the loop's next turn */
     bool closing;
@@ -55,6 +57,8 @@ enum { LANE_CONNECTIONS = 16 };
  * take what is there, so that addresses are used for twice as long at the most.
  */
 enum { NAME_AGE_MAX_S = 60, NAME_AGE_ANY = -1 };
+
+enum { NEW_MAX = 64 };
 
 /* How often a prepare may find libcurl due again before the loop gets a turn. */
 enum { DUE_ROUNDS_MAX = 64 };
@@ -145,6 +149,7 @@ static void forget_new(struct transport *transport)
 {
     transport->first_new = NULL;
     transport->last_new = &transport->first_new;
+    transport->new_count = 0;
 }
 
 static CURLcode limit_name_age(struct exchange *exchange, uint64_t now_ms)
@@ -176,10 +181,9 @@ static void add_new(struct transport *transport)
     }
 }
 
-static void on_prepare(uv_prepare_t *prepare)
+/* Sends what was started, and does what else libcurl wants done at once. */
+static void drive_due(struct transport *transport)
 {
-    struct transport *transport = prepare->data;
-
     add_new(transport);
     for (int round = 0; transport->due_count > 0 && round < DUE_ROUNDS_MAX; round++) {
         for (size_t i = 0; i < transport->lane_count; i++) {
@@ -190,6 +194,13 @@ static void on_prepare(uv_prepare_t *prepare)
         }
         add_new(transport);
     }
+}
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+    struct transport *transport = prepare->data;
+
+    drive_due(transport);
     for (size_t i = 0; transport->due_count > 0 && i < transport->lane_count; i++) {
         if (!transport->lanes[i].due)
             continue;
@@ -231,7 +242,11 @@ static int on_curl_timer(CURLM *multi, long timeout_ms, void *context)
 
 static void on_socket_ready(void *context, curl_socket_t socket, int events)
 {
-    drive(context, socket, events);
+    struct lane *lane = context;
+
+    drive(lane, socket, events);
+    if (lane->transport->new_count >= NEW_MAX)
+        drive_due(lane->transport);
 }
 
 static int on_curl_socket(CURL *easy, curl_socket_t socket, int what, void *context, void *assigned)
@@ -441,6 +456,7 @@ enum status transport_start(struct transport *transport, const struct transport_
     exchange->next = NULL;
     *transport->last_new = exchange;
     transport->last_new = &exchange->next;
+    transport->new_count++;
     if (transport->in_flight++ == 0)
         uv_ref((uv_handle_t *)&transport->prepare);
     return STATUS_OK;
