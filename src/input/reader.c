@@ -25,6 +25,16 @@ struct span reader_plain_name(const char *path)
     return name;
 }
 
+bool reader_is_spreadsheet(const char *path)
+{
+    static const char *const extensions[] = {".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".et"};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(extensions); i++)
+        if (ends_with(span_string(path), extensions[i]))
+            return true;
+    return false;
+}
+
 bool reader_format_of(const char *path, enum input_format *ret_format)
 {
     static const struct {

@@ -61,6 +61,9 @@ struct reader;
 /* The name of a file without what tells that it is compressed: .gz, .zst, .zstd, in any case. */
 struct span reader_plain_name(const char *path);
 
+/* Whether the name is that of a spreadsheet's own format, which cannot be read. */
+bool reader_is_spreadsheet(const char *path);
+
 /* The format that the name of a file tells (.csv, .jsonl, .ndjson, any case, also with .gz and the
  * like behind it); false when it tells none. */
 bool reader_format_of(const char *path, enum input_format *ret_format);

@@ -46,6 +46,11 @@ static enum status find_format(const struct intake_options *options, struct buf 
     if (strcmp(options->path, "-") == 0) {
         buf_add_string(message,
                        "standard input: say what it is with --format csv or --format jsonl");
+    } else if (reader_is_spreadsheet(options->path)) {
+        buf_add_printable(message, span_string(options->path));
+        buf_add_string(message,
+                       ": a spreadsheet's own format cannot be read; save the sheet as CSV "
+                       "(in Excel: \"CSV UTF-8\")");
     } else {
         buf_add_printable(message, span_string(options->path));
         buf_add_string(message, ": its name ends neither in .csv nor in .jsonl or .ndjson "

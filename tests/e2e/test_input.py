@@ -138,6 +138,11 @@ def test_unknown_extension_asks_for_the_format(nbatch, tmp_path):
     assert nbatch("check", path, "--format", "xml").code == 2
 
 
+def test_a_spreadsheet_is_to_be_saved_as_csv(nbatch, tmp_path):
+    for name in ("fleet.xlsx", "fleet.XLS", "fleet.ods"):
+        refused(nbatch, write(tmp_path, "PK\x03\x04", name), 2, f"{name}: a spreadsheet", "CSV UTF-8")
+
+
 def test_problems_of_a_whole_file_are_counted_and_the_first_are_shown(nbatch, tmp_path):
     path = write(tmp_path, HEADER + "".join(f"{imei(i)},3311,0,3,+7d,1\n" for i in range(50)))
     done = refused(nbatch, path, 3, "… and 45 more", "E-RANGE", "50 rows, 0 valid, 50 invalid")
