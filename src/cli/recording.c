@@ -7,6 +7,7 @@
 #include "cli/show.h"
 #include "input/reader.h"
 #include "ledger/outfile.h"
+#include "sim/uuid.h"
 
 void recording_init(struct recording *recording, const struct settings *settings)
 {
@@ -161,15 +162,28 @@ static int parse_wish(const char *text, enum on_ambiguous on_ambiguous, struct r
     return 0;
 }
 
-/* The results of a rehearsal say nothing about the fleet, and the other way round. */
-static int check_target(struct recording *recording)
+/*
+ * Whether the results say nothing about the rows that are sent now: those of a rehearsal about the
+ * fleet, and the other way round. A run that had not ended says where it sent to, others are known
+ * by their uuids. On this machine a simulator may stand that is a process of its own.
+ */
+static bool are_from_elsewhere(const struct ledger_past *past, bool rehearses, bool is_local)
 {
-    const struct ledger_past *past = ledger_past(recording->ledger);
-    bool was_simulated = strcmp(past->journal.target, "simulator") == 0;
+    bool is_marked = uuid_is_simulated(past->uuid);
+    bool was_within = past->has_journal && strcmp(past->journal.target, "simulator") == 0;
 
-    if (!past->has_journal || was_simulated == (recording->settings->simulate != NULL))
+    if (!rehearses)
+        return was_within || (is_marked && !is_local);
+    return past->has_journal ? !was_within : past->uuid.len > 0 && !is_marked;
+}
+
+static int check_target(const struct recording *recording, bool is_local)
+{
+    bool rehearses = recording->settings->simulate != NULL;
+
+    if (!are_from_elsewhere(ledger_past(recording->ledger), rehearses, is_local))
         return 0;
-    show_error(was_simulated
+    show_error(!rehearses
                    ? "%s is the record of a rehearsal (--simulate): name another results file with "
                      "--output for the platform"
                    : "%s is the record of a run against a platform: name another results file with "
@@ -195,7 +209,7 @@ static void tell_past(const struct recording *recording)
 }
 
 int recording_open(struct recording *recording, const struct span *passed, size_t passed_count,
-                   enum on_ambiguous on_ambiguous)
+                   enum on_ambiguous on_ambiguous, bool is_local)
 {
     const struct settings *settings = recording->settings;
     struct ledger_options options = {.path = recording->path,
@@ -212,7 +226,7 @@ int recording_open(struct recording *recording, const struct span *passed, size_
         return fail(recording, status == STATUS_EXISTS ? EXIT_USAGE : EXIT_INTERNAL);
     if (settings->resume == NULL)
         return 0;
-    int result = check_target(recording);
+    int result = check_target(recording, is_local);
     if (result == 0)
         tell_past(recording);
     return result;

@@ -29,9 +29,10 @@ void recording_deinit(struct recording *recording);
 /* Names the results; finds out what is known to go wrong before a large input is read. */
 int recording_choose(struct recording *recording);
 
-/* Opens the ledger; the names of the passed columns stay the caller's. */
+/* Opens the ledger; the names of the passed columns stay the caller's. `is_local`: what is sent to
+ * is on this machine. */
 int recording_open(struct recording *recording, const struct span *passed, size_t passed_count,
-                   enum on_ambiguous on_ambiguous);
+                   enum on_ambiguous on_ambiguous, bool is_local);
 
 /* Whether the checked input is the one that the results are of; asks where that is in doubt. */
 int recording_match(struct recording *recording, uint64_t new_rows, uint64_t input_hash);

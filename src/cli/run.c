@@ -179,7 +179,8 @@ static int open_results(struct run *run)
     size_t passed_count;
     const struct span *passed = intake_passed(run->intake, &passed_count);
     int result =
-        recording_open(&run->recording, passed, passed_count, run->options.retry.on_ambiguous);
+        recording_open(&run->recording, passed, passed_count, run->options.retry.on_ambiguous,
+                       run->sim != NULL || run->endpoint.loopback);
 
     if (result == 0 && run->settings->resume != NULL)
         intake_use_ledger(run->intake, run->recording.ledger);

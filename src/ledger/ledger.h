@@ -82,6 +82,7 @@ struct ledger_past {
     uint64_t keys;    /* different ones among them */
     uint64_t orphans; /* rows that were under way when the last run died: named in_doubt now */
     bool cut;         /* a line that was cut off has been removed: its row is among the orphans */
+    struct span uuid; /* of the first accepted row in them; empty for none */
     bool has_journal;
     struct journal_about journal; /* of the last run, where it had not ended */
 };

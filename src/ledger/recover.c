@@ -100,13 +100,24 @@ static enum status say_scan(struct recovery *recovery, enum status status)
     return status;
 }
 
+static struct span without_quotes(struct span text)
+{
+    return text.len > 2 && text.ptr[0] == '"' ? span_of(text.ptr + 1, text.len - 2) : text;
+}
+
 static bool is_orphan(const struct result_fields *fields)
 {
-    struct span error = fields->columns[RESULT_error];
+    return fields->status == ROW_IN_DOUBT &&
+           span_is(without_quotes(fields->columns[RESULT_error]), ledger_orphan_error);
+}
 
-    if (error.len > 2 && error.ptr[0] == '"')
-        error = span_of(error.ptr + 1, error.len - 2);
-    return fields->status == ROW_IN_DOUBT && span_is(error, ledger_orphan_error);
+/* A longer one is no uuid of anybody's, but its beginning still tells whose it is not. */
+static void keep_uuid(struct ledger *ledger, struct span uuid)
+{
+    size_t len = uuid.len < sizeof(ledger->first_uuid) ? uuid.len : sizeof(ledger->first_uuid);
+
+    memcpy(ledger->first_uuid, uuid.ptr, len);
+    ledger->past.uuid = span_of(ledger->first_uuid, len);
 }
 
 /* Takes down what a line says. */
@@ -121,6 +132,8 @@ static enum status learn(struct recovery *recovery, const struct result_fields *
     enum status status = index_put(&ledger->index, fields->hash, fields->occurrence, &state);
 
     ledger->past.lines++;
+    if (fields->status == ROW_ACCEPTED && ledger->past.uuid.len == 0)
+        keep_uuid(ledger, without_quotes(fields->columns[RESULT_uuid]));
     if (status == STATUS_OK && recovery->pending_count > 0 && fields->offset >= recovery->since)
         status = index_put(&recovery->answers, fields->hash, fields->occurrence, &state);
     return status;

@@ -2,6 +2,8 @@
 
 #include "sim/uuid.h"
 
+enum { MARK_BYTES = 4 }; /* 00000000 */
+
 static enum status refill(struct uuid_source *source)
 {
     char *bytes = (char *)source->bytes;
@@ -25,9 +27,15 @@ enum status uuid_next(struct uuid_source *source, uint8_t ret_uuid[UUID_BYTES])
             return status;
     }
     memcpy(ret_uuid, source->bytes[--source->left], UUID_BYTES);
+    memset(ret_uuid, 0, MARK_BYTES);
     ret_uuid[6] = (uint8_t)((ret_uuid[6] & 0x0f) | 0x40);
     ret_uuid[8] = (uint8_t)((ret_uuid[8] & 0x3f) | 0x80);
     return STATUS_OK;
+}
+
+bool uuid_is_simulated(struct span text)
+{
+    return span_starts_with(text, "00000000-");
 }
 
 void uuid_format(const uint8_t uuid[UUID_BYTES], char out[UUID_LENGTH + 1])

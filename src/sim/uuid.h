@@ -1,4 +1,8 @@
-/* Random UUIDs (RFC 9562, version 4), from the kernel's generator in batches. */
+/*
+ * Random UUIDs (RFC 9562, version 4), from the kernel's generator in batches. All of them begin
+ * with 00000000-, by which they are told from the platform's: what a rehearsal accepted is no
+ * record of a fleet.
+ */
 #ifndef NB_SIM_UUID_H
 #define NB_SIM_UUID_H
 
@@ -14,6 +18,9 @@ struct uuid_source {
 
 /* STATUS_IO when the kernel gives no random bytes. */
 enum status uuid_next(struct uuid_source *source, uint8_t ret_uuid[UUID_BYTES]) MUST_USE;
+
+/* Whether the text begins as the UUIDs of this simulator do. Pure. */
+bool uuid_is_simulated(struct span text);
 
 /* Writes 36 characters and a NUL, in lower case. */
 void uuid_format(const uint8_t uuid[UUID_BYTES], char out[UUID_LENGTH + 1]);

@@ -230,6 +230,29 @@ def test_a_rehearsal_is_not_taken_for_the_record(nbatch, run, tmp_path, raw_peer
     assert "rehearsal" in done.err and peer.processed == [], done
 
 
+@pytest.mark.parametrize("name", ["r.csv", "r.jsonl"])
+def test_a_complete_rehearsal_is_not_taken_for_the_record(nbatch, tmp_path, name):
+    write(tmp_path, [row_of(i) for i in range(1, 31)])
+    assert nbatch("run", "in.csv", "--simulate", "-o", name).code == 0
+    done = nbatch("run", "in.csv", "--endpoint", "https://platform.invalid", "-o", name, "--resume")
+    assert done.code == 2 and "rehearsal" in done.err, done
+    assert nbatch("run", "in.csv", "--simulate", "-o", name, "--resume").code == 0
+
+
+def test_a_complete_record_is_not_rehearsed_on(nbatch, run, tmp_path, raw_peer):
+    write(tmp_path, [row_of(i) for i in range(1, 31)])
+    run(raw_peer(answering()).url)
+    done = nbatch("run", "in.csv", "--simulate", "-o", "r.csv", "--resume")
+    assert done.code == 2 and "against a platform" in done.err, done
+
+
+def test_the_record_of_a_simulator_of_its_own_goes_on(nbatch, simulator, tmp_path):
+    write(tmp_path, [row_of(i) for i in range(1, 31)])
+    words = ("run", "in.csv", "--endpoint", simulator().url, "-o", "r.csv")
+    assert nbatch(*words).code == 0
+    assert nbatch(*words, "--resume").code == 0
+
+
 def test_a_complete_rehearsal_does_not_stand_in_the_way_of_the_run(nbatch, tmp_path, raw_peer):
     write(tmp_path, [row_of(i) for i in range(1, 31)])
     assert nbatch("run", "in.csv", "--simulate").code == 0
