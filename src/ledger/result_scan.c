@@ -206,14 +206,30 @@ static bool take_cell(struct span *text, bool is_last, struct span *ret_cell)
     return true;
 }
 
+/* The same where the text has no quote, as most lines: C's library finds the comma faster. */
+static bool take_plain_cell(struct span *text, bool is_last, struct span *ret_cell)
+{
+    const char *comma = text->len > 0 ? memchr(text->ptr, ',', text->len) : NULL;
+    size_t len = comma != NULL ? (size_t)(comma - text->ptr) : text->len;
+
+    if (is_last != (comma == NULL))
+        return false;
+    *ret_cell = span_of(text->ptr, len);
+    *text = span_skip(*text, is_last ? len : len + 1);
+    return true;
+}
+
 static bool parse_csv(struct span text, size_t passed_count, struct result_fields *fields,
                       const char **ret_error)
 {
     size_t count = RESULT_COLUMN_COUNT + passed_count;
+    bool is_plain = text.len > 0 && memchr(text.ptr, '"', text.len) == NULL;
 
     for (size_t i = 0; i < count; i++) {
+        bool is_last = i + 1 == count;
         struct span cell;
-        if (!take_cell(&text, i + 1 == count, &cell)) {
+        if (!(is_plain ? take_plain_cell(&text, is_last, &cell)
+                       : take_cell(&text, is_last, &cell))) {
             *ret_error = "the line has not as many cells as the header";
             return false;
         }
