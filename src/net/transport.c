@@ -209,12 +209,21 @@ static void on_prepare(uv_prepare_t *prepare)
     }
 }
 
+/* What has not been handed to libcurl has not begun: it ends as it begins. */
+static void give_up_new(struct transport *transport)
+{
+    for (struct exchange *exchange = transport->first_new; exchange != NULL;
+         exchange = exchange->next)
+        exchange->started_ns = uv_hrtime();
+    forget_new(transport);
+}
+
 static void on_abort(uv_idle_t *idle)
 {
     struct transport *transport = idle->data;
 
     (void)uv_idle_stop(idle);
-    forget_new(transport);
+    give_up_new(transport);
     for (size_t i = 0; i < transport->exchange_count; i++) {
         struct exchange *exchange = &transport->exchanges[i];
         if (!exchange->active)

@@ -25,6 +25,7 @@ struct world {
         unsigned count;
         enum answer_state state;
         int http_status;
+        int64_t latency_us;
         char detail[128];
         enum status restart; /* what transport_start said from inside the callback */
         struct world *world;
@@ -100,6 +101,7 @@ static void on_done(void *context, const struct answer *answer)
     seen->count++;
     seen->state = answer->state;
     seen->http_status = answer->http_status;
+    seen->latency_us = answer->latency_us;
     (void)snprintf(seen->detail, sizeof(seen->detail), "%.*s", SPAN_ARG(answer->detail));
     if (!seen->world->once)
         seen->restart = transport_start(seen->world->transport, &a_request, on_done, seen);
@@ -146,6 +148,25 @@ static void test_abort_calls_every_done_once_and_later(void **state)
         assert_int_equal(world.seen[i].count, 1);
         assert_int_equal(world.seen[i].state, ANSWER_NOT_SENT);
         assert_string_equal(world.seen[i].detail, "interrupted");
+    }
+    close_world(&world);
+}
+
+/* Between transport_start and the loop's next turn libcurl knows nothing of an attempt. */
+static void test_an_attempt_that_was_not_begun_has_no_latency_after_an_abort(void **state)
+{
+    (void)state;
+    struct world world;
+    open_world(&world, "http://127.0.0.1", 3);
+    for (size_t i = 0; i < 3; i++)
+        start(&world, i);
+    transport_abort(world.transport);
+    (void)uv_run(&world.loop, UV_RUN_DEFAULT);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(world.seen[i].count, 1);
+        assert_int_equal(world.seen[i].state, ANSWER_NOT_SENT);
+        assert_string_equal(world.seen[i].detail, "interrupted");
+        assert_in_range(world.seen[i].latency_us, 0, 1000000);
     }
     close_world(&world);
 }
@@ -295,6 +316,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_abort_calls_every_done_once_and_later),
+        cmocka_unit_test(test_an_attempt_that_was_not_begun_has_no_latency_after_an_abort),
         cmocka_unit_test(test_what_had_left_is_in_doubt_after_an_abort),
         cmocka_unit_test(test_whole_headers_are_an_answer_after_an_abort),
         cmocka_unit_test(test_an_aborted_transport_starts_nothing),
