@@ -411,10 +411,8 @@ static void arm_wake(struct job *job)
     int64_t wake_ms = job->wake_ns == INT64_MAX ? INT64_MAX : (job->wake_ns + 999999) / 1000000;
 
     if (!job_is_stopping(job)) {
-        int64_t canary_ms = canary_next_ms(&job->canary, now / 1000000);
         wake_ms = earlier(wake_ms, due_ms);
-        if (canary_ms > 0)
-            wake_ms = earlier(wake_ms, canary_ms);
+        wake_ms = earlier(wake_ms, canary_wake_ms(&job->canary));
         if (breaker_is_open(&job->pacer.breaker))
             wake_ms =
                 earlier(wake_ms, job->pacer.breaker.open_since_ms + job->options->outage_wait_ms);

@@ -136,6 +136,11 @@ int64_t canary_next_ms(struct canary *canary, int64_t now_ms)
     return 0;
 }
 
+int64_t canary_wake_ms(const struct canary *canary)
+{
+    return canary->state == CANARY_PAUSING ? canary->over_ms : INT64_MAX;
+}
+
 void canary_add(struct canary *canary)
 {
     if (canary->state == CANARY_OVER)

@@ -66,6 +66,10 @@ enum status canary_parse(struct span text, struct canary *ret_canary, struct buf
  * under way. Ends the pause. */
 int64_t canary_next_ms(struct canary *canary, int64_t now_ms);
 
+/* When a pause ends, also where that has passed; INT64_MAX outside of one. Ends nothing: a timer is
+ * set by it, and whoever the timer wakes asks canary_next_ms. */
+int64_t canary_wake_ms(const struct canary *canary);
+
 /* Counts a row that is added. Only after canary_next_ms said 0. */
 void canary_add(struct canary *canary);
 

@@ -151,11 +151,15 @@ static void test_the_canary_goes_ahead_is_waited_for_and_then_paused_behind(void
     assert_int_equal(canary_next_ms(&canary, 1000 * 1000), INT64_MAX);
     canary_end(&canary, 400);
     assert_int_equal(canary_next_ms(&canary, 1000 * 1000), INT64_MAX);
+    assert_true(canary_wake_ms(&canary) == INT64_MAX);
     canary_end(&canary, 500);
     assert_int_equal(canary_next_ms(&canary, 500), 30500);
     assert_int_equal(canary_next_ms(&canary, 30499), 30500);
+    assert_int_equal(canary_wake_ms(&canary), 30500);
+    assert_int_equal(canary.state, CANARY_PAUSING); /* the timer's time is asked for, no more */
     assert_int_equal(canary_next_ms(&canary, 30500), 0);
     assert_int_equal(canary.state, CANARY_OVER);
+    assert_true(canary_wake_ms(&canary) == INT64_MAX);
     for (size_t i = 0; i < 100; i++) {
         assert_int_equal(canary_next_ms(&canary, 0), 0);
         canary_add(&canary);
