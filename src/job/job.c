@@ -187,6 +187,12 @@ static void finish_attempt(struct job_row *row, const struct answer *answer)
 
 static void on_more(uv_idle_t *idle);
 
+/* An attempt or a row has ended: there may be room for others. */
+static void pump_soon(struct job *job)
+{
+    (void)uv_idle_start(&job->more, on_more);
+}
+
 static void on_done(void *context, const struct answer *answer)
 {
     struct job_row *row = context;
@@ -196,7 +202,7 @@ static void on_done(void *context, const struct answer *answer)
     if (++job->answers >= JOB_ANSWERS_PER_PUMP)
         job_pump(job);
     else
-        (void)uv_idle_start(&job->more, on_more);
+        pump_soon(job);
 }
 
 static void start_row(struct job_row *row)
@@ -214,7 +220,9 @@ static void start_row(struct job_row *row)
         struct answer answer = {.state = ANSWER_NOT_SENT,
                                 .retry_after_ms = -1,
                                 .detail = span_string(status_text(status))};
+        struct job *job = row->job;
         finish_attempt(row, &answer);
+        pump_soon(job);
     }
 }
 
@@ -235,6 +243,7 @@ static void end_expired(struct job_row *row)
     struct problems *problems = &job->problems;
     char expired[WHEN_PLATFORM_LENGTH + 1];
 
+    pump_soon(job);
     if (row->so_far.sent > 0) {
         record_given_up(row, "expired_time passed before it could be sent again");
         end_row(row);

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 
+import crash
 import pytest
 from conftest import HEADER, NBATCH, imei, read_results, row_of
 
@@ -99,6 +100,16 @@ def test_a_row_that_expires_between_attempts_is_given_up(run, tmp_path, raw_peer
     path.write_text(HEADER + row_of(3).replace("+7d", "+2s"))
     _, rows = run(path, raw_peer(replies(None, *never)).url, *words, code=6)
     assert rows[0]["status"] == "in_doubt" and rows[0]["ambiguous"] == "1"
+
+
+@pytest.mark.parametrize("binary", [NBATCH, crash.UNSYNCED], ids=["product", "no row waits for the disk"])
+def test_rows_that_expired_make_room_for_others_at_once(run, tmp_path, raw_peer, binary):
+    path = tmp_path / "in.csv"
+    path.write_text(HEADER + "".join(row_of(i).replace("+7d", "+2s") for i in range(1, 2001)))
+    began = time.monotonic()
+    _, rows = run(path, raw_peer(replies()).url, "-c", "16", "--canary", "1:2500ms", binary=binary, code=1)
+    assert time.monotonic() - began < 5, "each handful of rows waited for a timer"
+    assert collections.Counter(row["status"] for row in rows) == {"accepted": 1, "invalid": 1999}
 
 
 def execute(tmp_path, n):
