@@ -104,7 +104,8 @@ static void check_val(struct span array, struct span cell)
     cJSON_Delete(tree);
 }
 
-/* What a res: cell without an error makes is data without an error. */
+/* What a res: cell without an error makes is data without an error, and is warned of as the cell
+ * is; but for TRUE, which has quotes in data: nobody takes that for a boolean. */
 static void check_cell(struct span text, const char *name, enum cell_kind kind)
 {
     struct cell cell = {.kind = kind, .text = text};
@@ -123,7 +124,7 @@ static void check_cell(struct span text, const char *name, enum cell_kind kind)
     (void)buf_string(&array); /* puts the one byte behind it */
     MUST(array.status == STATUS_OK);
     if (problems.error_count == 0) {
-        size_t warnings = problems.warning_count;
+        size_t warnings = problems.warning_count - has_code(&problems, PROBLEM_BOOLEAN);
         problems_clear(&problems, 1, 1);
         MUST(data_check(&(struct cell){.kind = CELL_TEXT, .text = buf_span(&array)}, &footprint,
                         &problems) == STATUS_OK);
