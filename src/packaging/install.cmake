@@ -53,6 +53,9 @@ set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION utils)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS ca-certificates)
+set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${CMAKE_CURRENT_SOURCE_DIR}/src/packaging/postinst
+    ${CMAKE_CURRENT_SOURCE_DIR}/src/packaging/prerm ${CMAKE_CURRENT_SOURCE_DIR}/src/packaging/postrm)
+set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "send cached commands to NB-IoT devices on OneNET, in bulk")
 set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
     "Takes a CSV or JSONL file with a command in each row, checks all of it
