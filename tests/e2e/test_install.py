@@ -2,7 +2,10 @@
 import gzip
 import os
 import re
+import shlex
+import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -82,6 +85,30 @@ def test_what_the_service_starts_works(units, simulator, fleet, tmp_path):
     assert done.returncode == 0, done.stderr
     assert len(read_results(tmp_path / "results-0123.csv")) == 5 and len(sim.audit()) == 5
     assert (tmp_path / "log.jsonl").exists()
+
+
+def test_the_service_refuses_a_key_that_others_can_read(units):
+    folder = Path(tempfile.mkdtemp())  # tmp_path is root's alone
+    folder.chmod(0o755)
+    key = folder / "fleet.key"
+    line = re.search(r"^ExecStartPre=(.*)$", (units / "nbatch@fleet.service").read_text(), re.M)[1]
+    command = [word.replace("$$", "$").replace("/etc/nbatch/%i.key", str(key)) for word in shlex.split(line)]
+    # Root may read everything; the service is somebody else.
+    user = {"user": 65534, "group": 65534} if os.geteuid() == 0 else {}
+
+    def start():
+        return subprocess.run(command, capture_output=True, text=True, check=False, **user)
+
+    try:
+        assert start().returncode == 0, "a credential from elsewhere"
+        key.write_text(KEY)
+        key.chmod(0o644)
+        done = start()
+        assert done.returncode == 2 and done.stderr == f"{key}: others may read it; run chmod 600 on it\n"
+        key.chmod(0o000)
+        assert start().returncode == 0
+    finally:
+        shutil.rmtree(folder)
 
 
 def test_every_system_call_of_a_run_is_allowed_to_the_service(units, fleet, tmp_path):
