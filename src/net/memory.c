@@ -9,8 +9,8 @@
 #include <string.h>
 
 enum {
-    STEP = 64,                 /* sizes are rounded up to a multiple of this */
-    SIZES = 32,                /* so that larger blocks than SIZES * STEP are not kept */
+    STEP = 16,                 /* sizes are rounded up to a multiple of this */
+    SIZES = 128,               /* so that larger blocks than SIZES * STEP are not kept */
     KEPT_BYTES_MAX = 64 * 1024 /* of each size */
 };
 
