@@ -457,7 +457,7 @@ static bool read_ahead(struct job *job)
     return false;
 }
 
-void job_pump(struct job *job)
+static void pump(struct job *job)
 {
     job->answers = 0;
     job_watch_outage(job);
@@ -474,14 +474,18 @@ void job_pump(struct job *job)
         (void)uv_idle_start(&job->more, on_more);
 }
 
+void job_pump(struct job *job)
+{
+    bool was_pausing = job->canary.state == CANARY_PAUSING;
+
+    pump(job);
+    if (was_pausing && job->canary.state == CANARY_OVER)
+        job_tell(job, JOB_EVENT_CANARY);
+}
+
 static void on_wake(uv_timer_t *timer)
 {
-    struct job *job = timer->data;
-    bool was_canary = job->canary.state == CANARY_PAUSING;
-
-    job_pump(job);
-    if (was_canary && job->canary.state == CANARY_OVER)
-        job_tell(job, JOB_EVENT_CANARY);
+    job_pump(timer->data);
 }
 
 static void shut_down(struct job *job)
@@ -601,6 +605,18 @@ static enum status open_job(struct job *job)
     return STATUS_OK;
 }
 
+/* A signal that came when the last rows were under way, which were waited for, stopped nothing. */
+static void forgive_interruption(struct job *job)
+{
+    struct job_result *result = &job->result;
+    bool has_all = job->input_ended && tally_total(job->tally) + result->settled == result->rows;
+
+    if (result->end != JOB_INTERRUPTED || result->aborted || !has_all)
+        return;
+    result->end = JOB_COMPLETE;
+    buf_clear(job->message);
+}
+
 static enum status close_job(struct job *job)
 {
     if (job->has_input_poll)
@@ -613,6 +629,7 @@ static enum status close_job(struct job *job)
     problems_deinit(&job->problems);
     if (ledger_flush(job->ledger) != STATUS_OK)
         job_fail(job, STATUS_IO, ledger_error(job->ledger));
+    forgive_interruption(job);
     return job->status;
 }
 

@@ -108,6 +108,7 @@ struct job_result {
  * more wherever the end is not JOB_COMPLETE.
  *
  * SIGINT and SIGTERM stop starting rows and wait for what is in flight; a second one ends that too.
+ * Where nothing was left to start after the first, the run is complete.
  * SIGUSR1 asks for JOB_EVENT_STATUS, SIGUSR2 pauses and resumes.
  */
 enum status job_run(struct intake *intake, const struct job_options *options, struct ledger *ledger,

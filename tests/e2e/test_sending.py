@@ -399,6 +399,16 @@ def test_a_signal_drains_what_is_in_flight(fleet, raw_peer, tmp_path, number, co
     assert "stopping" in err and "not sent" in err
 
 
+def test_a_signal_while_the_last_rows_are_under_way_stops_nothing(fleet, raw_peer, tmp_path):
+    peer = raw_peer(slow(0.5))
+    process = start(fleet(4), peer.url, tmp_path / "o.csv", "-c", "4")
+    wait_until(lambda: len(peer.processed) >= 4)
+    process.send_signal(signal.SIGTERM)
+    err = process.communicate(timeout=30)[1]
+    assert process.returncode == 0 and "all 4 rows were accepted" in err, err
+    assert "not sent" not in err and not (tmp_path / "o.csv.journal").exists()
+
+
 def test_a_second_signal_ends_what_is_in_flight_as_in_doubt(fleet, raw_peer, tmp_path):
     peer = raw_peer(slow(20))
     process = start(fleet(500), peer.url, tmp_path / "o.csv", "-c", "4")
