@@ -187,7 +187,7 @@ static void finish_attempt(struct job_row *row, const struct answer *answer)
 
 static void on_more(uv_idle_t *idle);
 
-/* An attempt or a row has ended: there may be room for others. */
+/* In the loop's next turn, once for all that asks for it. */
 static void pump_soon(struct job *job)
 {
     (void)uv_idle_start(&job->more, on_more);
@@ -463,7 +463,7 @@ static void pump(struct job *job)
     job_watch_outage(job);
     start_ready(job);
     if (read_ahead(job)) {
-        (void)uv_idle_start(&job->more, on_more);
+        pump_soon(job);
         return;
     }
     start_ready(job); /* rows that did not have to wait for the disk, if any */
@@ -471,7 +471,7 @@ static void pump(struct job *job)
     arm_wake(job);
     /* Closing is left to the loop's next turn: this may be a callback of the transport's. */
     if (is_finished(job))
-        (void)uv_idle_start(&job->more, on_more);
+        pump_soon(job);
 }
 
 void job_pump(struct job *job)

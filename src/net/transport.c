@@ -12,7 +12,8 @@
  * drained, and only then, outside of libcurl, their owners are told: they may start new ones at
  * once. What they start waits until the loop has taken the answers that are there, and then goes
  * out in one go: a server that the first request wakes finds the others when it is done with it.
- * No more than NEW_MAX wait, or what the first of them need has left the processor's cache.
+ * Where many answers come at once, it goes as soon as SEND_AT of them wait, or what the first ones
+ * need has left the processor's cache.
  */
 struct transport {
     uv_loop_t *loop;
@@ -58,7 +59,7 @@ enum { LANE_CONNECTIONS = 16 };
  */
 enum { NAME_AGE_MAX_S = 60, NAME_AGE_ANY = -1 };
 
-enum { NEW_MAX = 64 };
+enum { SEND_AT = 64 };
 
 /* How often a prepare may find libcurl due again before the loop gets a turn. */
 enum { DUE_ROUNDS_MAX = 64 };
@@ -254,7 +255,7 @@ static void on_socket_ready(void *context, curl_socket_t socket, int events)
     struct lane *lane = context;
 
     drive(lane, socket, events);
-    if (lane->transport->new_count >= NEW_MAX)
+    if (lane->transport->new_count >= SEND_AT)
         drive_due(lane->transport);
 }
 
