@@ -100,15 +100,10 @@ static enum status say_scan(struct recovery *recovery, enum status status)
     return status;
 }
 
-static struct span without_quotes(struct span text)
-{
-    return text.len > 2 && text.ptr[0] == '"' ? span_of(text.ptr + 1, text.len - 2) : text;
-}
-
 static bool is_orphan(const struct result_fields *fields)
 {
     return fields->status == ROW_IN_DOUBT &&
-           span_is(without_quotes(fields->columns[RESULT_error]), ledger_orphan_error);
+           span_is(result_without_quotes(fields->columns[RESULT_error]), ledger_orphan_error);
 }
 
 /* A longer one is no uuid of anybody's, but its beginning still tells whose it is not. */
@@ -133,7 +128,7 @@ static enum status learn(struct recovery *recovery, const struct result_fields *
 
     ledger->past.lines++;
     if (fields->status == ROW_ACCEPTED && ledger->past.uuid.len == 0)
-        keep_uuid(ledger, without_quotes(fields->columns[RESULT_uuid]));
+        keep_uuid(ledger, result_without_quotes(fields->columns[RESULT_uuid]));
     if (status == STATUS_OK && recovery->pending_count > 0 && fields->offset >= recovery->since)
         status = index_put(&recovery->answers, fields->hash, fields->occurrence, &state);
     return status;

@@ -312,7 +312,7 @@ static bool is_string(struct span value)
     return value.len >= 2 && value.ptr[0] == '"';
 }
 
-static struct span without_quotes(struct span value)
+struct span result_without_quotes(struct span value)
 {
     return is_string(value) ? span_of(value.ptr + 1, value.len - 2) : value;
 }
@@ -394,7 +394,8 @@ static bool are_columns_good(const struct result_fields *fields, bool jsonl)
     return has_shape(line, "+") && (number.len == 0 || has_shape(number, "+")) &&
            (http.len == 0 || has_shape(http, "999")) &&
            (latency.len == 0 || has_shape(latency, "+.999")) &&
-           has_shape(jsonl ? without_quotes(finished) : finished, "9999-99-99T99:99:99.999Z");
+           has_shape(jsonl ? result_without_quotes(finished) : finished,
+                     "9999-99-99T99:99:99.999Z");
 }
 
 bool result_parse_line(struct span text, bool jsonl, size_t passed_count,
@@ -411,8 +412,9 @@ bool result_parse_line(struct span text, bool jsonl, size_t passed_count,
     if (!(jsonl ? parse_jsonl : parse_csv)(text, passed_count, &fields, ret_error))
         return false;
     struct span *columns = fields.columns;
-    struct span key = jsonl ? without_quotes(columns[RESULT_key]) : columns[RESULT_key];
-    struct span status = jsonl ? without_quotes(columns[RESULT_status]) : columns[RESULT_status];
+    struct span key = jsonl ? result_without_quotes(columns[RESULT_key]) : columns[RESULT_key];
+    struct span status =
+        jsonl ? result_without_quotes(columns[RESULT_status]) : columns[RESULT_status];
     if (span_to_uint64(columns[RESULT_row], &fields.row) != STATUS_OK)
         *ret_error = "row is no number";
     else if (!result_parse_key(key, &fields.hash, &fields.occurrence))
@@ -459,7 +461,7 @@ void result_unquote(struct span text, bool jsonl, struct buf *out)
 {
     if (jsonl) {
         if (is_string(text))
-            add_json_string(without_quotes(text), out);
+            add_json_string(result_without_quotes(text), out);
         else if (!span_is(text, "null"))
             buf_add(out, text);
         return;

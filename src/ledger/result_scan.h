@@ -75,6 +75,9 @@ bool result_parse_key(struct span text, uint64_t *ret_hash, uint32_t *ret_occurr
 bool result_parse_line(struct span text, bool jsonl, size_t passed_count,
                        struct result_fields *ret_fields, const char **ret_error);
 
+/* What stands between the quotes of a value that has some, escapes included. Pure. */
+struct span result_without_quotes(struct span value);
+
 /* The value of a column as it was before it was written. Empty for none. */
 void result_unquote(struct span text, bool jsonl, struct buf *out);
 
