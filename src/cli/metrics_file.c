@@ -5,6 +5,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ledger/outfile.h"
+
 static const char text_start[] = "# HELP nbatch_";
 
 static int64_t monotonic_ms(void)
@@ -58,22 +60,10 @@ bool metrics_file_is_due(const struct metrics_file *file)
     return file->path != NULL && monotonic_ms() - file->written_ms >= METRICS_FILE_INTERVAL_MS;
 }
 
-static bool write_all(int fd, struct span text)
-{
-    while (text.len > 0) {
-        ssize_t written = write(fd, text.ptr, text.len);
-        if (written < 0 && errno != EINTR)
-            return false;
-        if (written > 0)
-            text = span_skip(text, (size_t)written);
-    }
-    return true;
-}
-
 /* Closes in any case. */
 static bool write_and_close(int fd, struct span text)
 {
-    bool written = write_all(fd, text);
+    bool written = outfile_write_all(fd, text) == STATUS_OK;
     int error = errno;
 
     if (close(fd) != 0 && written)

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ledger/outfile.h"
 #include "report/page.h"
 
 static enum status refuse(const char *path, const char *why, struct buf *message)
@@ -63,21 +64,6 @@ enum status page_file_probe(const char *path, struct buf *message)
     return STATUS_EXISTS;
 }
 
-static bool write_all(int fd, const struct buf *page)
-{
-    size_t done = 0;
-
-    while (done < page->len) {
-        ssize_t count = write(fd, page->ptr + done, page->len - done);
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count <= 0)
-            return false;
-        done += (size_t)count;
-    }
-    return true;
-}
-
 static enum status write_beside(const char *path, const struct buf *page, struct buf *message)
 {
     struct buf beside;
@@ -86,7 +72,7 @@ static enum status write_beside(const char *path, const struct buf *page, struct
     buf_add_format(&beside, "%s.%d.part", path, (int)getpid());
     const char *name = buf_string(&beside);
     int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    bool written = fd >= 0 && write_all(fd, page) && fsync(fd) == 0;
+    bool written = fd >= 0 && outfile_write_all(fd, buf_span(page)) == STATUS_OK && fsync(fd) == 0;
     int error = errno;
     if (fd >= 0 && close(fd) != 0 && written) {
         written = false;
@@ -109,7 +95,9 @@ enum status page_file_write(const char *path, const struct buf *page, struct buf
         return page->status;
     }
     if (strcmp(path, "-") == 0)
-        return write_all(STDOUT_FILENO, page) ? STATUS_OK : refuse(path, strerror(errno), message);
+        return outfile_write_all(STDOUT_FILENO, buf_span(page)) == STATUS_OK
+                   ? STATUS_OK
+                   : refuse(path, strerror(errno), message);
     enum status status = page_file_probe(path, message);
     return status == STATUS_OK ? write_beside(path, page, message) : status;
 }

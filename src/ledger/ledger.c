@@ -27,19 +27,6 @@ enum status ledger_say(const struct ledger *ledger, const char *what, int error,
     return STATUS_IO;
 }
 
-enum status write_all(int fd, struct span bytes)
-{
-    while (bytes.len > 0) {
-        ssize_t count = write(fd, bytes.ptr, bytes.len);
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count < 0)
-            return STATUS_IO;
-        bytes = span_skip(bytes, (size_t)count);
-    }
-    return STATUS_OK;
-}
-
 enum status ledger_make_entries(struct ledger *ledger, uint32_t slots)
 {
     struct entry *entries = calloc(slots, sizeof(*entries));
@@ -203,7 +190,8 @@ static enum status create_results(struct ledger *ledger, struct buf *message)
     status = ledger_lock(ledger, message);
     if (status != STATUS_OK)
         return status;
-    if (write_all(ledger->fd, buf_span(&ledger->header)) != STATUS_OK || fsync(ledger->fd) != 0)
+    if (outfile_write_all(ledger->fd, buf_span(&ledger->header)) != STATUS_OK ||
+        fsync(ledger->fd) != 0)
         return ledger_say(ledger, "the results cannot be written", errno, message);
     (void)XXH3_64bits_update(ledger->hash, ledger->header.ptr, ledger->header.len);
     ledger->base = ledger->header.len;
@@ -370,7 +358,7 @@ enum status ledger_flush_results(struct ledger *ledger)
     struct span staged = journal_staged(ledger->journal);
     if (staged.len == 0)
         return STATUS_OK;
-    if (write_all(ledger->fd, staged) != STATUS_OK)
+    if (outfile_write_all(ledger->fd, staged) != STATUS_OK)
         return fail_write(ledger, errno);
     note_written(ledger, staged);
     return STATUS_OK;
@@ -397,7 +385,7 @@ enum status ledger_flush(struct ledger *ledger)
 static enum status write_long(struct ledger *ledger, struct span line)
 {
     journal_announce(ledger->journal, line);
-    if (write_all(ledger->fd, line) != STATUS_OK)
+    if (outfile_write_all(ledger->fd, line) != STATUS_OK)
         return fail_write(ledger, errno);
     note_written(ledger, line);
     return STATUS_OK;

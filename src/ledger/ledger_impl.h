@@ -108,9 +108,6 @@ enum status ledger_say(const struct ledger *ledger, const char *what, int error,
  * ledger_account. */
 bool ledger_is_current(struct ledger *ledger, const struct result_fields *fields);
 
-/* Writes all of it. STATUS_IO; errno is set. */
-enum status write_all(int fd, struct span bytes) MUST_USE;
-
 /* The error of a row that was under way when its run died. It tells such lines from others. */
 extern const char ledger_orphan_error[];
 

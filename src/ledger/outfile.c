@@ -89,6 +89,19 @@ static enum status fail(struct outfile *file, int error)
     return STATUS_IO;
 }
 
+enum status outfile_write_all(int fd, struct span bytes)
+{
+    while (bytes.len > 0) {
+        ssize_t count = write(fd, bytes.ptr, bytes.len);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0)
+            return STATUS_IO;
+        bytes = span_skip(bytes, (size_t)count);
+    }
+    return STATUS_OK;
+}
+
 enum status outfile_flush(struct outfile *file)
 {
     if (file->out.status != STATUS_OK)

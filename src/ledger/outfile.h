@@ -37,6 +37,9 @@ enum status outfile_create(struct outfile *file, const char *path, const struct 
 enum status outfile_append(struct outfile *file, const char *path, const struct outfile_kind *kind,
                            struct buf *message) MUST_USE;
 
+/* Writes all of it to a descriptor, whatever it is. STATUS_IO; errno is set. */
+enum status outfile_write_all(int fd, struct span bytes) MUST_USE;
+
 /* Whether outfile_create would be refused since the file is there: STATUS_EXISTS with a text in
  * `message`. */
 enum status outfile_probe(const char *path, const struct outfile_kind *kind,

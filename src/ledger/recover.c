@@ -214,7 +214,8 @@ static enum status complete_header(struct recovery *recovery)
     if (recovery->size >= header.len || len > sizeof(start) ||
         pread(ledger->fd, start, len, 0) != (ssize_t)len || memcmp(start, header.ptr, len) != 0)
         return STATUS_OK; /* it is looked at with the lines */
-    if (write_all(ledger->fd, span_skip(header, len)) != STATUS_OK || fdatasync(ledger->fd) != 0)
+    if (outfile_write_all(ledger->fd, span_skip(header, len)) != STATUS_OK ||
+        fdatasync(ledger->fd) != 0)
         return ledger_say(ledger, "the results cannot be written; make room, and try again", errno,
                           recovery->message);
     recovery->size = header.len;
@@ -339,7 +340,7 @@ static enum status complete_results(struct recovery *recovery)
 
     if (ftruncate(ledger->fd, (off_t)ledger->base) != 0)
         return ledger_say(ledger, "the results cannot be cut back", errno, recovery->message);
-    if (write_all(ledger->fd, staged) != STATUS_OK || fdatasync(ledger->fd) != 0)
+    if (outfile_write_all(ledger->fd, staged) != STATUS_OK || fdatasync(ledger->fd) != 0)
         return ledger_say(ledger, "the results cannot be written; make room, and try again", errno,
                           recovery->message);
     if (staged.len == 0)

@@ -105,7 +105,7 @@ static enum status put_out(struct sort *sort, struct span line)
 static enum status put_run(struct sort *sort, struct span line)
 {
     sort->runs_size += line.len;
-    return write_all(sort->runs_fd, line);
+    return outfile_write_all(sort->runs_fd, line);
 }
 
 /* Sorts what is in memory, and puts it aside as a run. */
