@@ -1,8 +1,8 @@
 #include <signal.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "cli/again.h"
+#include "cli/consent.h"
 #include "cli/page_file.h"
 #include "cli/recording.h"
 #include "cli/report.h"
@@ -115,23 +115,17 @@ static int check_passed(struct run *run)
 /* Whether the operator wants what mode 1 does; asked where there is somebody to ask. */
 static bool confirm_replace(const struct run *run, uint64_t replaced)
 {
-    char answer[16] = "";
-    bool can_ask = isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1 &&
-                   strcmp(run->settings->input, "-") != 0;
+    char question[160], otherwise[160];
+    unsigned long long count = replaced;
+    const char *plural = replaced == 1 ? "" : "s";
 
-    if (!can_ask) {
-        show_error("%llu instance%s would be replaced (mode 1): say --allow-replace if that is "
-                   "meant; nothing was sent",
-                   (unsigned long long)replaced, replaced == 1 ? "" : "s");
-        return false;
-    }
-    (void)fprintf(stderr, "Replace %llu instance%s, deleting what is not named? Type yes: ",
-                  (unsigned long long)replaced, replaced == 1 ? "" : "s");
-    (void)fflush(stderr);
-    if (fgets(answer, sizeof(answer), stdin) != NULL && strcmp(answer, "yes\n") == 0)
-        return true;
-    show_error("nothing was sent");
-    return false;
+    (void)snprintf(question, sizeof(question),
+                   "Replace %llu instance%s, deleting what is not named?", count, plural);
+    (void)snprintf(otherwise, sizeof(otherwise),
+                   "%llu instance%s would be replaced (mode 1): say --allow-replace if that is "
+                   "meant",
+                   count, plural);
+    return consent_ask(run->settings, question, otherwise);
 }
 
 /* Nothing leaves before the whole file is known to be right; a pipe is checked row by row. */
