@@ -12,9 +12,11 @@ static void tell_problems(struct check *check)
 {
     const struct problems *problems = &check->problems;
 
-    for (size_t i = 0; i < problems->count; i++)
-        check->counts.codes[problems->items[i].code]++;
-    if (problems->count > 0 && check->hooks->problems != NULL)
+    if (problems->count == 0)
+        return;
+    for (size_t i = 0; i < PROBLEM_CODE_COUNT; i++)
+        check->counts.codes[i] += problems->counts[i];
+    if (check->hooks->problems != NULL)
         check->hooks->problems(check->hooks->context, problems);
 }
 
