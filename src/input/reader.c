@@ -178,6 +178,11 @@ size_t reader_column_count(const struct reader *reader)
     return reader->column_count;
 }
 
+uint64_t reader_line(const struct reader *reader)
+{
+    return reader->line;
+}
+
 struct span reader_column_name(const struct reader *reader, size_t column)
 {
     return reader->columns[column];

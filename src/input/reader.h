@@ -99,11 +99,15 @@ enum status reader_header(struct reader *reader, struct problems *problems) MUST
 size_t reader_column_count(const struct reader *reader);
 struct span reader_column_name(const struct reader *reader, size_t column);
 
+/* The physical line that is read next, counted from 1. */
+uint64_t reader_line(const struct reader *reader);
+
 /*
  * The next row. `row` is set for STATUS_OK and STATUS_BAD_ROW (then without cells: cell_count 0)
  * and is valid until the next call; `problems` is cleared for the row first. STATUS_END after the
  * last row, STATUS_AGAIN when a pipe has nothing yet, STATUS_IO (errno set) and STATUS_NO_MEMORY;
- * STATUS_BAD_INPUT, with the reason in `problems` (row 0), when the input is damaged from here on.
+ * STATUS_CHANGED as source_fill; STATUS_BAD_INPUT, with the reason in `problems` (row 0), when the
+ * input is damaged from here on.
  *
  * Bad rows: too long (PROBLEM_ROW_SIZE), bad UTF-8, NUL bytes, bad quoting, a number of cells that
  * is not the header's (says both numbers), for JSONL what RFC 8259 forbids and what is not an

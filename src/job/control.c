@@ -101,8 +101,51 @@ void job_watch_outage(struct job *job)
     job_stop(job, never ? JOB_REFUSED : JOB_OUTAGE, NULL);
 }
 
+static void add_input(struct job *job)
+{
+    buf_add_string(job->message, "input changed: ");
+    buf_add_printable(job->message, span_string(source_name(intake_source(job->intake))));
+}
+
+void job_tell_changed(struct job *job)
+{
+    if (job_is_stopping(job))
+        return;
+    if (source_is_spent(intake_source(job->intake))) {
+        job->input_ended = job->input_grew = true;
+        return;
+    }
+    add_input(job);
+    buf_add_format(job->message,
+                   " is no longer what was checked, at or behind line %llu: none of the change was "
+                   "sent; see what writes to it, and go on with --resume",
+                   (unsigned long long)intake_line(job->intake));
+    job_stop(job, JOB_CHANGED, NULL);
+}
+
+void job_end_grown(struct job *job)
+{
+    if (!job->input_grew || job_is_stopping(job))
+        return;
+    add_input(job);
+    buf_add_format(job->message,
+                   " has more at its end than was checked, from line %llu on: that was not sent; "
+                   "see what writes to it, and go on with --resume",
+                   (unsigned long long)intake_line(job->intake));
+    job->result.end = JOB_CHANGED;
+}
+
+void job_watch_file(struct job *job)
+{
+    if (job_is_stopping(job) || job->input_ended || intake_look(job->intake) != STATUS_CHANGED)
+        return;
+    job_tell_changed(job);
+    job_pump(job);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
+    job_watch_file(timer->data);
     job_tell(timer->data, JOB_EVENT_TICK);
 }
 

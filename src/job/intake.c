@@ -382,6 +382,16 @@ enum status intake_rewind(struct intake *intake, struct buf *message)
     return layout_restart(&intake->layout);
 }
 
+enum status intake_look(struct intake *intake)
+{
+    return source_look(intake->source);
+}
+
+uint64_t intake_line(const struct intake *intake)
+{
+    return reader_line(intake->reader);
+}
+
 void intake_use_ledger(struct intake *intake, struct ledger *ledger)
 {
     intake->ledger = ledger;

@@ -67,6 +67,7 @@ struct job {
     int64_t wake_ns;
     bool started; /* the header has been read */
     bool input_ended;
+    bool input_grew; /* there is more behind what was checked */
     uint64_t outages_told;
     struct job_result result;
     enum status status; /* not STATUS_OK: no row is started any more */
@@ -122,6 +123,16 @@ void job_tell_outage(struct job *job);
 
 /* Ends the run where an outage has lasted too long. */
 void job_watch_outage(struct job *job);
+
+/* The input is no longer what was checked. Stops the run; where all of that was read before, and
+ * something was added behind it, the rows that were read are still sent. */
+void job_tell_changed(struct job *job);
+
+/* A run that was not stopped ends as one whose input changed, where something was added. */
+void job_end_grown(struct job *job);
+
+/* Looks whether it still is, before the reading comes to what is not. */
+void job_watch_file(struct job *job);
 
 /* SIGINT, SIGTERM, SIGUSR1, SIGUSR2 and the tick. */
 void job_watch_signals(struct job *job);
