@@ -28,6 +28,8 @@
  *   quote, and nothing stands between the closing quote and the delimiter.
  * - An empty cell is an absent one, with and without quotes.
  * - NUL bytes and bytes that are illegal in the encoding make the row bad.
+ * - Behind a fault that leaves open where a quoted cell ends, text inside such a cell may pass for
+ *   rows: see reader_lost.
  *
  * JSONL: one object a line (LF or CRLF), blank lines skipped; members become columns in the order
  * in which they are first seen.
@@ -116,6 +118,24 @@ uint64_t reader_line(const struct reader *reader);
  */
 enum status reader_next(struct reader *reader, struct row *ret_row,
                         struct problems *problems) MUST_USE;
+
+/* The row behind which lines may be text inside a quoted cell, and what is wrong with it. */
+struct reader_lost {
+    uint64_t row;
+    uint64_t line; /* on which it starts */
+    enum problem_code code;
+};
+
+/*
+ * The first such row that was met; NULL for none. It is one with a fault in its quotes, one of CSV
+ * that is too long and has a quote open where it is given up, or one in what is left of its line,
+ * and one with a wrong number of cells whose quotes show nothing of being doubled. Rows that were
+ * handed out behind it are for reporting only.
+ *
+ * Any other bad row ends where it seems to end: without a quote, a line end is one, and in JSONL it
+ * always is.
+ */
+const struct reader_lost *reader_lost(const struct reader *reader);
 
 /*
  * With reader_options.keep_raw, the bytes that the last row, good or bad, stood in: as the source

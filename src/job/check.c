@@ -24,11 +24,12 @@ static enum status take_row(struct check *check)
 {
     struct check_counts *counts = &check->counts;
     const struct check_hooks *hooks = check->hooks;
-    bool is_valid = check->problems.error_count == 0;
+    bool is_lost = intake_is_lost(check->intake);
+    bool is_valid = check->problems.error_count == 0 && !is_lost;
 
     counts->rows++;
     counts->warnings += check->problems.warning_count;
-    if (intake_known(check->intake)->verdict == LEDGER_SETTLED) {
+    if (intake_known(check->intake)->verdict == LEDGER_SETTLED && !is_lost) {
         counts->settled++;
     } else if (is_valid) {
         counts->valid++;

@@ -112,7 +112,8 @@ void job_tell_changed(struct job *job)
     if (job_is_stopping(job))
         return;
     if (source_is_spent(intake_source(job->intake))) {
-        job->input_ended = job->input_grew = true;
+        job->input_ended = true;
+        job->input_end = JOB_CHANGED;
         return;
     }
     add_input(job);
@@ -123,16 +124,33 @@ void job_tell_changed(struct job *job)
     job_stop(job, JOB_CHANGED, NULL);
 }
 
-void job_end_grown(struct job *job)
+static const char unreadable[] = "the input cannot be read on";
+
+void job_end_reading(struct job *job)
 {
-    if (!job->input_grew || job_is_stopping(job))
+    if (intake_is_lost(job->intake)) {
+        job->input_ended = true;
+        job->input_end = JOB_UNREADABLE;
         return;
+    }
+    job_fail(job, STATUS_BAD_INPUT, unreadable);
+    job->result.end = JOB_UNREADABLE;
+}
+
+void job_judge_input(struct job *job)
+{
+    if (job->input_end == JOB_COMPLETE || job_is_stopping(job))
+        return;
+    job->result.end = job->input_end;
+    if (job->input_end == JOB_UNREADABLE) {
+        buf_add_string(job->message, unreadable);
+        return;
+    }
     add_input(job);
     buf_add_format(job->message,
                    " has more at its end than was checked, from line %llu on: that was not sent; "
                    "see what writes to it, and go on with --resume",
                    (unsigned long long)intake_line(job->intake));
-    job->result.end = JOB_CHANGED;
 }
 
 void job_watch_file(struct job *job)

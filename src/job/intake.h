@@ -73,6 +73,13 @@ void intake_digest(const struct intake *intake, uint64_t *ret_size, uint64_t *re
 enum status intake_next(struct intake *intake, struct command *command,
                         struct problems *problems) MUST_USE;
 
+/*
+ * Whether the row that was read last, or the end, is behind one after which text may pass for rows
+ * (reader_lost): good as a row may look, it counts as bad. Where rows are sent as they are read,
+ * intake_next says STATUS_BAD_INPUT in place of it.
+ */
+bool intake_is_lost(const struct intake *intake);
+
 /* What the first pass has seen so far: different devices, and instances that writes with mode 1
  * replace. Kept for the second pass. */
 uint64_t intake_device_count(const struct intake *intake);

@@ -67,7 +67,7 @@ struct job {
     int64_t wake_ns;
     bool started; /* the header has been read */
     bool input_ended;
-    bool input_grew; /* there is more behind what was checked */
+    enum job_end input_end; /* why it ended, where that was not its end */
     uint64_t outages_told;
     struct job_result result;
     enum status status; /* not STATUS_OK: no row is started any more */
@@ -128,8 +128,12 @@ void job_watch_outage(struct job *job);
  * something was added behind it, the rows that were read are still sent. */
 void job_tell_changed(struct job *job);
 
-/* A run that was not stopped ends as one whose input changed, where something was added. */
-void job_end_grown(struct job *job);
+/* The input cannot be read on, which has been reported. Stops the run; where what was read is
+ * beyond doubt, it is still sent. */
+void job_end_reading(struct job *job);
+
+/* Gives a run that was not stopped the end that its input had. */
+void job_judge_input(struct job *job);
 
 /* Looks whether it still is, before the reading comes to what is not. */
 void job_watch_file(struct job *job);
