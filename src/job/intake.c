@@ -281,10 +281,14 @@ static enum status compare_row(struct intake *intake, const struct command *comm
 /* The second pass: what the first one found is still so. */
 static void recall_row(struct intake *intake, struct problems *problems)
 {
-    if (intake->next_crossed == intake->crossed_count ||
-        intake->crossed[intake->next_crossed].row != problems->row)
+    const struct crossed_row *crossed = intake->crossed;
+    size_t *next = &intake->next_crossed;
+
+    while (*next < intake->crossed_count && crossed[*next].row < problems->row)
+        (*next)++;
+    if (*next == intake->crossed_count || crossed[*next].row != problems->row)
         return;
-    enum problem_code code = intake->crossed[intake->next_crossed++].code;
+    enum problem_code code = crossed[*next].code;
     problem_add(problems, code, span_of(NULL, 0), span_of(NULL, 0),
                 "the check found this row bad beside others: %s", problem_code_remedy(code));
 }

@@ -206,10 +206,12 @@ def test_a_file_at_standard_input_is_held_to_it_too(tmp_path, simulator):
 def test_a_small_file_is_told_in_the_pause_of_the_canary(tmp_path, simulator):
     path, sim = tmp_path / "f.csv", simulator()
     path.write_text(csv_text(2, 50))
-    run = Running(path, sim.url, *CANARY)
+    run = Running(path, sim.url, *CANARY, "--json")
     run.wait_for_rows(5)
     path.write_text(csv_text(1, 50))
     assert run.end().code == 3 and "input changed" in run.err, run
+    told = json.loads(run.stdout)
+    assert (told["end"], told["exit_status"], told["not_sent"]) == ("changed", 3, 45), told
     assert len(sim.audit()) == 5
 
 

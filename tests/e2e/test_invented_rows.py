@@ -1,9 +1,12 @@
 """Text inside a quoted cell never becomes a command: what may be such text is not sent, whatever it looks like."""
 import gzip
 import json
+from pathlib import Path
 
 import pytest
-from conftest import imei, read_results
+from conftest import UNGUARDED, imei, read_results
+
+MISPLACED = str(Path(UNGUARDED).with_name("nbatch-misplaced"))
 
 HEADER = "imei,obj_id,obj_inst_id,mode,expired_time,res:5850,note\n"
 
@@ -56,6 +59,18 @@ def test_a_pipe_stops_where_text_may_pass_for_rows(nbatch, tmp_path, simulator, 
     rows = {found["row"]: found for found in read_results(tmp_path / "out.csv")}
     assert {number: found["status"] for number, found in rows.items()} == {"1": "accepted", "2": "invalid"}
     assert f"[{code}]" in rows["2"]["error"]
+
+
+@pytest.mark.parametrize("pipe", [False, True])
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_reader_that_never_loses_its_place_makes_commands_of_text(nbatch, tmp_path, simulator, name, pipe):
+    """The negative control: the same program that goes on with the next line."""
+    text, words, _ = broken(name)
+    (tmp_path / "f.csv").write_text(text)
+    sim = simulator()
+    where = ["-", "--format", "csv", "-o", "out.csv"] if pipe else ["f.csv", "--skip-invalid"]
+    done = nbatch("run", *where, "--endpoint", sim.url, *words, binary=MISPLACED, stdin=text)
+    assert done.code == 1 and imei(2) in [call["imei"] for call in sim.audit()], done
 
 
 def test_a_pipe_that_was_mended_goes_on(nbatch, tmp_path, simulator):
