@@ -366,6 +366,14 @@ static bool is_cut(const struct source *source, const struct stat *about)
     return source->seen_size >= read_to && about->st_size < read_to;
 }
 
+bool source_has_grown(const struct source *source)
+{
+    struct stat about;
+
+    return source->is_again && fstat(source->fd, &about) == 0 &&
+           about.st_size > source->start + (off_t)source->digest_size;
+}
+
 /* Starts to hash the file once more. Without memory for it nobody looks: the reading does not
  * depend on that. */
 static void start_look(struct source *source)

@@ -80,6 +80,9 @@ enum status source_rewind(struct source *source, struct buf *message) MUST_USE;
  * more behind it. */
 bool source_is_spent(const struct source *source);
 
+/* Whether the file of an input that is read again has more bytes now than it was checked with. */
+bool source_has_grown(const struct source *source);
+
 /*
  * A look at an input that is read again, to tell a change sooner than the reading comes to it: to
  * be called now and then. STATUS_CHANGED where it is shorter than what was checked. Where it looks

@@ -107,21 +107,28 @@ static void add_input(struct job *job)
     buf_add_printable(job->message, span_string(source_name(intake_source(job->intake))));
 }
 
-void job_tell_changed(struct job *job)
+static void stop_changed(struct job *job)
 {
     if (job_is_stopping(job))
         return;
-    if (source_is_spent(intake_source(job->intake))) {
-        job->input_ended = true;
-        job->input_end = JOB_CHANGED;
+    add_input(job);
+    buf_add_string(job->message, " is no longer what was checked");
+    if (!job->input_ended)
+        buf_add_format(job->message, ", at or behind line %llu",
+                       (unsigned long long)intake_line(job->intake));
+    buf_add_string(job->message, ": none of the change was sent; see what writes to it, and go on "
+                                 "with --resume");
+    job_stop(job, JOB_CHANGED, NULL);
+}
+
+void job_tell_changed(struct job *job)
+{
+    if (!source_is_spent(intake_source(job->intake))) {
+        stop_changed(job);
         return;
     }
-    add_input(job);
-    buf_add_format(job->message,
-                   " is no longer what was checked, at or behind line %llu: none of the change was "
-                   "sent; see what writes to it, and go on with --resume",
-                   (unsigned long long)intake_line(job->intake));
-    job_stop(job, JOB_CHANGED, NULL);
+    job->input_ended = true;
+    job->input_end = JOB_CHANGED;
 }
 
 static const char unreadable[] = "the input cannot be read on";
@@ -139,7 +146,11 @@ void job_end_reading(struct job *job)
 
 void job_judge_input(struct job *job)
 {
-    if (job->input_end == JOB_COMPLETE || job_is_stopping(job))
+    if (job_is_stopping(job))
+        return;
+    if (job->input_end == JOB_COMPLETE && source_has_grown(intake_source(job->intake)))
+        job->input_end = JOB_CHANGED;
+    if (job->input_end == JOB_COMPLETE)
         return;
     job->result.end = job->input_end;
     if (job->input_end == JOB_UNREADABLE) {
@@ -155,9 +166,12 @@ void job_judge_input(struct job *job)
 
 void job_watch_file(struct job *job)
 {
-    if (job_is_stopping(job) || job->input_ended || intake_look(job->intake) != STATUS_CHANGED)
+    bool some_wait =
+        !job->input_ended || job->admissions.count > 0 || job->scheduler.fresh.head != NULL;
+
+    if (job_is_stopping(job) || !some_wait || intake_look(job->intake) != STATUS_CHANGED)
         return;
-    job_tell_changed(job);
+    stop_changed(job);
     job_pump(job);
 }
 

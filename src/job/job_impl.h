@@ -135,7 +135,8 @@ void job_end_reading(struct job *job);
 /* Gives a run that was not stopped the end that its input had. */
 void job_judge_input(struct job *job);
 
-/* Looks whether it still is, before the reading comes to what is not. */
+/* Looks whether it still is while rows of it have not left, before the reading comes to what is
+ * not. */
 void job_watch_file(struct job *job);
 
 /* SIGINT, SIGTERM, SIGUSR1, SIGUSR2 and the tick. */

@@ -215,6 +215,49 @@ def test_a_small_file_is_told_in_the_pause_of_the_canary(tmp_path, simulator):
     assert len(sim.audit()) == 5
 
 
+def test_rows_that_were_read_and_wait_are_held_back_too(tmp_path, simulator):
+    """All of the file is in memory when it changes: the run stops as for a large one."""
+    path, sim = tmp_path / "f.csv", simulator()
+    path.write_text(csv_text(2, 50))
+    run = Running(path, sim.url, "--rate", "5/s")
+    run.wait_for_rows(3)
+    path.write_text(csv_text(1, 50))
+    assert run.end().code == 3 and "input changed" in run.err, run
+    path.write_text(csv_text(2, 50))
+    again = Running(path, sim.url, "--resume").end()
+    assert again.code == 0 and "50 of 50 rows accounted for" in again.err, again
+    audit = sim.audit()
+    assert len(audit) == 50 and modes_of(audit) == {"2"}
+
+
+def test_rows_that_are_added_to_a_small_file_are_told_too(tmp_path, simulator):
+    path, sim = tmp_path / "f.csv", simulator()
+    path.write_text(csv_text(2, 20))
+    run = Running(path, sim.url, "--rate", "10/s")
+    run.wait_for_rows(2)
+    with open(path, "a", encoding="utf-8") as f:
+        f.write(f"{IMEIS[20]},3311,0,2,+7d,1\n")
+    assert run.end().code == 3 and "has more at its end than was checked, from line 22 on" in run.err, run
+    again = Running(path, sim.url, "--resume").end()
+    assert again.code == 0 and "21 of 21 rows accounted for" in again.err, again
+    assert [call["imei"] for call in sim.audit()] == IMEIS[:21]
+
+
+def test_a_last_line_that_grows_is_not_sent_as_it_was(tmp_path, simulator):
+    """It had no line end when it was checked, and was only the start of what is there now."""
+    path, sim = tmp_path / "f.csv", simulator()
+    path.write_text(csv_text(2)[:-40])
+    run = Running(path, sim.url, *CANARY)
+    run.wait_for_rows(5)
+    with open(path, "a", encoding="utf-8") as f:
+        f.write(csv_text(2)[-40:])
+    assert run.end().code == 3 and "input changed" in run.err, run
+    again = Running(path, sim.url, "--resume").end()
+    assert again.code == 0, again
+    audit = sim.audit()
+    assert len(audit) == ROWS and f'"x{VALUES[-1]}"' in audit[-1]["body"]
+
+
 def test_a_header_that_changes_is_a_change(tmp_path, simulator):
     path, sim = tmp_path / "f.csv", simulator()
     path.write_text(csv_text(2).replace("obj_inst_id,mode", "mode,obj_inst_id").replace(",0,2,", ",2,0,"))
