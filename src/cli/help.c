@@ -77,7 +77,7 @@ const struct exit_meaning exit_meanings[] = {
     {"0", "every row accepted (check: every row valid)"},
     {"1", "finished, some rows not accepted"},
     {"2", "usage, or a configuration that cannot be used"},
-    {"3", "input invalid, nothing sent"},
+    {"3", "input invalid, nothing sent, or changed while it was being sent"},
     {"4", "credentials refused, a server that is not trusted, or an endpoint that was never "
           "reached"},
     {"5", "stopped by --halt or an outage"},

@@ -157,9 +157,10 @@ static int check_whole_input(struct run *run)
     if (result != 0)
         return result;
     memcpy(run->earlier, ledger_settled(run->recording.ledger), sizeof(run->earlier));
-    if (intake_rewind(run->intake, &run->message) != STATUS_OK)
-        return fail(run, EXIT_INPUT_INVALID);
-    return 0;
+    if (intake_rewind(run->intake, &run->message) == STATUS_OK)
+        return 0;
+    buf_add_string(&run->message, "; nothing was sent");
+    return fail(run, EXIT_INPUT_INVALID);
 }
 
 static int choose_results(struct run *run)
@@ -210,6 +211,8 @@ static const struct {
     [JOB_OUTAGE] = {"outage", EXIT_HALTED},
     [JOB_REFUSED] = {"refused", EXIT_REFUSED},
     [JOB_INTERRUPTED] = {"interrupted", EXIT_SIGNAL},
+    [JOB_CHANGED] = {"changed", EXIT_INPUT_INVALID},
+    [JOB_UNREADABLE] = {"unreadable", EXIT_INPUT_INVALID},
 };
 
 /* The log and the metrics. */
@@ -278,7 +281,7 @@ static int judge(const struct run *run)
 
     if (end == JOB_INTERRUPTED)
         return EXIT_SIGNAL + run->result.signal_number;
-    if (end == JOB_FAILED || end == JOB_REFUSED)
+    if (end == JOB_FAILED || end == JOB_REFUSED || end == JOB_CHANGED || end == JOB_UNREADABLE)
         return ends[end].exit_status;
     if (tally->rows[ROW_IN_DOUBT] + run->earlier[ROW_IN_DOUBT] > 0)
         return EXIT_IN_DOUBT;
@@ -519,7 +522,7 @@ static int send_rows(struct run *run)
         end_observers(run, seconds, EXIT_INPUT_INVALID);
         return EXIT_INPUT_INVALID;
     }
-    if (status != STATUS_OK)
+    if (status != STATUS_OK && status != STATUS_BAD_INPUT)
         run->result.end = JOB_FAILED;
     if (run->rows == 0)
         memcpy(run->earlier, ledger_settled(run->recording.ledger), sizeof(run->earlier));

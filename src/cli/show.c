@@ -70,6 +70,20 @@ bool show_problems_is_needed(const struct problem_show *show, const struct probl
     return false;
 }
 
+/* Those that the list of a row had no place for. */
+static void count_unlisted(struct problem_show *show, const struct problems *problems)
+{
+    if (problems_total(problems) == problems->count)
+        return;
+    for (size_t i = 0; i < PROBLEM_CODE_COUNT; i++) {
+        enum problem_code code = (enum problem_code)i;
+        if (show->quiet && problem_code_is_warning(code) && !problems->strict)
+            continue;
+        show->counts[i] += problems_unlisted(problems, code);
+        show->total += problems_unlisted(problems, code);
+    }
+}
+
 void show_problems(void *context, const struct problems *problems)
 {
     struct problem_show *show = context;
@@ -86,6 +100,7 @@ void show_problems(void *context, const struct problems *problems)
         show->shown++;
         show_problem(show->input, problems, problem);
     }
+    count_unlisted(show, problems);
 }
 
 void show_problem_counts(const struct problem_show *show)

@@ -23,7 +23,7 @@ enum status data_check_memo(struct data_memo *memo, const struct cell *cell,
                             struct footprint *footprint, struct problems *problems)
 {
     struct span text = cell->text;
-    size_t before = problems->count;
+    size_t before = problems_total(problems);
 
     if (memo == NULL || text.len == 0 || text.len > DATA_MEMO_TEXT_MAX)
         return data_check(cell, footprint, problems);
@@ -34,7 +34,7 @@ enum status data_check_memo(struct data_memo *memo, const struct cell *cell,
         return STATUS_OK;
     }
     enum status status = data_check(cell, footprint, problems);
-    if (status == STATUS_OK && problems->count == before)
+    if (status == STATUS_OK && problems_total(problems) == before)
         remember(place, text, footprint);
     return status;
 }

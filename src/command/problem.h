@@ -73,9 +73,12 @@ const char *problem_code_remedy(enum problem_code code);
 bool problem_code_is_warning(enum problem_code code);
 
 enum {
-    PROBLEMS_PER_ROW_MAX = 64,       /* further ones of the same row are counted, not kept */
-    PROBLEM_VALUE_MAX = 200,         /* bytes of a value that are kept */
-    PROBLEMS_TEXT_MAX = 1024 * 1024, /* bytes of all messages of a row, or of a header */
+    PROBLEMS_PER_ROW_MAX = 64, /* further ones of the same row are counted, not listed */
+    PROBLEM_VALUE_MAX = 200,   /* bytes of a value that are kept */
+    PROBLEM_FIELD_MAX = 1024,  /* bytes of a field's name, likewise */
+    /* Bytes of all messages of a row, or of a header: more than they can come to, so that none is
+     * lost. */
+    PROBLEMS_TEXT_MAX = 4 * 1024 * 1024,
 };
 
 /* Offsets into problems.text; use the accessors. */
@@ -87,14 +90,20 @@ struct problem {
     size_t value_at, value_len;
 };
 
+/*
+ * The list is what is shown; it may be shorter than what was found. The verdict (the counts and the
+ * first error) is kept apart from it and knows all.
+ */
 struct problems {
     uint64_t row; /* 0 for what concerns the file */
     uint64_t line;
-    struct problem items[PROBLEMS_PER_ROW_MAX];
-    size_t count;
-    bool strict;        /* warnings count as errors */
-    size_t error_count; /* all errors, also those beyond PROBLEMS_PER_ROW_MAX */
+    struct problem items[PROBLEMS_PER_ROW_MAX]; /* errors go before warnings where not all fit */
+    size_t count;                               /* of the list */
+    bool strict;                                /* warnings count as errors */
+    size_t error_count;
     size_t warning_count;
+    enum problem_code first_error;       /* where there is one */
+    uint32_t counts[PROBLEM_CODE_COUNT]; /* all that were found, by code */
     struct buf text;
 };
 
@@ -104,10 +113,17 @@ void problems_deinit(struct problems *problems);
 /* Empties the list and sets the row and line that the next problems belong to. */
 void problems_clear(struct problems *problems, uint64_t row, uint64_t line);
 
-/* Adds a problem. `field` names the column (may be empty), `value` is what stands there (may be
- * empty); both are copied. */
+/* Adds a problem. `field` names the column (may be empty), `value` is what is there (may be empty);
+ * both are copied. Where the list is full, an error takes the place of the last warning. A message
+ * that is too long ends in "…". */
 void problem_add(struct problems *problems, enum problem_code code, struct span field,
                  struct span value, const char *format, ...) PRINTF_LIKE(5, 6);
+
+/* How many were found. */
+size_t problems_total(const struct problems *problems);
+
+/* How many of this code were found and are not in the list. */
+size_t problems_unlisted(const struct problems *problems, enum problem_code code);
 
 /* Whether it is a warning, here and now: with `strict` none is. */
 bool problem_is_warning(const struct problems *problems, const struct problem *problem);
@@ -116,7 +132,7 @@ struct span problem_field(const struct problems *problems, const struct problem 
 struct span problem_message(const struct problems *problems, const struct problem *problem);
 struct span problem_value(const struct problems *problems, const struct problem *problem);
 
-/* The code of the first error; there must be one. */
+/* The code of the first error that was found; there must be one. */
 enum problem_code problems_first_error(const struct problems *problems);
 
 /* Appends the errors of the row as one line: "retry: 11 is outside 0–10 [E-RANGE]; …". Warnings are

@@ -36,6 +36,8 @@ struct csv_reader {
     enum fault fault; /* what STATUS_BAD_ROW from read_row means */
     uint64_t fault_line;
     size_t fault_column;
+    uint64_t fault_row, fault_row_line; /* the row that was given up last, and where it starts */
+    bool has_quote;                     /* the row does */
     bool header_in_quotes; /* while the header is read: how often each of these stands in it */
     size_t header_delimiters[ARRAY_LENGTH(usual_delimiters)];
 };
@@ -65,6 +67,7 @@ static void start_row(struct csv_reader *csv)
     csv->cell_count = 0;
     csv->raw_bytes = 0;
     csv->complete = false;
+    csv->has_quote = false;
 }
 
 enum status csv_reader_new(const struct reader_options *options, struct csv_reader **ret_csv)
@@ -163,12 +166,29 @@ static bool take_slice(struct reader *reader, struct span slice)
     return line_end;
 }
 
+/* Skips what a slice has of the row that was given up for its length. Its line end is one where no
+ * quote comes before it. */
+static bool skip_slice(struct reader *reader, struct span slice)
+{
+    const struct csv_reader *csv = reader->csv;
+
+    if (csv->fault == FAULT_TOO_LONG && memchr(slice.ptr, '"', slice.len) != NULL)
+        reader_lose(reader, csv->fault_row, csv->fault_row_line, PROBLEM_ROW_SIZE);
+    return take_slice(reader, slice);
+}
+
 /* Gives the row up: what is left of the physical line is skipped, then reading starts afresh. */
 static enum status give_up(struct reader *reader, enum fault fault, bool at_line_end)
 {
     struct csv_reader *csv = reader->csv;
 
     csv->fault = fault;
+    csv->fault_row = reader->row_number + 1;
+    csv->fault_row_line = csv->row_line;
+    if (fault != FAULT_TOO_LONG)
+        reader_lose(reader, csv->fault_row, csv->row_line, PROBLEM_QUOTE);
+    else if (csv->parser.quoted)
+        reader_lose(reader, csv->fault_row, csv->row_line, PROBLEM_ROW_SIZE);
     csv->fault_column = csv->cell_count;
     csv->skipping = !at_line_end;
     csv_free(&csv->parser);
@@ -187,6 +207,15 @@ static void count_delimiters(struct csv_reader *csv, struct span slice)
         else if (found != NULL && *found != csv->delimiter && !csv->header_in_quotes)
             csv->header_delimiters[found - usual_delimiters]++;
     }
+}
+
+/* Most rows are as long as their cells with a byte behind each: there is no quote to be looked for.
+ */
+static void note_quotes(struct csv_reader *csv, struct span slice)
+{
+    if (csv->has_quote || (csv->complete && csv->raw_bytes == csv->bytes.len))
+        return;
+    csv->has_quote = memchr(slice.ptr, '"', slice.len) != NULL;
 }
 
 static enum status feed(struct reader *reader)
@@ -222,6 +251,7 @@ static enum status feed(struct reader *reader)
     }
     bool line_end = take_slice(reader, slice);
     csv->raw_bytes += slice.len;
+    note_quotes(csv, slice);
     if (csv->bytes.status != STATUS_OK)
         return STATUS_NO_MEMORY;
     if (!csv->complete && csv->raw_bytes > max)
@@ -260,7 +290,7 @@ static enum status split_row(struct reader *reader)
             return status;
         if (csv->skipping) {
             struct span slice = next_slice(source_block(reader->source), SIZE_MAX);
-            csv->skipping = !take_slice(reader, slice);
+            csv->skipping = !skip_slice(reader, slice);
             continue;
         }
         status = feed(reader);
@@ -290,7 +320,10 @@ static enum status read_line_end(struct reader *reader)
         if (!csv->skipping && block.ptr[0] != '\n')
             return STATUS_OK;
         struct span slice = next_slice(block, csv->skipping ? SIZE_MAX : 1);
-        csv->skipping = !take_slice(reader, slice) && csv->skipping;
+        if (csv->skipping)
+            csv->skipping = !skip_slice(reader, slice);
+        else
+            (void)take_slice(reader, slice);
         if (reader->raw.status != STATUS_OK)
             return STATUS_BAD_INPUT;
     }
@@ -460,6 +493,27 @@ enum status csv_reader_header(struct reader *reader, struct problems *problems)
     return STATUS_OK;
 }
 
+/*
+ * A quote inside a cell that was not doubled may have ended the cell early, and what comes then is
+ * text. Where the number of cells is right nobody could tell; where it is wrong, this may be why,
+ * unless the row shows that its quotes are doubled.
+ */
+static bool may_be_torn(const struct csv_reader *csv)
+{
+    return csv->has_quote && memchr(csv->bytes.ptr, '"', csv->bytes.len) == NULL;
+}
+
+static void add_count_problem(struct reader *reader, struct problems *problems)
+{
+    const struct csv_reader *csv = reader->csv;
+
+    problem_add(problems, PROBLEM_CELLS, SPAN_LITERAL(""), SPAN_LITERAL(""),
+                "has %zu cell%s, the header has %zu", csv->cell_count,
+                csv->cell_count == 1 ? "" : "s", reader->column_count);
+    if (may_be_torn(csv))
+        reader_lose(reader, reader->row_number, csv->row_line, PROBLEM_CELLS);
+}
+
 static void set_cells(struct reader *reader)
 {
     for (size_t i = 0; i < reader->column_count; i++) {
@@ -483,9 +537,7 @@ enum status csv_reader_next(struct reader *reader, struct row *ret_row, struct p
     }
     check_bytes(reader, problems);
     if (csv->cell_count != reader->column_count)
-        problem_add(problems, PROBLEM_CELLS, SPAN_LITERAL(""), SPAN_LITERAL(""),
-                    "has %zu cell%s, the header has %zu", csv->cell_count,
-                    csv->cell_count == 1 ? "" : "s", reader->column_count);
+        add_count_problem(reader, problems);
     else
         set_cells(reader);
     return reader_end_row(reader, problems, ret_row);

@@ -123,6 +123,7 @@ void reader_reset(struct reader *reader)
     reader->has_header = false;
     reader->line = 1;
     reader->row_number = 0;
+    reader->lost = (struct reader_lost){.row = 0};
 }
 
 /* Says why the input ends here: what has been read of its last row is not handed on. */
@@ -144,6 +145,16 @@ static enum status explain(const struct reader *reader, enum status status,
                     "%s", source_error(reader->source));
     }
     return status;
+}
+
+const struct reader_lost *reader_lost(const struct reader *reader)
+{
+#ifdef NBATCH_TEST_WITHOUT_PLACE
+    (void)reader;
+    return NULL;
+#else
+    return reader->lost.row > 0 ? &reader->lost : NULL;
+#endif
 }
 
 struct span reader_raw(const struct reader *reader)
@@ -176,6 +187,11 @@ enum status reader_header(struct reader *reader, struct problems *problems)
 size_t reader_column_count(const struct reader *reader)
 {
     return reader->column_count;
+}
+
+uint64_t reader_line(const struct reader *reader)
+{
+    return reader->line;
 }
 
 struct span reader_column_name(const struct reader *reader, size_t column)

@@ -28,6 +28,8 @@
  *   quote, and nothing stands between the closing quote and the delimiter.
  * - An empty cell is an absent one, with and without quotes.
  * - NUL bytes and bytes that are illegal in the encoding make the row bad.
+ * - Behind a fault that leaves open where a quoted cell ends, text inside such a cell may pass for
+ *   rows: see reader_lost.
  *
  * JSONL: one object a line (LF or CRLF), blank lines skipped; members become columns in the order
  * in which they are first seen.
@@ -99,11 +101,15 @@ enum status reader_header(struct reader *reader, struct problems *problems) MUST
 size_t reader_column_count(const struct reader *reader);
 struct span reader_column_name(const struct reader *reader, size_t column);
 
+/* The physical line that is read next, counted from 1. */
+uint64_t reader_line(const struct reader *reader);
+
 /*
  * The next row. `row` is set for STATUS_OK and STATUS_BAD_ROW (then without cells: cell_count 0)
  * and is valid until the next call; `problems` is cleared for the row first. STATUS_END after the
  * last row, STATUS_AGAIN when a pipe has nothing yet, STATUS_IO (errno set) and STATUS_NO_MEMORY;
- * STATUS_BAD_INPUT, with the reason in `problems` (row 0), when the input is damaged from here on.
+ * STATUS_CHANGED as source_fill; STATUS_BAD_INPUT, with the reason in `problems` (row 0), when the
+ * input is damaged from here on.
  *
  * Bad rows: too long (PROBLEM_ROW_SIZE), bad UTF-8, NUL bytes, bad quoting, a number of cells that
  * is not the header's (says both numbers), for JSONL what RFC 8259 forbids and what is not an
@@ -112,6 +118,24 @@ struct span reader_column_name(const struct reader *reader, size_t column);
  */
 enum status reader_next(struct reader *reader, struct row *ret_row,
                         struct problems *problems) MUST_USE;
+
+/* The row behind which lines may be text inside a quoted cell, and what is wrong with it. */
+struct reader_lost {
+    uint64_t row;
+    uint64_t line; /* on which it starts */
+    enum problem_code code;
+};
+
+/*
+ * The first such row that was met; NULL for none. It is one with a fault in its quotes, one of CSV
+ * that is too long and has a quote open where it is given up, or one in what is left of its line,
+ * and one with a wrong number of cells whose quotes show nothing of being doubled. Rows that were
+ * handed out behind it are for reporting only.
+ *
+ * Any other bad row ends where it seems to end: without a quote, a line end is one, and in JSONL it
+ * always is.
+ */
+const struct reader_lost *reader_lost(const struct reader *reader);
 
 /*
  * With reader_options.keep_raw, the bytes that the last row, good or bad, stood in: as the source

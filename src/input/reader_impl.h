@@ -20,6 +20,7 @@ struct reader {
     bool has_header;                         /* reader_header is done */
     uint64_t line;                           /* the physical line that the next byte belongs to */
     uint64_t row_number;                     /* of the last row that was handed on */
+    struct reader_lost lost;                 /* its row is 0 for none */
     struct span columns[READER_COLUMNS_MAX]; /* the names, each in memory of its own */
     size_t column_count;
     struct cell cells[READER_COLUMNS_MAX]; /* of the last row */
@@ -50,6 +51,14 @@ static inline void reader_drop_raw(struct reader *reader)
  * READER_COLUMNS_MAX already or the name is longer than READER_COLUMN_NAME_MAX, STATUS_NO_MEMORY.
  */
 enum status reader_add_column(struct reader *reader, struct span name) MUST_USE;
+
+/* What comes behind this row cannot be trusted; the first one counts. */
+static inline void reader_lose(struct reader *reader, uint64_t row, uint64_t line,
+                               enum problem_code code)
+{
+    if (reader->lost.row == 0)
+        reader->lost = (struct reader_lost){row, line, code};
+}
 
 /* Forgets the columns from `count` on. */
 void reader_drop_columns(struct reader *reader, size_t count);

@@ -10,8 +10,13 @@
 
 #include "input/decompress.h"
 #include "input/encoding.h"
+#include "input/seal.h"
 
-enum { ERROR_MAX = 512 };
+enum {
+    ERROR_MAX = 512,
+    LOOK_BYTES = 64 * 1024,
+    LOOK_PIECES = 64, /* of one source_look: about a millisecond */
+};
 
 /* Bytes on their way between two steps; `bytes` has SOURCE_BLOCK_BYTES, NULL where no step needs
  * it. */
@@ -21,10 +26,22 @@ struct stage {
     size_t end;
 };
 
+/* The file is hashed once more beside the reading, some of it at a time: see source_look. */
+struct look {
+    bool is_on;
+    uint64_t at; /* bytes that have been hashed */
+    XXH3_state_t *state;
+    char *bytes; /* LOOK_BYTES; NULL until they are needed */
+};
+
 /*
  * Each step writes where the next one reads: descriptor, decompressor (out of `raw`), conversion
  * (out of `plain`), block. Steps that the input does not need are left out, so that plain UTF-8 is
  * read into the block.
+ *
+ * What a seekable input says is sealed when it is read first, behind the last of these steps. When
+ * it is read again, the block hands out what its seals confirm and nothing else: a file that was
+ * written to meanwhile ends there with STATUS_CHANGED.
  */
 struct source {
     char *name;
@@ -36,8 +53,9 @@ struct source {
     bool raw_ended;         /* there are no more bytes to be read */
     bool plain_ended;       /* nor to be decompressed */
     off_t start;
-    off_t size; /* of the whole file, as it was at opening */
-    struct timespec modified;
+    off_t size;      /* of the whole file, as it was at opening */
+    off_t seen_size; /* likewise, when it was last looked at */
+    struct timespec seen_modified;
     uint64_t raw_bytes; /* read from the descriptor */
     XXH3_state_t
         *hashing; /* of them; NULL once the digest is known, and where there will be none */
@@ -52,9 +70,16 @@ struct source {
     struct encoding *marked;               /* that the mark tells; NULL for none and for UTF-8 */
     enum problem_code error_code;
     char error[ERROR_MAX];
+    struct seals seals;
+    bool is_again;    /* it is read again: what it says is held against the seals */
+    bool is_changed;  /* and was not the same */
+    bool is_spent;    /* all of it has been handed out again */
+    size_t next_seal; /* the block of text that comes behind what is ready */
+    struct look look;
     size_t at;
+    size_t ready; /* up to here bytes may be handed out */
     size_t end;
-    char block[SOURCE_BLOCK_BYTES + ENCODING_ROOM_MIN];
+    char block[SOURCE_BLOCK_BYTES + SEAL_BYTES + ENCODING_ROOM_MIN];
 };
 
 /* Learns what kind of thing the descriptor is; false where it cannot be read. */
@@ -77,8 +102,8 @@ static bool inspect(struct source *source, struct buf *message)
     source->hashing = source->seekable ? XXH3_createState() : NULL;
     if (source->hashing != NULL)
         (void)XXH3_64bits_reset(source->hashing);
-    source->size = about.st_size;
-    source->modified = about.st_mtim;
+    source->size = source->seen_size = about.st_size;
+    source->seen_modified = about.st_mtim;
     (void)posix_fadvise(source->fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* only a hint */
     return true;
 }
@@ -122,6 +147,9 @@ void source_close(struct source *source)
     encoding_close(source->given);
     encoding_close(source->marked);
     (void)XXH3_freeState(source->hashing);
+    seals_deinit(&source->seals);
+    free(source->look.bytes);
+    (void)XXH3_freeState(source->look.state);
     free(source->raw.bytes);
     free(source->plain.bytes);
     free(source->name);
@@ -258,29 +286,151 @@ static void start_over(struct source *source)
     (void)XXH3_freeState(source->hashing); /* of a reading that stopped early */
     source->hashing = NULL;
     source->at = 0;
+    source->ready = 0;
     source->end = 0;
+    source->next_seal = 0;
+    source->look.is_on = false;
+    source->is_changed = false;
+    source->is_spent = false;
+    source->is_again = source->seals.is_whole;
+    if (!source->is_again)
+        seals_restart(&source->seals);
 }
 
-enum status source_rewind(struct source *source, struct buf *message)
+static enum status go_back(struct source *source, struct buf *message)
 {
-    struct stat about;
-
-    if (fstat(source->fd, &about) != 0 || lseek(source->fd, source->start, SEEK_SET) < 0) {
+    if (lseek(source->fd, source->start, SEEK_SET) < 0) {
         buf_add_format(message, "%s: %s", source->name, strerror(errno));
         return STATUS_IO;
-    }
-    if (about.st_size != source->size || about.st_mtim.tv_sec != source->modified.tv_sec ||
-        about.st_mtim.tv_nsec != source->modified.tv_nsec) {
-        buf_add_format(message, "%s was changed while it was read", source->name);
-        return STATUS_CHANGED;
     }
     start_over(source);
     return STATUS_OK;
 }
 
+/* Reads all of it once more, and nobody gets it. STATUS_END where it is what it was. */
+static enum status read_again(struct source *source)
+{
+    enum status status;
+
+    while ((status = source_fill(source)) == STATUS_OK)
+        source_take(source, source_block(source).len);
+    return status;
+}
+
+/* Whether the file was written to, or its times set, since it was last looked at. */
+static bool looks_touched(const struct source *source, const struct stat *about)
+{
+    return about->st_size != source->seen_size ||
+           about->st_mtim.tv_sec != source->seen_modified.tv_sec ||
+           about->st_mtim.tv_nsec != source->seen_modified.tv_nsec;
+}
+
+static void remember_look(struct source *source, const struct stat *about)
+{
+    source->seen_size = about->st_size;
+    source->seen_modified = about->st_mtim;
+}
+
+enum status source_rewind(struct source *source, struct buf *message)
+{
+    struct stat about;
+    enum status status = go_back(source, message);
+
+    if (status != STATUS_OK || !source->is_again)
+        return status;
+    if (fstat(source->fd, &about) != 0 || !looks_touched(source, &about))
+        return STATUS_OK; /* where something is wrong with it, reading it tells */
+    remember_look(source, &about);
+    status = read_again(source);
+    if (status == STATUS_END)
+        return go_back(source, message);
+    buf_add_format(message, "%s%s: %s", status == STATUS_CHANGED ? "input changed: " : "",
+                   source->name,
+                   status == STATUS_IO        ? strerror(errno)
+                   : status == STATUS_CHANGED ? "it is not what was checked: see what writes to "
+                                                "it, and call the run once more"
+                                              : status_text(status));
+    return status;
+}
+
+bool source_is_spent(const struct source *source)
+{
+    return source->is_spent;
+}
+
+/* Whether the file has fewer bytes than were read of it the first time. */
+static bool is_cut(const struct source *source, const struct stat *about)
+{
+    off_t read_to = source->start + (off_t)source->digest_size;
+
+    return source->seen_size >= read_to && about->st_size < read_to;
+}
+
+bool source_has_grown(const struct source *source)
+{
+    struct stat about;
+
+    return source->is_again && fstat(source->fd, &about) == 0 &&
+           about.st_size > source->start + (off_t)source->digest_size;
+}
+
+/* Starts to hash the file once more. Without memory for it nobody looks: the reading does not
+ * depend on that. */
+static void start_look(struct source *source)
+{
+    struct look *look = &source->look;
+
+    if (look->bytes == NULL)
+        look->bytes = malloc(LOOK_BYTES);
+    if (look->state == NULL)
+        look->state = XXH3_createState();
+    look->is_on = look->bytes != NULL && look->state != NULL;
+    look->at = 0;
+    if (look->is_on)
+        (void)XXH3_64bits_reset(look->state);
+}
+
+/* Hashes some more of what was read the first time; false where it is known to be another file. */
+static bool look_on(struct source *source)
+{
+    struct look *look = &source->look;
+
+    for (size_t i = 0; i < LOOK_PIECES && look->at < source->digest_size; i++) {
+        uint64_t left = source->digest_size - look->at;
+        ssize_t count =
+            pread(source->fd, look->bytes, left < LOOK_BYTES ? (size_t)left : LOOK_BYTES,
+                  source->start + (off_t)look->at);
+        if (count < 0)
+            return true; /* the reading will tell why */
+        if (count == 0)
+            return false;
+        (void)XXH3_64bits_update(look->state, look->bytes, (size_t)count);
+        look->at += (uint64_t)count;
+    }
+    look->is_on = look->at < source->digest_size;
+    return look->is_on || XXH3_64bits_digest(look->state) == source->digest;
+}
+
+enum status source_look(struct source *source)
+{
+    struct stat about;
+
+    if (!source->is_again || source->is_changed)
+        return source->is_changed ? STATUS_CHANGED : STATUS_OK;
+    if (fstat(source->fd, &about) != 0)
+        return STATUS_OK;
+    source->is_changed = is_cut(source, &about);
+    if (looks_touched(source, &about))
+        start_look(source);
+    remember_look(source, &about);
+    if (source->look.is_on && !source->is_changed)
+        source->is_changed = !look_on(source);
+    return source->is_changed ? STATUS_CHANGED : STATUS_OK;
+}
+
 struct span source_block(const struct source *source)
 {
-    return span_of(source->block + source->at, source->end - source->at);
+    return span_of(source->block + source->at, source->ready - source->at);
 }
 
 void source_take(struct source *source, size_t count)
@@ -395,13 +545,18 @@ static enum status fill_stage(struct source *source, struct stage *stage)
     return STATUS_OK;
 }
 
+/* All that is in the block, also what may not be handed out yet. */
+static struct span held(const struct source *source)
+{
+    return span_of(source->block + source->at, source->end - source->at);
+}
+
 static enum status start_decompressor(struct source *source)
 {
     enum compression kind = COMPRESSION_NONE;
     enum status status;
 
-    while ((status = compression_of(source_block(source), source->raw_ended, &kind)) ==
-           STATUS_AGAIN) {
+    while ((status = compression_of(held(source), source->raw_ended, &kind)) == STATUS_AGAIN) {
         size_t count = 0;
         status =
             pull_raw(source, source->block + source->end, SOURCE_BLOCK_BYTES - source->end, &count);
@@ -422,8 +577,8 @@ static enum status find_mark(struct source *source)
 {
     enum status status;
 
-    while ((status = encoding_find_mark(source_block(source), source->plain_ended,
-                                        &source->mark)) == STATUS_AGAIN) {
+    while ((status = encoding_find_mark(held(source), source->plain_ended, &source->mark)) ==
+           STATUS_AGAIN) {
         size_t count = 0;
         status = pull_plain(source, source->block + source->end, SOURCE_BLOCK_BYTES - source->end,
                             &count);
@@ -474,6 +629,20 @@ static enum status start_conversion(struct source *source)
     return status;
 }
 
+/* What was read first may be handed out at once; it is sealed for the next time. */
+static enum status pass_on(struct source *source)
+{
+    enum status status = STATUS_OK;
+
+    if (source->is_again)
+        return STATUS_OK;
+    if (source->seekable)
+        status = seals_add(&source->seals,
+                           span_of(source->block + source->ready, source->end - source->ready));
+    source->ready = source->end;
+    return status;
+}
+
 /* Reads as many bytes as it takes to know what the input is, and no more: a pipe may give its first
  * line long before its second. */
 static enum status start(struct source *source)
@@ -487,7 +656,8 @@ static enum status start(struct source *source)
     if (status == STATUS_OK)
         status = start_conversion(source);
     source->started = status == STATUS_OK;
-    return status;
+    source->ready = source->at;
+    return status == STATUS_OK ? pass_on(source) : status;
 }
 
 /* Reads on behind what is in the block. */
@@ -502,26 +672,72 @@ static enum status extend_block(struct source *source)
     return status;
 }
 
-enum status source_fill_to(struct source *source, size_t count)
+/* The first reading: bytes are sealed and handed out as they come. */
+static enum status fill_first(struct source *source)
 {
+    enum status status = extend_block(source);
+
+    if (status == STATUS_END && source->seekable && seals_close(&source->seals) != STATUS_OK)
+        return STATUS_NO_MEMORY;
+    return status == STATUS_OK ? pass_on(source) : status;
+}
+
+/* A further reading: the next block of text is read whole, and handed out when its seal is good. */
+static enum status fill_again(struct source *source)
+{
+    size_t wanted = seals_block_size(&source->seals, source->next_seal);
     enum status status = STATUS_OK;
 
-    if (source->started && source->end - source->at >= count)
-        return STATUS_OK;
-    if (count > SOURCE_BLOCK_BYTES)
-        return STATUS_TOO_BIG;
-    if (source->error[0] != '\0')
-        return STATUS_BAD_INPUT;
-    if (!source->started)
-        status = start(source);
+    if (wanted == 0) { /* is there more? */
+        source->is_spent = true;
+        if (source->end == source->ready)
+            status = extend_block(source);
+        return status == STATUS_OK ? STATUS_CHANGED : status;
+    }
+    while (status == STATUS_OK && source->end - source->ready < wanted)
+        status = extend_block(source);
+    if (status != STATUS_OK)
+        return status == STATUS_END ? STATUS_CHANGED : status;
+    if (!seals_match(&source->seals, source->next_seal,
+                     span_of(source->block + source->ready, wanted)))
+        return STATUS_CHANGED;
+    source->next_seal++;
+    source->ready += wanted;
+    return STATUS_OK;
+}
+
+static enum status fill(struct source *source, size_t count)
+{
+    enum status status = source->started ? STATUS_OK : start(source);
+
     if (status != STATUS_OK)
         return status;
     if (source->at > 0) {
         memmove(source->block, source->block + source->at, source->end - source->at);
+        source->ready -= source->at;
         source->end -= source->at;
         source->at = 0;
     }
-    while (status == STATUS_OK && source->end < count)
-        status = extend_block(source);
+    while (status == STATUS_OK && source->ready < count)
+        status = source->is_again ? fill_again(source) : fill_first(source);
+    return status;
+}
+
+enum status source_fill_to(struct source *source, size_t count)
+{
+    if (source->started && source->ready - source->at >= count)
+        return STATUS_OK;
+    if (count > SOURCE_BLOCK_BYTES)
+        return STATUS_TOO_BIG;
+    if (source->is_changed)
+        return STATUS_CHANGED;
+    if (source->error[0] != '\0')
+        return STATUS_BAD_INPUT;
+    enum status status = fill(source, count);
+    /* It was good: what is damaged now was written to. */
+    if (source->is_again && (status == STATUS_BAD_INPUT || status == STATUS_CHANGED)) {
+        source->is_changed = true;
+        return STATUS_CHANGED;
+    }
     return status;
 }

@@ -65,11 +65,32 @@ uint64_t source_taken(const struct source *source);
 void source_digest(const struct source *source, uint64_t *ret_size, uint64_t *ret_hash);
 
 /*
- * Goes back to the start of a seekable input (the position that it had when it was opened).
- * STATUS_CHANGED when its size or modification time are no longer what they were at opening,
- * STATUS_IO when it cannot be done, both with a text in `message`.
+ * Goes back to the start of a seekable input (the position that it had when it was opened). What
+ * has been read to its end is sealed (seal.h): from now on no byte is handed out before its block
+ * of 64 KiB has been compared, behind decompression and conversion. source_fill says STATUS_CHANGED
+ * where the text is another one, is shorter, or goes on behind its end; what it says again is all
+ * that the operator can have meant, whatever the file's times, owner or name are now.
+ *
+ * Where size or modification time are no longer what they were, all of it is compared at once:
+ * STATUS_CHANGED, or STATUS_IO when it cannot be read, both with a text in `message`.
  */
 enum status source_rewind(struct source *source, struct buf *message) MUST_USE;
+
+/* Whether all that was checked has been handed out again: STATUS_CHANGED means then that there is
+ * more behind it. */
+bool source_is_spent(const struct source *source);
+
+/* Whether the file of an input that is read again has more bytes now than it was checked with. */
+bool source_has_grown(const struct source *source);
+
+/*
+ * A look at an input that is read again, to tell a change sooner than the reading comes to it: to
+ * be called now and then. STATUS_CHANGED where it is shorter than what was checked. Where it looks
+ * as if it was written to, its bytes are hashed once more, 4 MiB a call, and STATUS_CHANGED told
+ * where source_digest has another hash. What was added at its end is left to the reading. Otherwise
+ * STATUS_OK. It does not move the reading.
+ */
+enum status source_look(struct source *source) MUST_USE;
 
 /* The bytes at hand; empty until source_fill. Bytes stay valid, also taken ones, until the next
  * source_fill. */
@@ -81,8 +102,8 @@ void source_take(struct source *source, size_t count);
 /*
  * Makes sure that the block is not empty: reads when it is. STATUS_END at the end, STATUS_AGAIN
  * when nothing is there yet, STATUS_IO (errno is set) on an error, STATUS_BAD_INPUT (see
- * source_error) where the input is damaged: damage never passes for the end. STATUS_NO_MEMORY.
- * EINTR is tried again.
+ * source_error) where the input is damaged: damage never passes for the end. STATUS_CHANGED, see
+ * source_rewind. STATUS_NO_MEMORY. EINTR is tried again.
  */
 enum status source_fill(struct source *source) MUST_USE;
 

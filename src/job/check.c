@@ -12,9 +12,11 @@ static void tell_problems(struct check *check)
 {
     const struct problems *problems = &check->problems;
 
-    for (size_t i = 0; i < problems->count; i++)
-        check->counts.codes[problems->items[i].code]++;
-    if (problems->count > 0 && check->hooks->problems != NULL)
+    if (problems->count == 0)
+        return;
+    for (size_t i = 0; i < PROBLEM_CODE_COUNT; i++)
+        check->counts.codes[i] += problems->counts[i];
+    if (check->hooks->problems != NULL)
         check->hooks->problems(check->hooks->context, problems);
 }
 
@@ -22,11 +24,12 @@ static enum status take_row(struct check *check)
 {
     struct check_counts *counts = &check->counts;
     const struct check_hooks *hooks = check->hooks;
-    bool is_valid = check->problems.error_count == 0;
+    bool is_lost = intake_is_lost(check->intake);
+    bool is_valid = check->problems.error_count == 0 && !is_lost;
 
     counts->rows++;
     counts->warnings += check->problems.warning_count;
-    if (intake_known(check->intake)->verdict == LEDGER_SETTLED) {
+    if (intake_known(check->intake)->verdict == LEDGER_SETTLED && !is_lost) {
         counts->settled++;
     } else if (is_valid) {
         counts->valid++;

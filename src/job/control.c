@@ -101,8 +101,83 @@ void job_watch_outage(struct job *job)
     job_stop(job, never ? JOB_REFUSED : JOB_OUTAGE, NULL);
 }
 
+static void add_input(struct job *job)
+{
+    buf_add_string(job->message, "input changed: ");
+    buf_add_printable(job->message, span_string(source_name(intake_source(job->intake))));
+}
+
+static void stop_changed(struct job *job)
+{
+    if (job_is_stopping(job))
+        return;
+    add_input(job);
+    buf_add_string(job->message, " is no longer what was checked");
+    if (!job->input_ended)
+        buf_add_format(job->message, ", at or behind line %llu",
+                       (unsigned long long)intake_line(job->intake));
+    buf_add_string(job->message, ": none of the change was sent; see what writes to it, and go on "
+                                 "with --resume");
+    job_stop(job, JOB_CHANGED, NULL);
+}
+
+void job_tell_changed(struct job *job)
+{
+    if (!source_is_spent(intake_source(job->intake))) {
+        stop_changed(job);
+        return;
+    }
+    job->input_ended = true;
+    job->input_end = JOB_CHANGED;
+}
+
+static const char unreadable[] = "the input cannot be read on";
+
+void job_end_reading(struct job *job)
+{
+    if (intake_is_lost(job->intake)) {
+        job->input_ended = true;
+        job->input_end = JOB_UNREADABLE;
+        return;
+    }
+    job_fail(job, STATUS_BAD_INPUT, unreadable);
+    job->result.end = JOB_UNREADABLE;
+}
+
+void job_judge_input(struct job *job)
+{
+    if (job_is_stopping(job))
+        return;
+    if (job->input_end == JOB_COMPLETE && source_has_grown(intake_source(job->intake)))
+        job->input_end = JOB_CHANGED;
+    if (job->input_end == JOB_COMPLETE)
+        return;
+    job->result.end = job->input_end;
+    if (job->input_end == JOB_UNREADABLE) {
+        buf_add_string(job->message, unreadable);
+        return;
+    }
+    add_input(job);
+    buf_add_format(job->message,
+                   " has more at its end than was checked, from line %llu on: that was not sent; "
+                   "see what writes to it, and go on with --resume",
+                   (unsigned long long)intake_line(job->intake));
+}
+
+void job_watch_file(struct job *job)
+{
+    bool some_wait =
+        !job->input_ended || job->admissions.count > 0 || job->scheduler.fresh.head != NULL;
+
+    if (job_is_stopping(job) || !some_wait || intake_look(job->intake) != STATUS_CHANGED)
+        return;
+    stop_changed(job);
+    job_pump(job);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
+    job_watch_file(timer->data);
     job_tell(timer->data, JOB_EVENT_TICK);
 }
 

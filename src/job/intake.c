@@ -26,6 +26,7 @@ struct intake {
     uint64_t replaced_count;
     struct ledger *ledger; /* NULL: none */
     struct ledger_row known;
+    bool is_lost; /* the row that was read last comes behind one that leaves open what it is */
     struct footprint footprint;
     struct data_memo memo;
     struct buf raw;              /* bytes of a row as the input has them, where it is encoded */
@@ -280,10 +281,14 @@ static enum status compare_row(struct intake *intake, const struct command *comm
 /* The second pass: what the first one found is still so. */
 static void recall_row(struct intake *intake, struct problems *problems)
 {
-    if (intake->next_crossed == intake->crossed_count ||
-        intake->crossed[intake->next_crossed].row != problems->row)
+    const struct crossed_row *crossed = intake->crossed;
+    size_t *next = &intake->next_crossed;
+
+    while (*next < intake->crossed_count && crossed[*next].row < problems->row)
+        (*next)++;
+    if (*next == intake->crossed_count || crossed[*next].row != problems->row)
         return;
-    enum problem_code code = intake->crossed[intake->next_crossed++].code;
+    enum problem_code code = crossed[*next].code;
     problem_add(problems, code, span_of(NULL, 0), span_of(NULL, 0),
                 "the check found this row bad beside others: %s", problem_code_remedy(code));
 }
@@ -339,6 +344,40 @@ static enum status build_command(struct intake *intake, const struct row *row,
     return status;
 }
 
+/* Adds what follows from a row behind which text may pass for rows. */
+static void add_lost(const struct reader_lost *lost, const char *consequence,
+                     struct problems *problems)
+{
+    uint64_t line = problems->line;
+
+    problems->line = lost->line;
+    problem_add(problems, lost->code, span_of(NULL, 0), span_of(NULL, 0),
+                "behind the row on line %llu, text inside a quoted cell may pass for rows: %s",
+                (unsigned long long)lost->line, consequence);
+    problems->line = line;
+}
+
+/* Looks whether the row is one at all, and ends a reading that sends what it reads where it may not
+ * be. */
+static enum status judge_place(struct intake *intake, enum status status, const struct row *row,
+                               struct problems *problems)
+{
+    const struct reader_lost *lost = reader_lost(intake->reader);
+    bool is_row = status == STATUS_OK || status == STATUS_BAD_ROW;
+
+    intake->is_lost = lost != NULL && (is_row ? row->number > lost->row : status == STATUS_END);
+    if (!intake->is_lost || !builds_requests(intake))
+        return status;
+    problems_clear(problems, 0, lost->line);
+    add_lost(lost, "nothing behind it was sent; mend it, and go on with --resume", problems);
+    return STATUS_BAD_INPUT;
+}
+
+bool intake_is_lost(const struct intake *intake)
+{
+    return intake->is_lost;
+}
+
 enum status intake_next(struct intake *intake, struct command *command, struct problems *problems)
 {
     struct row row = {.number = 0};
@@ -347,6 +386,7 @@ enum status intake_next(struct intake *intake, struct command *command, struct p
     intake->known = (struct ledger_row){.verdict = LEDGER_NEW, .occurrence = 1};
     enum status status = reader_next(intake->reader, &row, problems);
 
+    status = judge_place(intake, status, &row, problems);
     if (status == STATUS_BAD_ROW) {
         name_bad_row(command, &row, problems);
         intake->rows++;
@@ -372,6 +412,7 @@ enum status intake_rewind(struct intake *intake, struct buf *message)
     if (status != STATUS_OK)
         return status;
     reader_reset(intake->reader);
+    intake->is_lost = false;
     intake->rows = 0;
     intake->good_rows = 0;
     intake->again = true;
@@ -380,6 +421,16 @@ enum status intake_rewind(struct intake *intake, struct buf *message)
     if (intake->ledger != NULL)
         ledger_rewind(intake->ledger);
     return layout_restart(&intake->layout);
+}
+
+enum status intake_look(struct intake *intake)
+{
+    return source_look(intake->source);
+}
+
+uint64_t intake_line(const struct intake *intake)
+{
+    return reader_line(intake->reader);
 }
 
 void intake_use_ledger(struct intake *intake, struct ledger *ledger)
@@ -421,8 +472,14 @@ uint64_t intake_replaced_count(const struct intake *intake)
 void intake_judge_file(const struct intake *intake, struct problems *problems)
 {
     uint64_t replaced = intake_replaced_count(intake);
+    const struct reader_lost *lost = reader_lost(intake->reader);
 
     problems->strict = intake->options.strict;
+    if (lost != NULL)
+        add_lost(lost,
+                 "they count as invalid, and nothing of the file is sent until it is mended, also "
+                 "with --skip-invalid",
+                 problems);
     if (replaced > 0 && !intake->options.allow_replace)
         problem_add(problems, PROBLEM_REPLACES, SPAN_LITERAL("mode"), SPAN_LITERAL("1"),
                     "%llu instance%s will lose every resource that the rows do not name",

@@ -67,10 +67,18 @@ void intake_digest(const struct intake *intake, uint64_t *ret_size, uint64_t *re
 /*
  * The next row as a command. STATUS_OK: row, line, hash and imei are set; the row is good when
  * problems.error_count is 0, only then there is a request. STATUS_END, STATUS_AGAIN, STATUS_IO
- * (errno is set), STATUS_NO_MEMORY; STATUS_BAD_INPUT as reader_next, or there are no rows.
+ * (errno is set), STATUS_CHANGED, STATUS_NO_MEMORY; STATUS_BAD_INPUT as reader_next, or there are
+ * no rows.
  */
 enum status intake_next(struct intake *intake, struct command *command,
                         struct problems *problems) MUST_USE;
+
+/*
+ * Whether the row that was read last, or the end, is behind one after which text may pass for rows
+ * (reader_lost): good as a row may look, it counts as bad. Where rows are sent as they are read,
+ * intake_next says STATUS_BAD_INPUT in place of it.
+ */
+bool intake_is_lost(const struct intake *intake);
 
 /* What the first pass has seen so far: different devices, and instances that writes with mode 1
  * replace. Kept for the second pass. */
@@ -80,9 +88,15 @@ uint64_t intake_replaced_count(const struct intake *intake);
 /* Once all rows are read: adds what is to be said about the file as a whole. */
 void intake_judge_file(const struct intake *intake, struct problems *problems);
 
-/* Goes back to the first byte. STATUS_CHANGED, with a text in `message`, when the file is not what
- * it was. */
+/* Goes back to the first byte, as source_rewind: what is read from now on is what was read before,
+ * or STATUS_CHANGED. */
 enum status intake_rewind(struct intake *intake, struct buf *message) MUST_USE;
+
+/* As source_look: STATUS_CHANGED where it is known already that the reading will come to that. */
+enum status intake_look(struct intake *intake) MUST_USE;
+
+/* The physical line that is read next. */
+uint64_t intake_line(const struct intake *intake);
 
 const struct source *intake_source(const struct intake *intake);
 

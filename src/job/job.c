@@ -316,8 +316,10 @@ static void end_intake(struct job *job, enum status status)
 {
     if (status == STATUS_END) {
         job->input_ended = true;
+    } else if (status == STATUS_CHANGED) {
+        job_tell_changed(job);
     } else if (status == STATUS_BAD_INPUT) {
-        job_fail(job, status, NULL);
+        job_end_reading(job);
         if (job->options->report != NULL)
             job->options->report(job->options->report_context, &job->problems);
     } else {
@@ -630,6 +632,7 @@ static enum status close_job(struct job *job)
     if (ledger_flush(job->ledger) != STATUS_OK)
         job_fail(job, STATUS_IO, ledger_error(job->ledger));
     forgive_interruption(job);
+    job_judge_input(job);
     return job->status;
 }
 

@@ -23,6 +23,8 @@ enum job_end {
     JOB_OUTAGE,   /* the platform was away for longer than outage_wait_ms */
     JOB_REFUSED,  /* no row could be sent: the key, certificates, or an endpoint never reached */
     JOB_INTERRUPTED, /* by a signal */
+    JOB_CHANGED,     /* the input is no longer what was checked */
+    JOB_UNREADABLE,  /* the input cannot be read, or not on: STATUS_BAD_INPUT */
 };
 
 /* What the operator may want to know while it runs. */

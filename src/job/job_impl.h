@@ -67,6 +67,7 @@ struct job {
     int64_t wake_ns;
     bool started; /* the header has been read */
     bool input_ended;
+    enum job_end input_end; /* why it ended, where that was not its end */
     uint64_t outages_told;
     struct job_result result;
     enum status status; /* not STATUS_OK: no row is started any more */
@@ -122,6 +123,21 @@ void job_tell_outage(struct job *job);
 
 /* Ends the run where an outage has lasted too long. */
 void job_watch_outage(struct job *job);
+
+/* The input is no longer what was checked. Stops the run; where all of that was read before, and
+ * something was added behind it, the rows that were read are still sent. */
+void job_tell_changed(struct job *job);
+
+/* The input cannot be read on, which has been reported. Stops the run; where what was read is
+ * beyond doubt, it is still sent. */
+void job_end_reading(struct job *job);
+
+/* Gives a run that was not stopped the end that its input had. */
+void job_judge_input(struct job *job);
+
+/* Looks whether it still is while rows of it have not left, before the reading comes to what is
+ * not. */
+void job_watch_file(struct job *job);
 
 /* SIGINT, SIGTERM, SIGUSR1, SIGUSR2 and the tick. */
 void job_watch_signals(struct job *job);

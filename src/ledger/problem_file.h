@@ -1,6 +1,7 @@
 /*
  * All problems of an input as a file, for a program or for whoever made the input: CSV or JSONL
- * with row,line,field,code,severity,message,value. Row 0 is the file itself.
+ * with row,line,field,code,severity,message,value. Row 0 is the file itself. Of a row with more
+ * than PROBLEMS_PER_ROW_MAX, a line for each code says how many more there are.
  */
 #ifndef NB_LEDGER_PROBLEM_FILE_H
 #define NB_LEDGER_PROBLEM_FILE_H

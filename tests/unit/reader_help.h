@@ -182,6 +182,9 @@ static inline void tell_checked(struct reader *reader, struct feeder *feeder,
             tell_row(&row, out);
         } else {
             MUST(row.cell_count == 0 && problems.error_count > 0);
+            /* What is behind a fault in quotes is not trusted; the first fault counts. */
+            MUST(problems.counts[PROBLEM_QUOTE] == 0 ||
+                 (reader_lost(reader) != NULL && reader_lost(reader)->row <= row.number));
             tell_problems(&problems, out);
         }
         buf_add_char(out, '\n');

@@ -340,6 +340,61 @@ static void test_a_header_longer_than_the_maximum_is_refused(void **state)
                         "bytes: is there a quote that is never closed?\n");
 }
 
+/* Where the reading is lost: the row, its line, and why. */
+static void assert_lost(const char *text, size_t max_row_bytes, bool keep_raw, const char *expected)
+{
+    struct reader_options options = {.format = INPUT_CSV,
+                                     .max_row_bytes = max_row_bytes,
+                                     .keep_raw = keep_raw};
+    struct source *source = source_of_bytes(text, strlen(text));
+    struct reader *reader = NULL;
+
+    assert_int_equal(reader_open(source, &options, &reader), STATUS_OK);
+    buf_clear(&told);
+    tell_all(reader, NULL, &told);
+    const struct reader_lost *lost = reader_lost(reader);
+    buf_clear(&told);
+    if (lost != NULL)
+        buf_add_format(&told, "%d@%d %s", (int)lost->row, (int)lost->line,
+                       problem_code_name(lost->code));
+    assert_string_equal(buf_string(&told), expected);
+    reader_reset(reader);
+    assert_null(reader_lost(reader));
+    reader_close(reader);
+    source_close(source);
+}
+
+static void test_the_place_is_lost_behind_a_quote_that_may_end_elsewhere(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t max_row_bytes;
+        const char *lost; /* "" where a bad row ends where it seems to */
+    } cases[] = {
+        {"a,b\n1,2\n3,x\"y\n5,6\n", 100, "2@3 E-QUOTE"},
+        {"a,b\n1,2\n\"x\"y,4\n5,6\n", 100, "2@3 E-QUOTE"},
+        {"a,b\n1,2\n\"3\n4\\\"x\",5\n6,7\n", 100, "2@3 E-QUOTE"},
+        {"a,b\n1,2\n3,\"4\n5,6\n", 100, "2@3 E-QUOTE"},
+        {"a,b\n1,x\"y\n3,z\"4\n", 100, "1@2 E-QUOTE"},
+        /* Too long: with a quote open, with one in what is left of the line, and without. */
+        {"a,b\n1,\"2345678901234567890\n3,4\n5,6\n", 12, "1@2 E-ROW-SIZE"},
+        {"a,b\n1,2345678901234567890,\"x\n3,4\n", 12, "1@2 E-ROW-SIZE"},
+        {"a,b\n1,2345678901234567890,x\n3,\"4\"\n", 12, ""},
+        {"a,b\n\"1\",2345678901234567890,x\n3,4\n", 12, ""},
+        /* A wrong number of cells: a quote in the cell may have made one more of it. */
+        {"a,b\n1,\"he said \", ok\n3,4\nend\"\n", 100, "1@2 E-CELLS"},
+        {"a,b,c\n1,\"x\"\n3,4,5\n", 100, "1@2 E-CELLS"},
+        {"a,b,c\n1,2\n3,4,5,6\n , 7 \n", 100, ""},
+        {"a,b,c\n1,\"[{\"\"x\"\":1}]\"\n", 100, ""},
+        {"a,b\n\"1\",\"2\"\n\xff,2\n", 100, ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++)
+        for (int keep_raw = 0; keep_raw < 2; keep_raw++)
+            assert_lost(cases[i].text, cases[i].max_row_bytes, keep_raw != 0, cases[i].lost);
+}
+
 static const char hard[] = "\xef\xbb\xbf\r\nimei ,\"data\",note\r\n"
                            "1,\"a \"\"q\"\"\r\nb\n\rc\",\xe4\xb8\xad\xe6\x96\x87\r\n"
                            "\r\n \t\r\n"
@@ -523,6 +578,7 @@ int main(void)
         cmocka_unit_test(test_row_longer_than_maximum_is_bad_and_next_row_is_read),
         cmocka_unit_test(test_a_quote_that_is_not_closed_costs_no_more_than_the_maximum),
         cmocka_unit_test(test_a_header_longer_than_the_maximum_is_refused),
+        cmocka_unit_test(test_the_place_is_lost_behind_a_quote_that_may_end_elsewhere),
         cmocka_unit_test(test_rows_do_not_depend_on_where_the_blocks_are_cut),
         cmocka_unit_test(test_a_pipe_may_pause_behind_every_byte),
         cmocka_unit_test(test_a_row_is_given_before_the_pipe_has_the_next),

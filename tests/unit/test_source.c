@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "input/seal.h"
 #include "input/source.h"
 
 static char directory[] = "/tmp/test_source.XXXXXX";
@@ -84,32 +85,160 @@ static void test_rewind_reads_the_same_again(void **state)
     assert_span(source_block(source), "again");
 }
 
-static void test_rewind_tells_a_changed_size(void **state)
+/* What is at hand and comes until the source says something else than STATUS_OK. */
+static enum status read_on(size_t *ret_count)
 {
-    char wanted[128];
+    enum status status;
+
+    while ((status = source_fill(source)) == STATUS_OK) {
+        *ret_count += source_block(source).len;
+        source_take(source, source_block(source).len);
+    }
+    return status;
+}
+
+/* Reads it once and goes back; the file has `size` bytes. */
+static void read_first(size_t size)
+{
+    static char text[4 * SEAL_BYTES];
+    size_t count = 0;
+
+    memset(text, 'x', size);
+    text[size] = '\0';
+    open_file(text);
+    assert_int_equal(read_on(&count), STATUS_END);
+    assert_int_equal(count, size);
+    assert_int_equal(source_rewind(source, &message), STATUS_OK);
+}
+
+static void write_at(off_t at, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, text, strlen(text), at), (ssize_t)strlen(text));
+    (void)close(fd);
+}
+
+static void assert_changed_behind(size_t size)
+{
+    size_t count = 0;
+
+    assert_int_equal(read_on(&count), STATUS_CHANGED);
+    assert_int_equal(count, size);
+    assert_int_equal(source_fill(source), STATUS_CHANGED); /* for good */
+}
+
+static void test_no_byte_of_a_block_that_changed_is_handed_out(void **state)
+{
+    static const off_t places[] = {2 * SEAL_BYTES, 2 * SEAL_BYTES + 5, 3 * SEAL_BYTES - 1};
 
     (void)state;
-    open_file("one");
-    assert_int_equal(truncate(path, 2), 0);
+    for (size_t i = 0; i < ARRAY_LENGTH(places); i++) {
+        read_first(3 * SEAL_BYTES + 100);
+        write_at(places[i], "y");
+        assert_changed_behind(2 * SEAL_BYTES);
+        source_close(source);
+    }
+    read_first(3 * SEAL_BYTES + 100);
+    write_at(3 * SEAL_BYTES + 99, "y");
+    assert_changed_behind(3 * SEAL_BYTES);
+}
+
+static void test_a_block_is_compared_however_reads_are_cut(void **state)
+{
+    static const size_t steps[] = {1, 100, SEAL_BYTES - 1, SEAL_BYTES + 1};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(steps); i++) {
+        size_t count = 0;
+        read_first(SEAL_BYTES + 100);
+        source_set_block_bytes(source, steps[i]);
+        assert_int_equal(read_on(&count), STATUS_END);
+        assert_int_equal(count, SEAL_BYTES + 100);
+        assert_int_equal(source_rewind(source, &message), STATUS_OK);
+        write_at(SEAL_BYTES + 99, "y");
+        assert_changed_behind(SEAL_BYTES);
+        source_close(source);
+        source = NULL;
+    }
+}
+
+static void test_a_file_that_is_cut_or_goes_on_has_changed(void **state)
+{
+    (void)state;
+    read_first(SEAL_BYTES + 100);
+    assert_int_equal(truncate(path, SEAL_BYTES + 99), 0);
+    assert_changed_behind(SEAL_BYTES);
+    source_close(source);
+    read_first(SEAL_BYTES);
+    assert_int_equal(truncate(path, 0), 0);
+    assert_changed_behind(0);
+    source_close(source);
+    read_first(SEAL_BYTES);
+    write_at(SEAL_BYTES, "z");
+    assert_changed_behind(SEAL_BYTES);
+    source_close(source);
+    read_first(100);
+    assert_false(source_is_spent(source));
+    write_at(100, "z");
+    assert_changed_behind(100);
+    assert_true(source_is_spent(source));
+}
+
+static void test_rewind_compares_all_where_the_file_was_touched(void **state)
+{
+    char wanted[200];
+    size_t count = 0;
+
+    (void)state;
+    read_first(3 * SEAL_BYTES);
+    assert_int_equal(utimensat(AT_FDCWD, path, NULL, 0), 0);
+    assert_int_equal(source_rewind(source, &message), STATUS_OK);
+    assert_int_equal(read_on(&count), STATUS_END);
+    assert_int_equal(count, 3 * SEAL_BYTES);
+    write_at(2 * SEAL_BYTES, "y");
     assert_int_equal(source_rewind(source, &message), STATUS_CHANGED);
-    (void)snprintf(wanted, sizeof(wanted), "%s was changed while it was read", path);
+    (void)snprintf(wanted, sizeof(wanted),
+                   "input changed: %s: it is not what was checked: see what writes to it, and call "
+                   "the run once more",
+                   path);
     assert_message(wanted);
 }
 
-static void test_rewind_tells_a_changed_time(void **state)
+static void test_a_look_tells_a_change_that_comes(void **state)
 {
-    struct stat about;
+    (void)state;
+    read_first(3 * SEAL_BYTES);
+    assert_int_equal(source_fill(source), STATUS_OK);
+    assert_int_equal(source_look(source), STATUS_OK);
+    assert_int_equal(utimensat(AT_FDCWD, path, NULL, 0), 0);
+    assert_int_equal(source_look(source), STATUS_OK);
+    write_at(2 * SEAL_BYTES, "y");
+    assert_int_equal(source_look(source), STATUS_CHANGED);
+    source_take(source, source_block(source).len);
+    assert_int_equal(source_fill(source), STATUS_CHANGED);
+    source_close(source);
+    read_first(3 * SEAL_BYTES);
+    assert_int_equal(truncate(path, 3 * SEAL_BYTES - 1), 0);
+    assert_int_equal(source_look(source), STATUS_CHANGED);
+    source_close(source);
+    read_first(3 * SEAL_BYTES);
+    write_at(3 * SEAL_BYTES, "appended");
+    assert_int_equal(source_look(source), STATUS_OK); /* all that was checked may still leave */
+    assert_true(source_has_grown(source));
+}
+
+static void test_what_was_not_read_to_its_end_is_not_compared(void **state)
+{
+    size_t count = 0;
 
     (void)state;
-    open_file("one");
-    assert_int_equal(stat(path, &about), 0);
-    struct timespec times[2] = {about.st_atim, about.st_mtim};
-    times[1].tv_nsec = (times[1].tv_nsec + 1) % 1000000000;
-    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
-    assert_int_equal(source_rewind(source, &message), STATUS_CHANGED);
-    times[1] = about.st_mtim;
-    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+    open_file("one\ntwo\n");
+    assert_int_equal(source_fill(source), STATUS_OK);
     assert_int_equal(source_rewind(source, &message), STATUS_OK);
+    write_file("three\n");
+    assert_int_equal(read_on(&count), STATUS_END);
+    assert_int_equal(count, 6);
 }
 
 static void with_stdin(int fd, void (*body)(void))
@@ -251,8 +380,12 @@ int main(void)
         cmocka_unit_test_teardown(test_a_directory_is_refused, after_each),
         cmocka_unit_test_teardown(test_a_missing_file_is_refused, after_each),
         cmocka_unit_test_teardown(test_rewind_reads_the_same_again, after_each),
-        cmocka_unit_test_teardown(test_rewind_tells_a_changed_size, after_each),
-        cmocka_unit_test_teardown(test_rewind_tells_a_changed_time, after_each),
+        cmocka_unit_test_teardown(test_no_byte_of_a_block_that_changed_is_handed_out, after_each),
+        cmocka_unit_test_teardown(test_a_block_is_compared_however_reads_are_cut, after_each),
+        cmocka_unit_test_teardown(test_a_file_that_is_cut_or_goes_on_has_changed, after_each),
+        cmocka_unit_test_teardown(test_rewind_compares_all_where_the_file_was_touched, after_each),
+        cmocka_unit_test_teardown(test_a_look_tells_a_change_that_comes, after_each),
+        cmocka_unit_test_teardown(test_what_was_not_read_to_its_end_is_not_compared, after_each),
         cmocka_unit_test_teardown(test_redirected_standard_input_is_read_from_where_it_stands,
                                   after_each),
         cmocka_unit_test_teardown(test_a_directory_as_standard_input_is_refused, after_each),
