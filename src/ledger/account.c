@@ -15,7 +15,6 @@ static enum status count_line(struct ledger *ledger, const struct pending_key *l
                               struct ledger_account *account)
 {
     enum index_mark mark;
-    uint32_t *extra;
 
     if (!line->is_set)
         return STATUS_OK;
@@ -32,10 +31,7 @@ static enum status count_line(struct ledger *ledger, const struct pending_key *l
         return STATUS_OK;
     }
     account->superseded++;
-    status = keytable_slot(&ledger->repeated, index_key(line->hash, line->occurrence), &extra);
-    if (status == STATUS_OK)
-        *extra += *extra == 0 ? 2 : 1; /* never 0, see ledger_is_current */
-    return status;
+    return current_watch(&ledger->repeated, index_key(line->hash, line->occurrence));
 }
 
 bool ledger_is_of_input(struct ledger *ledger, uint64_t hash, uint32_t occurrence)
@@ -45,19 +41,8 @@ bool ledger_is_of_input(struct ledger *ledger, uint64_t hash, uint32_t occurrenc
 
 bool ledger_is_current(struct ledger *ledger, const struct result_fields *fields)
 {
-    enum index_mark mark;
-    uint32_t *lines;
-    uint64_t key = index_key(fields->hash, fields->occurrence);
-
-    /* Marked rows have their entries already: neither call can fail. */
-    if (index_mark(&ledger->index, fields->hash, fields->occurrence, &mark) != STATUS_OK ||
-        mark == INDEX_STRANGE)
-        return false;
-    if (keytable_get(&ledger->repeated, key) <= 1)
-        return true;
-    if (keytable_slot(&ledger->repeated, key, &lines) == STATUS_OK)
-        (*lines)--;
-    return false;
+    return index_has_met(&ledger->index, fields->hash, fields->occurrence) &&
+           current_has(&ledger->repeated, index_key(fields->hash, fields->occurrence), fields);
 }
 
 /* Whether the file ends where this ledger has written last. */

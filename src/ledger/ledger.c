@@ -63,7 +63,8 @@ static enum status prepare(struct ledger *ledger)
     buf_init(&ledger->header, LINE_MAX_BYTES);
     buf_init(&ledger->error, 64 * 1024);
     index_init(&ledger->index);
-    keytable_init(&ledger->repeated);
+    current_init(&ledger->repeated);
+    ledger->latest_ms = INT64_MIN;
     result_format_init(&ledger->format, jsonl, options->passed, options->passed_count);
     result_format_init(&ledger->copy_format, false, options->passed, options->passed_count);
     result_format_add_header(&ledger->format, &ledger->header);
@@ -113,7 +114,7 @@ void ledger_close(struct ledger *ledger)
     buf_deinit(&ledger->header);
     buf_deinit(&ledger->error);
     index_deinit(&ledger->index);
-    keytable_deinit(&ledger->repeated);
+    current_deinit(&ledger->repeated);
     (void)XXH3_freeState(ledger->hash);
     free(ledger->entries);
     free(ledger->snapshot);
@@ -441,8 +442,26 @@ static void finish_entry(struct ledger *ledger, uint32_t ticket)
     ledger->last_done = ticket;
 }
 
-enum status ledger_end(struct ledger *ledger, uint32_t ticket, const struct result_record *record)
+/*
+ * The clock may have been set back since the results that are there: a row that has one of them
+ * would end before it, and the new result would not count. It ends with the latest of them then.
+ */
+static struct result_record keep_order(struct ledger *ledger, const struct result_record *record)
 {
+    struct result_record kept = *record;
+    struct key_state before;
+
+    if (record->finished_ms >= ledger->latest_ms)
+        return kept;
+    index_get(&ledger->index, record->hash, record->occurrence, &before);
+    if (before.known)
+        kept.finished_ms = ledger->latest_ms;
+    return kept;
+}
+
+enum status ledger_end(struct ledger *ledger, uint32_t ticket, const struct result_record *given)
+{
+    const struct result_record ordered = keep_order(ledger, given), *record = &ordered;
     bool kept;
 
     buf_clear(&ledger->line);

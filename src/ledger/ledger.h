@@ -90,8 +90,8 @@ struct ledger_past {
 /* Which results are current at the end of a run. */
 struct ledger_account {
     uint64_t rows;       /* of the input that have a result */
-    uint64_t lines;      /* in the results: the last one of a row is current … */
-    uint64_t superseded; /* … these have been followed by another of the same key … */
+    uint64_t lines;      /* in the results: one of each row is current (ledger/current.h) … */
+    uint64_t superseded; /* … these stand beside another of the same key that counts … */
     uint64_t strange;    /* … and these belong to no row of the input: it was corrected, or cut */
 };
 

@@ -6,6 +6,7 @@
 #ifndef NB_LEDGER_LEDGER_IMPL_H
 #define NB_LEDGER_LEDGER_IMPL_H
 
+#include "ledger/current.h"
 #include "ledger/ledger.h"
 #include "ledger/outfile.h"
 #include "ledger/result_scan.h"
@@ -72,7 +73,8 @@ struct ledger {
     char first_uuid[REPLY_UUID_MAX];
     uint64_t settled[ROW_STATUS_COUNT];
     uint64_t met_keys;
-    struct keytable repeated; /* keys of more than one line: how many are to come, and 1 */
+    struct current repeated; /* keys of more than one line: found by the account */
+    int64_t latest_ms;       /* no line of earlier runs has ended later */
 };
 
 /* Makes room for the rows of that many slots, all free. STATUS_NO_MEMORY. */
@@ -104,8 +106,8 @@ enum status ledger_sync_now(struct ledger *ledger) MUST_USE;
 enum status ledger_say(const struct ledger *ledger, const char *what, int error,
                        struct buf *message);
 
-/* Whether a line is the last one of a row of the input; each line once, in their order, after
- * ledger_account. */
+/* Whether a line is the one of a row of the input that counts: after ledger_account, and after each
+ * line was weighed (`repeated`). */
 bool ledger_is_current(struct ledger *ledger, const struct result_fields *fields);
 
 /* The error of a row that was under way when its run died. It tells such lines from others. */

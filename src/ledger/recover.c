@@ -24,6 +24,7 @@ struct recovery {
     size_t pending_count;
     struct index answers; /* of those: known once a line of `since` or later has their key */
     uint64_t since;
+    struct current unsure; /* keys whose lines are not in the order of their times */
 };
 
 static enum status no_results(struct ledger *ledger, struct buf *message)
@@ -115,17 +116,29 @@ static void keep_uuid(struct ledger *ledger, struct span uuid)
     ledger->past.uuid = span_of(ledger->first_uuid, len);
 }
 
+static struct key_state state_of(const struct result_fields *fields)
+{
+    return (struct key_state){.known = true,
+                              .status = fields->status,
+                              .orphan = is_orphan(fields),
+                              .attempts = fields->attempts,
+                              .ambiguous = fields->ambiguous};
+}
+
 /* Takes down what a line says. */
 static enum status learn(struct recovery *recovery, const struct result_fields *fields)
 {
     struct ledger *ledger = recovery->ledger;
-    const struct key_state state = {.known = true,
-                                    .status = fields->status,
-                                    .orphan = is_orphan(fields),
-                                    .attempts = fields->attempts,
-                                    .ambiguous = fields->ambiguous};
-    enum status status = index_put(&ledger->index, fields->hash, fields->occurrence, &state);
+    const struct key_state state = state_of(fields);
+    struct key_state before;
+    bool is_latest = fields->finished_ms >= ledger->latest_ms, unsure = false;
+    enum status status = index_learn(&ledger->index, fields->hash, fields->occurrence, &state,
+                                     is_latest, &before, &unsure);
 
+    if (status == STATUS_OK && unsure)
+        status = current_watch(&recovery->unsure, index_key(fields->hash, fields->occurrence));
+    if (is_latest)
+        ledger->latest_ms = fields->finished_ms;
     ledger->past.lines++;
     if (fields->status == ROW_ACCEPTED && ledger->past.uuid.len == 0)
         keep_uuid(ledger, result_without_quotes(fields->columns[RESULT_uuid]));
@@ -151,6 +164,28 @@ static enum status load(struct recovery *recovery, uint64_t from, uint64_t to, X
             status = learn(recovery, &fields);
     }
     return status == STATUS_END ? STATUS_OK : status;
+}
+
+/* Looks once more at the keys whose lines are not in the order of their times. */
+static enum status settle_unsure(struct recovery *recovery)
+{
+    struct ledger *ledger = recovery->ledger;
+    struct current *unsure = &recovery->unsure;
+    struct result_scan *scan = &recovery->scan;
+    struct result_fields fields;
+
+    if (unsure->count == 0)
+        return STATUS_OK;
+    scan->hash = NULL;
+    result_scan_range(scan, 0, ledger->base);
+    enum status status = result_scan_header(scan, buf_span(&ledger->header));
+    while (status == STATUS_OK && (status = result_scan_next(scan, &fields)) == STATUS_OK) {
+        uint64_t key = index_key(fields.hash, fields.occurrence);
+        const struct key_state state = state_of(&fields);
+        if (current_watches(unsure, key) && current_weigh(unsure, key, &fields))
+            status = index_put(&ledger->index, fields.hash, fields.occurrence, &state);
+    }
+    return status == STATUS_END ? STATUS_OK : say_scan(recovery, status);
 }
 
 /* Finds out between which checkpoints the results are not what was written, and says so. */
@@ -232,7 +267,7 @@ static enum status load_complete(struct recovery *recovery)
         return status;
     status = load(recovery, 0, recovery->size, ledger->hash);
     ledger->base = recovery->size;
-    return say_scan(recovery, status);
+    return status == STATUS_OK ? settle_unsure(recovery) : say_scan(recovery, status);
 }
 
 static enum status add_pending(struct recovery *recovery, const struct intent *intent)
@@ -577,6 +612,8 @@ static enum status recover_journal(struct recovery *recovery)
         status = !is_live ? recover_snapshot(recovery, recovery->size)
                  : journal_is_of_this_boot(recovery->journal) ? recover_live(recovery)
                                                               : recover_settled(recovery);
+    if (status == STATUS_OK)
+        status = settle_unsure(recovery);
     if (status == STATUS_OK) {
         drop_answered(recovery);
         status = replace_journal(recovery);
@@ -593,6 +630,7 @@ enum status ledger_recover(struct ledger *ledger, struct buf *message)
     recovery->ledger = ledger;
     recovery->message = message;
     index_init(&recovery->answers);
+    current_init(&recovery->unsure);
     enum status status = open_results(recovery);
     result_scan_init(&recovery->scan, ledger->fd, ledger->format.jsonl,
                      ledger->format.passed_count);
@@ -605,6 +643,7 @@ enum status ledger_recover(struct ledger *ledger, struct buf *message)
     ledger->past.keys = ledger->index.keys;
     result_scan_deinit(&recovery->scan);
     index_deinit(&recovery->answers);
+    current_deinit(&recovery->unsure);
     journal_close(recovery->journal);
     free(recovery->pending);
     free(recovery->snapshot);

@@ -220,7 +220,16 @@ static enum status take_line(struct sort *sort, const struct result_fields *fiel
     return sort->chunk.status;
 }
 
-static enum status read_results(struct sort *sort)
+static enum status weigh_line(struct sort *sort, const struct result_fields *fields)
+{
+    (void)current_weigh(&sort->ledger->repeated, index_key(fields->hash, fields->occurrence),
+                        fields);
+    return STATUS_OK;
+}
+
+static enum status read_results(struct sort *sort,
+                                enum status (*take)(struct sort *sort,
+                                                    const struct result_fields *fields))
 {
     const struct ledger *ledger = sort->ledger;
     struct result_scan scan;
@@ -232,7 +241,7 @@ static enum status read_results(struct sort *sort)
     while (status == STATUS_OK) {
         status = result_scan_next(&scan, &fields);
         if (status == STATUS_OK)
-            status = take_line(sort, &fields);
+            status = take(sort, &fields);
     }
     if (status == STATUS_SYNTAX)
         buf_add_format(sort->message, "%s: at byte %llu: %s", ledger->path,
@@ -278,8 +287,12 @@ static enum status merge(struct sort *sort)
 
 static enum status write_sorted(struct sort *sort)
 {
-    enum status status = read_results(sort);
+    enum status status = STATUS_OK;
 
+    if (sort->ledger->repeated.count > 0)
+        status = read_results(sort, weigh_line);
+    if (status == STATUS_OK)
+        status = read_results(sort, take_line);
     if (status == STATUS_OK)
         buf_add(&sort->out.out, buf_span(&sort->ledger->header));
     if (status == STATUS_OK && sort->run_count == 0)
