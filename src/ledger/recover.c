@@ -390,13 +390,8 @@ static enum status recover_live(struct recovery *recovery)
 {
     struct ledger *ledger = recovery->ledger;
     struct journal_live *live = &recovery->live;
-    enum status status = journal_read_live(recovery->journal, live, recovery->message);
+    enum status status = load_verified(recovery, live->base, live->base_hash);
 
-    recovery->since = journal_about(recovery->journal)->run_base;
-    if (status == STATUS_OK)
-        status = read_slots(recovery);
-    if (status == STATUS_OK)
-        status = load_verified(recovery, live->base, live->base_hash);
     if (status == STATUS_OK)
         status = verify_tail(recovery);
     uint64_t durable = recovery->snapshot != NULL ? recovery->snapshot->durable : 0;
@@ -435,6 +430,7 @@ static enum status recover_snapshot(struct recovery *recovery, uint64_t end)
     enum status status = STATUS_OK;
 
     recovery->since = snapshot->durable;
+    recovery->pending_count = 0;
     for (uint32_t i = 0; i < snapshot->intent_count; i++)
         (void)add_pending(recovery, &snapshot_intents(snapshot)[i]);
     if (snapshot->checkpoint_count == 0 || snapshot->checkpoints[last].offset != snapshot->durable)
@@ -475,11 +471,8 @@ static bool begins_with(const struct recovery *recovery, uint64_t end, uint64_t 
  */
 static enum status recover_settled(struct recovery *recovery)
 {
-    struct journal_live *live = &recovery->live;
-    enum status status = journal_read_live(recovery->journal, live, recovery->message);
+    const struct journal_live *live = &recovery->live;
 
-    if (status != STATUS_OK)
-        return status;
     if (recovery->size > live->base)
         recovery->size = live->base;
     if (recovery->snapshot == NULL || begins_with(recovery, live->base, live->base_hash))
@@ -588,7 +581,68 @@ static enum status name_orphans(struct recovery *recovery)
     return status;
 }
 
+/* Takes down what the live record says: the lines that wait, and the rows under way. */
+static enum status read_record(struct recovery *recovery)
+{
+    const struct snapshot *snapshot = recovery->snapshot;
+    enum status status = journal_read_live(recovery->journal, &recovery->live, recovery->message);
+
+    recovery->since = journal_about(recovery->journal)->run_base;
+    if (status == STATUS_OK)
+        status = read_slots(recovery);
+    /* It is older: bytes of the results are synced that it does not know. */
+    if (status == STATUS_OK && snapshot != NULL && recovery->live.base < snapshot->durable)
+        status = STATUS_SYNTAX;
+    return status;
+}
+
+/*
+ * Whether the live record counts: it may, and nothing of it is damaged, or older than the newest
+ * snapshot. A disk that was lost and has come back holds some pages as they are and some as they
+ * were; the snapshot was synced. *ret_status is STATUS_SYNTAX where neither can be read.
+ */
+static bool is_live(struct recovery *recovery, enum status *ret_status)
+{
+    const struct snapshot *snapshot = recovery->snapshot;
+    size_t said = recovery->message->len;
+
+    *ret_status = STATUS_OK;
+    if (!journal_is_live(recovery->journal) ||
+        (snapshot != NULL && !journal_is_fresh(recovery->journal, snapshot->sequence)))
+        return false;
+    *ret_status = read_record(recovery);
+    if (*ret_status == STATUS_OK)
+        return true;
+    if (*ret_status == STATUS_SYNTAX && snapshot != NULL) {
+        *ret_status = STATUS_OK;
+        recovery->message->len = said;
+        recovery->live = (struct journal_live){.base = 0};
+    }
+    return false;
+}
+
 /* Which of the two records counts, and what it says. */
+static enum status recover_record(struct recovery *recovery)
+{
+    size_t said = recovery->message->len;
+    enum status status =
+        journal_read_snapshot(recovery->journal, &recovery->snapshot, recovery->message);
+
+    if (status == STATUS_SYNTAX && journal_is_live(recovery->journal)) {
+        recovery->message->len = said; /* it is not needed */
+        status = STATUS_OK;
+    }
+    if (status != STATUS_OK)
+        return status;
+    bool live = is_live(recovery, &status);
+    if (status != STATUS_OK)
+        return status;
+    if (!live)
+        return recover_snapshot(recovery, recovery->size);
+    return journal_is_of_this_mount(recovery->journal) ? recover_live(recovery)
+                                                       : recover_settled(recovery);
+}
+
 static enum status recover_journal(struct recovery *recovery)
 {
     struct ledger *ledger = recovery->ledger;
@@ -601,17 +655,7 @@ static enum status recover_journal(struct recovery *recovery)
     recovery->pending = calloc(journal_shape(recovery->journal)->slots, sizeof(*recovery->pending));
     if (recovery->pending == NULL)
         return STATUS_NO_MEMORY;
-    bool is_live = journal_is_live(recovery->journal);
-    size_t said = recovery->message->len;
-    status = journal_read_snapshot(recovery->journal, &recovery->snapshot, recovery->message);
-    if (status == STATUS_SYNTAX && is_live) {
-        recovery->message->len = said; /* it is not needed */
-        status = STATUS_OK;
-    }
-    if (status == STATUS_OK)
-        status = !is_live ? recover_snapshot(recovery, recovery->size)
-                 : journal_is_of_this_boot(recovery->journal) ? recover_live(recovery)
-                                                              : recover_settled(recovery);
+    status = recover_record(recovery);
     if (status == STATUS_OK)
         status = settle_unsure(recovery);
     if (status == STATUS_OK) {

@@ -31,6 +31,7 @@ struct ledger_sync *ledger_sync_begin(struct ledger *ledger)
         ledger_flush_results(ledger) != STATUS_OK)
         return NULL;
     take_snapshot(ledger, ledger->base);
+    journal_stamp(ledger->journal, ledger->begun); /* before: never older than what is written */
     ledger->sync =
         (struct ledger_sync){.ledger = ledger, .upto = ledger->base, .status = STATUS_OK};
     ledger->unsynced = 0;

@@ -1,9 +1,11 @@
 """The record when somebody else has a hand in it: results put in another order, moved, replaced, cut, linked; and lost disks."""
 import collections
+import gzip
 import json
 import random
 from pathlib import Path
 
+import powercut
 import pytest
 from conftest import HEADER, imei, read_results, row_of
 from test_resume import NO, OK, answering, imeis
@@ -114,3 +116,33 @@ def test_a_later_line_counts_although_the_clock_was_set_back(nbatch, tmp_path, r
     peer = raw_peer(answering())
     done = nbatch(*words, "--endpoint", peer.url, "--resume=rejected", "--on-ambiguous", "hold")
     assert done.code == 6 and peer.processed == [], done  # they are in doubt, not rejected
+
+
+@pytest.fixture
+def version_1(tmp_path):
+    """A run of 300 rows that was killed, with a journal of version 1: 100 were accepted, 4 under way."""
+    folder = Path(__file__).with_name("journal-v1")
+    for name in ("in.csv", "out.csv"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    (tmp_path / "out.csv.journal").write_bytes(gzip.decompress((folder / "out.csv.journal.gz").read_bytes()))
+    return tmp_path / "out.csv"
+
+
+@pytest.mark.parametrize("is_of_this_boot", [False, True])
+def test_a_journal_of_version_1_goes_on(nbatch, raw_peer, version_1, is_of_this_boot):
+    if is_of_this_boot:
+        journal = version_1.with_name("out.csv.journal")
+        header = powercut.Header(journal.read_bytes())
+        boot = powercut.BOOT_ID.search(header.bytes)
+        header.bytes[boot.start():boot.end()] = Path("/proc/sys/kernel/random/boot_id").read_bytes().strip()
+        header.bytes[header.CHECK] = header._checksum(header.size)
+        journal.write_bytes(bytes(header.bytes) + journal.read_bytes()[powercut.PAGE:])
+    peer = raw_peer(answering())
+    done = nbatch("run", "in.csv", "-o", "out.csv", "--endpoint", peer.url, "--resume", "--on-ambiguous", "hold")
+    assert done.code == 6, done
+    rows = read_results(version_1)
+    assert len({row["key"] for row in rows}) == len(rows) == 300
+    sent = imeis(peer)
+    assert not set(sent) & {imei(i) for i in range(1, 105)} and max(sent.values()) == 1
+    doubts = [row for row in rows if row["status"] == "in_doubt"]
+    assert len(doubts) == 4 if is_of_this_boot else 4 <= len(doubts) <= 64, doubts

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ledger/journal_impl.h"
 #include "ledger/ledger_impl.h"
 
 /*
@@ -398,7 +399,11 @@ static struct {
     char results[RESULTS_MAX], journal[JOURNAL_MAX];
     size_t results_len, journal_len;
     uint64_t durable; /* bytes of the results that a snapshot knows */
+    size_t live;      /* bytes of the journal's header and live record */
 } left;
+
+/* The journal before the last snapshot: at first, and when all rows were admitted. */
+static char older[2][JOURNAL_MAX];
 
 /*
  * Rows 1 to 4 are written and synced, 5 to 8 written, 9 and 10 wait in the journal, 11 and 12 are
@@ -409,9 +414,12 @@ static void leave(void)
     struct ledger *ledger = begin(NULL, LEFT_ROWS);
     uint32_t tickets[LEFT_ROWS + 1];
 
+    left.live = journal_live_bytes(journal_shape(ledger->journal), ledger->journal->version);
+    (void)read_file(journal_path, older[0], JOURNAL_MAX);
     for (uint64_t i = 1; i <= LEFT_ROWS; i++)
         tickets[i] = admit(ledger, i);
     assert_int_equal(ledger_sync_now(ledger), STATUS_OK);
+    (void)read_file(journal_path, older[1], JOURNAL_MAX);
     for (uint64_t i = 1; i <= LEFT_ROWS; i++)
         ledger_attempt(ledger, tickets[i], 0, 0);
     for (uint64_t i = 1; i <= 10; i++) {
@@ -430,17 +438,15 @@ static void leave(void)
     (void)snprintf(journal_path, sizeof(journal_path), "%s.journal", path);
 }
 
-/* Makes the journal one of another boot of the machine. Its header: magic, version, checksum. */
-static void change_boot(void)
+/* Changes a value in the journal's header: magic, version, checksum, the rest. */
+static void change_header(const char *value, size_t len)
 {
     static size_t header_size;
-    struct journal_about about;
     uint32_t version, check;
     char *id = NULL;
 
-    journal_about_init(&about);
-    for (size_t i = 0; i < 4096 && id == NULL; i++)
-        if (memcmp(left.journal + i, about.boot_id, JOURNAL_BOOT_ID_LENGTH) == 0)
+    for (size_t i = 16; i < 4096 && id == NULL; i++)
+        if (memcmp(left.journal + i, value, len) == 0)
             id = left.journal + i;
     assert_non_null(id);
     memcpy(&version, left.journal + 8, sizeof(version));
@@ -453,6 +459,15 @@ static void change_boot(void)
     id[0] = id[0] == '0' ? '1' : '0';
     check = (uint32_t)XXH3_64bits_withSeed(left.journal, header_size, version);
     memcpy(left.journal + 12, &check, sizeof(check));
+}
+
+/* Makes the journal one of another boot of the machine. */
+static void change_boot(void)
+{
+    struct journal_about about;
+
+    journal_about_init(&about);
+    change_header(about.boot_id, JOURNAL_BOOT_ID_LENGTH);
 }
 
 /*
@@ -544,6 +559,70 @@ static void test_a_flipped_bit_of_the_journal_is_found_or_does_no_harm(void **st
         }
         if (boot == 0)
             change_boot();
+    }
+}
+
+/* Zeros are neither free slots nor the end of the lines; the snapshot knows all. */
+static void test_a_page_of_zeros_in_the_live_record_is_no_free_one(void **state)
+{
+    (void)state;
+    static const char zeros[JOURNAL_PAGE];
+    char page[JOURNAL_PAGE];
+
+    leave();
+    for (size_t at = JOURNAL_PAGE; at < left.live; at += JOURNAL_PAGE) {
+        memcpy(page, left.journal + at, JOURNAL_PAGE);
+        memcpy(left.journal + at, zeros, JOURNAL_PAGE);
+        assert_true(go_on(left.results_len));
+        memcpy(left.journal + at, page, JOURNAL_PAGE);
+    }
+    memset(left.journal + JOURNAL_PAGE, 0, left.live - JOURNAL_PAGE); /* all of them */
+    assert_true(go_on(left.results_len));
+    memset(left.journal, 0, JOURNAL_PAGE); /* the header: nothing is known then */
+    assert_false(go_on(left.results_len));
+}
+
+/* A disk that was lost and has come back within one boot: pages as they were at some time, but the
+ * snapshots, and what they know of the results, as they were written last. */
+static void test_older_pages_do_not_count_beside_a_newer_snapshot(void **state)
+{
+    (void)state;
+    static char newest[JOURNAL_MAX];
+    uint64_t seed = 1;
+
+    leave();
+    memcpy(newest, left.journal, left.journal_len);
+    for (int round = 0; round < 200; round++) {
+        for (size_t at = JOURNAL_PAGE; at < left.live; at += JOURNAL_PAGE) {
+            seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407;
+            size_t which = round < 2 ? (size_t)round : (size_t)(seed >> 40) % 3;
+            memcpy(left.journal + at, which < 2 ? older[which] + at : newest + at, JOURNAL_PAGE);
+        }
+        assert_true(go_on(left.durable + (seed >> 33) % (left.results_len - left.durable + 1)));
+    }
+}
+
+/* Another mount on the same boot: a container that was started again, or a disk that came back. */
+static void test_another_mount_goes_by_the_snapshot(void **state)
+{
+    (void)state;
+    struct ledger *ledger = NULL;
+    struct mount_mark mark;
+
+    leave();
+    int fd = open(folder, O_RDONLY | O_DIRECTORY);
+    mount_mark_of(fd, &mark);
+    (void)close(fd);
+    assert_true(mark.mount_id != 0 && mark.device != 0);
+    for (int which = 0; which < 2; which++) { /* the control: on the same one, two are in doubt */
+        if (which == 1)
+            change_header((const char *)&mark.mount_id, sizeof(mark.mount_id));
+        write_file(path, left.results, left.results_len);
+        write_file(journal_path, left.journal, left.journal_len);
+        assert_int_equal(open_at(path, &no_wish, &ledger), STATUS_OK);
+        assert_int_equal(ledger_past(ledger)->orphans, which == 0 ? 2 : 4);
+        ledger_close(ledger);
+        assert_true(go_on(left.results_len));
     }
 }
 
@@ -756,6 +835,9 @@ int main(void)
         TEST(test_results_cut_off_at_any_byte_are_recovered_or_refused),
         TEST(test_any_flipped_bit_of_the_results_is_found_or_leaves_its_row_in_doubt),
         TEST(test_a_flipped_bit_of_the_journal_is_found_or_does_no_harm),
+        TEST(test_a_page_of_zeros_in_the_live_record_is_no_free_one),
+        TEST(test_older_pages_do_not_count_beside_a_newer_snapshot),
+        TEST(test_another_mount_goes_by_the_snapshot),
         TEST(test_more_lines_than_memory_holds_are_sorted),
         TEST(test_lines_that_others_have_followed_go_to_a_file_of_their_own),
         TEST(test_a_sort_that_died_leaves_no_line_twice),
