@@ -68,6 +68,18 @@ static char *name_by_time(void)
     return strdup(name);
 }
 
+/* What belongs to the results is named by their own name, not by a link to them. */
+static int resolve_path(struct recording *recording)
+{
+    char *resolved = ledger_resolve(recording->path);
+
+    if (resolved == NULL)
+        return EXIT_INTERNAL;
+    free(recording->path);
+    recording->path = resolved;
+    return 0;
+}
+
 static int choose_path(struct recording *recording)
 {
     const struct settings *settings = recording->settings;
@@ -90,7 +102,7 @@ static int choose_path(struct recording *recording)
         if (recording->path != NULL)
             show_note(settings->quiet, "the results are kept in %s", recording->path);
     }
-    if (recording->path == NULL)
+    if (recording->path == NULL || resolve_path(recording) != 0)
         return EXIT_INTERNAL;
     struct span path = span_string(recording->path);
     size_t stem = stem_length(path);
@@ -293,11 +305,30 @@ static int take_account(struct recording *recording, uint64_t rows)
     return EXIT_INTERNAL;
 }
 
+/* Somebody has moved, removed or replaced the results: where the lines are now. */
+static void tell_rescued(struct recording *recording)
+{
+    char *now = strdup(ledger_path(recording->ledger));
+
+    if (now == NULL)
+        return;
+    show_error("what has been recorded is in %s: go on with --resume --output %s", now, now);
+    if (strcmp(now, recording->path) != 0)
+        show_error("%s is not this run's any more and was not touched; if %s.journal is there, it "
+                   "keeps that file from being taken for the results: remove it last",
+                   recording->path, recording->path);
+    recording->is_moved = strcmp(now, recording->path) != 0;
+    free(recording->path);
+    recording->path = now;
+}
+
 static void tell_failure(struct recording *recording)
 {
     unsigned long long lost = ledger_lost(recording->ledger);
 
-    if (ledger_has_failed(recording->ledger))
+    if (ledger_is_rescued(recording->ledger))
+        tell_rescued(recording);
+    else if (ledger_has_failed(recording->ledger))
         show_error("what is known of the rows is kept in %s and %s.journal: once the cause is "
                    "gone, go on with --resume",
                    recording->path, recording->path);
@@ -320,7 +351,7 @@ int recording_finish(struct recording *recording, uint64_t rows, bool is_complet
         if (recording->message.len == 0 && !is_failing)
             buf_add_string(&recording->message, ledger_error(ledger));
         result = fail(recording, EXIT_INTERNAL);
-        if (!is_whole)
+        if (!is_whole || ledger_is_rescued(ledger))
             tell_failure(recording);
     }
     if (result == 0 && is_whole && recording->settings->sort) {
@@ -329,5 +360,9 @@ int recording_finish(struct recording *recording, uint64_t rows, bool is_complet
             show_error("the results are complete, in the order in which the rows ended");
         }
     }
+    if (ledger_has_other_names(ledger))
+        show_error("%s has got another name (a hard link), by which its journal would not be "
+                   "found: --resume is refused until that is removed",
+                   recording->path);
     return result;
 }

@@ -1,4 +1,5 @@
 #include "ledger/journal_impl.h"
+#include "ledger/place.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -603,6 +604,16 @@ enum status journal_remove(struct journal *journal, struct buf *message)
         status = journal_say(message, journal->path, "the journal cannot be removed", errno);
     journal_close(journal);
     return status;
+}
+
+bool journal_is_named(const struct journal *journal, const char *path)
+{
+    return place_is_name_of(path, journal->fd);
+}
+
+bool journal_is_in_place(const struct journal *journal)
+{
+    return journal_is_named(journal, journal->path);
 }
 
 /* Of version 1, `mount` is not to be looked at: something else is there, or nothing. */

@@ -131,6 +131,10 @@ void journal_close(struct journal *journal);
 /* Closes and removes it, durably. STATUS_IO with a text in `message`. */
 enum status journal_remove(struct journal *journal, struct buf *message) MUST_USE;
 
+/* Whether its path, or another one, names it and no other file. */
+bool journal_is_in_place(const struct journal *journal);
+bool journal_is_named(const struct journal *journal, const char *path);
+
 const struct journal_about *journal_about(const struct journal *journal);
 const struct journal_shape *journal_shape(const struct journal *journal);
 

@@ -188,6 +188,18 @@ const char *ledger_error(struct ledger *ledger);
 /* Whether the results cannot be written or synced, so that the journal is a part of the record. */
 bool ledger_has_failed(const struct ledger *ledger);
 
+/* Whether somebody has moved, removed, replaced or cut the results or the journal in mid-run; and
+ * whether ledger_finish has the lines nevertheless: ledger_path names them now. */
+bool ledger_is_displaced(const struct ledger *ledger);
+bool ledger_is_rescued(const struct ledger *ledger);
+
+/* Whether the results have further names (hard links), under which no journal would be found. */
+bool ledger_has_other_names(const struct ledger *ledger);
+
+/* The file that a path leads to, so that whatever belongs to the results is named by their own name
+ * and not by a link to them; where it leads nowhere, the path. To be freed; NULL without memory. */
+char *ledger_resolve(const char *path);
+
 /* Rows whose result found no place: they will be in doubt when the run is resumed. */
 uint64_t ledger_lost(const struct ledger *ledger);
 

@@ -39,23 +39,14 @@ static enum status no_results(struct ledger *ledger, struct buf *message)
     return STATUS_EXISTS;
 }
 
-/* Whether the path still names what has been opened: the last run may have put another file there.
- */
-static bool is_current(const struct ledger *ledger)
-{
-    struct stat opened, named;
-
-    return fstat(ledger->fd, &opened) == 0 && stat(ledger->path, &named) == 0 &&
-           opened.st_ino == named.st_ino && opened.st_dev == named.st_dev;
-}
-
 static enum status open_results(struct recovery *recovery)
 {
     struct ledger *ledger = recovery->ledger;
     struct stat about;
 
     for (int i = 0; i < OPEN_TRIES; i++) {
-        ledger->fd = open(ledger->path, O_RDWR | O_APPEND | O_CLOEXEC);
+        /* Not to hang where the name is one of a pipe. */
+        ledger->fd = open(ledger->path, O_RDWR | O_APPEND | O_CLOEXEC | O_NONBLOCK);
         if (ledger->fd < 0 && errno == ENOENT)
             return no_results(ledger, recovery->message);
         if (ledger->fd < 0 || fstat(ledger->fd, &about) != 0)
@@ -67,7 +58,12 @@ static enum status open_results(struct recovery *recovery)
         enum status status = ledger_lock(ledger, recovery->message);
         if (status != STATUS_OK)
             return status;
-        if (is_current(ledger)) {
+        /* The last run may have put another file there, or have written to it, until just now. */
+        if (place_is_name_of(ledger->path, ledger->fd) && fstat(ledger->fd, &about) == 0) {
+            if (about.st_nlink > 1) {
+                ledger_say_linked(ledger->path, recovery->message);
+                return STATUS_EXISTS;
+            }
             recovery->size = (uint64_t)about.st_size;
             return STATUS_OK;
         }
@@ -87,8 +83,17 @@ static enum status refuse(struct recovery *recovery, uint64_t from, uint64_t to,
                        (unsigned long long)from, (unsigned long long)to, what);
     else
         buf_add_format(message, ": damaged at byte %llu: %s", (unsigned long long)from, what);
-    buf_add_string(message, "; nothing was changed and nothing sent: restore the file from a copy, "
-                            "or mend it by hand");
+    buf_add_string(message, "; nothing was changed and nothing sent: ");
+    char *beside = place_find_beside(recovery->ledger->path);
+    if (beside != NULL) { /* written by a run whose results were taken away */
+        buf_add_string(message, "its run has written its lines anew to ");
+        buf_add_printable(message, span_string(beside));
+        buf_add_string(message, ", go on with --output ");
+        buf_add_printable(message, span_string(beside));
+    } else {
+        buf_add_string(message, "restore the file from a copy, or mend it by hand");
+    }
+    free(beside);
     return STATUS_SYNTAX;
 }
 

@@ -302,6 +302,32 @@ static enum status write_sorted(struct sort *sort)
     return status == STATUS_OK ? merge(sort) : status;
 }
 
+/*
+ * The results are not where they were, and what is there now is not to be overwritten: the sorted
+ * ones get their name only where that is free.
+ */
+static enum status put_beside(struct sort *sort, const char *name)
+{
+    struct ledger *ledger = sort->ledger;
+    char *beside = NULL;
+    const char *to = ledger->path;
+
+    if (link(name, to) != 0) {
+        to = beside = place_name_beside(ledger->path);
+        if (beside == NULL || link(name, beside) != 0) {
+            free(beside);
+            return say(sort, "they have been moved or replaced, and cannot be sorted");
+        }
+    }
+    buf_add_printable(sort->message, span_string(ledger->path));
+    buf_add_string(sort->message, ": the results were removed, moved or replaced before they were "
+                                  "sorted; the sorted results are in ");
+    buf_add_printable(sort->message, span_string(to));
+    (void)!folder_sync(to);
+    free(beside);
+    return STATUS_IO; /* `name` is removed by the caller */
+}
+
 /* Makes both files durable, and puts the sorted one in the results' place. */
 static enum status settle(struct sort *sort, const char *name)
 {
@@ -318,8 +344,11 @@ static enum status settle(struct sort *sort, const char *name)
         (void)!fchmod(fd, about.st_mode & 07777);
         (void)!fchown(fd, about.st_uid, about.st_gid);
     }
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0 || rename(name, ledger->path) != 0 ||
-        folder_sync(ledger->path) != STATUS_OK)
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+        return say(sort, "the sorted results cannot be locked");
+    if (ledger_look(ledger, ledger->base, true) != PLACE_SAME)
+        return put_beside(sort, name);
+    if (rename(name, ledger->path) != 0 || folder_sync(ledger->path) != STATUS_OK)
         return say(sort, "the sorted results cannot be put in their place");
     return STATUS_OK;
 }

@@ -1,14 +1,20 @@
 """The record when somebody else has a hand in it: results put in another order, moved, replaced, cut, linked; and lost disks."""
 import collections
 import gzip
+import itertools
 import json
+import os
 import random
+import shutil
+import subprocess
+import threading
+import time
 from pathlib import Path
 
 import powercut
 import pytest
-from conftest import HEADER, imei, read_results, row_of
-from test_resume import NO, OK, answering, imeis
+from conftest import HEADER, KEY, NBATCH, imei, read_results, row_of
+from test_resume import OK, answering, imeis
 
 
 def write(tmp_path, rows, name="in.csv"):
@@ -146,3 +152,270 @@ def test_a_journal_of_version_1_goes_on(nbatch, raw_peer, version_1, is_of_this_
     assert not set(sent) & {imei(i) for i in range(1, 105)} and max(sent.values()) == 1
     doubts = [row for row in rows if row["status"] == "in_doubt"]
     assert len(doubts) == 4 if is_of_this_boot else 4 <= len(doubts) <= 64, doubts
+
+
+ROWS = 300
+
+
+class Disturbed:
+    """A run of ROWS executes under hold, 4 at a time, in whose middle somebody does something to its files."""
+
+    def __init__(self, tmp_path, raw_peer, nbatch, name="r.csv", words=(), at=100):
+        self.folder, self.name, self.nbatch, self.raw_peer = tmp_path, name, nbatch, raw_peer
+        self.path, self.journal = tmp_path / name, tmp_path / (name + ".journal")
+        (tmp_path / "in.csv").write_text("action,imei,obj_id,obj_inst_id,res_id,expired_time,args\n" + "".join(
+            f"execute,{imei(i)},3,0,4,+7d,{i}\n" for i in range(1, ROWS + 1)))
+        self.at, self.sent = at, collections.Counter()
+        self.words = ["run", tmp_path / "in.csv", "-c", "4", "--on-ambiguous", "hold", *words]
+
+    def peer(self, act=None):
+        acted = threading.Lock()
+        uuids = itertools.count(self.sent.total())
+
+        def script(connection, number):
+            while (request := connection.read_request()) is not None:
+                self.sent[request.imei] += 1
+                connection.process(request)
+                if act is not None and self.sent.total() >= self.at and acted.acquire(blocking=False):
+                    time.sleep(0.12)  # what has been answered is written and synced
+                    act(self)
+                    time.sleep(0.02)
+                time.sleep(0.003)
+                uuid = f"42742677-adc3-54ca-83a1-{next(uuids):012d}"
+                connection.reply(b'{"errno":0,"error":"succ","data":{"uuid":"%s"}}' % uuid.encode())
+
+        return self.raw_peer(script)
+
+    def run(self, act, *words, output=None):
+        return self.nbatch(*self.words, "-o", output or self.path, "--endpoint", self.peer(act).url, *words)
+
+    def resume(self, output=None, *words):
+        return self.run(None, "--resume", *words, output=output)
+
+    def recovered(self):
+        return sorted(self.folder.glob(self.path.stem + ".recovered-*" + self.path.suffix))
+
+    def finish(self, path, done):
+        """Goes on with `path`, and looks whether each row was sent once and has one line."""
+        assert done.code == 7 and self.sent.total() < ROWS, done
+        assert self.resume(path).code == 0
+        rows = read_results(path)
+        assert len(rows) == len({row["key"] for row in rows}) == ROWS
+        assert {row["status"] for row in rows} == {"accepted"} and {row["ambiguous"] for row in rows} == {"0"}
+        assert set(self.sent.values()) == {1} and len(self.sent) == ROWS
+        assert len({row["uuid"] for row in rows}) == ROWS
+
+
+@pytest.fixture(params=["r.csv", "r.jsonl"])
+def disturbed(tmp_path, raw_peer, nbatch, request):
+    return Disturbed(tmp_path, raw_peer, nbatch, request.param)
+
+
+def test_results_that_are_removed_in_mid_run_are_written_anew(disturbed):
+    done = disturbed.run(lambda run: run.path.unlink())
+    assert "removed or moved" in done.err and disturbed.path.exists(), done
+    disturbed.finish(disturbed.path, done)
+
+
+def test_results_and_journal_that_are_removed_in_mid_run_are_written_anew(disturbed):
+    def act(run):
+        run.path.unlink()
+        run.journal.unlink()
+
+    disturbed.finish(disturbed.path, disturbed.run(act))
+
+
+def test_results_that_are_moved_away_in_mid_run_are_written_anew(disturbed):
+    done = disturbed.run(lambda run: run.path.rename(run.folder / "away.csv"))
+    moved = (disturbed.folder / "away.csv").read_bytes()
+    disturbed.finish(disturbed.path, done)
+    assert disturbed.path.read_bytes().startswith(moved)  # and is left alone
+
+
+@pytest.mark.parametrize("other", [b"", b"something else\n", None], ids=["empty", "something else", "an old state of it"])
+def test_what_was_put_in_the_place_of_the_results_is_left_alone(disturbed, other):
+    content = {}
+
+    def act(run):
+        content["is"] = run.path.read_bytes()[:-40] if other is None else other
+        run.path.rename(run.folder / "away")
+        run.path.write_bytes(content["is"])
+
+    done = disturbed.run(act, "--sort")
+    (recovered,) = disturbed.recovered()
+    assert str(recovered) in done.err and "another file" in done.err, done
+    refused = disturbed.resume()
+    assert refused.code == 7 and recovered.name in refused.err and "nothing sent" in refused.err, refused
+    assert disturbed.path.read_bytes() == content["is"]
+    assert disturbed.nbatch(*disturbed.words, "-o", disturbed.path, "--endpoint", "http://127.0.0.1:1").code == 2
+    disturbed.finish(recovered, done)
+    assert disturbed.path.read_bytes() == content["is"]
+
+
+def save(run, edit=lambda data: data):
+    """As an editor does: a new file, renamed over the old one."""
+    new = run.path.with_name(".r.swp")
+    new.write_bytes(edit(run.path.read_bytes()))
+    new.rename(run.path)
+
+
+@pytest.mark.parametrize("edit", [lambda data: data, lambda data: data.replace(b"accepted", b"failed", 3)], ids=["as it was", "changed"])
+def test_results_that_an_editor_saves_in_mid_run(disturbed, edit):
+    done = disturbed.run(lambda run: save(run, edit))
+    (recovered,) = disturbed.recovered()
+    refused = disturbed.resume()
+    assert refused.code == 7 and recovered.name in refused.err, refused
+    disturbed.finish(recovered, done)
+
+
+def test_a_folder_that_is_renamed_in_mid_run_keeps_its_results(tmp_path, raw_peer, nbatch):
+    (tmp_path / "old").mkdir()
+    run = Disturbed(tmp_path, raw_peer, nbatch, "old/r.csv")
+    done = run.run(lambda run: (tmp_path / "old").rename(tmp_path / "new"))
+    assert str(tmp_path / "new" / "r.csv") in done.err, done
+    run.finish(tmp_path / "new" / "r.csv", done)
+    assert not (tmp_path / "old").exists()
+
+
+def test_a_folder_that_is_removed_in_mid_run(tmp_path, raw_peer, nbatch):
+    (tmp_path / "old").mkdir()
+    run = Disturbed(tmp_path, raw_peer, nbatch, "old/r.csv")
+    done = run.run(lambda run: shutil.rmtree(tmp_path / "old"))
+    (recovered,) = tmp_path.glob("r.recovered-*.csv")  # where the run was started
+    assert recovered.name in done.err, done
+    run.finish(recovered, done)
+
+
+@pytest.mark.parametrize("how", ["removed", "moved", "replaced"])
+def test_a_journal_that_is_taken_away_in_mid_run_is_made_anew(disturbed, how):
+    def act(run):
+        if how == "removed":
+            run.journal.unlink()
+        else:
+            run.journal.rename(run.folder / "away.journal")
+        if how == "replaced":
+            run.journal.write_bytes(b"x")
+
+    done = disturbed.run(act)
+    assert "journal has been" in done.err, done
+    path = disturbed.recovered()[0] if how == "replaced" else disturbed.path
+    disturbed.finish(path, done)
+
+
+def test_what_others_write_into_the_results_is_told_and_left_out(disturbed):
+    def act(run):
+        with open(run.path, "ab") as file:
+            file.write(b"hello\n")
+
+    done = disturbed.run(act)
+    (recovered,) = disturbed.recovered()
+    assert "written into the results" in done.err and b"hello\n" in disturbed.path.read_bytes(), done
+    disturbed.finish(recovered, done)
+
+
+@pytest.mark.parametrize("cut", [0, 1000])
+def test_results_that_are_cut_in_mid_run_are_told_and_nothing_is_sent_again(disturbed, cut):
+    done = disturbed.run(lambda run: os.truncate(run.path, cut))
+    assert done.code == 7 and "cut or rewritten" in done.err and "from a copy" in done.err, done
+    assert disturbed.sent.total() < ROWS and disturbed.recovered() == []
+    sent = disturbed.sent.total()
+    refused = disturbed.resume()
+    assert refused.code == 7 and "nothing sent" in refused.err and disturbed.sent.total() == sent, refused
+
+
+def test_results_that_are_removed_with_the_last_row_are_written_anew(tmp_path, raw_peer, nbatch):
+    run = Disturbed(tmp_path, raw_peer, nbatch, at=ROWS)
+    done = run.run(lambda run: run.path.unlink(), "--sort")
+    assert done.code == 7 and run.path.exists(), done
+    done = run.resume()
+    assert done.code == 0 and len(read_results(run.path)) == ROWS and set(run.sent.values()) == {1}, done
+
+
+def test_the_command_that_is_advised_goes_on_with_what_was_written_anew(disturbed):
+    done = disturbed.run(save)
+    (recovered,) = disturbed.recovered()
+    words = next(line for line in done.err.splitlines() if "run --resume" in line).split()
+    assert str(disturbed.path) not in words and words[words.index("--output") + 1] == str(recovered), done
+
+
+@pytest.mark.parametrize("kind", ["symbolic", "relative", "chain"])
+def test_a_link_to_the_results_finds_their_journal(tmp_path, raw_peer, nbatch, kind):
+    (tmp_path / "data").mkdir()
+    run = Disturbed(tmp_path, raw_peer, nbatch, "data/r.csv", words=["--halt", "rejected=1"])
+    hang = threading.Event()
+
+    def stop(connection, number):
+        while (request := connection.read_request()) is not None:
+            if run.sent.total() >= 100:
+                hang.wait(30)
+                return
+            run.sent[request.imei] += 1
+            connection.process(request)
+            connection.reply(OK)
+
+    process = start(run, raw_peer(stop).url)
+    while run.sent.total() < 100:
+        time.sleep(0.01)
+    time.sleep(0.3)
+    process.kill()
+    process.wait()
+    hang.set()
+    link = tmp_path / "link.csv"
+    link.symlink_to("data/r.csv" if kind == "relative" else run.path)
+    if kind == "chain":
+        link = tmp_path / "second.csv"
+        link.symlink_to(tmp_path / "link.csv")
+    done = run.resume(link, "--sort")
+    assert done.code in (0, 6) and set(run.sent.values()) == {1}, done
+    assert link.is_symlink() and not run.journal.exists()
+    rows = read_results(run.path)
+    assert [int(row["row"]) for row in rows] == list(range(1, ROWS + 1))
+    assert not list(tmp_path.glob("*.journal")) and not list(tmp_path.glob("*.sorted"))
+
+
+def start(run, url, *words):
+    return subprocess.Popen([NBATCH, *map(str, run.words), "-o", run.path, "--endpoint", url, *words], cwd=run.folder,
+                            env={**os.environ, "NBATCH_API_KEY": KEY}, stderr=subprocess.DEVNULL)
+
+
+def test_results_with_two_names_are_refused(nbatch, tmp_path, raw_peer):
+    write(tmp_path, range(1, 41))
+    peer = raw_peer(answering(lambda request: len(peer.processed) >= 10))
+    words = ("run", "in.csv", "-c", "1", "--halt", "rejected=1", "--endpoint", peer.url)
+    assert nbatch(*words, "-o", "r.csv").code == 5
+    os.link(tmp_path / "r.csv", tmp_path / "other.csv")
+    for name in ("r.csv", "other.csv", "./other.csv"):
+        for more in ([], ["--resume"]):
+            done = nbatch(*words, "-o", name, *more)
+            assert done.code == 2 and "hard link" in done.err and "-samefile" in done.err, done
+    assert len(peer.processed) == 10
+    (tmp_path / "other.csv").unlink()
+    assert nbatch(*words, "-o", "r.csv", "--resume=all").code == 5
+
+
+def test_a_hard_link_that_is_made_in_mid_run_is_told(tmp_path, raw_peer, nbatch):
+    run = Disturbed(tmp_path, raw_peer, nbatch)
+    done = run.run(lambda run: os.link(run.path, tmp_path / "backup.csv"))
+    assert done.code == 0 and "hard link" in done.err, done
+
+
+def test_a_link_that_leads_nowhere_is_told(nbatch, tmp_path):
+    write(tmp_path, [1])
+    (tmp_path / "r.csv").symlink_to("away/r.csv")
+    for words in ([], ["--resume"]):
+        done = nbatch("run", "in.csv", "--simulate", "-o", "r.csv", *words)
+        assert done.code == 2 and (words or "symbolic link" in done.err), done
+    assert (tmp_path / "r.csv").is_symlink() and not (tmp_path / "away").exists()
+
+
+@pytest.mark.parametrize("name", ["./r.csv", "d/../r.csv", "d/link/r.csv"])
+def test_one_results_file_by_many_paths_has_one_journal(nbatch, tmp_path, raw_peer, name):
+    write(tmp_path, range(1, 41))
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "link").symlink_to("..")
+    peer = raw_peer(answering(lambda request: len(peer.processed) == 10))
+    words = ("run", "in.csv", "-c", "1", "--endpoint", peer.url)
+    assert nbatch(*words, "-o", "r.csv", "--halt", "rejected=1").code == 5
+    peer.processed.append(None)
+    assert nbatch(*words, "-o", name, "--resume=all").code == 0
+    assert not (tmp_path / "r.csv.journal").exists() and len(peer.processed) == 41

@@ -87,6 +87,21 @@ char *__wrap_strdup(const char *text)
     return __wrap_strndup(text, SIZE_MAX - 1);
 }
 
+/* What somebody else does just before a lock is asked for. */
+int __real_flock(int fd, int operation);
+int __wrap_flock(int fd, int operation);
+static void (*before_lock)(void);
+
+int __wrap_flock(int fd, int operation)
+{
+    void (*act)(void) = before_lock;
+
+    before_lock = NULL;
+    if (act != NULL)
+        act();
+    return __real_flock(fd, operation);
+}
+
 static char folder[64], path[128], journal_path[160], superseded_path[160], copy_path[128];
 static struct buf message;
 static const struct resume_wish no_wish;
@@ -737,6 +752,114 @@ static void test_a_sort_that_died_leaves_no_line_twice(void **state)
     }
 }
 
+static struct ledger *other;
+
+static void other_takes_it(void)
+{
+    other = begin(&no_wish, 3);
+}
+
+static void other_takes_it_and_stops(void)
+{
+    struct ledger *ledger = begin(&no_wish, 3);
+
+    go(ledger, 1, 3, 2);
+    finish(ledger, false);
+}
+
+static void other_takes_it_and_completes(void)
+{
+    struct ledger *ledger = begin(&no_wish, 3);
+
+    go(ledger, 1, 3, 3);
+    finish(ledger, true);
+}
+
+static void other_finds_nothing_to_do(void)
+{
+    (void)unlink(path);
+}
+
+static void other_puts_its_own_there(void)
+{
+    (void)unlink(path);
+    write_file(path, "", 0);
+}
+
+static void other_links_it(void)
+{
+    assert_int_equal(link(path, copy_path), 0);
+}
+
+/* A start that has created the results and not locked them yet backs off, and removes nothing. */
+static void test_who_is_too_late_with_the_lock_backs_off(void **state)
+{
+    (void)state;
+    static void (*const acts[])(void) = {other_takes_it,
+                                         other_takes_it_and_stops,
+                                         other_takes_it_and_completes,
+                                         other_finds_nothing_to_do,
+                                         other_puts_its_own_there,
+                                         other_links_it};
+    static char before[RESULTS_MAX], after[RESULTS_MAX];
+
+    for (size_t i = 0; i < ARRAY_LENGTH(acts); i++) {
+        struct ledger *ledger = NULL;
+        assert_int_equal(open_at(path, NULL, &ledger), STATUS_OK);
+        before_lock = acts[i];
+        assert_int_equal(start(ledger), STATUS_EXISTS);
+        assert_true(message.len > 0);
+        bool there = access(path, F_OK) == 0;
+        assert_true(there == (acts[i] != other_finds_nothing_to_do));
+        size_t len = there ? read_file(path, before, RESULTS_MAX) : 0;
+        ledger_close(ledger);
+        if (there) {
+            assert_int_equal(read_file(path, after, RESULTS_MAX), len);
+            assert_memory_equal(before, after, len);
+        }
+        assert_true((access(journal_path, F_OK) == 0) ==
+                    (acts[i] == other_takes_it || acts[i] == other_takes_it_and_stops));
+        ledger_close(other);
+        other = NULL;
+        (void)teardown(NULL);
+        (void)setup(NULL);
+    }
+}
+
+/* The results are taken away between the end of the run and the sort. */
+static void test_a_sort_overwrites_nothing_that_it_has_not_read(void **state)
+{
+    (void)state;
+    static char bytes[RESULTS_MAX];
+    struct ledger_account account;
+
+    for (int replaced = 0; replaced < 2; replaced++) {
+        struct ledger *ledger = begin(NULL, 5);
+        for (uint64_t i = 5; i >= 1; i--)
+            assert_int_equal(end(ledger, LEDGER_NO_TICKET, i, ROW_FAILED), STATUS_OK);
+        assert_int_equal(ledger_flush(ledger), STATUS_OK);
+        assert_int_equal(ledger_account(ledger, &account, &message), STATUS_OK);
+        assert_int_equal(ledger_finish(ledger, true, &message), STATUS_OK);
+        assert_int_equal(rename(path, copy_path), 0);
+        if (replaced)
+            write_file(path, "theirs\n", 7);
+        buf_clear(&message);
+        assert_int_equal(ledger_sort(ledger, superseded_path, &message), STATUS_IO);
+        ledger_close(ledger);
+        char *beside = place_find_beside(path);
+        assert_true((beside != NULL) == (replaced == 1));
+        assert_non_null(strstr(buf_string(&message), replaced ? beside : path));
+        if (replaced) {
+            assert_int_equal(read_file(path, bytes, RESULTS_MAX), 7);
+            (void)snprintf(path, sizeof(path), "%s", beside);
+        }
+        free(beside);
+        assert_sorted(5);
+        (void)teardown(NULL);
+        (void)setup(NULL);
+    }
+}
+
 /* All that a ledger does; how it ended. */
 static enum status do_everything(void)
 {
@@ -841,6 +964,8 @@ int main(void)
         TEST(test_more_lines_than_memory_holds_are_sorted),
         TEST(test_lines_that_others_have_followed_go_to_a_file_of_their_own),
         TEST(test_a_sort_that_died_leaves_no_line_twice),
+        TEST(test_who_is_too_late_with_the_lock_backs_off),
+        TEST(test_a_sort_overwrites_nothing_that_it_has_not_read),
         TEST(test_no_allocation_that_fails_crashes_or_leaks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
