@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/consent.h"
 #include "cli/show.h"
 #include "input/reader.h"
 #include "ledger/outfile.h"
@@ -213,11 +214,70 @@ static void tell_past(const struct recording *recording)
               (unsigned long long)past->keys, past->keys == 1 ? " has" : "s have");
     if (past->cut)
         show_note(quiet, "the last line was cut off and has been removed: its row is in doubt");
+    if (!past->has_journal && !past->has_completion && past->keys > 0)
+        show_note(quiet,
+                  "neither %s.journal nor %s.complete is beside it: nobody can tell whether rows "
+                  "were under way, or results are missing",
+                  recording->path, recording->path);
     if (past->orphans > 0)
         show_note(quiet,
                   "%llu row%s under way when the last run ended, and may have been processed: "
                   "recorded as in_doubt, and sent again or not as --on-ambiguous says",
                   (unsigned long long)past->orphans, past->orphans == 1 ? " was" : "s were");
+}
+
+/* What is missing from the results, for a question and for where none can be asked; empty where
+ * nothing is. */
+static void describe_missing(const struct recording *recording, struct buf *question,
+                             struct buf *otherwise)
+{
+    const struct ledger_past *past = ledger_past(recording->ledger);
+    bool resumes = recording->settings->resume != NULL;
+    unsigned long long missing = past->accepted_missing, then = past->accepted_then;
+
+    if (past->completion_is_damaged) {
+        buf_add_string(question, "Are all results there?");
+        buf_add_format(otherwise,
+                       "%s.complete is damaged: whether accepted rows are missing from the results "
+                       "cannot be told; say --yes if they are all there",
+                       recording->path);
+    } else if (resumes && missing > 0) {
+        buf_add_format(question, "%llu accepted row%s missing from %s: send them again?", missing,
+                       missing == 1 ? " is" : "s are", recording->path);
+        buf_add_format(otherwise,
+                       "%llu row%s accepted and %s missing from %s (cut, filtered, or another "
+                       "file), and would be sent again as new: restore it from a copy, or say "
+                       "--yes if that is meant",
+                       missing, missing == 1 ? " was" : "s were", missing == 1 ? "is" : "are",
+                       recording->path);
+    } else if (!resumes && then > 0 && !past->is_rehearsal) {
+        buf_add_format(question,
+                       "The results of %llu accepted row%s are not there: send every row?", then,
+                       then == 1 ? "" : "s");
+        buf_add_format(otherwise,
+                       "%s.complete says that %llu row%s accepted, and the results are not there: "
+                       "put them back and go on with --resume; or say --yes, or move that file "
+                       "away, if every row is to be sent",
+                       recording->path, then, then == 1 ? " was" : "s were");
+    }
+}
+
+/* Rows that were accepted, and whose results are gone, would be sent once more. */
+static int check_completion(const struct recording *recording)
+{
+    const struct settings *settings = recording->settings;
+    struct buf question, otherwise;
+
+    if (!ledger_past(recording->ledger)->has_completion || settings->yes)
+        return 0;
+    buf_init(&question, 64 * 1024);
+    buf_init(&otherwise, 64 * 1024);
+    describe_missing(recording, &question, &otherwise);
+    bool good =
+        otherwise.len == 0 || consent_ask(settings, buf_string(&question), buf_string(&otherwise));
+    buf_deinit(&question);
+    buf_deinit(&otherwise);
+    return good ? 0 : EXIT_USAGE;
 }
 
 int recording_open(struct recording *recording, const struct span *passed, size_t passed_count,
@@ -237,11 +297,11 @@ int recording_open(struct recording *recording, const struct span *passed, size_
     if (status != STATUS_OK)
         return fail(recording, status == STATUS_EXISTS ? EXIT_USAGE : EXIT_INTERNAL);
     if (settings->resume == NULL)
-        return 0;
+        return check_completion(recording);
     int result = check_target(recording, is_local);
     if (result == 0)
         tell_past(recording);
-    return result;
+    return result == 0 ? check_completion(recording) : result;
 }
 
 /* A changed --set makes each row another one, which would be sent as new. */

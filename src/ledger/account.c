@@ -34,6 +34,51 @@ static enum status count_line(struct ledger *ledger, const struct pending_key *l
     return current_watch(&ledger->repeated, index_key(line->hash, line->occurrence));
 }
 
+enum status ledger_write_completion(const struct ledger *ledger, const struct accepted *accepted,
+                                    struct buf *message)
+{
+    struct completion completion = ledger->completion;
+    struct stat about = {.st_mode = 0600};
+    char *path = completion_path(ledger->path);
+
+    if (path == NULL) {
+        buf_add_string(message, status_text(STATUS_NO_MEMORY));
+        return STATUS_NO_MEMORY;
+    }
+    completion.accepted = *accepted;
+    (void)!fstat(ledger->fd, &about); /* no wider than the results */
+    enum status status = completion_write(path, &completion, about.st_mode & 0666, message);
+    free(path);
+    return status;
+}
+
+enum status ledger_compare_completion(struct ledger *ledger, struct buf *message)
+{
+    struct ledger_past *past = &ledger->past;
+    struct completion completion;
+    char *path = completion_path(ledger->path);
+
+    if (path == NULL)
+        return STATUS_NO_MEMORY;
+    enum status status = completion_read(path, &completion);
+    int error = errno;
+    free(path);
+    if (status == STATUS_IO)
+        return ledger_say(ledger, "the file with .complete behind its name cannot be read", error,
+                          message);
+    if (status == STATUS_END || past->has_journal) /* a journal knows better */
+        return STATUS_OK;
+    past->has_completion = true;
+    past->completion_is_damaged = status == STATUS_SYNTAX;
+    if (status == STATUS_SYNTAX)
+        return STATUS_OK;
+    past->is_rehearsal = completion.is_rehearsal;
+    past->accepted_then = accepted_count(&completion.accepted);
+    if (ledger->fd >= 0)
+        past->accepted_missing = accepted_missing(&completion.accepted, &ledger->accepted);
+    return STATUS_OK;
+}
+
 bool ledger_is_of_input(struct ledger *ledger, uint64_t hash, uint32_t occurrence)
 {
     return index_has_met(&ledger->index, hash, occurrence);

@@ -93,6 +93,8 @@ enum status ledger_open(const struct ledger_options *options, struct buf *messag
     if (status == STATUS_OK)
         status =
             options->resume ? ledger_recover(ledger, message) : ledger_probe(ledger->path, message);
+    if (status == STATUS_OK)
+        status = ledger_compare_completion(ledger, message);
     if (status == STATUS_NO_MEMORY && message->len == 0)
         buf_add_string(message, status_text(status));
     if (status != STATUS_OK) {
@@ -244,6 +246,9 @@ static enum status create_journal(struct ledger *ledger, const struct ledger_abo
     about.strange = given->strange;
     about.run_base = ledger->base;
     about.jsonl = ledger->format.jsonl;
+    ledger->completion.input_size = given->input_size;
+    ledger->completion.input_hash = given->input_hash;
+    ledger->completion.is_rehearsal = strcmp(given->target, "simulator") == 0;
     snapshot_add_checkpoint(ledger->snapshot, live.base, live.base_hash);
     ledger->snapshot->durable = ledger->base;
     ledger->snapshot->sequence = ledger->begun = ledger->ended = 1;
@@ -504,6 +509,8 @@ enum status ledger_end(struct ledger *ledger, uint32_t ticket, const struct resu
     }
     ledger->count++;
     ledger->unsynced++;
+    if (record->status == ROW_ACCEPTED) /* no row is sent that was */
+        accepted_add(&ledger->accepted, record->hash, record->occurrence);
     if (ticket != LEDGER_NO_TICKET)
         finish_entry(ledger, ticket);
     enum status copied = copy_line(ledger, record);
@@ -584,7 +591,11 @@ enum status ledger_finish(struct ledger *ledger, bool is_complete, struct buf *m
         return finish_failed(ledger, message);
     enum status status = STATUS_OK;
     bool is_empty = !is_complete && ledger->is_new && ledger->count == 0 && ledger->lost == 0;
-    if (is_complete || is_empty) {
+    if (is_complete)
+        status = ledger_write_completion(ledger, &ledger->accepted, message);
+    if (status != STATUS_OK) {
+        (void)!journal_settle(ledger->journal); /* --resume completes it */
+    } else if (is_complete || is_empty) {
         struct journal *journal = ledger->journal;
         ledger->journal = NULL;
         status = journal_remove(journal, message);

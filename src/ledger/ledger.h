@@ -85,6 +85,13 @@ struct ledger_past {
     struct span uuid; /* of the first accepted row in them; empty for none */
     bool has_journal;
     struct journal_about journal; /* of the last run, where it had not ended */
+    /* Where it had ended, or the results are not there: what is known of them when they were
+     * complete (ledger/complete.h). */
+    bool has_completion;
+    bool completion_is_damaged;
+    bool is_rehearsal;         /* they were of one */
+    uint64_t accepted_then;    /* rows */
+    uint64_t accepted_missing; /* at least so many of them, where the results are there */
 };
 
 /* Which results are current at the end of a run. */
@@ -223,7 +230,8 @@ enum status ledger_sort(struct ledger *ledger, const char *superseded_path,
                         struct buf *message) MUST_USE;
 
 /*
- * Writes and syncs all. Removes the journal where the run is complete; and both files where this
+ * Writes and syncs all. Where the run is complete, writes RESULTS.complete beside the results and
+ * removes the journal; and removes both files where this
  * ledger has created them and nothing was recorded. STATUS_IO with a text in `message`.
  */
 enum status ledger_finish(struct ledger *ledger, bool is_complete, struct buf *message) MUST_USE;

@@ -7,6 +7,7 @@
 #ifndef NB_LEDGER_LEDGER_IMPL_H
 #define NB_LEDGER_LEDGER_IMPL_H
 
+#include "ledger/complete.h"
 #include "ledger/current.h"
 #include "ledger/ledger.h"
 #include "ledger/outfile.h"
@@ -76,10 +77,12 @@ struct ledger {
     struct index index;
     struct ledger_past past;
     char first_uuid[REPLY_UUID_MAX];
+    struct completion completion; /* but for what is accepted */
     uint64_t settled[ROW_STATUS_COUNT];
     uint64_t met_keys;
-    struct current repeated; /* keys of more than one line: found by the account */
-    int64_t latest_ms;       /* no line of earlier runs has ended later */
+    struct accepted accepted; /* keys that are accepted, by earlier runs and this one */
+    struct current repeated;  /* keys of more than one line: found by the account */
+    int64_t latest_ms;        /* no line of earlier runs has ended later */
 };
 
 /* Makes room for the rows of that many slots, all free. STATUS_NO_MEMORY. */
@@ -109,6 +112,14 @@ enum status ledger_lock(const struct ledger *ledger, struct buf *message) MUST_U
 
 /* Makes the results' lines durable that were written, with a snapshot, at once. STATUS_IO. */
 enum status ledger_sync_now(struct ledger *ledger) MUST_USE;
+
+/* Puts the file that says what is complete beside the results; `accepted` are the keys in them that
+ * are. STATUS_IO, STATUS_NO_MEMORY, with a text in `message`. */
+enum status ledger_write_completion(const struct ledger *ledger, const struct accepted *accepted,
+                                    struct buf *message) MUST_USE;
+
+/* Finds out what that file says of results that are there, or (no descriptor) are not. */
+enum status ledger_compare_completion(struct ledger *ledger, struct buf *message) MUST_USE;
 
 /* What has become of the files, of which `size` bytes are the results (all: is_all). From any
  * thread. */

@@ -142,6 +142,9 @@ static enum status learn(struct recovery *recovery, const struct result_fields *
 
     if (status == STATUS_OK && unsure)
         status = current_watch(&recovery->unsure, index_key(fields->hash, fields->occurrence));
+    if (status == STATUS_OK && fields->status == ROW_ACCEPTED &&
+        !(before.known && before.status == ROW_ACCEPTED))
+        accepted_add(&ledger->accepted, fields->hash, fields->occurrence);
     if (is_latest)
         ledger->latest_ms = fields->finished_ms;
     ledger->past.lines++;

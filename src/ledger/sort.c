@@ -45,6 +45,7 @@ struct sort {
     uint64_t runs_size;
     struct sort_run *runs;
     size_t run_count;
+    struct accepted accepted; /* keys of the lines that stay */
     struct outfile out, superseded;
     bool has_superseded;
     struct span there; /* what the file of superseded lines holds … */
@@ -214,6 +215,8 @@ static enum status take_line(struct sort *sort, const struct result_fields *fiel
         if (status != STATUS_OK)
             return status;
     }
+    if (fields->status == ROW_ACCEPTED)
+        accepted_add(&sort->accepted, fields->hash, fields->occurrence);
     sort->lines[sort->line_count++] =
         (struct sort_line){fields->row, sort->chunk.len, fields->line.len};
     buf_add(&sort->chunk, fields->line);
@@ -348,6 +351,10 @@ static enum status settle(struct sort *sort, const char *name)
         return say(sort, "the sorted results cannot be locked");
     if (ledger_look(ledger, ledger->base, true) != PLACE_SAME)
         return put_beside(sort, name);
+    /* First: lines of rows that the input has no more are about to go, and are not missing then. */
+    enum status status = ledger_write_completion(ledger, &sort->accepted, sort->message);
+    if (status != STATUS_OK)
+        return status;
     if (rename(name, ledger->path) != 0 || folder_sync(ledger->path) != STATUS_OK)
         return say(sort, "the sorted results cannot be put in their place");
     return STATUS_OK;

@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import threading
@@ -14,6 +15,7 @@ from pathlib import Path
 import powercut
 import pytest
 from conftest import HEADER, KEY, NBATCH, imei, read_results, row_of
+from pty_session import PtySession
 from test_resume import OK, answering, imeis
 
 
@@ -419,3 +421,158 @@ def test_one_results_file_by_many_paths_has_one_journal(nbatch, tmp_path, raw_pe
     peer.processed.append(None)
     assert nbatch(*words, "-o", name, "--resume=all").code == 0
     assert not (tmp_path / "r.csv.journal").exists() and len(peer.processed) == 41
+
+
+@pytest.fixture(params=["r.csv", "r.jsonl"])
+def complete(nbatch, tmp_path, raw_peer, request):
+    """A complete run of 40 rows, 30 of them accepted; calls that resume it."""
+    write(tmp_path, range(1, 41))
+    bad = {imei(i) for i in range(31, 41)}
+    path = tmp_path / request.param
+    words = ("run", "in.csv", "-o", request.param, "-c", "1", "--max-attempts", "1", "--on-ambiguous", "hold")
+    assert nbatch(*words, "--endpoint", raw_peer(answering(lambda request: request.imei in bad)).url).code == 1
+    assert not path.with_name(path.name + ".journal").exists()
+
+    def resume(*more, resume="--resume", **keywords):
+        peer = raw_peer(answering())
+        return nbatch(*words, "--endpoint", peer.url, *[word for word in [resume] if word], *more, **keywords), peer
+
+    return path, resume
+
+
+CUTS = {
+    "to nothing": (lambda lines, path: None, 30),
+    "to the header": (lambda lines, path: [], 30),
+    "one line less": (lambda lines, path: lines[1:], 1),
+    "filtered": (lambda lines, path: [line for line in lines if status_of(line, path) != "accepted"], 30),
+    "filtered and doubled": (lambda lines, path: [line for line in lines if status_of(line, path) != "accepted"] * 4, 30),
+    "halved and shuffled": (lambda lines, path: random.Random(1).sample(lines[:15] + lines[30:], 25), 15),
+}
+
+
+@pytest.mark.parametrize("cut", list(CUTS))
+@pytest.mark.parametrize("wish", ["--resume", "--resume=failed"])
+def test_accepted_rows_that_are_missing_are_not_sent_without_a_question(complete, cut, wish):
+    path, resume = complete
+    header, lines = split_lines(path)
+    kept, missing = CUTS[cut][0](lines, path), CUTS[cut][1]
+    path.write_text("" if kept is None else header + "".join(kept))
+    done, peer = resume(resume=wish)
+    assert done.code == 2 and f"{missing} row" in done.err and "--yes" in done.err and "nothing was sent" in done.err, done
+    assert peer.processed == []
+    done, peer = resume("--yes", resume="--resume=rejected")
+    assert done.code == 0 and len(peer.processed) >= missing + (10 if kept else 0), done
+    done, peer = resume()  # what is there now is complete
+    assert done.code == 0 and peer.processed == [], done
+
+
+def test_a_status_that_was_changed_by_hand_is_a_missing_row(complete):
+    path, resume = complete
+    uuid = "42742677-adc3-54ca-83a1-5aaaf71482f8"
+    text = path.read_text().replace("accepted", "rejected", 1)
+    path.write_text(text.replace(f'"{uuid}"', "null", 1) if path.suffix == ".jsonl" else text.replace(uuid, "", 1))
+    done, peer = resume(resume="--resume=rejected")
+    assert done.code == 2 and "1 row was accepted" in done.err and peer.processed == [], done
+
+
+@pytest.mark.parametrize("change", ["another order", "twice", "a line more", "not accepted ones less"])
+def test_what_is_not_missing_is_not_asked_about(complete, change):
+    path, resume = complete
+    header, lines = split_lines(path)
+    more = [line for line in lines if status_of(line, path) == "accepted"][0].replace(imei(1), imei(99))
+    more = re.sub(r"[0-9a-f]{16}-1", "0123456789abcdef-1", more)
+    kept = {"another order": lines[::-1], "twice": lines + lines, "a line more": [*lines, more],
+            "not accepted ones less": [line for line in lines if status_of(line, path) == "accepted"]}[change]
+    path.write_text(header + "".join(kept))
+    done, peer = resume(resume="--resume=rejected")
+    assert done.code == 0 and len(peer.processed) == 10, done
+
+
+def test_a_pipe_is_asked_about_missing_rows_too(nbatch, tmp_path, raw_peer):
+    text = HEADER + "".join(row_of(i) for i in range(1, 41))
+    peer = raw_peer(answering())
+    words = ["run", "-", "--format", "csv", "-o", "r.csv", "--endpoint", peer.url]
+    assert nbatch(*words, stdin=text).code == 0
+    (tmp_path / "r.csv").write_text("")
+    done = nbatch(*words, "--resume", stdin=text)
+    assert done.code == 2 and "40 rows" in done.err and len(peer.processed) == 40, done
+
+
+def test_results_that_are_gone_are_not_sent_anew_without_a_question(complete):
+    path, resume = complete
+    path.unlink()
+    done, peer = resume(resume=None)
+    assert done.code == 2 and "30 rows were accepted" in done.err and peer.processed == [], done
+    done, peer = resume()
+    assert done.code == 2 and peer.processed == [], done
+    done, peer = resume("--yes", resume=None)
+    assert done.code == 0 and len(peer.processed) == 40, done
+    path.unlink()
+    path.with_name(path.name + ".complete").unlink()  # both gone: nothing can be told
+    done, peer = resume(resume=None)
+    assert done.code == 0 and len(peer.processed) == 40, done
+
+
+def test_a_rehearsal_may_be_repeated_and_is_compared_too(nbatch, tmp_path):
+    write(tmp_path, range(1, 41))
+    words = ("run", "in.csv", "--simulate")
+    assert nbatch(*words).code == 0
+    (tmp_path / "in.rehearsal.csv").unlink()
+    assert nbatch(*words).code == 0
+    (tmp_path / "in.rehearsal.csv").write_text("")
+    done = nbatch(*words, "--resume")
+    assert done.code == 2 and "40 rows" in done.err, done
+
+
+def test_what_was_sorted_out_is_not_missing(complete):
+    path, resume = complete
+    text = (path.parent / "in.csv").read_text()
+    (path.parent / "in.csv").write_text(text.replace(row_of(1), "").replace(row_of(2), ""))
+    done, _ = resume("--sort", resume="--resume=rejected")
+    assert done.code == 0 and len(read_results(path)) == 38, done
+    done, peer = resume()
+    assert done.code == 0 and peer.processed == [], done
+    header, lines = split_lines(path)
+    path.write_text(header + "".join(lines[1:]))
+    done, peer = resume()
+    assert done.code == 2 and "1 row was" in done.err and peer.processed == [], done
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-1], lambda data: b"", lambda data: data[:200] + b"?" + data[201:]])
+def test_a_damaged_record_of_completeness_asks(complete, damage):
+    path, resume = complete
+    sidecar = path.with_name(path.name + ".complete")
+    sidecar.write_bytes(damage(sidecar.read_bytes()))
+    done, peer = resume(resume="--resume=rejected")
+    assert done.code == 2 and "is damaged" in done.err and peer.processed == [], done
+    assert resume("--yes")[0].code == 1
+    assert resume()[0].code == 1
+
+
+def test_results_without_journal_and_record_go_on_with_a_word(complete):
+    path, resume = complete
+    path.with_name(path.name + ".complete").unlink()
+    done, peer = resume(resume="--resume=rejected")
+    assert done.code == 0 and len(peer.processed) == 10 and "nobody can tell" in done.err, done
+
+
+def test_the_record_of_completeness_is_no_wider_than_the_results_and_small(complete):
+    path, resume = complete
+    path.chmod(0o600)
+    sidecar = path.with_name(path.name + ".complete")
+    assert resume(resume="--resume=rejected")[0].code == 0
+    assert sidecar.stat().st_mode & 0o777 == 0o600 and sidecar.stat().st_size <= 8192
+    assert imei(1).encode() not in sidecar.read_bytes()
+
+
+@pytest.mark.parametrize("answer,code", [("yes\n", 1), ("no\n", 2), ("\n", 2)])
+def test_a_person_is_asked_about_missing_rows(complete, tmp_path, raw_peer, answer, code):
+    path, _ = complete
+    path.write_text("")
+    peer = raw_peer(answering(lambda request: request.imei == imei(1)))
+    session = PtySession([NBATCH, "run", "in.csv", "-o", path, "--endpoint", peer.url, "--resume"], cwd=tmp_path,
+                         env={**os.environ, "NBATCH_API_KEY": KEY})
+    session.wait_for("30 accepted rows are missing")
+    session.send(answer)
+    session.finish()
+    assert session.code == code and len(peer.processed) == (39 if code == 1 else 0), session.output
