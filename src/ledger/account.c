@@ -90,40 +90,56 @@ bool ledger_is_current(struct ledger *ledger, const struct result_fields *fields
            current_has(&ledger->repeated, index_key(fields->hash, fields->occurrence), fields);
 }
 
-/* Whether the file ends where this ledger has written last. */
-static bool has_its_end(const struct ledger *ledger)
+/* Whether all that is in the file is what this ledger has written or found there. */
+static const char *find_change(const struct ledger *ledger, const struct result_scan *scan)
 {
     struct stat about;
 
-    return fstat(ledger->fd, &about) != 0 || (uint64_t)about.st_size == ledger->base;
+    if (fstat(ledger->fd, &about) == 0 && (uint64_t)about.st_size != ledger->base)
+        return "something else than nbatch has written behind it";
+    if (XXH3_64bits_digest(scan->hash) != XXH3_64bits_digest(ledger->hash))
+        return "somebody else has changed bytes before it";
+    return NULL;
+}
+
+/* Counts all lines. STATUS_SYNTAX also where the file as a whole is not what it was. */
+static enum status count_lines(struct ledger *ledger, struct result_scan *scan,
+                               struct ledger_account *account)
+{
+    struct pending_key last = {.is_set = false};
+    struct result_fields fields;
+    enum status status = result_scan_header(scan, buf_span(&ledger->header));
+
+    while (status == STATUS_OK) {
+        status = result_scan_next(scan, &fields);
+        if (status == STATUS_OK) {
+            index_expect(&ledger->index, fields.hash);
+            status = count_line(ledger, &last, account);
+            last = (struct pending_key){true, fields.hash, fields.occurrence};
+        }
+    }
+    if (status != STATUS_END)
+        return status;
+    status = count_line(ledger, &last, account);
+    if (status != STATUS_OK)
+        return status;
+    scan->error = find_change(ledger, scan);
+    return scan->error == NULL ? STATUS_OK : STATUS_SYNTAX;
 }
 
 enum status ledger_account(struct ledger *ledger, struct ledger_account *ret_account,
                            struct buf *message)
 {
     struct ledger_account account = {.rows = 0};
-    struct pending_key last = {.is_set = false};
     struct result_scan scan;
-    struct result_fields fields;
+    enum status status = STATUS_NO_MEMORY;
 
     result_scan_init(&scan, ledger->fd, ledger->format.jsonl, ledger->format.passed_count);
     result_scan_range(&scan, 0, ledger->base);
-    enum status status = result_scan_header(&scan, buf_span(&ledger->header));
-    while (status == STATUS_OK) {
-        status = result_scan_next(&scan, &fields);
-        if (status == STATUS_OK) {
-            index_expect(&ledger->index, fields.hash);
-            status = count_line(ledger, &last, &account);
-            last = (struct pending_key){true, fields.hash, fields.occurrence};
-        }
-    }
-    if (status == STATUS_END) {
-        enum status counted = count_line(ledger, &last, &account);
-        status = counted == STATUS_OK ? status : counted;
-        if (counted == STATUS_OK && !has_its_end(ledger)) {
-            scan.error = "something else than nbatch has written behind it";
-            status = STATUS_SYNTAX;
-        }
+    scan.hash = XXH3_createState();
+    if (scan.hash != NULL) {
+        (void)XXH3_64bits_reset(scan.hash);
+        status = count_lines(ledger, &scan, &account);
     }
     if (status == STATUS_SYNTAX) {
         buf_add_printable(message, span_string(ledger->path));
@@ -135,8 +151,8 @@ enum status ledger_account(struct ledger *ledger, struct ledger_account *ret_acc
         buf_add_string(message, status_text(status));
     } else {
         *ret_account = account;
-        status = STATUS_OK;
     }
+    (void)XXH3_freeState(scan.hash);
     result_scan_deinit(&scan);
     return status;
 }

@@ -463,7 +463,9 @@ static enum status allocate(struct journal *journal, const char *path, struct bu
 {
     uint64_t size = journal_size(&journal->shape);
 
-    journal->fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    /* A name that a death has left, or somebody has put there: it is never written through. */
+    (void)unlink(path);
+    journal->fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (journal->fd < 0)
         return journal_say(message, path, "the journal cannot be created", errno);
     int error;

@@ -75,8 +75,9 @@ static enum status open_runs(struct sort *sort)
         return STATUS_OK;
     buf_init(&name, 64 * 1024);
     buf_add_format(&name, "%s.runs", sort->ledger->path);
+    (void)unlink(buf_string(&name)); /* of a sort that died: it is never written through */
     sort->runs_fd =
-        open(buf_string(&name), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+        open(buf_string(&name), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (sort->runs_fd >= 0)
         (void)unlink(buf_string(&name));
     buf_deinit(&name);

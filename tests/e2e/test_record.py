@@ -12,6 +12,7 @@ import threading
 import time
 from pathlib import Path
 
+import crash
 import powercut
 import pytest
 from conftest import HEADER, KEY, NBATCH, imei, read_results, row_of
@@ -576,3 +577,18 @@ def test_a_person_is_asked_about_missing_rows(complete, tmp_path, raw_peer, answ
     session.send(answer)
     session.finish()
     assert session.code == code and len(peer.processed) == (39 if code == 1 else 0), session.output
+
+
+CAN_MOUNT = shutil.which("unshare") and subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.skipif(not CAN_MOUNT, reason="no mounts of one's own")
+def test_on_another_mount_the_snapshot_counts_and_nothing_is_sent_twice(tmp_path):
+    """A container that is started again has the same disk by another mount."""
+    job = crash.Job(tmp_path / "job", rows=600)
+    crash.kill_often(job, 2, random.Random(5))
+    assert job.journal.exists()
+    code, said = job.run(before=["unshare", "-m"])
+    assert code in (0, 6), said
+    job.verify()
+    job.close()

@@ -407,6 +407,29 @@ static void test_an_account_finds_what_was_not_written(void **state)
     ledger_close(ledger);
 }
 
+/* A line that is as good as the one that was written, and as long. */
+static void test_an_account_finds_a_changed_line(void **state)
+{
+    (void)state;
+    static char bytes[8192];
+    struct ledger *ledger = begin(NULL, 3);
+    struct ledger_account account;
+
+    for (uint64_t i = 1; i <= 3; i++)
+        assert_int_equal(end(ledger, LEDGER_NO_TICKET, i, ROW_FAILED), STATUS_OK);
+    assert_int_equal(ledger_flush(ledger), STATUS_OK);
+    size_t len = read_file(path, bytes, sizeof(bytes));
+    char *at = memmem(bytes, len, ".721,", 5);
+    assert_non_null(at);
+    int fd = open(path, O_WRONLY);
+    assert_int_equal(pwrite(fd, ".722,", 5, at - bytes), 5);
+    (void)close(fd);
+    buf_clear(&message);
+    assert_int_equal(ledger_account(ledger, &account, &message), STATUS_SYNTAX);
+    assert_non_null(strstr(buf_string(&message), "changed"));
+    ledger_close(ledger);
+}
+
 /* What a run left: its files, and which of its rows it has admitted. */
 enum { LEFT_ROWS = 12, LEFT_UNKNOWN = 13, RESULTS_MAX = 8192, JOURNAL_MAX = 4 * 1024 * 1024 };
 
@@ -955,6 +978,7 @@ int main(void)
         TEST(test_results_that_cannot_be_written_are_kept_in_the_journal),
         TEST(test_lines_of_no_row_and_followed_lines_are_counted),
         TEST(test_an_account_finds_what_was_not_written),
+        TEST(test_an_account_finds_a_changed_line),
         TEST(test_results_cut_off_at_any_byte_are_recovered_or_refused),
         TEST(test_any_flipped_bit_of_the_results_is_found_or_leaves_its_row_in_doubt),
         TEST(test_a_flipped_bit_of_the_journal_is_found_or_does_no_harm),
