@@ -61,13 +61,14 @@ void again_add_program(const struct settings *settings, struct buf *out)
     }
 }
 
-void again_add_words(const struct settings *settings, const char *results, struct buf *out)
+void again_add_words(const struct settings *settings, const char *results, bool is_moved,
+                     struct buf *out)
 {
     bool from_stdin = settings->input != NULL && strcmp(settings->input, "-") == 0;
     bool has_name = settings->output != NULL && strcmp(settings->output, "-") != 0;
     bool only_inputs = false;
 
-    if (from_stdin && !has_name) {
+    if (is_moved || (from_stdin && !has_name)) {
         add_word("--output", out);
         add_word(results, out);
     }
@@ -86,7 +87,7 @@ void again_add_words(const struct settings *settings, const char *results, struc
             value = settings->words[++i];
         else if (value != NULL)
             value++;
-        if (value != NULL)
+        if (value != NULL && !(is_moved && options[option].kind == WORD_OUTPUT))
             add_option(option, value, out);
     }
 }

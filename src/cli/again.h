@@ -9,10 +9,11 @@
 /*
  * Appends program and subcommand, and the other words, each quoted for a shell and with a space
  * before it: without --resume, which comes in between.
- * `results` is the results file that goes on. What may hold a secret (the command that prints the
- * key, the user of a proxy) is shown as '...'.
+ * `results` is the results file that goes on; `is_moved`: the words name another one. What may hold
+ * a secret (the command that prints the key, the user of a proxy) is shown as '...'.
  */
 void again_add_program(const struct settings *settings, struct buf *out);
-void again_add_words(const struct settings *settings, const char *results, struct buf *out);
+void again_add_words(const struct settings *settings, const char *results, bool is_moved,
+                     struct buf *out);
 
 #endif

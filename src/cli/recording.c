@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/consent.h"
 #include "cli/show.h"
 #include "input/reader.h"
 #include "ledger/outfile.h"
@@ -68,6 +69,18 @@ static char *name_by_time(void)
     return strdup(name);
 }
 
+/* What belongs to the results is named by their own name, not by a link to them. */
+static int resolve_path(struct recording *recording)
+{
+    char *resolved = ledger_resolve(recording->path);
+
+    if (resolved == NULL)
+        return EXIT_INTERNAL;
+    free(recording->path);
+    recording->path = resolved;
+    return 0;
+}
+
 static int choose_path(struct recording *recording)
 {
     const struct settings *settings = recording->settings;
@@ -90,7 +103,7 @@ static int choose_path(struct recording *recording)
         if (recording->path != NULL)
             show_note(settings->quiet, "the results are kept in %s", recording->path);
     }
-    if (recording->path == NULL)
+    if (recording->path == NULL || resolve_path(recording) != 0)
         return EXIT_INTERNAL;
     struct span path = span_string(recording->path);
     size_t stem = stem_length(path);
@@ -201,11 +214,70 @@ static void tell_past(const struct recording *recording)
               (unsigned long long)past->keys, past->keys == 1 ? " has" : "s have");
     if (past->cut)
         show_note(quiet, "the last line was cut off and has been removed: its row is in doubt");
+    if (!past->has_journal && !past->has_completion && past->keys > 0)
+        show_note(quiet,
+                  "neither %s.journal nor %s.complete is beside it: nobody can tell whether rows "
+                  "were under way, or results are missing",
+                  recording->path, recording->path);
     if (past->orphans > 0)
         show_note(quiet,
                   "%llu row%s under way when the last run ended, and may have been processed: "
                   "recorded as in_doubt, and sent again or not as --on-ambiguous says",
                   (unsigned long long)past->orphans, past->orphans == 1 ? " was" : "s were");
+}
+
+/* What is missing from the results, for a question and for where none can be asked; empty where
+ * nothing is. */
+static void describe_missing(const struct recording *recording, struct buf *question,
+                             struct buf *otherwise)
+{
+    const struct ledger_past *past = ledger_past(recording->ledger);
+    bool resumes = recording->settings->resume != NULL;
+    unsigned long long missing = past->accepted_missing, then = past->accepted_then;
+
+    if (past->completion_is_damaged) {
+        buf_add_string(question, "Are all results there?");
+        buf_add_format(otherwise,
+                       "%s.complete is damaged: whether accepted rows are missing from the results "
+                       "cannot be told; say --yes if they are all there",
+                       recording->path);
+    } else if (resumes && missing > 0) {
+        buf_add_format(question, "%llu accepted row%s missing from %s: send them again?", missing,
+                       missing == 1 ? " is" : "s are", recording->path);
+        buf_add_format(otherwise,
+                       "%llu row%s accepted and %s missing from %s (cut, filtered, or another "
+                       "file), and would be sent again as new: restore it from a copy, or say "
+                       "--yes if that is meant",
+                       missing, missing == 1 ? " was" : "s were", missing == 1 ? "is" : "are",
+                       recording->path);
+    } else if (!resumes && then > 0 && !past->is_rehearsal) {
+        buf_add_format(question,
+                       "The results of %llu accepted row%s are not there: send every row?", then,
+                       then == 1 ? "" : "s");
+        buf_add_format(otherwise,
+                       "%s.complete says that %llu row%s accepted, and the results are not there: "
+                       "put them back and go on with --resume; or say --yes, or move that file "
+                       "away, if every row is to be sent",
+                       recording->path, then, then == 1 ? " was" : "s were");
+    }
+}
+
+/* Rows that were accepted, and whose results are gone, would be sent once more. */
+static int check_completion(const struct recording *recording)
+{
+    const struct settings *settings = recording->settings;
+    struct buf question, otherwise;
+
+    if (!ledger_past(recording->ledger)->has_completion || settings->yes)
+        return 0;
+    buf_init(&question, 64 * 1024);
+    buf_init(&otherwise, 64 * 1024);
+    describe_missing(recording, &question, &otherwise);
+    bool good =
+        otherwise.len == 0 || consent_ask(settings, buf_string(&question), buf_string(&otherwise));
+    buf_deinit(&question);
+    buf_deinit(&otherwise);
+    return good ? 0 : EXIT_USAGE;
 }
 
 int recording_open(struct recording *recording, const struct span *passed, size_t passed_count,
@@ -225,11 +297,11 @@ int recording_open(struct recording *recording, const struct span *passed, size_
     if (status != STATUS_OK)
         return fail(recording, status == STATUS_EXISTS ? EXIT_USAGE : EXIT_INTERNAL);
     if (settings->resume == NULL)
-        return 0;
+        return check_completion(recording);
     int result = check_target(recording, is_local);
     if (result == 0)
         tell_past(recording);
-    return result;
+    return result == 0 ? check_completion(recording) : result;
 }
 
 /* A changed --set makes each row another one, which would be sent as new. */
@@ -293,11 +365,30 @@ static int take_account(struct recording *recording, uint64_t rows)
     return EXIT_INTERNAL;
 }
 
+/* Somebody has moved, removed or replaced the results: where the lines are now. */
+static void tell_rescued(struct recording *recording)
+{
+    char *now = strdup(ledger_path(recording->ledger));
+
+    if (now == NULL)
+        return;
+    show_error("what has been recorded is in %s: go on with --resume --output %s", now, now);
+    if (strcmp(now, recording->path) != 0)
+        show_error("%s is not this run's any more and was not touched; if %s.journal is there, it "
+                   "keeps that file from being taken for the results: remove it last",
+                   recording->path, recording->path);
+    recording->is_moved = strcmp(now, recording->path) != 0;
+    free(recording->path);
+    recording->path = now;
+}
+
 static void tell_failure(struct recording *recording)
 {
     unsigned long long lost = ledger_lost(recording->ledger);
 
-    if (ledger_has_failed(recording->ledger))
+    if (ledger_is_rescued(recording->ledger))
+        tell_rescued(recording);
+    else if (ledger_has_failed(recording->ledger))
         show_error("what is known of the rows is kept in %s and %s.journal: once the cause is "
                    "gone, go on with --resume",
                    recording->path, recording->path);
@@ -320,7 +411,7 @@ int recording_finish(struct recording *recording, uint64_t rows, bool is_complet
         if (recording->message.len == 0 && !is_failing)
             buf_add_string(&recording->message, ledger_error(ledger));
         result = fail(recording, EXIT_INTERNAL);
-        if (!is_whole)
+        if (!is_whole || ledger_is_rescued(ledger))
             tell_failure(recording);
     }
     if (result == 0 && is_whole && recording->settings->sort) {
@@ -329,5 +420,9 @@ int recording_finish(struct recording *recording, uint64_t rows, bool is_complet
             show_error("the results are complete, in the order in which the rows ended");
         }
     }
+    if (ledger_has_other_names(ledger))
+        show_error("%s has got another name (a hard link), by which its journal would not be "
+                   "found: --resume is refused until that is removed",
+                   recording->path);
     return result;
 }

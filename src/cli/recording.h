@@ -14,6 +14,7 @@ struct recording {
     const struct settings *settings;
     char *path;       /* of the results */
     bool copies;      /* they go to standard output as well */
+    bool is_moved;    /* somebody has taken them away, and they have been written anew to `path` */
     char *superseded; /* where --sort puts what is not current */
     struct ledger *ledger;
     bool has_account;

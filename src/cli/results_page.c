@@ -7,7 +7,7 @@
 
 #include "command/layout.h"
 #include "core/keytable.h"
-#include "core/when.h"
+#include "ledger/current.h"
 #include "ledger/index.h"
 #include "ledger/result_scan.h"
 
@@ -19,7 +19,8 @@ struct reading {
     struct span header; /* of a CSV, with its line end; in `first` */
     struct buf first;   /* the first line */
     size_t passed_count;
-    struct keytable lines_of; /* how many lines each key has, at least those not read yet */
+    struct keytable lines_of; /* how many lines each key has */
+    struct current current;   /* which one counts, where it has several */
     uint64_t read, counted, keys;
     struct buf text; /* of the row at hand */
     results_page_filter_fn *filter;
@@ -158,15 +159,6 @@ static struct span unquoted(struct reading *reading, struct span text)
     return span_of(reading->text.ptr + from, reading->text.len - from);
 }
 
-static int64_t finished_ms(struct span text)
-{
-    int64_t seconds = 0, ms = 0;
-
-    (void)!when_parse(text, 0, &seconds);
-    (void)!span_to_int64(span_of(text.ptr + WHEN_UTC_LENGTH - 4, 3), &ms);
-    return seconds * 1000 + ms;
-}
-
 static void add_row(struct reading *reading, const struct result_fields *fields)
 {
     const struct span *columns = fields->columns;
@@ -183,7 +175,7 @@ static void add_row(struct reading *reading, const struct result_fields *fields)
     (void)!span_to_uint64(columns[RESULT_line], &row.line);
     row.imei = unquoted(reading, columns[RESULT_imei]);
     row.reason.text = unquoted(reading, columns[RESULT_error]);
-    row.finished_ms = finished_ms(unquoted(reading, columns[RESULT_finished_at]));
+    row.finished_ms = fields->finished_ms;
     row.reason.has_errno =
         columns[RESULT_errno].len > 0 &&
         span_to_int64(columns[RESULT_errno], &row.reason.platform_errno) == STATUS_OK;
@@ -199,30 +191,30 @@ static void add_row(struct reading *reading, const struct result_fields *fields)
 static enum status take_first(struct reading *reading, const struct result_fields *fields)
 {
     uint32_t count;
-    enum status status =
-        keytable_count(&reading->lines_of, index_key(fields->hash, fields->occurrence), &count);
+    uint64_t key = index_key(fields->hash, fields->occurrence);
+    enum status status = keytable_count(&reading->lines_of, key, &count);
 
     if (status != STATUS_OK)
         return status;
     reading->counted++;
     reading->keys += count == 1;
-    if (count == 1)
-        add_row(reading, fields);
+    if (count > 1)
+        return current_watch(&reading->current, key);
+    add_row(reading, fields);
     return STATUS_OK;
 }
 
-/* The second time, where some have several: the one that has none behind it. */
-static enum status take_last(struct reading *reading, const struct result_fields *fields)
+/* The second time, where some have several. */
+static enum status weigh(struct reading *reading, const struct result_fields *fields)
 {
-    uint32_t *left;
-    enum status status =
-        keytable_slot(&reading->lines_of, index_key(fields->hash, fields->occurrence), &left);
+    (void)current_weigh(&reading->current, index_key(fields->hash, fields->occurrence), fields);
+    return STATUS_OK;
+}
 
-    if (status != STATUS_OK)
-        return status;
-    if (*left > 1)
-        --*left;
-    else
+/* The third time: the one that counts. */
+static enum status take_current(struct reading *reading, const struct result_fields *fields)
+{
+    if (current_has(&reading->current, index_key(fields->hash, fields->occurrence), fields))
         add_row(reading, fields);
     return STATUS_OK;
 }
@@ -282,7 +274,9 @@ static enum status read_all(struct reading *reading)
     result->strange = result->lines - reading->counted;
     if (status == STATUS_OK && result->superseded > 0) {
         page_clear(result->page);
-        status = read_lines(reading, take_last);
+        status = read_lines(reading, weigh);
+        if (status == STATUS_OK)
+            status = read_lines(reading, take_current);
     }
     return status;
 }
@@ -302,12 +296,14 @@ enum status results_page_read(const char *path, results_page_filter_fn *filter, 
     buf_init(&reading.first, RESULT_LINE_MAX);
     buf_init(&reading.text, RESULT_LINE_MAX);
     keytable_init(&reading.lines_of);
+    current_init(&reading.current);
     enum status status = ret_result->page != NULL
                              ? read_all(&reading)
                              : fail(&reading, STATUS_NO_MEMORY, status_text(STATUS_NO_MEMORY));
     if (status == STATUS_OK && (reading.text.status != STATUS_OK))
         status = fail(&reading, reading.text.status, status_text(reading.text.status));
     keytable_deinit(&reading.lines_of);
+    current_deinit(&reading.current);
     result_scan_deinit(&reading.scan);
     buf_deinit(&reading.first);
     buf_deinit(&reading.text);

@@ -1,6 +1,7 @@
 /*
- * Brings the lines of a results file into an HTML page. Only the last line of each key counts: the
- * keys are kept in memory (14–21 bytes for each row), nothing else is. Private to cli/.
+ * Brings the lines of a results file into an HTML page. One line of each key counts
+ * (ledger/current.h): the keys are kept in memory (14–21 bytes for each row, and 30–37 for each
+ * that has several lines), nothing else is. Private to cli/.
  */
 #ifndef NB_CLI_RESULTS_PAGE_H
 #define NB_CLI_RESULTS_PAGE_H

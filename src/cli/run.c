@@ -299,7 +299,7 @@ static struct next_command command_again(struct run *run)
     buf_clear(&run->program);
     buf_clear(&run->words);
     again_add_program(run->settings, &run->program);
-    again_add_words(run->settings, run->recording.path, &run->words);
+    again_add_words(run->settings, run->recording.path, run->recording.is_moved, &run->words);
     return (struct next_command){.program = buf_string(&run->program),
                                  .words = buf_string(&run->words),
                                  .from_stdin = strcmp(run->settings->input, "-") == 0};

@@ -163,6 +163,29 @@ void when_format_utc(int64_t epoch_ms, char out[WHEN_UTC_LENGTH + 1])
 }
 
 /* The milliseconds of a unit; 0 where it is none. */
+/* The number that `count` digits make. */
+static int64_t number_at(const char *text, size_t count)
+{
+    int64_t number = 0;
+
+    for (size_t i = 0; i < count; i++)
+        number = number * 10 + (text[i] - '0');
+    return number;
+}
+
+int64_t when_read_utc(const char text[WHEN_UTC_LENGTH])
+{
+    int64_t year = number_at(text, 4), month = number_at(text + 5, 2);
+
+    /* The year begins in March, so that the day that leap years have is its last. */
+    year -= month <= 2;
+    month += month <= 2 ? 9 : -3;
+    int64_t days = year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 +
+                   number_at(text + 8, 2) - 719469;
+    int64_t minutes = (days * 24 + number_at(text + 11, 2)) * 60 + number_at(text + 14, 2);
+    return (minutes * 60 + number_at(text + 17, 2)) * 1000 + number_at(text + 20, 3);
+}
+
 static int64_t unit_ms(struct span unit)
 {
     static const struct {

@@ -30,6 +30,10 @@ void when_format_platform(int64_t epoch_s, char out[WHEN_PLATFORM_LENGTH + 1]);
 enum { WHEN_UTC_LENGTH = 24 };
 void when_format_utc(int64_t epoch_ms, char out[WHEN_UTC_LENGTH + 1]);
 
+/* Reads what when_format_utc has written, in milliseconds, without a look at its form: the digits
+ * must be where that puts them. Days and hours that do not exist are counted on. */
+int64_t when_read_utc(const char text[WHEN_UTC_LENGTH]);
+
 /*
  * Reads a duration: digits and a unit, one of ms, s, m, h, d ("500ms", "30s", "5m", "24h", "7d"). A
  * plain 0 is a duration too. Result in milliseconds. STATUS_SYNTAX, or STATUS_RANGE above a hundred

@@ -15,7 +15,6 @@ static enum status count_line(struct ledger *ledger, const struct pending_key *l
                               struct ledger_account *account)
 {
     enum index_mark mark;
-    uint32_t *extra;
 
     if (!line->is_set)
         return STATUS_OK;
@@ -32,10 +31,52 @@ static enum status count_line(struct ledger *ledger, const struct pending_key *l
         return STATUS_OK;
     }
     account->superseded++;
-    status = keytable_slot(&ledger->repeated, index_key(line->hash, line->occurrence), &extra);
-    if (status == STATUS_OK)
-        *extra += *extra == 0 ? 2 : 1; /* never 0, see ledger_is_current */
+    return current_watch(&ledger->repeated, index_key(line->hash, line->occurrence));
+}
+
+enum status ledger_write_completion(const struct ledger *ledger, const struct accepted *accepted,
+                                    struct buf *message)
+{
+    struct completion completion = ledger->completion;
+    struct stat about = {.st_mode = 0600};
+    char *path = completion_path(ledger->path);
+
+    if (path == NULL) {
+        buf_add_string(message, status_text(STATUS_NO_MEMORY));
+        return STATUS_NO_MEMORY;
+    }
+    completion.accepted = *accepted;
+    (void)!fstat(ledger->fd, &about); /* no wider than the results */
+    enum status status = completion_write(path, &completion, about.st_mode & 0666, message);
+    free(path);
     return status;
+}
+
+enum status ledger_compare_completion(struct ledger *ledger, struct buf *message)
+{
+    struct ledger_past *past = &ledger->past;
+    struct completion completion;
+    char *path = completion_path(ledger->path);
+
+    if (path == NULL)
+        return STATUS_NO_MEMORY;
+    enum status status = completion_read(path, &completion);
+    int error = errno;
+    free(path);
+    if (status == STATUS_IO)
+        return ledger_say(ledger, "the file with .complete behind its name cannot be read", error,
+                          message);
+    if (status == STATUS_END || past->has_journal) /* a journal knows better */
+        return STATUS_OK;
+    past->has_completion = true;
+    past->completion_is_damaged = status == STATUS_SYNTAX;
+    if (status == STATUS_SYNTAX)
+        return STATUS_OK;
+    past->is_rehearsal = completion.is_rehearsal;
+    past->accepted_then = accepted_count(&completion.accepted);
+    if (ledger->fd >= 0)
+        past->accepted_missing = accepted_missing(&completion.accepted, &ledger->accepted);
+    return STATUS_OK;
 }
 
 bool ledger_is_of_input(struct ledger *ledger, uint64_t hash, uint32_t occurrence)
@@ -45,55 +86,60 @@ bool ledger_is_of_input(struct ledger *ledger, uint64_t hash, uint32_t occurrenc
 
 bool ledger_is_current(struct ledger *ledger, const struct result_fields *fields)
 {
-    enum index_mark mark;
-    uint32_t *lines;
-    uint64_t key = index_key(fields->hash, fields->occurrence);
-
-    /* Marked rows have their entries already: neither call can fail. */
-    if (index_mark(&ledger->index, fields->hash, fields->occurrence, &mark) != STATUS_OK ||
-        mark == INDEX_STRANGE)
-        return false;
-    if (keytable_get(&ledger->repeated, key) <= 1)
-        return true;
-    if (keytable_slot(&ledger->repeated, key, &lines) == STATUS_OK)
-        (*lines)--;
-    return false;
+    return index_has_met(&ledger->index, fields->hash, fields->occurrence) &&
+           current_has(&ledger->repeated, index_key(fields->hash, fields->occurrence), fields);
 }
 
-/* Whether the file ends where this ledger has written last. */
-static bool has_its_end(const struct ledger *ledger)
+/* Whether all that is in the file is what this ledger has written or found there. */
+static const char *find_change(const struct ledger *ledger, const struct result_scan *scan)
 {
     struct stat about;
 
-    return fstat(ledger->fd, &about) != 0 || (uint64_t)about.st_size == ledger->base;
+    if (fstat(ledger->fd, &about) == 0 && (uint64_t)about.st_size != ledger->base)
+        return "something else than nbatch has written behind it";
+    if (XXH3_64bits_digest(scan->hash) != XXH3_64bits_digest(ledger->hash))
+        return "somebody else has changed bytes before it";
+    return NULL;
+}
+
+/* Counts all lines. STATUS_SYNTAX also where the file as a whole is not what it was. */
+static enum status count_lines(struct ledger *ledger, struct result_scan *scan,
+                               struct ledger_account *account)
+{
+    struct pending_key last = {.is_set = false};
+    struct result_fields fields;
+    enum status status = result_scan_header(scan, buf_span(&ledger->header));
+
+    while (status == STATUS_OK) {
+        status = result_scan_next(scan, &fields);
+        if (status == STATUS_OK) {
+            index_expect(&ledger->index, fields.hash);
+            status = count_line(ledger, &last, account);
+            last = (struct pending_key){true, fields.hash, fields.occurrence};
+        }
+    }
+    if (status != STATUS_END)
+        return status;
+    status = count_line(ledger, &last, account);
+    if (status != STATUS_OK)
+        return status;
+    scan->error = find_change(ledger, scan);
+    return scan->error == NULL ? STATUS_OK : STATUS_SYNTAX;
 }
 
 enum status ledger_account(struct ledger *ledger, struct ledger_account *ret_account,
                            struct buf *message)
 {
     struct ledger_account account = {.rows = 0};
-    struct pending_key last = {.is_set = false};
     struct result_scan scan;
-    struct result_fields fields;
+    enum status status = STATUS_NO_MEMORY;
 
     result_scan_init(&scan, ledger->fd, ledger->format.jsonl, ledger->format.passed_count);
     result_scan_range(&scan, 0, ledger->base);
-    enum status status = result_scan_header(&scan, buf_span(&ledger->header));
-    while (status == STATUS_OK) {
-        status = result_scan_next(&scan, &fields);
-        if (status == STATUS_OK) {
-            index_expect(&ledger->index, fields.hash);
-            status = count_line(ledger, &last, &account);
-            last = (struct pending_key){true, fields.hash, fields.occurrence};
-        }
-    }
-    if (status == STATUS_END) {
-        enum status counted = count_line(ledger, &last, &account);
-        status = counted == STATUS_OK ? status : counted;
-        if (counted == STATUS_OK && !has_its_end(ledger)) {
-            scan.error = "something else than nbatch has written behind it";
-            status = STATUS_SYNTAX;
-        }
+    scan.hash = XXH3_createState();
+    if (scan.hash != NULL) {
+        (void)XXH3_64bits_reset(scan.hash);
+        status = count_lines(ledger, &scan, &account);
     }
     if (status == STATUS_SYNTAX) {
         buf_add_printable(message, span_string(ledger->path));
@@ -105,8 +151,8 @@ enum status ledger_account(struct ledger *ledger, struct ledger_account *ret_acc
         buf_add_string(message, status_text(status));
     } else {
         *ret_account = account;
-        status = STATUS_OK;
     }
+    (void)XXH3_freeState(scan.hash);
     result_scan_deinit(&scan);
     return status;
 }

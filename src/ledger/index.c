@@ -72,20 +72,44 @@ static uint32_t capped(uint32_t count)
     return count < INDEX_ATTEMPTS_MAX ? count : INDEX_ATTEMPTS_MAX;
 }
 
-enum status index_put(struct index *index, uint64_t hash, uint32_t occurrence,
-                      const struct key_state *state)
+static void put(struct index *index, uint32_t *value, const struct key_state *state)
 {
     const uint32_t kept = PRESENT | MARKED | (uint32_t)MET_MAX << MET_SHIFT;
-    uint32_t *value;
-    enum status status = slot_of(index, index_key(hash, occurrence), &value);
 
-    if (status != STATUS_OK)
-        return status;
     if ((*value & KNOWN) == 0)
         index->keys++;
     *value = (*value & kept) | KNOWN | (state->orphan ? (uint32_t)ORPHAN : 0) |
              (uint32_t)state->status << STATUS_SHIFT | capped(state->attempts) << ATTEMPTS_SHIFT |
              capped(state->ambiguous) << AMBIGUOUS_SHIFT;
+}
+
+enum status index_put(struct index *index, uint64_t hash, uint32_t occurrence,
+                      const struct key_state *state)
+{
+    uint32_t *value;
+    enum status status = slot_of(index, index_key(hash, occurrence), &value);
+
+    if (status == STATUS_OK)
+        put(index, value, state);
+    return status;
+}
+
+enum status index_learn(struct index *index, uint64_t hash, uint32_t occurrence,
+                        const struct key_state *state, bool is_latest, struct key_state *ret_before,
+                        bool *ret_unsure)
+{
+    uint32_t *value;
+    enum status status = slot_of(index, index_key(hash, occurrence), &value);
+
+    if (status != STATUS_OK)
+        return status;
+    const struct key_state before = state_of(*value);
+    bool same_kind = (state->status == ROW_ACCEPTED) == (before.status == ROW_ACCEPTED);
+    bool beats = !before.known || (same_kind ? is_latest : state->status == ROW_ACCEPTED);
+    if (beats)
+        put(index, value, state);
+    *ret_before = before;
+    *ret_unsure = before.known && same_kind && !is_latest;
     return STATUS_OK;
 }
 

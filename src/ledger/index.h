@@ -3,7 +3,7 @@
  * the rows with that hash (design.md, "Results"), so that a file may be sorted, cut, extended or
  * corrected between runs.
  *
- *     index_put(&index, hash, occurrence, &state);        // each line of the results, in order
+ *     index_learn(&index, hash, occurrence, &state, …);   // each line of the results, in order
  *     index_meet(&index, hash, &occurrence, &state);      // each row of the input, in order
  *     index_rewind(&index);                               // the input is read once more
  *
@@ -19,7 +19,7 @@
 /* Attempts are remembered up to this number. */
 enum { INDEX_ATTEMPTS_MAX = 31 };
 
-/* What the last line of a key says. */
+/* What the line of a key says that counts. */
 struct key_state {
     bool known; /* there is one */
     enum row_status status;
@@ -38,9 +38,19 @@ void index_deinit(struct index *index);
 /* The key of a table that stands for one row. Pure. */
 uint64_t index_key(uint64_t hash, uint32_t occurrence);
 
-/* A line of the results; it takes the place of an earlier one of the same key. STATUS_NO_MEMORY. */
+/* What counts for a key from now on. STATUS_NO_MEMORY. */
 enum status index_put(struct index *index, uint64_t hash, uint32_t occurrence,
                       const struct key_state *state) MUST_USE;
+
+/*
+ * A line of the results, which is put where it is the one that counts (ledger/current.h), as far as
+ * that can be told without the times of earlier lines, which are not kept: `is_latest` says that
+ * none of them ended later. Where it cannot be told, *ret_unsure is set, and the lines of the key
+ * are to be weighed in another pass. *ret_before is what was known. STATUS_NO_MEMORY.
+ */
+enum status index_learn(struct index *index, uint64_t hash, uint32_t occurrence,
+                        const struct key_state *state, bool is_latest, struct key_state *ret_before,
+                        bool *ret_unsure) MUST_USE;
 
 /* What is known of a key. */
 void index_get(struct index *index, uint64_t hash, uint32_t occurrence,

@@ -1,4 +1,5 @@
 #include "ledger/journal_impl.h"
+#include "ledger/place.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,7 +10,9 @@
 #include <unistd.h>
 
 enum {
-    VERSION = 1,
+    VERSION = 2,
+    VERSION_1 = 1, /* no stamps, no mount; zeros are free slots and the end of the lines */
+    SEED = 1,      /* of the checksums that both versions have */
     STAGE_FLUSH_LINES = 512,       /* as many as are written to the results at once … */
     STAGE_FLUSH_BYTES = 96 * 1024, /* … or so many bytes of them */
     STAGE_LINE_BYTES = 512,        /* of room for each row in flight, when the disk is full */
@@ -30,8 +33,8 @@ struct header {
     struct journal_about about;
 };
 
-/* A row that is under way. state: 0, or started and counts (low half) and a checksum (high half).
- */
+/* A row that is under way. state: free, or started and counts (low half) and a checksum (high
+ * half). */
 struct slot {
     uint64_t state;
     uint64_t hash, device, row, line;
@@ -39,9 +42,19 @@ struct slot {
     uint32_t unused;
 };
 
+/* A page of slots. */
+struct slot_page {
+    uint64_t stamp; /* sequence (low) and a checksum (high) */
+    uint64_t unused;
+    struct slot slots[];
+};
+
+enum { SLOTS_PER_PAGE = (JOURNAL_PAGE - sizeof(struct slot_page)) / sizeof(struct slot) };
+
 /* A half of the stage; behind it words[stage_lines + 1], each length (low) and checksum (high) of a
- * line, up to the first 0; then the lines themselves. The first word may announce a line that is
- * not among them (announced_bit in its length). */
+ * line, up to one that says that there are no more; then the lines themselves. The first word may
+ * announce a line that is not among them (announced_bit in its length). The checksums are of the
+ * half's generation too, so that words of an earlier one are none. */
 struct half {
     uint64_t base;
     uint64_t base_hash;
@@ -66,9 +79,15 @@ struct journal_shape journal_shape_for(size_t concurrency)
     };
 }
 
-static size_t slots_bytes(const struct journal_shape *shape)
+static uint32_t slot_pages(const struct journal_shape *shape)
 {
-    return journal_round_up(shape->slots * sizeof(struct slot));
+    return (shape->slots + SLOTS_PER_PAGE - 1) / SLOTS_PER_PAGE;
+}
+
+static size_t slots_bytes(const struct journal_shape *shape, uint32_t version)
+{
+    return version == VERSION_1 ? journal_round_up(shape->slots * sizeof(struct slot))
+                                : (size_t)slot_pages(shape) * JOURNAL_PAGE;
 }
 
 static size_t half_bytes(const struct journal_shape *shape)
@@ -77,14 +96,19 @@ static size_t half_bytes(const struct journal_shape *shape)
                             shape->stage_bytes);
 }
 
-size_t journal_live_bytes(const struct journal_shape *shape)
+size_t journal_live_bytes(const struct journal_shape *shape, uint32_t version)
 {
-    return 2 * JOURNAL_PAGE + slots_bytes(shape) + 2 * half_bytes(shape);
+    return 2 * JOURNAL_PAGE + slots_bytes(shape, version) + 2 * half_bytes(shape);
+}
+
+static uint64_t size_of(const struct journal_shape *shape, uint32_t version)
+{
+    return journal_live_bytes(shape, version) + journal_snapshots_bytes(shape);
 }
 
 uint64_t journal_size(const struct journal_shape *shape)
 {
-    return journal_live_bytes(shape) + journal_snapshots_bytes(shape);
+    return size_of(shape, VERSION);
 }
 
 static void read_boot_id(char out[JOURNAL_BOOT_ID_LENGTH + 1])
@@ -156,8 +180,8 @@ static void place_parts(struct journal *journal)
 
     journal->active = (uint64_t *)(void *)(journal->map + JOURNAL_PAGE);
     journal->settled = journal->active + 8;
-    journal->slots = (struct slot *)(void *)at;
-    at += slots_bytes(&journal->shape);
+    journal->slots = at;
+    at += slots_bytes(&journal->shape, journal->version);
     journal->halves[0] = (struct half *)(void *)at;
     at += half_bytes(&journal->shape);
     journal->halves[1] = (struct half *)(void *)at;
@@ -194,7 +218,7 @@ void journal_close(struct journal *journal)
 /* Maps header and live record. */
 static enum status map(struct journal *journal, struct buf *message)
 {
-    journal->map_size = journal_live_bytes(&journal->shape);
+    journal->map_size = journal_live_bytes(&journal->shape, journal->version);
     void *address =
         mmap(NULL, journal->map_size, PROT_READ | PROT_WRITE, MAP_SHARED, journal->fd, 0);
     if (address == MAP_FAILED)
@@ -206,22 +230,29 @@ static enum status map(struct journal *journal, struct buf *message)
     return STATUS_OK;
 }
 
+static size_t header_size(uint32_t version)
+{
+    return version == VERSION_1
+               ? offsetof(struct header, about) + offsetof(struct journal_about, mount)
+               : sizeof(struct header);
+}
+
 static uint32_t header_check(const struct header *header)
 {
     struct header copy = *header;
 
     copy.check = 0;
-    return check_of(&copy, sizeof(copy), VERSION);
+    return check_of(&copy, header_size(header->version), header->version);
 }
 
 static uint64_t active_word(uint32_t generation)
 {
-    return (uint64_t)check_of(&generation, sizeof(generation), VERSION) << 32 | generation;
+    return (uint64_t)check_of(&generation, sizeof(generation), SEED) << 32 | generation;
 }
 
 static uint32_t half_check(const struct half *half)
 {
-    return check_of(half, offsetof(struct half, check), VERSION);
+    return check_of(half, offsetof(struct half, check), SEED);
 }
 
 static unsigned char *stage_bytes(const struct journal *journal, const struct half *half)
@@ -230,35 +261,60 @@ static unsigned char *stage_bytes(const struct journal *journal, const struct ha
            (journal->shape.stage_lines + 1) * sizeof(uint64_t);
 }
 
+/* What a word's checksum depends on beside the line. */
+static uint64_t word_seed(const struct journal *journal, const struct half *half, uint32_t low)
+{
+    return journal->version == VERSION_1
+               ? low
+               : (journal->run_id ^ (uint64_t)half->generation << 32) + low;
+}
+
+/* The word behind the last line. */
+static uint64_t end_word(const struct journal *journal, const struct half *half)
+{
+    const uint32_t end = 0;
+
+    return journal->version == VERSION_1
+               ? 0
+               : (uint64_t)check_of(&end, sizeof(end), word_seed(journal, half, end)) << 32 | end;
+}
+
 void journal_turn(struct journal *journal, uint64_t base, uint64_t base_hash)
 {
     uint32_t generation = journal->generation + 1;
     struct half *half = journal->halves[generation % 2];
 
-    for (uint32_t i = 0; i < journal->used_lines[generation % 2]; i++)
-        half->words[i] = 0;
-    journal->used_lines[generation % 2] = 0;
+    journal->lines = 0;
     half->base = base;
     half->base_hash = base_hash;
     half->generation = generation;
     half->check = half_check(half);
+    half->words[0] = end_word(journal, half);
     __atomic_store_n(journal->active, active_word(generation), __ATOMIC_RELEASE);
     journal->generation = generation;
     journal->staged_bytes = 0;
 }
 
+/* Puts a word behind the others: that it is the last one is stored first. */
+static void put_word(struct journal *journal, struct half *half, uint64_t word)
+{
+    uint32_t at = journal->lines++;
+
+    __atomic_store_n(&half->words[at + 1], end_word(journal, half), __ATOMIC_RELEASE);
+    __atomic_store_n(&half->words[at], word, __ATOMIC_RELEASE);
+}
+
 bool journal_stage(struct journal *journal, struct span line)
 {
     struct half *half = journal->halves[journal->generation % 2];
-    uint32_t *lines = &journal->used_lines[journal->generation % 2];
 
-    if (*lines >= journal->shape.stage_lines ||
+    if (journal->lines >= journal->shape.stage_lines ||
         line.len > journal->shape.stage_bytes - journal->staged_bytes)
         return false;
     memcpy(stage_bytes(journal, half) + journal->staged_bytes, line.ptr, line.len);
-    uint64_t word = (uint64_t)check_of(line.ptr, line.len, line.len) << 32 | (uint32_t)line.len;
-    __atomic_store_n(&half->words[*lines], word, __ATOMIC_RELEASE);
-    (*lines)++;
+    uint32_t low = (uint32_t)line.len;
+    put_word(journal, half,
+             (uint64_t)check_of(line.ptr, line.len, word_seed(journal, half, low)) << 32 | low);
     journal->staged_bytes += (uint32_t)line.len;
     return true;
 }
@@ -269,16 +325,15 @@ void journal_announce(struct journal *journal, struct span line)
 {
     struct half *half = journal->halves[journal->generation % 2];
     uint32_t low = announced_bit | (uint32_t)line.len;
-    uint64_t word = (uint64_t)check_of(line.ptr, line.len, low) << 32 | low;
 
-    __atomic_store_n(&half->words[0], word, __ATOMIC_RELEASE);
-    journal->used_lines[journal->generation % 2] = 1;
+    put_word(journal, half,
+             (uint64_t)check_of(line.ptr, line.len, word_seed(journal, half, low)) << 32 | low);
 }
 
 bool journal_is_announced(const struct journal_live *live, struct span line)
 {
     return line.len == live->announced &&
-           check_of(line.ptr, line.len, announced_bit | live->announced) == live->announced_check;
+           check_of(line.ptr, line.len, live->announced_seed) == live->announced_check;
 }
 
 struct span journal_staged(const struct journal *journal)
@@ -290,11 +345,69 @@ struct span journal_staged(const struct journal *journal)
 
 enum { SLOT_STARTED = 1, SLOT_SENT_SHIFT = 1, SLOT_AMBIGUOUS_SHIFT = 16, SLOT_COUNT_MAX = 0x7fff };
 
-static uint64_t slot_state(const struct slot *slot, uint32_t low)
+static const uint32_t slot_free_bit = UINT32_C(1) << 31;
+
+static struct slot_page *slot_page(const struct journal *journal, uint32_t page)
+{
+    return (struct slot_page *)(void *)(journal->slots + (size_t)page * JOURNAL_PAGE);
+}
+
+static struct slot *slot_at(const struct journal *journal, uint32_t number)
+{
+    if (journal->version == VERSION_1)
+        return (struct slot *)(void *)journal->slots + number;
+    return &slot_page(journal, number / SLOTS_PER_PAGE)->slots[number % SLOTS_PER_PAGE];
+}
+
+/* A page of another journal, or of another place, is none of this one's. */
+static uint64_t seed_of(const struct journal *journal, uint32_t number)
+{
+    return journal->run_id ^ (uint64_t)number << 32;
+}
+
+static uint64_t slot_state(const struct journal *journal, uint32_t number, uint32_t low)
 {
     const size_t from = offsetof(struct slot, hash), to = offsetof(struct slot, unused);
+    uint64_t seed = journal->version == VERSION_1 ? low : seed_of(journal, number) + low;
 
-    return (uint64_t)check_of((const char *)slot + from, to - from, low) << 32 | low;
+    return (uint64_t)check_of((const char *)slot_at(journal, number) + from, to - from, seed)
+               << 32 |
+           low;
+}
+
+static uint64_t free_state(const struct journal *journal, uint32_t number)
+{
+    if (journal->version == VERSION_1)
+        return 0;
+    return (uint64_t)check_of(&number, sizeof(number), journal->run_id) << 32 | slot_free_bit;
+}
+
+static uint64_t stamp_of(const struct journal *journal, uint32_t page, uint64_t sequence)
+{
+    uint32_t low = (uint32_t)sequence;
+
+    return (uint64_t)check_of(&low, sizeof(low), seed_of(journal, page) + 1) << 32 | low;
+}
+
+void journal_stamp(struct journal *journal, uint64_t sequence)
+{
+    for (uint32_t i = 0; i < slot_pages(&journal->shape); i++)
+        __atomic_store_n(&slot_page(journal, i)->stamp, stamp_of(journal, i, sequence),
+                         __ATOMIC_RELEASE);
+}
+
+bool journal_is_fresh(const struct journal *journal, uint64_t sequence)
+{
+    if (journal->version == VERSION_1)
+        return true;
+    for (uint32_t i = 0; i < slot_pages(&journal->shape); i++) {
+        uint64_t stamp = slot_page(journal, i)->stamp;
+        /* The low halves are compared as counters that may have gone round. */
+        if (stamp != stamp_of(journal, i, stamp) ||
+            (int32_t)((uint32_t)stamp - (uint32_t)sequence) < 0)
+            return false;
+    }
+    return true;
 }
 
 static uint32_t slot_count(uint16_t count)
@@ -304,9 +417,9 @@ static uint32_t slot_count(uint16_t count)
 
 void journal_mark(struct journal *journal, uint32_t slot_number, const struct intent *intent)
 {
-    struct slot *slot = &journal->slots[slot_number];
+    struct slot *slot = slot_at(journal, slot_number);
 
-    if (slot->state == 0) {
+    if (slot->state == free_state(journal, slot_number)) {
         slot->hash = intent->hash;
         slot->device = intent->device;
         slot->row = intent->row;
@@ -315,17 +428,18 @@ void journal_mark(struct journal *journal, uint32_t slot_number, const struct in
     }
     uint32_t low = SLOT_STARTED | slot_count(intent->sent) << SLOT_SENT_SHIFT |
                    slot_count(intent->ambiguous) << SLOT_AMBIGUOUS_SHIFT;
-    __atomic_store_n(&slot->state, slot_state(slot, low), __ATOMIC_RELEASE);
+    __atomic_store_n(&slot->state, slot_state(journal, slot_number, low), __ATOMIC_RELEASE);
 }
 
 void journal_unmark(struct journal *journal, uint32_t slot)
 {
-    __atomic_store_n(&journal->slots[slot].state, 0, __ATOMIC_RELEASE);
+    __atomic_store_n(&slot_at(journal, slot)->state, free_state(journal, slot), __ATOMIC_RELEASE);
 }
 
 /* Fills the file: header, halves, slots. */
 static void fill(struct journal *journal, const struct journal_about *about,
-                 const struct journal_live *live, const struct intent *started, size_t count)
+                 const struct journal_live *live, uint64_t sequence, const struct intent *started,
+                 size_t count)
 {
     struct header *header = (struct header *)(void *)journal->map;
 
@@ -335,7 +449,11 @@ static void fill(struct journal *journal, const struct journal_about *about,
     header->run_id = journal->run_id;
     header->shape = journal->shape;
     header->about = *about;
+    mount_mark_of(journal->fd, &header->about.mount);
     header->check = header_check(header);
+    for (uint32_t i = 0; i < journal->shape.slots; i++)
+        journal_unmark(journal, i);
+    journal_stamp(journal, sequence);
     for (size_t i = 0; i < count; i++)
         journal_mark(journal, (uint32_t)i, &started[i]);
     journal_turn(journal, live->base, live->base_hash);
@@ -345,7 +463,9 @@ static enum status allocate(struct journal *journal, const char *path, struct bu
 {
     uint64_t size = journal_size(&journal->shape);
 
-    journal->fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    /* A name that a death has left, or somebody has put there: it is never written through. */
+    (void)unlink(path);
+    journal->fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (journal->fd < 0)
         return journal_say(message, path, "the journal cannot be created", errno);
     int error;
@@ -391,10 +511,11 @@ enum status journal_create(const char *path, const struct journal_about *about,
     buf_init(&name, 64 * 1024);
     buf_add_format(&name, "%s.new", path);
     journal->shape = *shape;
+    journal->version = VERSION;
     (void)!getrandom(&journal->run_id, sizeof(journal->run_id), 0);
     enum status status = allocate(journal, buf_string(&name), message);
     if (status == STATUS_OK) {
-        fill(journal, about, live, started, started_count);
+        fill(journal, about, live, snapshot->sequence, started, started_count);
         status = settle(journal, buf_string(&name), snapshot, message);
     }
     if (status != STATUS_OK) {
@@ -410,9 +531,14 @@ enum status journal_create(const char *path, const struct journal_about *about,
 
 static bool read_header(int fd, struct header *header)
 {
-    return pread(fd, header, sizeof(*header), 0) == (ssize_t)sizeof(*header) &&
-           memcmp(header->magic, magic, sizeof(magic)) == 0 && header->version == VERSION &&
-           header->check == header_check(header);
+    if (pread(fd, header, sizeof(*header), 0) != (ssize_t)sizeof(*header) ||
+        memcmp(header->magic, magic, sizeof(magic)) != 0 ||
+        (header->version != VERSION && header->version != VERSION_1) ||
+        header->check != header_check(header))
+        return false;
+    if (header->version == VERSION_1)
+        header->about.mount = (struct mount_mark){.device = 0};
+    return true;
 }
 
 bool journal_peek(const char *path, struct journal_about *ret_about)
@@ -438,10 +564,11 @@ static enum status verify_header(struct journal *journal, struct buf *message)
     if (!read_header(journal->fd, &header))
         return journal_say_damaged(journal, 0, "the header is not what nbatch wrote", message);
     journal->shape = header.shape;
+    journal->version = header.version;
     journal->run_id = header.run_id;
     if (fstat(journal->fd, &about) != 0)
         return journal_say(message, journal->path, "the journal cannot be read", errno);
-    if ((uint64_t)about.st_size != journal_size(&header.shape))
+    if ((uint64_t)about.st_size != size_of(&header.shape, header.version))
         return journal_say_damaged(journal, (size_t)about.st_size, "it has been cut off", message);
     return STATUS_OK;
 }
@@ -467,8 +594,6 @@ enum status journal_open(const char *path, struct buf *message, struct journal *
         journal_close(journal);
         return status;
     }
-    /* Whatever a half holds is cleared before it is used again. */
-    journal->used_lines[0] = journal->used_lines[1] = journal->shape.stage_lines;
     *ret_journal = journal;
     return STATUS_OK;
 }
@@ -483,6 +608,17 @@ enum status journal_remove(struct journal *journal, struct buf *message)
     return status;
 }
 
+bool journal_is_named(const struct journal *journal, const char *path)
+{
+    return place_is_name_of(path, journal->fd);
+}
+
+bool journal_is_in_place(const struct journal *journal)
+{
+    return journal_is_named(journal, journal->path);
+}
+
+/* Of version 1, `mount` is not to be looked at: something else is there, or nothing. */
 const struct journal_about *journal_about(const struct journal *journal)
 {
     return &((const struct header *)(const void *)journal->map)->about;
@@ -501,17 +637,25 @@ enum status journal_settle(struct journal *journal)
     return fsync(journal->fd) == 0 ? STATUS_OK : STATUS_IO;
 }
 
-bool journal_is_of_this_boot(const struct journal *journal)
+bool journal_is_of_this_mount(const struct journal *journal)
 {
+    const struct journal_about *about = journal_about(journal);
     char boot_id[JOURNAL_BOOT_ID_LENGTH + 1];
+    struct mount_mark mount;
 
     read_boot_id(boot_id);
-    return strcmp(journal_about(journal)->boot_id, boot_id) == 0;
+    if (strcmp(about->boot_id, boot_id) != 0)
+        return false;
+    if (journal->version ==
+        VERSION_1) /* it knows no mount: as it was believed by its own version */
+        return true;
+    mount_mark_of(journal->fd, &mount);
+    return mount_mark_is_same(&about->mount, &mount);
 }
 
 bool journal_is_live(const struct journal *journal)
 {
-    return *journal->settled == journal->run_id || journal_is_of_this_boot(journal);
+    return *journal->settled == journal->run_id || journal_is_of_this_mount(journal);
 }
 
 /* Looks at the lines of a half, and sets how much of it is in use. */
@@ -522,23 +666,26 @@ static enum status verify_stage(const struct journal *journal, const struct half
     size_t offset = (size_t)((const unsigned char *)half - journal->map);
     uint32_t used = 0, lines = 0;
     uint64_t first = half->words[0], announcement = (first & announced_bit) != 0 ? first : 0;
+    uint64_t end = end_word(journal, half);
 
     if (announcement != 0)
         lines = 1;
-    for (; lines <= journal->shape.stage_lines && half->words[lines] != 0; lines++) {
+    for (; lines <= journal->shape.stage_lines && half->words[lines] != end; lines++) {
         uint32_t len = (uint32_t)half->words[lines];
         if (lines == journal->shape.stage_lines || len > journal->shape.stage_bytes - used ||
-            check_of(bytes + used, len, len) != half->words[lines] >> 32)
+            check_of(bytes + used, len, word_seed(journal, half, len)) != half->words[lines] >> 32)
             return journal_say_damaged(journal, offset, "a line that waits for the results",
                                        message);
         used += len;
     }
-    *live = (struct journal_live){.base = half->base,
-                                  .base_hash = half->base_hash,
-                                  .staged = span_of(bytes, used),
-                                  .lines = announcement != 0 ? lines - 1 : lines,
-                                  .announced = (uint32_t)announcement & ~announced_bit,
-                                  .announced_check = (uint32_t)(announcement >> 32)};
+    *live =
+        (struct journal_live){.base = half->base,
+                              .base_hash = half->base_hash,
+                              .staged = span_of(bytes, used),
+                              .lines = announcement != 0 ? lines - 1 : lines,
+                              .announced = (uint32_t)announcement & ~announced_bit,
+                              .announced_check = (uint32_t)(announcement >> 32),
+                              .announced_seed = word_seed(journal, half, (uint32_t)announcement)};
     return STATUS_OK;
 }
 
@@ -559,13 +706,13 @@ enum status journal_read_live(const struct journal *journal, struct journal_live
 enum status journal_read_slot(const struct journal *journal, uint32_t slot_number, bool *ret_taken,
                               struct intent *ret_intent, struct buf *message)
 {
-    const struct slot *slot = &journal->slots[slot_number];
+    const struct slot *slot = slot_at(journal, slot_number);
     uint32_t low = (uint32_t)slot->state;
 
-    *ret_taken = slot->state != 0;
-    if (slot->state == 0)
+    *ret_taken = slot->state != free_state(journal, slot_number);
+    if (!*ret_taken)
         return STATUS_OK;
-    if ((low & SLOT_STARTED) == 0 || slot->state != slot_state(slot, low))
+    if ((low & SLOT_STARTED) == 0 || slot->state != slot_state(journal, slot_number, low))
         return journal_say_damaged(journal, (size_t)((const unsigned char *)slot - journal->map),
                                    "a row that was under way", message);
     *ret_intent = (struct intent){

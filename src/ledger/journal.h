@@ -8,15 +8,21 @@
  * Live, in a shared mapping, for the death of the process: what has been stored is there, in the
  * order of the stores. A slot for each row that is under way; and the lines that are not written to
  * the results yet, in one of two halves, which take turns. Each change is one store of eight bytes,
- * made last, which holds a checksum of what it makes valid.
+ * made last, which holds a checksum of what it makes valid. What is free or ends says so: zeros are
+ * damage. Each page of slots is stamped with the sequence of the snapshot that begins, before that
+ * is written.
  *
  * Snapshots, written and synced off the loop, for the death of the machine: the rows that may be
  * sent and have no durable result, and hashes of the results at some offsets. A snapshot is not
  * changed once it is written; the next one goes to the other place. Each is written twice, so that
  * a damaged one can be told from one that was never finished.
  *
- * Whose record counts is told by the kernel's boot id in the header: with the same one, the mapping
- * is what the process left behind; with another one, only snapshots count.
+ * Whose record counts: the mapping is what the process left behind as long as the kernel keeps its
+ * pages, so the header names the boot of the machine and the mount of the disk. On the same ones,
+ * and where no page is older than the newest snapshot or damaged, the live record counts; else the
+ * newest snapshot, which is never wrong, but knows more rows that may have been sent. A container
+ * has other mounts each time it is started: snapshots count there. README.md in this folder says
+ * what to believe of which file.
  */
 #ifndef NB_LEDGER_JOURNAL_H
 #define NB_LEDGER_JOURNAL_H
@@ -24,6 +30,7 @@
 #include <xxhash.h>
 
 #include "core/buf.h"
+#include "ledger/mount.h"
 
 enum {
     JOURNAL_TEXT_MAX = 255,
@@ -66,6 +73,7 @@ struct journal_about {
     int64_t started_ms;                /* epoch */
     uint32_t pid;
     bool jsonl;
+    struct mount_mark mount; /* version 2; journal_create finds it out */
 };
 
 struct snapshot {
@@ -85,6 +93,7 @@ struct journal_live {
     uint32_t lines;
     uint32_t announced; /* bytes of a line that may stand behind `base`, or a part of it; 0: none */
     uint32_t announced_check;
+    uint64_t announced_seed; /* of the check */
 };
 
 struct journal;
@@ -121,6 +130,10 @@ void journal_close(struct journal *journal);
 
 /* Closes and removes it, durably. STATUS_IO with a text in `message`. */
 enum status journal_remove(struct journal *journal, struct buf *message) MUST_USE;
+
+/* Whether its path, or another one, names it and no other file. */
+bool journal_is_in_place(const struct journal *journal);
+bool journal_is_named(const struct journal *journal, const char *path);
 
 const struct journal_about *journal_about(const struct journal *journal);
 const struct journal_shape *journal_shape(const struct journal *journal);
@@ -167,9 +180,17 @@ enum status journal_write_snapshot(struct journal *journal, const struct snapsho
  */
 enum status journal_settle(struct journal *journal) MUST_USE;
 
-/* Whether the live record counts: it is of this boot of the machine, or was settled. */
+/* The snapshot of that sequence is about to be written: no page of the live record is older. */
+void journal_stamp(struct journal *journal, uint64_t sequence);
+
+/* Whether the live record may count: it is of this boot of the machine and this mount of the disk,
+ * or was settled. */
 bool journal_is_live(const struct journal *journal);
-bool journal_is_of_this_boot(const struct journal *journal);
+bool journal_is_of_this_mount(const struct journal *journal);
+
+/* Whether no page of the live record is older than the snapshot of that sequence. Version 1 has no
+ * stamps: true. */
+bool journal_is_fresh(const struct journal *journal, uint64_t sequence);
 
 /* What is staged, with everything verified. STATUS_SYNTAX with a text in `message`. */
 enum status journal_read_live(const struct journal *journal, struct journal_live *ret_live,

@@ -9,7 +9,6 @@
 
 enum { JOURNAL_PAGE = 4096 };
 
-struct slot;
 struct half;
 
 struct journal {
@@ -19,13 +18,14 @@ struct journal {
     unsigned char *map; /* header and live record */
     size_t map_size;
     struct journal_shape shape;
+    uint32_t version;
     uint64_t run_id;
-    struct slot *slots;
-    uint64_t *active;  /* generation (low) and its checksum (high): which half is in use */
-    uint64_t *settled; /* 0, or the run's id: nothing of the live record will change any more */
+    unsigned char *slots; /* see slot_at */
+    uint64_t *active;     /* generation (low) and its checksum (high): which half is in use */
+    uint64_t *settled;    /* 0, or the run's id: nothing of the live record will change any more */
     struct half *halves[2];
-    uint32_t used_lines[2]; /* words that may not be 0 */
     uint32_t generation;
+    uint32_t lines; /* words of the half in use */
     uint32_t staged_bytes;
 };
 
@@ -36,7 +36,7 @@ static inline size_t journal_round_up(size_t bytes)
 }
 
 /* Header and live record, behind which the snapshots begin; and all of these. */
-size_t journal_live_bytes(const struct journal_shape *shape);
+size_t journal_live_bytes(const struct journal_shape *shape, uint32_t version);
 size_t journal_snapshots_bytes(const struct journal_shape *shape);
 
 /* Appends "PATH: WHAT: why". Returns STATUS_IO. */

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { LINE_MAX_BYTES = RESULT_LINE_MAX }; /* of a row with all it carries */
@@ -56,21 +57,23 @@ enum status ledger_make_entries(struct ledger *ledger, uint32_t slots)
 static enum status prepare(struct ledger *ledger)
 {
     const struct ledger_options *options = &ledger->options;
-    bool jsonl = outfile_is_jsonl(options->path);
+    char *path = ledger_resolve(options->path);
+    bool jsonl = path != NULL && outfile_is_jsonl(path);
 
     ledger->fd = -1;
     buf_init(&ledger->line, LINE_MAX_BYTES);
     buf_init(&ledger->header, LINE_MAX_BYTES);
     buf_init(&ledger->error, 64 * 1024);
     index_init(&ledger->index);
-    keytable_init(&ledger->repeated);
+    current_init(&ledger->repeated);
+    ledger->latest_ms = INT64_MIN;
     result_format_init(&ledger->format, jsonl, options->passed, options->passed_count);
     result_format_init(&ledger->copy_format, false, options->passed, options->passed_count);
     result_format_add_header(&ledger->format, &ledger->header);
-    ledger->path = strdup(options->path);
-    ledger->journal_path = ledger_journal_path(options->path);
+    ledger->path = path;
+    ledger->journal_path = path != NULL ? ledger_journal_path(path) : NULL;
     ledger->hash = XXH3_createState();
-    if (ledger->path == NULL || ledger->journal_path == NULL || ledger->hash == NULL)
+    if (path == NULL || ledger->journal_path == NULL || ledger->hash == NULL)
         return STATUS_NO_MEMORY;
     (void)XXH3_64bits_reset(ledger->hash);
     return ledger->header.status;
@@ -88,8 +91,10 @@ enum status ledger_open(const struct ledger_options *options, struct buf *messag
     ledger->options = *options;
     enum status status = prepare(ledger);
     if (status == STATUS_OK)
-        status = options->resume ? ledger_recover(ledger, message)
-                                 : ledger_probe(options->path, message);
+        status =
+            options->resume ? ledger_recover(ledger, message) : ledger_probe(ledger->path, message);
+    if (status == STATUS_OK)
+        status = ledger_compare_completion(ledger, message);
     if (status == STATUS_NO_MEMORY && message->len == 0)
         buf_add_string(message, status_text(status));
     if (status != STATUS_OK) {
@@ -113,7 +118,7 @@ void ledger_close(struct ledger *ledger)
     buf_deinit(&ledger->header);
     buf_deinit(&ledger->error);
     index_deinit(&ledger->index);
-    keytable_deinit(&ledger->repeated);
+    current_deinit(&ledger->repeated);
     (void)XXH3_freeState(ledger->hash);
     free(ledger->entries);
     free(ledger->snapshot);
@@ -177,6 +182,16 @@ void ledger_rewind(struct ledger *ledger)
     ledger->met_keys = 0;
 }
 
+/* Whether the file is as it was created: a run with --resume may have locked it first, have written
+ * its results, and be gone. */
+static bool is_untouched(const struct ledger *ledger)
+{
+    struct stat about;
+
+    return fstat(ledger->fd, &about) == 0 && about.st_size == 0 && about.st_nlink == 1 &&
+           place_is_name_of(ledger->path, ledger->fd) && access(ledger->journal_path, F_OK) != 0;
+}
+
 /* Creates the results, with their header, and locks them. */
 static enum status create_results(struct ledger *ledger, struct buf *message)
 {
@@ -184,12 +199,20 @@ static enum status create_results(struct ledger *ledger, struct buf *message)
 
     if (status != STATUS_OK)
         return status;
-    ledger->fd = open(ledger->path, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0644);
+    ledger->fd =
+        open(ledger->path, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (ledger->fd < 0)
         return ledger_say(ledger, "the results cannot be created", errno, message);
     status = ledger_lock(ledger, message);
     if (status != STATUS_OK)
         return status;
+    if (!is_untouched(ledger)) {
+        buf_add_printable(message, span_string(ledger->path));
+        buf_add_string(message, " was taken by another nbatch while this one created it: nothing "
+                                "was sent; look at what the other one did, then go on with "
+                                "--resume, or name another results file with --output");
+        return STATUS_EXISTS;
+    }
     if (outfile_write_all(ledger->fd, buf_span(&ledger->header)) != STATUS_OK ||
         fsync(ledger->fd) != 0)
         return ledger_say(ledger, "the results cannot be written", errno, message);
@@ -223,6 +246,9 @@ static enum status create_journal(struct ledger *ledger, const struct ledger_abo
     about.strange = given->strange;
     about.run_base = ledger->base;
     about.jsonl = ledger->format.jsonl;
+    ledger->completion.input_size = given->input_size;
+    ledger->completion.input_hash = given->input_hash;
+    ledger->completion.is_rehearsal = strcmp(given->target, "simulator") == 0;
     snapshot_add_checkpoint(ledger->snapshot, live.base, live.base_hash);
     ledger->snapshot->durable = ledger->base;
     ledger->snapshot->sequence = ledger->begun = ledger->ended = 1;
@@ -261,7 +287,8 @@ enum status ledger_start(struct ledger *ledger, const struct ledger_about *about
     if (status == STATUS_NO_MEMORY && message->len == 0)
         buf_add_string(message, status_text(status));
     /* They hold nothing; except where another run has been quicker to lock the results. */
-    if (status != STATUS_OK && status != STATUS_EXISTS && is_new && ledger->fd >= 0) {
+    if (status != STATUS_OK && status != STATUS_EXISTS && is_new && ledger->fd >= 0 &&
+        place_is_name_of(ledger->path, ledger->fd)) {
         (void)unlink(ledger->journal_path);
         (void)unlink(ledger->path);
     }
@@ -351,17 +378,26 @@ static void note_written(struct ledger *ledger, struct span bytes)
     journal_turn(ledger->journal, ledger->base, XXH3_64bits_digest(ledger->hash));
 }
 
+/* Writes to the end of the results, which must be where it was. */
+static enum status write_lines(struct ledger *ledger, struct span lines)
+{
+    if (outfile_write_all(ledger->fd, lines) != STATUS_OK)
+        return fail_write(ledger, errno);
+    off_t end = lseek(ledger->fd, 0, SEEK_CUR);
+    uint64_t wanted = ledger->base + lines.len;
+    if (end >= 0 && (uint64_t)end != wanted)
+        return ledger_displace(ledger, (uint64_t)end < wanted ? PLACE_CUT : PLACE_GROWN);
+    note_written(ledger, lines);
+    return STATUS_OK;
+}
+
 enum status ledger_flush_results(struct ledger *ledger)
 {
-    if (ledger->failed)
+    /* A file that was only moved or removed takes what comes until the end. */
+    if (ledger->failed && !place_keeps_lines(ledger->place))
         return STATUS_IO;
     struct span staged = journal_staged(ledger->journal);
-    if (staged.len == 0)
-        return STATUS_OK;
-    if (outfile_write_all(ledger->fd, staged) != STATUS_OK)
-        return fail_write(ledger, errno);
-    note_written(ledger, staged);
-    return STATUS_OK;
+    return staged.len == 0 ? STATUS_OK : write_lines(ledger, staged);
 }
 
 /* Standard output cannot be written; the results still can. */
@@ -385,10 +421,7 @@ enum status ledger_flush(struct ledger *ledger)
 static enum status write_long(struct ledger *ledger, struct span line)
 {
     journal_announce(ledger->journal, line);
-    if (outfile_write_all(ledger->fd, line) != STATUS_OK)
-        return fail_write(ledger, errno);
-    note_written(ledger, line);
-    return STATUS_OK;
+    return write_lines(ledger, line);
 }
 
 /* Takes a line down. STATUS_IO with *ret_kept false: nothing remembers it. */
@@ -441,8 +474,26 @@ static void finish_entry(struct ledger *ledger, uint32_t ticket)
     ledger->last_done = ticket;
 }
 
-enum status ledger_end(struct ledger *ledger, uint32_t ticket, const struct result_record *record)
+/*
+ * The clock may have been set back since the results that are there: a row that has one of them
+ * would end before it, and the new result would not count. It ends with the latest of them then.
+ */
+static struct result_record keep_order(struct ledger *ledger, const struct result_record *record)
 {
+    struct result_record kept = *record;
+    struct key_state before;
+
+    if (record->finished_ms >= ledger->latest_ms)
+        return kept;
+    index_get(&ledger->index, record->hash, record->occurrence, &before);
+    if (before.known)
+        kept.finished_ms = ledger->latest_ms;
+    return kept;
+}
+
+enum status ledger_end(struct ledger *ledger, uint32_t ticket, const struct result_record *given)
+{
+    const struct result_record ordered = keep_order(ledger, given), *record = &ordered;
     bool kept;
 
     buf_clear(&ledger->line);
@@ -458,6 +509,8 @@ enum status ledger_end(struct ledger *ledger, uint32_t ticket, const struct resu
     }
     ledger->count++;
     ledger->unsynced++;
+    if (record->status == ROW_ACCEPTED) /* no row is sent that was */
+        accepted_add(&ledger->accepted, record->hash, record->occurrence);
     if (ticket != LEDGER_NO_TICKET)
         finish_entry(ledger, ticket);
     enum status copied = copy_line(ledger, record);
@@ -494,6 +547,16 @@ bool ledger_has_failed(const struct ledger *ledger)
     return ledger->failed;
 }
 
+bool ledger_is_displaced(const struct ledger *ledger)
+{
+    return ledger->place != PLACE_SAME;
+}
+
+bool ledger_is_rescued(const struct ledger *ledger)
+{
+    return ledger->rescued;
+}
+
 uint64_t ledger_lost(const struct ledger *ledger)
 {
     return ledger->lost;
@@ -502,6 +565,10 @@ uint64_t ledger_lost(const struct ledger *ledger)
 /* The results are not durable, and what the journal holds is all there is. */
 static enum status finish_failed(struct ledger *ledger, struct buf *message)
 {
+    if (ledger->place != PLACE_SAME && !ledger->journal_failed && !ledger->results_failed) {
+        (void)!ledger_rescue(ledger, message); /* said there */
+        return STATUS_IO;
+    }
     if (ledger->journal_failed)
         return STATUS_IO; /* a sync that failed is not tried again */
     if (!ledger->results_failed)
@@ -516,12 +583,19 @@ enum status ledger_finish(struct ledger *ledger, bool is_complete, struct buf *m
     if (ledger->journal == NULL)
         return STATUS_OK;
     enum status copied = ledger_flush(ledger);
+    enum place place = ledger->failed ? PLACE_SAME : ledger_look(ledger, ledger->base, true);
+    if (place != PLACE_SAME)
+        (void)ledger_displace(ledger, place);
     ledger->waiting++; /* a last snapshot, also where there is nothing new */
     if (ledger_sync_now(ledger) != STATUS_OK)
         return finish_failed(ledger, message);
     enum status status = STATUS_OK;
     bool is_empty = !is_complete && ledger->is_new && ledger->count == 0 && ledger->lost == 0;
-    if (is_complete || is_empty) {
+    if (is_complete)
+        status = ledger_write_completion(ledger, &ledger->accepted, message);
+    if (status != STATUS_OK) {
+        (void)!journal_settle(ledger->journal); /* --resume completes it */
+    } else if (is_complete || is_empty) {
         struct journal *journal = ledger->journal;
         ledger->journal = NULL;
         status = journal_remove(journal, message);

@@ -85,13 +85,20 @@ struct ledger_past {
     struct span uuid; /* of the first accepted row in them; empty for none */
     bool has_journal;
     struct journal_about journal; /* of the last run, where it had not ended */
+    /* Where it had ended, or the results are not there: what is known of them when they were
+     * complete (ledger/complete.h). */
+    bool has_completion;
+    bool completion_is_damaged;
+    bool is_rehearsal;         /* they were of one */
+    uint64_t accepted_then;    /* rows */
+    uint64_t accepted_missing; /* at least so many of them, where the results are there */
 };
 
 /* Which results are current at the end of a run. */
 struct ledger_account {
     uint64_t rows;       /* of the input that have a result */
-    uint64_t lines;      /* in the results: the last one of a row is current … */
-    uint64_t superseded; /* … these have been followed by another of the same key … */
+    uint64_t lines;      /* in the results: one of each row is current (ledger/current.h) … */
+    uint64_t superseded; /* … these stand beside another of the same key that counts … */
     uint64_t strange;    /* … and these belong to no row of the input: it was corrected, or cut */
 };
 
@@ -188,6 +195,18 @@ const char *ledger_error(struct ledger *ledger);
 /* Whether the results cannot be written or synced, so that the journal is a part of the record. */
 bool ledger_has_failed(const struct ledger *ledger);
 
+/* Whether somebody has moved, removed, replaced or cut the results or the journal in mid-run; and
+ * whether ledger_finish has the lines nevertheless: ledger_path names them now. */
+bool ledger_is_displaced(const struct ledger *ledger);
+bool ledger_is_rescued(const struct ledger *ledger);
+
+/* Whether the results have further names (hard links), under which no journal would be found. */
+bool ledger_has_other_names(const struct ledger *ledger);
+
+/* The file that a path leads to, so that whatever belongs to the results is named by their own name
+ * and not by a link to them; where it leads nowhere, the path. To be freed; NULL without memory. */
+char *ledger_resolve(const char *path);
+
 /* Rows whose result found no place: they will be in doubt when the run is resumed. */
 uint64_t ledger_lost(const struct ledger *ledger);
 
@@ -211,7 +230,8 @@ enum status ledger_sort(struct ledger *ledger, const char *superseded_path,
                         struct buf *message) MUST_USE;
 
 /*
- * Writes and syncs all. Removes the journal where the run is complete; and both files where this
+ * Writes and syncs all. Where the run is complete, writes RESULTS.complete beside the results and
+ * removes the journal; and removes both files where this
  * ledger has created them and nothing was recorded. STATUS_IO with a text in `message`.
  */
 enum status ledger_finish(struct ledger *ledger, bool is_complete, struct buf *message) MUST_USE;

@@ -1,13 +1,17 @@
 /*
  * What the files of the ledger share; nobody else includes it. ledger.c is a run's record while it
  * goes on, sync.c what makes it durable, lock.c whose it is, recover.c what an earlier run left,
- * account.c and sort.c the look at the whole at the end.
+ * rescue.c what becomes of lines whose file is taken away, account.c and sort.c the look at the
+ * whole at the end.
  */
 #ifndef NB_LEDGER_LEDGER_IMPL_H
 #define NB_LEDGER_LEDGER_IMPL_H
 
+#include "ledger/complete.h"
+#include "ledger/current.h"
 #include "ledger/ledger.h"
 #include "ledger/outfile.h"
+#include "ledger/place.h"
 #include "ledger/result_scan.h"
 
 enum entry_state { ENTRY_FREE, ENTRY_ADMITTED, ENTRY_STARTED, ENTRY_DONE };
@@ -29,6 +33,7 @@ struct ledger_sync {
     int error;
     const char *what; /* that failed */
     bool is_journal;
+    enum place place; /* what has become of the files */
 };
 
 struct ledger {
@@ -52,6 +57,8 @@ struct ledger {
     bool failed;
     bool journal_failed; /* its sync */
     bool results_failed; /* theirs */
+    enum place place;    /* not PLACE_SAME: the files are not where they were */
+    bool rescued;        /* … and path names the lines again */
     struct buf error;
     /* Rows. */
     struct entry *entries;
@@ -70,9 +77,12 @@ struct ledger {
     struct index index;
     struct ledger_past past;
     char first_uuid[REPLY_UUID_MAX];
+    struct completion completion; /* but for what is accepted */
     uint64_t settled[ROW_STATUS_COUNT];
     uint64_t met_keys;
-    struct keytable repeated; /* keys of more than one line: how many are to come, and 1 */
+    struct accepted accepted; /* keys that are accepted, by earlier runs and this one */
+    struct current repeated;  /* keys of more than one line: found by the account */
+    int64_t latest_ms;        /* no line of earlier runs has ended later */
 };
 
 /* Makes room for the rows of that many slots, all free. STATUS_NO_MEMORY. */
@@ -91,6 +101,9 @@ enum status ledger_flush_results(struct ledger *ledger) MUST_USE;
 /* The name of the journal beside the results, to be freed; NULL without memory. */
 char *ledger_journal_path(const char *path);
 
+/* Says that the results have several names, and what to do. */
+void ledger_say_linked(const char *path, struct buf *message);
+
 /* Opens the results that are there, locks them, and finds out all about them. As ledger_open. */
 enum status ledger_recover(struct ledger *ledger, struct buf *message) MUST_USE;
 
@@ -100,12 +113,31 @@ enum status ledger_lock(const struct ledger *ledger, struct buf *message) MUST_U
 /* Makes the results' lines durable that were written, with a snapshot, at once. STATUS_IO. */
 enum status ledger_sync_now(struct ledger *ledger) MUST_USE;
 
+/* Puts the file that says what is complete beside the results; `accepted` are the keys in them that
+ * are. STATUS_IO, STATUS_NO_MEMORY, with a text in `message`. */
+enum status ledger_write_completion(const struct ledger *ledger, const struct accepted *accepted,
+                                    struct buf *message) MUST_USE;
+
+/* Finds out what that file says of results that are there, or (no descriptor) are not. */
+enum status ledger_compare_completion(struct ledger *ledger, struct buf *message) MUST_USE;
+
+/* What has become of the files, of which `size` bytes are the results (all: is_all). From any
+ * thread. */
+enum place ledger_look(const struct ledger *ledger, uint64_t size, bool is_all);
+
+/* The files are not where they were: nothing more is sent. Returns STATUS_IO. */
+enum status ledger_displace(struct ledger *ledger, enum place place);
+
+/* Writes the lines anew where that is needed, with a journal beside them; path and journal_path
+ * name them then. STATUS_IO, STATUS_NO_MEMORY, with a text in `message`. */
+enum status ledger_rescue(struct ledger *ledger, struct buf *message) MUST_USE;
+
 /* Appends "PATH: WHAT: why" to the message. Returns STATUS_IO. */
 enum status ledger_say(const struct ledger *ledger, const char *what, int error,
                        struct buf *message);
 
-/* Whether a line is the last one of a row of the input; each line once, in their order, after
- * ledger_account. */
+/* Whether a line is the one of a row of the input that counts: after ledger_account, and after each
+ * line was weighed (`repeated`). */
 bool ledger_is_current(struct ledger *ledger, const struct result_fields *fields);
 
 /* The error of a row that was under way when its run died. It tells such lines from others. */

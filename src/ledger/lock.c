@@ -49,6 +49,28 @@ char *ledger_journal_path(const char *path)
     return name;
 }
 
+char *ledger_resolve(const char *path)
+{
+    struct stat about;
+    char *resolved = NULL;
+
+    /* Links to folders may stay: all that belongs to the results is in the same one. */
+    if (lstat(path, &about) == 0 && S_ISLNK(about.st_mode))
+        resolved = realpath(path, NULL);
+    return resolved != NULL ? resolved : strdup(path);
+}
+
+void ledger_say_linked(const char *path, struct buf *message)
+{
+    buf_add_string(message, "results file ");
+    buf_add_printable(message, span_string(path));
+    buf_add_string(message, " has several names (hard links): its journal is found by one of them "
+                            "alone, and rows could be sent twice under another; remove the other "
+                            "names (find . -samefile ");
+    buf_add_printable(message, span_string(path));
+    buf_add_string(message, "), then go on with --resume");
+}
+
 /* Whether another process has the results open, and says so. */
 static bool is_held(const char *path, const char *journal_path, struct buf *message)
 {
@@ -72,7 +94,13 @@ static enum status probe(const char *path, const char *journal_path, struct buf 
         return STATUS_OK;
     if (has_results && S_ISREG(about.st_mode) && is_held(path, journal_path, message))
         return STATUS_EXISTS;
-    if (!has_results) {
+    if (has_results && S_ISLNK(about.st_mode)) {
+        buf_add_printable(message, span_string(path));
+        buf_add_string(message, " is a symbolic link to a file that is not there: remove the link, "
+                                "or name the file itself with --output");
+    } else if (has_results && S_ISREG(about.st_mode) && about.st_nlink > 1) {
+        ledger_say_linked(path, message);
+    } else if (!has_results) {
         buf_add_printable(message, span_string(journal_path));
         buf_add_string(message, " belongs to a run that has not ended, and its results are not "
                                 "beside it: put them there and go on with --resume, or move it "
@@ -92,13 +120,15 @@ static enum status probe(const char *path, const char *journal_path, struct buf 
 
 enum status ledger_probe(const char *path, struct buf *message)
 {
-    char *journal_path = ledger_journal_path(path);
+    char *resolved = ledger_resolve(path);
+    char *journal_path = resolved != NULL ? ledger_journal_path(resolved) : NULL;
+    enum status status = STATUS_NO_MEMORY;
 
-    if (journal_path == NULL) {
+    if (journal_path == NULL)
         buf_add_string(message, status_text(STATUS_NO_MEMORY));
-        return STATUS_NO_MEMORY;
-    }
-    enum status status = probe(path, journal_path, message);
+    else
+        status = probe(resolved, journal_path, message);
     free(journal_path);
+    free(resolved);
     return status;
 }

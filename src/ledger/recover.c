@@ -24,6 +24,7 @@ struct recovery {
     size_t pending_count;
     struct index answers; /* of those: known once a line of `since` or later has their key */
     uint64_t since;
+    struct current unsure; /* keys whose lines are not in the order of their times */
 };
 
 static enum status no_results(struct ledger *ledger, struct buf *message)
@@ -38,23 +39,14 @@ static enum status no_results(struct ledger *ledger, struct buf *message)
     return STATUS_EXISTS;
 }
 
-/* Whether the path still names what has been opened: the last run may have put another file there.
- */
-static bool is_current(const struct ledger *ledger)
-{
-    struct stat opened, named;
-
-    return fstat(ledger->fd, &opened) == 0 && stat(ledger->path, &named) == 0 &&
-           opened.st_ino == named.st_ino && opened.st_dev == named.st_dev;
-}
-
 static enum status open_results(struct recovery *recovery)
 {
     struct ledger *ledger = recovery->ledger;
     struct stat about;
 
     for (int i = 0; i < OPEN_TRIES; i++) {
-        ledger->fd = open(ledger->path, O_RDWR | O_APPEND | O_CLOEXEC);
+        /* Not to hang where the name is one of a pipe. */
+        ledger->fd = open(ledger->path, O_RDWR | O_APPEND | O_CLOEXEC | O_NONBLOCK);
         if (ledger->fd < 0 && errno == ENOENT)
             return no_results(ledger, recovery->message);
         if (ledger->fd < 0 || fstat(ledger->fd, &about) != 0)
@@ -66,7 +58,12 @@ static enum status open_results(struct recovery *recovery)
         enum status status = ledger_lock(ledger, recovery->message);
         if (status != STATUS_OK)
             return status;
-        if (is_current(ledger)) {
+        /* The last run may have put another file there, or have written to it, until just now. */
+        if (place_is_name_of(ledger->path, ledger->fd) && fstat(ledger->fd, &about) == 0) {
+            if (about.st_nlink > 1) {
+                ledger_say_linked(ledger->path, recovery->message);
+                return STATUS_EXISTS;
+            }
             recovery->size = (uint64_t)about.st_size;
             return STATUS_OK;
         }
@@ -86,8 +83,17 @@ static enum status refuse(struct recovery *recovery, uint64_t from, uint64_t to,
                        (unsigned long long)from, (unsigned long long)to, what);
     else
         buf_add_format(message, ": damaged at byte %llu: %s", (unsigned long long)from, what);
-    buf_add_string(message, "; nothing was changed and nothing sent: restore the file from a copy, "
-                            "or mend it by hand");
+    buf_add_string(message, "; nothing was changed and nothing sent: ");
+    char *beside = place_find_beside(recovery->ledger->path);
+    if (beside != NULL) { /* written by a run whose results were taken away */
+        buf_add_string(message, "its run has written its lines anew to ");
+        buf_add_printable(message, span_string(beside));
+        buf_add_string(message, ", go on with --output ");
+        buf_add_printable(message, span_string(beside));
+    } else {
+        buf_add_string(message, "restore the file from a copy, or mend it by hand");
+    }
+    free(beside);
     return STATUS_SYNTAX;
 }
 
@@ -115,17 +121,32 @@ static void keep_uuid(struct ledger *ledger, struct span uuid)
     ledger->past.uuid = span_of(ledger->first_uuid, len);
 }
 
+static struct key_state state_of(const struct result_fields *fields)
+{
+    return (struct key_state){.known = true,
+                              .status = fields->status,
+                              .orphan = is_orphan(fields),
+                              .attempts = fields->attempts,
+                              .ambiguous = fields->ambiguous};
+}
+
 /* Takes down what a line says. */
 static enum status learn(struct recovery *recovery, const struct result_fields *fields)
 {
     struct ledger *ledger = recovery->ledger;
-    const struct key_state state = {.known = true,
-                                    .status = fields->status,
-                                    .orphan = is_orphan(fields),
-                                    .attempts = fields->attempts,
-                                    .ambiguous = fields->ambiguous};
-    enum status status = index_put(&ledger->index, fields->hash, fields->occurrence, &state);
+    const struct key_state state = state_of(fields);
+    struct key_state before;
+    bool is_latest = fields->finished_ms >= ledger->latest_ms, unsure = false;
+    enum status status = index_learn(&ledger->index, fields->hash, fields->occurrence, &state,
+                                     is_latest, &before, &unsure);
 
+    if (status == STATUS_OK && unsure)
+        status = current_watch(&recovery->unsure, index_key(fields->hash, fields->occurrence));
+    if (status == STATUS_OK && fields->status == ROW_ACCEPTED &&
+        !(before.known && before.status == ROW_ACCEPTED))
+        accepted_add(&ledger->accepted, fields->hash, fields->occurrence);
+    if (is_latest)
+        ledger->latest_ms = fields->finished_ms;
     ledger->past.lines++;
     if (fields->status == ROW_ACCEPTED && ledger->past.uuid.len == 0)
         keep_uuid(ledger, result_without_quotes(fields->columns[RESULT_uuid]));
@@ -151,6 +172,28 @@ static enum status load(struct recovery *recovery, uint64_t from, uint64_t to, X
             status = learn(recovery, &fields);
     }
     return status == STATUS_END ? STATUS_OK : status;
+}
+
+/* Looks once more at the keys whose lines are not in the order of their times. */
+static enum status settle_unsure(struct recovery *recovery)
+{
+    struct ledger *ledger = recovery->ledger;
+    struct current *unsure = &recovery->unsure;
+    struct result_scan *scan = &recovery->scan;
+    struct result_fields fields;
+
+    if (unsure->count == 0)
+        return STATUS_OK;
+    scan->hash = NULL;
+    result_scan_range(scan, 0, ledger->base);
+    enum status status = result_scan_header(scan, buf_span(&ledger->header));
+    while (status == STATUS_OK && (status = result_scan_next(scan, &fields)) == STATUS_OK) {
+        uint64_t key = index_key(fields.hash, fields.occurrence);
+        const struct key_state state = state_of(&fields);
+        if (current_watches(unsure, key) && current_weigh(unsure, key, &fields))
+            status = index_put(&ledger->index, fields.hash, fields.occurrence, &state);
+    }
+    return status == STATUS_END ? STATUS_OK : say_scan(recovery, status);
 }
 
 /* Finds out between which checkpoints the results are not what was written, and says so. */
@@ -232,7 +275,7 @@ static enum status load_complete(struct recovery *recovery)
         return status;
     status = load(recovery, 0, recovery->size, ledger->hash);
     ledger->base = recovery->size;
-    return say_scan(recovery, status);
+    return status == STATUS_OK ? settle_unsure(recovery) : say_scan(recovery, status);
 }
 
 static enum status add_pending(struct recovery *recovery, const struct intent *intent)
@@ -355,13 +398,8 @@ static enum status recover_live(struct recovery *recovery)
 {
     struct ledger *ledger = recovery->ledger;
     struct journal_live *live = &recovery->live;
-    enum status status = journal_read_live(recovery->journal, live, recovery->message);
+    enum status status = load_verified(recovery, live->base, live->base_hash);
 
-    recovery->since = journal_about(recovery->journal)->run_base;
-    if (status == STATUS_OK)
-        status = read_slots(recovery);
-    if (status == STATUS_OK)
-        status = load_verified(recovery, live->base, live->base_hash);
     if (status == STATUS_OK)
         status = verify_tail(recovery);
     uint64_t durable = recovery->snapshot != NULL ? recovery->snapshot->durable : 0;
@@ -400,6 +438,7 @@ static enum status recover_snapshot(struct recovery *recovery, uint64_t end)
     enum status status = STATUS_OK;
 
     recovery->since = snapshot->durable;
+    recovery->pending_count = 0;
     for (uint32_t i = 0; i < snapshot->intent_count; i++)
         (void)add_pending(recovery, &snapshot_intents(snapshot)[i]);
     if (snapshot->checkpoint_count == 0 || snapshot->checkpoints[last].offset != snapshot->durable)
@@ -440,11 +479,8 @@ static bool begins_with(const struct recovery *recovery, uint64_t end, uint64_t 
  */
 static enum status recover_settled(struct recovery *recovery)
 {
-    struct journal_live *live = &recovery->live;
-    enum status status = journal_read_live(recovery->journal, live, recovery->message);
+    const struct journal_live *live = &recovery->live;
 
-    if (status != STATUS_OK)
-        return status;
     if (recovery->size > live->base)
         recovery->size = live->base;
     if (recovery->snapshot == NULL || begins_with(recovery, live->base, live->base_hash))
@@ -553,7 +589,68 @@ static enum status name_orphans(struct recovery *recovery)
     return status;
 }
 
+/* Takes down what the live record says: the lines that wait, and the rows under way. */
+static enum status read_record(struct recovery *recovery)
+{
+    const struct snapshot *snapshot = recovery->snapshot;
+    enum status status = journal_read_live(recovery->journal, &recovery->live, recovery->message);
+
+    recovery->since = journal_about(recovery->journal)->run_base;
+    if (status == STATUS_OK)
+        status = read_slots(recovery);
+    /* It is older: bytes of the results are synced that it does not know. */
+    if (status == STATUS_OK && snapshot != NULL && recovery->live.base < snapshot->durable)
+        status = STATUS_SYNTAX;
+    return status;
+}
+
+/*
+ * Whether the live record counts: it may, and nothing of it is damaged, or older than the newest
+ * snapshot. A disk that was lost and has come back holds some pages as they are and some as they
+ * were; the snapshot was synced. *ret_status is STATUS_SYNTAX where neither can be read.
+ */
+static bool is_live(struct recovery *recovery, enum status *ret_status)
+{
+    const struct snapshot *snapshot = recovery->snapshot;
+    size_t said = recovery->message->len;
+
+    *ret_status = STATUS_OK;
+    if (!journal_is_live(recovery->journal) ||
+        (snapshot != NULL && !journal_is_fresh(recovery->journal, snapshot->sequence)))
+        return false;
+    *ret_status = read_record(recovery);
+    if (*ret_status == STATUS_OK)
+        return true;
+    if (*ret_status == STATUS_SYNTAX && snapshot != NULL) {
+        *ret_status = STATUS_OK;
+        recovery->message->len = said;
+        recovery->live = (struct journal_live){.base = 0};
+    }
+    return false;
+}
+
 /* Which of the two records counts, and what it says. */
+static enum status recover_record(struct recovery *recovery)
+{
+    size_t said = recovery->message->len;
+    enum status status =
+        journal_read_snapshot(recovery->journal, &recovery->snapshot, recovery->message);
+
+    if (status == STATUS_SYNTAX && journal_is_live(recovery->journal)) {
+        recovery->message->len = said; /* it is not needed */
+        status = STATUS_OK;
+    }
+    if (status != STATUS_OK)
+        return status;
+    bool live = is_live(recovery, &status);
+    if (status != STATUS_OK)
+        return status;
+    if (!live)
+        return recover_snapshot(recovery, recovery->size);
+    return journal_is_of_this_mount(recovery->journal) ? recover_live(recovery)
+                                                       : recover_settled(recovery);
+}
+
 static enum status recover_journal(struct recovery *recovery)
 {
     struct ledger *ledger = recovery->ledger;
@@ -566,17 +663,9 @@ static enum status recover_journal(struct recovery *recovery)
     recovery->pending = calloc(journal_shape(recovery->journal)->slots, sizeof(*recovery->pending));
     if (recovery->pending == NULL)
         return STATUS_NO_MEMORY;
-    bool is_live = journal_is_live(recovery->journal);
-    size_t said = recovery->message->len;
-    status = journal_read_snapshot(recovery->journal, &recovery->snapshot, recovery->message);
-    if (status == STATUS_SYNTAX && is_live) {
-        recovery->message->len = said; /* it is not needed */
-        status = STATUS_OK;
-    }
+    status = recover_record(recovery);
     if (status == STATUS_OK)
-        status = !is_live ? recover_snapshot(recovery, recovery->size)
-                 : journal_is_of_this_boot(recovery->journal) ? recover_live(recovery)
-                                                              : recover_settled(recovery);
+        status = settle_unsure(recovery);
     if (status == STATUS_OK) {
         drop_answered(recovery);
         status = replace_journal(recovery);
@@ -593,6 +682,7 @@ enum status ledger_recover(struct ledger *ledger, struct buf *message)
     recovery->ledger = ledger;
     recovery->message = message;
     index_init(&recovery->answers);
+    current_init(&recovery->unsure);
     enum status status = open_results(recovery);
     result_scan_init(&recovery->scan, ledger->fd, ledger->format.jsonl,
                      ledger->format.passed_count);
@@ -605,6 +695,7 @@ enum status ledger_recover(struct ledger *ledger, struct buf *message)
     ledger->past.keys = ledger->index.keys;
     result_scan_deinit(&recovery->scan);
     index_deinit(&recovery->answers);
+    current_deinit(&recovery->unsure);
     journal_close(recovery->journal);
     free(recovery->pending);
     free(recovery->snapshot);

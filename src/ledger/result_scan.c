@@ -429,6 +429,9 @@ bool result_parse_line(struct span text, bool jsonl, size_t passed_count,
     else if (!are_columns_good(&fields, jsonl))
         *ret_error = "a number or a time is not as nbatch writes it";
     else {
+        struct span finished = columns[RESULT_finished_at];
+        fields.finished_ms =
+            when_read_utc((jsonl ? result_without_quotes(finished) : finished).ptr);
         *ret_fields = fields;
         return true;
     }

@@ -29,6 +29,7 @@ struct result_fields {
     uint32_t occurrence;
     enum row_status status;
     uint32_t attempts, ambiguous;
+    int64_t finished_ms; /* epoch */
 };
 
 struct result_scan {

@@ -34,7 +34,7 @@ size_t journal_snapshots_bytes(const struct journal_shape *shape)
 /* A place holds the copies one behind the other, each from the next page on. */
 static off_t place_offset(const struct journal *journal, size_t place)
 {
-    return (off_t)(journal_live_bytes(&journal->shape) +
+    return (off_t)(journal_live_bytes(&journal->shape, journal->version) +
                    place * COPIES * snapshot_bytes(&journal->shape));
 }
 
@@ -144,7 +144,7 @@ enum status journal_read_snapshot(const struct journal *journal, struct snapshot
     else if (pread(journal->fd, bytes, len, place_offset(journal, 0)) != (ssize_t)len)
         status = journal_say(message, journal->path, "the journal cannot be read", errno);
     else if (!find_newest(journal, bytes, len, best))
-        status = journal_say_damaged(journal, journal_live_bytes(&journal->shape),
+        status = journal_say_damaged(journal, journal_live_bytes(&journal->shape, journal->version),
                                      "no snapshot is whole", message);
     else
         status = STATUS_OK;

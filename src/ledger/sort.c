@@ -45,6 +45,7 @@ struct sort {
     uint64_t runs_size;
     struct sort_run *runs;
     size_t run_count;
+    struct accepted accepted; /* keys of the lines that stay */
     struct outfile out, superseded;
     bool has_superseded;
     struct span there; /* what the file of superseded lines holds … */
@@ -74,8 +75,9 @@ static enum status open_runs(struct sort *sort)
         return STATUS_OK;
     buf_init(&name, 64 * 1024);
     buf_add_format(&name, "%s.runs", sort->ledger->path);
+    (void)unlink(buf_string(&name)); /* of a sort that died: it is never written through */
     sort->runs_fd =
-        open(buf_string(&name), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+        open(buf_string(&name), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (sort->runs_fd >= 0)
         (void)unlink(buf_string(&name));
     buf_deinit(&name);
@@ -214,13 +216,24 @@ static enum status take_line(struct sort *sort, const struct result_fields *fiel
         if (status != STATUS_OK)
             return status;
     }
+    if (fields->status == ROW_ACCEPTED)
+        accepted_add(&sort->accepted, fields->hash, fields->occurrence);
     sort->lines[sort->line_count++] =
         (struct sort_line){fields->row, sort->chunk.len, fields->line.len};
     buf_add(&sort->chunk, fields->line);
     return sort->chunk.status;
 }
 
-static enum status read_results(struct sort *sort)
+static enum status weigh_line(struct sort *sort, const struct result_fields *fields)
+{
+    (void)current_weigh(&sort->ledger->repeated, index_key(fields->hash, fields->occurrence),
+                        fields);
+    return STATUS_OK;
+}
+
+static enum status read_results(struct sort *sort,
+                                enum status (*take)(struct sort *sort,
+                                                    const struct result_fields *fields))
 {
     const struct ledger *ledger = sort->ledger;
     struct result_scan scan;
@@ -232,7 +245,7 @@ static enum status read_results(struct sort *sort)
     while (status == STATUS_OK) {
         status = result_scan_next(&scan, &fields);
         if (status == STATUS_OK)
-            status = take_line(sort, &fields);
+            status = take(sort, &fields);
     }
     if (status == STATUS_SYNTAX)
         buf_add_format(sort->message, "%s: at byte %llu: %s", ledger->path,
@@ -278,8 +291,12 @@ static enum status merge(struct sort *sort)
 
 static enum status write_sorted(struct sort *sort)
 {
-    enum status status = read_results(sort);
+    enum status status = STATUS_OK;
 
+    if (sort->ledger->repeated.count > 0)
+        status = read_results(sort, weigh_line);
+    if (status == STATUS_OK)
+        status = read_results(sort, take_line);
     if (status == STATUS_OK)
         buf_add(&sort->out.out, buf_span(&sort->ledger->header));
     if (status == STATUS_OK && sort->run_count == 0)
@@ -287,6 +304,32 @@ static enum status write_sorted(struct sort *sort)
     if (status == STATUS_OK && sort->line_count > 0)
         status = close_chunk(sort);
     return status == STATUS_OK ? merge(sort) : status;
+}
+
+/*
+ * The results are not where they were, and what is there now is not to be overwritten: the sorted
+ * ones get their name only where that is free.
+ */
+static enum status put_beside(struct sort *sort, const char *name)
+{
+    struct ledger *ledger = sort->ledger;
+    char *beside = NULL;
+    const char *to = ledger->path;
+
+    if (link(name, to) != 0) {
+        to = beside = place_name_beside(ledger->path);
+        if (beside == NULL || link(name, beside) != 0) {
+            free(beside);
+            return say(sort, "they have been moved or replaced, and cannot be sorted");
+        }
+    }
+    buf_add_printable(sort->message, span_string(ledger->path));
+    buf_add_string(sort->message, ": the results were removed, moved or replaced before they were "
+                                  "sorted; the sorted results are in ");
+    buf_add_printable(sort->message, span_string(to));
+    (void)!folder_sync(to);
+    free(beside);
+    return STATUS_IO; /* `name` is removed by the caller */
 }
 
 /* Makes both files durable, and puts the sorted one in the results' place. */
@@ -305,8 +348,15 @@ static enum status settle(struct sort *sort, const char *name)
         (void)!fchmod(fd, about.st_mode & 07777);
         (void)!fchown(fd, about.st_uid, about.st_gid);
     }
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0 || rename(name, ledger->path) != 0 ||
-        folder_sync(ledger->path) != STATUS_OK)
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+        return say(sort, "the sorted results cannot be locked");
+    if (ledger_look(ledger, ledger->base, true) != PLACE_SAME)
+        return put_beside(sort, name);
+    /* First: lines of rows that the input has no more are about to go, and are not missing then. */
+    enum status status = ledger_write_completion(ledger, &sort->accepted, sort->message);
+    if (status != STATUS_OK)
+        return status;
+    if (rename(name, ledger->path) != 0 || folder_sync(ledger->path) != STATUS_OK)
         return say(sort, "the sorted results cannot be put in their place");
     return STATUS_OK;
 }

@@ -31,6 +31,7 @@ struct ledger_sync *ledger_sync_begin(struct ledger *ledger)
         ledger_flush_results(ledger) != STATUS_OK)
         return NULL;
     take_snapshot(ledger, ledger->base);
+    journal_stamp(ledger->journal, ledger->begun); /* before: never older than what is written */
     ledger->sync =
         (struct ledger_sync){.ledger = ledger, .upto = ledger->base, .status = STATUS_OK};
     ledger->unsynced = 0;
@@ -43,6 +44,7 @@ void ledger_sync_run(struct ledger_sync *sync)
 {
     const struct ledger *ledger = sync->ledger;
 
+    sync->place = ledger_look(ledger, sync->upto, false);
     sync->what = "the results cannot be synced to the disk";
     sync->is_journal = false;
     if (sync->upto > ledger->durable && fdatasync(ledger->fd) != 0)
@@ -78,7 +80,7 @@ enum status ledger_sync_end(struct ledger *ledger, struct ledger_sync *sync)
     ledger->durable = sync->upto;
     ledger->ended = ledger->begun;
     free_done(ledger);
-    return STATUS_OK;
+    return sync->place == PLACE_SAME ? STATUS_OK : ledger_displace(ledger, sync->place);
 }
 
 enum status ledger_sync_now(struct ledger *ledger)

@@ -69,7 +69,8 @@ def test_without_a_mark_before_each_request_the_kills_send_twice(job):
 
 RUN_DEATHS = [("write", "half-kill", 1), ("write", "signal=KILL", 1), ("open", "kill-after", 1), ("fsync", "kill-after", 2),
               ("rename", "signal=KILL", 1), ("rename", "kill-after", 1), ("write", "half-kill", 3), ("write", "kill-after", 4),
-              ("fdatasync", "signal=KILL", 3), ("pwrite", "half-kill", 3), ("unlink", "kill-after", 1)]
+              ("fdatasync", "signal=KILL", 3), ("pwrite", "half-kill", 3), ("unlink", "kill-after", 1),
+              ("unlink", "kill-after", 2)]
 
 
 @needs_strace
@@ -90,7 +91,8 @@ def test_killed_while_a_line_is_written_that_has_no_room_beside_others_it_goes_o
 
 
 RECOVERY_DEATHS = [("write", "half-kill", 1), ("write", "kill-after", 2), ("pwrite", "half-kill", 2), ("rename", "kill-after", 1),
-                   ("rename", "signal=KILL", 2), ("fallocate", "signal=KILL", 1), ("unlink", "kill-after", 1)]
+                   ("rename", "signal=KILL", 2), ("fallocate", "signal=KILL", 1), ("unlink", "kill-after", 1),
+                   ("unlink", "kill-after", 3)]
 
 
 @needs_strace
@@ -116,7 +118,7 @@ FAILURES = [("write", "error=EIO", "2"), ("write", "error=ENOSPC", "3+"), ("writ
             ("fdatasync", "error=ENOSPC", "1+"), ("fsync", "error=EIO", "1"), ("fsync", "error=EIO", "3"),
             ("openat", "error=EMFILE", "2"), ("fallocate", "error=ENOSPC", "1"), ("fallocate", "error=EOPNOTSUPP", "1"),
             ("fallocate", "error=EINTR", "1"), ("mmap", "error=ENODEV", "1"), ("rename", "error=EIO", "1"),
-            ("unlink", "error=EIO", "1")]
+            ("unlink", "error=EIO", "2")]
 
 
 @needs_strace

@@ -239,7 +239,7 @@ def test_pages_replace_pages_and_nothing_else(nbatch, tmp_path, fleet, raw_peer)
     assert done.code == 2 and len(read_results(tmp_path / "r.csv")) == 2
     done = nbatch("report", "r.csv", "-o", "-")
     assert done.code == 0 and done.out.startswith("<!DOCTYPE html>") and "report" not in done.err
-    assert sorted(p.suffix for p in tmp_path.iterdir()) == [".csv", ".csv", ".html"]
+    assert sorted(p.suffix for p in tmp_path.iterdir()) == [".complete", ".csv", ".csv", ".html"]
 
 
 @pytest.mark.parametrize("text,why", [

@@ -22,7 +22,7 @@ def by_row(path):
 @pytest.fixture
 def run(nbatch, tmp_path):
     def call(path, url, *words, code=None, **keywords):
-        for name in ("out.csv", "out.csv.journal"):
+        for name in ("out.csv", "out.csv.journal", "out.csv.complete"):
             (tmp_path / name).unlink(missing_ok=True)
         done = nbatch("run", path, "--endpoint", url, "-o", "out.csv", *words, env={"NBATCH_API_KEY": "k"}, **keywords)
         assert code is None or done.code == code, done

@@ -46,6 +46,7 @@ def run(nbatch, folder, rows, seed, policy):
         table = list(csv.DictReader(file))
     audit.unlink()
     results.unlink()
+    results.with_name(results.name + ".complete").unlink()
     status = collections.Counter(row["status"] for row in table)
     twice = sum(count > 1 for count in processed.values())
     print(f"seed {seed} {policy}: exit {done.returncode}, {dict(status)}, {twice} processed more than once", flush=True)

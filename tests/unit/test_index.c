@@ -45,6 +45,34 @@ static void test_rows_are_known_by_content_and_number(void **state)
     index_deinit(&index);
 }
 
+static bool learn(struct index *index, enum row_status status, bool is_latest, bool wanted_unsure)
+{
+    const struct key_state state = {.status = status};
+    struct key_state before;
+    bool unsure;
+
+    assert_int_equal(index_learn(index, 7, 1, &state, is_latest, &before, &unsure), STATUS_OK);
+    assert_int_equal(unsure, wanted_unsure);
+    index_get(index, 7, 1, &before);
+    return before.status == status;
+}
+
+static void test_lines_are_learnt_by_the_rule_or_called_unsure(void **state)
+{
+    (void)state;
+    struct index index;
+
+    index_init(&index);
+    assert_true(learn(&index, ROW_FAILED, false, false)); /* the first one */
+    assert_true(learn(&index, ROW_REJECTED, true, false));
+    assert_false(learn(&index, ROW_IN_DOUBT, false, true)); /* of two that may be either */
+    assert_true(learn(&index, ROW_ACCEPTED, false, false));
+    assert_false(learn(&index, ROW_IN_DOUBT, true, false)); /* whatever comes behind it */
+    (void)learn(&index, ROW_ACCEPTED, false, true);
+    assert_int_equal(index.keys, 1);
+    index_deinit(&index);
+}
+
 static void test_attempts_are_capped_and_orphans_kept(void **state)
 {
     (void)state;
@@ -142,6 +170,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows_are_known_by_content_and_number),
+        cmocka_unit_test(test_lines_are_learnt_by_the_rule_or_called_unsure),
         cmocka_unit_test(test_attempts_are_capped_and_orphans_kept),
         cmocka_unit_test(test_equal_rows_are_counted_beyond_the_entry),
         cmocka_unit_test(test_each_row_is_marked_once),

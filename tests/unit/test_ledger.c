@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ledger/journal_impl.h"
 #include "ledger/ledger_impl.h"
 
 /*
@@ -84,6 +85,21 @@ char *__wrap_strndup(const char *text, size_t max)
 char *__wrap_strdup(const char *text)
 {
     return __wrap_strndup(text, SIZE_MAX - 1);
+}
+
+/* What somebody else does just before a lock is asked for. */
+int __real_flock(int fd, int operation);
+int __wrap_flock(int fd, int operation);
+static void (*before_lock)(void);
+
+int __wrap_flock(int fd, int operation)
+{
+    void (*act)(void) = before_lock;
+
+    before_lock = NULL;
+    if (act != NULL)
+        act();
+    return __real_flock(fd, operation);
 }
 
 static char folder[64], path[128], journal_path[160], superseded_path[160], copy_path[128];
@@ -391,6 +407,29 @@ static void test_an_account_finds_what_was_not_written(void **state)
     ledger_close(ledger);
 }
 
+/* A line that is as good as the one that was written, and as long. */
+static void test_an_account_finds_a_changed_line(void **state)
+{
+    (void)state;
+    static char bytes[8192];
+    struct ledger *ledger = begin(NULL, 3);
+    struct ledger_account account;
+
+    for (uint64_t i = 1; i <= 3; i++)
+        assert_int_equal(end(ledger, LEDGER_NO_TICKET, i, ROW_FAILED), STATUS_OK);
+    assert_int_equal(ledger_flush(ledger), STATUS_OK);
+    size_t len = read_file(path, bytes, sizeof(bytes));
+    char *at = memmem(bytes, len, ".721,", 5);
+    assert_non_null(at);
+    int fd = open(path, O_WRONLY);
+    assert_int_equal(pwrite(fd, ".722,", 5, at - bytes), 5);
+    (void)close(fd);
+    buf_clear(&message);
+    assert_int_equal(ledger_account(ledger, &account, &message), STATUS_SYNTAX);
+    assert_non_null(strstr(buf_string(&message), "changed"));
+    ledger_close(ledger);
+}
+
 /* What a run left: its files, and which of its rows it has admitted. */
 enum { LEFT_ROWS = 12, LEFT_UNKNOWN = 13, RESULTS_MAX = 8192, JOURNAL_MAX = 4 * 1024 * 1024 };
 
@@ -398,7 +437,11 @@ static struct {
     char results[RESULTS_MAX], journal[JOURNAL_MAX];
     size_t results_len, journal_len;
     uint64_t durable; /* bytes of the results that a snapshot knows */
+    size_t live;      /* bytes of the journal's header and live record */
 } left;
+
+/* The journal before the last snapshot: at first, and when all rows were admitted. */
+static char older[2][JOURNAL_MAX];
 
 /*
  * Rows 1 to 4 are written and synced, 5 to 8 written, 9 and 10 wait in the journal, 11 and 12 are
@@ -409,9 +452,12 @@ static void leave(void)
     struct ledger *ledger = begin(NULL, LEFT_ROWS);
     uint32_t tickets[LEFT_ROWS + 1];
 
+    left.live = journal_live_bytes(journal_shape(ledger->journal), ledger->journal->version);
+    (void)read_file(journal_path, older[0], JOURNAL_MAX);
     for (uint64_t i = 1; i <= LEFT_ROWS; i++)
         tickets[i] = admit(ledger, i);
     assert_int_equal(ledger_sync_now(ledger), STATUS_OK);
+    (void)read_file(journal_path, older[1], JOURNAL_MAX);
     for (uint64_t i = 1; i <= LEFT_ROWS; i++)
         ledger_attempt(ledger, tickets[i], 0, 0);
     for (uint64_t i = 1; i <= 10; i++) {
@@ -430,17 +476,15 @@ static void leave(void)
     (void)snprintf(journal_path, sizeof(journal_path), "%s.journal", path);
 }
 
-/* Makes the journal one of another boot of the machine. Its header: magic, version, checksum. */
-static void change_boot(void)
+/* Changes a value in the journal's header: magic, version, checksum, the rest. */
+static void change_header(const char *value, size_t len)
 {
     static size_t header_size;
-    struct journal_about about;
     uint32_t version, check;
     char *id = NULL;
 
-    journal_about_init(&about);
-    for (size_t i = 0; i < 4096 && id == NULL; i++)
-        if (memcmp(left.journal + i, about.boot_id, JOURNAL_BOOT_ID_LENGTH) == 0)
+    for (size_t i = 16; i < 4096 && id == NULL; i++)
+        if (memcmp(left.journal + i, value, len) == 0)
             id = left.journal + i;
     assert_non_null(id);
     memcpy(&version, left.journal + 8, sizeof(version));
@@ -453,6 +497,15 @@ static void change_boot(void)
     id[0] = id[0] == '0' ? '1' : '0';
     check = (uint32_t)XXH3_64bits_withSeed(left.journal, header_size, version);
     memcpy(left.journal + 12, &check, sizeof(check));
+}
+
+/* Makes the journal one of another boot of the machine. */
+static void change_boot(void)
+{
+    struct journal_about about;
+
+    journal_about_init(&about);
+    change_header(about.boot_id, JOURNAL_BOOT_ID_LENGTH);
 }
 
 /*
@@ -544,6 +597,70 @@ static void test_a_flipped_bit_of_the_journal_is_found_or_does_no_harm(void **st
         }
         if (boot == 0)
             change_boot();
+    }
+}
+
+/* Zeros are neither free slots nor the end of the lines; the snapshot knows all. */
+static void test_a_page_of_zeros_in_the_live_record_is_no_free_one(void **state)
+{
+    (void)state;
+    static const char zeros[JOURNAL_PAGE];
+    char page[JOURNAL_PAGE];
+
+    leave();
+    for (size_t at = JOURNAL_PAGE; at < left.live; at += JOURNAL_PAGE) {
+        memcpy(page, left.journal + at, JOURNAL_PAGE);
+        memcpy(left.journal + at, zeros, JOURNAL_PAGE);
+        assert_true(go_on(left.results_len));
+        memcpy(left.journal + at, page, JOURNAL_PAGE);
+    }
+    memset(left.journal + JOURNAL_PAGE, 0, left.live - JOURNAL_PAGE); /* all of them */
+    assert_true(go_on(left.results_len));
+    memset(left.journal, 0, JOURNAL_PAGE); /* the header: nothing is known then */
+    assert_false(go_on(left.results_len));
+}
+
+/* A disk that was lost and has come back within one boot: pages as they were at some time, but the
+ * snapshots, and what they know of the results, as they were written last. */
+static void test_older_pages_do_not_count_beside_a_newer_snapshot(void **state)
+{
+    (void)state;
+    static char newest[JOURNAL_MAX];
+    uint64_t seed = 1;
+
+    leave();
+    memcpy(newest, left.journal, left.journal_len);
+    for (int round = 0; round < 200; round++) {
+        for (size_t at = JOURNAL_PAGE; at < left.live; at += JOURNAL_PAGE) {
+            seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407;
+            size_t which = round < 2 ? (size_t)round : (size_t)(seed >> 40) % 3;
+            memcpy(left.journal + at, which < 2 ? older[which] + at : newest + at, JOURNAL_PAGE);
+        }
+        assert_true(go_on(left.durable + (seed >> 33) % (left.results_len - left.durable + 1)));
+    }
+}
+
+/* Another mount on the same boot: a container that was started again, or a disk that came back. */
+static void test_another_mount_goes_by_the_snapshot(void **state)
+{
+    (void)state;
+    struct ledger *ledger = NULL;
+    struct mount_mark mark;
+
+    leave();
+    int fd = open(folder, O_RDONLY | O_DIRECTORY);
+    mount_mark_of(fd, &mark);
+    (void)close(fd);
+    assert_true(mark.mount_id != 0 && mark.device != 0);
+    for (int which = 0; which < 2; which++) { /* the control: on the same one, two are in doubt */
+        if (which == 1)
+            change_header((const char *)&mark.mount_id, sizeof(mark.mount_id));
+        write_file(path, left.results, left.results_len);
+        write_file(journal_path, left.journal, left.journal_len);
+        assert_int_equal(open_at(path, &no_wish, &ledger), STATUS_OK);
+        assert_int_equal(ledger_past(ledger)->orphans, which == 0 ? 2 : 4);
+        ledger_close(ledger);
+        assert_true(go_on(left.results_len));
     }
 }
 
@@ -658,6 +775,114 @@ static void test_a_sort_that_died_leaves_no_line_twice(void **state)
     }
 }
 
+static struct ledger *other;
+
+static void other_takes_it(void)
+{
+    other = begin(&no_wish, 3);
+}
+
+static void other_takes_it_and_stops(void)
+{
+    struct ledger *ledger = begin(&no_wish, 3);
+
+    go(ledger, 1, 3, 2);
+    finish(ledger, false);
+}
+
+static void other_takes_it_and_completes(void)
+{
+    struct ledger *ledger = begin(&no_wish, 3);
+
+    go(ledger, 1, 3, 3);
+    finish(ledger, true);
+}
+
+static void other_finds_nothing_to_do(void)
+{
+    (void)unlink(path);
+}
+
+static void other_puts_its_own_there(void)
+{
+    (void)unlink(path);
+    write_file(path, "", 0);
+}
+
+static void other_links_it(void)
+{
+    assert_int_equal(link(path, copy_path), 0);
+}
+
+/* A start that has created the results and not locked them yet backs off, and removes nothing. */
+static void test_who_is_too_late_with_the_lock_backs_off(void **state)
+{
+    (void)state;
+    static void (*const acts[])(void) = {other_takes_it,
+                                         other_takes_it_and_stops,
+                                         other_takes_it_and_completes,
+                                         other_finds_nothing_to_do,
+                                         other_puts_its_own_there,
+                                         other_links_it};
+    static char before[RESULTS_MAX], after[RESULTS_MAX];
+
+    for (size_t i = 0; i < ARRAY_LENGTH(acts); i++) {
+        struct ledger *ledger = NULL;
+        assert_int_equal(open_at(path, NULL, &ledger), STATUS_OK);
+        before_lock = acts[i];
+        assert_int_equal(start(ledger), STATUS_EXISTS);
+        assert_true(message.len > 0);
+        bool there = access(path, F_OK) == 0;
+        assert_true(there == (acts[i] != other_finds_nothing_to_do));
+        size_t len = there ? read_file(path, before, RESULTS_MAX) : 0;
+        ledger_close(ledger);
+        if (there) {
+            assert_int_equal(read_file(path, after, RESULTS_MAX), len);
+            assert_memory_equal(before, after, len);
+        }
+        assert_true((access(journal_path, F_OK) == 0) ==
+                    (acts[i] == other_takes_it || acts[i] == other_takes_it_and_stops));
+        ledger_close(other);
+        other = NULL;
+        (void)teardown(NULL);
+        (void)setup(NULL);
+    }
+}
+
+/* The results are taken away between the end of the run and the sort. */
+static void test_a_sort_overwrites_nothing_that_it_has_not_read(void **state)
+{
+    (void)state;
+    static char bytes[RESULTS_MAX];
+    struct ledger_account account;
+
+    for (int replaced = 0; replaced < 2; replaced++) {
+        struct ledger *ledger = begin(NULL, 5);
+        for (uint64_t i = 5; i >= 1; i--)
+            assert_int_equal(end(ledger, LEDGER_NO_TICKET, i, ROW_FAILED), STATUS_OK);
+        assert_int_equal(ledger_flush(ledger), STATUS_OK);
+        assert_int_equal(ledger_account(ledger, &account, &message), STATUS_OK);
+        assert_int_equal(ledger_finish(ledger, true, &message), STATUS_OK);
+        assert_int_equal(rename(path, copy_path), 0);
+        if (replaced)
+            write_file(path, "theirs\n", 7);
+        buf_clear(&message);
+        assert_int_equal(ledger_sort(ledger, superseded_path, &message), STATUS_IO);
+        ledger_close(ledger);
+        char *beside = place_find_beside(path);
+        assert_true((beside != NULL) == (replaced == 1));
+        assert_non_null(strstr(buf_string(&message), replaced ? beside : path));
+        if (replaced) {
+            assert_int_equal(read_file(path, bytes, RESULTS_MAX), 7);
+            (void)snprintf(path, sizeof(path), "%s", beside);
+        }
+        free(beside);
+        assert_sorted(5);
+        (void)teardown(NULL);
+        (void)setup(NULL);
+    }
+}
+
 /* All that a ledger does; how it ended. */
 static enum status do_everything(void)
 {
@@ -753,12 +978,18 @@ int main(void)
         TEST(test_results_that_cannot_be_written_are_kept_in_the_journal),
         TEST(test_lines_of_no_row_and_followed_lines_are_counted),
         TEST(test_an_account_finds_what_was_not_written),
+        TEST(test_an_account_finds_a_changed_line),
         TEST(test_results_cut_off_at_any_byte_are_recovered_or_refused),
         TEST(test_any_flipped_bit_of_the_results_is_found_or_leaves_its_row_in_doubt),
         TEST(test_a_flipped_bit_of_the_journal_is_found_or_does_no_harm),
+        TEST(test_a_page_of_zeros_in_the_live_record_is_no_free_one),
+        TEST(test_older_pages_do_not_count_beside_a_newer_snapshot),
+        TEST(test_another_mount_goes_by_the_snapshot),
         TEST(test_more_lines_than_memory_holds_are_sorted),
         TEST(test_lines_that_others_have_followed_go_to_a_file_of_their_own),
         TEST(test_a_sort_that_died_leaves_no_line_twice),
+        TEST(test_who_is_too_late_with_the_lock_backs_off),
+        TEST(test_a_sort_overwrites_nothing_that_it_has_not_read),
         TEST(test_no_allocation_that_fails_crashes_or_leaks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -103,6 +103,19 @@ static void test_formats_read_back_as_the_same_second(void **state)
     assert_string_equal(utc, "2027-01-15T08:00:00.007Z");
 }
 
+static void test_what_was_written_as_utc_is_read_again(void **state)
+{
+    (void)state;
+    char text[WHEN_UTC_LENGTH + 1];
+
+    for (int64_t ms = 0; ms < INT64_C(253402300800000); ms += INT64_C(98765432101)) {
+        when_format_utc(ms, text);
+        assert_int_equal(when_read_utc(text), ms);
+    }
+    assert_int_equal(when_read_utc("2000-02-29T23:59:59.999Z"), INT64_C(951868799999));
+    assert_true(when_read_utc("0000-00-00T00:00:00.000Z") < 0); /* and no more than that */
+}
+
 static void test_durations_have_a_unit(void **state)
 {
     (void)state;
@@ -141,6 +154,7 @@ int main(void)
         cmocka_unit_test(test_days_that_do_not_exist_are_out_of_range),
         cmocka_unit_test(test_what_is_no_time_is_a_syntax_error),
         cmocka_unit_test(test_formats_read_back_as_the_same_second),
+        cmocka_unit_test(test_what_was_written_as_utc_is_read_again),
         cmocka_unit_test(test_durations_have_a_unit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

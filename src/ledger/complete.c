@@ -1,0 +1,183 @@
+#include "ledger/complete.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "ledger/outfile.h"
+
+enum { COMPLETION_VERSION = 1, PATH_BYTES_MAX = 64 * 1024 };
+
+/* All numbers have their lowest byte first, so that the file goes with the results to another
+ * machine. The text is for whoever looks into it. */
+struct completion_file {
+    char text[56];
+    unsigned char version[8];
+    unsigned char check[8]; /* of what follows */
+    unsigned char flags[8]; /* 1: a rehearsal */
+    unsigned char input_size[8], input_hash[8];
+    unsigned char parts[ACCEPTED_PARTS][2][8];
+};
+
+static const char file_text[56] = "nbatch: what --resume compares the results with.\r\n\n";
+
+static void put_number(unsigned char out[8], uint64_t number)
+{
+    for (int i = 0; i < 8; i++)
+        out[i] = (unsigned char)(number >> 8 * i);
+}
+
+static uint64_t get_number(const unsigned char bytes[8])
+{
+    uint64_t number = 0;
+
+    for (int i = 0; i < 8; i++)
+        number |= (uint64_t)bytes[i] << 8 * i;
+    return number;
+}
+
+void accepted_add(struct accepted *accepted, uint64_t hash, uint32_t occurrence)
+{
+    const uint64_t key[2] = {hash, occurrence};
+    uint64_t sum = XXH3_64bits(key, sizeof(key));
+    struct accepted_part *part = &accepted->parts[hash % ACCEPTED_PARTS];
+
+    part->count++;
+    part->sum += sum;
+}
+
+uint64_t accepted_count(const struct accepted *accepted)
+{
+    uint64_t count = 0;
+
+    for (size_t i = 0; i < ACCEPTED_PARTS; i++)
+        count += accepted->parts[i].count;
+    return count;
+}
+
+uint64_t accepted_missing(const struct accepted *before, const struct accepted *now)
+{
+    uint64_t missing = 0;
+
+    for (size_t i = 0; i < ACCEPTED_PARTS; i++) {
+        const struct accepted_part *was = &before->parts[i], *is = &now->parts[i];
+        if (was->count > is->count)
+            missing += was->count - is->count;
+        else if (was->count == is->count && was->sum != is->sum)
+            missing++; /* another one stands for it */
+    }
+    return missing;
+}
+
+char *completion_path(const char *results)
+{
+    size_t size = strlen(results) + sizeof(".complete");
+    char *name = malloc(size);
+
+    if (name != NULL)
+        (void)snprintf(name, size, "%s.complete", results);
+    return name;
+}
+
+static uint64_t check_of(const struct completion_file *file)
+{
+    const size_t from = offsetof(struct completion_file, flags);
+
+    return XXH3_64bits((const char *)file + from, sizeof(*file) - from);
+}
+
+static void fill(struct completion_file *file, const struct completion *completion)
+{
+    memset(file, 0, sizeof(*file));
+    memcpy(file->text, file_text, sizeof(file->text));
+    put_number(file->version, COMPLETION_VERSION);
+    put_number(file->flags, completion->is_rehearsal ? 1 : 0);
+    put_number(file->input_size, completion->input_size);
+    put_number(file->input_hash, completion->input_hash);
+    for (size_t i = 0; i < ACCEPTED_PARTS; i++) {
+        put_number(file->parts[i][0], completion->accepted.parts[i].count);
+        put_number(file->parts[i][1], completion->accepted.parts[i].sum);
+    }
+    put_number(file->check, check_of(file));
+}
+
+/* Writes a file that nobody has yet, and renames it. */
+static bool write_file(const char *name, const char *path, unsigned mode,
+                       const struct completion_file *file)
+{
+    int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+    if (fd < 0)
+        return false;
+    bool good = outfile_write_all(fd, span_of((const char *)file, sizeof(*file))) == STATUS_OK &&
+                fchmod(fd, (mode_t)mode) == 0 && fsync(fd) == 0;
+    int error = errno;
+    (void)close(fd); /* synced */
+    if (good && rename(name, path) == 0)
+        return true;
+    error = good ? errno : error;
+    (void)unlink(name);
+    errno = error;
+    return false;
+}
+
+enum status completion_write(const char *path, const struct completion *completion, unsigned mode,
+                             struct buf *message)
+{
+    struct completion_file file;
+    struct buf name;
+    uint64_t number = 0;
+
+    (void)!getrandom(&number, sizeof(number), 0);
+    buf_init(&name, PATH_BYTES_MAX);
+    buf_add_format(&name, "%s.%08llx", path, (unsigned long long)(number & 0xffffffff));
+    enum status status = name.status;
+    fill(&file, completion);
+    if (status == STATUS_OK && !write_file(buf_string(&name), path, mode, &file)) {
+        status = STATUS_IO;
+        buf_add_printable(message, span_string(path));
+        buf_add_format(message, ": what --resume compares the results with cannot be written: %s",
+                       strerror(errno));
+    } else if (status != STATUS_OK) {
+        buf_add_string(message, status_text(status));
+    }
+    buf_deinit(&name);
+    return status;
+}
+
+static bool read_file(int fd, struct completion_file *file)
+{
+    struct stat about;
+
+    return fstat(fd, &about) == 0 && S_ISREG(about.st_mode) &&
+           about.st_size == (off_t)sizeof(*file) &&
+           pread(fd, file, sizeof(*file), 0) == (ssize_t)sizeof(*file) &&
+           memcmp(file->text, file_text, sizeof(file->text)) == 0 &&
+           get_number(file->version) == COMPLETION_VERSION &&
+           get_number(file->check) == check_of(file);
+}
+
+enum status completion_read(const char *path, struct completion *ret_completion)
+{
+    struct completion_file file;
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+    if (fd < 0)
+        return errno == ENOENT ? STATUS_END : errno == ELOOP ? STATUS_SYNTAX : STATUS_IO;
+    bool good = read_file(fd, &file);
+    (void)close(fd); /* it was only read */
+    if (!good)
+        return STATUS_SYNTAX;
+    ret_completion->is_rehearsal = get_number(file.flags) == 1;
+    ret_completion->input_size = get_number(file.input_size);
+    ret_completion->input_hash = get_number(file.input_hash);
+    for (size_t i = 0; i < ACCEPTED_PARTS; i++) {
+        ret_completion->accepted.parts[i] =
+            (struct accepted_part){.count = get_number(file.parts[i][0]),
+                                   .sum = get_number(file.parts[i][1])};
+    }
+    return STATUS_OK;
+}

@@ -1,0 +1,100 @@
+#include "ledger/current.h"
+
+/* Sixteen bytes: as many of them are kept as keys have several lines. */
+struct current_line {
+    int64_t weight; /* NONE: no line yet */
+    uint64_t offset;
+};
+
+enum { CAPACITY_FIRST = 64 };
+
+static const int64_t NONE = -1;
+
+/* Accepted lines are above all others. Times are those of the years 0 to 9999, and a bit. */
+static int64_t weight_of(enum row_status status, int64_t finished_ms)
+{
+    const int64_t accepted = INT64_C(1) << 61, year_0 = INT64_C(1) << 60;
+
+    return year_0 + finished_ms + (status == ROW_ACCEPTED ? accepted : 0);
+}
+
+bool current_beats(enum row_status status, int64_t finished_ms, enum row_status earlier_status,
+                   int64_t earlier_finished_ms)
+{
+    return weight_of(status, finished_ms) >= weight_of(earlier_status, earlier_finished_ms);
+}
+
+void current_init(struct current *current)
+{
+    *current = (struct current){.count = 0};
+    keytable_init(&current->places);
+}
+
+void current_deinit(struct current *current)
+{
+    if (current == NULL)
+        return;
+    keytable_deinit(&current->places);
+    free(current->lines);
+    *current = (struct current){.count = 0};
+}
+
+static enum status make_room(struct current *current)
+{
+    uint32_t capacity = current->capacity + current->capacity / 2 + CAPACITY_FIRST;
+
+    if (current->count < current->capacity)
+        return STATUS_OK;
+    struct current_line *lines = realloc(current->lines, capacity * sizeof(*lines));
+    if (lines == NULL)
+        return STATUS_NO_MEMORY;
+    current->lines = lines;
+    current->capacity = capacity;
+    return STATUS_OK;
+}
+
+enum status current_watch(struct current *current, uint64_t key)
+{
+    uint32_t *place;
+    enum status status = make_room(current); /* first: a slot must not stay empty */
+
+    if (status == STATUS_OK)
+        status = keytable_slot(&current->places, key, &place);
+    if (status != STATUS_OK || *place != 0)
+        return status;
+    current->lines[current->count++] = (struct current_line){.weight = NONE};
+    *place = current->count;
+    return STATUS_OK;
+}
+
+static struct current_line *find(const struct current *current, uint64_t key)
+{
+    uint32_t place = current->count > 0 ? keytable_get(&current->places, key) : 0;
+
+    return place > 0 ? &current->lines[place - 1] : NULL;
+}
+
+bool current_watches(const struct current *current, uint64_t key)
+{
+    return find(current, key) != NULL;
+}
+
+bool current_weigh(struct current *current, uint64_t key, const struct result_fields *fields)
+{
+    int64_t weight = weight_of(fields->status, fields->finished_ms);
+    struct current_line *line = find(current, key);
+
+    if (line == NULL)
+        return true;
+    if (line->weight > weight)
+        return false;
+    *line = (struct current_line){.weight = weight, .offset = fields->offset};
+    return true;
+}
+
+bool current_has(const struct current *current, uint64_t key, const struct result_fields *fields)
+{
+    const struct current_line *line = find(current, key);
+
+    return line == NULL || line->offset == fields->offset;
+}

@@ -1,0 +1,50 @@
+/*
+ * Which line of a key counts, where the results have several (design.md, "Results"): an accepted
+ * line beats any other, whatever the order of the lines; among accepted lines, and among the
+ * others, the latest finished_at counts, then the later line. Every reader of results asks here:
+ * what --resume knows, the account, --sort, the page.
+ *
+ *     … a first time over the lines: where a key comes once more
+ *     current_watch(&current, key);
+ *     … a second time, where any key is watched (current.count > 0)
+ *     current_weigh(&current, key, &fields);
+ *     … and from then on
+ *     current_has(&current, key, &fields);      // whether this is the line that counts
+ *
+ * A key that is not watched has one line, which counts. Watched keys take 30–37 bytes each, the
+ * others none.
+ */
+#ifndef NB_LEDGER_CURRENT_H
+#define NB_LEDGER_CURRENT_H
+
+#include "core/keytable.h"
+#include "ledger/result_scan.h"
+
+struct current_line; /* the best one so far */
+
+struct current {
+    struct keytable places; /* 1 + where a key's line is among `lines` */
+    struct current_line *lines;
+    uint32_t count, capacity;
+};
+
+void current_init(struct current *current);
+void current_deinit(struct current *current);
+
+/* Whether a line beats one that is before it in the file. Pure. */
+bool current_beats(enum row_status status, int64_t finished_ms, enum row_status earlier_status,
+                   int64_t earlier_finished_ms);
+
+/* The key (index_key) has several lines. Watched already: nothing happens. STATUS_NO_MEMORY. */
+enum status current_watch(struct current *current, uint64_t key) MUST_USE;
+
+bool current_watches(const struct current *current, uint64_t key);
+
+/* The next line in the order of the file. True where it beats those before it, or its key is not
+ * watched. */
+bool current_weigh(struct current *current, uint64_t key, const struct result_fields *fields);
+
+/* Whether this is the line of its key that counts: after all lines were weighed. */
+bool current_has(const struct current *current, uint64_t key, const struct result_fields *fields);
+
+#endif
