@@ -170,11 +170,13 @@ enum problem_code problems_first_error(const struct problems *problems)
 void problems_describe(const struct problems *problems, struct buf *out)
 {
     const char *separator = "";
+    size_t described = 0;
 
     for (size_t i = 0; i < problems->count; i++) {
         const struct problem *problem = &problems->items[i];
         if (problem_is_warning(problems, problem))
             continue;
+        described++;
         buf_add_string(out, separator);
         if (problem->field_len > 0) {
             buf_add(out, problem_field(problems, problem));
@@ -184,4 +186,6 @@ void problems_describe(const struct problems *problems, struct buf *out)
         buf_add_format(out, " [%s]", problem_code_name(problem->code));
         separator = "; ";
     }
+    if (described < problems->error_count)
+        buf_add_format(out, "; and %zu more", problems->error_count - described);
 }

@@ -135,8 +135,8 @@ struct span problem_value(const struct problems *problems, const struct problem 
 /* The code of the first error that was found; there must be one. */
 enum problem_code problems_first_error(const struct problems *problems);
 
-/* Appends the errors of the row as one line: "retry: 11 is outside 0–10 [E-RANGE]; …". Warnings are
- * left out. */
+/* Appends the errors of the row as one line: "retry: 11 is outside 0–10 [E-RANGE]; …; and 3 more".
+ * Warnings are left out. */
 void problems_describe(const struct problems *problems, struct buf *out);
 
 #endif

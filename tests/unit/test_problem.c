@@ -64,6 +64,9 @@ static void test_the_first_errors_stay_where_there_are_only_errors(void **state)
     assert_int_equal(problems.error_count, 67);
     assert_int_equal(problems_unlisted(&problems, PROBLEM_CELLS), 3);
     assert_int_equal(problems_first_error(&problems), PROBLEM_UTF8);
+    buf_clear(&out);
+    problems_describe(&problems, &out);
+    assert_non_null(strstr(buf_string(&out), "number 64 [E-UTF8]; and 3 more"));
 }
 
 static void test_strict_warnings_are_errors_that_nothing_displaces(void **state)
