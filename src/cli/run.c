@@ -128,6 +128,19 @@ static bool confirm_replace(const struct run *run, uint64_t replaced)
     return consent_ask(run->settings, question, otherwise);
 }
 
+/* Whether columns of mixed values are meant, which the check has just told of. */
+static bool confirm_doubts(const struct run *run, uint64_t doubts)
+{
+    char otherwise[200];
+
+    (void)
+        snprintf(otherwise, sizeof(otherwise),
+                 "columns hold values that may not be meant (%llu warning%s about them, as nbatch "
+                 "check shows): correct them, or say --yes",
+                 (unsigned long long)doubts, doubts == 1 ? "" : "s");
+    return consent_ask(run->settings, "Send the values that are warned of as they are?", otherwise);
+}
+
 /* Nothing leaves before the whole file is known to be right; a pipe is checked row by row. */
 static int check_whole_input(struct run *run)
 {
@@ -149,6 +162,8 @@ static int check_whole_input(struct run *run)
         return result;
     if (counts.replaced > 0 && !settings_allow_replace(run->settings) &&
         !confirm_replace(run, counts.replaced))
+        return EXIT_INPUT_INVALID;
+    if (counts.doubts > 0 && !run->settings->yes && !confirm_doubts(run, counts.doubts))
         return EXIT_INPUT_INVALID;
     run->rows = counts.rows;
     uint64_t size, hash;

@@ -61,7 +61,7 @@ static void judge_file(struct check *check)
     counts->devices = intake_device_count(check->intake);
     counts->replaced = intake_replaced_count(check->intake);
     problems_clear(problems, 0, 0);
-    intake_judge_file(check->intake, problems);
+    counts->doubts = intake_judge_file(check->intake, problems);
     counts->warnings += problems->warning_count;
     counts->file_is_bad = problems->error_count > 0;
     tell_problems(check);

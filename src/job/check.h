@@ -27,6 +27,7 @@ struct check_counts {
     uint64_t warnings; /* all of them, several for one row where it has them */
     uint64_t devices;  /* different ones among the valid rows */
     uint64_t replaced; /* instances that writes with mode 1 replace */
+    uint64_t doubts;   /* what a person should look at before anything is sent */
     uint64_t actions[ACTION_COUNT];     /* valid rows by action */
     uint64_t codes[PROBLEM_CODE_COUNT]; /* problems by code */
     bool file_is_bad;                   /* something is wrong with it as a whole */

@@ -311,7 +311,9 @@ static void judge(struct platform *platform, enum action action, int64_t now_s,
                       .line = 1,
                       .cells = platform->cells,
                       .cell_count = PLATFORM_COLUMNS};
-    const struct command_context context = {.schema = &platform->schema, .now_s = now_s};
+    /* Test devices are documented, with 4 digits ("create device"), and no rule for the others. */
+    const struct command_context context = {
+        .schema = &platform->schema, .now_s = now_s, .any_imei = true};
 
     problems_clear(&platform->problems, row.number, row.line);
     if (command_build(&platform->command, &context, &row, NULL, &platform->problems) != STATUS_OK)
