@@ -14,6 +14,8 @@ static const struct {
     [KIND_WORD] = {"text", "texts"},
 };
 
+enum { PROBES_MAX = 16 }; /* so that a full table costs a row little */
+
 enum { SENTENCE_MAX = 440 }; /* of the 512 bytes that a message may have */
 
 /* What is said of a column, put together bit by bit. */
@@ -93,7 +95,7 @@ static struct resource_kinds *find_resource(const struct kinds *kinds, uint64_t 
 {
     size_t at = (size_t)((place ^ place >> 16) % KINDS_RESOURCES_MAX);
 
-    for (size_t i = 0; i < KINDS_RESOURCES_MAX; i++) {
+    for (size_t i = 0; i < PROBES_MAX; i++) {
         const struct resource_kinds *found = &kinds->resources[(at + i) % KINDS_RESOURCES_MAX];
         if (found->place == place || found->place == 0)
             return (struct resource_kinds *)found;

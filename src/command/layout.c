@@ -415,6 +415,8 @@ static struct cell refer(const struct layout_set *set, const struct cell *cell)
 
     if (set->template.parts[0].is_text && same.kind == CELL_TEXT)
         same.kind = CELL_STRING;
+    if (span_is(set->name, "data")) /* blanks around an array are no part of it */
+        same.given = span_of(NULL, 0);
     return same;
 }
 

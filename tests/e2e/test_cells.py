@@ -80,6 +80,7 @@ def test_damage_is_found_wherever_a_value_comes_from(nbatch, tmp_path):
     assert done.code == 3 and "x.csv:2: args: #REF! is an error of the spreadsheet" in done.err, done
     (tmp_path / "x.csv").write_text((tmp_path / "x.csv").read_text().replace(",args\n", ",args:string\n"))
     assert nbatch("check", "x.csv").code == 0
+    assert nbatch("run", "x.csv", "--simulate").code == 0  # the simulator takes what is meant
     (tmp_path / "j.jsonl").write_text(lines(["#N/A"]))
     assert nbatch("check", "j.jsonl").code == 3
 
