@@ -129,15 +129,16 @@ static bool confirm_replace(const struct run *run, uint64_t replaced)
 }
 
 /* Whether columns of mixed values are meant, which the check has just told of. */
-static bool confirm_doubts(const struct run *run, uint64_t doubts)
+static bool confirm_doubts(const struct run *run, const struct check_counts *counts)
 {
-    char otherwise[200];
+    char otherwise[CHECK_DOUBT_MAX + 200], more[100] = "";
 
-    (void)
-        snprintf(otherwise, sizeof(otherwise),
-                 "columns hold values that may not be meant (%llu warning%s about them, as nbatch "
-                 "check shows): correct them, or say --yes",
-                 (unsigned long long)doubts, doubts == 1 ? "" : "s");
+    if (counts->doubts > 1)
+        (void)snprintf(more, sizeof(more), " (and %llu more of this kind: see nbatch check)",
+                       (unsigned long long)counts->doubts - 1);
+    (void)snprintf(otherwise, sizeof(otherwise),
+                   "%s%s: correct the values, or say --yes where they are meant",
+                   counts->first_doubt, more);
     return consent_ask(run->settings, "Send the values that are warned of as they are?", otherwise);
 }
 
@@ -163,7 +164,7 @@ static int check_whole_input(struct run *run)
     if (counts.replaced > 0 && !settings_allow_replace(run->settings) &&
         !confirm_replace(run, counts.replaced))
         return EXIT_INPUT_INVALID;
-    if (counts.doubts > 0 && !run->settings->yes && !confirm_doubts(run, counts.doubts))
+    if (counts.doubts > 0 && !run->settings->yes && !confirm_doubts(run, &counts))
         return EXIT_INPUT_INVALID;
     run->rows = counts.rows;
     uint64_t size, hash;

@@ -112,6 +112,15 @@ def test_a_text_among_numbers_asks_before_anything_is_sent(nbatch, wire, tmp_pat
         assert [value_of(request) for request in sent] == [*numbers, value] and "W-MIXED" not in done.err
 
 
+def test_a_quiet_run_says_what_it_would_have_asked_about(wire):
+    done, sent = wire(column(["80", "12%"]), "-q", code=3)
+    assert done.err == ('nbatch: res:5850: holds 1 number (80 on line 2) and 1 text ("12%" on line 3): each is sent as '
+                        "what it looks like: correct the values, or say --yes where they are meant; nothing was sent\n")
+    assert sent == []
+    done, sent = wire(column(["80", "12%"]), "-q", "--yes")
+    assert done.err == "" and len(sent) == 2
+
+
 def test_a_text_among_booleans_and_numbers_that_may_be_hex_ask(wire):
     for values in (["true", "false", "ture"], ["true", "“on”"], ["12A5", "12E5", "1205", "0120"], ["1205", "12E5"]):
         done, sent = wire(column(values), code=3)
