@@ -1,6 +1,9 @@
 """What a cell means: damage that a spreadsheet has done, columns of several kinds, blanks, times that come too soon,
 what equals what. A peer records the requests, so that it is the wire that is looked at."""
 import json
+import os
+import subprocess
+import threading
 
 import pytest
 from conftest import NBATCH, imei, read_results
@@ -452,6 +455,24 @@ def test_test_devices_want_a_word(nbatch, wire, tmp_path, name, strict, every):
         assert f"imei={name}&" in sent[0].target
         assert read_results(tmp_path / "in.results.csv")[0]["imei"] == name
     assert nbatch("check", "in.csv", "--imei", "all").code == 2
+
+
+def test_a_test_device_keeps_its_digits_over_a_crash(nbatch, raw_peer, tmp_path):
+    asked = threading.Event()
+
+    def script(connection, _number):
+        connection.read_request()
+        asked.set()
+        connection.hold()
+
+    (tmp_path / "in.csv").write_text(HEAD + "res:1\n0012,3311,0,2,+7d,1\n")
+    words = [NBATCH, "run", "in.csv", "--imei", "any", "--endpoint", raw_peer(script).url]
+    with subprocess.Popen(words, cwd=tmp_path, env={**os.environ, "NBATCH_API_KEY": "k"}, stderr=subprocess.DEVNULL) as run:
+        assert asked.wait(30)
+        run.kill()
+    done = nbatch("run", "in.csv", "--imei", "any", "--endpoint", raw_peer(accept_all).url, "--resume", "--on-ambiguous", "hold")
+    assert done.code == 6, done
+    assert [(row["imei"], row["status"]) for row in read_results(tmp_path / "in.results.csv")] == [("0012", "in_doubt")]
 
 
 # Reads

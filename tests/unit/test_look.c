@@ -1,6 +1,7 @@
 #include "unit.h"
 
 #include "command/look.h"
+#include "core/prng.h"
 
 static void assert_damage(const char *const *texts, size_t count, enum damage damage)
 {
@@ -122,6 +123,38 @@ static void test_invisible_characters_are_found_and_shown(void **state)
     assert_shown("01234567", "01234567", 16);
 }
 
+/* Whatever bytes there are, in memory of just their size: sanitizers see what goes beyond. */
+static void test_any_bytes_do_no_harm(void **state)
+{
+    static const char *const bits[] = {"#",        "=",    "+",        "N/A",      "!",
+                                       "Err:",     "502",  "\xc2\xa0", "\xef\xbc", "\xef\xbc\x83",
+                                       "\xf0\x9f", "\xff", "A1",       "(",        "12E5",
+                                       " "};
+    struct prng prng = {.state = 16};
+
+    (void)state;
+    for (int round = 0; round < 100000; round++) {
+        char bytes[256];
+        size_t len = 0, count = prng_next(&prng) % 12;
+        for (size_t i = 0; i < count; i++) {
+            const char *bit = bits[prng_next(&prng) % ARRAY_LENGTH(bits)];
+            memcpy(bytes + len, bit, strlen(bit));
+            len += strlen(bit);
+        }
+        char *copy = malloc(len + 1), out[32];
+        assert_non_null(copy);
+        memcpy(copy + 1, bytes, len);
+        struct span text = span_of(copy + 1, len);
+        (void)look_damage(text);
+        (void)look_is_boolean_word(text);
+        (void)look_is_hex_number(text);
+        (void)look_has_invisible(text);
+        look_show(text, out, sizeof(out));
+        assert_true(strlen(out) < sizeof(out));
+        free(copy);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -131,6 +164,7 @@ int main(void)
         cmocka_unit_test(test_booleans_of_spreadsheets_are_known),
         cmocka_unit_test(test_numbers_that_may_be_hex_are_those_without_sign_and_point),
         cmocka_unit_test(test_invisible_characters_are_found_and_shown),
+        cmocka_unit_test(test_any_bytes_do_no_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
