@@ -98,7 +98,7 @@ static bool write_rows(FILE *file, int64_t rows)
 
     (void)fputs("imei,obj_id,obj_inst_id,mode,expired_time,data\n", file);
     for (int64_t row = 0; row < rows; row++) {
-        (void)snprintf(imei, sizeof(imei), "%014lld", (long long)row);
+        (void)snprintf(imei, sizeof(imei), "%014lld", (long long)row + 1);
         (void)fprintf(file,
                       "%.14s%c,3311,0,2,+7d,\"[{\"\"res_id\"\":5850,\"\"val\"\":true},"
                       "{\"\"res_id\"\":5851,\"\"val\"\":%lld}]\"\n",
@@ -194,6 +194,7 @@ static int measure(struct bench *bench, size_t level, struct speed *ret_speed)
     settings.output = bench->output;
     settings.concurrency = (int64_t)bench->levels[level];
     settings.quiet = true;
+    settings.imei = "any"; /* its own begin with 0 */
     settings.json = false;
     if (settings.bench_endpoint != NULL)
         settings.endpoint = settings.bench_endpoint;

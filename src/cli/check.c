@@ -39,6 +39,15 @@ static int choose_format(const struct settings *settings, struct intake_options 
     return EXIT_USAGE;
 }
 
+static int choose_imei(const struct settings *settings, struct intake_options *options)
+{
+    options->any_imei = settings->imei != NULL && strcmp(settings->imei, "any") == 0;
+    if (options->any_imei || settings->imei == NULL || strcmp(settings->imei, "strict") == 0)
+        return 0;
+    show_error("--imei %s: must be strict or any", settings->imei);
+    return EXIT_USAGE;
+}
+
 int cli_open_intake(const struct settings *settings, bool for_sending, struct intake **ret_intake)
 {
     struct intake_options options = {
@@ -50,14 +59,17 @@ int cli_open_intake(const struct settings *settings, bool for_sending, struct in
         .passes = &settings->passes,
         .keep_raw = settings->split_valid != NULL || settings->split_invalid != NULL,
         .strict = settings->strict,
+        .trues = &settings->trues,
+        .falses = &settings->falses,
         .allow_replace = settings_allow_replace(settings),
+        .allow_mixed = settings->yes,
         .for_sending = for_sending,
         .rate_per_s = rate_per_s(settings),
         .now_s = (int64_t)time(NULL),
     };
     struct buf message;
 
-    if (choose_format(settings, &options) != 0)
+    if (choose_format(settings, &options) != 0 || choose_imei(settings, &options) != 0)
         return EXIT_USAGE;
     if (settings->delimiter != NULL &&
         !reader_delimiter_of(settings->delimiter, &options.delimiter)) {

@@ -104,7 +104,7 @@ static void log_event(struct observers *observers, enum job_event event,
         [JOB_EVENT_RECOVERED] = "recovered",     [JOB_EVENT_OUTAGE] = "outage",
         [JOB_EVENT_OUTAGE_OVER] = "outage_over", [JOB_EVENT_CANARY] = "canary_done",
         [JOB_EVENT_DRAINING] = "interrupted",    [JOB_EVENT_ABORTING] = "aborted",
-        [JOB_EVENT_STOPPED] = "stopped",
+        [JOB_EVENT_STOPPED] = "stopped",         [JOB_EVENT_VALID_NOW] = "valid_now",
     };
     struct event_log *log = &observers->log;
 

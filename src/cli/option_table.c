@@ -75,6 +75,13 @@ const struct option options[] = {
      "the input's COLUMN is what the platform calls NAME; may be repeated"},
     {"pass", 0, OPTION_LIST, RUN | CHECK, "NAME[,NAME...]", NULL, FIELD(passes), 0, 0,
      "columns of the input to carry into the results as they are"},
+    {"true", 0, OPTION_LIST, RUN | CHECK, "WORD[,WORD...]", NULL, FIELD(trues), 0, 0,
+     "what means true in res: columns, and where a data template wants a value, such as TRUE; sent "
+     "as a boolean; may be repeated"},
+    {"false", 0, OPTION_LIST, RUN | CHECK, "WORD[,WORD...]", NULL, FIELD(falses), 0, 0,
+     "the same for false"},
+    {"imei", 0, OPTION_TEXT, RUN | CHECK, "strict|any", "strict", FIELD(imei), 0, 0,
+     "what an imei is: 15 digits, the first not 0; any: also the 4 to 17 digits of a test device"},
     {"max-row-bytes", 0, OPTION_BYTES, RUN | CHECK, "N", "64K", FIELD(max_row_bytes), 64,
      64 * 1024 * 1024, "a longer row is an error"},
     {"skip-invalid", 0, OPTION_FLAG, RUN, NULL, NULL, FIELD(skip_invalid), 0, 0,
@@ -83,7 +90,8 @@ const struct option options[] = {
     {"allow-replace", 0, OPTION_FLAG, RUN | CHECK, NULL, NULL, FIELD(allow_replace), 0, 0,
      "writes with mode 1 are meant: they delete every resource that they do not name"},
     {"yes", 'y', OPTION_FLAG, RUN | BENCH, NULL, NULL, FIELD(yes), 0, 0,
-     "answer every question with yes, as --allow-replace does for one"},
+     "answer every question with yes: replace as --allow-replace does, send columns of mixed "
+     "values as they are"},
     {"concurrency", 'c', OPTION_COUNT, RUN, "N", "64", FIELD(concurrency), 1, 1024,
      "requests in flight at most"},
     {"concurrency", 'c', OPTION_TEXT, BENCH, "N[,N...]", "1,16,64,256", FIELD(concurrencies), 0, 0,

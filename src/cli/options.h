@@ -59,7 +59,8 @@ struct settings {
                            resume */
     const char *ramp;
     const char *canary;
-    struct word_list sets, maps, passes, halts, resolves;
+    const char *imei; /* strict or any */
+    struct word_list sets, maps, passes, halts, resolves, trues, falses;
     int64_t burst;
     int64_t max_attempts;
     int64_t retry_delay_ms;

@@ -128,6 +128,20 @@ static bool confirm_replace(const struct run *run, uint64_t replaced)
     return consent_ask(run->settings, question, otherwise);
 }
 
+/* Whether columns of mixed values are meant, which the check has just told of. */
+static bool confirm_doubts(const struct run *run, const struct check_counts *counts)
+{
+    char otherwise[CHECK_DOUBT_MAX + 200], more[100] = "";
+
+    if (counts->doubts > 1)
+        (void)snprintf(more, sizeof(more), " (and %llu more of this kind: see nbatch check)",
+                       (unsigned long long)counts->doubts - 1);
+    (void)snprintf(otherwise, sizeof(otherwise),
+                   "%s%s: correct the values, or say --yes where they are meant",
+                   counts->first_doubt, more);
+    return consent_ask(run->settings, "Send the values that are warned of as they are?", otherwise);
+}
+
 /* Nothing leaves before the whole file is known to be right; a pipe is checked row by row. */
 static int check_whole_input(struct run *run)
 {
@@ -149,6 +163,8 @@ static int check_whole_input(struct run *run)
         return result;
     if (counts.replaced > 0 && !settings_allow_replace(run->settings) &&
         !confirm_replace(run, counts.replaced))
+        return EXIT_INPUT_INVALID;
+    if (counts.doubts > 0 && !run->settings->yes && !confirm_doubts(run, &counts))
         return EXIT_INPUT_INVALID;
     run->rows = counts.rows;
     uint64_t size, hash;

@@ -171,6 +171,10 @@ static void add_event(const struct sending_view *view, enum job_event event,
     case JOB_EVENT_CANARY:
         buf_add_string(out, "the first rows are done: going on with the others");
         break;
+    case JOB_EVENT_VALID_NOW:
+        buf_add_string(out, "valid_time has come before the row's turn: such rows are sent without "
+                            "it, and can be delivered at once");
+        break;
     case JOB_EVENT_DRAINING:
         buf_add_format(out,
                        "stopping: %zu attempts are in flight and are waited for; once more stops "

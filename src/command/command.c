@@ -19,6 +19,8 @@ struct draft {
     struct problems *problems;
     int64_t now_s;
     bool check_only;
+    bool any_imei;
+    bool has_blanks; /* the body holds texts with blanks around them, which the key leaves out */
     struct data_memo *memo;
     const struct fleet *fleet;
     struct footprint *footprint;
@@ -27,7 +29,7 @@ struct draft {
     size_t res_count;
     bool valid_time_good, expired_time_good;
     int64_t times_s[PARAM_COUNT]; /* for parameters that are times */
-    int64_t ints[PARAM_COUNT];    /* and for those that are good numbers */
+    int64_t ints[PARAM_COUNT];    /* and for those that are good numbers; else the default */
     enum status status;           /* STATUS_NO_MEMORY where the row could not be checked */
 };
 
@@ -122,6 +124,24 @@ static bool luhn_holds(const char digits[COMMAND_IMEI_DIGITS])
     return sum % 10 == 0;
 }
 
+/* The digits' number, and in the four highest bits how many there are: 0 for 15. */
+static uint64_t device_of(uint64_t number, size_t digits)
+{
+    return number | (uint64_t)((digits - COMMAND_IMEI_DIGITS) & 15) << 60;
+}
+
+void command_device(uint64_t device, char out[COMMAND_DEVICE_MAX + 1])
+{
+    size_t digits = COMMAND_IMEI_DIGITS + (size_t)(device >> 60);
+    uint64_t rest = device << 4 >> 4;
+
+    if (digits > COMMAND_TEST_DIGITS_MAX)
+        digits -= 16;
+    for (size_t i = digits; i > 0; i--, rest /= 10)
+        out[i - 1] = (char)('0' + rest % 10);
+    out[digits] = '\0';
+}
+
 static void refuse_imei(struct draft *draft, struct span text, size_t digits)
 {
     struct span field = field_of(draft, PARAM_IMEI);
@@ -129,6 +149,14 @@ static void refuse_imei(struct draft *draft, struct span text, size_t digits)
     if (is_spreadsheet_number(text))
         problem_add(draft->problems, PROBLEM_IMEI, field, text,
                     "%.*s is what a spreadsheet made of the number; its last digits are lost",
+                    SPAN_ARG(text));
+    else if (digits == text.len && draft->any_imei)
+        problem_add(draft->problems, PROBLEM_IMEI, field, text,
+                    "%.*s is no device's: that has %d to %d digits, not all of them 0",
+                    SPAN_ARG(text), COMMAND_TEST_DIGITS_MIN, COMMAND_TEST_DIGITS_MAX);
+    else if (digits == COMMAND_IMEI_DIGITS && text.len == digits)
+        problem_add(draft->problems, PROBLEM_IMEI, field, text,
+                    "%.*s begins with 0, as no IMEI does (of a test device: --imei any)",
                     SPAN_ARG(text));
     else if (digits == text.len)
         problem_add(draft->problems, PROBLEM_IMEI, field, text, "%.*s has %zu digits instead of %d",
@@ -138,21 +166,51 @@ static void refuse_imei(struct draft *draft, struct span text, size_t digits)
                     SPAN_ARG(text), COMMAND_IMEI_DIGITS);
 }
 
-static void check_imei(struct draft *draft, struct span text)
+/* The number that the text starts with, and how many digits that has. Too many do not fit. */
+static size_t count_digits(struct span text, uint64_t *ret_number)
 {
-    uint64_t device = 0;
+    uint64_t number = 0;
     size_t digits = 0;
 
     for (; digits < text.len && is_digit(text.ptr[digits]); digits++)
-        device = device * 10 + (uint64_t)(text.ptr[digits] - '0'); /* of too many: not used */
-    if (digits != text.len || digits != COMMAND_IMEI_DIGITS) {
+        number = number * 10 + (uint64_t)(text.ptr[digits] - '0');
+    *ret_number = number;
+    return digits;
+}
+
+static bool is_any_device(struct span text, uint64_t number, size_t digits)
+{
+    return digits == text.len && number != 0 && digits >= COMMAND_TEST_DIGITS_MIN &&
+           digits <= COMMAND_TEST_DIGITS_MAX;
+}
+
+bool command_read_device(struct span text, uint64_t *ret_device)
+{
+    uint64_t number;
+    size_t digits = count_digits(text, &number);
+
+    if (!is_any_device(text, number, digits))
+        return false;
+    *ret_device = device_of(number, digits);
+    return true;
+}
+
+/* An IMEI has 15 digits, the first not 0 (the platform's page on creating devices); test devices
+ * have other numbers. */
+static void check_imei(struct draft *draft, struct span text)
+{
+    uint64_t number = 0;
+    size_t digits = count_digits(text, &number);
+    bool is_imei = digits == COMMAND_IMEI_DIGITS && digits == text.len && text.ptr[0] != '0';
+
+    if (!is_imei && !(draft->any_imei && is_any_device(text, number, digits))) {
         refuse_imei(draft, text, digits);
         return;
     }
-    draft->command->device = device;
+    draft->command->device = device_of(number, digits);
     if (draft->fleet != NULL)
-        fleet_expect(draft->fleet, device);
-    if (!luhn_holds(text.ptr))
+        fleet_expect(draft->fleet, draft->command->device);
+    if (digits == COMMAND_IMEI_DIGITS && !luhn_holds(text.ptr))
         problem_add(draft->problems, PROBLEM_IMEI_CHECK, field_of(draft, PARAM_IMEI), text,
                     "%.*s does not fit its check digit", SPAN_ARG(text));
 }
@@ -174,13 +232,38 @@ static void check_int_param(struct draft *draft, enum param param, struct span t
         draft->ints[param] = value;
 }
 
+/* Only a time with milliseconds, or with more behind it than the platform's form has. */
+static bool may_have_fraction(struct span text)
+{
+    return text.len > WHEN_PLATFORM_LENGTH || text.ptr[text.len > 1 ? text.len - 2 : 0] == 'm';
+}
+
+static void warn_of_fraction(struct draft *draft, enum param param, struct span text)
+{
+    char shown[WHEN_PLATFORM_LENGTH + 1];
+
+    when_format_platform(draft->times_s[param], shown);
+    problem_add(draft->problems, PROBLEM_TIME_FRACTION, field_of(draft, param), text,
+                "the fraction of a second in %.*s is dropped: %s (UTC+8) is sent", SPAN_ARG(text),
+                shown);
+}
+
 static bool check_time_param(struct draft *draft, enum param param, struct span text)
 {
     enum status status = when_parse(text, draft->now_s, &draft->times_s[param]);
 
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
+        if (may_have_fraction(text) && when_drops_fraction(text))
+            warn_of_fraction(draft, param, text);
         return true;
-    if (status == STATUS_RANGE)
+    }
+    if (status == STATUS_TOO_BIG)
+        problem_add(draft->problems, PROBLEM_TIME, field_of(draft, param), text,
+                    "\"%.*s\" cannot be told to the platform: in its time (UTC+8) it is outside "
+                    "the years 1970–9999%s",
+                    SPAN_ARG(text),
+                    text.ptr[0] == '+' ? ", or more than a hundred years from now" : "");
+    else if (status == STATUS_RANGE)
         problem_add(draft->problems, PROBLEM_TIME, field_of(draft, param), text,
                     "\"%.*s\" names a day or an hour that does not exist", SPAN_ARG(text));
     else
@@ -285,6 +368,23 @@ static void check_params(struct draft *draft)
         }
     }
     check_time_order(draft);
+    if (draft->command->action == ACTION_READ && draft->parts[PARAM_RES_ID] != NULL &&
+        draft->parts[PARAM_OBJ_INST_ID] == NULL)
+        problem_add(draft->problems, PROBLEM_NO_INSTANCE, field_of(draft, PARAM_RES_ID),
+                    draft->parts[PARAM_RES_ID]->text, "is given without obj_inst_id");
+}
+
+/* The data cell as it stands; what a template made of it has the blanks of the cells in it. */
+static void add_data_cell(struct draft *draft, struct buf *out)
+{
+    struct cell cell = *draft->parts[PART_DATA];
+
+    if (cell.given.ptr != NULL && draft->columns[PART_DATA]->is_fallback) {
+        cell.text = cell.given;
+        draft->has_blanks = true;
+    }
+    draft->status = data_check_memo(draft->memo, &cell, draft->footprint, draft->problems);
+    buf_add(out, cell.text);
 }
 
 /* Appends the data array of a write: the data cell as it stands, or what the res: columns make. */
@@ -301,9 +401,7 @@ static void add_data(struct draft *draft, struct buf *out)
                     "is missing: a write needs data, or a filled res: column");
     }
     if (draft->parts[PART_DATA] != NULL) {
-        draft->status =
-            data_check_memo(draft->memo, draft->parts[PART_DATA], draft->footprint, problems);
-        buf_add(out, draft->parts[PART_DATA]->text);
+        add_data_cell(draft, out);
         return;
     }
     size_t start = out->len;
@@ -316,6 +414,7 @@ static void add_data(struct draft *draft, struct buf *out)
         if (out->len > start + 1)
             buf_add_char(out, ',');
         data_add_res(column, cell, draft->footprint, problems, out);
+        draft->has_blanks = draft->has_blanks || cell->given.ptr != NULL;
     }
     buf_add_char(out, ']');
     content_check_size("data", span_of(out->ptr + start, out->len - start), problems);
@@ -324,14 +423,21 @@ static void add_data(struct draft *draft, struct buf *out)
 
 static void add_args(struct draft *draft, struct buf *out)
 {
-    if (draft->parts[PART_ARGS] == NULL)
+    const struct cell *args = draft->parts[PART_ARGS];
+
+    if (args == NULL)
         return;
-    if (draft->parts[PART_ARGS]->kind == CELL_JSON)
-        problem_add(draft->problems, PROBLEM_TYPE, field_of(draft, PART_ARGS),
-                    draft->parts[PART_ARGS]->text, "must be a string");
-    content_check_size("args", draft->parts[PART_ARGS]->text, draft->problems);
+    struct span text = cell_as_given(args);
+    const struct column *column = draft->columns[PART_ARGS];
+    draft->has_blanks = draft->has_blanks || args->given.ptr != NULL;
+    if (args->kind == CELL_JSON)
+        problem_add(draft->problems, PROBLEM_TYPE, field_of(draft, PART_ARGS), args->text,
+                    "must be a string");
+    else if (!column->is_text && !column->is_fallback) /* what --set says is meant */
+        (void)data_check_damage(field_of(draft, PART_ARGS), args->text, draft->problems);
+    content_check_size("args", text, draft->problems);
     buf_add_string(out, "{\"args\":");
-    buf_add_json_string(out, draft->parts[PART_ARGS]->text);
+    buf_add_json_string(out, text);
     buf_add_char(out, '}');
 }
 
@@ -365,6 +471,34 @@ static void add_body(struct draft *draft, struct buf *out)
         refuse_part(draft, PART_ARGS);
 }
 
+/* Appends the body without the blanks around its texts. */
+static void add_key_body(const struct draft *draft, struct buf *out)
+{
+    char separator = '[';
+
+    if (action_rules[draft->command->action].body == BODY_ARGS) {
+        buf_add_string(out, "{\"args\":");
+        buf_add_json_string(out, draft->parts[PART_ARGS]->text);
+        buf_add_char(out, '}');
+        return;
+    }
+    buf_add_string(out, "{\"data\":");
+    if (draft->parts[PART_DATA] != NULL) {
+        buf_add(out, draft->parts[PART_DATA]->text);
+    } else {
+        for (size_t i = 0; i < draft->row->cell_count; i++) {
+            const struct column *column = &draft->schema->columns[i];
+            if (column->role != COLUMN_RES || !cell_is_given(&draft->row->cells[i]))
+                continue;
+            buf_add_char(out, separator);
+            data_add_res_key(column, &draft->row->cells[i], out);
+            separator = ',';
+        }
+        buf_add_char(out, ']');
+    }
+    buf_add_char(out, '}');
+}
+
 /*
  * The hash of the row's content as it was given: action, body and parameters, independent of the
  * order of columns. The parameters are appended to the buffer for the time of hashing.
@@ -395,6 +529,8 @@ static void add_param(struct draft *draft, enum param param, struct buf *out)
     if (param_rules[param].type == PARAM_TYPE_TIME) {
         when_format_platform(draft->times_s[param], time);
         buf_add_string(out, time); /* its colons may stand in a query, RFC 3986 section 3.4 */
+    } else if (param_rules[param].type == PARAM_TYPE_INT) {
+        buf_add_int64(out, draft->ints[param]); /* 00010 is 10 */
     } else {
         buf_add_percent_encoded(out, draft->parts[param]->text);
     }
@@ -409,20 +545,91 @@ static void add_target(struct draft *draft, struct buf *out)
         if (draft->parts[i] == NULL)
             continue;
         buf_add_char(out, separator);
+        size_t start = out->len;
         add_param(draft, (enum param)i, out);
         separator = '&';
+        if (i == PARAM_VALID_TIME) { /* expired_time follows it, with the & that goes too */
+            draft->command->valid_time_at = (uint32_t)(start - draft->command->body_len);
+            draft->command->valid_time_len = (uint32_t)(out->len + 1 - start);
+        }
     }
+}
+
+bool command_drop_valid_time(struct command *command)
+{
+    size_t at = command->body_len + command->valid_time_at, len = command->valid_time_len;
+
+    if (len == 0)
+        return false;
+    memmove(command->text.ptr + at, command->text.ptr + at + len, command->text.len - at - len);
+    command->text.len -= len;
+    command->target_len -= len;
+    command->valid_time_at = command->valid_time_len = 0;
+    return true;
+}
+
+static uint64_t mix(uint64_t value)
+{
+    value = (value ^ value >> 30) * 0xbf58476d1ce4e5b9u;
+    value = (value ^ value >> 27) * 0x94d049bb133111ebu;
+    return value ^ value >> 31;
+}
+
+/*
+ * The hash of what the row asks for: by numbers and points in time instead of their spelling, with
+ * the platform's defaults filled in, and of data what is written where. The order of a write's
+ * items is no part of it.
+ */
+static uint64_t hash_meaning(const struct draft *draft, struct span body)
+{
+    const struct footprint *footprint = draft->footprint;
+    const struct cell *bin2hex = draft->parts[PARAM_BIN2HEX];
+    bool has_valid_time = draft->parts[PARAM_VALID_TIME] != NULL;
+    uint64_t items = 0;
+    uint64_t place = (uint64_t)draft->ints[PARAM_OBJ_ID] |
+                     (uint64_t)draft->ints[PARAM_OBJ_INST_ID] << 16 |
+                     (uint64_t)draft->ints[PARAM_RES_ID] << 32 |
+                     (uint64_t)(draft->parts[PARAM_OBJ_INST_ID] != NULL) << 48 |
+                     (uint64_t)(draft->parts[PARAM_RES_ID] != NULL) << 49 |
+                     (uint64_t)(bin2hex != NULL && span_is(bin2hex->text, "true")) << 50 |
+                     (uint64_t)has_valid_time << 51 | (uint64_t)draft->command->action << 52;
+    uint64_t how = (uint64_t)draft->ints[PARAM_MODE] | (uint64_t)draft->ints[PARAM_RETRY] << 8 |
+                   (uint64_t)draft->ints[PARAM_TIMEOUT] << 16 |
+                   (uint64_t)draft->ints[PARAM_TRIGGER_MSG] << 24;
+
+    if (action_rules[draft->command->action].body == BODY_DATA)
+        for (size_t i = 0; i < footprint->count; i++)
+            items += mix((uint64_t)footprint->items[i].res_id << 32 | footprint->items[i].value);
+    else
+        items = XXH3_64bits(body.ptr, body.len);
+    uint64_t hash = mix(mix(place) + how);
+    hash = mix(hash + (uint64_t)draft->times_s[PARAM_EXPIRED_TIME]);
+    if (has_valid_time)
+        hash = mix(hash + (uint64_t)draft->times_s[PARAM_VALID_TIME]);
+    return mix(hash + items);
 }
 
 /* Appends body, target, NUL and imei; a row with problems keeps only the imei. */
 static void build_text(struct draft *draft)
 {
     struct command *command = draft->command;
-    struct buf *text = &command->text;
+    struct buf *text = &command->text, *hashed = text;
+    struct buf key;
 
     add_body(draft, text);
     command->body_len = text->len;
-    command->hash = hash_content(draft, text);
+    if (draft->has_blanks) { /* keys were without them before they were sent: a row keeps its key */
+        buf_init(&key, COMMAND_TEXT_MAX);
+        add_key_body(draft, &key);
+        hashed = &key;
+    }
+    command->hash = hash_content(draft, hashed);
+    if (draft->has_blanks) {
+        draft->status = key.status != STATUS_OK ? key.status : draft->status;
+        buf_deinit(&key);
+    }
+    if (draft->fleet != NULL && draft->problems->error_count == 0)
+        command->meaning = hash_meaning(draft, buf_span(text));
     if (draft->problems->error_count == 0 && !draft->check_only) {
         add_target(draft, text);
     } else {
@@ -443,13 +650,18 @@ enum status command_build(struct command *command, const struct command_context 
                           const struct row *row, struct footprint *ret_footprint,
                           struct problems *problems)
 {
-    struct footprint unused = {.count = 0};
+    struct footprint
+        unused; /* only its count is set: clearing it all costs more than a row's hash */
     struct draft draft = {.command = command,
                           .schema = context->schema,
                           .row = row,
                           .problems = problems,
                           .now_s = context->now_s,
                           .check_only = context->check_only,
+                          .any_imei = context->any_imei,
+                          .ints = {[PARAM_RETRY] = DEFAULT_RETRY,
+                                   [PARAM_TIMEOUT] = DEFAULT_TIMEOUT,
+                                   [PARAM_TRIGGER_MSG] = DEFAULT_TRIGGER_MSG},
                           .memo = context->memo,
                           .fleet = context->fleet,
                           .footprint = ret_footprint != NULL ? ret_footprint : &unused};
@@ -474,11 +686,12 @@ enum status command_build(struct command *command, const struct command_context 
 enum status command_add_passed(struct command *command, const struct cell *cell)
 {
     struct buf *text = &command->text;
-    uint32_t len = (uint32_t)cell->text.len;
+    struct span given = cell_as_given(cell);
+    uint32_t len = (uint32_t)given.len;
 
     buf_add_char(text, (char)cell->kind);
     buf_add_bytes(text, &len, sizeof(len));
-    buf_add_bytes(text, cell->text.ptr, len);
+    buf_add_bytes(text, given.ptr, len);
     if (text->status == STATUS_OK)
         command->passed_count++;
     return text->status;

@@ -5,6 +5,7 @@
 
 #include "command/data_plain.h"
 #include "command/json.h"
+#include "command/look.h"
 #include "core/jsonlex.h"
 #include "core/text.h"
 
@@ -73,10 +74,18 @@ static bool is_integer_text(struct span number)
     return true;
 }
 
+/* An integer has no such value: what reads it takes it for 0, or for a double. */
+static void check_minus_zero(struct place *place, struct span number, struct problems *problems)
+{
+    if (span_is(number, "-0"))
+        problem_add(problems, PROBLEM_MINUS_ZERO, place_text(place), number,
+                    "-0 is 0 for some readers and a double for others");
+}
+
 /* A number as JSON writes it: integers must fit into 64 bits, others into a double. */
 static void check_number(struct place *place, struct span number, struct problems *problems)
 {
-    int64_t value;
+    int64_t value = 0;
 
     if (number.len == 0)
         return;
@@ -84,6 +93,7 @@ static void check_number(struct place *place, struct span number, struct problem
         if (span_to_int64(number, &value) == STATUS_RANGE)
             problem_add(problems, PROBLEM_NUMBER, place_text(place), number,
                         "%.*s does not fit into a 64-bit integer", SPAN_ARG(number));
+        check_minus_zero(place, number, problems);
         return;
     }
     if (number.len > JSONLEX_NUMBER_MAX) { /* only a res: cell's: in data, it is no JSON to us */
@@ -124,6 +134,8 @@ static void check_time(struct place *place, struct span number, struct problems 
     else if (status == STATUS_RANGE)
         problem_add(problems, PROBLEM_NUMBER, place_text(place), number,
                     "%.*s does not fit into a 64-bit integer", SPAN_ARG(number));
+    else if (seconds == 0 && number.ptr[0] == '-')
+        check_minus_zero(place, number, problems);
     else if (seconds > TIME_SECONDS_MAX)
         problem_add(problems, PROBLEM_TIME_UNIT, place_text(place), number,
                     "%.*s seconds are beyond the year 9999: are these milliseconds?",
@@ -196,7 +208,7 @@ static bool check_int(struct data_walk *walk, const struct member *member, int64
                     "must be a whole number, is %.*s", SPAN_ARG(number));
         return false;
     }
-    if (status == STATUS_RANGE || value < min || value > max) {
+    if (status == STATUS_RANGE || value < min || value > max || number.ptr[0] == '-') {
         problem_add(walk->problems, PROBLEM_RANGE, place_text(&walk->place), number,
                     "%.*s is outside %lld–%lld", SPAN_ARG(number), (long long)min, (long long)max);
         return false;
@@ -290,10 +302,15 @@ void footprint_add(struct footprint *footprint, int64_t res_id, int64_t type, bo
     if (footprint->count == FOOTPRINT_ITEMS_MAX)
         return; /* the data are too large then, which is an error of its own */
     uint64_t seed = (uint64_t)type * 2 + (is_string ? 1 : 0);
-    footprint->items[footprint->count].res_id = (uint16_t)res_id;
-    footprint->items[footprint->count].value =
-        (uint32_t)XXH3_64bits_withSeed(value.ptr, value.len, seed);
-    footprint->count++;
+    bool is_word = value.len > 0 && (value.ptr[0] == 't' || value.ptr[0] == 'f');
+    struct footprint_item *item = &footprint->items[footprint->count++];
+    item->res_id = (uint16_t)res_id;
+    item->kind = type != ITEM_BASIC ? FOOTPRINT_OTHER
+                 : is_string        ? FOOTPRINT_TEXT
+                 : is_word          ? FOOTPRINT_BOOLEAN
+                                    : FOOTPRINT_NUMBER;
+    item->invisible = false;
+    item->value = (uint32_t)XXH3_64bits_withSeed(value.ptr, value.len, seed);
 }
 
 static struct span text_of(const struct member *val)
@@ -326,9 +343,13 @@ static void check_item(struct data_walk *walk, const cJSON *item, size_t index)
         type = ITEM_UNKNOWN;
     if (require_member(walk, index, "val", &members.val))
         check_val(walk, &members.val, (enum item_type)type);
-    if (res_id >= 0 && members.val.value != NULL)
-        footprint_add(walk->footprint, res_id, type, cJSON_IsString(members.val.value),
-                      text_of(&members.val));
+    if (res_id < 0 || members.val.value == NULL)
+        return;
+    struct span text = text_of(&members.val);
+    size_t added = walk->footprint->count;
+    footprint_add(walk->footprint, res_id, type, cJSON_IsString(members.val.value), text);
+    if (cJSON_IsString(members.val.value) && added < walk->footprint->count)
+        walk->footprint->items[added].invisible = look_has_invisible(text);
 }
 
 static void check_items(struct data_walk *walk, const cJSON *array)
@@ -366,7 +387,13 @@ static bool check_tokens(struct span text, struct jsonlex *lex, struct problems 
         problem_add(problems, PROBLEM_UTF8, field, text, "is not UTF-8");
         return false;
     }
-    if (jsonlex_scan(lex, text) != STATUS_OK) {
+    if (jsonlex_scan(lex, text) != STATUS_OK && lex->long_number) {
+        problem_add(problems, PROBLEM_NUMBER, field, text,
+                    "holds a number of more than %d characters, at byte %zu", JSONLEX_NUMBER_MAX,
+                    lex->error_at + 1);
+        return false;
+    }
+    if (lex->error != NULL) {
         problem_add(problems, PROBLEM_JSON, field, text, "is no JSON: %s at byte %zu", lex->error,
                     lex->error_at + 1);
         return false;
@@ -440,22 +467,49 @@ enum status data_check(const struct cell *cell, struct footprint *footprint,
  * untyped: their text tells. */
 static bool is_bare(const struct cell *cell, enum res_kind kind)
 {
-    bool number =
-        cell->kind == CELL_NUMBER || (cell->kind == CELL_TEXT && jsonlex_is_number(cell->text));
-    bool literal =
-        cell->kind == CELL_BOOL || (cell->kind == CELL_TEXT && jsonlex_is_bool(cell->text));
-    return (number && (kind == RES_AUTO || kind == RES_TIME)) || (literal && kind == RES_AUTO);
+    if (kind != RES_AUTO && kind != RES_TIME)
+        return false;
+    if (cell->kind == CELL_TEXT)
+        return jsonlex_is_number(cell->text) || (kind == RES_AUTO && jsonlex_is_bool(cell->text));
+    return cell->kind == CELL_NUMBER || (cell->kind == CELL_BOOL && kind == RES_AUTO);
 }
 
-/* What a spreadsheet makes of true and false. */
-static bool is_capital_bool(struct span text)
+bool data_check_damage(struct span field, struct span text, struct problems *problems)
 {
-    static const char *const words[] = {"TRUE", "FALSE", "True", "False"};
+    enum damage damage = look_damage(text);
+    char shown[64];
 
-    for (size_t i = 0; i < ARRAY_LENGTH(words); i++)
-        if (span_is(text, words[i]))
-            return true;
-    return false;
+    if (damage == DAMAGE_NONE)
+        return false;
+    look_show(text, shown, sizeof(shown));
+    problem_add(problems, PROBLEM_SPREADSHEET, field, text, "%s is %s, not a value", shown,
+                damage == DAMAGE_ERROR ? "an error of the spreadsheet" : "a formula");
+    return true;
+}
+
+/* A cell that is sent as a text since it looks like nothing else. */
+static void check_auto_text(const struct column *column, const struct cell *cell,
+                            struct place *place, struct problems *problems)
+{
+    if (data_check_damage(span_string(column->name), cell->text, problems))
+        return;
+    if (cell->kind == CELL_TEXT && look_is_boolean_word(cell->text))
+        problem_add(problems, PROBLEM_BOOLEAN, place_text(place), cell->text,
+                    "%.*s is sent as a text, not as a boolean", SPAN_ARG(cell->text));
+    else
+        check_text(place, cell_as_given(cell), problems);
+}
+
+static void check_opaque(struct place *place, const struct cell *cell, struct problems *problems)
+{
+    bool is_text = cell->kind == CELL_TEXT || cell->kind == CELL_STRING;
+
+    if (is_text)
+        check_hex(place, cell->text, problems);
+    else
+        problem_add(problems, PROBLEM_TYPE, place_text(place), cell->text,
+                    "an opaque value is a string of hex digits, not the %s %.*s",
+                    cell->kind == CELL_BOOL ? "boolean" : "number", SPAN_ARG(cell->text));
 }
 
 static void check_res(const struct column *column, const struct cell *cell, bool bare,
@@ -467,7 +521,7 @@ static void check_res(const struct column *column, const struct cell *cell, bool
         problem_add(problems, PROBLEM_TYPE, place_text(&place), cell->text,
                     "must be a boolean, a string or a number");
     else if (column->kind == RES_OPAQUE)
-        check_hex(&place, cell->text, problems);
+        check_opaque(&place, cell, problems);
     else if (column->kind == RES_TIME && bare)
         check_time(&place, cell->text, problems);
     else if (column->kind == RES_TIME)
@@ -476,24 +530,20 @@ static void check_res(const struct column *column, const struct cell *cell, bool
                     cell->kind == CELL_STRING ? "the string " : "", SPAN_ARG(cell->text));
     else if (bare && is_digit(cell->text.ptr[cell->text.len - 1]))
         check_number(&place, cell->text, problems);
-    else if (column->kind == RES_AUTO && cell->kind == CELL_TEXT && is_capital_bool(cell->text))
-        problem_add(problems, PROBLEM_BOOLEAN, place_text(&place), cell->text,
-                    "%.*s is sent as a text, not as a boolean", SPAN_ARG(cell->text));
+    else if (column->kind == RES_AUTO && !bare)
+        check_auto_text(column, cell, &place, problems);
     else
-        check_text(&place, cell->text, problems);
+        check_text(&place, cell_as_given(cell), problems);
 }
 
-void data_add_res(const struct column *column, const struct cell *cell, struct footprint *footprint,
-                  struct problems *problems, struct buf *out)
+/* Opaque values are no texts: blanks around the digits are not sent. */
+static struct span value_of(const struct column *column, const struct cell *cell)
 {
-    bool bare = is_bare(cell, column->kind);
+    return column->kind == RES_OPAQUE ? cell->text : cell_as_given(cell);
+}
 
-    check_res(column, cell, bare, problems);
-    footprint_add(footprint, column->res_id,
-                  column->kind == RES_OPAQUE ? ITEM_OPAQUE
-                  : column->kind == RES_TIME ? ITEM_TIME
-                                             : ITEM_BASIC,
-                  !bare, cell->text);
+static void add_item(const struct column *column, struct span value, bool bare, struct buf *out)
+{
     buf_add_string(out, "{\"res_id\":");
     buf_add_uint64(out, column->res_id);
     if (column->kind == RES_OPAQUE)
@@ -502,10 +552,30 @@ void data_add_res(const struct column *column, const struct cell *cell, struct f
         buf_add_string(out, ",\"type\":2");
     buf_add_string(out, ",\"val\":");
     if (bare)
-        buf_add(out, cell->text);
+        buf_add(out, value);
     else
-        buf_add_json_string(out, cell->text);
+        buf_add_json_string(out, value);
     buf_add_char(out, '}');
+}
+
+void data_add_res(const struct column *column, const struct cell *cell, struct footprint *footprint,
+                  struct problems *problems, struct buf *out)
+{
+    bool bare = is_bare(cell, column->kind);
+    struct span value = bare ? cell->text : value_of(column, cell);
+
+    check_res(column, cell, bare, problems);
+    footprint_add(footprint, column->res_id,
+                  column->kind == RES_OPAQUE ? ITEM_OPAQUE
+                  : column->kind == RES_TIME ? ITEM_TIME
+                                             : ITEM_BASIC,
+                  !bare, value);
+    add_item(column, value, bare, out);
+}
+
+void data_add_res_key(const struct column *column, const struct cell *cell, struct buf *out)
+{
+    add_item(column, cell->text, is_bare(cell, column->kind), out);
 }
 
 void content_check_size(const char *field, struct span content, struct problems *problems)

@@ -11,8 +11,18 @@
 enum { FOOTPRINT_ITEMS_MAX = 128 }; /* more than COMMAND_CONTENT_MAX bytes of data can hold */
 
 /* What a write does to the device's instance: which resource gets which value. */
+enum footprint_kind {
+    FOOTPRINT_NUMBER,
+    FOOTPRINT_BOOLEAN,
+    FOOTPRINT_TEXT,
+    FOOTPRINT_KIND_COUNT,
+    FOOTPRINT_OTHER = FOOTPRINT_KIND_COUNT, /* with a type of its own: opaque, time */
+};
+
 struct footprint_item {
     uint16_t res_id;
+    uint8_t kind;   /* an enum footprint_kind */
+    bool invisible; /* of a text in a data array: holds characters that nobody sees */
     uint32_t value; /* a hash of it */
 };
 
@@ -42,10 +52,19 @@ enum status data_check(const struct cell *cell, struct footprint *footprint,
 
 /*
  * Appends the item that a res: column's cell stands for: {"res_id":5850,"val":true}. A number keeps
- * its digits. Problems (bad hex, a time that is no number) are added under the column's name.
+ * its digits, a text the blanks around it. Problems (bad hex, a time that is no number) are added
+ * under the column's name.
  */
 void data_add_res(const struct column *column, const struct cell *cell, struct footprint *footprint,
                   struct problems *problems, struct buf *out);
+
+/* Appends the same item without the blanks around a text, and checks nothing: what a row's key is
+ * made of. */
+void data_add_res_key(const struct column *column, const struct cell *cell, struct buf *out);
+
+/* Adds a problem where a spreadsheet left an error or a formula in place of the value; whether it
+ * did. */
+bool data_check_damage(struct span field, struct span text, struct problems *problems);
 
 /* Adds a problem where the content is larger than the platform takes. */
 void content_check_size(const char *field, struct span content, struct problems *problems);

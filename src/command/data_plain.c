@@ -11,7 +11,7 @@ static char peek(const struct scan *scan)
     return scan->at < scan->end ? *scan->at : '\0';
 }
 
-static bool take(struct scan *scan, struct span literal)
+static inline bool take(struct scan *scan, struct span literal)
 {
     if ((size_t)(scan->end - scan->at) < literal.len ||
         memcmp(scan->at, literal.ptr, literal.len) != 0)
@@ -40,8 +40,10 @@ static size_t take_whole(struct scan *scan)
 
 static bool take_number(struct scan *scan)
 {
-    if (peek(scan) == '-')
+    bool negative = peek(scan) == '-';
+    if (negative)
         scan->at++;
+    bool is_zero = peek(scan) == '0';
     size_t whole = take_whole(scan);
     size_t fraction = 0;
     if (whole > 0 && peek(scan) == '.') {
@@ -50,7 +52,8 @@ static bool take_number(struct scan *scan)
         if (fraction == 0)
             return false;
     }
-    return whole > 0 && whole + fraction <= DIGITS_MAX;
+    bool minus_zero = negative && is_zero && fraction == 0;
+    return whole > 0 && whole + fraction <= DIGITS_MAX && !minus_zero;
 }
 
 /* The characters between the quotes, the first of which has been taken. */

@@ -4,7 +4,7 @@
 
 /*
  * The log holds a record for each command: the position of the device's command before (0: none),
- * its line, 24 bits of its content's hash with the number of items, and the items of two words
+ * its line, 24 bits of its meaning's hash with the number of items, and the items of two words
  * each: 40 bits that name object, instance and resource, 24 bits of the value's hash. Positions
  * count words over all chunks; a record lies within one chunk.
  */
@@ -104,7 +104,7 @@ static void write_record(const struct command *command, const struct footprint *
                  tag_of(command, footprint->items[count].res_id), footprint->items[count].value);
     if (command->replaces)
         set_item(record + RECORD_WORDS + count++ * ITEM_WORDS, tag_of(command, WHOLE_INSTANCE), 0);
-    record[2] = (uint32_t)(command->hash >> 40) << 8 | (uint32_t)count;
+    record[2] = (uint32_t)(command->meaning >> 40) << 8 | (uint32_t)count;
 }
 
 /* How many commands the device has, counted back from its last one. */

@@ -1,5 +1,7 @@
 #include "command/layout.h"
 
+#include "command/data.h"
+#include "command/look.h"
 #include "command/template.h"
 #include "core/text.h"
 
@@ -11,7 +13,9 @@ struct layout_set {
     struct template template;
     size_t columns[TEMPLATE_NAMES_MAX]; /* the input's column for each of its names, or SIZE_MAX */
     size_t same;                        /* the input's own column of this name, or SIZE_MAX */
+    bool makes_values;                  /* of res:, data or args, and not of texts that are meant */
     struct buf value;                   /* for the row at hand */
+    struct buf given;                   /* the same, with the blanks around its cells */
 };
 
 void layout_init(struct layout *layout)
@@ -26,6 +30,7 @@ static void free_set(struct layout_set *set)
         return;
     free(set->shown);
     buf_deinit(&set->value);
+    buf_deinit(&set->given);
     free(set);
 }
 
@@ -79,6 +84,26 @@ static enum status split(const char *option, const char *wanted, const char *tex
     return STATUS_OK;
 }
 
+/* Whether what the set makes is content that a spreadsheet may have damaged. */
+static bool makes_values(struct span name)
+{
+    return !schema_is_text(name) &&
+           (span_starts_with(name, "res:") || span_is(name, "data") || span_is(name, "args"));
+}
+
+/* Adds the column that a set makes to the schema. Data and args that are another column's are the
+ * row's own. */
+static enum status add_set_column(struct layout *layout, const struct layout_set *set)
+{
+    enum status status = schema_add_fallback(&layout->schema, span_string(set->shown), set->name);
+
+    if (status == STATUS_OK && template_is_reference(&set->template)) {
+        struct column *column = &layout->schema.columns[layout->schema.count - 1];
+        column->judged = column->judged || column->judged_as_text || span_is(set->name, "data");
+    }
+    return status;
+}
+
 static enum status new_set(struct span name, struct layout_set **ret_set)
 {
     struct layout_set *set = calloc(1, sizeof(*set));
@@ -97,9 +122,11 @@ static enum status new_set(struct span name, struct layout_set **ret_set)
     set->shown = shown.ptr;
     set->name = name;
     set->same = SIZE_MAX;
+    set->makes_values = makes_values(name);
     for (size_t i = 0; i < TEMPLATE_NAMES_MAX; i++)
         set->columns[i] = SIZE_MAX;
     buf_init(&set->value, SET_VALUE_MAX);
+    buf_init(&set->given, SET_VALUE_MAX);
     *ret_set = set;
     return STATUS_OK;
 }
@@ -127,7 +154,7 @@ enum status layout_add_set(struct layout *layout, const char *text, struct buf *
         (void)refuse("set", span_string(text), message, buf_string(&why));
     buf_deinit(&why);
     if (status == STATUS_OK)
-        status = schema_add_fallback(&layout->schema, span_string(set->shown), name);
+        status = add_set_column(layout, set);
     if (status != STATUS_OK) {
         free_set(set);
         return status;
@@ -184,9 +211,68 @@ enum status layout_add_pass(struct layout *layout, const char *text, struct buf 
     }
 }
 
+static enum status add_word(struct layout *layout, const char *option, struct span text, bool value,
+                            struct buf *message)
+{
+    if (text.len == 0)
+        return refuse(option, text, message, "write it as WORD or WORD,WORD");
+    for (size_t i = 0; i < layout->word_count; i++) {
+        if (!span_equal(layout->words[i].text, text))
+            continue;
+        return layout->words[i].value == value
+                   ? STATUS_OK
+                   : refuse(option, text, message, "--true and --false both name it");
+    }
+    if (layout->word_count == LAYOUT_WORDS_MAX)
+        return refuse(option, text, message, "too many words");
+    layout->words[layout->word_count++] = (struct layout_word){text, value};
+    return STATUS_OK;
+}
+
+static enum status add_words(struct layout *layout, const char *option, const char *text,
+                             bool value, struct buf *message)
+{
+    for (const char *rest = text;; rest++) {
+        struct span word = span_of(rest, strcspn(rest, ","));
+        enum status status = add_word(layout, option, word, value, message);
+        rest += word.len;
+        if (status != STATUS_OK || *rest == '\0')
+            return status;
+    }
+}
+
+enum status layout_add_true(struct layout *layout, const char *text, struct buf *message)
+{
+    return add_words(layout, "true", text, true, message);
+}
+
+enum status layout_add_false(struct layout *layout, const char *text, struct buf *message)
+{
+    return add_words(layout, "false", text, false, message);
+}
+
+/* Says how a column is judged that the set takes a value from: as what it looks like, or as a text
+ * within a longer one. A column that is all of the value is judged as what the set makes. */
+static void judge_reference(const struct layout_set *set, size_t name, struct column *column)
+{
+    const struct template *template = &set->template;
+
+    for (size_t i = 0; i < template->part_count && !template_is_reference(template); i++) {
+        const struct template_part *part = &template->parts[i];
+        if (part->name != name || part->is_text)
+            continue;
+        bool is_value = template->is_json && !part->in_string;
+        bool is_new = !column->judged;
+        column->judged = true;
+        if (is_value || is_new)
+            column->judged_as_text = !is_value;
+    }
+}
+
 /* Tells the sets that refer to the column where it is; whether there is one. */
 static bool tell_sets(struct layout *layout, struct span name, struct span meaning, size_t index)
 {
+    struct column *column = &layout->schema.columns[layout->schema.count - 1];
     bool used = false;
 
     for (size_t i = 0; i < layout->set_count; i++) {
@@ -198,6 +284,8 @@ static bool tell_sets(struct layout *layout, struct span name, struct span meani
                 continue;
             set->columns[j] = index;
             used = true;
+            if (set->makes_values && column->role != COLUMN_PART)
+                judge_reference(set, j, column);
         }
     }
     return used;
@@ -245,8 +333,7 @@ enum status layout_restart(struct layout *layout)
         set->same = SIZE_MAX;
         for (size_t j = 0; j < TEMPLATE_NAMES_MAX; j++)
             set->columns[j] = SIZE_MAX;
-        enum status status =
-            schema_add_fallback(&layout->schema, span_string(set->shown), set->name);
+        enum status status = add_set_column(layout, set);
         if (status != STATUS_OK)
             return status;
     }
@@ -291,7 +378,67 @@ static struct cell cell_at(const struct row *row, size_t index)
     return index < row->cell_count ? row->cells[index] : (struct cell){.kind = CELL_ABSENT};
 }
 
-/* The value of a set for this row. */
+/* What a spreadsheet has left in a cell that goes into a value. */
+static void check_reference(const struct layout_set *set, const struct template_part *part,
+                            const struct cell *cell, struct problems *problems)
+{
+    struct span name = set->template.names[part->name];
+    bool is_value = set->template.is_json && !part->in_string;
+
+    if (cell->kind != CELL_TEXT && cell->kind != CELL_STRING)
+        return;
+    if (data_check_damage(name, cell->text, problems) || !is_value || cell->kind != CELL_TEXT)
+        return;
+    if (look_is_boolean_word(cell->text))
+        problem_add(problems, PROBLEM_BOOLEAN, name, cell->text,
+                    "%.*s is sent as a text, not as a boolean", SPAN_ARG(cell->text));
+}
+
+static void check_references(const struct layout_set *set, const struct cell *cells,
+                             struct problems *problems)
+{
+    bool told[TEMPLATE_NAMES_MAX] = {false};
+
+    for (size_t i = 0; i < set->template.part_count; i++) {
+        const struct template_part *part = &set->template.parts[i];
+        if (part->name == TEMPLATE_NAMES_MAX || part->is_text || told[part->name])
+            continue;
+        told[part->name] = true;
+        check_reference(set, part, &cells[part->name], problems);
+    }
+}
+
+/* The cell that a reference to it and nothing else stands for. */
+static struct cell refer(const struct layout_set *set, const struct cell *cell)
+{
+    struct cell same = *cell;
+
+    if (set->template.parts[0].is_text && same.kind == CELL_TEXT)
+        same.kind = CELL_STRING;
+    if (span_is(set->name, "data")) /* blanks around an array are no part of it */
+        same.given = span_of(NULL, 0);
+    return same;
+}
+
+/* Expands the set once more, with the blanks around its cells, where any has some. */
+static enum status expand_given(struct layout_set *set, const struct cell *cells, struct cell *cell)
+{
+    size_t missing, i = 0;
+
+    while (i < set->template.name_count && cells[i].given.ptr == NULL)
+        i++;
+    if (i == set->template.name_count)
+        return STATUS_OK;
+    buf_clear(&set->given);
+    enum status status = template_expand(&set->template, cells, true, &set->given, &missing);
+    buf_add_char(&set->given, '\0');
+    if (status != STATUS_OK || set->given.status != STATUS_OK)
+        return STATUS_NO_MEMORY;
+    cell->given = span_of(set->given.ptr, set->given.len - 1);
+    return STATUS_OK;
+}
+
+/* The value of a set for this row, whose cells are those of the input. */
 static enum status expand(struct layout_set *set, const struct row *row, struct problems *problems,
                           struct cell *ret_cell)
 {
@@ -301,7 +448,7 @@ static enum status expand(struct layout_set *set, const struct row *row, struct 
     for (size_t i = 0; i < set->template.name_count; i++)
         cells[i] = cell_at(row, set->columns[i]);
     buf_clear(&set->value);
-    enum status status = template_expand(&set->template, cells, &set->value, &missing);
+    enum status status = template_expand(&set->template, cells, false, &set->value, &missing);
     if (status != STATUS_OK) {
         struct span name = set->template.names[missing];
         problem_add(problems, PROBLEM_REQUIRED, span_string(set->shown), span_of(NULL, 0),
@@ -309,8 +456,12 @@ static enum status expand(struct layout_set *set, const struct row *row, struct 
         *ret_cell = (struct cell){.kind = CELL_NULL};
         return STATUS_OK;
     }
-    if (template_is_reference(&set->template)) {
-        *ret_cell = cells[0];
+    bool is_same = template_is_reference(&set->template);
+    /* A res: column's own check looks at a cell that is all of its value. */
+    if (set->makes_values && (!is_same || span_is(set->name, "args")))
+        check_references(set, cells, problems);
+    if (is_same) {
+        *ret_cell = refer(set, &cells[0]);
         return STATUS_OK;
     }
     buf_add_char(&set->value, '\0'); /* the byte behind it that JSON parsing asks for */
@@ -318,7 +469,55 @@ static enum status expand(struct layout_set *set, const struct row *row, struct 
         return STATUS_NO_MEMORY;
     *ret_cell =
         (struct cell){.kind = CELL_TEXT, .text = span_of(set->value.ptr, set->value.len - 1)};
+    return expand_given(set, cells, ret_cell);
+}
+
+/* Turns the operator's words for true and false into what they mean. */
+static void translate(const struct layout *layout, const struct column *column, struct cell *cell)
+{
+    if (!column->judged || column->judged_as_text || column->role == COLUMN_PART ||
+        (cell->kind != CELL_TEXT && cell->kind != CELL_STRING && cell->kind != CELL_NUMBER))
+        return;
+    for (size_t i = 0; i < layout->word_count; i++) {
+        if (!span_equal(layout->words[i].text, cell->text))
+            continue;
+        *cell = (struct cell){.kind = CELL_BOOL,
+                              .text = layout->words[i].value ? SPAN_LITERAL("true")
+                                                             : SPAN_LITERAL("false")};
+        return;
+    }
+}
+
+static enum status reserve_cells(struct layout *layout, size_t count)
+{
+    if (count <= layout->cell_capacity)
+        return STATUS_OK;
+    struct cell *cells = realloc(layout->cells, (count + 16) * sizeof(*cells));
+    if (cells == NULL)
+        return STATUS_NO_MEMORY;
+    layout->cells = cells;
+    layout->cell_capacity = count + 16;
     return STATUS_OK;
+}
+
+/* The sets' cells, in front of the input's. */
+static enum status make_sets(struct layout *layout, const struct row *row,
+                             struct problems *problems)
+{
+    const struct row input = {.cells = layout->cells + layout->set_count,
+                              .cell_count = row->cell_count};
+    enum status status = STATUS_OK;
+
+    for (size_t i = 0; i < layout->set_count && status == STATUS_OK; i++) {
+        struct layout_set *set = layout->sets[i];
+        struct cell own = cell_at(row, set->same);
+        layout->cells[i] = (struct cell){.kind = CELL_ABSENT};
+        if (cell_is_given(&own))
+            continue;
+        status = expand(set, &input, problems, &layout->cells[i]);
+        translate(layout, &layout->schema.columns[i], &layout->cells[i]);
+    }
+    return status;
 }
 
 enum status layout_apply(struct layout *layout, const struct row *row, struct row *ret_row,
@@ -326,30 +525,21 @@ enum status layout_apply(struct layout *layout, const struct row *row, struct ro
 {
     size_t count = layout->set_count + row->cell_count;
 
-    if (layout->set_count == 0) {
+    if (layout->set_count == 0 && layout->word_count == 0) {
         *ret_row = *row;
         return STATUS_OK;
     }
-    if (count > layout->cell_capacity) {
-        struct cell *cells = realloc(layout->cells, (count + 16) * sizeof(*cells));
-        if (cells == NULL)
-            return STATUS_NO_MEMORY;
-        layout->cells = cells;
-        layout->cell_capacity = count + 16;
-    }
-    for (size_t i = 0; i < layout->set_count; i++) {
-        struct layout_set *set = layout->sets[i];
-        struct cell own = cell_at(row, set->same);
-        layout->cells[i] = (struct cell){.kind = CELL_ABSENT};
-        if (cell_is_given(&own))
-            continue;
-        enum status status = expand(set, row, problems, &layout->cells[i]);
-        if (status != STATUS_OK)
-            return status;
-    }
+    enum status status = reserve_cells(layout, count);
+    if (status != STATUS_OK)
+        return status;
     if (row->cell_count > 0)
         memcpy(layout->cells + layout->set_count, row->cells,
                row->cell_count * sizeof(*row->cells));
+    for (size_t i = layout->set_count; i < count && layout->word_count > 0; i++)
+        translate(layout, &layout->schema.columns[i], &layout->cells[i]);
+    status = make_sets(layout, row, problems);
+    if (status != STATUS_OK)
+        return status;
     *ret_row = *row;
     ret_row->cells = layout->cells;
     ret_row->cell_count = count;

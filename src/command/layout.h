@@ -15,7 +15,7 @@
 #include "command/schema.h"
 #include "core/row.h"
 
-enum { LAYOUT_SETS_MAX = 64, LAYOUT_MAPS_MAX = 64, LAYOUT_PASSES_MAX = 64 };
+enum { LAYOUT_SETS_MAX = 64, LAYOUT_MAPS_MAX = 64, LAYOUT_PASSES_MAX = 64, LAYOUT_WORDS_MAX = 64 };
 
 struct layout_set;
 
@@ -26,6 +26,12 @@ struct layout_column {
     size_t index;      /* among the input's columns; SIZE_MAX while it has none of that name */
 };
 
+/* What the operator calls true or false. */
+struct layout_word {
+    struct span text;
+    bool value;
+};
+
 struct layout {
     struct schema schema; /* of the rows that come out: the sets' columns first */
     struct layout_set *sets[LAYOUT_SETS_MAX];
@@ -34,8 +40,10 @@ struct layout {
     size_t map_count;
     struct layout_column passes[LAYOUT_PASSES_MAX];
     size_t pass_count;
+    struct layout_word words[LAYOUT_WORDS_MAX];
+    size_t word_count;
     size_t input_count; /* columns of the input that are known so far */
-    struct cell *cells; /* of the row that came out last, when there are sets */
+    struct cell *cells; /* of the row that came out last, when there are sets or words */
     size_t cell_capacity;
 };
 
@@ -52,6 +60,13 @@ void layout_deinit(struct layout *layout);
 enum status layout_add_set(struct layout *layout, const char *text, struct buf *message) MUST_USE;
 enum status layout_add_map(struct layout *layout, const char *text, struct buf *message) MUST_USE;
 enum status layout_add_pass(struct layout *layout, const char *text, struct buf *message) MUST_USE;
+
+/*
+ * WORD[,WORD…]: cells of res: columns, and of columns that a data template refers to outside of
+ * strings, that mean true or false; they are booleans from then on. Failures as above.
+ */
+enum status layout_add_true(struct layout *layout, const char *text, struct buf *message) MUST_USE;
+enum status layout_add_false(struct layout *layout, const char *text, struct buf *message) MUST_USE;
 
 /* Adds the input's next column. To be called after all sets, maps and passes. STATUS_NO_MEMORY. */
 enum status layout_add_column(struct layout *layout, struct span name) MUST_USE;

@@ -45,6 +45,10 @@
     X(DATA_SIZE, "E-DATA-SIZE", "split the command: the platform takes 2048 bytes")                \
     X(HEX, "E-HEX", "give pairs of hexadecimal digits")                                            \
     X(NUMBER, "E-NUMBER", "give a number that a 64-bit integer or a double can hold")              \
+    X(SPREADSHEET, "E-SPREADSHEET",                                                                \
+      "correct the cell and export again; what is meant as text goes into res:<id>:string")        \
+    X(DOUBT, "E-DOUBT",                                                                            \
+      "correct the value, or say --yes where it is meant (of a file the check asks instead)")      \
     X(QUEUE, "E-QUEUE", "send at most ten commands for one device at a time: split the file")      \
     X(REPLACE, "E-REPLACE", "use mode 2, or say --allow-replace when everything else is to go")    \
     X(EXPIRED, "E-EXPIRED", "give a later expired_time, and send the row again")                   \
@@ -57,7 +61,14 @@
     X(RES_TWICE, "W-RES-TWICE",                                                                    \
       "name each resource once: which value wins is the platform's choice")                        \
     X(BOOLEAN, "W-BOOLEAN",                                                                        \
-      "write true or false in small letters; for the text, name the column res:<id>:string")       \
+      "say --true and --false, or write true and false; for the text, name it res:<id>:string")    \
+    X(MIXED, "W-MIXED", "correct the values, name the column res:<id>:string, or say --yes")       \
+    X(INVISIBLE, "W-INVISIBLE",                                                                    \
+      "remove the characters, name the column res:<id>:string, or say --yes")                      \
+    X(MINUS_ZERO, "W-NUMBER", "write 0, or -0.0 where a double is meant")                          \
+    X(TIME_FRACTION, "W-TIME-FRACTION", "give whole seconds: the platform's times have no others") \
+    X(NO_INSTANCE, "W-NO-INSTANCE",                                                                \
+      "give obj_inst_id as well: an older document says that res_id means nothing without it")     \
     X(TIME_UNIT, "W-TIME-UNIT", "give seconds since 1970, not milliseconds")                       \
     X(CONTROL, "W-CONTROL", "check the text: line breaks and control characters are rarely meant")
 

@@ -71,6 +71,9 @@ enum {
     COMMAND_CONTENT_MAX =
         2048,             /* bytes of the data array, or of args ("Command content at most 2 KB") */
     LWM2M_ID_MAX = 65535, /* object, instance and resource ids are 16-bit in LwM2M */
+    DEFAULT_RETRY = 3,    /* what the platform assumes where the parameter is absent: the */
+    DEFAULT_TIMEOUT = 25, /* fallbacks of param_rules as numbers */
+    DEFAULT_TRIGGER_MSG = 7,
     COMMAND_MODE_REPLACE = 1, /* mode of a write: what it does not name is deleted */
     DEVICE_QUEUE_MAX = 10,    /* cached commands that wait per device; an eleventh is refused */
 };

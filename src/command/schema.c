@@ -41,6 +41,7 @@ static void parse_res(struct span name, struct column *column)
             column->role = COLUMN_RES;
             column->res_id = (uint32_t)id;
             column->kind = kinds[i].kind;
+            column->judged = kinds[i].kind == RES_AUTO;
             column->bad_res = false;
         }
     }
@@ -53,10 +54,23 @@ const char *schema_part_name(size_t part)
     return part < PARAM_COUNT ? param_rules[part].name : part_names[part - PARAM_COUNT];
 }
 
+#define STRING_SUFFIX ":string"
+
+bool schema_is_text(struct span name)
+{
+    size_t len = strlen(STRING_SUFFIX);
+
+    return name.len > len && span_is(span_skip(name, name.len - len), STRING_SUFFIX);
+}
+
 static void resolve(struct span name, struct column *column)
 {
     enum param param;
 
+    column->is_text = schema_is_text(name);
+    if (span_is(name,
+                "args" STRING_SUFFIX)) /* args are texts in any case: it says that they are meant */
+        name = SPAN_LITERAL("args");
     if (span_starts_with(name, "res:")) {
         parse_res(name, column);
         return;
@@ -65,6 +79,8 @@ static void resolve(struct span name, struct column *column)
         if (span_is(name, part_names[i])) {
             column->role = COLUMN_PART;
             column->part = PARAM_COUNT + i;
+            column->judged_as_text = column->part == PART_ARGS && !column->is_text;
+            column->judged = column->part == PART_DATA || column->judged_as_text;
         }
     }
     if (param_find(name, &param)) {
@@ -103,9 +119,13 @@ enum status schema_add_fallback(struct schema *schema, struct span name, struct 
 {
     enum status status = schema_add_as(schema, name, meaning);
 
-    if (status == STATUS_OK)
-        schema->columns[schema->count - 1].is_fallback = true;
-    return status;
+    if (status != STATUS_OK)
+        return status;
+    struct column *column = &schema->columns[schema->count - 1];
+    column->is_fallback = true;
+    if (column->role == COLUMN_PART) /* data, args: judged by the columns that they are made of */
+        column->judged = false;
+    return STATUS_OK;
 }
 
 bool schema_knows(struct span name)

@@ -32,11 +32,14 @@ enum res_kind {
 struct column {
     char *name; /* owned; what messages call it */
     enum column_role role;
-    size_t part;        /* COLUMN_PART: an enum param or an enum part */
-    uint32_t res_id;    /* COLUMN_RES */
-    enum res_kind kind; /* COLUMN_RES */
-    bool is_fallback;   /* from --set: gives way to the input's own column */
-    bool bad_res;       /* unknown since it starts with res: but is none */
+    size_t part;         /* COLUMN_PART: an enum param or an enum part */
+    uint32_t res_id;     /* COLUMN_RES */
+    enum res_kind kind;  /* COLUMN_RES */
+    bool is_fallback;    /* from --set: gives way to the input's own column */
+    bool judged;         /* kinds.h looks at its values as a whole */
+    bool judged_as_text; /* likewise, but as texts in any case */
+    bool is_text;        /* its name ends with :string: its values are meant as they are */
+    bool bad_res;        /* unknown since it starts with res: but is none */
 };
 
 struct schema {
@@ -57,6 +60,9 @@ enum status schema_add_as(struct schema *schema, struct span name, struct span m
 /* The same for a value that every row gets that has none of its own. */
 enum status schema_add_fallback(struct schema *schema, struct span name,
                                 struct span meaning) MUST_USE;
+
+/* Whether the name ends with :string, which says that the column's values are texts and meant. */
+bool schema_is_text(struct span name);
 
 /* Whether a column of that name means something to the platform; and the name of the nearest one
  * that does, or NULL. */

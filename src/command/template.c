@@ -1,5 +1,6 @@
 #include "command/template.h"
 
+#include "command/schema.h"
 #include "core/jsonlex.h"
 
 struct parse {
@@ -83,7 +84,9 @@ static enum status add_reference(struct parse *parse)
         return status;
     parse->rest = span_skip(inside, name.len + 1);
     parse->escaped = false;
-    return add_part(parse, (struct template_part){.name = index, .in_string = parse->in_string});
+    return add_part(parse, (struct template_part){.name = index,
+                                                  .in_string = parse->in_string,
+                                                  .is_text = schema_is_text(name)});
 }
 
 /* How far it is to the next "${" or "$${". */
@@ -133,18 +136,22 @@ static bool is_bare_json(const struct cell *cell)
 }
 
 static void add_value(const struct template *template, const struct template_part *part,
-                      const struct cell *cell, struct buf *out)
+                      const struct cell *cell, bool as_given, struct buf *out)
 {
-    if (!template->is_json || (!part->in_string && is_bare_json(cell)))
-        buf_add(out, cell->text);
+    struct span text = as_given ? cell_as_given(cell) : cell->text;
+
+    if (!template->is_json)
+        buf_add(out, text);
     else if (part->in_string)
-        buf_add_json_text(out, cell->text);
+        buf_add_json_text(out, text);
+    else if (is_bare_json(cell) && !part->is_text)
+        buf_add(out, cell->text);
     else
-        buf_add_json_string(out, cell->text);
+        buf_add_json_string(out, text);
 }
 
 enum status template_expand(const struct template *template, const struct cell *cells,
-                            struct buf *out, size_t *ret_missing)
+                            bool as_given, struct buf *out, size_t *ret_missing)
 {
     for (size_t i = 0; i < template->part_count; i++) {
         const struct template_part *part = &template->parts[i];
@@ -156,7 +163,7 @@ enum status template_expand(const struct template *template, const struct cell *
             *ret_missing = part->name;
             return STATUS_SYNTAX;
         }
-        add_value(template, part, &cells[part->name], out);
+        add_value(template, part, &cells[part->name], as_given, out);
     }
     return STATUS_OK;
 }

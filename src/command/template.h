@@ -19,6 +19,7 @@ struct template_part {
     struct span text; /* of a literal */
     size_t name;      /* of a reference: index into names; TEMPLATE_NAMES_MAX for a literal */
     bool in_string;   /* a reference within a JSON string */
+    bool is_text;     /* a reference to a column that says :string */
 };
 
 struct template
@@ -43,13 +44,14 @@ bool template_is_reference(const struct template *template);
 
 /*
  * Appends the text with the cells' values in place of the references; cells[i] belongs to
- * template->names[i]. In JSON a reference within a string is escaped; outside of one, a number,
- * true or false stays what it is (untyped CSV text is one where it looks like one), an array or
- * object goes in as it was written, and anything else becomes a string with quotes. STATUS_OK, or
+ * template->names[i]. Texts keep the blanks around them only if `as_given`. In JSON a reference
+ * within a string is escaped; outside of one, a number, true or false stays what it is (untyped CSV
+ * text is one where it looks like one), an array or object goes in as it was written, and anything
+ * else, and all of a column that says :string, becomes a string with quotes. STATUS_OK, or
  * STATUS_SYNTAX with the index of a name in `ret_missing` when the row has no value for it (absent
  * or null).
  */
 enum status template_expand(const struct template *template, const struct cell *cells,
-                            struct buf *out, size_t *ret_missing) MUST_USE;
+                            bool as_given, struct buf *out, size_t *ret_missing) MUST_USE;
 
 #endif

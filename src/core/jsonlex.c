@@ -124,8 +124,10 @@ static enum status number(struct scan *scan)
 
     if (len == 0)
         return fail(scan, start, error);
-    if (len > JSONLEX_NUMBER_MAX)
+    if (len > JSONLEX_NUMBER_MAX) {
+        lex->long_number = true;
         return fail(scan, start, "a number of more than 63 characters");
+    }
     if (lex->number_count < lex->numbers_max)
         lex->numbers[lex->number_count] = span_of(start, len);
     lex->number_count++;
@@ -138,8 +140,8 @@ bool jsonlex_is_number(struct span text)
 {
     const char *error;
 
-    if (text.len == 0) /* its pointer may be NULL */
-        return false;
+    if (text.len == 0 || (text.ptr[0] != '-' && !is_digit(text.ptr[0])))
+        return false; /* most texts: without a look at the rest */
     struct scan scan = {.start = text.ptr, .at = text.ptr, .end = text.ptr + text.len};
     return measure_number(&scan, &error) == text.len;
 }
@@ -318,6 +320,7 @@ enum status jsonlex_scan(struct jsonlex *lex, struct span text)
     lex->number_count = 0;
     lex->member_count = 0;
     lex->nul_escape = false;
+    lex->long_number = false;
     lex->error_at = 0;
     lex->error = NULL;
     while (scan.at < scan.end) {
@@ -332,5 +335,5 @@ enum status jsonlex_scan(struct jsonlex *lex, struct span text)
 
 bool jsonlex_is_bool(struct span text)
 {
-    return span_is(text, "true") || span_is(text, "false");
+    return span_equal(text, SPAN_LITERAL("true")) || span_equal(text, SPAN_LITERAL("false"));
 }

@@ -34,8 +34,9 @@ struct jsonlex {
     /* Results. Counts may exceed the maxima; what is beyond them is not recorded. */
     size_t number_count;
     size_t member_count;
-    bool nul_escape; /* a string holds \u0000, which a C string cannot */
-    size_t error_at; /* on failure: the offset, and what is wrong there */
+    bool long_number; /* on failure: it is JSON so far, but for JSONLEX_NUMBER_MAX */
+    bool nul_escape;  /* a string holds \u0000, which a C string cannot */
+    size_t error_at;  /* on failure: the offset, and what is wrong there */
     const char *error;
 };
 

@@ -23,7 +23,16 @@ struct cell {
     enum cell_kind kind;
     struct span text;
     const struct cJSON *tree; /* of CELL_JSON, where the reader has parsed it; may be NULL */
+    struct span given; /* with the blanks around it, where an unquoted CSV cell has any; else NULL.
+                          Numbers, times and names, and a row's key, go by `text`; what is sent or
+                          carried as a text is this */
 };
+
+/* What is sent where the cell is a text. */
+static inline struct span cell_as_given(const struct cell *cell)
+{
+    return cell->given.ptr != NULL ? cell->given : cell->text;
+}
 
 /* Whether there is a value: an empty cell and null are none. */
 static inline bool cell_is_given(const struct cell *cell)

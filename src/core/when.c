@@ -39,9 +39,11 @@ static enum status parse_civil(struct span text, int64_t *ret_s)
     if (text.ptr[4] != '-' || text.ptr[7] != '-' || (t != 'T' && t != 't' && t != ' ') ||
         text.ptr[13] != ':' || text.ptr[16] != ':')
         return STATUS_SYNTAX;
-    if (year < 1970 || month < 1 || month > 12 || day < 1 || day > days_in_month(year, month) ||
-        hour > 23 || minute > 59 || second > 59)
+    if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month) || hour > 23 ||
+        minute > 59 || second > 59)
         return STATUS_RANGE;
+    if (year < 1970)
+        return STATUS_TOO_BIG;
     struct tm tm = {.tm_year = year - 1900,
                     .tm_mon = month - 1,
                     .tm_mday = day,
@@ -91,7 +93,7 @@ enum status when_parse(struct span text, int64_t now_s, int64_t *ret_s)
         int64_t duration_ms;
         status = when_parse_duration(span_skip(text, 1), &duration_ms);
         if (status != STATUS_OK)
-            return status;
+            return status == STATUS_RANGE ? STATUS_TOO_BIG : status;
         time_s = now_s + duration_ms / 1000;
     } else {
         if (text.len < WHEN_PLATFORM_LENGTH)
@@ -101,14 +103,31 @@ enum status when_parse(struct span text, int64_t now_s, int64_t *ret_s)
         enum status offset_status = parse_offset(span_skip(text, WHEN_PLATFORM_LENGTH), &offset_s);
         if (status == STATUS_SYNTAX || offset_status == STATUS_SYNTAX)
             return STATUS_SYNTAX;
-        if (status != STATUS_OK || offset_status != STATUS_OK)
-            return STATUS_RANGE;
+        if (status != STATUS_OK)
+            return status;
+        if (offset_status != STATUS_OK)
+            return offset_status;
         time_s -= offset_s;
     }
     if (time_s < 0 || time_s + WHEN_PLATFORM_OFFSET_S > YEAR_9999_END_S)
-        return STATUS_RANGE;
+        return STATUS_TOO_BIG;
     *ret_s = time_s;
     return STATUS_OK;
+}
+
+bool when_drops_fraction(struct span text)
+{
+    int64_t ms = 0;
+    size_t i = WHEN_PLATFORM_LENGTH;
+
+    if (text.len > 0 && text.ptr[0] == '+')
+        return when_parse_duration(span_skip(text, 1), &ms) == STATUS_OK && ms % 1000 != 0;
+    if (text.len <= i || text.ptr[i] != '.')
+        return false;
+    for (i++; i < text.len && is_digit(text.ptr[i]); i++)
+        if (text.ptr[i] != '0')
+            return true;
+    return false;
 }
 
 static void civil_of(int64_t epoch_s, struct tm *ret_tm)
@@ -162,7 +181,6 @@ void when_format_utc(int64_t epoch_ms, char out[WHEN_UTC_LENGTH + 1])
     *end = '\0';
 }
 
-/* The milliseconds of a unit; 0 where it is none. */
 /* The number that `count` digits make. */
 static int64_t number_at(const char *text, size_t count)
 {
@@ -186,15 +204,19 @@ int64_t when_read_utc(const char text[WHEN_UTC_LENGTH])
     return (minutes * 60 + number_at(text + 17, 2)) * 1000 + number_at(text + 20, 3);
 }
 
+/* The milliseconds of a unit; 0 where it is none. Nearly every row has one: no strings are
+ * compared. */
 static int64_t unit_ms(struct span unit)
 {
     static const struct {
-        const char *unit;
+        char unit;
         int64_t ms;
-    } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
+    } units[] = {{'s', 1000}, {'m', 60000}, {'h', 3600000}, {'d', 86400000}};
 
-    for (size_t i = 0; i < ARRAY_LENGTH(units); i++)
-        if (span_is(unit, units[i].unit))
+    if (unit.len == 2)
+        return unit.ptr[0] == 'm' && unit.ptr[1] == 's' ? 1 : 0;
+    for (size_t i = 0; unit.len == 1 && i < ARRAY_LENGTH(units); i++)
+        if (unit.ptr[0] == units[i].unit)
             return units[i].ms;
     return 0;
 }

@@ -18,9 +18,13 @@ enum { WHEN_PLATFORM_OFFSET_S = 8 * 3600, WHEN_PLATFORM_LENGTH = 19 };
  *     2030-01-31T08:00:00+02:00, …Z  RFC 3339 with an offset (a fraction of a second is dropped)
  *     +24h                           relative to `now_s`
  * A space may stand for the T (as spreadsheets write it). STATUS_SYNTAX when it is none of them,
- * STATUS_RANGE for a day or hour that does not exist, or a year outside 1970–9999.
+ * STATUS_RANGE for a day or hour that does not exist, STATUS_TOO_BIG for a time that the platform's
+ * form cannot hold: outside the years 1970–9999 in UTC+8, or relative by more than a hundred years.
  */
 enum status when_parse(struct span text, int64_t now_s, int64_t *ret_s) MUST_USE;
+
+/* Whether when_parse drops a fraction of a second, other than 0, from such a time. */
+bool when_drops_fraction(struct span text);
 
 /* Writes the platform's form, WHEN_PLATFORM_LENGTH characters and a NUL. `epoch_s` lies in the
  * years 1970–9999. */

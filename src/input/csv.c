@@ -24,6 +24,7 @@ struct csv_reader {
     struct csv_parser parser;
     char delimiter;
     struct buf bytes;                /* the cells of the row, each with a comma behind it */
+    struct buf typed;                /* the row as it is in the input, up to its line end */
     size_t ends[READER_COLUMNS_MAX]; /* offset of that comma for each cell */
     size_t cell_count;               /* may be more than READER_COLUMNS_MAX */
     size_t raw_bytes;                /* how much of the row has been fed, its line end included */
@@ -64,6 +65,7 @@ static bool start_parser(struct csv_reader *csv)
 static void start_row(struct csv_reader *csv)
 {
     buf_clear(&csv->bytes);
+    buf_clear(&csv->typed);
     csv->cell_count = 0;
     csv->raw_bytes = 0;
     csv->complete = false;
@@ -83,6 +85,7 @@ enum status csv_reader_new(const struct reader_options *options, struct csv_read
     }
     /* No more than the row itself, each cell's delimiter or the line end turned into a comma. */
     buf_init(&csv->bytes, options->max_row_bytes + 2);
+    buf_init(&csv->typed, options->max_row_bytes + 2); /* its line end, and a NUL */
     *ret_csv = csv;
     return STATUS_OK;
 }
@@ -93,6 +96,7 @@ void csv_reader_free(struct csv_reader *csv)
         return;
     csv_free(&csv->parser);
     buf_deinit(&csv->bytes);
+    buf_deinit(&csv->typed);
     free(csv);
 }
 
@@ -249,10 +253,12 @@ static enum status feed(struct reader *reader)
         return give_up(reader, csv->parser.quoted ? FAULT_TEXT_BEHIND_QUOTE : FAULT_STRAY_QUOTE,
                        false);
     }
+    if (csv->raw_bytes + slice.len <= max + 1)
+        buf_add(&csv->typed, slice);
     bool line_end = take_slice(reader, slice);
     csv->raw_bytes += slice.len;
     note_quotes(csv, slice);
-    if (csv->bytes.status != STATUS_OK)
+    if (csv->bytes.status != STATUS_OK || csv->typed.status != STATUS_OK)
         return STATUS_NO_MEMORY;
     if (!csv->complete && csv->raw_bytes > max)
         return give_up(reader, FAULT_TOO_LONG, line_end);
@@ -395,10 +401,10 @@ static void check_bytes(const struct reader *reader, struct problems *problems)
     struct span all = buf_span(&csv->bytes);
     bool has_nul = memchr(all.ptr, '\0', all.len) != NULL;
     bool is_utf8 = text_is_utf8(all);
-    const char *hint = reader_encoding_hint(reader);
 
     if (!has_nul && is_utf8)
         return;
+    const char *hint = reader_encoding_hint(reader);
     for (size_t i = 0; i < csv->cell_count && i < READER_COLUMNS_MAX; i++) {
         struct span cell = cell_bytes(csv, i);
         if (memchr(cell.ptr, '\0', cell.len) != NULL)
@@ -514,6 +520,88 @@ static void add_count_problem(struct reader *reader, struct problems *problems)
         reader_lose(reader, reader->row_number, csv->row_line, PROBLEM_CELLS);
 }
 
+static bool is_blank(const struct csv_reader *csv, char c)
+{
+    return (c == ' ' || c == '\t') && c != csv->delimiter;
+}
+
+static bool ends_cell(const struct csv_reader *csv, char c)
+{
+    return c == csv->delimiter || c == '\r' || c == '\n';
+}
+
+/* Whether a blank is at the edge of a cell, or may be: most rows have none, and need no second
+ * look.
+ */
+static bool has_blank_at_edge(const struct csv_reader *csv, char blank)
+{
+    struct span typed = buf_span(&csv->typed);
+    const char *end = typed.ptr + typed.len, *at = typed.ptr;
+
+    if (blank == csv->delimiter)
+        return false;
+    while ((at = memchr(at, blank, (size_t)(end - at))) != NULL) {
+        const char *next = at + 1;
+        while (next < end && is_blank(csv, *next))
+            next++;
+        if (at == typed.ptr || ends_cell(csv, at[-1]) || next == end || ends_cell(csv, *next))
+            return true;
+        at = next;
+    }
+    return false;
+}
+
+/* The offset behind the quoted cell that starts at `at`, or the end. */
+static size_t skip_quoted(struct span typed, size_t at)
+{
+    for (at++; at < typed.len; at++) {
+        if (typed.ptr[at] != '"')
+            continue;
+        if (at + 1 == typed.len || typed.ptr[at + 1] != '"')
+            return at + 1;
+        at++;
+    }
+    return at;
+}
+
+/*
+ * The blanks around a cell without quotes are part of it (RFC 4180, section 2, 4), and libcsv drops
+ * them. The row is split once more, to find where its cells begin and end.
+ */
+static void find_blanks(struct reader *reader)
+{
+    struct csv_reader *csv = reader->csv;
+    struct span typed = buf_span(&csv->typed);
+    size_t at = 0;
+
+    for (size_t i = 0; i < reader->column_count && at < typed.len; i++, at++) {
+        size_t start = at;
+        while (at < typed.len && is_blank(csv, typed.ptr[at]))
+            at++;
+        bool is_quoted = at < typed.len && typed.ptr[at] == '"';
+        if (is_quoted)
+            at = skip_quoted(typed, at);
+        while (at < typed.len && !ends_cell(csv, typed.ptr[at]))
+            at++;
+        if (!is_quoted && reader->cells[i].text.len > 0 && reader->cells[i].text.len < at - start)
+            reader->cells[i].given = span_of(typed.ptr + start, at - start);
+    }
+}
+
+/* Whether libcsv may have dropped blanks: the cells, with a delimiter or the line end behind each,
+ * are shorter than what it was given, and there are some. */
+static bool may_have_dropped(const struct csv_reader *csv)
+{
+    struct span typed = buf_span(&csv->typed);
+    char last = typed.len > 0 ? typed.ptr[typed.len - 1] : '\0';
+    size_t line_end = last == '\n' || last == '\r' ? 1 : 0;
+
+    typed.len -= line_end;
+    return typed.len > 0 && csv->bytes.len != typed.len + 1 &&
+           (memchr(typed.ptr, ' ', typed.len) != NULL ||
+            memchr(typed.ptr, '\t', typed.len) != NULL);
+}
+
 static void set_cells(struct reader *reader)
 {
     for (size_t i = 0; i < reader->column_count; i++) {
@@ -521,6 +609,9 @@ static void set_cells(struct reader *reader)
         reader->cells[i] =
             (struct cell){.kind = text.len > 0 ? CELL_TEXT : CELL_ABSENT, .text = text};
     }
+    if (may_have_dropped(reader->csv) &&
+        (has_blank_at_edge(reader->csv, ' ') || has_blank_at_edge(reader->csv, '\t')))
+        find_blanks(reader);
 }
 
 enum status csv_reader_next(struct reader *reader, struct row *ret_row, struct problems *problems)

@@ -216,7 +216,9 @@ static void check_tokens(struct jsonlex *lex, struct span line, struct problems 
         add_json_problem(problems, PROBLEM_JSON, line, first, "not an object", ONE_PER_LINE);
         return;
     }
-    if (jsonlex_scan(lex, line) != STATUS_OK)
+    if (jsonlex_scan(lex, line) != STATUS_OK && lex->long_number)
+        add_json_problem(problems, PROBLEM_NUMBER, line, lex->error_at, lex->error, "");
+    else if (lex->error != NULL)
         add_json_problem(problems, PROBLEM_JSON, line, lex->error_at, lex->error,
                          lex->error_at == line.len ? ONE_PER_LINE : "");
     else if (lex->nul_escape)

@@ -17,7 +17,7 @@ struct check_hooks {
     void *context;
 };
 
-enum { CHECK_TICK_ROWS = 4096 };
+enum { CHECK_TICK_ROWS = 4096, CHECK_DOUBT_MAX = 640 };
 
 struct check_counts {
     uint64_t rows;
@@ -27,6 +27,8 @@ struct check_counts {
     uint64_t warnings; /* all of them, several for one row where it has them */
     uint64_t devices;  /* different ones among the valid rows */
     uint64_t replaced; /* instances that writes with mode 1 replace */
+    uint64_t doubts;   /* what a person should look at before anything is sent */
+    char first_doubt[CHECK_DOUBT_MAX];  /* the first of it: "res:5850: holds …"; "" for none */
     uint64_t actions[ACTION_COUNT];     /* valid rows by action */
     uint64_t codes[PROBLEM_CODE_COUNT]; /* problems by code */
     bool file_is_bad;                   /* something is wrong with it as a whole */

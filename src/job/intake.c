@@ -4,6 +4,7 @@
 
 #include "command/data_memo.h"
 #include "command/fleet.h"
+#include "command/kinds.h"
 #include "core/when.h"
 
 /* A row that is good by itself and was found bad beside the others. */
@@ -22,6 +23,7 @@ struct intake {
     uint64_t good_rows;
     bool again;            /* this is the second pass */
     struct fleet *fleet;   /* of the first pass */
+    struct kinds *kinds;   /* likewise */
     uint64_t device_count; /* what it found, once it is gone */
     uint64_t replaced_count;
     struct ledger *ledger; /* NULL: none */
@@ -83,24 +85,32 @@ static enum status arrange(struct intake *intake, struct buf *message)
         status = add_words(&intake->layout, layout_add_map, options->maps, message);
     if (status == STATUS_OK)
         status = add_words(&intake->layout, layout_add_pass, options->passes, message);
+    if (status == STATUS_OK)
+        status = add_words(&intake->layout, layout_add_true, options->trues, message);
+    if (status == STATUS_OK)
+        status = add_words(&intake->layout, layout_add_false, options->falses, message);
     for (size_t i = 0; i < intake->layout.pass_count; i++)
         intake->passed[i] = intake->layout.passes[i].input;
     return status;
 }
 
-static enum status new_fleet(struct fleet **ret_fleet)
+/* What the first pass keeps of the rows. */
+static enum status new_fleet(struct intake *intake)
 {
-    struct fleet *fleet = malloc(sizeof(*fleet));
-
-    if (fleet == NULL)
-        return STATUS_NO_MEMORY;
-    fleet_init(fleet);
-    *ret_fleet = fleet;
-    return STATUS_OK;
+    intake->fleet = malloc(sizeof(*intake->fleet));
+    intake->kinds = malloc(sizeof(*intake->kinds));
+    if (intake->fleet != NULL)
+        fleet_init(intake->fleet);
+    if (intake->kinds != NULL)
+        kinds_init(intake->kinds);
+    return intake->fleet != NULL && intake->kinds != NULL ? STATUS_OK : STATUS_NO_MEMORY;
 }
 
 static void free_fleet(struct intake *intake)
 {
+    kinds_deinit(intake->kinds);
+    free(intake->kinds);
+    intake->kinds = NULL;
     if (intake->fleet == NULL)
         return;
     intake->device_count = intake->fleet->device_count;
@@ -140,7 +150,7 @@ enum status intake_open(const struct intake_options *options, struct buf *messag
     if (status == STATUS_OK)
         status = arrange(intake, message);
     if (status == STATUS_OK)
-        status = new_fleet(&intake->fleet);
+        status = new_fleet(intake);
     if (status == STATUS_OK)
         status = check_delimiter(options, reader_options.format, message);
     if (status == STATUS_OK && options->encoding != NULL)
@@ -244,7 +254,8 @@ static void check_turn(const struct intake *intake, const struct command *comman
     char turn[WHEN_PLATFORM_LENGTH + 1];
     when_format_platform(turn_s, turn);
     problem_add(problems, PROBLEM_LATE, span_string(field), span_of(NULL, 0),
-                "will have passed when the row is sent, about %s (UTC+8) at this rate", turn);
+                "will have passed when the row is sent, about %s (UTC+8) at this rate%s", turn,
+                field[0] == 'v' ? "; it is left out then" : "");
 }
 
 static enum status remember_crossed(struct intake *intake, const struct problems *problems)
@@ -263,11 +274,16 @@ static enum status remember_crossed(struct intake *intake, const struct problems
 }
 
 /* The first pass: looks at a good row beside the others. */
-static enum status compare_row(struct intake *intake, const struct command *command,
-                               struct problems *problems)
+static enum status compare_row(struct intake *intake, const struct row *shaped,
+                               const struct command *command, struct problems *problems)
 {
-    if (command->replaces && intake->options.for_sending && !intake->options.allow_replace &&
-        !source_is_seekable(intake->source))
+    bool leaves_now = intake->options.for_sending && !source_is_seekable(intake->source);
+    const struct schema *schema = &intake->layout.schema;
+
+    if (leaves_now && !intake->options.allow_mixed)
+        kinds_doubt(intake->kinds, schema, shaped, command->object_id, &intake->footprint,
+                    problems);
+    if (command->replaces && leaves_now && !intake->options.allow_replace)
         problem_add(problems, PROBLEM_REPLACE, SPAN_LITERAL("mode"), SPAN_LITERAL("1"),
                     "mode 1 deletes every resource of the instance that this row does not name");
     enum status status = fleet_add(intake->fleet, command, &intake->footprint, problems);
@@ -275,6 +291,8 @@ static enum status compare_row(struct intake *intake, const struct command *comm
         check_turn(intake, command, problems);
     if (status == STATUS_OK && problems->error_count > 0)
         status = remember_crossed(intake, problems);
+    else if (status == STATUS_OK)
+        status = kinds_add(intake->kinds, schema, shaped, command->object_id, &intake->footprint);
     return status;
 }
 
@@ -319,6 +337,7 @@ static enum status build_command(struct intake *intake, const struct row *row,
     const struct command_context context = {.schema = &layout->schema,
                                             .now_s = intake->options.now_s,
                                             .check_only = !builds_requests(intake),
+                                            .any_imei = intake->options.any_imei,
                                             .memo = &intake->memo,
                                             .fleet = intake->fleet};
     enum status status = learn_columns(intake);
@@ -338,7 +357,7 @@ static enum status build_command(struct intake *intake, const struct row *row,
     if (intake->again)
         recall_row(intake, problems);
     else
-        status = compare_row(intake, command, problems);
+        status = compare_row(intake, &shaped, command, problems);
     if (problems->error_count == 0)
         intake->good_rows++;
     return status;
@@ -469,7 +488,7 @@ uint64_t intake_replaced_count(const struct intake *intake)
     return intake->fleet != NULL ? intake->fleet->replaced_count : intake->replaced_count;
 }
 
-void intake_judge_file(const struct intake *intake, struct problems *problems)
+size_t intake_judge_file(const struct intake *intake, struct problems *problems)
 {
     uint64_t replaced = intake_replaced_count(intake);
     const struct reader_lost *lost = reader_lost(intake->reader);
@@ -484,6 +503,7 @@ void intake_judge_file(const struct intake *intake, struct problems *problems)
         problem_add(problems, PROBLEM_REPLACES, SPAN_LITERAL("mode"), SPAN_LITERAL("1"),
                     "%llu instance%s will lose every resource that the rows do not name",
                     (unsigned long long)replaced, replaced == 1 ? "" : "s");
+    return intake->kinds != NULL ? kinds_judge(intake->kinds, &intake->layout.schema, problems) : 0;
 }
 
 /* The bytes that the reader's text was in the input, behind `prefix`. */

@@ -27,7 +27,10 @@ struct intake_options {
     const struct word_list *sets, *maps, *passes; /* NAME=VALUE, NAME=COLUMN, NAME[,NAME…] */
     bool keep_raw;                                /* for intake_raw_row */
     bool strict;                                  /* warnings are errors */
+    const struct word_list *trues, *falses;       /* WORD[,WORD…] */
+    bool any_imei;                                /* test devices too */
     bool allow_replace;                           /* writes with mode 1 are meant */
+    bool allow_mixed;                             /* and whatever kinds.h would ask about */
     bool for_sending;  /* rows of an input that cannot be read twice are sent as they come: what a
                           check would ask about is an error then */
     double rate_per_s; /* how fast rows will be sent; 0 when that is not known */
@@ -85,8 +88,9 @@ bool intake_is_lost(const struct intake *intake);
 uint64_t intake_device_count(const struct intake *intake);
 uint64_t intake_replaced_count(const struct intake *intake);
 
-/* Once all rows are read: adds what is to be said about the file as a whole. */
-void intake_judge_file(const struct intake *intake, struct problems *problems);
+/* Once all rows are read: adds what is to be said about the file as a whole. Returns how much of it
+ * is about columns that a person should look at before anything is sent. */
+size_t intake_judge_file(const struct intake *intake, struct problems *problems);
 
 /* Goes back to the first byte, as source_rewind: what is read from now on is what was read before,
  * or STATUS_CHANGED. */

@@ -226,6 +226,23 @@ static void start_row(struct job_row *row)
     }
 }
 
+/* How soon a valid_time may come that is still sent: the platform reads it in whole seconds, when
+ * the request has arrived. */
+enum { VALID_TIME_AHEAD_S = 1 };
+
+/* A valid_time that has come while the row waited would be refused; "now" is what it means then.
+ * Each attempt looks again. */
+static void drop_valid_time(struct job_row *row, int64_t wall_s)
+{
+    struct job *job = row->job;
+
+    if (row->command.valid_at_s > wall_s + VALID_TIME_AHEAD_S ||
+        !command_drop_valid_time(&row->command) || job->told_valid_now)
+        return;
+    job->told_valid_now = true;
+    job_tell(job, JOB_EVENT_VALID_NOW);
+}
+
 /* Records a row that was sent, and that will not be sent again although it could have been. */
 static void record_given_up(struct job_row *row, const char *why)
 {
@@ -304,6 +321,7 @@ static void start_ready(struct job *job)
                 budget_take(&job->budget, now / 1000000);
             row->ticket = pacer_start(&job->pacer, now);
             row->started_ms = now / 1000000;
+            drop_valid_time(row, wall_s);
             expect_next(job);
             start_row(row);
         }

@@ -50,10 +50,11 @@ enum job_event {
     JOB_EVENT_RECOVERED, /* back to what was asked for */
     JOB_EVENT_OUTAGE,    /* rows wait; one at a time probes */
     JOB_EVENT_OUTAGE_OVER,
-    JOB_EVENT_CANARY,   /* its rows have ended */
-    JOB_EVENT_DRAINING, /* by a signal: what is in flight is waited for */
-    JOB_EVENT_ABORTING, /* by a second one: what is in flight is ended */
-    JOB_EVENT_STOPPED,  /* by anything else: no row is started any more; `why` says it */
+    JOB_EVENT_CANARY,    /* its rows have ended */
+    JOB_EVENT_VALID_NOW, /* once: a row leaves without its valid_time, which has come */
+    JOB_EVENT_DRAINING,  /* by a signal: what is in flight is waited for */
+    JOB_EVENT_ABORTING,  /* by a second one: what is in flight is ended */
+    JOB_EVENT_STOPPED,   /* by anything else: no row is started any more; `why` says it */
 };
 
 enum { JOB_TICK_MS = 200 };

@@ -66,6 +66,7 @@ struct job {
     enum pacer_wait wait;  /* why nothing starts */
     int64_t wake_ns;
     bool started; /* the header has been read */
+    bool told_valid_now;
     bool input_ended;
     enum job_end input_end; /* why it ended, where that was not its end */
     uint64_t outages_told;

@@ -4,12 +4,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "command/command.h"
 #include "ledger/ledger_impl.h"
 
 const char ledger_orphan_error[] =
     "the run ended while this was under way: it may have been processed";
 
-enum { OPEN_TRIES = 5, COPY_BLOCK_BYTES = 64 * 1024, IMEI_DIGITS = 15 };
+enum { OPEN_TRIES = 5, COPY_BLOCK_BYTES = 64 * 1024 };
 
 /* What is found out about an earlier run. */
 struct recovery {
@@ -544,7 +545,7 @@ static enum status replace_journal(struct recovery *recovery)
 static enum status name_orphan(struct ledger *ledger, const struct intent *intent, int64_t now_ms)
 {
     uint32_t ticket = ledger_admit(ledger, intent);
-    char imei[IMEI_DIGITS + 8];
+    char imei[COMMAND_DEVICE_MAX + 1];
     struct result_record record = {.row = intent->row,
                                    .line = intent->line,
                                    .hash = intent->hash,
@@ -561,7 +562,7 @@ static enum status name_orphan(struct ledger *ledger, const struct intent *inten
                                     .attempts = record.attempts,
                                     .ambiguous = record.ambiguous};
 
-    (void)snprintf(imei, sizeof(imei), "%0*llu", IMEI_DIGITS, (unsigned long long)intent->device);
+    command_device(intent->device, imei);
     record.imei = span_string(imei);
     enum status status = ledger_end(ledger, ticket, &record);
     ledger->past.lines++;

@@ -27,8 +27,7 @@ static bool take_pair(const struct query_pair *pair, struct query_values *values
 {
     if (span_is(pair->name, "imei")) {
         values->imei = pair->value;
-        if (pair->value.len != COMMAND_IMEI_DIGITS ||
-            span_to_uint64(pair->value, &values->device) != STATUS_OK)
+        if (!command_read_device(pair->value, &values->device))
             return refuse(answer, "imei: must be 15 digits");
     } else if (span_is(pair->name, "page")) {
         if (span_to_uint64(pair->value, &values->page) != STATUS_OK || values->page == 0 ||

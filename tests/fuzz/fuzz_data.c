@@ -30,6 +30,17 @@ static void check_problems(const struct problems *problems)
     }
 }
 
+/* A number that is too long to be read is told of the data as a whole, one that is too large of its
+ * item. */
+static bool has_long_number(const struct problems *problems)
+{
+    for (size_t i = 0; i < problems->count; i++)
+        if (problems->items[i].code == PROBLEM_NUMBER &&
+            span_is(problem_field(problems, &problems->items[i]), "data"))
+            return true;
+    return false;
+}
+
 /* The verdict is right: text that is no JSON is refused for that, JSON never is, and what passes
  * can go into a body as it stands. */
 static void check_verdict(struct span text, const struct problems *problems)
@@ -38,7 +49,8 @@ static void check_verdict(struct span text, const struct problems *problems)
     bool is_json = json_reference_accepts(&ref, text.ptr, text.len);
     bool in_limits = ref.deepest <= JSONLEX_DEPTH_MAX && ref.longest_number <= JSONLEX_NUMBER_MAX &&
                      !ref.half_surrogate;
-    bool refused = has_code(problems, PROBLEM_JSON) || has_code(problems, PROBLEM_UTF8);
+    bool refused = has_code(problems, PROBLEM_JSON) || has_code(problems, PROBLEM_UTF8) ||
+                   has_long_number(problems);
 
     MUST(refused == !(is_json && in_limits));
     MUST(has_code(problems, PROBLEM_DATA_SIZE) == (text.len > COMMAND_CONTENT_MAX));
@@ -52,6 +64,7 @@ static bool same_items(const struct footprint *one, const struct footprint *othe
 {
     for (size_t i = 0; i < one->count && one->count == other->count; i++)
         if (one->items[i].res_id != other->items[i].res_id ||
+            one->items[i].kind != other->items[i].kind ||
             one->items[i].value != other->items[i].value)
             return false;
     return one->count == other->count;

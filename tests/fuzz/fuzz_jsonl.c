@@ -47,7 +47,7 @@ static void check_row(struct span line, struct span row, size_t row_number, size
     bool is_bad = span_starts_with(row, bad);
     struct span code = span_skip(row, is_bad ? strlen(bad) : 0);
     bool refused = is_bad && (span_starts_with(code, "JSON@") || span_starts_with(code, "UTF8@") ||
-                              span_starts_with(code, "NUL@"));
+                              span_starts_with(code, "NUL@") || span_starts_with(code, "NUMBER@"));
     if (line.len <= READER_MAX_ROW_BYTES)
         MUST(refused == !is_good_row(line));
     else

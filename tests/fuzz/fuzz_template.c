@@ -47,7 +47,7 @@ static enum status expand(const struct template *template, struct cell cell, str
     for (size_t i = 0; i < TEMPLATE_NAMES_MAX; i++)
         cells[i] = cell;
     buf_clear(out);
-    enum status status = template_expand(template, cells, out, &missing);
+    enum status status = template_expand(template, cells, false, out, &missing);
     MUST(status == STATUS_OK ? missing == SIZE_MAX : missing < template->name_count);
     return status;
 }

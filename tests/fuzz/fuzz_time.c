@@ -92,9 +92,14 @@ static enum status reference(struct span text, int64_t *ret_s)
     int64_t days =
         count_days(year, number_at(text.ptr + 5, 2), number_at(text.ptr + 8, 2), &day_exists);
     int64_t time_s = ((days * 24 + hour) * 60 + minute) * 60 + second - offset_s;
-    if (year < 1970 || !day_exists || !offset_exists || hour > 23 || minute > 59 || second > 59 ||
-        time_s < 0 || time_s > LAST_S)
+    if (!day_exists || hour > 23 || minute > 59 || second > 59)
         return STATUS_RANGE;
+    if (year < 1970)
+        return STATUS_TOO_BIG;
+    if (!offset_exists)
+        return STATUS_RANGE;
+    if (time_s < 0 || time_s > LAST_S)
+        return STATUS_TOO_BIG;
     *ret_s = time_s;
     return STATUS_OK;
 }
@@ -175,8 +180,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (text.len > 0 && copy[0] == '+') {
         wanted = when_parse_duration(span_skip(text, 1), &ms);
-        if (wanted == STATUS_OK && now_s + ms / 1000 > LAST_S)
-            wanted = STATUS_RANGE;
+        if (wanted == STATUS_RANGE || (wanted == STATUS_OK && now_s + ms / 1000 > LAST_S))
+            wanted = STATUS_TOO_BIG;
         check_duration(span_skip(text, 1));
         wanted_s = wanted == STATUS_OK ? now_s + ms / 1000 : UNTOUCHED;
     } else {

@@ -114,6 +114,181 @@ static void test_a_write_has_the_platforms_order_of_parameters(void **state)
     assert_true(command.device == 865820031313187u);
 }
 
+static void test_integers_have_one_form_on_the_wire(void **state)
+{
+    static const struct field fields[] = {{"imei", "865820031313187"},
+                                          {"obj_id", "00065535"},
+                                          {"obj_inst_id", "000"},
+                                          {"mode", "0002"},
+                                          {"expired_time", "+7d"},
+                                          {"retry", "00010"},
+                                          {"timeout", "040"},
+                                          {"trigger_msg", "01"},
+                                          {"data", "[{\"res_id\":1,\"val\":1}]"}};
+
+    (void)state;
+    build(fields, ARRAY_LENGTH(fields));
+    assert_int_equal(problems.count, 0);
+    assert_span(command_target(&command),
+                "/nbiot/offline?imei=865820031313187&expired_time=2027-01-22T16:00:00"
+                "&obj_id=65535&obj_inst_id=0&mode=2&retry=10&timeout=40&trigger_msg=1");
+    assert_code("mode", "-0", PROBLEM_RANGE);
+    assert_code("retry", "-0", PROBLEM_RANGE);
+    assert_code("retry", "+5", PROBLEM_TYPE);
+}
+
+/* The forms of the documents' own examples and of two public clients: parameters in another order,
+ * a mode with execute, an empty body. What we send is the same request by meaning. */
+static void test_the_documents_own_examples_are_what_is_sent(void **state)
+{
+    static const struct field read_fields[] = {{"action", "read"},
+                                               {"imei", "865820031313187"},
+                                               {"obj_id", "3200"},
+                                               {"obj_inst_id", "0"},
+                                               {"res_id", "5500"},
+                                               {"timeout", "25"},
+                                               {"expired_time", "2027-02-01T08:00:00"}};
+    static const struct field execute_fields[] = {{"action", "execute"},
+                                                  {"imei", "865820031313187"},
+                                                  {"obj_id", "3311"},
+                                                  {"obj_inst_id", "0"},
+                                                  {"res_id", "5"},
+                                                  {"expired_time", "2027-02-01T08:00:00"},
+                                                  {"args", "ping"}};
+
+    (void)state;
+    build_with("data", "[{\"res_id\":12,\"type\":1,\"val\":\"121A\"}]");
+    assert_span(command_body(&command), "{\"data\":[{\"res_id\":12,\"type\":1,\"val\":\"121A\"}]}");
+    build(read_fields, ARRAY_LENGTH(read_fields));
+    assert_int_equal(problems.count, 0);
+    assert_span(command_target(&command),
+                "/nbiot/offline?imei=865820031313187&expired_time=2027-02-01T08:00:00&obj_id=3200"
+                "&obj_inst_id=0&res_id=5500&timeout=25");
+    assert_span(command_body(&command), "");
+    build(execute_fields, ARRAY_LENGTH(execute_fields));
+    assert_span(command_target(&command),
+                "/nbiot/execute/offline?imei=865820031313187&expired_time=2027-02-01T08:00:00"
+                "&obj_id=3311&obj_inst_id=0&res_id=5");
+    assert_span(command_body(&command), "{\"args\":\"ping\"}");
+    build(execute_fields, ARRAY_LENGTH(execute_fields) - 1);
+    assert_int_equal(problems.count, 0);
+    assert_span(command_body(&command), ""); /* the Java client sends {}: args are optional */
+}
+
+static void test_valid_time_can_be_left_out_of_a_target(void **state)
+{
+    static const char *const without =
+        "/nbiot/offline?imei=865820031313187&expired_time=2027-01-22T16:00:00&obj_id=3311"
+        "&obj_inst_id=0&mode=2";
+
+    (void)state;
+    build_with("valid_time", "+1d");
+    assert_true(command_drop_valid_time(&command));
+    assert_span(command_target(&command), without);
+    assert_int_equal(command_target(&command).ptr[command_target(&command).len], '\0');
+    assert_span(command_body(&command), "{\"data\":[{\"res_id\":5850,\"val\":true}]}");
+    assert_span(command_imei(&command), "865820031313187");
+    assert_false(command_drop_valid_time(&command));
+    assert_span(command_target(&command), without);
+    build_with("retry", "3"); /* none was given */
+    assert_false(command_drop_valid_time(&command));
+    build_with("valid_time", "+1d");
+    const struct cell passed = {.kind = CELL_TEXT, .text = SPAN_LITERAL("kept")};
+    struct cell found;
+    assert_int_equal(command_add_passed(&command, &passed), STATUS_OK);
+    assert_true(command_drop_valid_time(&command));
+    assert_int_equal(command_passed(&command, &found, 1), 1);
+    assert_span(found.text, "kept");
+    assert_span(command_imei(&command), "865820031313187");
+}
+
+static void assert_device(const char *text, bool is_one)
+{
+    char out[COMMAND_DEVICE_MAX + 1];
+    uint64_t device = 0;
+
+    assert_int_equal(command_read_device(span_string(text), &device), is_one);
+    if (!is_one)
+        return;
+    command_device(device, out);
+    assert_string_equal(out, text);
+}
+
+static void test_a_devices_number_keeps_its_digits(void **state)
+{
+    static const char *const devices[] = {
+        "865820031313187",   "012345678901234",   "0012",          "1234", "9999999999999999",
+        "00000000000000001", "99999999999999999", "99999999999999"};
+    static const char *const others[] = {"",     "123",
+                                         "0000", "000000000000000",
+                                         "12a4", "123456789012345678"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(devices); i++)
+        assert_device(devices[i], true);
+    for (size_t i = 0; i < ARRAY_LENGTH(others); i++)
+        assert_device(others[i], false);
+    uint64_t device = 0;
+    assert_true(command_read_device(SPAN_LITERAL("865820031313187"), &device));
+    assert_true(device == 865820031313187u); /* as it is in journals that were written before */
+}
+
+/* A cell with blanks around it: its key is that of the cell without, and its text is sent whole. */
+static void test_blanks_are_sent_and_are_no_part_of_the_key(void **state)
+{
+    static const char given[] = " a ";
+    struct cell cells[GOOD_COUNT];
+    struct schema schema;
+    const struct command_context context = {.schema = &schema, .now_s = NOW};
+    const struct row row = {.number = 1, .line = 2, .cells = cells, .cell_count = GOOD_COUNT};
+    uint64_t hash = 0;
+
+    (void)state;
+    schema_init(&schema);
+    for (size_t i = 0; i < GOOD_COUNT; i++) {
+        bool is_data = strcmp(good[i].name, "data") == 0;
+        assert_int_equal(schema_add(&schema, span_string(is_data ? "res:1" : good[i].name)),
+                         STATUS_OK);
+        cells[i] = (struct cell){.kind = CELL_TEXT, .text = span_string(good[i].text)};
+        if (is_data)
+            cells[i].text = span_of(given + 1, 1);
+    }
+    for (int round = 0; round < 2; round++) {
+        if (round == 1)
+            cells[GOOD_COUNT - 1].given = span_of(given, 3);
+        problems_clear(&problems, 1, 2);
+        assert_int_equal(command_build(&command, &context, &row, NULL, &problems), STATUS_OK);
+        assert_span(command_body(&command), round == 0
+                                                ? "{\"data\":[{\"res_id\":1,\"val\":\"a\"}]}"
+                                                : "{\"data\":[{\"res_id\":1,\"val\":\" a \"}]}");
+        assert_true(round == 0 || command.hash == hash);
+        hash = command.hash;
+    }
+    schema_deinit(&schema);
+}
+
+/* What the platform assumes is told in the rules as text, and known as numbers. */
+static void test_the_defaults_are_those_of_the_rules(void **state)
+{
+    static const struct {
+        enum param param;
+        int64_t value;
+    } defaults[] = {{PARAM_RETRY, DEFAULT_RETRY},
+                    {PARAM_TIMEOUT, DEFAULT_TIMEOUT},
+                    {PARAM_TRIGGER_MSG, DEFAULT_TRIGGER_MSG}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(defaults); i++) {
+        int64_t value = -1;
+        const char *text = param_rules[defaults[i].param].fallback;
+        assert_int_equal(span_to_int64(span_string(text), &value), STATUS_OK);
+        assert_int_equal(value, defaults[i].value);
+    }
+    for (size_t i = 0; i < PARAM_COUNT; i++)
+        if (param_rules[i].type == PARAM_TYPE_INT && param_rules[i].fallback != NULL)
+            assert_true(i == PARAM_RETRY || i == PARAM_TIMEOUT || i == PARAM_TRIGGER_MSG);
+}
+
 static void test_data_reaches_the_body_byte_for_byte(void **state)
 {
     (void)state;
@@ -379,6 +554,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_write_has_the_platforms_order_of_parameters),
+        cmocka_unit_test(test_integers_have_one_form_on_the_wire),
+        cmocka_unit_test(test_the_documents_own_examples_are_what_is_sent),
+        cmocka_unit_test(test_valid_time_can_be_left_out_of_a_target),
+        cmocka_unit_test(test_a_devices_number_keeps_its_digits),
+        cmocka_unit_test(test_blanks_are_sent_and_are_no_part_of_the_key),
+        cmocka_unit_test(test_the_defaults_are_those_of_the_rules),
         cmocka_unit_test(test_data_reaches_the_body_byte_for_byte),
         cmocka_unit_test(test_integer_parameters_hold_their_bounds),
         cmocka_unit_test(test_the_ranges_are_the_platforms),

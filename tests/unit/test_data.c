@@ -335,7 +335,7 @@ static void test_plain_data_are_what_the_long_way_says(void **state)
     static const char *const plain[] = {
         "[{\"res_id\":0,\"val\":true}]",
         "[{\"res_id\":65535,\"val\":false}]",
-        "[{\"res_id\":1,\"val\":0},{\"res_id\":2,\"val\":-0},{\"res_id\":3,\"val\":999999999999999}"
+        "[{\"res_id\":1,\"val\":0},{\"res_id\":2,\"val\":-1},{\"res_id\":3,\"val\":999999999999999}"
         "]",
         "[{\"res_id\":1,\"val\":-12.50},{\"res_id\":2,\"val\":\"\"},{\"res_id\":3,\"val\":\" "
         "a:~\"}]",
@@ -351,6 +351,7 @@ static void test_plain_data_are_what_the_long_way_says(void **state)
         assert_int_equal(found.count, footprint.count);
         for (size_t item = 0; item < found.count; item++) {
             assert_int_equal(found.items[item].res_id, footprint.items[item].res_id);
+            assert_int_equal(found.items[item].kind, footprint.items[item].kind);
             assert_int_equal(found.items[item].value, footprint.items[item].value);
         }
     }

@@ -28,7 +28,7 @@ static void add_items(uint64_t device, uint64_t line, uint64_t hash, const struc
     }
     command.device = device;
     command.line = line;
-    command.hash = hash << 40;
+    command.meaning = hash << 40;
     problems_clear(&problems, line - 1, line);
     assert_int_equal(fleet_add(&fleet, &command, &footprint, &problems), STATUS_OK);
 }

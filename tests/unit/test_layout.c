@@ -48,6 +48,50 @@ static void test_without_options_a_row_stays_as_it_is(void **state)
     assert_int_equal(shaped.cell_count, 2);
 }
 
+static void test_words_for_true_and_false_are_booleans_in_res_columns_alone(void **state)
+{
+    (void)state;
+    const struct cell cells[] = {TEXT("TRUE"), TEXT("off"), TEXT("TRUE"), TEXT("TRUE")};
+    struct buf message;
+
+    start();
+    buf_init(&message, 256);
+    assert_int_equal(layout_add_true(&layout, "TRUE,on", &message), STATUS_OK);
+    assert_int_equal(layout_add_true(&layout, "TRUE", &message), STATUS_OK);
+    assert_int_equal(layout_add_false(&layout, "off", &message), STATUS_OK);
+    assert_int_equal(layout_add_false(&layout, "on", &message), STATUS_USAGE);
+    assert_string_equal(buf_string(&message), "--false on: --true and --false both name it");
+    buf_clear(&message);
+    assert_int_equal(layout_add_true(&layout, "a,,b", &message), STATUS_USAGE);
+    buf_deinit(&message);
+    COLUMNS("res:1", "res:2", "res:3:string", "args");
+    apply(cells, 4);
+    assert_int_equal(shaped.cells[0].kind, CELL_BOOL);
+    assert_span(shaped.cells[0].text, "true");
+    assert_span(shaped.cells[1].text, "false");
+    assert_int_equal(shaped.cells[2].kind, CELL_TEXT);
+    assert_span(shaped.cells[2].text, "TRUE");
+    assert_span(shaped.cells[3].text, "TRUE");
+}
+
+static void test_columns_are_judged_as_the_template_takes_them(void **state)
+{
+    (void)state;
+    start();
+    must_set("data=[{\"res_id\":1,\"val\":${bare}},{\"res_id\":2,\"val\":\"${quoted} ${both}\"},"
+             "{\"res_id\":3,\"val\":${both}},{\"res_id\":4,\"val\":${t:string}}]");
+    COLUMNS("imei", "bare", "quoted", "both", "t:string", "res:9", "res:9:opaque");
+    static const struct {
+        bool judged, as_text;
+    } wanted[] = {{false, false}, {false, false}, {true, false}, {true, true},
+                  {true, false},  {false, false}, {true, false}, {false, false}};
+    for (size_t i = 0; i < ARRAY_LENGTH(wanted); i++) {
+        assert_int_equal(layout.schema.columns[i].judged, wanted[i].judged);
+        assert_int_equal(layout.schema.columns[i].judged && layout.schema.columns[i].judged_as_text,
+                         wanted[i].as_text);
+    }
+}
+
 static void test_a_set_fills_what_a_row_lacks(void **state)
 {
     (void)state;
@@ -202,6 +246,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_without_options_a_row_stays_as_it_is),
+        cmocka_unit_test(test_words_for_true_and_false_are_booleans_in_res_columns_alone),
+        cmocka_unit_test(test_columns_are_judged_as_the_template_takes_them),
         cmocka_unit_test(test_a_set_fills_what_a_row_lacks),
         cmocka_unit_test(test_a_set_refers_to_columns),
         cmocka_unit_test(test_a_map_gives_a_column_its_meaning),

@@ -27,7 +27,7 @@ static enum status expand(const char *text, bool is_json, enum cell_kind kind, c
     for (size_t i = 0; i < TEMPLATE_NAMES_MAX; i++)
         cells[i] = (struct cell){.kind = kind, .text = span_string(value)};
     buf_clear(&out);
-    return template_expand(&template, cells, &out, &missing);
+    return template_expand(&template, cells, false, &out, &missing);
 }
 
 static void assert_expands(const char *text, bool is_json, enum cell_kind kind, const char *value,
@@ -91,7 +91,7 @@ static void test_a_missing_value_is_named(void **state)
 
     assert_int_equal(parse("${a}${b}", false, why), STATUS_OK);
     buf_clear(&out);
-    assert_int_equal(template_expand(&template, cells, &out, &missing), STATUS_SYNTAX);
+    assert_int_equal(template_expand(&template, cells, false, &out, &missing), STATUS_SYNTAX);
     assert_int_equal(missing, 1);
     assert_int_equal(expand("${a}", false, CELL_ABSENT, ""), STATUS_SYNTAX);
 }

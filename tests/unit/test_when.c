@@ -51,15 +51,18 @@ static void test_relative_times_count_from_now(void **state)
 static void test_days_that_do_not_exist_are_out_of_range(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"2027-02-29T00:00:00",      "2027-13-01T00:00:00",
-                                        "2027-00-01T00:00:00",      "2027-04-31T00:00:00",
-                                        "2027-01-00T00:00:00",      "2027-01-01T24:00:00",
-                                        "2027-01-01T00:60:00",      "2027-01-01T00:00:60",
-                                        "1969-12-31T00:00:00",      "1970-01-01T07:59:59",
-                                        "2100-02-29T00:00:00",      "9999-12-31T23:59:59-01:00",
-                                        "2027-01-01T00:00:00+24:00"};
+    static const char *const texts[] = {"2027-02-29T00:00:00", "2027-13-01T00:00:00",
+                                        "2027-00-01T00:00:00", "2027-04-31T00:00:00",
+                                        "2027-01-00T00:00:00", "2027-01-01T24:00:00",
+                                        "2027-01-01T00:60:00", "2027-01-01T00:00:60",
+                                        "2100-02-29T00:00:00", "2027-01-01T00:00:00+24:00"};
+    static const char *const beyond[] = {"1969-12-31T00:00:00", "1970-01-01T07:59:59",
+                                         "9999-12-31T23:59:59-01:00", "9999-12-31T16:00:00Z",
+                                         "+36601d"};
     for (size_t i = 0; i < ARRAY_LENGTH(texts); i++)
         assert_int_equal(refused(texts[i]), STATUS_RANGE);
+    for (size_t i = 0; i < ARRAY_LENGTH(beyond); i++)
+        assert_int_equal(refused(beyond[i]), STATUS_TOO_BIG);
     assert_int_equal(parsed("2028-02-29T08:00:00"), 1835395200);
     assert_int_equal(parsed("2000-02-29T08:00:00"), 951782400);
     assert_int_equal(parsed("9999-12-31T23:59:59"), 253402300799 - 8 * 3600);
