@@ -212,8 +212,7 @@ int cli_config(const struct settings *settings, const struct option_sources *sou
             add_option(sources, &options[i], &out);
     }
     add_key_places(&out);
-    bool written = out.status == STATUS_OK && fwrite(out.ptr, 1, out.len, stdout) == out.len &&
-                   fflush(stdout) == 0;
+    bool written = out.status == STATUS_OK && show_data(buf_span(&out));
     buf_deinit(&out);
     return written ? EXIT_ALL_ACCEPTED : EXIT_INTERNAL;
 }

@@ -95,15 +95,35 @@ static void add_status(struct event_log *log, const struct job_status *status)
         event_log_add_number(log, "rate_per_hour", status->rate_per_hour);
 }
 
+/* How its rows have ended, in the log. */
+static void add_canary(struct event_log *log, const struct canary *canary)
+{
+    event_log_add_number(log, "canary_rows", (int64_t)canary->rows);
+    event_log_add_number(log, "canary_needed", (int64_t)canary_needed(canary));
+    for (size_t i = 0; i < ROW_STATUS_COUNT; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof(name), "canary_%s", row_status_name((enum row_status)i));
+        if (canary->by_status[i] > 0 || i == ROW_ACCEPTED)
+            event_log_add_number(log, name, (int64_t)canary->by_status[i]);
+    }
+}
+
 static void log_event(struct observers *observers, enum job_event event,
                       const struct job_status *status)
 {
     static const char *const names[] = {
-        [JOB_EVENT_STATUS] = "status",           [JOB_EVENT_PAUSED] = "paused",
-        [JOB_EVENT_RESUMED] = "resumed",         [JOB_EVENT_SLOWER] = "slower",
-        [JOB_EVENT_RECOVERED] = "recovered",     [JOB_EVENT_OUTAGE] = "outage",
-        [JOB_EVENT_OUTAGE_OVER] = "outage_over", [JOB_EVENT_CANARY] = "canary_done",
-        [JOB_EVENT_DRAINING] = "interrupted",    [JOB_EVENT_ABORTING] = "aborted",
+        [JOB_EVENT_STATUS] = "status",
+        [JOB_EVENT_PAUSED] = "paused",
+        [JOB_EVENT_RESUMED] = "resumed",
+        [JOB_EVENT_SLOWER] = "slower",
+        [JOB_EVENT_RECOVERED] = "recovered",
+        [JOB_EVENT_OUTAGE] = "outage",
+        [JOB_EVENT_OUTAGE_OVER] = "outage_over",
+        [JOB_EVENT_CANARY] = "canary_done",
+        [JOB_EVENT_CANARY_PAUSE] = "canary_pause",
+        [JOB_EVENT_SHORTAGE] = "shortage",
+        [JOB_EVENT_DRAINING] = "interrupted",
+        [JOB_EVENT_ABORTING] = "aborted",
         [JOB_EVENT_STOPPED] = "stopped",
     };
     struct event_log *log = &observers->log;
@@ -113,6 +133,11 @@ static void log_event(struct observers *observers, enum job_event event,
         event_log_add_number(log, "signal", status->signal_number);
     if (event == JOB_EVENT_STOPPED)
         event_log_add_text(log, "why", status->why);
+    if (event == JOB_EVENT_SHORTAGE)
+        event_log_add_text(log, "what", status->shortage);
+    if (event == JOB_EVENT_CANARY || event == JOB_EVENT_CANARY_PAUSE ||
+        (event == JOB_EVENT_STOPPED && canary_is_lost(status->canary)))
+        add_canary(log, status->canary);
     add_status(log, status);
     event_log_end(log);
     event_log_flush(log);
@@ -122,7 +147,8 @@ void observers_event(struct observers *observers, enum job_event event,
                      const struct job_status *status, double rows_per_s)
 {
     observers->last = *status;
-    observers->last.why = NULL;
+    observers->last.why = observers->last.shortage = NULL;
+    observers->last.canary = NULL;
     if (event != JOB_EVENT_TICK)
         log_event(observers, event, status);
     else

@@ -59,6 +59,7 @@ struct settings {
                            resume */
     const char *ramp;
     const char *canary;
+    const char *canary_accept;
     struct word_list sets, maps, passes, halts, resolves;
     int64_t burst;
     int64_t max_attempts;

@@ -9,6 +9,8 @@
 #include "ledger/outfile.h"
 #include "sim/uuid.h"
 
+enum { READER_PATIENCE_MS = 1000 }; /* before it is said what is waited for */
+
 void recording_init(struct recording *recording, const struct settings *settings)
 {
     *recording = (struct recording){.settings = settings};
@@ -308,6 +310,23 @@ static void tell_failure(struct recording *recording)
                    lost == 1 ? "" : "s", lost == 1 ? "it" : "them");
 }
 
+/* Waits for whoever reads the copy on standard output; the record is whole without it. */
+static int await_reader(struct recording *recording)
+{
+    bool all;
+    enum status status = ledger_await_copy(recording->ledger, READER_PATIENCE_MS, &all);
+
+    if (status == STATUS_OK && !all) {
+        show_note(recording->settings->quiet,
+                  "all is recorded in %s; waiting for standard output to be read", recording->path);
+        status = ledger_await_copy(recording->ledger, -1, &all);
+    }
+    if (status == STATUS_OK)
+        return 0;
+    buf_add_string(&recording->message, ledger_error(recording->ledger));
+    return fail(recording, EXIT_INTERNAL);
+}
+
 int recording_finish(struct recording *recording, uint64_t rows, bool is_complete, bool is_failing)
 {
     struct ledger *ledger = recording->ledger;
@@ -322,6 +341,8 @@ int recording_finish(struct recording *recording, uint64_t rows, bool is_complet
         result = fail(recording, EXIT_INTERNAL);
         if (!is_whole)
             tell_failure(recording);
+    } else if (!is_failing && await_reader(recording) != 0) {
+        result = EXIT_INTERNAL;
     }
     if (result == 0 && is_whole && recording->settings->sort) {
         if (ledger_sort(ledger, recording->superseded, &recording->message) != STATUS_OK) {

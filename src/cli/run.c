@@ -3,6 +3,7 @@
 
 #include "cli/again.h"
 #include "cli/consent.h"
+#include "cli/console.h"
 #include "cli/page_file.h"
 #include "cli/recording.h"
 #include "cli/report.h"
@@ -210,6 +211,8 @@ static const struct {
     [JOB_OUTAGE] = {"outage", EXIT_HALTED},
     [JOB_REFUSED] = {"refused", EXIT_REFUSED},
     [JOB_INTERRUPTED] = {"interrupted", EXIT_SIGNAL},
+    [JOB_CANARY] = {"canary", EXIT_HALTED},
+    [JOB_SHORTAGE] = {"shortage", EXIT_HALTED},
 };
 
 /* The log and the metrics. */
@@ -356,12 +359,11 @@ static int print_summary(const struct run *run, const struct summary *summary, i
     buf_init(&text, 4 * 1024 * 1024);
     if (!run->settings->quiet) {
         summary_add_text(summary, &text);
-        (void)fputs(buf_string(&text), stderr);
+        console_write(buf_span(&text), CONSOLE_KEPT);
     }
     buf_clear(&text);
     if (run->settings->json) {
-        bool written = summary_add_json(summary, &text) == STATUS_OK &&
-                       fputs(buf_string(&text), stdout) >= 0 && fflush(stdout) == 0;
+        bool written = summary_add_json(summary, &text) == STATUS_OK && show_data(buf_span(&text));
         exit_status = written ? exit_status : EXIT_INTERNAL;
     }
     buf_deinit(&text);
@@ -481,9 +483,15 @@ static void explain_end(struct run *run)
 {
     if (run->message.len > 0)
         show_error("%s", buf_string(&run->message));
-    if (run->result.end != JOB_COMPLETE)
-        show_error("the run was stopped; what was in flight %s, the other rows were not sent",
-                   run->result.aborted ? "was ended and is in doubt" : "has been waited for");
+    if (run->result.end != JOB_COMPLETE && !run->result.aborted)
+        show_error("the run was stopped; what was in flight has been waited for, the other rows "
+                   "were not sent");
+    else if (run->result.end != JOB_COMPLETE)
+        show_error("the run was stopped at once; %llu request%s ended without an answer, and %s in "
+                   "doubt; the other rows were not sent",
+                   (unsigned long long)run->result.cut_off,
+                   run->result.cut_off == 1 ? " was" : "s were",
+                   run->result.cut_off == 1 ? "its row is" : "their rows are");
 }
 
 /* The job's end, and the record's. */
@@ -498,15 +506,49 @@ static int conclude(struct run *run)
     return recorded != 0 ? recorded : result;
 }
 
+static void do_nothing(int signal_number)
+{
+    (void)signal_number;
+}
+
+/* The operator's signals mean something while rows are sent; before and after that they must not
+ * end the program. Ignored is what they are where whoever started it wants that. */
+static void watch_nothing_yet(void)
+{
+    static const int signals[] = {SIGUSR1, SIGUSR2};
+    struct sigaction action;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(signals); i++) {
+        if (sigaction(signals[i], NULL, &action) != 0 || action.sa_handler == SIG_IGN)
+            continue;
+        action = (struct sigaction){.sa_handler = do_nothing, .sa_flags = SA_RESTART};
+        (void)sigaction(signals[i], &action, NULL);
+    }
+}
+
+/* A canary that was the whole input has kept nothing from being sent. */
+static void forgive_canary(struct run *run)
+{
+    const struct job_result *result = &run->result;
+
+    if (result->end != JOB_CANARY || run->rows == 0 ||
+        tally_total(&run->tally) + earlier_total(run) != run->rows)
+        return;
+    run->result.end = JOB_COMPLETE;
+    buf_clear(&run->message);
+}
+
 static int send_rows(struct run *run)
 {
     double start_s = monotonic_s();
 
     prepare(run);
     announce(run);
+    console_start();
     enum status status = job_run(run->intake, &run->options, run->recording.ledger, &run->tally,
                                  &run->result, &run->message);
     double seconds = monotonic_s() - start_s;
+    watch_nothing_yet();
     if (run->figures != NULL)
         *run->figures = (struct run_figures){.tally = run->tally,
                                              .seconds = seconds,
@@ -521,6 +563,7 @@ static int send_rows(struct run *run)
     }
     if (status != STATUS_OK)
         run->result.end = JOB_FAILED;
+    forgive_canary(run);
     if (run->rows == 0)
         memcpy(run->earlier, ledger_settled(run->recording.ledger), sizeof(run->earlier));
     int result = summarize(run, seconds, close_problem_file(run, conclude(run)));
@@ -549,9 +592,7 @@ static int explain_retries(const struct settings *settings)
     enum status status = sending_explain(settings, &out, &message);
     if (status != STATUS_OK)
         show_error("%s", buf_string(&message));
-    else
-        (void)fputs(buf_string(&out), stdout);
-    bool written = fflush(stdout) == 0;
+    bool written = status == STATUS_OK && show_data(buf_span(&out));
     buf_deinit(&out);
     buf_deinit(&message);
     return status != STATUS_OK ? EXIT_USAGE : written ? EXIT_ALL_ACCEPTED : EXIT_INTERNAL;
@@ -599,9 +640,7 @@ int cli_run_measured(const struct settings *settings, struct run_figures *ret_fi
         return EXIT_INTERNAL;
     run->settings = settings;
     run->figures = ret_figures;
-    /* They mean something once rows are sent; before that they must not end the program. */
-    (void)signal(SIGUSR1, SIG_IGN);
-    (void)signal(SIGUSR2, SIG_IGN);
+    watch_nothing_yet();
     buf_init(&run->message, 64 * 1024);
     buf_init(&run->program, 64 * 1024);
     buf_init(&run->words, 1024 * 1024);
@@ -620,5 +659,6 @@ int cli_run_measured(const struct settings *settings, struct run_figures *ret_fi
     buf_deinit(&run->program);
     buf_deinit(&run->words);
     free(run);
+    console_finish();
     return result;
 }

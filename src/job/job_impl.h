@@ -10,8 +10,9 @@
 #include "job/job.h"
 #include "send/budget.h"
 #include "send/scheduler.h"
+#include "send/shortage.h"
 
-enum { JOB_SIGNALS = 4, JOB_KEY_ROWS = 5 }; /* so many first rows refused for the key end a run */
+enum { JOB_SIGNALS = 7, JOB_KEY_ROWS = 5 }; /* so many first rows refused for the key end a run */
 
 /* A row between intake and result. */
 struct job_row {
@@ -57,6 +58,7 @@ struct job {
     struct budget budget;
     struct retry retry;
     struct canary canary;
+    struct shortage shortage;
     struct admissions admissions;
     struct problems problems;
     struct cell passed[LAYOUT_PASSES_MAX]; /* of the row that is recorded */
@@ -117,13 +119,22 @@ void job_fail(struct job *job, enum status status, const char *text);
 /* Looks at a row that has ended: the key is wrong for all rows where it is for the first ones. */
 void job_watch_key(struct job *job, const struct retry_rule *rule, const struct outcome *outcome);
 
+/* Notes that an attempt could not leave for want of something here (an errno). */
+void job_take_shortage(struct job *job, int error);
+
+/* How many attempts may be in flight now. */
+void job_set_concurrency(struct job *job);
+
+/* Looks at the end of a row of the canary. */
+void job_watch_canary(struct job *job, enum row_status status);
+
 /* Tells of outages that begin and end. */
 void job_tell_outage(struct job *job);
 
 /* Ends the run where an outage has lasted too long. */
 void job_watch_outage(struct job *job);
 
-/* SIGINT, SIGTERM, SIGUSR1, SIGUSR2 and the tick. */
+/* The signals of job_run, and the tick. */
 void job_watch_signals(struct job *job);
 void job_close_signals(struct job *job);
 

@@ -162,8 +162,17 @@ enum status ledger_end(struct ledger *ledger, uint32_t ticket,
 /* Lines that this run has added. */
 uint64_t ledger_count(const struct ledger *ledger);
 
-/* Writes the lines that wait. STATUS_IO. */
+/* Writes the lines that wait; those of the copy are on their way then, and this does not wait for
+ * their reader. STATUS_IO, also for an earlier line of the copy. */
 enum status ledger_flush(struct ledger *ledger) MUST_USE;
+
+/* Whether the reader of the copy is so far behind that no row should be started: each would add a
+ * line. */
+bool ledger_is_held_up(const struct ledger *ledger);
+
+/* Waits for the reader of the copy, for `patience_ms` without any progress, or however long
+ * (negative). STATUS_IO: it is gone; ledger_error says so. */
+enum status ledger_await_copy(struct ledger *ledger, int64_t patience_ms, bool *ret_all) MUST_USE;
 
 /* Lines that no sync has covered yet; and rows that were admitted and wait to be durable. */
 uint64_t ledger_unsynced(const struct ledger *ledger);

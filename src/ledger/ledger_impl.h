@@ -8,6 +8,7 @@
 
 #include "ledger/ledger.h"
 #include "ledger/outfile.h"
+#include "ledger/outlet.h"
 #include "ledger/result_scan.h"
 
 enum entry_state { ENTRY_FREE, ENTRY_ADMITTED, ENTRY_STARTED, ENTRY_DONE };
@@ -39,8 +40,8 @@ struct ledger {
     struct result_format format;
     struct buf header; /* of a CSV */
     struct buf line;
-    bool has_copy;
-    struct outfile copy; /* standard output */
+    struct outlet *copy; /* standard output; NULL: no copy is wanted */
+    struct buf copied;   /* lines on their way there */
     struct result_format copy_format;
     struct journal *journal;
     XXH3_state_t *hash; /* of the first `base` bytes of the results */
