@@ -4,6 +4,7 @@
 #include "cli/again.h"
 #include "cli/consent.h"
 #include "cli/console.h"
+#include "cli/descriptors.h"
 #include "cli/page_file.h"
 #include "cli/recording.h"
 #include "cli/report.h"
@@ -16,6 +17,7 @@
 #include "ledger/problem_file.h"
 #include "report/summary.h"
 #include "sim/server.h"
+#include "sim/setup.h"
 
 /* One call of nbatch run: what it opened, in the order in which it does. */
 struct run {
@@ -377,6 +379,10 @@ static int summarize(struct run *run, double seconds, int exit_status)
     int reported = run->settings->report != NULL ? write_report(run, seconds, exit_status) : 0;
 
     exit_status = reported != 0 ? EXIT_INTERNAL : exit_status;
+    const struct summary_canary canary = {.rows = run->result.canary.rows,
+                                          .needed = canary_needed(&run->result.canary),
+                                          .passed = !canary_is_lost(&run->result.canary),
+                                          .by_status = run->result.canary.by_status};
     const struct summary summary = {.input = source_name(intake_source(run->intake)),
                                     .results = recording->path,
                                     .jsonl = outfile_is_jsonl(recording->path),
@@ -394,6 +400,7 @@ static int summarize(struct run *run, double seconds, int exit_status)
                                     .superseded = recording->account.superseded,
                                     .strange = recording->account.strange,
                                     .retries = run->result.retries,
+                                    .canary = run->settings->canary != NULL ? &canary : NULL,
                                     .seconds = seconds,
                                     .exit_status = exit_status,
                                     .command = command_again(run),
@@ -631,13 +638,40 @@ int cli_run(const struct settings *settings)
     return cli_run_measured(settings, NULL);
 }
 
-int cli_run_measured(const struct settings *settings, struct run_figures *ret_figures)
+/* No more at a time than there are descriptors for. Returns 0 or an exit status. */
+static int fit_descriptors(struct settings *settings)
 {
+    uint64_t limit, needed;
+    size_t wanted = (size_t)settings->concurrency;
+    size_t room = descriptors_fit(wanted, settings->simulate != NULL, &limit, &needed);
+
+    if (room == 0) {
+        show_error("this process may have %llu files open, which leaves no room for a connection; "
+                   "raise that with ulimit -n %llu",
+                   (unsigned long long)limit, (unsigned long long)needed);
+        return EXIT_REFUSED;
+    }
+    if (settings->simulate != NULL && room > setup_connection_limit(SIM_CONNECTIONS_MAX))
+        room = setup_connection_limit(SIM_CONNECTIONS_MAX);
+    if (room < wanted)
+        show_note(settings->quiet,
+                  "%zu requests at a time, not %zu: this process may have %llu files open; raise "
+                  "that with ulimit -n %llu",
+                  room, wanted, (unsigned long long)limit, (unsigned long long)needed);
+    settings->concurrency = (int64_t)room;
+    return 0;
+}
+
+int cli_run_measured(const struct settings *given, struct run_figures *ret_figures)
+{
+    struct settings own = *given, *settings = &own;
+
     if (settings->explain_retries)
         return explain_retries(settings);
-    struct run *run = calloc(1, sizeof(*run));
+    int fits = fit_descriptors(settings);
+    struct run *run = fits == 0 ? calloc(1, sizeof(*run)) : NULL;
     if (run == NULL)
-        return EXIT_INTERNAL;
+        return fits != 0 ? fits : EXIT_INTERNAL;
     run->settings = settings;
     run->figures = ret_figures;
     watch_nothing_yet();

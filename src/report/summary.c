@@ -248,6 +248,21 @@ static void add_account_json(const struct summary *summary, cJSON *root)
     }
 }
 
+static void add_canary_json(const struct summary_canary *canary, cJSON *root)
+{
+    if (canary == NULL) {
+        (void)cJSON_AddNullToObject(root, "canary");
+        return;
+    }
+    cJSON *item = cJSON_AddObjectToObject(root, "canary");
+    (void)cJSON_AddNumberToObject(item, "rows", (double)canary->rows);
+    (void)cJSON_AddNumberToObject(item, "needed", (double)canary->needed);
+    (void)cJSON_AddBoolToObject(item, "passed", canary->passed);
+    for (size_t i = 0; i < ROW_STATUS_COUNT; i++)
+        (void)cJSON_AddNumberToObject(item, row_status_name((enum row_status)i),
+                                      (double)canary->by_status[i]);
+}
+
 /* The rows of the whole input, and what is to be done about them. */
 static void add_next_json(const struct summary *summary, cJSON *root)
 {
@@ -302,6 +317,7 @@ enum status summary_add_json(const struct summary *summary, struct buf *out)
         (void)cJSON_AddNumberToObject(root, "not_sent", (double)summary->unsent);
     else
         (void)cJSON_AddNullToObject(root, "not_sent");
+    add_canary_json(summary->canary, root);
     cJSON *earlier = cJSON_AddObjectToObject(root, "earlier");
     for (size_t i = 0; i < ROW_STATUS_COUNT; i++)
         (void)cJSON_AddNumberToObject(earlier, row_status_name((enum row_status)i),

@@ -8,6 +8,13 @@
 #include "report/next.h"
 #include "report/tally.h"
 
+/* How the rows that went ahead have ended, and how many of them were to be accepted. */
+struct summary_canary {
+    uint64_t rows, needed;
+    bool passed;
+    const uint64_t *by_status;
+};
+
 struct summary {
     const char *input;
     const char *results; /* the results file, or NULL when nothing was sent */
@@ -22,7 +29,8 @@ struct summary {
     bool has_account; /* the results were compared with the input at the end: */
     uint64_t accounted, superseded, strange; /* as in ledger/ledger.h */
     uint64_t retries;
-    double seconds; /* from the first request to the last result */
+    const struct summary_canary *canary; /* NULL: there was none */
+    double seconds;                      /* from the first request to the last result */
     int exit_status;
     bool is_refused, jsonl;      /* as in report/next.h */
     struct next_command command; /* likewise */
