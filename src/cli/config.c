@@ -12,7 +12,8 @@ static struct span password_of(struct span url)
     size_t start = scheme != NULL ? (size_t)(scheme - url.ptr) + 3 : 0;
     size_t end = url.len;
 
-    while (end > start && url.ptr[end - 1] != '@')
+    while (end > start && url.ptr[end - 1] != '@' &&
+           !span_starts_with(span_skip(url, end - 1), "%40"))
         end--;
     if (end == start)
         return span_of(NULL, 0);

@@ -5,10 +5,12 @@
 
 #include "cli/color.h"
 #include "cli/console.h"
+#include "core/redact.h"
 
 enum { SHOWN_MAX_BYTES = 4 * 1024 * 1024 };
 
-static void show_line(const char *prefix, enum console_kind kind, const char *format, va_list args)
+static void show_line(const char *prefix, enum console_kind kind, bool hides_secrets,
+                      const char *format, va_list args)
 {
     bool has_color = prefix[0] != '\0' && color(COLOR_BAD)[0] != '\0';
     struct buf line;
@@ -17,6 +19,8 @@ static void show_line(const char *prefix, enum console_kind kind, const char *fo
     buf_add_format(&line, "%s%s%s", has_color ? color(COLOR_BAD) : "", prefix,
                    has_color ? color(COLOR_PLAIN) : "");
     buf_add_format_list(&line, format, args);
+    if (hides_secrets)
+        redact_text(line.ptr, &line.len, REDACT_MIN);
     buf_add_char(&line, '\n');
     console_write(buf_span(&line), kind);
     buf_deinit(&line);
@@ -26,7 +30,7 @@ void show_error(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    show_line("nbatch: ", CONSOLE_KEPT, format, args);
+    show_line("nbatch: ", CONSOLE_KEPT, true, format, args);
     va_end(args);
 }
 
@@ -37,7 +41,7 @@ void show_note(bool quiet, const char *format, ...)
     if (quiet)
         return;
     va_start(args, format);
-    show_line("", CONSOLE_KEPT, format, args);
+    show_line("", CONSOLE_KEPT, false, format, args);
     va_end(args);
 }
 
@@ -46,7 +50,7 @@ void show_passing(const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    show_line("", CONSOLE_PASSING, format, args);
+    show_line("", CONSOLE_PASSING, true, format, args);
     va_end(args);
 }
 

@@ -1,3 +1,4 @@
+#include "core/redact.h"
 #include "job/job_impl.h"
 
 enum { SHORTAGE_WAIT_MAX_MS = 60 * 1000 };
@@ -62,6 +63,7 @@ void job_stop(struct job *job, enum job_end end, const char *text)
     job->result.end = end;
     if (text != NULL)
         buf_add_string(job->message, text);
+    redact_text(job->message->ptr, &job->message->len, REDACT_MIN);
     if (end != JOB_INTERRUPTED)
         job_tell(job, JOB_EVENT_STOPPED);
 }

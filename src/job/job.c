@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <time.h>
 
+#include "core/redact.h"
 #include "core/when.h"
 #include "job/job_impl.h"
 
@@ -190,6 +191,8 @@ static void finish_attempt(struct job_row *row, const struct answer *answer)
         return;
     }
     outcome_judge(answer, &outcome);
+    redact_string(outcome.error, REDACT_MIN);
+    redact_string(outcome.uuid, REDACT_ID_MIN);
     const struct retry_attempt attempt = {
         .outcome = &outcome,
         .idempotent = action_rules[row->command.action].idempotent,
