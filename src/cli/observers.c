@@ -24,6 +24,11 @@ enum status observers_open(struct observers *observers, const struct settings *s
     return status;
 }
 
+static uint64_t maybe_twice(const struct observed_run *run)
+{
+    return run->tally->twice + (run->earlier_twice != NULL ? *run->earlier_twice : 0);
+}
+
 static enum status write_metrics(struct observers *observers, struct metrics *metrics,
                                  struct buf *message)
 {
@@ -33,6 +38,7 @@ static enum status write_metrics(struct observers *observers, struct metrics *me
     metrics->input = observers->run.input;
     metrics->version = NBATCH_VERSION;
     metrics->tally = observers->run.tally;
+    metrics->twice = maybe_twice(&observers->run);
     metrics->expected = observers->run.rows;
     metrics->concurrency = last->concurrency;
     metrics->rate_limit_per_s = (double)last->rate_per_hour / 3600;
@@ -201,6 +207,7 @@ void observers_end(struct observers *observers, const struct observed_end *end)
         event_log_add_text(log, "why", end->message);
     for (size_t i = 0; i < ROW_STATUS_COUNT; i++)
         event_log_add_number(log, row_status_name((enum row_status)i), (int64_t)tally->rows[i]);
+    event_log_add_number(log, "maybe_twice", (int64_t)maybe_twice(&observers->run));
     event_log_add_number(log, "attempts", (int64_t)tally->attempts);
     event_log_add_number(log, "retries", (int64_t)end->retries);
     event_log_add_thousandths(log, "seconds", (int64_t)(end->seconds * 1000));

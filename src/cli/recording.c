@@ -206,7 +206,8 @@ static void tell_past(const struct recording *recording)
     if (past->orphans > 0)
         show_note(quiet,
                   "%llu row%s under way when the last run ended, and may have been processed: "
-                  "recorded as in_doubt, and sent again or not as --on-ambiguous says",
+                  "recorded as in_doubt, and sent again (by which it may be held twice) or not as "
+                  "--on-ambiguous says",
                   (unsigned long long)past->orphans, past->orphans == 1 ? " was" : "s were");
 }
 

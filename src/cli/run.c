@@ -30,6 +30,7 @@ struct run {
     struct sim *sim;
     struct recording recording;
     uint64_t earlier[ROW_STATUS_COUNT]; /* rows that had their result before, by that */
+    uint64_t earlier_twice;             /* those of them that may be held twice */
     struct tally tally;
     struct halt halt;
     struct job_options options;
@@ -131,6 +132,12 @@ static bool confirm_replace(const struct run *run, uint64_t replaced)
     return consent_ask(run->settings, question, otherwise);
 }
 
+static void note_earlier(struct run *run)
+{
+    memcpy(run->earlier, ledger_settled(run->recording.ledger), sizeof(run->earlier));
+    run->earlier_twice = ledger_settled_twice(run->recording.ledger);
+}
+
 /* Nothing leaves before the whole file is known to be right; a pipe is checked row by row. */
 static int check_whole_input(struct run *run)
 {
@@ -159,7 +166,7 @@ static int check_whole_input(struct run *run)
     result = recording_match(&run->recording, counts.valid, hash);
     if (result != 0)
         return result;
-    memcpy(run->earlier, ledger_settled(run->recording.ledger), sizeof(run->earlier));
+    note_earlier(run);
     if (intake_rewind(run->intake, &run->message) != STATUS_OK)
         return fail(run, EXIT_INPUT_INVALID);
     return 0;
@@ -231,6 +238,7 @@ static int start_observers(struct run *run)
                                           .results = run->recording.path,
                                           .endpoint = run->endpoint.origin,
                                           .tally = &run->tally,
+                                          .earlier_twice = &run->earlier_twice,
                                           .rows = run->rows - earlier_total(run),
                                           .settings = run->settings};
 
@@ -394,6 +402,7 @@ static int summarize(struct run *run, double seconds, int exit_status)
                                     .is_refused = run->result.end == JOB_REFUSED,
                                     .has_unsent = knows_unsent(run),
                                     .unsent = run->rows > done ? run->rows - done : 0,
+                                    .twice = run->tally.twice + run->earlier_twice,
                                     .input_rows = input_rows(run),
                                     .has_account = recording->has_account,
                                     .accounted = recording->account.rows,
@@ -572,7 +581,7 @@ static int send_rows(struct run *run)
         run->result.end = JOB_FAILED;
     forgive_canary(run);
     if (run->rows == 0)
-        memcpy(run->earlier, ledger_settled(run->recording.ledger), sizeof(run->earlier));
+        note_earlier(run);
     int result = summarize(run, seconds, close_problem_file(run, conclude(run)));
     end_observers(run, seconds, result);
     return result;

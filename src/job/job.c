@@ -101,7 +101,7 @@ static void record_outcome(struct job_row *row, const struct answer *answer,
         .latency_us = answer->latency_us,
     };
 
-    tally_add_outcome(row->job->tally, outcome);
+    tally_add_outcome(row->job->tally, outcome, row->so_far.ambiguous);
     record(row, &result);
 }
 

@@ -144,6 +144,11 @@ const uint64_t *ledger_settled(const struct ledger *ledger)
     return ledger->settled;
 }
 
+uint64_t ledger_settled_twice(const struct ledger *ledger)
+{
+    return ledger->settled_twice;
+}
+
 /* Whether a row that has a result is to be sent. */
 static bool is_wanted(const struct ledger *ledger, const struct key_state *state, bool idempotent)
 {
@@ -165,8 +170,10 @@ enum status ledger_meet(struct ledger *ledger, uint64_t hash, bool idempotent,
     if (row.before.known) {
         ledger->met_keys++;
         row.verdict = is_wanted(ledger, &row.before, idempotent) ? LEDGER_AGAIN : LEDGER_SETTLED;
-        if (row.verdict == LEDGER_SETTLED)
-            ledger->settled[row.before.status]++;
+        bool settled = row.verdict == LEDGER_SETTLED;
+        ledger->settled[row.before.status] += settled;
+        ledger->settled_twice +=
+            settled && row.before.status == ROW_ACCEPTED && row.before.ambiguous > 0;
     }
     *ret_row = row;
     return STATUS_OK;
@@ -176,6 +183,7 @@ void ledger_rewind(struct ledger *ledger)
 {
     index_rewind(&ledger->index);
     memset(ledger->settled, 0, sizeof(ledger->settled));
+    ledger->settled_twice = 0;
     ledger->met_keys = 0;
 }
 

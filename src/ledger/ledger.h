@@ -126,6 +126,9 @@ const char *ledger_path(const struct ledger *ledger);
 uint64_t ledger_met_keys(const struct ledger *ledger);
 const uint64_t *ledger_settled(const struct ledger *ledger);
 
+/* How many of those that are accepted had an attempt before that may have been processed too. */
+uint64_t ledger_settled_twice(const struct ledger *ledger);
+
 /* The next row of the input. `idempotent`: its action may be sent twice. STATUS_NO_MEMORY. */
 enum status ledger_meet(struct ledger *ledger, uint64_t hash, bool idempotent,
                         struct ledger_row *ret_row) MUST_USE;

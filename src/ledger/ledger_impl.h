@@ -72,6 +72,7 @@ struct ledger {
     struct ledger_past past;
     char first_uuid[REPLY_UUID_MAX];
     uint64_t settled[ROW_STATUS_COUNT];
+    uint64_t settled_twice;
     uint64_t met_keys;
     struct keytable repeated; /* keys of more than one line: how many are to come, and 1 */
 };

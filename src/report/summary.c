@@ -34,6 +34,7 @@ static struct next_facts facts_of(const struct summary *summary, const uint64_t 
 {
     return (struct next_facts){.rows = rows,
                                .unsent = summary->unsent,
+                               .twice = summary->twice,
                                .has_more = !summary->has_unsent,
                                .input = summary->input,
                                .results = summary->results,
@@ -96,6 +97,11 @@ static void add_status_text(const struct summary *summary, enum row_status statu
         buf_add_format(out, "; %llu of them before this run",
                        (unsigned long long)summary->earlier[status]);
     buf_add_char(out, '\n');
+    if (status == ROW_ACCEPTED && summary->twice > 0) {
+        buf_add_format(out, "%*llu  ", REASON_INDENT - 2, (unsigned long long)summary->twice);
+        buf_add_wrapped(out, advice_twice, REASON_INDENT, REASON_WIDTH);
+        buf_add_char(out, '\n');
+    }
     for (size_t i = 0; i < tally->reason_count; i++)
         if (tally->reasons[i].status == status)
             add_reason_text(&tally->reasons[i], out);
@@ -317,6 +323,7 @@ enum status summary_add_json(const struct summary *summary, struct buf *out)
         (void)cJSON_AddNumberToObject(root, "not_sent", (double)summary->unsent);
     else
         (void)cJSON_AddNullToObject(root, "not_sent");
+    (void)cJSON_AddNumberToObject(root, "maybe_twice", (double)summary->twice);
     add_canary_json(summary->canary, root);
     cJSON *earlier = cJSON_AddObjectToObject(root, "earlier");
     for (size_t i = 0; i < ROW_STATUS_COUNT; i++)

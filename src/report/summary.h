@@ -25,6 +25,7 @@ struct summary {
     const char *end; /* why the run ended, for the JSON: "complete", "halted" … */
     bool has_unsent; /* whether it is known how many rows have no result */
     uint64_t unsent;
+    uint64_t twice; /* rows that may be held twice, of this run and those before it */
     uint64_t input_rows;
     bool has_account; /* the results were compared with the input at the end: */
     uint64_t accounted, superseded, strange; /* as in ledger/ledger.h */
