@@ -251,14 +251,21 @@ static bool is_same(const struct form *form, char wanted, int found)
     return form->is_base64 && ((wanted == '+' && found == '-') || (wanted == '/' && found == '_'));
 }
 
-/* Whether the text was cut here. */
-static bool is_cut(struct span rest)
+/* So much of a form's beginning is taken for it, since the rest may have been cut off: half of it,
+ * but not so little that it is there by chance. */
+static size_t beginning_of(const struct form *form, size_t least)
 {
-    return rest.len == 0 || span_starts_with(rest, "…") || span_starts_with(rest, "...");
+    size_t half = form->len / 2;
+
+    if (half < least)
+        return least;
+    if (half < REDACT_BEGINNING_MIN)
+        return half;
+    return least > REDACT_BEGINNING_MIN ? least : REDACT_BEGINNING_MIN;
 }
 
 /* How many characters of the text's beginning are this form, or its beginning; 0: it is not. */
-static size_t match(const struct form *form, struct span text)
+static size_t match(const struct form *form, struct span text, size_t least)
 {
     size_t at = 0, count = 0;
 
@@ -273,8 +280,7 @@ static size_t match(const struct form *form, struct span text)
         at += len;
         count++;
     }
-    size_t least = is_cut(span_skip(text, at)) ? REDACT_MIN : REDACT_BEGINNING_MIN;
-    return count == form->len || count >= least ? at : 0;
+    return count == form->len || count >= beginning_of(form, least) ? at : 0;
 }
 
 static bool is_base64_char(char c)
@@ -293,7 +299,7 @@ static size_t find_secret(struct span text, size_t from, size_t at, size_t least
     for (size_t i = 0; i < secret_count * FORMS; i++) {
         const struct form *form = &secrets[i / FORMS].forms[i % FORMS];
         bool counts = form->text != NULL && secrets[i / FORMS].forms[0].len >= least;
-        size_t len = counts ? match(form, span_skip(text, at)) : 0;
+        size_t len = counts ? match(form, span_skip(text, at), least) : 0;
         if (at + len <= end)
             continue;
         end = at + len;

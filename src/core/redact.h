@@ -20,7 +20,7 @@
 enum {
     REDACT_MIN = 4,           /* a shorter secret is none, and would garble every text */
     REDACT_ID_MIN = 12,       /* for identifiers */
-    REDACT_BEGINNING_MIN = 8, /* so much of a secret's beginning is taken for it */
+    REDACT_BEGINNING_MIN = 8, /* so much of a longer secret's beginning is taken for it */
     REDACT_SECRETS_MAX = 16,  /* … of which the second half is used again and again: tokens */
 };
 
