@@ -4,7 +4,7 @@
 
 /*
  * A text is looked through once, from its start. Most of its characters can begin nothing, which a
- * table of first characters tells at once; where one can, each form of each secret is compared,
+ * table of pairs of characters tells at once; where two can, each form of each secret is compared,
  * character by character, with what the text's characters stand for.
  */
 
@@ -27,9 +27,10 @@ struct secret {
 };
 
 static struct secret secrets[REDACT_SECRETS_MAX];
-static size_t secret_count; /* of the places above, so many have been used */
-static size_t next_place;   /* to be used again */
-static bool can_begin[256]; /* whether anything that is looked for begins with it */
+static size_t secret_count;          /* of the places above, so many have been used */
+static size_t next_place;            /* to be used again */
+static uint8_t beginnings[8 * 1024]; /* a bit for each pair of characters: something that is looked
+                                        for may begin with it */
 
 static void wipe_secret(struct secret *secret)
 {
@@ -47,7 +48,7 @@ void redact_forget(void)
     for (size_t i = 0; i < secret_count; i++)
         wipe_secret(&secrets[i]);
     secret_count = 0;
-    memset(can_begin, 0, sizeof(can_begin));
+    memset(beginnings, 0, sizeof(beginnings));
 }
 
 static bool set_form(struct form *form, const char *text, size_t len)
@@ -99,22 +100,48 @@ static void add_base64(struct secret *secret, struct span text, size_t offset)
     }
 }
 
+/* Characters by which others are written. */
+static const char disguises[] = "%\\&";
+
+static void note_pair(unsigned char first, unsigned char second)
+{
+    unsigned pair = (unsigned)first << 8 | second;
+
+    beginnings[pair / 8] |= (uint8_t)(1u << pair % 8);
+}
+
+static bool may_begin(const char *text)
+{
+    unsigned pair = (unsigned)(unsigned char)text[0] << 8 | (unsigned char)text[1];
+
+    return (beginnings[pair / 8] >> pair % 8 & 1u) != 0;
+}
+
+/* How else a character of a form may be written, as one. */
+static char twin_of(const struct form *form, char c)
+{
+    if (form->is_hex && c >= 'a')
+        return (char)(c - 'a' + 'A');
+    if (form->is_base64 && (c == '+' || c == '/'))
+        return c == '+' ? '-' : '_';
+    return c;
+}
+
 static void note_beginnings(const struct secret *secret)
 {
-    static const char always[] = "%\\&"; /* characters in disguise */
-
-    for (const char *c = always; *c != '\0'; c++)
-        can_begin[(unsigned char)*c] = true;
+    for (const char *c = disguises; *c != '\0'; c++)
+        for (unsigned second = 0; second < 256; second++)
+            note_pair((unsigned char)*c, (unsigned char)second);
     for (size_t i = 0; i < FORMS; i++) {
         const struct form *form = &secret->forms[i];
         if (form->text == NULL)
             continue;
-        unsigned char c = (unsigned char)form->text[0];
-        can_begin[c] = true;
-        if (form->is_hex && c >= 'a')
-            can_begin[c - 'a' + 'A'] = true;
-        if (form->is_base64 && (c == '+' || c == '/'))
-            can_begin[c == '+' ? '-' : '_'] = true;
+        const char firsts[] = {form->text[0], twin_of(form, form->text[0])};
+        const char seconds[] = {form->text[1], twin_of(form, form->text[1]), disguises[0],
+                                disguises[1], disguises[2]};
+        for (size_t a = 0; a < sizeof(firsts); a++)
+            for (size_t b = 0; b < sizeof(seconds); b++)
+                note_pair((unsigned char)firsts[a], (unsigned char)seconds[b]);
     }
 }
 
@@ -244,11 +271,7 @@ static size_t read_disguised(struct span text, int *ret_value)
 
 static bool is_same(const struct form *form, char wanted, int found)
 {
-    if ((unsigned char)wanted == found)
-        return true;
-    if (form->is_hex)
-        return found >= 'A' && found <= 'F' && found - 'A' + 'a' == wanted;
-    return form->is_base64 && ((wanted == '+' && found == '-') || (wanted == '/' && found == '_'));
+    return (unsigned char)wanted == found || (unsigned char)twin_of(form, wanted) == found;
 }
 
 /* So much of a form's beginning is taken for it, since the rest may have been cut off: half of it,
@@ -294,16 +317,22 @@ static bool is_base64_char(char c)
 static size_t find_secret(struct span text, size_t from, size_t at, size_t least, size_t *ret_start)
 {
     size_t start = at, end = at;
-    bool is_base64 = false;
+    unsigned char first = (unsigned char)text.ptr[at];
+    bool is_disguise = first == '%' || first == '\\' || first == '&', is_base64 = false;
 
-    for (size_t i = 0; i < secret_count * FORMS; i++) {
-        const struct form *form = &secrets[i / FORMS].forms[i % FORMS];
-        bool counts = form->text != NULL && secrets[i / FORMS].forms[0].len >= least;
-        size_t len = counts ? match(form, span_skip(text, at), least) : 0;
-        if (at + len <= end)
+    for (size_t i = 0; i < secret_count; i++) {
+        const struct form *forms = secrets[i].forms;
+        if (forms[0].text == NULL || forms[0].len < least)
             continue;
-        end = at + len;
-        is_base64 = form->is_base64;
+        for (const struct form *form = forms; form < forms + FORMS; form++) {
+            if (form->text == NULL || !(is_disguise || is_same(form, form->text[0], first)))
+                continue;
+            size_t len = match(form, span_skip(text, at), least);
+            if (at + len <= end)
+                continue;
+            end = at + len;
+            is_base64 = form->is_base64;
+        }
     }
     while (is_base64 && start > from && is_base64_char(text.ptr[start - 1]))
         start--;
@@ -349,7 +378,7 @@ void redact_text(char *text, size_t *len, size_t least)
             start = at + 3;
             secret = userinfo_length(span_skip(all, start));
         }
-        if (secret == 0 && can_begin[(unsigned char)text[at]])
+        if (secret == 0 && at + 1 < all.len && may_begin(text + at))
             secret = find_secret(all, from, at, least, &start);
         if (secret < sizeof(mask) - 1) {
             at++;

@@ -178,12 +178,27 @@ static void on_tick(uv_timer_t *timer)
     job_tell(timer->data, JOB_EVENT_TICK);
 }
 
+static void stop_at_once(struct job *job)
+{
+    if (job->result.aborted)
+        return;
+    job->result.aborted = true;
+    job_tell(job, JOB_EVENT_ABORTING);
+    transport_abort(job->transport);
+}
+
 static void interrupt(struct job *job, int signal_number, const char *what)
 {
-    if (job->result.end == JOB_INTERRUPTED || (job_is_stopping(job) && !job->result.aborted)) {
-        job->result.aborted = true;
-        job_tell(job, JOB_EVENT_ABORTING);
-        transport_abort(job->transport);
+    /* A terminal that goes away sends more than one SIGHUP (the kernel's, then the shell's), and
+     * who ends a session or a service sends SIGTERM and SIGHUP at once: nobody is impatient then.
+     */
+    bool is_asked = signal_number == SIGINT || signal_number == SIGTERM;
+    bool is_impatient = is_asked && (job->result.end != JOB_INTERRUPTED || job->was_asked);
+
+    job->was_asked = job->was_asked || is_asked;
+    if (job_is_stopping(job)) {
+        if (is_impatient)
+            stop_at_once(job);
         return;
     }
     job->result.signal_number = signal_number;

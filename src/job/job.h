@@ -117,10 +117,10 @@ struct job_result {
  * more wherever the end is not JOB_COMPLETE.
  *
  * SIGINT, SIGTERM, SIGHUP (and SIGALRM, SIGXCPU, that would kill) stop starting rows and wait for
- * what is in flight; a second one ends that too. Where nothing was left to start after the first,
- * the run is complete.
- * SIGUSR1 asks for JOB_EVENT_STATUS, SIGUSR2 pauses and resumes. A signal that is ignored when the
- * run starts (nohup, a background job of a script) stays so.
+ * what is in flight; a second SIGINT or SIGTERM ends that too. Where nothing was left to start
+ * after the first, the run is complete. SIGUSR1 asks for JOB_EVENT_STATUS, SIGUSR2 pauses and
+ * resumes. A signal that is ignored when the run starts (nohup, a background job of a script) stays
+ * so.
  */
 enum status job_run(struct intake *intake, const struct job_options *options, struct ledger *ledger,
                     struct tally *tally, struct job_result *ret_result,

@@ -70,6 +70,7 @@ struct job {
     bool started; /* the header has been read */
     bool input_ended;
     uint64_t outages_told;
+    bool was_asked; /* to stop, by SIGINT or SIGTERM: the next one stops at once */
     struct job_result result;
     enum status status; /* not STATUS_OK: no row is started any more */
 };

@@ -283,6 +283,21 @@ def test_a_signal_leaves_nothing_in_doubt(start, tmp_path, raw_peer, fleet, numb
     assert any(event["event"] == "interrupted" and event["signal"] == number for event in events)
 
 
+@pytest.mark.parametrize("numbers,code", [((signal.SIGHUP, signal.SIGHUP), 129), ((signal.SIGHUP, signal.SIGTERM), 129),
+                                          ((signal.SIGTERM, signal.SIGHUP), 143)])
+def test_signals_that_come_together_are_no_impatience(start, tmp_path, raw_peer, fleet, numbers, code):
+    """A closed terminal sends two SIGHUPs, the end of a session SIGTERM and SIGHUP."""
+    peer = raw_peer(slow(0.2))
+    process = start("run", fleet(500), "--endpoint", peer.url, "-o", "o.csv", "-c", "16", stderr=subprocess.PIPE, text=True)
+    wait_for_requests(peer, 20)
+    for number in numbers:
+        process.send_signal(number)
+        time.sleep(0.05)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == code, err
+    assert {row["status"] for row in read_results(tmp_path / "o.csv")} == {"accepted"} and "at once;" not in err
+
+
 @pytest.mark.parametrize("numbers", [(signal.SIGHUP,), (signal.SIGINT, signal.SIGTERM), (signal.SIGUSR1, signal.SIGUSR2)])
 def test_a_signal_that_is_ignored_at_the_start_stays_ignored(start, tmp_path, raw_peer, fleet, numbers):
     """nohup, and a background job of a script."""
