@@ -93,7 +93,7 @@ static void add_base64(struct secret *secret, struct span text, size_t offset)
     for (size_t digit = first; digit < end; digit++) {
         unsigned value = 0;
         for (size_t bit = digit * 6; bit < digit * 6 + 6; bit++) {
-            unsigned char byte = (unsigned char)text.ptr[bit / 8 - offset];
+            unsigned byte = (unsigned char)text.ptr[bit / 8 - offset];
             value = value << 1 | (byte >> (7 - bit % 8) & 1u);
         }
         form->text[form->len++] = base64_digits[value];
@@ -114,7 +114,7 @@ static bool may_begin(const char *text)
 {
     unsigned pair = (unsigned)(unsigned char)text[0] << 8 | (unsigned char)text[1];
 
-    return (beginnings[pair / 8] >> pair % 8 & 1u) != 0;
+    return ((unsigned)beginnings[pair / 8] >> pair % 8 & 1u) != 0;
 }
 
 /* How else a character of a form may be written, as one. */
