@@ -1,10 +1,13 @@
 """The run as a process among others: readers that do not read, closed descriptors, signals, limits, canaries."""
 import collections
+import fcntl
 import json
 import os
 import resource
 import signal
+import struct
 import subprocess
+import termios
 import time
 
 import pytest
@@ -62,6 +65,15 @@ def read_all(fd):
 UNREAD_S = 2.5  # longer than two request timeouts
 
 
+def leave_unread(fd, process):
+    """Waits until the pipe is full, and then for longer than two request timeouts."""
+    end = time.monotonic() + 60
+    while struct.unpack("i", fcntl.ioctl(fd, termios.FIONREAD, bytes(4)))[0] < 60_000:
+        assert time.monotonic() < end and process.poll() is None
+        time.sleep(0.05)
+    time.sleep(UNREAD_S)
+
+
 @pytest.mark.parametrize("action", ["write", "execute"])
 def test_a_stderr_that_nobody_reads_stalls_nothing(start, tmp_path, raw_peer, fleet, action):
     """-v into a pipe that is not read for longer than the request timeout; 100 bytes a line fill it soon."""
@@ -76,7 +88,7 @@ def test_a_stderr_that_nobody_reads_stalls_nothing(start, tmp_path, raw_peer, fl
     process = start("run", path, "--endpoint", peer.url, "-o", "o.csv", "-v", "--request-timeout", "1s", "-c", "32",
                     *words, stderr=w, stdout=subprocess.DEVNULL)
     os.close(w)
-    time.sleep(UNREAD_S)
+    leave_unread(r, process)
     text = read_all(r).decode()
     os.close(r)
     assert process.wait(timeout=60) == 0, text[-2000:]
@@ -188,7 +200,7 @@ def test_a_log_into_a_pipe_that_is_not_read_stalls_nothing(start, tmp_path, raw_
     fd = os.open(tmp_path / "log", os.O_RDWR)
     process = start("run", fleet(3000), "--endpoint", peer.url, "-o", "o.csv", "-v", "-q", "--log", "log",
                     "--request-timeout", "1s", "-c", "32", stderr=subprocess.PIPE, text=True)
-    time.sleep(UNREAD_S)
+    leave_unread(fd, process)
     os.set_blocking(fd, False)
     text = b""
     end = time.monotonic() + 60
