@@ -76,7 +76,8 @@ static void test_a_reader_that_keeps_up_keeps_the_queue_small(void **state)
         add_line(outlet, i);
         if (i >= 1000) /* always behind, never far */
             read_line(ends[0], i - 1000);
-        assert_true(outlet_waiting(outlet) <= 1001 * LINE);
+        /* With a piece that the reader has, and the thread has not counted yet. */
+        assert_true(outlet_waiting(outlet) <= 1001 * LINE + 64 * 1024);
     }
     for (int i = LINES - 1000; i < LINES; i++)
         read_line(ends[0], i);
