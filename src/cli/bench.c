@@ -250,8 +250,7 @@ static int report(struct bench *bench)
         status = speed_add_json(&report, &out);
     else
         speed_add_text(&report, &out);
-    bool written =
-        status == STATUS_OK && fputs(buf_string(&out), stdout) >= 0 && fflush(stdout) == 0;
+    bool written = status == STATUS_OK && out.status == STATUS_OK && show_data(buf_span(&out));
     buf_deinit(&out);
     if (!written)
         return EXIT_INTERNAL;

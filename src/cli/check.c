@@ -317,7 +317,8 @@ static int print_json(const struct settings *settings, const char *name,
         buf_add_format(&out, ",\"estimated_s\":%.0f", (double)counts->valid / rate);
     buf_add_format(&out, ",\"usable\":%s,\"exit_status\":%d}",
                    counts->file_is_bad ? "false" : "true", exit_status);
-    bool written = puts(buf_string(&out)) >= 0 && fflush(stdout) == 0;
+    buf_add_char(&out, '\n');
+    bool written = out.status == STATUS_OK && show_data(buf_span(&out));
     buf_deinit(&out);
     return written ? exit_status : EXIT_INTERNAL;
 }

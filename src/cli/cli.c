@@ -13,16 +13,16 @@
 
 static int print(struct buf *text)
 {
-    bool written = text->status == STATUS_OK &&
-                   fwrite(text->ptr, 1, text->len, stdout) == text->len && fflush(stdout) == 0;
+    bool written = text->status == STATUS_OK && show_data(buf_span(text));
+
     buf_deinit(text);
     return written ? EXIT_ALL_ACCEPTED : EXIT_INTERNAL;
 }
 
 static int print_version(void)
 {
-    return printf("nbatch %s\n", NBATCH_VERSION) > 0 && fflush(stdout) == 0 ? EXIT_ALL_ACCEPTED
-                                                                            : EXIT_INTERNAL;
+    return show_data(SPAN_LITERAL("nbatch " NBATCH_VERSION "\n")) ? EXIT_ALL_ACCEPTED
+                                                                  : EXIT_INTERNAL;
 }
 
 static int print_help(enum subcommand subcommand)

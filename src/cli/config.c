@@ -12,7 +12,8 @@ static struct span password_of(struct span url)
     size_t start = scheme != NULL ? (size_t)(scheme - url.ptr) + 3 : 0;
     size_t end = url.len;
 
-    while (end > start && url.ptr[end - 1] != '@')
+    while (end > start && url.ptr[end - 1] != '@' &&
+           !span_starts_with(span_skip(url, end - 1), "%40"))
         end--;
     if (end == start)
         return span_of(NULL, 0);
@@ -212,8 +213,7 @@ int cli_config(const struct settings *settings, const struct option_sources *sou
             add_option(sources, &options[i], &out);
     }
     add_key_places(&out);
-    bool written = out.status == STATUS_OK && fwrite(out.ptr, 1, out.len, stdout) == out.len &&
-                   fflush(stdout) == 0;
+    bool written = out.status == STATUS_OK && show_data(buf_span(&out));
     buf_deinit(&out);
     return written ? EXIT_ALL_ACCEPTED : EXIT_INTERNAL;
 }

@@ -9,7 +9,7 @@
 #include "cli/show.h"
 #include "core/when.h"
 
-enum { FLUSH_BYTES = 64 * 1024 };
+enum { FLUSH_BYTES = 64 * 1024, PATIENCE_MS = 30 * 1000 };
 
 static const char line_start[] = "{\"time\":\"";
 
@@ -35,6 +35,7 @@ static bool is_log(int fd)
 
 enum status event_log_open(struct event_log *log, const char *path, struct buf *message)
 {
+    struct stat info;
     int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 
     if (fd < 0 && errno != EISDIR) /* a pipe, or a terminal that may only be written */
@@ -47,8 +48,11 @@ enum status event_log_open(struct event_log *log, const char *path, struct buf *
     }
     *log = (struct event_log){.path = strdup(path), .fd = fd};
     buf_init(&log->out, 16 * 1024 * 1024);
-    if (log->path != NULL)
+    bool may_block = fstat(fd, &info) == 0 && !S_ISREG(info.st_mode);
+    if (log->path != NULL && (!may_block || outlet_open(fd, &log->outlet) == STATUS_OK))
         return STATUS_OK;
+    free(log->path);
+    log->path = NULL;
     (void)close(fd);
     return STATUS_NO_MEMORY;
 }
@@ -95,19 +99,67 @@ void event_log_end(struct event_log *log)
         event_log_flush(log);
 }
 
+static void tell_failure(struct event_log *log, int error)
+{
+    show_error("%s: the log cannot be written: %s; the run goes on without", log->path,
+               strerror(error));
+    log->failed = true;
+}
+
+static uint64_t count_lines(struct span text)
+{
+    uint64_t count = 0;
+
+    for (size_t i = 0; i < text.len; i++)
+        count += text.ptr[i] == '\n';
+    return count;
+}
+
+/* A line of its own ahead of those that wait. */
+static void tell_left_out(struct event_log *log)
+{
+    struct buf waiting = log->out;
+
+    buf_init(&log->out, 4096);
+    event_log_begin(log, "left_out");
+    event_log_add_number(log, "lines", (int64_t)log->left_out);
+    event_log_end(log);
+    (void)outlet_add(log->outlet, buf_span(&log->out));
+    buf_deinit(&log->out);
+    log->out = waiting;
+    log->left_out = 0;
+}
+
+static void flush_outlet(struct event_log *log)
+{
+    int error = outlet_error(log->outlet);
+
+    if (error != 0 && !log->failed)
+        tell_failure(log, error);
+    if (log->out.len > 0 && outlet_is_full(log->outlet)) {
+        log->left_out += count_lines(buf_span(&log->out));
+    } else if (log->out.len > 0 && !log->failed) {
+        if (log->left_out > 0)
+            tell_left_out(log);
+        (void)outlet_add(log->outlet, buf_span(&log->out)); /* a failure shows the next time */
+    }
+    buf_clear(&log->out);
+}
+
 void event_log_flush(struct event_log *log)
 {
     size_t at = 0;
 
     if (log->path == NULL)
         return;
+    if (log->outlet != NULL) {
+        flush_outlet(log);
+        return;
+    }
     while (at < log->out.len && !log->failed) {
         ssize_t written = write(log->fd, log->out.ptr + at, log->out.len - at);
-        if (written < 0 && errno != EINTR) {
-            show_error("%s: the log cannot be written: %s; the run goes on without", log->path,
-                       strerror(errno));
-            log->failed = true;
-        }
+        if (written < 0 && errno != EINTR)
+            tell_failure(log, errno);
         at += written > 0 ? (size_t)written : 0;
     }
     buf_clear(&log->out);
@@ -117,8 +169,14 @@ void event_log_close(struct event_log *log)
 {
     if (log->path == NULL)
         return;
+    /* First what waits, so that the end finds room. */
+    bool all = log->outlet == NULL || outlet_wait(log->outlet, PATIENCE_MS);
     event_log_flush(log);
-    if (close(log->fd) != 0 && !log->failed)
+    if (log->outlet != NULL)
+        all = outlet_wait(log->outlet, all ? PATIENCE_MS : 0);
+    outlet_close(log->outlet);
+    /* A write that hangs still needs the descriptor. */
+    if (all && close(log->fd) != 0 && !log->failed)
         show_error("%s: the log could not be written to its end: %s", log->path, strerror(errno));
     buf_deinit(&log->out);
     free(log->path);

@@ -7,18 +7,22 @@
  *     event_log_end(&log);
  *
  * All of it does nothing while the log is not open. What cannot be written is told once, and does
- * not stop a run. Private to cli/.
+ * not stop a run. Where the log is a pipe that nobody reads, lines are left out; an event left_out
+ * says how many. Private to cli/.
  */
 #ifndef NB_CLI_EVENT_LOG_H
 #define NB_CLI_EVENT_LOG_H
 
 #include "core/buf.h"
+#include "ledger/outlet.h"
 
 struct event_log {
     char *path; /* NULL: not open */
     int fd;
     bool failed;
-    struct buf out; /* lines that were not written yet, and the one that is begun */
+    struct outlet *outlet; /* where it is no file: its reader may not read; else NULL */
+    uint64_t left_out;     /* lines that found it full, and were not told of yet */
+    struct buf out;        /* lines that were not written yet, and the one that is begun */
 };
 
 /* Opens or creates the file. STATUS_USAGE with a text in `message` where that cannot be, or where

@@ -80,10 +80,10 @@ const struct exit_meaning exit_meanings[] = {
     {"3", "input invalid, nothing sent, or changed while it was being sent"},
     {"4", "credentials refused, a server that is not trusted, or an endpoint that was never "
           "reached"},
-    {"5", "stopped by --halt or an outage"},
+    {"5", "stopped by --halt, --canary, an outage, or for want of something on this machine"},
     {"6", "finished, some rows in doubt: they may have been processed"},
     {"7", "results could not be written, or an internal error"},
-    {"130, 143", "interrupted by SIGINT, SIGTERM"},
+    {"129, 130, 143", "interrupted by SIGHUP, SIGINT, SIGTERM"},
 };
 const size_t exit_meanings_count = ARRAY_LENGTH(exit_meanings);
 

@@ -24,6 +24,11 @@ enum status observers_open(struct observers *observers, const struct settings *s
     return status;
 }
 
+static uint64_t maybe_twice(const struct observed_run *run)
+{
+    return run->tally->twice + (run->earlier_twice != NULL ? *run->earlier_twice : 0);
+}
+
 static enum status write_metrics(struct observers *observers, struct metrics *metrics,
                                  struct buf *message)
 {
@@ -33,6 +38,7 @@ static enum status write_metrics(struct observers *observers, struct metrics *me
     metrics->input = observers->run.input;
     metrics->version = NBATCH_VERSION;
     metrics->tally = observers->run.tally;
+    metrics->twice = maybe_twice(&observers->run);
     metrics->expected = observers->run.rows;
     metrics->concurrency = last->concurrency;
     metrics->rate_limit_per_s = (double)last->rate_per_hour / 3600;
@@ -95,16 +101,37 @@ static void add_status(struct event_log *log, const struct job_status *status)
         event_log_add_number(log, "rate_per_hour", status->rate_per_hour);
 }
 
+/* How its rows have ended, in the log. */
+static void add_canary(struct event_log *log, const struct canary *canary)
+{
+    event_log_add_number(log, "canary_rows", (int64_t)canary->rows);
+    event_log_add_number(log, "canary_needed", (int64_t)canary_needed(canary));
+    for (size_t i = 0; i < ROW_STATUS_COUNT; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof(name), "canary_%s", row_status_name((enum row_status)i));
+        if (canary->by_status[i] > 0 || i == ROW_ACCEPTED)
+            event_log_add_number(log, name, (int64_t)canary->by_status[i]);
+    }
+}
+
 static void log_event(struct observers *observers, enum job_event event,
                       const struct job_status *status)
 {
     static const char *const names[] = {
-        [JOB_EVENT_STATUS] = "status",           [JOB_EVENT_PAUSED] = "paused",
-        [JOB_EVENT_RESUMED] = "resumed",         [JOB_EVENT_SLOWER] = "slower",
-        [JOB_EVENT_RECOVERED] = "recovered",     [JOB_EVENT_OUTAGE] = "outage",
-        [JOB_EVENT_OUTAGE_OVER] = "outage_over", [JOB_EVENT_CANARY] = "canary_done",
-        [JOB_EVENT_DRAINING] = "interrupted",    [JOB_EVENT_ABORTING] = "aborted",
-        [JOB_EVENT_STOPPED] = "stopped",         [JOB_EVENT_VALID_NOW] = "valid_now",
+        [JOB_EVENT_STATUS] = "status",
+        [JOB_EVENT_PAUSED] = "paused",
+        [JOB_EVENT_RESUMED] = "resumed",
+        [JOB_EVENT_SLOWER] = "slower",
+        [JOB_EVENT_RECOVERED] = "recovered",
+        [JOB_EVENT_OUTAGE] = "outage",
+        [JOB_EVENT_OUTAGE_OVER] = "outage_over",
+        [JOB_EVENT_CANARY] = "canary_done",
+        [JOB_EVENT_CANARY_PAUSE] = "canary_pause",
+        [JOB_EVENT_SHORTAGE] = "shortage",
+        [JOB_EVENT_DRAINING] = "interrupted",
+        [JOB_EVENT_ABORTING] = "aborted",
+        [JOB_EVENT_STOPPED] = "stopped",
+        [JOB_EVENT_VALID_NOW] = "valid_now",
     };
     struct event_log *log = &observers->log;
 
@@ -113,6 +140,11 @@ static void log_event(struct observers *observers, enum job_event event,
         event_log_add_number(log, "signal", status->signal_number);
     if (event == JOB_EVENT_STOPPED)
         event_log_add_text(log, "why", status->why);
+    if (event == JOB_EVENT_SHORTAGE)
+        event_log_add_text(log, "what", status->shortage);
+    if (event == JOB_EVENT_CANARY || event == JOB_EVENT_CANARY_PAUSE ||
+        (event == JOB_EVENT_STOPPED && canary_is_lost(status->canary)))
+        add_canary(log, status->canary);
     add_status(log, status);
     event_log_end(log);
     event_log_flush(log);
@@ -122,7 +154,8 @@ void observers_event(struct observers *observers, enum job_event event,
                      const struct job_status *status, double rows_per_s)
 {
     observers->last = *status;
-    observers->last.why = NULL;
+    observers->last.why = observers->last.shortage = NULL;
+    observers->last.canary = NULL;
     if (event != JOB_EVENT_TICK)
         log_event(observers, event, status);
     else
@@ -175,6 +208,7 @@ void observers_end(struct observers *observers, const struct observed_end *end)
         event_log_add_text(log, "why", end->message);
     for (size_t i = 0; i < ROW_STATUS_COUNT; i++)
         event_log_add_number(log, row_status_name((enum row_status)i), (int64_t)tally->rows[i]);
+    event_log_add_number(log, "maybe_twice", (int64_t)maybe_twice(&observers->run));
     event_log_add_number(log, "attempts", (int64_t)tally->attempts);
     event_log_add_number(log, "retries", (int64_t)end->retries);
     event_log_add_thousandths(log, "seconds", (int64_t)(end->seconds * 1000));

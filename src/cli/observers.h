@@ -23,7 +23,8 @@ struct observed_run {
     const char *results;
     const char *endpoint;
     const struct tally *tally;
-    uint64_t rows; /* 0: not known */
+    const uint64_t *earlier_twice; /* rows of runs before this that may be held twice; NULL: none */
+    uint64_t rows;                 /* 0: not known */
     const struct settings *settings;
 };
 

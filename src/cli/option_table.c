@@ -109,7 +109,11 @@ const struct option options[] = {
     {"ramp", 0, OPTION_TEXT, RUN, "R..R:D", NULL, FIELD(ramp), 0, 0,
      "a rate that changes evenly, such as 10/s..500/s:5m"},
     {"canary", 0, OPTION_TEXT, RUN, "N[:PAUSE]", NULL, FIELD(canary), 0, 0,
-     "send N rows, wait for them to end (and PAUSE), then go on with the others"},
+     "send N rows, wait for them to end (and PAUSE), then go on with the others if all were "
+     "accepted"},
+    {"canary-accept", 0, OPTION_TEXT, RUN, "P%|N", NULL, FIELD(canary_accept), 0, 0,
+     "how many of the canary's rows are to be accepted for the others to be sent: a share such as "
+     "90%, or a number (default: all of them); else the run stops"},
     {"halt", 0, OPTION_LIST, RUN, "RULE", NULL, FIELD(halts), 0, 0,
      "stop starting rows when crossed: failed=5%, rejected=100, in_doubt=..., errno:7=3%, min=N "
      "rows before a percentage counts; may be repeated"},

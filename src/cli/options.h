@@ -60,6 +60,7 @@ struct settings {
     const char *ramp;
     const char *canary;
     const char *imei; /* strict or any */
+    const char *canary_accept;
     struct word_list sets, maps, passes, halts, resolves, trues, falses;
     int64_t burst;
     int64_t max_attempts;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli/color.h"
+#include "cli/console.h"
 
 enum {
     LIVE_INTERVAL_MS = 200,
@@ -80,6 +81,8 @@ void progress_show(struct progress *progress, struct progress_facts *facts)
     struct buf line;
 
     progress->last_ms = now_ms();
+    if (progress->live && !console_is_idle())
+        return; /* what would be seen later is old by then */
     facts->doing = progress->doing;
     buf_init(&line, 64 * 1024);
     if (progress->live) {
@@ -90,8 +93,7 @@ void progress_show(struct progress *progress, struct progress_facts *facts)
         progress_line_add_plain(facts, &line);
         buf_add_char(&line, '\n');
     }
-    (void)fputs(buf_string(&line), stderr);
-    (void)fflush(stderr);
+    console_write(buf_span(&line), CONSOLE_PASSING);
     buf_deinit(&line);
     progress->shown = progress->live;
 }
@@ -100,7 +102,6 @@ void progress_hide(struct progress *progress)
 {
     if (!progress->shown)
         return;
-    (void)fputs("\r\033[K", stderr);
-    (void)fflush(stderr);
+    console_write(SPAN_LITERAL("\r\033[K"), CONSOLE_KEPT);
     progress->shown = false;
 }

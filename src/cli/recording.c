@@ -10,6 +10,8 @@
 #include "ledger/outfile.h"
 #include "sim/uuid.h"
 
+enum { READER_PATIENCE_MS = 1000 }; /* before it is said what is waited for */
+
 void recording_init(struct recording *recording, const struct settings *settings)
 {
     *recording = (struct recording){.settings = settings};
@@ -222,7 +224,8 @@ static void tell_past(const struct recording *recording)
     if (past->orphans > 0)
         show_note(quiet,
                   "%llu row%s under way when the last run ended, and may have been processed: "
-                  "recorded as in_doubt, and sent again or not as --on-ambiguous says",
+                  "recorded as in_doubt, and sent again (by which it may be held twice) or not as "
+                  "--on-ambiguous says",
                   (unsigned long long)past->orphans, past->orphans == 1 ? " was" : "s were");
 }
 
@@ -399,6 +402,23 @@ static void tell_failure(struct recording *recording)
                    lost == 1 ? "" : "s", lost == 1 ? "it" : "them");
 }
 
+/* Waits for whoever reads the copy on standard output; the record is whole without it. */
+static int await_reader(struct recording *recording)
+{
+    bool all;
+    enum status status = ledger_await_copy(recording->ledger, READER_PATIENCE_MS, &all);
+
+    if (status == STATUS_OK && !all) {
+        show_note(recording->settings->quiet,
+                  "all is recorded in %s; waiting for standard output to be read", recording->path);
+        status = ledger_await_copy(recording->ledger, -1, &all);
+    }
+    if (status == STATUS_OK)
+        return 0;
+    buf_add_string(&recording->message, ledger_error(recording->ledger));
+    return fail(recording, EXIT_INTERNAL);
+}
+
 int recording_finish(struct recording *recording, uint64_t rows, bool is_complete, bool is_failing)
 {
     struct ledger *ledger = recording->ledger;
@@ -413,6 +433,8 @@ int recording_finish(struct recording *recording, uint64_t rows, bool is_complet
         result = fail(recording, EXIT_INTERNAL);
         if (!is_whole || ledger_is_rescued(ledger))
             tell_failure(recording);
+    } else if (!is_failing && await_reader(recording) != 0) {
+        result = EXIT_INTERNAL;
     }
     if (result == 0 && is_whole && recording->settings->sort) {
         if (ledger_sort(ledger, recording->superseded, &recording->message) != STATUS_OK) {

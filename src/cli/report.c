@@ -54,6 +54,7 @@ void report_settings_deinit(struct report_settings *shown)
 static void complete_facts(struct page_facts *facts, struct results_page *read)
 {
     facts->next.rows = read->page->rows;
+    facts->next.twice = read->page->doubtful;
     facts->next.results = facts->results;
     facts->next.jsonl = read->jsonl;
     if (facts->input_rows > read->page->total)

@@ -3,6 +3,8 @@
 
 #include "cli/again.h"
 #include "cli/consent.h"
+#include "cli/console.h"
+#include "cli/descriptors.h"
 #include "cli/page_file.h"
 #include "cli/recording.h"
 #include "cli/report.h"
@@ -15,6 +17,7 @@
 #include "ledger/problem_file.h"
 #include "report/summary.h"
 #include "sim/server.h"
+#include "sim/setup.h"
 
 /* One call of nbatch run: what it opened, in the order in which it does. */
 struct run {
@@ -27,6 +30,7 @@ struct run {
     struct sim *sim;
     struct recording recording;
     uint64_t earlier[ROW_STATUS_COUNT]; /* rows that had their result before, by that */
+    uint64_t earlier_twice;             /* those of them that may be held twice */
     struct tally tally;
     struct halt halt;
     struct job_options options;
@@ -142,6 +146,12 @@ static bool confirm_doubts(const struct run *run, const struct check_counts *cou
     return consent_ask(run->settings, "Send the values that are warned of as they are?", otherwise);
 }
 
+static void note_earlier(struct run *run)
+{
+    memcpy(run->earlier, ledger_settled(run->recording.ledger), sizeof(run->earlier));
+    run->earlier_twice = ledger_settled_twice(run->recording.ledger);
+}
+
 /* Nothing leaves before the whole file is known to be right; a pipe is checked row by row. */
 static int check_whole_input(struct run *run)
 {
@@ -172,7 +182,7 @@ static int check_whole_input(struct run *run)
     result = recording_match(&run->recording, counts.valid, hash);
     if (result != 0)
         return result;
-    memcpy(run->earlier, ledger_settled(run->recording.ledger), sizeof(run->earlier));
+    note_earlier(run);
     if (intake_rewind(run->intake, &run->message) == STATUS_OK)
         return 0;
     buf_add_string(&run->message, "; nothing was sent");
@@ -229,6 +239,8 @@ static const struct {
     [JOB_INTERRUPTED] = {"interrupted", EXIT_SIGNAL},
     [JOB_CHANGED] = {"changed", EXIT_INPUT_INVALID},
     [JOB_UNREADABLE] = {"unreadable", EXIT_INPUT_INVALID},
+    [JOB_CANARY] = {"canary", EXIT_HALTED},
+    [JOB_SHORTAGE] = {"shortage", EXIT_HALTED},
 };
 
 /* The log and the metrics. */
@@ -245,6 +257,7 @@ static int start_observers(struct run *run)
                                           .results = run->recording.path,
                                           .endpoint = run->endpoint.origin,
                                           .tally = &run->tally,
+                                          .earlier_twice = &run->earlier_twice,
                                           .rows = run->rows - earlier_total(run),
                                           .settings = run->settings};
 
@@ -375,12 +388,11 @@ static int print_summary(const struct run *run, const struct summary *summary, i
     buf_init(&text, 4 * 1024 * 1024);
     if (!run->settings->quiet) {
         summary_add_text(summary, &text);
-        (void)fputs(buf_string(&text), stderr);
+        console_write(buf_span(&text), CONSOLE_KEPT);
     }
     buf_clear(&text);
     if (run->settings->json) {
-        bool written = summary_add_json(summary, &text) == STATUS_OK &&
-                       fputs(buf_string(&text), stdout) >= 0 && fflush(stdout) == 0;
+        bool written = summary_add_json(summary, &text) == STATUS_OK && show_data(buf_span(&text));
         exit_status = written ? exit_status : EXIT_INTERNAL;
     }
     buf_deinit(&text);
@@ -394,6 +406,10 @@ static int summarize(struct run *run, double seconds, int exit_status)
     int reported = run->settings->report != NULL ? write_report(run, seconds, exit_status) : 0;
 
     exit_status = reported != 0 ? EXIT_INTERNAL : exit_status;
+    const struct summary_canary canary = {.rows = run->result.canary.rows,
+                                          .needed = canary_needed(&run->result.canary),
+                                          .passed = !canary_is_lost(&run->result.canary),
+                                          .by_status = run->result.canary.by_status};
     const struct summary summary = {.input = source_name(intake_source(run->intake)),
                                     .results = recording->path,
                                     .jsonl = outfile_is_jsonl(recording->path),
@@ -405,12 +421,14 @@ static int summarize(struct run *run, double seconds, int exit_status)
                                     .is_refused = run->result.end == JOB_REFUSED,
                                     .has_unsent = knows_unsent(run),
                                     .unsent = run->rows > done ? run->rows - done : 0,
+                                    .twice = run->tally.twice + run->earlier_twice,
                                     .input_rows = input_rows(run),
                                     .has_account = recording->has_account,
                                     .accounted = recording->account.rows,
                                     .superseded = recording->account.superseded,
                                     .strange = recording->account.strange,
                                     .retries = run->result.retries,
+                                    .canary = run->settings->canary != NULL ? &canary : NULL,
                                     .seconds = seconds,
                                     .exit_status = exit_status,
                                     .command = command_again(run),
@@ -500,9 +518,15 @@ static void explain_end(struct run *run)
 {
     if (run->message.len > 0)
         show_error("%s", buf_string(&run->message));
-    if (run->result.end != JOB_COMPLETE)
-        show_error("the run was stopped; what was in flight %s, the other rows were not sent",
-                   run->result.aborted ? "was ended and is in doubt" : "has been waited for");
+    if (run->result.end != JOB_COMPLETE && !run->result.aborted)
+        show_error("the run was stopped; what was in flight has been waited for, the other rows "
+                   "were not sent");
+    else if (run->result.end != JOB_COMPLETE)
+        show_error("the run was stopped at once; %llu request%s ended without an answer, and %s in "
+                   "doubt; the other rows were not sent",
+                   (unsigned long long)run->result.cut_off,
+                   run->result.cut_off == 1 ? " was" : "s were",
+                   run->result.cut_off == 1 ? "its row is" : "their rows are");
 }
 
 /* The job's end, and the record's. */
@@ -517,15 +541,49 @@ static int conclude(struct run *run)
     return recorded != 0 ? recorded : result;
 }
 
+static void do_nothing(int signal_number)
+{
+    (void)signal_number;
+}
+
+/* The operator's signals mean something while rows are sent; before and after that they must not
+ * end the program. Ignored is what they are where whoever started it wants that. */
+static void watch_nothing_yet(void)
+{
+    static const int signals[] = {SIGUSR1, SIGUSR2};
+    struct sigaction action;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(signals); i++) {
+        if (sigaction(signals[i], NULL, &action) != 0 || action.sa_handler == SIG_IGN)
+            continue;
+        action = (struct sigaction){.sa_handler = do_nothing, .sa_flags = SA_RESTART};
+        (void)sigaction(signals[i], &action, NULL);
+    }
+}
+
+/* A canary that was the whole input has kept nothing from being sent. */
+static void forgive_canary(struct run *run)
+{
+    const struct job_result *result = &run->result;
+
+    if (result->end != JOB_CANARY || run->rows == 0 ||
+        tally_total(&run->tally) + earlier_total(run) != run->rows)
+        return;
+    run->result.end = JOB_COMPLETE;
+    buf_clear(&run->message);
+}
+
 static int send_rows(struct run *run)
 {
     double start_s = monotonic_s();
 
     prepare(run);
     announce(run);
+    console_start();
     enum status status = job_run(run->intake, &run->options, run->recording.ledger, &run->tally,
                                  &run->result, &run->message);
     double seconds = monotonic_s() - start_s;
+    watch_nothing_yet();
     if (run->figures != NULL)
         *run->figures = (struct run_figures){.tally = run->tally,
                                              .seconds = seconds,
@@ -540,8 +598,9 @@ static int send_rows(struct run *run)
     }
     if (status != STATUS_OK && status != STATUS_BAD_INPUT)
         run->result.end = JOB_FAILED;
+    forgive_canary(run);
     if (run->rows == 0)
-        memcpy(run->earlier, ledger_settled(run->recording.ledger), sizeof(run->earlier));
+        note_earlier(run);
     int result = summarize(run, seconds, close_problem_file(run, conclude(run)));
     end_observers(run, seconds, result);
     return result;
@@ -568,9 +627,7 @@ static int explain_retries(const struct settings *settings)
     enum status status = sending_explain(settings, &out, &message);
     if (status != STATUS_OK)
         show_error("%s", buf_string(&message));
-    else
-        (void)fputs(buf_string(&out), stdout);
-    bool written = fflush(stdout) == 0;
+    bool written = status == STATUS_OK && show_data(buf_span(&out));
     buf_deinit(&out);
     buf_deinit(&message);
     return status != STATUS_OK ? EXIT_USAGE : written ? EXIT_ALL_ACCEPTED : EXIT_INTERNAL;
@@ -609,18 +666,43 @@ int cli_run(const struct settings *settings)
     return cli_run_measured(settings, NULL);
 }
 
-int cli_run_measured(const struct settings *settings, struct run_figures *ret_figures)
+/* No more at a time than there are descriptors for. Returns 0 or an exit status. */
+static int fit_descriptors(struct settings *settings)
 {
+    uint64_t limit, needed;
+    size_t wanted = (size_t)settings->concurrency;
+    size_t room = descriptors_fit(wanted, settings->simulate != NULL, &limit, &needed);
+
+    if (room == 0) {
+        show_error("this process may have %llu files open, which leaves no room for a connection; "
+                   "raise that with ulimit -n %llu",
+                   (unsigned long long)limit, (unsigned long long)needed);
+        return EXIT_REFUSED;
+    }
+    if (settings->simulate != NULL && room > setup_connection_limit(SIM_CONNECTIONS_MAX))
+        room = setup_connection_limit(SIM_CONNECTIONS_MAX);
+    if (room < wanted)
+        show_note(settings->quiet,
+                  "%zu requests at a time, not %zu: this process may have %llu files open; raise "
+                  "that with ulimit -n %llu",
+                  room, wanted, (unsigned long long)limit, (unsigned long long)needed);
+    settings->concurrency = (int64_t)room;
+    return 0;
+}
+
+int cli_run_measured(const struct settings *given, struct run_figures *ret_figures)
+{
+    struct settings own = *given, *settings = &own;
+
     if (settings->explain_retries)
         return explain_retries(settings);
-    struct run *run = calloc(1, sizeof(*run));
+    int fits = fit_descriptors(settings);
+    struct run *run = fits == 0 ? calloc(1, sizeof(*run)) : NULL;
     if (run == NULL)
-        return EXIT_INTERNAL;
+        return fits != 0 ? fits : EXIT_INTERNAL;
     run->settings = settings;
     run->figures = ret_figures;
-    /* They mean something once rows are sent; before that they must not end the program. */
-    (void)signal(SIGUSR1, SIG_IGN);
-    (void)signal(SIGUSR2, SIG_IGN);
+    watch_nothing_yet();
     buf_init(&run->message, 64 * 1024);
     buf_init(&run->program, 64 * 1024);
     buf_init(&run->words, 1024 * 1024);
@@ -639,5 +721,6 @@ int cli_run_measured(const struct settings *settings, struct run_figures *ret_fi
     buf_deinit(&run->program);
     buf_deinit(&run->words);
     free(run);
+    console_finish();
     return result;
 }

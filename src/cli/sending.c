@@ -35,6 +35,18 @@ static enum status refuse(const char *option, const char *text, struct buf *why,
     return STATUS_USAGE;
 }
 
+static enum status parse_accept(const struct settings *settings, struct job_options *options,
+                                struct buf *why, struct buf *message)
+{
+    struct span text = span_string(settings->canary_accept);
+
+    if (settings->canary == NULL)
+        buf_add_string(why, "there is no canary; say how many rows go ahead with --canary N");
+    else if (canary_parse_accept(text, &options->canary, why) == STATUS_OK)
+        return STATUS_OK;
+    return refuse("canary-accept", settings->canary_accept, why, message);
+}
+
 static enum status parse_rules(const struct settings *settings, struct halt *halt,
                                struct job_options *options, struct buf *message)
 {
@@ -53,6 +65,8 @@ static enum status parse_rules(const struct settings *settings, struct halt *hal
     if (status == STATUS_OK && settings->canary != NULL &&
         canary_parse(span_string(settings->canary), &options->canary, &why) != STATUS_OK)
         status = refuse("canary", settings->canary, &why, message);
+    if (status == STATUS_OK && settings->canary_accept != NULL)
+        status = parse_accept(settings, options, &why, message);
     buf_deinit(&why);
     return status;
 }
@@ -117,6 +131,8 @@ static struct progress_facts facts_of(const struct sending_view *view,
         [PACER_HOST] = "paused: the platform asked for it (Retry-After)",
         [PACER_OUTAGE] = "paused: the platform fails, one row at a time probes",
         [PACER_PAUSED] = "paused: SIGUSR2 goes on",
+        [PACER_SHORTAGE] = "paused: this machine is short of something",
+        [PACER_READER] = "paused: standard output is not read",
     };
     struct progress_facts facts = {
         .doing = view->progress.doing,
@@ -132,10 +148,24 @@ static struct progress_facts facts_of(const struct sending_view *view,
         .wait_s = status->wait_ms > 0 ? (double)status->wait_ms / 1000 : -1,
     };
 
+    if (facts.wait == NULL && status->canary->state == CANARY_WAITING)
+        facts.wait = "the canary is waited for";
+    if (facts.wait == NULL && status->canary_wait_ms >= 0) {
+        facts.wait = "paused behind the canary";
+        facts.wait_s = (double)status->canary_wait_ms / 1000;
+    }
     memcpy(facts.ended, view->tally->rows, sizeof(facts.ended));
     if (view->rows > status->rows && facts.rate > 0 && facts.wait == NULL)
         facts.eta_s = (double)(view->rows - status->rows) / facts.rate;
     return facts;
+}
+
+static void add_canary(const struct job_status *status, struct buf *out)
+{
+    unsigned long long rows = status->canary->ended;
+
+    buf_add_format(out, "the first %llu row%s ended: ", rows, rows == 1 ? " has" : "s have");
+    canary_describe(status->canary, out);
 }
 
 static void add_event(const struct sending_view *view, enum job_event event,
@@ -168,8 +198,18 @@ static void add_event(const struct sending_view *view, enum job_event event,
     case JOB_EVENT_OUTAGE_OVER:
         buf_add_string(out, "the platform answers again: going on");
         break;
+    case JOB_EVENT_CANARY_PAUSE:
+        add_canary(status, out);
+        buf_add_string(out, "; the others follow in ");
+        show_add_duration((double)status->canary->pause_ms / 1000, out);
+        break;
     case JOB_EVENT_CANARY:
-        buf_add_string(out, "the first rows are done: going on with the others");
+        add_canary(status, out);
+        buf_add_string(out, ": going on with the others");
+        break;
+    case JOB_EVENT_SHORTAGE:
+        buf_add_format(out, "this machine is short of %s; rows wait, and %zu at a time go on",
+                       status->shortage, status->concurrency);
         break;
     case JOB_EVENT_VALID_NOW:
         buf_add_string(out, "valid_time has come before the row's turn: such rows are sent without "
@@ -240,6 +280,6 @@ void sending_attempt(void *context, const struct job_attempt *attempt)
     if (attempt->decision->again)
         buf_add_format(&text, ": again in %lld ms", (long long)attempt->decision->delay_ms);
     progress_hide(&view->progress);
-    show_note(false, "%s", buf_string(&text));
+    show_passing("%s", buf_string(&text));
     buf_deinit(&text);
 }

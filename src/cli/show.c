@@ -1,24 +1,36 @@
 #include "cli/show.h"
 
+#include <errno.h>
 #include <stdarg.h>
 
 #include "cli/color.h"
+#include "cli/console.h"
+#include "core/redact.h"
 
-static void show_line(const char *prefix, const char *format, va_list args)
+enum { SHOWN_MAX_BYTES = 4 * 1024 * 1024 };
+
+static void show_line(const char *prefix, enum console_kind kind, bool hides_secrets,
+                      const char *format, va_list args)
 {
     bool has_color = prefix[0] != '\0' && color(COLOR_BAD)[0] != '\0';
+    struct buf line;
 
-    (void)fprintf(stderr, "%s%s%s", has_color ? color(COLOR_BAD) : "", prefix,
-                  has_color ? color(COLOR_PLAIN) : "");
-    (void)vfprintf(stderr, format, args);
-    (void)fputc('\n', stderr);
+    buf_init(&line, SHOWN_MAX_BYTES);
+    buf_add_format(&line, "%s%s%s", has_color ? color(COLOR_BAD) : "", prefix,
+                   has_color ? color(COLOR_PLAIN) : "");
+    buf_add_format_list(&line, format, args);
+    if (hides_secrets)
+        redact_text(line.ptr, &line.len, REDACT_MIN);
+    buf_add_char(&line, '\n');
+    console_write(buf_span(&line), kind);
+    buf_deinit(&line);
 }
 
 void show_error(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    show_line("nbatch: ", format, args);
+    show_line("nbatch: ", CONSOLE_KEPT, true, format, args);
     va_end(args);
 }
 
@@ -29,8 +41,26 @@ void show_note(bool quiet, const char *format, ...)
     if (quiet)
         return;
     va_start(args, format);
-    show_line("", format, args);
+    show_line("", CONSOLE_KEPT, false, format, args);
     va_end(args);
+}
+
+void show_passing(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    show_line("", CONSOLE_PASSING, true, format, args);
+    va_end(args);
+}
+
+bool show_data(struct span text)
+{
+    bool written = fwrite(text.ptr, 1, text.len, stdout) == text.len && fflush(stdout) == 0;
+
+    if (!written)
+        show_error("standard output: what was asked for could not be written: %s", strerror(errno));
+    return written;
 }
 
 /* fleet.csv:1042: retry: 11 is outside 0–10 [E-RANGE] */
@@ -44,11 +74,11 @@ static void show_problem(const char *input, const struct problems *problems,
     if (problem->line > 0)
         (void)snprintf(line, sizeof(line), ":%llu", (unsigned long long)problem->line);
     bool warns = problem_is_warning(problems, problem);
-    (void)fprintf(stderr, "%s%s: %s%s%s%.*s%s%.*s [%s%s%s]\n", input, line,
-                  warns ? color(COLOR_CAUTION) : "", warns ? "warning: " : "",
-                  warns ? color(COLOR_PLAIN) : "", SPAN_ARG(field), field.len > 0 ? ": " : "",
-                  SPAN_ARG(message), color(warns ? COLOR_CAUTION : COLOR_BAD),
-                  problem_code_name(problem->code), color(COLOR_PLAIN));
+    show_note(false, "%s%s: %s%s%s%.*s%s%.*s [%s%s%s]", input, line,
+              warns ? color(COLOR_CAUTION) : "", warns ? "warning: " : "",
+              warns ? color(COLOR_PLAIN) : "", SPAN_ARG(field), field.len > 0 ? ": " : "",
+              SPAN_ARG(message), color(warns ? COLOR_CAUTION : COLOR_BAD),
+              problem_code_name(problem->code), color(COLOR_PLAIN));
 }
 
 /* Whether a problem is shown. A code that is everywhere must not hide the others; what concerns the
@@ -108,13 +138,12 @@ void show_problem_counts(const struct problem_show *show)
     if (show->total == 0)
         return;
     if (show->total > show->shown)
-        (void)fprintf(stderr, "… and %llu more:\n",
-                      (unsigned long long)(show->total - show->shown));
+        show_note(false, "… and %llu more:", (unsigned long long)(show->total - show->shown));
     for (size_t i = 0; i < PROBLEM_CODE_COUNT; i++) {
         enum problem_code code = (enum problem_code)i;
         if (show->counts[i] > 0)
-            (void)fprintf(stderr, "  %8llu  %-16s  %s\n", (unsigned long long)show->counts[i],
-                          problem_code_name(code), problem_code_remedy(code));
+            show_note(false, "  %8llu  %-16s  %s", (unsigned long long)show->counts[i],
+                      problem_code_name(code), problem_code_remedy(code));
     }
 }
 

@@ -10,6 +10,13 @@ void show_error(const char *format, ...) PRINTF_LIKE(1, 2);
 /* A line on standard error, unless quiet. */
 void show_note(bool quiet, const char *format, ...) PRINTF_LIKE(2, 3);
 
+/* The same for a line that may be left out where nobody reads them (cli/console.h). */
+void show_passing(const char *format, ...) PRINTF_LIKE(1, 2);
+
+/* Data that was asked for, on standard output; false, after saying why, where it cannot be
+ * written. */
+bool show_data(struct span text) MUST_USE;
+
 enum { SHOW_PROBLEMS_MAX = 20, SHOW_PROBLEMS_PER_CODE = 5 };
 
 /* Shows the first problems of an input, counts all. */

@@ -53,12 +53,14 @@ int cli_simulate(const struct settings *settings, const struct sim_config *confi
     buf_deinit(&message);
     sim_url(sim, url, sizeof(url));
     /* On standard output, alone on its line: a script reads the port from it. */
-    (void)printf("%s\n", url);
-    (void)fflush(stdout);
+    size_t len = strlen(url);
+    url[len] = '\n';
+    bool is_told = show_data(span_of(url, len + 1));
+    url[len] = '\0';
     show_note(settings->quiet,
               "a simulated OneNET platform listens (seed %llu); stop it with Ctrl-C",
               (unsigned long long)sim_seed(sim));
-    int result = wait_for_signal(&signals);
+    int result = is_told ? wait_for_signal(&signals) : EXIT_INTERNAL;
     int audit = report_audit(sim);
     sim_stop(sim);
     return result == 0 ? audit : result;

@@ -18,6 +18,7 @@ enum answer_state {
 struct answer {
     enum answer_state state;
     bool hopeless;   /* not sent, and no other row could be: a configuration that cannot work */
+    int os_error;    /* errno by which it was not sent; 0: none is known */
     int http_status; /* 0 when there is none */
     bool has_retry_after;
     int64_t retry_after_ms; /* what it asks to wait from now; -1 where there is none, or none that

@@ -89,18 +89,26 @@ void buf_add_int64(struct buf *buf, int64_t value)
     }
 }
 
+void buf_add_format_list(struct buf *buf, const char *format, va_list args)
+{
+    va_list again;
+
+    va_copy(again, args);
+    int needed = vsnprintf(NULL, 0, format, args);
+    if (needed > 0 && buf_reserve(buf, (size_t)needed + 1)) {
+        (void)vsnprintf(buf->ptr + buf->len, (size_t)needed + 1, format, again);
+        buf->len += (size_t)needed;
+    }
+    va_end(again);
+}
+
 void buf_add_format(struct buf *buf, const char *format, ...)
 {
     va_list args;
+
     va_start(args, format);
-    int needed = vsnprintf(NULL, 0, format, args);
+    buf_add_format_list(buf, format, args);
     va_end(args);
-    if (needed <= 0 || !buf_reserve(buf, (size_t)needed + 1))
-        return;
-    va_start(args, format);
-    (void)vsnprintf(buf->ptr + buf->len, (size_t)needed + 1, format, args);
-    va_end(args);
-    buf->len += (size_t)needed;
 }
 
 void buf_add_wrapped(struct buf *buf, const char *words, size_t indent, size_t width)

@@ -15,6 +15,8 @@
 #ifndef NB_CORE_BUF_H
 #define NB_CORE_BUF_H
 
+#include <stdarg.h>
+
 #include "core/span.h"
 
 struct buf {
@@ -44,6 +46,7 @@ void buf_add_bytes(struct buf *buf, const void *bytes, size_t len);
 void buf_add_uint64(struct buf *buf, uint64_t value);
 void buf_add_int64(struct buf *buf, int64_t value);
 void buf_add_format(struct buf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
+void buf_add_format_list(struct buf *buf, const char *format, va_list args) PRINTF_LIKE(2, 0);
 
 /*
  * Appends words, broken into lines of at most `width` columns. The text begins at the column

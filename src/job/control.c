@@ -1,20 +1,39 @@
+#include "core/redact.h"
 #include "job/job_impl.h"
 
-static const int job_signals[JOB_SIGNALS] = {SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
+enum { SHORTAGE_WAIT_MAX_MS = 60 * 1000 };
+
+/* SIGQUIT is left as the hard way out. */
+static const struct {
+    int number;
+    const char *what; /* NULL: it does not end the run */
+} job_signals[JOB_SIGNALS] = {
+    {SIGINT, "interrupted"},
+    {SIGTERM, "terminated"},
+    {SIGHUP, "hung up: the terminal is gone (SIGHUP)"},
+    {SIGALRM, "out of time (SIGALRM)"},
+    {SIGXCPU, "out of processor time (SIGXCPU, ulimit -t)"},
+    {SIGUSR1, NULL},
+    {SIGUSR2, NULL},
+};
 
 void job_tell(struct job *job, enum job_event event)
 {
     int64_t wait_ms = job->wake_ns == INT64_MAX ? -1 : (job->wake_ns - job_now_ns()) / 1000000;
+    int64_t canary_ms = canary_wake_ms(&job->canary);
     const struct job_status status = {
         .rows = ledger_count(job->ledger),
         .in_flight = job->scheduler.in_flight,
         .waiting = job->scheduler.held - job->scheduler.in_flight + job->admissions.count,
-        .retries = job->retry.retries,
+        .retries = job->result.retries,
         .wait = job->wait,
         .wait_ms = wait_ms > 0 ? wait_ms : -1,
         .rate_per_hour = pacer_rate_per_hour(&job->pacer),
-        .concurrency = pacer_concurrency(&job->pacer),
+        .concurrency = job->scheduler.concurrency,
         .signal_number = job->result.signal_number,
+        .canary = &job->canary,
+        .canary_wait_ms = canary_ms == INT64_MAX ? -1 : canary_ms - job_now_ms(),
+        .shortage = job->shortage.error != 0 ? shortage_text(job->shortage.error) : "",
         .why = job_is_stopping(job) ? buf_string(job->message) : "",
     };
 
@@ -44,6 +63,7 @@ void job_stop(struct job *job, enum job_end end, const char *text)
     job->result.end = end;
     if (text != NULL)
         buf_add_string(job->message, text);
+    redact_text(job->message->ptr, &job->message->len, REDACT_MIN);
     if (end != JOB_INTERRUPTED)
         job_tell(job, JOB_EVENT_STOPPED);
 }
@@ -73,6 +93,58 @@ void job_watch_key(struct job *job, const struct retry_rule *rule, const struct 
                    "product or the devices",
                    JOB_KEY_ROWS, outcome->error);
     job_stop(job, JOB_REFUSED, NULL);
+}
+
+void job_set_concurrency(struct job *job)
+{
+    size_t wanted = pacer_concurrency(&job->pacer);
+
+    scheduler_set_concurrency(&job->scheduler,
+                              shortage_limit(&job->shortage, wanted, job_now_ms()));
+}
+
+void job_take_shortage(struct job *job, int error)
+{
+    int64_t now_ms = job_now_ms(), wait_ms = job->options->outage_wait_ms;
+    bool is_news = shortage_add(&job->shortage, error, job->scheduler.in_flight, now_ms);
+
+    job_set_concurrency(job);
+    if (is_news)
+        job_tell(job, JOB_EVENT_SHORTAGE);
+    if (wait_ms > SHORTAGE_WAIT_MAX_MS)
+        wait_ms = SHORTAGE_WAIT_MAX_MS;
+    if (!shortage_lasts(&job->shortage, wait_ms, now_ms))
+        return;
+    buf_add_format(job->message,
+                   "nothing could be sent for %lld s, since this machine is short of %s",
+                   (long long)(wait_ms / 1000), shortage_text(error));
+    job_stop(job, JOB_SHORTAGE, NULL);
+}
+
+/* Whether the row that has just ended was the last one of the input. */
+static bool has_no_other(const struct job *job)
+{
+    return job->input_ended && job->admissions.count == 0 && job->scheduler.held <= 1;
+}
+
+void job_watch_canary(struct job *job, enum row_status status)
+{
+    struct canary *canary = &job->canary;
+
+    canary_end(canary, status, job_now_ms());
+    if (job_is_stopping(job))
+        return;
+    if (canary_is_lost(canary) && !has_no_other(job)) {
+        buf_add_format(job->message, "of the canary's %llu row%s, %llu %s to be accepted: ",
+                       (unsigned long long)canary->rows, canary->rows == 1 ? "" : "s",
+                       (unsigned long long)canary_needed(canary),
+                       canary_needed(canary) == 1 ? "was" : "were");
+        canary_describe(canary, job->message);
+        buf_add_string(job->message, " (--canary-accept); the other rows are not sent");
+        job_stop(job, JOB_CANARY, NULL);
+    } else if (canary->state == CANARY_PAUSING && canary->pause_ms > 0) {
+        job_tell(job, JOB_EVENT_CANARY_PAUSE);
+    }
 }
 
 void job_tell_outage(struct job *job)
@@ -181,16 +253,31 @@ static void on_tick(uv_timer_t *timer)
     job_tell(timer->data, JOB_EVENT_TICK);
 }
 
-static void interrupt(struct job *job, int signal_number)
+static void stop_at_once(struct job *job)
 {
-    if (job->result.end == JOB_INTERRUPTED || (job_is_stopping(job) && !job->result.aborted)) {
-        job->result.aborted = true;
-        job_tell(job, JOB_EVENT_ABORTING);
-        transport_abort(job->transport);
+    if (job->result.aborted)
+        return;
+    job->result.aborted = true;
+    job_tell(job, JOB_EVENT_ABORTING);
+    transport_abort(job->transport);
+}
+
+static void interrupt(struct job *job, int signal_number, const char *what)
+{
+    /* A terminal that goes away sends more than one SIGHUP (the kernel's, then the shell's), and
+     * who ends a session or a service sends SIGTERM and SIGHUP at once: nobody is impatient then.
+     */
+    bool is_asked = signal_number == SIGINT || signal_number == SIGTERM;
+    bool is_impatient = is_asked && (job->result.end != JOB_INTERRUPTED || job->was_asked);
+
+    job->was_asked = job->was_asked || is_asked;
+    if (job_is_stopping(job)) {
+        if (is_impatient)
+            stop_at_once(job);
         return;
     }
     job->result.signal_number = signal_number;
-    job_stop(job, JOB_INTERRUPTED, signal_number == SIGINT ? "interrupted" : "terminated");
+    job_stop(job, JOB_INTERRUPTED, what);
     job_tell(job, JOB_EVENT_DRAINING);
     job_pump(job);
 }
@@ -206,8 +293,17 @@ static void on_signal(uv_signal_t *handle, int signal_number)
         job_tell(job, job->pacer.paused ? JOB_EVENT_PAUSED : JOB_EVENT_RESUMED);
         job_pump(job);
     } else {
-        interrupt(job, signal_number);
+        for (size_t i = 0; i < JOB_SIGNALS; i++)
+            if (job_signals[i].number == signal_number)
+                interrupt(job, signal_number, job_signals[i].what);
     }
+}
+
+static bool is_ignored(int signal_number)
+{
+    struct sigaction action;
+
+    return sigaction(signal_number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
 void job_watch_signals(struct job *job)
@@ -215,7 +311,8 @@ void job_watch_signals(struct job *job)
     for (size_t i = 0; i < JOB_SIGNALS; i++) {
         (void)uv_signal_init(&job->loop, &job->signals[i]);
         job->signals[i].data = job;
-        (void)uv_signal_start(&job->signals[i], on_signal, job_signals[i]);
+        if (!is_ignored(job_signals[i].number))
+            (void)uv_signal_start(&job->signals[i], on_signal, job_signals[i].number);
         uv_unref((uv_handle_t *)&job->signals[i]);
     }
     (void)uv_timer_init(&job->loop, &job->tick);

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <time.h>
 
+#include "core/redact.h"
 #include "core/when.h"
 #include "job/job_impl.h"
 
@@ -10,6 +11,7 @@ enum {
     JOB_ROWS_PER_TURN =
         256, /* rows read before the loop gets its turn, however many of them are invalid */
     JOB_ANSWERS_PER_PUMP = 64, /* answers of one turn of the loop are taken together, so many */
+    READER_LOOK_MS = 10,       /* how soon to ask whether the results' reader has caught up */
 };
 
 static int64_t wall_clock_ms(void)
@@ -80,7 +82,7 @@ static void record(struct job_row *row, struct result_record *result)
         job_fail(job, STATUS_IO, ledger_error(job->ledger));
     watch_end(job, &(struct halt_fact){result->status, result->has_errno, result->platform_errno});
     if (row->in_canary)
-        canary_end(&job->canary, job_now_ms());
+        job_watch_canary(job, result->status);
 }
 
 static void record_outcome(struct job_row *row, const struct answer *answer,
@@ -99,7 +101,7 @@ static void record_outcome(struct job_row *row, const struct answer *answer,
         .latency_us = answer->latency_us,
     };
 
-    tally_add_outcome(row->job->tally, outcome);
+    tally_add_outcome(row->job->tally, outcome, row->so_far.ambiguous);
     record(row, &result);
 }
 
@@ -131,7 +133,7 @@ static void take_pace(struct job_row *row, const struct outcome *outcome, int64_
     if (breaker_kind_of(outcome) == BREAKER_OK)
         budget_return(&job->budget);
     pacer_end(&job->pacer, &attempt, job_now_ms(), &news);
-    scheduler_set_concurrency(&job->scheduler, pacer_concurrency(&job->pacer));
+    job_set_concurrency(job);
     if (news.throttle == THROTTLE_LOWERED)
         job_tell(job, JOB_EVENT_SLOWER);
     else if (news.throttle == THROTTLE_RAISED && job->pacer.throttle.limit == INT64_MAX)
@@ -146,6 +148,37 @@ static void end_row(struct job_row *row)
     give_back(row);
 }
 
+/* It was not the platform's doing that nothing left: the row waits, and no attempt is counted. */
+static void put_off(struct job_row *row, int shortage)
+{
+    struct job *job = row->job;
+
+    pacer_cancel(&job->pacer, row->ticket, job_now_ms());
+    if (row->so_far.tries > 0)
+        budget_refund(&job->budget);
+    if (row->so_far.ambiguous == 0)
+        ledger_pause(job->ledger, row->admission);
+    scheduler_retry(&job->scheduler, &row->task, job_now_ms() + SHORTAGE_PAUSE_MS);
+    job_take_shortage(job, shortage);
+}
+
+/* What an attempt tells of the platform. One that was ended from here tells nothing. */
+static void take_facts(struct job_row *row, const struct answer *answer,
+                       const struct outcome *outcome, const struct retry_decision *decision)
+{
+    struct job *job = row->job;
+
+    if (answer->state != ANSWER_NOT_SENT) {
+        tally_add_attempt(job->tally, answer->latency_us);
+        shortage_sent(&job->shortage, job_now_ms());
+    }
+    job_tell_attempt(row, outcome, decision, answer->latency_us);
+    if (!job->result.aborted)
+        take_pace(row, outcome, decision->host_wait_ms);
+    else if (answer->state == ANSWER_IN_DOUBT)
+        job->result.cut_off++;
+}
+
 /* The end of an attempt: the row goes on to the next one, or ends. */
 static void finish_attempt(struct job_row *row, const struct answer *answer)
 {
@@ -153,19 +186,24 @@ static void finish_attempt(struct job_row *row, const struct answer *answer)
     struct outcome outcome;
     struct retry_decision decision;
 
+    if (shortage_is(answer->os_error) && !job_is_stopping(job)) {
+        put_off(row, answer->os_error);
+        return;
+    }
     outcome_judge(answer, &outcome);
+    redact_string(outcome.error, REDACT_MIN);
+    redact_string(outcome.uuid, REDACT_ID_MIN);
     const struct retry_attempt attempt = {
         .outcome = &outcome,
         .idempotent = action_rules[row->command.action].idempotent,
         .has_retry_after = answer->has_retry_after,
         .retry_after_ms = answer->retry_after_ms,
     };
-    if (answer->state != ANSWER_NOT_SENT)
-        tally_add_attempt(job->tally, answer->latency_us);
     retry_decide(&job->retry, &attempt, &row->so_far, &decision);
-    job_tell_attempt(row, &outcome, &decision, answer->latency_us);
-    take_pace(row, &outcome, decision.host_wait_ms);
-    if (decision.again && !job_is_stopping(job)) {
+    if (job_is_stopping(job))
+        decision.again = false;
+    take_facts(row, answer, &outcome, &decision);
+    if (decision.again) {
         if (row->so_far.ambiguous == 0)
             ledger_pause(job->ledger, row->admission);
         scheduler_retry(&job->scheduler, &row->task, job_now_ms() + decision.delay_ms);
@@ -175,7 +213,8 @@ static void finish_attempt(struct job_row *row, const struct answer *answer)
         job_stop(job, JOB_REFUSED, outcome.error);
     /* A row that is certain not to have been processed, and that the run's end keeps from another
      * attempt, has no result: it was not sent. */
-    bool unsent = (decision.again || decision.end == RETRY_END_STOP) && row->so_far.ambiguous == 0;
+    bool unsent = (decision.end == RETRY_END_NONE || decision.end == RETRY_END_STOP) &&
+                  row->so_far.ambiguous == 0;
     if (!unsent) {
         record_outcome(row, answer, &outcome);
         job_watch_key(job, decision.rule, &outcome);
@@ -218,6 +257,7 @@ static void start_row(struct job_row *row)
 
     if (status != STATUS_OK) {
         struct answer answer = {.state = ANSWER_NOT_SENT,
+                                .os_error = status == STATUS_NO_MEMORY ? ENOMEM : 0,
                                 .retry_after_ms = -1,
                                 .detail = span_string(status_text(status))};
         struct job *job = row->job;
@@ -295,6 +335,23 @@ static void expect_next(const struct job *job)
         __builtin_prefetch(after + at);
 }
 
+/* When something may start, 0 for now, and why not earlier. */
+static int64_t next_start_ns(struct job *job, int64_t now_ns)
+{
+    int64_t now_ms = now_ns / 1000000;
+    int64_t enough_ms = shortage_next_ms(&job->shortage, now_ms);
+
+    if (ledger_is_held_up(job->ledger)) {
+        job->wait = PACER_READER;
+        return now_ns + READER_LOOK_MS * 1000000;
+    }
+    if (enough_ms > 0) {
+        job->wait = PACER_SHORTAGE;
+        return enough_ms * 1000000;
+    }
+    return pacer_next_ns(&job->pacer, now_ns, &job->wait);
+}
+
 /* Starts what may start; sets when to ask again where something waits. */
 static void start_ready(struct job *job)
 {
@@ -304,7 +361,7 @@ static void start_ready(struct job *job)
     (void)scheduler_due(&job->scheduler, job_now_ms());
     while (!job_is_stopping(job) && scheduler_can_start(&job->scheduler)) {
         int64_t now = job_now_ns();
-        int64_t next_ns = pacer_next_ns(&job->pacer, now, &job->wait);
+        int64_t next_ns = next_start_ns(job, now);
         if (next_ns != 0) {
             job->wake_ns = next_ns;
             return;
@@ -319,6 +376,7 @@ static void start_ready(struct job *job)
         } else {
             if (is_retry)
                 budget_take(&job->budget, now / 1000000);
+            job->result.retries += is_retry;
             row->ticket = pacer_start(&job->pacer, now);
             row->started_ms = now / 1000000;
             drop_valid_time(row, wall_s);
@@ -457,7 +515,8 @@ static void arm_wake(struct job *job)
 
 static bool may_read(struct job *job)
 {
-    return !job_is_stopping(job) && !job->input_ended && ledger_room(job->ledger) > 0 &&
+    return !job_is_stopping(job) && !ledger_is_held_up(job->ledger) && !job->input_ended &&
+           ledger_room(job->ledger) > 0 &&
            scheduler_has_room(&job->scheduler, job->admissions.ahead, job->admissions.count) &&
            canary_next_ms(&job->canary, job_now_ms()) == 0;
 }
@@ -486,7 +545,9 @@ static void pump(struct job *job)
         pump_soon(job);
         return;
     }
-    start_ready(job); /* rows that did not have to wait for the disk, if any */
+    start_ready(job);                   /* rows that did not have to wait for the disk, if any */
+    if (ledger_is_held_up(job->ledger)) /* also where no row is ready, and none may be read */
+        job->wake_ns = earlier(job->wake_ns, job_now_ns() + READER_LOOK_MS * 1000000);
     job_sync_if_due(job);
     arm_wake(job);
     /* Closing is left to the loop's next turn: this may be a callback of the transport's. */
@@ -674,7 +735,7 @@ enum status job_run(struct intake *intake, const struct job_options *options, st
         status = close_job(job);
     }
     *ret_result = job->result;
-    ret_result->retries = job->retry.retries;
+    ret_result->canary = job->canary;
     free(job);
     return status;
 }

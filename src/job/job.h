@@ -25,6 +25,8 @@ enum job_end {
     JOB_INTERRUPTED, /* by a signal */
     JOB_CHANGED,     /* the input is no longer what was checked */
     JOB_UNREADABLE,  /* the input cannot be read, or not on: STATUS_BAD_INPUT */
+    JOB_CANARY,      /* too few of the first rows were accepted */
+    JOB_SHORTAGE,    /* this machine had too little to send with for too long */
 };
 
 /* What the operator may want to know while it runs. */
@@ -38,7 +40,10 @@ struct job_status {
     int64_t rate_per_hour; /* that holds now; 0: none */
     size_t concurrency;    /* likewise */
     int signal_number;     /* of JOB_EVENT_DRAINING */
-    const char *why;       /* why rows are not started any more; "" while they are */
+    const struct canary *canary;
+    int64_t canary_wait_ms; /* until its pause is over; -1: there is none */
+    const char *shortage;   /* of JOB_EVENT_SHORTAGE: what is short, and what helps */
+    const char *why;        /* why rows are not started any more; "" while they are */
 };
 
 enum job_event {
@@ -50,11 +55,13 @@ enum job_event {
     JOB_EVENT_RECOVERED, /* back to what was asked for */
     JOB_EVENT_OUTAGE,    /* rows wait; one at a time probes */
     JOB_EVENT_OUTAGE_OVER,
-    JOB_EVENT_CANARY,    /* its rows have ended */
-    JOB_EVENT_VALID_NOW, /* once: a row leaves without its valid_time, which has come */
-    JOB_EVENT_DRAINING,  /* by a signal: what is in flight is waited for */
-    JOB_EVENT_ABORTING,  /* by a second one: what is in flight is ended */
-    JOB_EVENT_STOPPED,   /* by anything else: no row is started any more; `why` says it */
+    JOB_EVENT_CANARY_PAUSE, /* its rows have ended, and its pause begins */
+    JOB_EVENT_CANARY,       /* the other rows are sent */
+    JOB_EVENT_VALID_NOW,    /* once: a row leaves without its valid_time, which has come */
+    JOB_EVENT_SHORTAGE,     /* this machine has too little to send with: rows wait */
+    JOB_EVENT_DRAINING,     /* by a signal: what is in flight is waited for */
+    JOB_EVENT_ABORTING,     /* by a second one: what is in flight is ended */
+    JOB_EVENT_STOPPED,      /* by anything else: no row is started any more; `why` says it */
 };
 
 enum { JOB_TICK_MS = 200 };
@@ -92,10 +99,12 @@ struct job_options {
 struct job_result {
     enum job_end end;
     int signal_number; /* of JOB_INTERRUPTED */
-    bool aborted;      /* what was in flight was ended too, not waited for */
-    uint64_t retries;  /* attempts beyond each row's first */
-    uint64_t rows;     /* of the input that were read */
-    uint64_t settled;  /* those of them that had their result already */
+    bool aborted;      /* what was in flight was ended too, not waited for: … */
+    uint64_t cut_off;  /* … so many requests that had left */
+    uint64_t retries;  /* attempts that were started beyond each row's first */
+    struct canary canary;
+    uint64_t rows;    /* of the input that were read */
+    uint64_t settled; /* those of them that had their result already */
 };
 
 /*
@@ -110,9 +119,11 @@ struct job_result {
  * not be read; what was in flight was waited for. STATUS_NO_MEMORY, STATUS_NETWORK. `message` says
  * more wherever the end is not JOB_COMPLETE.
  *
- * SIGINT and SIGTERM stop starting rows and wait for what is in flight; a second one ends that too.
- * Where nothing was left to start after the first, the run is complete.
- * SIGUSR1 asks for JOB_EVENT_STATUS, SIGUSR2 pauses and resumes.
+ * SIGINT, SIGTERM, SIGHUP (and SIGALRM, SIGXCPU, that would kill) stop starting rows and wait for
+ * what is in flight; a second SIGINT or SIGTERM ends that too. Where nothing was left to start
+ * after the first, the run is complete. SIGUSR1 asks for JOB_EVENT_STATUS, SIGUSR2 pauses and
+ * resumes. A signal that is ignored when the run starts (nohup, a background job of a script) stays
+ * so.
  */
 enum status job_run(struct intake *intake, const struct job_options *options, struct ledger *ledger,
                     struct tally *tally, struct job_result *ret_result,

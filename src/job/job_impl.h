@@ -10,8 +10,9 @@
 #include "job/job.h"
 #include "send/budget.h"
 #include "send/scheduler.h"
+#include "send/shortage.h"
 
-enum { JOB_SIGNALS = 4, JOB_KEY_ROWS = 5 }; /* so many first rows refused for the key end a run */
+enum { JOB_SIGNALS = 7, JOB_KEY_ROWS = 5 }; /* so many first rows refused for the key end a run */
 
 /* A row between intake and result. */
 struct job_row {
@@ -57,6 +58,7 @@ struct job {
     struct budget budget;
     struct retry retry;
     struct canary canary;
+    struct shortage shortage;
     struct admissions admissions;
     struct problems problems;
     struct cell passed[LAYOUT_PASSES_MAX]; /* of the row that is recorded */
@@ -70,6 +72,7 @@ struct job {
     bool input_ended;
     enum job_end input_end; /* why it ended, where that was not its end */
     uint64_t outages_told;
+    bool was_asked; /* to stop, by SIGINT or SIGTERM: the next one stops at once */
     struct job_result result;
     enum status status; /* not STATUS_OK: no row is started any more */
 };
@@ -119,6 +122,15 @@ void job_fail(struct job *job, enum status status, const char *text);
 /* Looks at a row that has ended: the key is wrong for all rows where it is for the first ones. */
 void job_watch_key(struct job *job, const struct retry_rule *rule, const struct outcome *outcome);
 
+/* Notes that an attempt could not leave for want of something here (an errno). */
+void job_take_shortage(struct job *job, int error);
+
+/* How many attempts may be in flight now. */
+void job_set_concurrency(struct job *job);
+
+/* Looks at the end of a row of the canary. */
+void job_watch_canary(struct job *job, enum row_status status);
+
 /* Tells of outages that begin and end. */
 void job_tell_outage(struct job *job);
 
@@ -140,7 +152,7 @@ void job_judge_input(struct job *job);
  * not. */
 void job_watch_file(struct job *job);
 
-/* SIGINT, SIGTERM, SIGUSR1, SIGUSR2 and the tick. */
+/* The signals of job_run, and the tick. */
 void job_watch_signals(struct job *job);
 void job_close_signals(struct job *job);
 

@@ -5,9 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { LINE_MAX_BYTES = RESULT_LINE_MAX }; /* of a row with all it carries */
-
-static const struct outfile_kind copy_kind = {"results", "--output"};
+enum {
+    LINE_MAX_BYTES = RESULT_LINE_MAX, /* of a row with all it carries */
+    COPY_BYTES = 64 * 1024,           /* lines of the copy are handed over together, so many … */
+    COPY_MAX_BYTES = COPY_BYTES + RESULT_LINE_MAX, /* … and one more */
+};
 
 /*
  * The negative control of the mark before a request leaves: the tests build another binary in which
@@ -112,8 +114,8 @@ void ledger_close(struct ledger *ledger)
     journal_close(ledger->journal);
     if (ledger->fd >= 0)
         (void)close(ledger->fd); /* what matters has been synced */
-    if (ledger->has_copy)
-        outfile_deinit(&ledger->copy);
+    outlet_close(ledger->copy);
+    buf_deinit(&ledger->copied);
     buf_deinit(&ledger->line);
     buf_deinit(&ledger->header);
     buf_deinit(&ledger->error);
@@ -147,6 +149,11 @@ const uint64_t *ledger_settled(const struct ledger *ledger)
     return ledger->settled;
 }
 
+uint64_t ledger_settled_twice(const struct ledger *ledger)
+{
+    return ledger->settled_twice;
+}
+
 /* Whether a row that has a result is to be sent. */
 static bool is_wanted(const struct ledger *ledger, const struct key_state *state, bool idempotent)
 {
@@ -168,8 +175,10 @@ enum status ledger_meet(struct ledger *ledger, uint64_t hash, bool idempotent,
     if (row.before.known) {
         ledger->met_keys++;
         row.verdict = is_wanted(ledger, &row.before, idempotent) ? LEDGER_AGAIN : LEDGER_SETTLED;
-        if (row.verdict == LEDGER_SETTLED)
-            ledger->settled[row.before.status]++;
+        bool settled = row.verdict == LEDGER_SETTLED;
+        ledger->settled[row.before.status] += settled;
+        ledger->settled_twice +=
+            settled && row.before.status == ROW_ACCEPTED && row.before.ambiguous > 0;
     }
     *ret_row = row;
     return STATUS_OK;
@@ -179,6 +188,7 @@ void ledger_rewind(struct ledger *ledger)
 {
     index_rewind(&ledger->index);
     memset(ledger->settled, 0, sizeof(ledger->settled));
+    ledger->settled_twice = 0;
     ledger->met_keys = 0;
 }
 
@@ -266,10 +276,11 @@ static enum status open_copy(struct ledger *ledger, struct buf *message)
 {
     if (!ledger->options.copy_to_stdout)
         return STATUS_OK;
-    enum status status = outfile_create(&ledger->copy, "-", &copy_kind, message);
-    ledger->has_copy = status == STATUS_OK;
-    if (status == STATUS_OK)
-        result_format_add_header(&ledger->copy_format, &ledger->copy.out);
+    enum status status = outlet_open(STDOUT_FILENO, &ledger->copy);
+    if (status != STATUS_OK)
+        buf_add_string(message, status_text(status));
+    buf_init(&ledger->copied, COPY_MAX_BYTES);
+    result_format_add_header(&ledger->copy_format, &ledger->copied);
     return status;
 }
 
@@ -401,20 +412,50 @@ enum status ledger_flush_results(struct ledger *ledger)
 }
 
 /* Standard output cannot be written; the results still can. */
-static enum status fail_copy(struct ledger *ledger)
+static enum status fail_copy(struct ledger *ledger, int error)
 {
     if (ledger->error.len == 0)
-        buf_add_format(&ledger->error, "%s", outfile_error(&ledger->copy));
+        buf_add_format(&ledger->error, "standard output: %s", strerror(error));
     return STATUS_IO;
+}
+
+/* Hands the copy's lines to the thread that writes them. */
+static enum status flush_copy(struct ledger *ledger)
+{
+    if (ledger->copy == NULL)
+        return STATUS_OK;
+    enum status status = ledger->copied.status;
+    if (status == STATUS_OK && ledger->copied.len > 0)
+        status = outlet_add(ledger->copy, buf_span(&ledger->copied));
+    buf_clear(&ledger->copied);
+    int error = outlet_error(ledger->copy); /* also of what was handed over before */
+    if (status == STATUS_OK && error == 0)
+        return STATUS_OK;
+    return fail_copy(ledger, error != 0 ? error : ENOMEM);
+}
+
+bool ledger_is_held_up(const struct ledger *ledger)
+{
+    return ledger->copy != NULL && outlet_is_full(ledger->copy);
 }
 
 enum status ledger_flush(struct ledger *ledger)
 {
     enum status status = ledger_flush_results(ledger);
+    enum status copied = flush_copy(ledger);
 
-    if (ledger->has_copy && outfile_flush(&ledger->copy) != STATUS_OK)
-        return fail_copy(ledger);
-    return status;
+    return status == STATUS_OK ? copied : status;
+}
+
+enum status ledger_await_copy(struct ledger *ledger, int64_t patience_ms, bool *ret_all)
+{
+    *ret_all = true;
+    if (ledger->copy == NULL)
+        return STATUS_OK;
+    enum status status = flush_copy(ledger);
+    if (status == STATUS_OK)
+        *ret_all = outlet_wait(ledger->copy, patience_ms);
+    return status == STATUS_OK ? flush_copy(ledger) : status;
 }
 
 /* A line that has no room beside others: it goes straight into the results. */
@@ -447,13 +488,13 @@ static enum status keep_line(struct ledger *ledger, struct span line, bool *ret_
 
 static enum status copy_line(struct ledger *ledger, const struct result_record *record)
 {
-    if (!ledger->has_copy)
+    if (ledger->copy == NULL)
         return STATUS_OK;
     if (ledger->format.jsonl)
-        result_format_add_line(&ledger->copy_format, record, &ledger->copy.out);
+        result_format_add_line(&ledger->copy_format, record, &ledger->copied);
     else
-        buf_add(&ledger->copy.out, buf_span(&ledger->line));
-    return outfile_settle(&ledger->copy) == STATUS_OK ? STATUS_OK : fail_copy(ledger);
+        buf_add(&ledger->copied, buf_span(&ledger->line));
+    return ledger->copied.len < COPY_BYTES ? STATUS_OK : flush_copy(ledger);
 }
 
 /* The row's line is kept: its entry waits until that is durable. */

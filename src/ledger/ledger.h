@@ -133,6 +133,9 @@ const char *ledger_path(const struct ledger *ledger);
 uint64_t ledger_met_keys(const struct ledger *ledger);
 const uint64_t *ledger_settled(const struct ledger *ledger);
 
+/* How many of those that are accepted had an attempt before that may have been processed too. */
+uint64_t ledger_settled_twice(const struct ledger *ledger);
+
 /* The next row of the input. `idempotent`: its action may be sent twice. STATUS_NO_MEMORY. */
 enum status ledger_meet(struct ledger *ledger, uint64_t hash, bool idempotent,
                         struct ledger_row *ret_row) MUST_USE;
@@ -169,8 +172,17 @@ enum status ledger_end(struct ledger *ledger, uint32_t ticket,
 /* Lines that this run has added. */
 uint64_t ledger_count(const struct ledger *ledger);
 
-/* Writes the lines that wait. STATUS_IO. */
+/* Writes the lines that wait; those of the copy are on their way then, and this does not wait for
+ * their reader. STATUS_IO, also for an earlier line of the copy. */
 enum status ledger_flush(struct ledger *ledger) MUST_USE;
+
+/* Whether the reader of the copy is so far behind that no row should be started: each would add a
+ * line. */
+bool ledger_is_held_up(const struct ledger *ledger);
+
+/* Waits for the reader of the copy, for `patience_ms` without any progress, or however long
+ * (negative). STATUS_IO: it is gone; ledger_error says so. */
+enum status ledger_await_copy(struct ledger *ledger, int64_t patience_ms, bool *ret_all) MUST_USE;
 
 /* Lines that no sync has covered yet; and rows that were admitted and wait to be durable. */
 uint64_t ledger_unsynced(const struct ledger *ledger);

@@ -11,6 +11,7 @@
 #include "ledger/current.h"
 #include "ledger/ledger.h"
 #include "ledger/outfile.h"
+#include "ledger/outlet.h"
 #include "ledger/place.h"
 #include "ledger/result_scan.h"
 
@@ -44,8 +45,8 @@ struct ledger {
     struct result_format format;
     struct buf header; /* of a CSV */
     struct buf line;
-    bool has_copy;
-    struct outfile copy; /* standard output */
+    struct outlet *copy; /* standard output; NULL: no copy is wanted */
+    struct buf copied;   /* lines on their way there */
     struct result_format copy_format;
     struct journal *journal;
     XXH3_state_t *hash; /* of the first `base` bytes of the results */
@@ -79,6 +80,7 @@ struct ledger {
     char first_uuid[REPLY_UUID_MAX];
     struct completion completion; /* but for what is accepted */
     uint64_t settled[ROW_STATUS_COUNT];
+    uint64_t settled_twice;
     uint64_t met_keys;
     struct accepted accepted; /* keys that are accepted, by earlier runs and this one */
     struct current repeated;  /* keys of more than one line: found by the account */

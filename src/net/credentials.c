@@ -8,6 +8,7 @@
 #include "net/credentials.h"
 
 #include "command/token.h"
+#include "core/redact.h"
 #include "net/key_command.h"
 
 static void protect_process(void)
@@ -90,6 +91,7 @@ static enum status adopt(const struct search *search, const char *where, struct 
         return STATUS_NO_MEMORY;
     memcpy(key, text.ptr, text.len);
     key[text.len] = '\0';
+    redact_add(text);
     *ret_credentials = (struct credentials){key, text.len, search->product_id};
     return STATUS_OK;
 }
@@ -252,6 +254,7 @@ void credentials_deinit(struct credentials *credentials)
 {
     if (credentials == NULL || credentials->key == NULL)
         return;
+    redact_forget();
     explicit_bzero(credentials->key, credentials->key_len);
     free(credentials->key);
     *credentials = (struct credentials){.key = NULL};

@@ -3,6 +3,8 @@
 #include <strings.h>
 
 #include "net/endpoint.h"
+
+#include "core/redact.h"
 #include "net/memory.h"
 
 static bool host_is_loopback(const char *host)
@@ -25,8 +27,10 @@ static const char *proxy_variable(bool secure)
 
     for (size_t i = 0; i < count; i++) {
         const char *value = getenv(names[i]);
-        if (value != NULL && value[0] != '\0')
-            return names[i];
+        if (value == NULL || value[0] == '\0')
+            continue;
+        redact_add_userinfo(span_string(value));
+        return names[i];
     }
     return NULL;
 }
@@ -63,7 +67,7 @@ static bool has_part(CURLU *url, CURLUPart part)
 static enum status refuse(const char *url, const char *why, struct buf *message)
 {
     buf_add_string(message, "endpoint ");
-    buf_add_printable(message, span_string(url));
+    redact_add_url(message, span_string(url));
     buf_add_format(message, ": %s; give something like https://api.heclouds.com", why);
     return STATUS_USAGE;
 }
@@ -158,7 +162,8 @@ static bool is_proxy_scheme(const char *scheme)
 static enum status refuse_proxy(const char *url, struct buf *message)
 {
     buf_add_string(message, "--proxy ");
-    buf_add_printable(message, span_string(strchr(url, '@') != NULL ? "(with a user name)" : url));
+    bool has_user = strchr(url, '@') != NULL || strstr(url, "%40") != NULL;
+    buf_add_printable(message, span_string(has_user ? "(with a user name)" : url));
     buf_add_string(message, ": give scheme, host and port, such as http://proxy.example:3128 or "
                             "socks5h://127.0.0.1:1080, or none");
     return STATUS_USAGE;
@@ -203,6 +208,7 @@ enum status endpoint_set_proxy(struct endpoint *endpoint, const char *url, struc
     forget_proxy(endpoint);
     if (strcmp(url, "none") == 0)
         return STATUS_OK;
+    redact_add_userinfo(span_string(url));
     CURLU *parsed = memory_init() == STATUS_OK ? curl_url() : NULL;
     if (parsed == NULL)
         return STATUS_NO_MEMORY;

@@ -1,8 +1,11 @@
 #include "net/exchange.h"
 
 #include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <strings.h>
 #include <time.h>
+#include <unistd.h>
 
 /*
  * The negative control of the resend guard: the tests build a second binary in which this is
@@ -218,7 +221,7 @@ static CURLcode set_constants(struct exchange *exchange, const struct exchange_o
 enum status exchange_init(struct exchange *exchange, const struct exchange_options *options,
                           struct sockets *sockets)
 {
-    *exchange = (struct exchange){.easy = curl_easy_init()};
+    *exchange = (struct exchange){.easy = curl_easy_init(), .sockets = sockets};
     buf_init(&exchange->body, TRANSPORT_BODY_MAX);
     if (exchange->easy == NULL)
         return STATUS_NO_MEMORY;
@@ -326,6 +329,36 @@ static struct span describe(struct exchange *exchange, CURLcode code, enum answe
                                       : span_string(curl_easy_strerror(code));
 }
 
+/* Whether descriptors have run out, by which names, certificates and random numbers cannot be had
+ * either; libcurl does not tell that from a name that is not there. */
+static int probe_descriptors(void)
+{
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return errno == EMFILE || errno == ENFILE ? errno : 0;
+    (void)close(fd);
+    return 0;
+}
+
+/* The errno by which an attempt was not sent, where that may be a shortage of this machine. */
+static int os_error_of(const struct exchange *exchange, CURLcode code)
+{
+    long os_error = 0;
+
+    if (exchange->interrupted || code == CURLE_OK || code == CURLE_OPERATION_TIMEDOUT)
+        return 0;
+    if (code == CURLE_OUT_OF_MEMORY)
+        return ENOMEM;
+    if (code != CURLE_COULDNT_CONNECT)
+        return probe_descriptors();
+    if (exchange->sockets->open_error != 0)
+        os_error = exchange->sockets->open_error;
+    else
+        (void)curl_easy_getinfo(exchange->easy, CURLINFO_OS_ERRNO, &os_error);
+    return (int)os_error;
+}
+
 struct answer exchange_answer(struct exchange *exchange, CURLcode code, uint64_t now_ns)
 {
     (void)buf_string(&exchange->body); /* puts the NUL behind it that reply_parse wants there */
@@ -338,6 +371,7 @@ struct answer exchange_answer(struct exchange *exchange, CURLcode code, uint64_t
         .latency_us = (int64_t)((now_ns - exchange->started_ns) / 1000),
     };
 
+    answer.os_error = answer.state == ANSWER_NOT_SENT ? os_error_of(exchange, code) : 0;
     answer.hopeless = answer.state == ANSWER_NOT_SENT && exchange_is_hopeless(code);
     answer.detail = describe(exchange, code, answer.state);
     return answer;

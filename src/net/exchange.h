@@ -16,8 +16,9 @@ enum { EXCHANGE_RETRY_AFTER_MAX_S = 365 * 24 * 60 * 60 };
 
 struct exchange {
     CURL *easy;
-    struct lane *lane;     /* the transport's: its connections are the ones for this exchange */
-    struct exchange *next; /* the transport's: in a list of its */
+    struct sockets *sockets; /* that open its connections */
+    struct lane *lane;       /* the transport's: its connections are the ones for this exchange */
+    struct exchange *next;   /* the transport's: in a list of its */
     bool active;
     long name_age_s; /* as libcurl was told */
     transport_done_fn *done;

@@ -1,6 +1,7 @@
 #include "net/headers.h"
 
 #include "command/token.h"
+#include "core/redact.h"
 
 enum { LINE_MAX_LEN = CREDENTIALS_KEY_MAX + 64 };
 
@@ -11,6 +12,16 @@ static void append(struct curl_slist **list, const char *line, bool *ok)
     *ok = *ok && longer != NULL;
     if (*ok)
         *list = longer;
+}
+
+/* A token may be used by whoever has its signature. */
+static void hide_signature(const char *token)
+{
+    static const char name[] = "sign=";
+    const char *sign = strstr(token, name);
+
+    if (sign != NULL)
+        redact_add_encoded(span_string(sign + strlen(name)));
 }
 
 /* The line that says who asks; "" for credentials without a key. */
@@ -31,8 +42,10 @@ static enum status write_key_line(const struct credentials *credentials, int64_t
     key.access_key = span_of(credentials->key, credentials->key_len);
     buf_init(&token, TOKEN_MAX);
     enum status status = token_make(&key, now_s + TOKEN_LIFE_S, TOKEN_SHA256, &token);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
         (void)snprintf(line, LINE_MAX_LEN, "Authorization: %s", buf_string(&token));
+        hide_signature(buf_string(&token));
+    }
     if (token.len > 0)
         explicit_bzero(token.ptr, token.len);
     buf_deinit(&token);

@@ -1,5 +1,6 @@
 #include "net/sockets.h"
 
+#include <errno.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -143,9 +144,11 @@ curl_socket_t sockets_open(void *context, curlsocktype purpose, struct curl_sock
     int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 
     (void)purpose;
+    sockets->open_error = fd < 0 ? errno : 0;
     if (fd < 0)
         return CURL_SOCKET_BAD;
     if (add(sockets, fd, true) == NULL) {
+        sockets->open_error = ENOMEM;
         (void)close(fd);
         return CURL_SOCKET_BAD;
     }

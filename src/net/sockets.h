@@ -26,6 +26,7 @@ struct sockets {
     sockets_ready_fn *ready;
     void *context;
     struct hashmap watchers; /* by socket */
+    int open_error;          /* errno of the last sockets_open; 0: it went well */
 };
 
 void sockets_init(struct sockets *sockets, uv_loop_t *loop, sockets_ready_fn *ready, void *context);

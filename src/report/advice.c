@@ -109,6 +109,10 @@ struct advice advice_of(const struct reason *reason)
     return unknown;
 }
 
+const char advice_twice[] =
+    "may be held twice: an attempt before the one that was accepted may have arrived as well "
+    "(\"ambiguous\" in the results)";
+
 const char *advice_status_meaning(enum row_status status)
 {
     static const char *const meanings[] = {

@@ -25,6 +25,10 @@ struct advice {
 
 struct advice advice_of(const struct reason *reason);
 
+/* What it means that an accepted row had an attempt before that may have been processed as well,
+ * in a few words, after their number: "may be held twice: …". */
+extern const char advice_twice[];
+
 /* What rows of this status are, in a few words: "the platform said no". */
 const char *advice_status_meaning(enum row_status status);
 

@@ -74,6 +74,9 @@ static void add_numbers(const struct metrics *metrics, struct buf *out)
     } numbers[] = {
         {"nbatch_rows_expected", "gauge", "Rows of the input, where it is known.",
          (double)metrics->expected, metrics->expected > 0},
+        {"nbatch_rows_maybe_twice", "gauge",
+         "Accepted rows whose device may hold the command twice, earlier runs included.",
+         (double)metrics->twice, true},
         {"nbatch_attempts_total", "counter", "Requests that left.",
          (double)metrics->tally->attempts, true},
         {"nbatch_retries_total", "counter", "Attempts that were made again.",

@@ -13,6 +13,7 @@ struct metrics {
     const char *input;
     const char *version;
     const struct tally *tally;
+    uint64_t twice;    /* rows that may be held twice, also of runs before this one */
     uint64_t expected; /* rows of the input; 0: not known */
     uint64_t retries;
     size_t in_flight, waiting;

@@ -24,6 +24,12 @@ static const struct {
     [NEXT_IN_DOUBT] = {"in_doubt", "--resume=in_doubt",
                        "send it again, if its device may get the command twice",
                        "send them again, if the devices may get the command twice"},
+    [NEXT_TWICE] =
+        {"twice", NULL,
+         "look at the command list of the one device that may hold its command twice, "
+         "and cancel there what is not wanted",
+         "look at the command lists of the %s devices that may hold their command twice, "
+         "and cancel there what is not wanted"},
 };
 
 const char *next_name(enum next_kind kind)
@@ -34,9 +40,13 @@ const char *next_name(enum next_kind kind)
 size_t next_steps(const struct next_facts *facts, struct next_step steps[NEXT_COUNT])
 {
     const uint64_t rows[NEXT_COUNT] = {
-        [NEXT_RESUME] = facts->unsent,           [NEXT_MEND] = facts->rows[ROW_INVALID],
-        [NEXT_FAILED] = facts->rows[ROW_FAILED], [NEXT_REJECTED] = facts->rows[ROW_REJECTED],
-        [NEXT_LOOK] = facts->rows[ROW_IN_DOUBT], [NEXT_IN_DOUBT] = facts->rows[ROW_IN_DOUBT],
+        [NEXT_RESUME] = facts->unsent,
+        [NEXT_MEND] = facts->rows[ROW_INVALID],
+        [NEXT_FAILED] = facts->rows[ROW_FAILED],
+        [NEXT_REJECTED] = facts->rows[ROW_REJECTED],
+        [NEXT_LOOK] = facts->rows[ROW_IN_DOUBT],
+        [NEXT_IN_DOUBT] = facts->rows[ROW_IN_DOUBT],
+        [NEXT_TWICE] = facts->twice,
     };
     size_t count = 0;
 
@@ -67,11 +77,20 @@ void next_add_text(const struct next_facts *facts, const struct next_step *step,
         buf_add_string(out, " (give it the same input again)");
 }
 
+/* Where "ambiguous" is not 0; its neighbours tell that number from others. */
+static const char twice_csv[] = ",accepted,.*,[0-9]+,[1-9][0-9]*,[0-9.]*,20[0-9][0-9]-";
+static const char twice_jsonl[] = "\"status\":\"accepted\".*\"ambiguous\":[1-9]";
+
 /* The lines of the results, as they stand in the file. */
-static void add_look(const struct next_facts *facts, struct buf *out)
+static void add_look(const struct next_facts *facts, enum next_kind kind, struct buf *out)
 {
-    buf_add_string(out, "grep ");
-    shell_add_word(facts->jsonl ? "\"status\":\"in_doubt\"" : ",in_doubt,", out);
+    if (kind == NEXT_TWICE) {
+        buf_add_string(out, "grep -E ");
+        shell_add_word(facts->jsonl ? twice_jsonl : twice_csv, out);
+    } else {
+        buf_add_string(out, "grep ");
+        shell_add_word(facts->jsonl ? "\"status\":\"in_doubt\"" : ",in_doubt,", out);
+    }
     buf_add_char(out, ' ');
     if (facts->results[0] == '-')
         buf_add_string(out, "./");
@@ -83,7 +102,7 @@ void next_add_command(const struct next_facts *facts, const struct next_step *st
     const char *option = kinds[step->kind].option;
 
     if (option == NULL)
-        add_look(facts, out);
+        add_look(facts, step->kind, out);
     else if (facts->command.program != NULL)
         buf_add_format(out, "%s %s%s", facts->command.program, option, facts->command.words);
 }

@@ -21,6 +21,7 @@ struct next_command {
 struct next_facts {
     const uint64_t *rows; /* of the whole input, by status */
     uint64_t unsent;      /* rows without a result */
+    uint64_t twice;       /* accepted rows that may be held twice (report/advice.h) */
     bool has_more;        /* the input was not read to its end: there may be more of them */
     const char *input;
     const char *results;
@@ -36,6 +37,7 @@ enum next_kind {
     NEXT_REJECTED,
     NEXT_LOOK,
     NEXT_IN_DOUBT,
+    NEXT_TWICE,
     NEXT_COUNT,
 };
 

@@ -237,13 +237,9 @@ static void add_outcomes(const struct sheet *sheet)
     if (page->doubtful > 0) {
         buf_add_string(out, "<p class=\"note\" data-name=\"doubtful\">");
         html_add_count(page->doubtful, out);
-        buf_add_string(out, page->doubtful == 1
-                                ? " accepted row had an earlier attempt that may have been "
-                                  "processed too: its device may hold the command more than "
-                                  "once.</p>\n"
-                                : " accepted rows had an earlier attempt that may have been "
-                                  "processed too: their devices may hold the command more than "
-                                  "once.</p>\n");
+        buf_add_string(out, page->doubtful == 1 ? " accepted row " : " accepted rows ");
+        html_add_string(advice_twice, out);
+        buf_add_string(out, ".</p>\n");
     }
     buf_add_string(out, "</section>\n");
 }

@@ -34,6 +34,7 @@ static struct next_facts facts_of(const struct summary *summary, const uint64_t 
 {
     return (struct next_facts){.rows = rows,
                                .unsent = summary->unsent,
+                               .twice = summary->twice,
                                .has_more = !summary->has_unsent,
                                .input = summary->input,
                                .results = summary->results,
@@ -96,6 +97,11 @@ static void add_status_text(const struct summary *summary, enum row_status statu
         buf_add_format(out, "; %llu of them before this run",
                        (unsigned long long)summary->earlier[status]);
     buf_add_char(out, '\n');
+    if (status == ROW_ACCEPTED && summary->twice > 0) {
+        buf_add_format(out, "%*llu  ", REASON_INDENT - 2, (unsigned long long)summary->twice);
+        buf_add_wrapped(out, advice_twice, REASON_INDENT, REASON_WIDTH);
+        buf_add_char(out, '\n');
+    }
     for (size_t i = 0; i < tally->reason_count; i++)
         if (tally->reasons[i].status == status)
             add_reason_text(&tally->reasons[i], out);
@@ -248,6 +254,21 @@ static void add_account_json(const struct summary *summary, cJSON *root)
     }
 }
 
+static void add_canary_json(const struct summary_canary *canary, cJSON *root)
+{
+    if (canary == NULL) {
+        (void)cJSON_AddNullToObject(root, "canary");
+        return;
+    }
+    cJSON *item = cJSON_AddObjectToObject(root, "canary");
+    (void)cJSON_AddNumberToObject(item, "rows", (double)canary->rows);
+    (void)cJSON_AddNumberToObject(item, "needed", (double)canary->needed);
+    (void)cJSON_AddBoolToObject(item, "passed", canary->passed);
+    for (size_t i = 0; i < ROW_STATUS_COUNT; i++)
+        (void)cJSON_AddNumberToObject(item, row_status_name((enum row_status)i),
+                                      (double)canary->by_status[i]);
+}
+
 /* The rows of the whole input, and what is to be done about them. */
 static void add_next_json(const struct summary *summary, cJSON *root)
 {
@@ -302,6 +323,8 @@ enum status summary_add_json(const struct summary *summary, struct buf *out)
         (void)cJSON_AddNumberToObject(root, "not_sent", (double)summary->unsent);
     else
         (void)cJSON_AddNullToObject(root, "not_sent");
+    (void)cJSON_AddNumberToObject(root, "maybe_twice", (double)summary->twice);
+    add_canary_json(summary->canary, root);
     cJSON *earlier = cJSON_AddObjectToObject(root, "earlier");
     for (size_t i = 0; i < ROW_STATUS_COUNT; i++)
         (void)cJSON_AddNumberToObject(earlier, row_status_name((enum row_status)i),

@@ -8,6 +8,13 @@
 #include "report/next.h"
 #include "report/tally.h"
 
+/* How the rows that went ahead have ended, and how many of them were to be accepted. */
+struct summary_canary {
+    uint64_t rows, needed;
+    bool passed;
+    const uint64_t *by_status;
+};
+
 struct summary {
     const char *input;
     const char *results; /* the results file, or NULL when nothing was sent */
@@ -18,11 +25,13 @@ struct summary {
     const char *end; /* why the run ended, for the JSON: "complete", "halted" … */
     bool has_unsent; /* whether it is known how many rows have no result */
     uint64_t unsent;
+    uint64_t twice; /* rows that may be held twice, of this run and those before it */
     uint64_t input_rows;
     bool has_account; /* the results were compared with the input at the end: */
     uint64_t accounted, superseded, strange; /* as in ledger/ledger.h */
     uint64_t retries;
-    double seconds; /* from the first request to the last result */
+    const struct summary_canary *canary; /* NULL: there was none */
+    double seconds;                      /* from the first request to the last result */
     int exit_status;
     bool is_refused, jsonl;      /* as in report/next.h */
     struct next_command command; /* likewise */

@@ -22,9 +22,10 @@ static void add_reason(struct tally *tally, const struct tally_reason *reason)
         tally->reasons[tally->reason_count++] = *reason;
 }
 
-void tally_add_outcome(struct tally *tally, const struct outcome *outcome)
+void tally_add_outcome(struct tally *tally, const struct outcome *outcome, uint32_t ambiguous)
 {
     tally->rows[outcome->status]++;
+    tally->twice += outcome->status == ROW_ACCEPTED && ambiguous > 0;
     if (outcome->status == ROW_ACCEPTED)
         return;
     struct tally_reason reason = {.status = outcome->status,

@@ -21,6 +21,7 @@ struct tally_reason {
 
 struct tally {
     uint64_t rows[ROW_STATUS_COUNT];
+    uint64_t twice; /* accepted ones that may be held twice */
     uint64_t attempts;
     struct tally_reason reasons[TALLY_REASONS_MAX];
     size_t reason_count;
@@ -28,8 +29,9 @@ struct tally {
     struct histogram latency;
 };
 
-/* Counts the end of a row that was sent (or tried). */
-void tally_add_outcome(struct tally *tally, const struct outcome *outcome);
+/* Counts the end of a row that was sent (or tried); so many of its attempts may have been processed
+ * without our knowing. */
+void tally_add_outcome(struct tally *tally, const struct outcome *outcome, uint32_t ambiguous);
 
 /* Counts a row that was never sent since it is invalid, by its first error. */
 void tally_add_invalid(struct tally *tally, enum problem_code code);

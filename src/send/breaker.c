@@ -106,6 +106,11 @@ bool breaker_add(struct breaker *breaker, uint32_t ticket, enum breaker_kind kin
 {
     if (ticket != breaker->era || breaker->state == BREAKER_OPEN)
         return false;
+    if (kind == BREAKER_LOCAL) {
+        if (breaker->state == BREAKER_HALF_OPEN) /* it was the probe: another one is to find out */
+            open_up(breaker, now_ms);
+        return false;
+    }
     if (breaker->state == BREAKER_CLOSED)
         return add_closed(breaker, kind, now_ms);
     if (kind == BREAKER_OK) {

@@ -44,6 +44,7 @@ enum breaker_kind {
     BREAKER_OK,            /* it answered; a command that it rejects is an answer */
     BREAKER_NO_CONNECTION, /* not sent */
     BREAKER_FAILED,        /* no answer, HTTP 5xx, or throttled */
+    BREAKER_LOCAL,         /* nothing: it never left this machine, or was ended here */
 };
 
 struct breaker {

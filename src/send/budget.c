@@ -24,9 +24,19 @@ void budget_take(struct budget *budget, int64_t now_ms)
     budget->trickle_ms = now_ms + BUDGET_TRICKLE_MS;
 }
 
-void budget_return(struct budget *budget)
+static void add_tokens(struct budget *budget, int count)
 {
-    budget->tokens += BUDGET_SUCCESS_RETURN;
+    budget->tokens += count;
     if (budget->tokens > BUDGET_TOKENS_MAX)
         budget->tokens = BUDGET_TOKENS_MAX;
+}
+
+void budget_refund(struct budget *budget)
+{
+    add_tokens(budget, BUDGET_RETRY_COST);
+}
+
+void budget_return(struct budget *budget)
+{
+    add_tokens(budget, BUDGET_SUCCESS_RETURN);
 }

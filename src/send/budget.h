@@ -42,6 +42,9 @@ int64_t budget_next_ms(const struct budget *budget, int64_t now_ms);
 /* Counts a retry that starts. Only after budget_next_ms said 0 for the same time. */
 void budget_take(struct budget *budget, int64_t now_ms);
 
+/* Takes back a retry that did not leave. */
+void budget_refund(struct budget *budget);
+
 /* Counts an attempt, first or later, that the platform answered (breaker_kind_of: BREAKER_OK). */
 void budget_return(struct budget *budget);
 

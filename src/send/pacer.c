@@ -110,3 +110,8 @@ void pacer_end(struct pacer *pacer, const struct pacer_attempt *attempt, int64_t
     ret_news->breaker_changed =
         breaker_add(&pacer->breaker, attempt->ticket, breaker_kind_of(outcome), now_ms);
 }
+
+void pacer_cancel(struct pacer *pacer, uint32_t ticket, int64_t now_ms)
+{
+    (void)breaker_add(&pacer->breaker, ticket, BREAKER_LOCAL, now_ms);
+}

@@ -39,6 +39,9 @@ enum pacer_wait {
     PACER_HOST,   /* it asked to be left alone (Retry-After) */
     PACER_OUTAGE, /* the breaker is open */
     PACER_PAUSED, /* by the operator */
+    /* What is known outside of the pacer, whose word this is all the same. */
+    PACER_SHORTAGE, /* this machine has too little to send with */
+    PACER_READER,   /* who reads the results does not keep up */
 };
 
 struct pacer {
@@ -77,6 +80,10 @@ uint32_t pacer_start(struct pacer *pacer, int64_t now_ns);
 
 void pacer_end(struct pacer *pacer, const struct pacer_attempt *attempt, int64_t now_ms,
                struct pacer_news *ret_news);
+
+/* The same for an attempt that tells nothing of the platform: it did not leave for want of
+ * something here, or was ended from here. */
+void pacer_cancel(struct pacer *pacer, uint32_t ticket, int64_t now_ms);
 
 /* How many may be in flight. */
 size_t pacer_concurrency(const struct pacer *pacer);

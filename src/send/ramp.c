@@ -6,6 +6,8 @@
 
 #define HOUR_MS INT64_C(3600000)
 
+enum { PERCENT_ALL = 100 };
+
 _Static_assert(RAMP_PER_HOUR_MAX <= INT64_MAX / RAMP_MS_MAX, "a ramp is computed in 64 bits");
 
 static enum status refuse(struct span text, const char *remedy, struct buf *message)
@@ -101,7 +103,7 @@ int64_t ramp_per_hour(const struct ramp *ramp, int64_t elapsed_ms)
 
 enum status canary_parse(struct span text, struct canary *ret_canary, struct buf *message)
 {
-    struct canary canary = {.state = CANARY_SENDING};
+    struct canary canary = {.state = CANARY_SENDING, .accept = PERCENT_ALL};
     struct span rows = span_of(text.ptr, find(text, ":"));
 
     if (span_to_uint64(rows, &canary.rows) != STATUS_OK || canary.rows == 0 ||
@@ -117,6 +119,41 @@ enum status canary_parse(struct span text, struct canary *ret_canary, struct buf
     }
     *ret_canary = canary;
     return STATUS_OK;
+}
+
+enum status canary_parse_accept(struct span text, struct canary *canary, struct buf *message)
+{
+    static const char remedy[] = "give the share of the canary's rows that is to be accepted, such "
+                                 "as 90%, or their number, which is at most the canary's";
+    bool is_share = text.len > 0 && text.ptr[text.len - 1] == '%';
+    uint64_t max = is_share ? (uint64_t)PERCENT_ALL : canary->rows, accept;
+
+    if (span_to_uint64(span_of(text.ptr, text.len - is_share), &accept) != STATUS_OK ||
+        accept > max)
+        return refuse(text, remedy, message);
+    canary->accepts_count = !is_share;
+    canary->accept = accept;
+    return STATUS_OK;
+}
+
+uint64_t canary_needed(const struct canary *canary)
+{
+    return canary->accepts_count ? canary->accept
+                                 : (canary->rows * canary->accept + PERCENT_ALL - 1) / PERCENT_ALL;
+}
+
+bool canary_is_lost(const struct canary *canary)
+{
+    return canary->ended - canary->by_status[ROW_ACCEPTED] > canary->rows - canary_needed(canary);
+}
+
+void canary_describe(const struct canary *canary, struct buf *out)
+{
+    buf_add_format(out, "%llu accepted", (unsigned long long)canary->by_status[ROW_ACCEPTED]);
+    for (size_t i = 0; i < ROW_STATUS_COUNT; i++)
+        if (i != ROW_ACCEPTED && canary->by_status[i] > 0)
+            buf_add_format(out, ", %llu %s", (unsigned long long)canary->by_status[i],
+                           row_status_name((enum row_status)i));
 }
 
 int64_t canary_next_ms(struct canary *canary, int64_t now_ms)
@@ -150,12 +187,13 @@ void canary_add(struct canary *canary)
         canary->state = CANARY_WAITING;
 }
 
-void canary_end(struct canary *canary, int64_t now_ms)
+void canary_end(struct canary *canary, enum row_status status, int64_t now_ms)
 {
     if (canary->state == CANARY_OVER)
         return;
     assert(canary->ended < canary->added);
     canary->ended++;
+    canary->by_status[status]++;
     if (canary->state != CANARY_WAITING || canary->ended < canary->rows)
         return;
     canary->state = CANARY_PAUSING;

@@ -8,7 +8,8 @@
  *
  *     canary_parse(SPAN_LITERAL("20:30s"), &canary, &message)
  *     if (canary_next_ms(&canary, now_ms) == 0) { canary_add(&canary); … scheduler_add … }
- *     … when a row that was added has ended for good: canary_end(&canary, now_ms) …
+ *     … when a row that was added has ended for good: canary_end(&canary, status, now_ms),
+ *       and canary_is_lost(&canary): no other row should be sent …
  *
  * The canary holds back rows before they get to the scheduler, so that retries of the first ones go
  * on. Durations are in milliseconds, times the caller's monotonic clock in milliseconds.
@@ -16,6 +17,7 @@
 #ifndef NB_SEND_RAMP_H
 #define NB_SEND_RAMP_H
 
+#include "command/outcome.h"
 #include "core/buf.h"
 
 enum { RAMP_STEP_MS = 100 };
@@ -54,6 +56,9 @@ struct canary {
     enum canary_state state;
     uint64_t rows;
     uint64_t added, ended;
+    uint64_t by_status[ROW_STATUS_COUNT]; /* those that have ended */
+    bool accepts_count;                   /* `accept` is a number of rows, not per cent of them */
+    uint64_t accept;                      /* so many are to be accepted for the others to be sent */
     int64_t pause_ms;
     int64_t over_ms;
 };
@@ -61,6 +66,20 @@ struct canary {
 /* Reads N or N:PAUSE; without a pause the run goes on when the N rows have ended. STATUS_USAGE as
  * above. */
 enum status canary_parse(struct span text, struct canary *ret_canary, struct buf *message) MUST_USE;
+
+/* Reads the share that is to be accepted, such as 90%, or a number of rows, into a canary that was
+ * parsed; without this it is all of them. STATUS_USAGE as above. */
+enum status canary_parse_accept(struct span text, struct canary *canary,
+                                struct buf *message) MUST_USE;
+
+/* How many of its rows are to be accepted. */
+uint64_t canary_needed(const struct canary *canary);
+
+/* Whether so few were accepted that this number cannot be reached any more. */
+bool canary_is_lost(const struct canary *canary);
+
+/* Appends how its rows have ended: "18 accepted, 2 rejected". */
+void canary_describe(const struct canary *canary, struct buf *out);
 
 /* 0 when another row may be added now; otherwise the end of the pause, or INT64_MAX while rows are
  * under way. Ends the pause. */
@@ -74,6 +93,6 @@ int64_t canary_wake_ms(const struct canary *canary);
 void canary_add(struct canary *canary);
 
 /* Counts a row that was added and has ended. */
-void canary_end(struct canary *canary, int64_t now_ms);
+void canary_end(struct canary *canary, enum row_status status, int64_t now_ms);
 
 #endif

@@ -435,7 +435,7 @@ def test_a_second_signal_ends_what_is_in_flight_as_in_doubt(fleet, raw_peer, tmp
     rows = by_row(tmp_path / "o.csv")
     assert process.returncode == 130, err
     assert [row["status"] for row in rows] == ["in_doubt"] * 4 and len(peer.processed) == 4
-    assert "was ended and is in doubt" in err and "has been waited for" not in err
+    assert "ended without an answer" in err and "in doubt; the other rows were not sent" in err and "has been waited for" not in err
 
 
 def test_sigusr1_prints_a_line_and_sigusr2_pauses(fleet, raw_peer, tmp_path):

@@ -22,12 +22,13 @@ static void test_each_kind_of_row_has_its_step_in_order(void **state)
         [ROW_ACCEPTED] = 9, [ROW_REJECTED] = 1, [ROW_FAILED] = 3, [ROW_IN_DOUBT] = 2};
     const struct next_facts facts = {.rows = rows,
                                      .unsent = 5,
+                                     .twice = 2,
                                      .results = "-r.csv",
                                      .command = {.program = "nbatch run", .words = " x.csv"}};
     struct next_step steps[NEXT_COUNT];
 
     (void)state;
-    assert_int_equal(next_steps(&facts, steps), 5);
+    assert_int_equal(next_steps(&facts, steps), 6);
     assert_string_equal(shown(&facts, &steps[0], next_add_text),
                         "send the 5 rows that were not sent");
     assert_string_equal(shown(&facts, &steps[0], next_add_command), "nbatch run --resume x.csv");
@@ -37,6 +38,8 @@ static void test_each_kind_of_row_has_its_step_in_order(void **state)
                         "once its reason is gone, send the one rejected row again");
     assert_string_equal(shown(&facts, &steps[3], next_add_command), "grep ,in_doubt, ./-r.csv");
     assert_int_equal(steps[4].kind, NEXT_IN_DOUBT);
+    assert_string_equal(shown(&facts, &steps[5], next_add_command),
+                        "grep -E ',accepted,.*,[0-9]+,[1-9][0-9]*,[0-9.]*,20[0-9][0-9]-' ./-r.csv");
 }
 
 static void test_nothing_is_to_be_done_when_all_were_accepted(void **state)

@@ -145,14 +145,14 @@ static void test_the_canary_goes_ahead_is_waited_for_and_then_paused_behind(void
         assert_int_equal(canary_next_ms(&canary, 0), 0);
         canary_add(&canary);
         if (i == 0)
-            canary_end(&canary, 5); /* one may end before the others are added */
+            canary_end(&canary, ROW_ACCEPTED, 5); /* one may end before the others are added */
     }
     assert_int_equal(canary.state, CANARY_WAITING);
     assert_int_equal(canary_next_ms(&canary, 1000 * 1000), INT64_MAX);
-    canary_end(&canary, 400);
+    canary_end(&canary, ROW_ACCEPTED, 400);
     assert_int_equal(canary_next_ms(&canary, 1000 * 1000), INT64_MAX);
     assert_true(canary_wake_ms(&canary) == INT64_MAX);
-    canary_end(&canary, 500);
+    canary_end(&canary, ROW_ACCEPTED, 500);
     assert_int_equal(canary_next_ms(&canary, 500), 30500);
     assert_int_equal(canary_next_ms(&canary, 30499), 30500);
     assert_int_equal(canary_wake_ms(&canary), 30500);
@@ -163,7 +163,7 @@ static void test_the_canary_goes_ahead_is_waited_for_and_then_paused_behind(void
     for (size_t i = 0; i < 100; i++) {
         assert_int_equal(canary_next_ms(&canary, 0), 0);
         canary_add(&canary);
-        canary_end(&canary, 0);
+        canary_end(&canary, ROW_ACCEPTED, 0);
     }
 }
 
@@ -176,7 +176,7 @@ static void test_without_a_pause_the_run_goes_on_at_once(void **state)
     canary = canary_of("1");
     canary_add(&canary);
     assert_int_equal(canary_next_ms(&canary, 10), INT64_MAX);
-    canary_end(&canary, 10);
+    canary_end(&canary, ROW_ACCEPTED, 10);
     assert_int_equal(canary_next_ms(&canary, 10), 0);
 }
 
@@ -188,9 +188,64 @@ static void test_all_rows_may_end_one_by_one(void **state)
     for (int64_t i = 0; i < 5; i++) {
         assert_int_equal(canary_next_ms(&canary, i), 0);
         canary_add(&canary);
-        canary_end(&canary, i);
+        canary_end(&canary, ROW_ACCEPTED, i);
     }
     assert_int_equal(canary_next_ms(&canary, 5), 1004);
+}
+
+static enum status accept(struct canary *canary, const char *text)
+{
+    struct buf message;
+
+    buf_init(&message, 4096);
+    enum status status = canary_parse_accept(span_string(text), canary, &message);
+    assert_int_equal(message.len > 0, status != STATUS_OK);
+    buf_deinit(&message);
+    return status;
+}
+
+static void test_what_a_canary_accepts_is_a_share_or_a_number(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        uint64_t needed;
+    } good[] = {{"100%", 20}, {"0%", 0}, {"90%", 18}, {"91%", 19}, {"1%", 1}, {"20", 20}, {"0", 0}};
+    static const char *const bad[] = {"", "%", "101%", "21", "-1", "x", "9.5%", "90 %", "90%%"};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(good); i++) {
+        struct canary canary = canary_of("20");
+        assert_int_equal(canary_needed(&canary), 20);
+        assert_int_equal(accept(&canary, good[i].text), STATUS_OK);
+        assert_int_equal(canary_needed(&canary), good[i].needed);
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
+        struct canary canary = canary_of("20");
+        assert_int_equal(accept(&canary, bad[i]), STATUS_USAGE);
+        assert_int_equal(canary_needed(&canary), 20);
+    }
+}
+
+static void test_a_canary_is_lost_when_too_few_can_be_accepted_any_more(void **state)
+{
+    (void)state;
+    static const enum row_status bad[] = {ROW_REJECTED, ROW_FAILED, ROW_IN_DOUBT, ROW_INVALID};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
+        struct canary canary = canary_of("10");
+        assert_int_equal(accept(&canary, "80%"), STATUS_OK);
+        for (int j = 0; j < 10; j++)
+            canary_add(&canary);
+        for (int j = 0; j < 3; j++) {
+            assert_false(canary_is_lost(&canary));
+            canary_end(&canary, ROW_ACCEPTED, 0);
+            canary_end(&canary, bad[i], 0);
+        }
+        assert_true(canary_is_lost(&canary)); /* the third of ten */
+    }
+    struct canary none = {.state = CANARY_OVER};
+    canary_end(&none, ROW_REJECTED, 0);
+    assert_false(canary_is_lost(&none));
 }
 
 int main(void)
@@ -200,6 +255,8 @@ int main(void)
         cmocka_unit_test(test_the_rate_never_jumps_nor_turns_back),
         cmocka_unit_test(test_a_limiter_on_a_ramp_starts_its_integral),
         cmocka_unit_test(test_errors_name_the_piece_and_the_remedy),
+        cmocka_unit_test(test_a_canary_is_lost_when_too_few_can_be_accepted_any_more),
+        cmocka_unit_test(test_what_a_canary_accepts_is_a_share_or_a_number),
         cmocka_unit_test(test_the_canary_goes_ahead_is_waited_for_and_then_paused_behind),
         cmocka_unit_test(test_without_a_pause_the_run_goes_on_at_once),
         cmocka_unit_test(test_all_rows_may_end_one_by_one),
