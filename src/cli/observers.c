@@ -99,11 +99,16 @@ static void log_event(struct observers *observers, enum job_event event,
                       const struct job_status *status)
 {
     static const char *const names[] = {
-        [JOB_EVENT_STATUS] = "status",           [JOB_EVENT_PAUSED] = "paused",
-        [JOB_EVENT_RESUMED] = "resumed",         [JOB_EVENT_SLOWER] = "slower",
-        [JOB_EVENT_RECOVERED] = "recovered",     [JOB_EVENT_OUTAGE] = "outage",
-        [JOB_EVENT_OUTAGE_OVER] = "outage_over", [JOB_EVENT_CANARY] = "canary_done",
-        [JOB_EVENT_DRAINING] = "interrupted",    [JOB_EVENT_ABORTING] = "aborted",
+        [JOB_EVENT_STATUS] = "status",
+        [JOB_EVENT_PAUSED] = "paused",
+        [JOB_EVENT_RESUMED] = "resumed",
+        [JOB_EVENT_SLOWER] = "slower",
+        [JOB_EVENT_RECOVERED] = "recovered",
+        [JOB_EVENT_OUTAGE] = "outage",
+        [JOB_EVENT_OUTAGE_OVER] = "outage_over",
+        [JOB_EVENT_CANARY] = "canary_done",
+        [JOB_EVENT_DRAINING] = "interrupted",
+        [JOB_EVENT_ABORTING] = "aborted",
         [JOB_EVENT_STOPPED] = "stopped",
     };
     struct event_log *log = &observers->log;
@@ -141,14 +146,16 @@ void observers_attempt(struct observers *observers, const struct job_attempt *at
 {
     const struct outcome *outcome = attempt->outcome;
     struct event_log *log = &observers->log;
+    char class[RETRY_CASE_NAME_MAX + 1];
 
     if (!observers->verbose)
         return;
+    retry_case_name(attempt->decision->rule, outcome, class);
     event_log_begin(log, "attempt");
     event_log_add_number(log, "row", (int64_t)attempt->row);
     event_log_add_number(log, "line", (int64_t)attempt->line);
     event_log_add_number(log, "attempt", attempt->number);
-    event_log_add_text(log, "class", attempt->decision->rule->name);
+    event_log_add_text(log, "class", class);
     if (outcome->http_status != 0)
         event_log_add_number(log, "http_status", outcome->http_status);
     if (outcome->has_errno)

@@ -218,12 +218,13 @@ void sending_attempt(void *context, const struct job_attempt *attempt)
 {
     struct sending_view *view = context;
     const struct outcome *outcome = attempt->outcome;
-    const char *class = attempt->decision->rule->name;
+    char class[RETRY_CASE_NAME_MAX + 1];
     struct buf text;
 
     observers_attempt(view->observers, attempt);
     if (!view->verbose || view->quiet)
         return;
+    retry_case_name(attempt->decision->rule, outcome, class);
     buf_init(&text, 8192);
     buf_add_format(&text, "%s:%llu: attempt %u: ", view->input, (unsigned long long)attempt->line,
                    (unsigned)attempt->number);

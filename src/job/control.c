@@ -60,11 +60,11 @@ void job_fail(struct job *job, enum status status, const char *text)
     job_tell(job, JOB_EVENT_STOPPED);
 }
 
-void job_watch_key(struct job *job, const struct retry_rule *rule, const struct outcome *outcome)
+void job_watch_key(struct job *job, const struct outcome *outcome)
 {
     uint64_t ended = tally_total(job->tally);
 
-    if (!rule->refuses_key || job->refused_keys + 1 != ended)
+    if (!outcome_refuses_key(outcome) || job->refused_keys + 1 != ended)
         return;
     if (++job->refused_keys < JOB_KEY_ROWS || job_is_stopping(job))
         return;

@@ -178,7 +178,7 @@ static void finish_attempt(struct job_row *row, const struct answer *answer)
     bool unsent = (decision.again || decision.end == RETRY_END_STOP) && row->so_far.ambiguous == 0;
     if (!unsent) {
         record_outcome(row, answer, &outcome);
-        job_watch_key(job, decision.rule, &outcome);
+        job_watch_key(job, &outcome);
     } else {
         ledger_drop(job->ledger, row->admission);
     }

@@ -115,7 +115,7 @@ void job_stop(struct job *job, enum job_end end, const char *text);
 void job_fail(struct job *job, enum status status, const char *text);
 
 /* Looks at a row that has ended: the key is wrong for all rows where it is for the first ones. */
-void job_watch_key(struct job *job, const struct retry_rule *rule, const struct outcome *outcome);
+void job_watch_key(struct job *job, const struct outcome *outcome);
 
 /* Tells of outages that begin and end. */
 void job_tell_outage(struct job *job);
