@@ -110,12 +110,16 @@ static void log_event(struct observers *observers, enum job_event event,
         [JOB_EVENT_DRAINING] = "interrupted",
         [JOB_EVENT_ABORTING] = "aborted",
         [JOB_EVENT_STOPPED] = "stopped",
+        [JOB_EVENT_KEY] = "key_renewed",
+        [JOB_EVENT_CLOCK] = "clock",
     };
     struct event_log *log = &observers->log;
 
     event_log_begin(log, names[event]);
     if (event == JOB_EVENT_DRAINING)
         event_log_add_number(log, "signal", status->signal_number);
+    if (event == JOB_EVENT_CLOCK)
+        event_log_add_number(log, "off_s", status->clock_off_s);
     if (event == JOB_EVENT_STOPPED)
         event_log_add_text(log, "why", status->why);
     add_status(log, status);

@@ -1,5 +1,6 @@
 #include "cli/sending.h"
 
+#include <stdlib.h>
 #include <sys/random.h>
 
 #include "cli/show.h"
@@ -138,6 +139,15 @@ static struct progress_facts facts_of(const struct sending_view *view,
     return facts;
 }
 
+/* this machine's clock is 3600 s behind the platform's: … */
+static void add_clock(int64_t off_s, struct buf *out)
+{
+    buf_add_format(out,
+                   "this machine's clock is %lld s %s the platform's: times such as +24h are "
+                   "reckoned by the platform's; set the clock",
+                   (long long)llabs(off_s), off_s > 0 ? "behind" : "ahead of");
+}
+
 static void add_event(const struct sending_view *view, enum job_event event,
                       const struct job_status *status, struct buf *out)
 {
@@ -170,6 +180,13 @@ static void add_event(const struct sending_view *view, enum job_event event,
         break;
     case JOB_EVENT_CANARY:
         buf_add_string(out, "the first rows are done: going on with the others");
+        break;
+    case JOB_EVENT_KEY:
+        buf_add_string(out,
+                       "the key was refused; its source gives another one: going on with that");
+        break;
+    case JOB_EVENT_CLOCK:
+        add_clock(status->clock_off_s, out);
         break;
     case JOB_EVENT_DRAINING:
         buf_add_format(out,

@@ -15,6 +15,7 @@ void job_tell(struct job *job, enum job_event event)
         .rate_per_hour = pacer_rate_per_hour(&job->pacer),
         .concurrency = pacer_concurrency(&job->pacer),
         .signal_number = job->result.signal_number,
+        .clock_off_s = job->clock_off_s,
         .why = job_is_stopping(job) ? buf_string(job->message) : "",
     };
 
@@ -58,21 +59,6 @@ void job_fail(struct job *job, enum status status, const char *text)
     if (text != NULL)
         buf_add_string(job->message, text);
     job_tell(job, JOB_EVENT_STOPPED);
-}
-
-void job_watch_key(struct job *job, const struct outcome *outcome)
-{
-    uint64_t ended = tally_total(job->tally);
-
-    if (!outcome_refuses_key(outcome) || job->refused_keys + 1 != ended)
-        return;
-    if (++job->refused_keys < JOB_KEY_ROWS || job_is_stopping(job))
-        return;
-    buf_add_format(job->message,
-                   "each of the first %d rows was refused for the key (%s): it does not fit the "
-                   "product or the devices",
-                   JOB_KEY_ROWS, outcome->error);
-    job_stop(job, JOB_REFUSED, NULL);
 }
 
 void job_tell_outage(struct job *job)

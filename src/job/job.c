@@ -83,8 +83,7 @@ static void record(struct job_row *row, struct result_record *result)
         canary_end(&job->canary, job_now_ms());
 }
 
-static void record_outcome(struct job_row *row, const struct answer *answer,
-                           struct outcome *outcome)
+void job_record_outcome(struct job_row *row, int64_t latency_us, struct outcome *outcome)
 {
     outcome->status = retry_row_status(&row->so_far, outcome->status);
     struct result_record result = {
@@ -96,7 +95,7 @@ static void record_outcome(struct job_row *row, const struct answer *answer,
         .http_status = outcome->http_status,
         .attempts = row->so_far.sent,
         .ambiguous = row->so_far.ambiguous,
-        .latency_us = answer->latency_us,
+        .latency_us = latency_us,
     };
 
     tally_add_outcome(row->job->tally, outcome);
@@ -140,7 +139,7 @@ static void take_pace(struct job_row *row, const struct outcome *outcome, int64_
         job_tell_outage(job);
 }
 
-static void end_row(struct job_row *row)
+void job_end_row(struct job_row *row)
 {
     scheduler_finish(&row->job->scheduler, &row->task);
     give_back(row);
@@ -165,6 +164,8 @@ static void finish_attempt(struct job_row *row, const struct answer *answer)
     retry_decide(&job->retry, &attempt, &row->so_far, &decision);
     job_tell_attempt(row, &outcome, &decision, answer->latency_us);
     take_pace(row, &outcome, decision.host_wait_ms);
+    if (job_watch_answer(row, answer, &outcome))
+        return;
     if (decision.again && !job_is_stopping(job)) {
         if (row->so_far.ambiguous == 0)
             ledger_pause(job->ledger, row->admission);
@@ -175,20 +176,19 @@ static void finish_attempt(struct job_row *row, const struct answer *answer)
         job_stop(job, JOB_REFUSED, outcome.error);
     /* A row that is certain not to have been processed, and that the run's end keeps from another
      * attempt, has no result: it was not sent. */
-    bool unsent = (decision.again || decision.end == RETRY_END_STOP) && row->so_far.ambiguous == 0;
-    if (!unsent) {
-        record_outcome(row, answer, &outcome);
-        job_watch_key(job, &outcome);
+    bool may_go_later = decision.again || decision.end == RETRY_END_STOP ||
+                        (outcome_refuses_key(&outcome) && job_is_stopping(job));
+    if (!may_go_later || row->so_far.ambiguous > 0) {
+        job_record_outcome(row, answer->latency_us, &outcome);
     } else {
         ledger_drop(job->ledger, row->admission);
     }
-    end_row(row);
+    job_end_row(row);
 }
 
 static void on_more(uv_idle_t *idle);
 
-/* In the loop's next turn, once for all that asks for it. */
-static void pump_soon(struct job *job)
+void job_pump_soon(struct job *job)
 {
     (void)uv_idle_start(&job->more, on_more);
 }
@@ -202,7 +202,7 @@ static void on_done(void *context, const struct answer *answer)
     if (++job->answers >= JOB_ANSWERS_PER_PUMP)
         job_pump(job);
     else
-        pump_soon(job);
+        job_pump_soon(job);
 }
 
 static void start_row(struct job_row *row)
@@ -213,6 +213,8 @@ static void start_row(struct job_row *row)
         .body = command_body(&row->command),
     };
 
+    row->key_number = row->job->key_number;
+    row->start_number = ++row->job->starts;
     ledger_attempt(row->job->ledger, row->admission, row->so_far.sent, row->so_far.ambiguous);
     enum status status = transport_start(row->job->transport, &request, on_done, row);
 
@@ -222,7 +224,7 @@ static void start_row(struct job_row *row)
                                 .detail = span_string(status_text(status))};
         struct job *job = row->job;
         finish_attempt(row, &answer);
-        pump_soon(job);
+        job_pump_soon(job);
     }
 }
 
@@ -230,10 +232,9 @@ static void start_row(struct job_row *row)
 static void record_given_up(struct job_row *row, const char *why)
 {
     struct outcome outcome = {.status = row->so_far.ambiguous > 0 ? ROW_IN_DOUBT : ROW_FAILED};
-    const struct answer answer = {.latency_us = -1};
 
     (void)snprintf(outcome.error, sizeof(outcome.error), "%s", why);
-    record_outcome(row, &answer, &outcome);
+    job_record_outcome(row, -1, &outcome);
 }
 
 /* Ends a row that was good when it was read, and that the platform would no longer deliver. */
@@ -243,10 +244,10 @@ static void end_expired(struct job_row *row)
     struct problems *problems = &job->problems;
     char expired[WHEN_PLATFORM_LENGTH + 1];
 
-    pump_soon(job);
+    job_pump_soon(job);
     if (row->so_far.sent > 0) {
         record_given_up(row, "expired_time passed before it could be sent again");
-        end_row(row);
+        job_end_row(row);
         return;
     }
     when_format_platform(row->command.expires_at_s, expired);
@@ -256,7 +257,7 @@ static void end_expired(struct job_row *row)
     if (job->options->report != NULL)
         job->options->report(job->options->report_context, problems);
     record_invalid(row);
-    end_row(row);
+    job_end_row(row);
 }
 
 /* Rows wait long enough to leave the processor's cache: the next ones are fetched from memory while
@@ -278,6 +279,13 @@ static void expect_next(const struct job *job)
         __builtin_prefetch(after + at);
 }
 
+/* Until the platform has answered once, one request goes at a time: the scout. */
+static bool may_start(const struct job *job)
+{
+    return !job_is_stopping(job) && scheduler_can_start(&job->scheduler) &&
+           (job->trust.met || job->scheduler.in_flight == 0);
+}
+
 /* Starts what may start; sets when to ask again where something waits. */
 static void start_ready(struct job *job)
 {
@@ -285,7 +293,7 @@ static void start_ready(struct job *job)
 
     job->wake_ns = INT64_MAX;
     (void)scheduler_due(&job->scheduler, job_now_ms());
-    while (!job_is_stopping(job) && scheduler_can_start(&job->scheduler)) {
+    while (may_start(job)) {
         int64_t now = job_now_ns();
         int64_t next_ns = pacer_next_ns(&job->pacer, now, &job->wait);
         if (next_ns != 0) {
@@ -463,15 +471,16 @@ static void pump(struct job *job)
     job_watch_outage(job);
     start_ready(job);
     if (read_ahead(job)) {
-        pump_soon(job);
+        job_pump_soon(job);
         return;
     }
     start_ready(job); /* rows that did not have to wait for the disk, if any */
+    job_settle_idle(job);
     job_sync_if_due(job);
     arm_wake(job);
     /* Closing is left to the loop's next turn: this may be a callback of the transport's. */
     if (is_finished(job))
-        pump_soon(job);
+        job_pump_soon(job);
 }
 
 void job_pump(struct job *job)
@@ -562,6 +571,7 @@ static void drop_waiting(struct job *job)
         give_back(row);
     }
     (void)scheduler_due(&job->scheduler, INT64_MAX);
+    job_release_suspects(job);
     while ((task = scheduler_next(&job->scheduler)) != NULL) {
         row = (struct job_row *)task;
         if (row->so_far.tries > 0 && row->so_far.ambiguous > 0)
@@ -570,7 +580,7 @@ static void drop_waiting(struct job *job)
                             "the next");
         else
             ledger_drop(job->ledger, row->admission);
-        end_row(row);
+        job_end_row(row);
     }
 }
 
@@ -625,6 +635,7 @@ static enum status close_job(struct job *job)
         job_fail(job, STATUS_NETWORK, "the event loop ended with work left");
     drop_waiting(job);
     free_rows(job);
+    free(job->suspects);
     scheduler_deinit(&job->scheduler);
     problems_deinit(&job->problems);
     if (ledger_flush(job->ledger) != STATUS_OK)
