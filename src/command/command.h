@@ -25,8 +25,11 @@ struct command {
     enum action action;
     uint64_t device;      /* the IMEI as a number; 0 when it is none */
     uint64_t hash;        /* the content of the row as given, before relative times are resolved */
+    int64_t shifted_s;    /* what command_shift has added */
     int64_t valid_at_s;   /* epoch; the run's start when not given */
     int64_t expires_at_s; /* epoch; 0 when it is not known */
+    bool valid_is_given;
+    bool valid_is_relative, expires_is_relative; /* given as +24h */
     uint16_t object_id, instance_id;
     bool replaces;   /* a write with mode 1: deletes what it does not name */
     struct buf text; /* body, target, NUL, imei, passed cells */
@@ -67,6 +70,13 @@ enum status command_add_passed(struct command *command, const struct cell *cell)
 /* The cells that were added, `max` at most; valid as long as the command. The result is how many.
  */
 size_t command_passed(const struct command *command, struct cell *ret_cells, size_t max);
+
+/*
+ * Moves the times that were given as relative ones, in the request as well, so that they are off by
+ * so many seconds from what they were built as: the clock that they were reckoned by is. Where one
+ * cannot be moved, or would come to be on the other side of one that is given, nothing changes.
+ */
+void command_shift(struct command *command, int64_t off_s);
 
 struct span command_imei(const struct command *command);
 

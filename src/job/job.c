@@ -301,9 +301,11 @@ static void start_ready(struct job *job)
             return;
         }
         struct job_row *row = (struct job_row *)scheduler_next(&job->scheduler);
+        if (job->clock_off_s != 0)
+            job_set_clock(row);
         bool is_retry = row->so_far.tries > 0;
         int64_t again_ms = is_retry ? budget_next_ms(&job->budget, now / 1000000) : 0;
-        if (row->command.expires_at_s <= wall_s) {
+        if (row->command.expires_at_s <= wall_s + job->clock_off_s) {
             end_expired(row);
         } else if (again_ms != 0) {
             scheduler_retry(&job->scheduler, &row->task, again_ms);

@@ -138,6 +138,10 @@ void job_fail(struct job *job, enum status status, const char *text);
 bool job_watch_answer(struct job_row *row, const struct answer *answer,
                       const struct outcome *outcome);
 
+/* Reckons the relative times of a row by the platform's clock. One that may have been sent keeps
+ * what it was sent with: it would be another command. */
+void job_set_clock(struct job_row *row);
+
 /* Where nothing is under way that could tell more, rows that are held end as they were refused. */
 void job_settle_idle(struct job *job);
 

@@ -198,6 +198,22 @@ static void watch_clock(struct job *job, const struct answer *answer)
     job_tell(job, JOB_EVENT_CLOCK);
 }
 
+void job_set_clock(struct job_row *row)
+{
+    if (row->so_far.ambiguous == 0)
+        command_shift(&row->command, row->job->clock_off_s);
+}
+
+/* The scout told the clock, and was refused: that may be for times that the clock has put wrong. */
+static bool is_misdated(const struct job_row *row, const struct outcome *outcome)
+{
+    const struct command *command = &row->command;
+
+    return outcome->class == OUTCOME_REFUSED && outcome->meaning == MEANING_REJECTED &&
+           row->so_far.ambiguous == 0 && command->shifted_s != row->job->clock_off_s &&
+           (command->valid_is_relative || command->expires_is_relative);
+}
+
 bool job_watch_answer(struct job_row *row, const struct answer *answer,
                       const struct outcome *outcome)
 {
@@ -210,8 +226,14 @@ bool job_watch_answer(struct job_row *row, const struct answer *answer,
         send_again(row);
         return true;
     }
-    if (outcome->voice == VOICE_PLATFORM && !job->has_clock)
+    bool is_scout = outcome->voice == VOICE_PLATFORM && !job->has_clock;
+    if (is_scout)
         watch_clock(job, answer);
+    if (is_scout && is_misdated(row, outcome)) {
+        (void)trust_add(&job->trust, outcome);
+        send_again(row);
+        return true;
+    }
     switch (trust_add(&job->trust, outcome)) {
     case TRUST_GO_ON:
         break;

@@ -118,11 +118,13 @@ static struct span trim(struct span text)
 }
 
 /* The value of the header line where it is the one of that name, with its colon. */
-static bool has_name(struct span line, const char *name, struct span *ret_value)
+static inline bool has_name(struct span line, const char *name, struct span *ret_value)
 {
     size_t len = strlen(name);
 
-    if (line.len < len || strncasecmp(line.ptr, name, len) != 0)
+    /* Most lines are neither of those that are looked for: the first letter says so. */
+    if (line.len < len || (line.ptr[0] | 0x20) != (name[0] | 0x20) ||
+        strncasecmp(line.ptr, name, len) != 0)
         return false;
     *ret_value = trim(span_skip(line, len));
     return true;

@@ -1,6 +1,8 @@
 """What the platform's answers mean: numbers with their texts, acceptances with a flaw, a key that is refused, and answers
 that are not the platform's. The oracle is the peer's own count of requests."""
 import collections
+import datetime
+import email.utils
 import itertools
 import json
 import re
@@ -421,3 +423,112 @@ def test_a_proxy_that_wants_credentials_stops_the_run(run, fleet, answers):
         done, rows = run(fleet(40), endpoint, "--proxy", url, "--insecure-http", *FAST, code=4)
         assert "proxy" in done.err and "USER:PASSWORD" in done.err and rows == [], done
     assert len(script.requests) <= 4
+
+
+# The platform's clock
+
+ZONE = datetime.timezone(datetime.timedelta(hours=8))
+
+
+class Clocked:
+    """A platform whose clock is off by so many seconds, and which refuses a time that has passed by it."""
+
+    def __init__(self, off_s, strict=True):
+        self.off_s, self.strict = off_s, strict
+        self.lock = threading.Lock()
+        self.targets = []
+
+    def now(self):
+        return datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=self.off_s)
+
+    def left(self, request, name):
+        """Seconds from the platform's now to a time of a request."""
+        text = dict(pair.split("=") for pair in request.target.split("?")[1].split("&"))[name]
+        return (datetime.datetime.fromisoformat(text).replace(tzinfo=ZONE) - self.now()).total_seconds()
+
+    def __call__(self, connection, number):
+        while (request := connection.read_request()) is not None:
+            date = [f"Date: {email.utils.format_datetime(self.now(), usegmt=True)}"]
+            with self.lock:
+                self.targets.append((request.imei, self.left(request, "expired_time")))
+            if self.strict and self.left(request, "expired_time") <= 0:
+                connection.reply(errno(5108, "invalid parameter")[1], headers=date)
+            else:
+                connection.reply(json.dumps({"errno": 0, "error": "succ", "data": {"uuid": connection.process(request)}})
+                                 .encode(), headers=date)
+
+
+@pytest.mark.parametrize("off_s,direction", [(3600, "3600 s behind"), (-3600, "3600 s ahead of"), (86400 * 30, "behind")])
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_a_clock_that_is_off_is_said_once_and_relative_times_go_by_the_platforms(run, fleet, fleet_jsonl, raw_peer, off_s,
+                                                                                  direction, kind):
+    platform = Clocked(off_s)
+    peer = raw_peer(platform)
+    path = fleet(50) if kind == "csv" else fleet_jsonl(50)
+    done, rows = run(path, peer.url, "-c", "8", "--log", "log.jsonl", code=0)
+    text = " ".join(done.err.split())
+    number = re.search(r"this machine's clock is (\d+) s", text)
+    assert number and abs(int(number[1]) - abs(off_s)) <= 3 and text.count("this machine's clock is") == 1, done
+    assert direction.split()[-1] in text
+    week = 7 * 86400
+    late = [left for _, left in platform.targets[1:]]
+    assert all(abs(left - week) < 20 for left in late[-45:]), late
+    assert [row["status"] for row in rows] == ["accepted"] * 50
+    assert '"event":"clock"' in (path.parent / "log.jsonl").read_text().replace(" ", "")
+    if off_s > week:  # the scout's own time had passed by the platform's clock: it was sent again
+        assert [name for name, _ in platform.targets].count(imei(1)) == 2
+
+
+def test_absolute_times_stay_and_a_good_clock_says_nothing(run, tmp_path, raw_peer):
+    path = tmp_path / "in.csv"
+    path.write_text("imei,obj_id,obj_inst_id,mode,expired_time,res:5850\n" +
+                    "".join(f"{imei(i)},3311,0,2,2037-01-01T00:00:00,1\n" for i in range(1, 20)))
+    requests = raw_peer(Clocked(7200))
+    done, _ = run(path, requests.url, code=0)
+    assert {r.target.split("expired_time=")[1][:19] for r in requests.processed} == {"2037-01-01T00:00:00"}
+    done, _ = run(path, raw_peer(Clocked(20)).url, code=0)
+    assert "clock" not in done.err
+
+
+def test_keys_do_not_depend_on_the_clock(run, fleet, raw_peer):
+    path = fleet(20)
+    _, rows = run(path, raw_peer(Clocked(86400)).url, code=0)
+    keys = [row["key"] for row in rows]
+    _, rows = run(path, raw_peer(Clocked(0)).url, code=0)
+    assert [row["key"] for row in rows] == keys
+
+
+def test_an_access_key_is_rotated_too(run, fleet, answers, tmp_path):
+    key = tmp_path / "access"
+    key.write_text("b2xkLW9sZC1vbGQtb2xkLW9sZA==\n")
+    key.chmod(0o600)
+    tokens = []
+
+    def answer(nth, request):
+        token = request.headers["authorization"].split("sign=")[1]
+        if nth == 100:
+            key.write_text("bmV3LW5ldy1uZXctbmV3LW5ldw==\n")
+            tokens.append(token)
+        return errno(3, "token鉴权失败") if tokens and token == tokens[0] else None
+
+    script, url = answers(answer)
+    _, rows = run(fleet(300), url, "-c", "8", "--product-id", "123123", "--access-key-file", key, *FAST, code=0,
+                  env={"NBATCH_API_KEY": None})
+    assert [row["status"] for row in rows] == ["accepted"] * 300 and len(script.requests) <= 300 + 5 + 16
+
+
+def test_a_pipe_stops_as_a_file_does(run, fleet, answers):
+    text = fleet(300).read_text()
+    for answer in (errno(3, "auth failed"), STRANGE["404"][:3]):
+        script, url = answers(always(*answer))
+        run("-", url, "--format", "csv", *FAST, code=4, stdin=text)
+        assert len(script.requests) <= 5
+
+
+def test_rows_behind_a_stop_have_no_result_and_the_next_command_is_right(run, fleet, answers):
+    """Where nothing was recorded there is nothing to resume."""
+    path = fleet(30)
+    done, _ = run(path, answers(always(*errno(3, "auth failed")))[1], code=4)
+    assert "--resume" not in done.err and "30 rows" in done.err, done
+    done, _ = run(path, answers(lambda nth, request: None if nth < 10 else errno(3, "auth failed"))[1], "-c", "1", code=4)
+    assert "--resume" in done.err and "20 rows" in done.err, done
