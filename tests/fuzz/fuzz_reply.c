@@ -122,6 +122,8 @@ static void check_as_uuid(const uint8_t *data, size_t size)
     buf_deinit(&body);
     check_texts(&reply);
     check_usual(text, &reply);
+    if (memchr(text.ptr, '\0', text.len) != NULL)
+        return; /* counts only in the form of a whole one: see test_reply.c */
     text = text_trim_blanks(text);
     bool usable = text.len <= REPLY_UUID_MAX && is_printable(text);
     MUST(span_equal(span_string(reply.uuid), usable ? text : span_of("", 0)));
