@@ -2,7 +2,7 @@
 
 #include "cli/man.h"
 #include "cli/option_table.h"
-#include "command/platform_errno.h"
+#include "command/meaning.h"
 #include "command/problem.h"
 #include "send/retry.h"
 
@@ -130,54 +130,58 @@ static bool add_problems(const char *word, struct buf *out)
     return true;
 }
 
-/* What follows from a number for the row that it is given for. */
-static void add_again(const struct platform_errno *entry, struct buf *out)
+/* What follows from a number and its text for the row that it is given for. */
+static const char *again_of(enum meaning_class class)
 {
-    struct outcome outcome = {.class = entry->number == 0 ? OUTCOME_ACCEPTED
-                                       : entry->again     ? OUTCOME_AGAIN
-                                                          : OUTCOME_REFUSED,
-                              .has_errno = true,
-                              .platform_errno = entry->number,
-                              .http_status = 200};
-
-    buf_add_string(out, "  sent again   ");
-    if (entry->number == 0)
-        buf_add_string(out, "no: it was accepted\n");
-    else if (entry->again)
-        buf_add_format(out, "yes, after a random wait that doubles, up to --max-attempts%s\n",
-                       retry_rule_of(&outcome)->throttles ? "; and the run goes slower" : "");
-    else if (retry_rule_of(&outcome)->refuses_key)
-        buf_add_string(out, "no; a run whose first rows are all refused for the key stops\n");
-    else
-        buf_add_string(out, "no: it would be refused again\n");
+    static const char *const texts[] = {
+        [MEANING_ACCEPTED] = "no: it was accepted",
+        [MEANING_LATER] = "yes, after a random wait that doubles, up to --max-attempts; and the "
+                          "run goes slower",
+        [MEANING_AGAIN] = "yes, after a random wait that doubles, up to --max-attempts",
+        [MEANING_REJECTED] = "no: it would be refused again",
+        [MEANING_KEY] = "no; five such answers in a row stop the run, the first of a run does "
+                        "by itself",
+        [MEANING_DEVICE_KEY] = "no; five such answers in a row stop the run",
+        [MEANING_AMBIGUOUS] = "yes for write and read, no for execute, unless --on-ambiguous "
+                              "says otherwise: it may have been processed",
+    };
+    return texts[class];
 }
 
-static void add_errno(const struct platform_errno *entry, struct buf *out)
+static void add_errno(const struct meaning *entry, struct buf *out)
 {
-    buf_add_format(out, "errno %lld, \"%s\"\n  meaning      %s\n  what to do   %s\n",
-                   (long long)entry->number, entry->name, entry->meaning, entry->remedy);
-    add_again(entry, out);
+    buf_add_format(out,
+                   "errno %lld, \"%s\"\n  meaning      %s\n  what to do   %s\n"
+                   "  sent again   %s\n",
+                   (long long)entry->number, entry->name, entry->meaning, entry->remedy,
+                   again_of(entry->class));
+}
+
+/* The entries of a number, or all of them; how many there are. */
+static size_t add_entries(const int64_t *number, struct buf *out)
+{
+    size_t count, shown = 0;
+    const struct meaning *entries = meaning_all(&count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (number != NULL && entries[i].number != *number)
+            continue;
+        if (shown++ > 0)
+            buf_add_char(out, '\n');
+        add_errno(&entries[i], out);
+    }
+    return shown;
 }
 
 static bool add_errnos(const char *word, struct buf *out)
 {
-    size_t count;
-    const struct platform_errno *entries = platform_errno_all(&count);
     int64_t number;
 
-    for (size_t i = 0; word == NULL && i < count; i++) {
-        if (i > 0)
-            buf_add_char(out, '\n');
-        add_errno(&entries[i], out);
-    }
     if (word == NULL)
-        return true;
+        return add_entries(NULL, out) > 0;
     if (span_to_int64(span_string(word), &number) != STATUS_OK)
         return false;
-    const struct platform_errno *entry = platform_errno_find(number);
-    if (entry != NULL)
-        add_errno(entry, out);
-    else
+    if (add_entries(&number, out) == 0)
         buf_add_format(out,
                        "errno %lld\n  meaning      the platform documents no such number; what it "
                        "says itself stands\n               in the results' column error\n"

@@ -2,7 +2,7 @@
 
 #include "cli/help.h"
 #include "cli/option_table.h"
-#include "command/platform_errno.h"
+#include "command/meaning.h"
 #include "command/problem.h"
 
 #define MAN_DATE "November 25, 2026"
@@ -217,7 +217,7 @@ static void add_environment(struct buf *out)
 static void add_codes(struct buf *out)
 {
     size_t count;
-    const struct platform_errno *entries = platform_errno_all(&count);
+    const struct meaning *entries = meaning_all(&count);
     char tag[64];
 
     buf_add_string(out, ".Sh DIAGNOSTICS\n");
@@ -226,8 +226,10 @@ static void add_codes(struct buf *out)
     for (size_t i = 0; i < count; i++) {
         char text[512];
         (void)snprintf(tag, sizeof(tag), "%lld %s", (long long)entries[i].number, entries[i].name);
+        const char *again =
+            meaning_is_again(entries[i].class) ? " (nbatch does, up to --max-attempts)" : "";
         (void)snprintf(text, sizeof(text), "%s; %s%s", entries[i].meaning, entries[i].remedy,
-                       entries[i].again ? " (nbatch does, up to --max-attempts)" : "");
+                       again);
         add_item(tag, text, out);
     }
     buf_add_string(out, ".El\n");

@@ -132,12 +132,16 @@ static void log_event(struct observers *observers, enum job_event event,
         [JOB_EVENT_ABORTING] = "aborted",
         [JOB_EVENT_STOPPED] = "stopped",
         [JOB_EVENT_VALID_NOW] = "valid_now",
+        [JOB_EVENT_KEY] = "key_renewed",
+        [JOB_EVENT_CLOCK] = "clock",
     };
     struct event_log *log = &observers->log;
 
     event_log_begin(log, names[event]);
     if (event == JOB_EVENT_DRAINING)
         event_log_add_number(log, "signal", status->signal_number);
+    if (event == JOB_EVENT_CLOCK)
+        event_log_add_number(log, "off_s", status->clock_off_s);
     if (event == JOB_EVENT_STOPPED)
         event_log_add_text(log, "why", status->why);
     if (event == JOB_EVENT_SHORTAGE)
@@ -174,14 +178,16 @@ void observers_attempt(struct observers *observers, const struct job_attempt *at
 {
     const struct outcome *outcome = attempt->outcome;
     struct event_log *log = &observers->log;
+    char class[RETRY_CASE_NAME_MAX + 1];
 
     if (!observers->verbose)
         return;
+    retry_case_name(attempt->decision->rule, outcome, class);
     event_log_begin(log, "attempt");
     event_log_add_number(log, "row", (int64_t)attempt->row);
     event_log_add_number(log, "line", (int64_t)attempt->line);
     event_log_add_number(log, "attempt", attempt->number);
-    event_log_add_text(log, "class", attempt->decision->rule->name);
+    event_log_add_text(log, "class", class);
     if (outcome->http_status != 0)
         event_log_add_number(log, "http_status", outcome->http_status);
     if (outcome->has_errno)

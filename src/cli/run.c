@@ -485,6 +485,13 @@ static void on_event(void *context, enum job_event event, const struct job_statu
     sending_event(&run->view, event, status);
 }
 
+static enum job_key on_key_refused(void *context, struct buf *message)
+{
+    struct run *run = context;
+
+    return cli_renew_key(run->settings, &run->credentials, message);
+}
+
 static void prepare(struct run *run)
 {
     const struct settings *settings = run->settings;
@@ -498,6 +505,8 @@ static void prepare(struct run *run)
                                    .connect_timeout_ms = settings->connect_timeout_ms,
                                    .request_timeout_ms = settings->request_timeout_ms,
                                    .wire = cli_wire_options(settings)};
+    run->options.renew_key = settings->simulate == NULL ? on_key_refused : NULL;
+    run->options.renew_key_context = run;
     run->options.report = run->rows > 0 ? NULL : on_pipe_problems;
     run->options.report_context = run;
     run->options.event = on_event;

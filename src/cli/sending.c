@@ -1,5 +1,6 @@
 #include "cli/sending.h"
 
+#include <stdlib.h>
 #include <sys/random.h>
 
 #include "cli/show.h"
@@ -168,6 +169,15 @@ static void add_canary(const struct job_status *status, struct buf *out)
     canary_describe(status->canary, out);
 }
 
+/* this machine's clock is 3600 s behind the platform's: … */
+static void add_clock(int64_t off_s, struct buf *out)
+{
+    buf_add_format(out,
+                   "this machine's clock is %lld s %s the platform's: times such as +24h are "
+                   "reckoned by the platform's; set the clock",
+                   (long long)llabs(off_s), off_s > 0 ? "behind" : "ahead of");
+}
+
 static void add_event(const struct sending_view *view, enum job_event event,
                       const struct job_status *status, struct buf *out)
 {
@@ -214,6 +224,13 @@ static void add_event(const struct sending_view *view, enum job_event event,
     case JOB_EVENT_VALID_NOW:
         buf_add_string(out, "valid_time has come before the row's turn: such rows are sent without "
                             "it, and can be delivered at once");
+        break;
+    case JOB_EVENT_KEY:
+        buf_add_string(out,
+                       "the key was refused; its source gives another one: going on with that");
+        break;
+    case JOB_EVENT_CLOCK:
+        add_clock(status->clock_off_s, out);
         break;
     case JOB_EVENT_DRAINING:
         buf_add_format(out,
@@ -262,12 +279,13 @@ void sending_attempt(void *context, const struct job_attempt *attempt)
 {
     struct sending_view *view = context;
     const struct outcome *outcome = attempt->outcome;
-    const char *class = attempt->decision->rule->name;
+    char class[RETRY_CASE_NAME_MAX + 1];
     struct buf text;
 
     observers_attempt(view->observers, attempt);
     if (!view->verbose || view->quiet)
         return;
+    retry_case_name(attempt->decision->rule, outcome, class);
     buf_init(&text, 8192);
     buf_add_format(&text, "%s:%llu: attempt %u: ", view->input, (unsigned long long)attempt->line,
                    (unsigned)attempt->number);

@@ -51,13 +51,42 @@ static int exit_status_of(enum status status)
     return status == STATUS_CREDENTIALS ? EXIT_REFUSED : EXIT_INTERNAL;
 }
 
+static struct credentials_options credentials_options_of(const struct settings *settings)
+{
+    return (struct credentials_options){.api_key_file = settings->api_key_file,
+                                        .api_key_command = settings->api_key_command,
+                                        .product_id = settings->product_id,
+                                        .access_key_file = settings->access_key_file};
+}
+
+enum job_key cli_renew_key(const struct settings *settings, struct credentials *credentials,
+                           struct buf *message)
+{
+    const struct credentials_options keys = credentials_options_of(settings);
+    struct credentials other = {.key = NULL};
+
+    if (credentials->is_fixed) {
+        buf_add_string(message, "the key is from the environment, which cannot be read again");
+        return JOB_KEY_FAILED;
+    }
+    buf_add_string(message, "its source cannot be read again: ");
+    if (credentials_load(&keys, message, &other) != STATUS_OK)
+        return JOB_KEY_FAILED;
+    buf_clear(message);
+    bool is_same = credentials_equal(credentials, &other);
+    if (is_same) {
+        credentials_deinit(&other);
+        return JOB_KEY_SAME;
+    }
+    credentials_deinit(credentials);
+    *credentials = other;
+    return JOB_KEY_OTHER;
+}
+
 int cli_choose_target(const struct settings *settings, struct endpoint *endpoint,
                       struct credentials *credentials)
 {
-    const struct credentials_options keys = {.api_key_file = settings->api_key_file,
-                                             .api_key_command = settings->api_key_command,
-                                             .product_id = settings->product_id,
-                                             .access_key_file = settings->access_key_file};
+    const struct credentials_options keys = credentials_options_of(settings);
     struct buf message;
     int result = 0;
 

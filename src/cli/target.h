@@ -3,7 +3,7 @@
 #define NB_CLI_TARGET_H
 
 #include "cli/options.h"
-#include "net/transport.h"
+#include "job/job.h"
 
 /*
  * Makes endpoint and credentials of the settings, and checks that endpoint, way and key go
@@ -11,6 +11,11 @@
  */
 int cli_choose_target(const struct settings *settings, struct endpoint *endpoint,
                       struct credentials *credentials) MUST_USE;
+
+/* Reads the key's source again, where it can change, and puts another key that it gives into
+ * `credentials`; `message` says why it could not be read. */
+enum job_key cli_renew_key(const struct settings *settings, struct credentials *credentials,
+                           struct buf *message) MUST_USE;
 
 /* The way as the transport takes it; points into the settings. */
 struct wire_options cli_wire_options(const struct settings *settings);

@@ -315,6 +315,18 @@ static void check_time_order(struct draft *draft)
         refuse_order(draft);
 }
 
+static void note_relative(struct command *command, enum param param, struct span text)
+{
+    bool is_relative = when_is_relative(text);
+
+    if (param == PARAM_VALID_TIME) {
+        command->valid_is_given = true;
+        command->valid_is_relative = is_relative;
+    } else {
+        command->expires_is_relative = is_relative;
+    }
+}
+
 static void check_param_value(struct draft *draft, enum param param, const struct cell *cell)
 {
     const struct param_rule *rule = &param_rules[param];
@@ -339,6 +351,7 @@ static void check_param_value(struct draft *draft, enum param param, const struc
             draft->valid_time_good = check_time_param(draft, param, cell->text);
         else
             draft->expired_time_good = check_time_param(draft, param, cell->text);
+        note_relative(draft->command, param, cell->text);
         break;
     case PARAM_TYPE_BOOL:
         if (!span_is(cell->text, "true") && !span_is(cell->text, "false"))
@@ -681,6 +694,40 @@ enum status command_build(struct command *command, const struct command_context 
         command->action == ACTION_WRITE && draft.ints[PARAM_MODE] == COMMAND_MODE_REPLACE;
     build_text(&draft);
     return draft.status != STATUS_OK ? draft.status : command->text.status;
+}
+
+/* Writes over a time of the target, whose form has one length. */
+static void rewrite_time(struct command *command, enum param param, int64_t time_s)
+{
+    char time[WHEN_PLATFORM_LENGTH + 1];
+    struct span target = command_target(command);
+    const char *name = param_rules[param].name;
+    size_t len = strlen(name);
+    const char *at = memmem(target.ptr, target.len, name, len);
+
+    if (at == NULL || (size_t)(target.ptr + target.len - at) < len + 1 + WHEN_PLATFORM_LENGTH)
+        return;
+    when_format_platform(time_s, time);
+    memcpy(command->text.ptr + (at - command->text.ptr) + len + 1, time, WHEN_PLATFORM_LENGTH);
+}
+
+void command_shift(struct command *command, int64_t off_s)
+{
+    int64_t by_s = off_s - command->shifted_s;
+    int64_t valid_s = command->valid_at_s + (command->valid_is_relative ? by_s : 0);
+    int64_t expires_s = command->expires_at_s + (command->expires_is_relative ? by_s : 0);
+
+    if (by_s == 0 || !(command->valid_is_relative || command->expires_is_relative) ||
+        !when_is_writable(valid_s) || !when_is_writable(expires_s) ||
+        (command->valid_is_given && expires_s <= valid_s))
+        return;
+    command->shifted_s = off_s;
+    if (command->valid_is_relative)
+        rewrite_time(command, PARAM_VALID_TIME, valid_s);
+    if (command->expires_is_relative)
+        rewrite_time(command, PARAM_EXPIRED_TIME, expires_s);
+    command->valid_at_s = valid_s;
+    command->expires_at_s = expires_s;
 }
 
 enum status command_add_passed(struct command *command, const struct cell *cell)

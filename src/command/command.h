@@ -30,8 +30,11 @@ struct command {
     uint64_t hash;        /* the content of the row as given, before relative times are resolved */
     uint64_t meaning;     /* of a good row in a check (context.fleet): a hash of what is asked for,
                              equal where two requests differ in nothing but spelling */
+    int64_t shifted_s;    /* what command_shift has added */
     int64_t valid_at_s;   /* epoch; the run's start when not given */
     int64_t expires_at_s; /* epoch; 0 when it is not known */
+    bool valid_is_given;
+    bool valid_is_relative, expires_is_relative; /* given as +24h */
     uint16_t object_id, instance_id;
     bool replaces;                          /* a write with mode 1: deletes what it does not name */
     uint32_t valid_time_at, valid_time_len; /* where the target has that parameter, its & included;
@@ -75,6 +78,13 @@ enum status command_add_passed(struct command *command, const struct cell *cell)
 /* The cells that were added, `max` at most; valid as long as the command. The result is how many.
  */
 size_t command_passed(const struct command *command, struct cell *ret_cells, size_t max);
+
+/*
+ * Moves the times that were given as relative ones, in the request as well, so that they are off by
+ * so many seconds from what they were built as: the clock that they were reckoned by is. Where one
+ * cannot be moved, or would come to be on the other side of one that is given, nothing changes.
+ */
+void command_shift(struct command *command, int64_t off_s);
 
 struct span command_imei(const struct command *command);
 

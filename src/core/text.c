@@ -53,6 +53,59 @@ bool text_has_control(struct span text)
     return false;
 }
 
+static bool is_blank(ucs4_t c)
+{
+    static const struct {
+        ucs4_t first, last;
+    } ranges[] = {
+        {0x0000, 0x0020}, {0x007f, 0x00a0}, {0x00ad, 0x00ad}, {0x061c, 0x061c},
+        {0x1680, 0x1680}, {0x180e, 0x180e}, {0x2000, 0x200f}, {0x2028, 0x202f},
+        {0x205f, 0x206f}, {0x3000, 0x3000}, {0xfe00, 0xfe0f}, {0xfeff, 0xfeff},
+    };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(ranges); i++)
+        if (c >= ranges[i].first && c <= ranges[i].last)
+            return true;
+    return false;
+}
+
+size_t text_blank_prefix(struct span text)
+{
+    ucs4_t c = 0;
+
+    if (text.len == 0)
+        return 0;
+    if ((unsigned char)text.ptr[0] < 0x80)
+        return is_blank((unsigned char)text.ptr[0]) ? 1 : 0;
+    int len = u8_mbtoucr(&c, (const uint8_t *)text.ptr, text.len);
+    return len > 0 && is_blank(c) ? (size_t)len : 0;
+}
+
+/* The same at the end of the text. */
+static size_t blank_suffix(struct span text)
+{
+    size_t at = text.len;
+
+    if (at == 0)
+        return 0;
+    do
+        at--;
+    while (at > 0 && ((unsigned char)text.ptr[at] & 0xc0) == 0x80 && text.len - at < 4);
+    size_t len = text_blank_prefix(span_skip(text, at));
+    return len == text.len - at ? len : 0;
+}
+
+struct span text_trim_blanks(struct span text)
+{
+    size_t len;
+
+    while ((len = text_blank_prefix(text)) > 0)
+        text = span_skip(text, len);
+    while ((len = blank_suffix(text)) > 0)
+        text.len -= len;
+    return text;
+}
+
 size_t text_cut(struct span text, size_t max)
 {
     size_t len = max;

@@ -15,6 +15,14 @@ size_t text_printable_prefix(struct span text);
 /* Whether the text holds a control character (U+0000 … U+001F, U+007F). */
 bool text_has_control(struct span text);
 
+/* The bytes of the blank that the text begins with, or 0: a space or control character of ASCII, or
+ * one of Unicode's that shows nothing (no-break, ideographic and zero-width spaces, a byte order
+ * mark, directions). */
+size_t text_blank_prefix(struct span text);
+
+/* The text without the blanks around it. */
+struct span text_trim_blanks(struct span text);
+
 /* The largest length up to `max` at which UTF-8 text can be cut without splitting a character. */
 size_t text_cut(struct span text, size_t max);
 

@@ -84,12 +84,17 @@ static enum status parse_offset(struct span rest, int64_t *ret_offset_s)
     return STATUS_OK;
 }
 
+bool when_is_writable(int64_t epoch_s)
+{
+    return epoch_s >= 0 && epoch_s <= YEAR_9999_END_S - WHEN_PLATFORM_OFFSET_S;
+}
+
 enum status when_parse(struct span text, int64_t now_s, int64_t *ret_s)
 {
     int64_t time_s = 0, offset_s = 0;
     enum status status;
 
-    if (text.len > 0 && text.ptr[0] == '+') {
+    if (when_is_relative(text)) {
         int64_t duration_ms;
         status = when_parse_duration(span_skip(text, 1), &duration_ms);
         if (status != STATUS_OK)
@@ -109,7 +114,7 @@ enum status when_parse(struct span text, int64_t now_s, int64_t *ret_s)
             return offset_status;
         time_s -= offset_s;
     }
-    if (time_s < 0 || time_s + WHEN_PLATFORM_OFFSET_S > YEAR_9999_END_S)
+    if (!when_is_writable(time_s))
         return STATUS_TOO_BIG;
     *ret_s = time_s;
     return STATUS_OK;

@@ -25,6 +25,14 @@ enum status when_parse(struct span text, int64_t now_s, int64_t *ret_s) MUST_USE
 
 /* Whether when_parse drops a fraction of a second, other than 0, from such a time. */
 bool when_drops_fraction(struct span text);
+/* Whether a text that is a time is one of the last form. */
+static inline bool when_is_relative(struct span text)
+{
+    return text.len > 0 && text.ptr[0] == '+';
+}
+
+/* Whether a time lies in the years that can be written. */
+bool when_is_writable(int64_t epoch_s);
 
 /* Writes the platform's form, WHEN_PLATFORM_LENGTH characters and a NUL. `epoch_s` lies in the
  * years 1970–9999. */

@@ -34,6 +34,7 @@ void job_tell(struct job *job, enum job_event event)
         .canary = &job->canary,
         .canary_wait_ms = canary_ms == INT64_MAX ? -1 : canary_ms - job_now_ms(),
         .shortage = job->shortage.error != 0 ? shortage_text(job->shortage.error) : "",
+        .clock_off_s = job->clock_off_s,
         .why = job_is_stopping(job) ? buf_string(job->message) : "",
     };
 
@@ -78,21 +79,6 @@ void job_fail(struct job *job, enum status status, const char *text)
     if (text != NULL)
         buf_add_string(job->message, text);
     job_tell(job, JOB_EVENT_STOPPED);
-}
-
-void job_watch_key(struct job *job, const struct retry_rule *rule, const struct outcome *outcome)
-{
-    uint64_t ended = tally_total(job->tally);
-
-    if (!rule->refuses_key || job->refused_keys + 1 != ended)
-        return;
-    if (++job->refused_keys < JOB_KEY_ROWS || job_is_stopping(job))
-        return;
-    buf_add_format(job->message,
-                   "each of the first %d rows was refused for the key (%s): it does not fit the "
-                   "product or the devices",
-                   JOB_KEY_ROWS, outcome->error);
-    job_stop(job, JOB_REFUSED, NULL);
 }
 
 void job_set_concurrency(struct job *job)

@@ -85,8 +85,7 @@ static void record(struct job_row *row, struct result_record *result)
         job_watch_canary(job, result->status);
 }
 
-static void record_outcome(struct job_row *row, const struct answer *answer,
-                           struct outcome *outcome)
+void job_record_outcome(struct job_row *row, int64_t latency_us, struct outcome *outcome)
 {
     outcome->status = retry_row_status(&row->so_far, outcome->status);
     struct result_record result = {
@@ -98,7 +97,7 @@ static void record_outcome(struct job_row *row, const struct answer *answer,
         .http_status = outcome->http_status,
         .attempts = row->so_far.sent,
         .ambiguous = row->so_far.ambiguous,
-        .latency_us = answer->latency_us,
+        .latency_us = latency_us,
     };
 
     tally_add_outcome(row->job->tally, outcome, row->so_far.ambiguous);
@@ -142,7 +141,7 @@ static void take_pace(struct job_row *row, const struct outcome *outcome, int64_
         job_tell_outage(job);
 }
 
-static void end_row(struct job_row *row)
+void job_end_row(struct job_row *row)
 {
     scheduler_finish(&row->job->scheduler, &row->task);
     give_back(row);
@@ -203,6 +202,8 @@ static void finish_attempt(struct job_row *row, const struct answer *answer)
     if (job_is_stopping(job))
         decision.again = false;
     take_facts(row, answer, &outcome, &decision);
+    if (job_watch_answer(row, answer, &outcome))
+        return;
     if (decision.again) {
         if (row->so_far.ambiguous == 0)
             ledger_pause(job->ledger, row->admission);
@@ -213,21 +214,19 @@ static void finish_attempt(struct job_row *row, const struct answer *answer)
         job_stop(job, JOB_REFUSED, outcome.error);
     /* A row that is certain not to have been processed, and that the run's end keeps from another
      * attempt, has no result: it was not sent. */
-    bool unsent = (decision.end == RETRY_END_NONE || decision.end == RETRY_END_STOP) &&
-                  row->so_far.ambiguous == 0;
-    if (!unsent) {
-        record_outcome(row, answer, &outcome);
-        job_watch_key(job, decision.rule, &outcome);
+    bool may_go_later = decision.end == RETRY_END_NONE || decision.end == RETRY_END_STOP ||
+                        (outcome_refuses_key(&outcome) && job_is_stopping(job));
+    if (!may_go_later || row->so_far.ambiguous > 0) {
+        job_record_outcome(row, answer->latency_us, &outcome);
     } else {
         ledger_drop(job->ledger, row->admission);
     }
-    end_row(row);
+    job_end_row(row);
 }
 
 static void on_more(uv_idle_t *idle);
 
-/* In the loop's next turn, once for all that asks for it. */
-static void pump_soon(struct job *job)
+void job_pump_soon(struct job *job)
 {
     (void)uv_idle_start(&job->more, on_more);
 }
@@ -241,7 +240,7 @@ static void on_done(void *context, const struct answer *answer)
     if (++job->answers >= JOB_ANSWERS_PER_PUMP)
         job_pump(job);
     else
-        pump_soon(job);
+        job_pump_soon(job);
 }
 
 static void start_row(struct job_row *row)
@@ -252,6 +251,8 @@ static void start_row(struct job_row *row)
         .body = command_body(&row->command),
     };
 
+    row->key_number = row->job->key_number;
+    row->start_number = ++row->job->starts;
     ledger_attempt(row->job->ledger, row->admission, row->so_far.sent, row->so_far.ambiguous);
     enum status status = transport_start(row->job->transport, &request, on_done, row);
 
@@ -262,7 +263,7 @@ static void start_row(struct job_row *row)
                                 .detail = span_string(status_text(status))};
         struct job *job = row->job;
         finish_attempt(row, &answer);
-        pump_soon(job);
+        job_pump_soon(job);
     }
 }
 
@@ -271,12 +272,12 @@ static void start_row(struct job_row *row)
 enum { VALID_TIME_AHEAD_S = 1 };
 
 /* A valid_time that has come while the row waited would be refused; "now" is what it means then.
- * Each attempt looks again. */
-static void drop_valid_time(struct job_row *row, int64_t wall_s)
+ * Each attempt looks again. `now_s`: by the platform's clock. */
+static void drop_valid_time(struct job_row *row, int64_t now_s)
 {
     struct job *job = row->job;
 
-    if (row->command.valid_at_s > wall_s + VALID_TIME_AHEAD_S ||
+    if (row->command.valid_at_s > now_s + VALID_TIME_AHEAD_S ||
         !command_drop_valid_time(&row->command) || job->told_valid_now)
         return;
     job->told_valid_now = true;
@@ -287,10 +288,9 @@ static void drop_valid_time(struct job_row *row, int64_t wall_s)
 static void record_given_up(struct job_row *row, const char *why)
 {
     struct outcome outcome = {.status = row->so_far.ambiguous > 0 ? ROW_IN_DOUBT : ROW_FAILED};
-    const struct answer answer = {.latency_us = -1};
 
     (void)snprintf(outcome.error, sizeof(outcome.error), "%s", why);
-    record_outcome(row, &answer, &outcome);
+    job_record_outcome(row, -1, &outcome);
 }
 
 /* Ends a row that was good when it was read, and that the platform would no longer deliver. */
@@ -300,10 +300,10 @@ static void end_expired(struct job_row *row)
     struct problems *problems = &job->problems;
     char expired[WHEN_PLATFORM_LENGTH + 1];
 
-    pump_soon(job);
+    job_pump_soon(job);
     if (row->so_far.sent > 0) {
         record_given_up(row, "expired_time passed before it could be sent again");
-        end_row(row);
+        job_end_row(row);
         return;
     }
     when_format_platform(row->command.expires_at_s, expired);
@@ -313,7 +313,7 @@ static void end_expired(struct job_row *row)
     if (job->options->report != NULL)
         job->options->report(job->options->report_context, problems);
     record_invalid(row);
-    end_row(row);
+    job_end_row(row);
 }
 
 /* Rows wait long enough to leave the processor's cache: the next ones are fetched from memory while
@@ -352,6 +352,13 @@ static int64_t next_start_ns(struct job *job, int64_t now_ns)
     return pacer_next_ns(&job->pacer, now_ns, &job->wait);
 }
 
+/* Until the platform has answered once, one request goes at a time: the scout. */
+static bool may_start(const struct job *job)
+{
+    return !job_is_stopping(job) && scheduler_can_start(&job->scheduler) &&
+           (job->trust.met || job->scheduler.in_flight == 0);
+}
+
 /* Starts what may start; sets when to ask again where something waits. */
 static void start_ready(struct job *job)
 {
@@ -359,7 +366,7 @@ static void start_ready(struct job *job)
 
     job->wake_ns = INT64_MAX;
     (void)scheduler_due(&job->scheduler, job_now_ms());
-    while (!job_is_stopping(job) && scheduler_can_start(&job->scheduler)) {
+    while (may_start(job)) {
         int64_t now = job_now_ns();
         int64_t next_ns = next_start_ns(job, now);
         if (next_ns != 0) {
@@ -367,9 +374,11 @@ static void start_ready(struct job *job)
             return;
         }
         struct job_row *row = (struct job_row *)scheduler_next(&job->scheduler);
+        if (job->clock_off_s != 0)
+            job_set_clock(row);
         bool is_retry = row->so_far.tries > 0;
         int64_t again_ms = is_retry ? budget_next_ms(&job->budget, now / 1000000) : 0;
-        if (row->command.expires_at_s <= wall_s) {
+        if (row->command.expires_at_s <= wall_s + job->clock_off_s) {
             end_expired(row);
         } else if (again_ms != 0) {
             scheduler_retry(&job->scheduler, &row->task, again_ms);
@@ -379,7 +388,7 @@ static void start_ready(struct job *job)
             job->result.retries += is_retry;
             row->ticket = pacer_start(&job->pacer, now);
             row->started_ms = now / 1000000;
-            drop_valid_time(row, wall_s);
+            drop_valid_time(row, wall_s + job->clock_off_s);
             expect_next(job);
             start_row(row);
         }
@@ -542,17 +551,18 @@ static void pump(struct job *job)
     job_watch_outage(job);
     start_ready(job);
     if (read_ahead(job)) {
-        pump_soon(job);
+        job_pump_soon(job);
         return;
     }
     start_ready(job);                   /* rows that did not have to wait for the disk, if any */
     if (ledger_is_held_up(job->ledger)) /* also where no row is ready, and none may be read */
         job->wake_ns = earlier(job->wake_ns, job_now_ns() + READER_LOOK_MS * 1000000);
+    job_settle_idle(job);
     job_sync_if_due(job);
     arm_wake(job);
     /* Closing is left to the loop's next turn: this may be a callback of the transport's. */
     if (is_finished(job))
-        pump_soon(job);
+        job_pump_soon(job);
 }
 
 void job_pump(struct job *job)
@@ -643,6 +653,7 @@ static void drop_waiting(struct job *job)
         give_back(row);
     }
     (void)scheduler_due(&job->scheduler, INT64_MAX);
+    job_release_suspects(job);
     while ((task = scheduler_next(&job->scheduler)) != NULL) {
         row = (struct job_row *)task;
         if (row->so_far.tries > 0 && row->so_far.ambiguous > 0)
@@ -651,7 +662,7 @@ static void drop_waiting(struct job *job)
                             "the next");
         else
             ledger_drop(job->ledger, row->admission);
-        end_row(row);
+        job_end_row(row);
     }
 }
 
@@ -706,6 +717,7 @@ static enum status close_job(struct job *job)
         job_fail(job, STATUS_NETWORK, "the event loop ended with work left");
     drop_waiting(job);
     free_rows(job);
+    free(job->suspects);
     scheduler_deinit(&job->scheduler);
     problems_deinit(&job->problems);
     if (ledger_flush(job->ledger) != STATUS_OK)

@@ -21,7 +21,8 @@ enum job_end {
     JOB_FAILED,   /* results could not be written, input not be read, no memory: see the status */
     JOB_HALTED,   /* by a --halt rule */
     JOB_OUTAGE,   /* the platform was away for longer than outage_wait_ms */
-    JOB_REFUSED,  /* no row could be sent: the key, certificates, or an endpoint never reached */
+    JOB_REFUSED,  /* no row could be sent: the key, certificates, an endpoint never reached, or not
+                     the platform's */
     JOB_INTERRUPTED, /* by a signal */
     JOB_CHANGED,     /* the input is no longer what was checked */
     JOB_UNREADABLE,  /* the input cannot be read, or not on: STATUS_BAD_INPUT */
@@ -43,6 +44,7 @@ struct job_status {
     const struct canary *canary;
     int64_t canary_wait_ms; /* until its pause is over; -1: there is none */
     const char *shortage;   /* of JOB_EVENT_SHORTAGE: what is short, and what helps */
+    int64_t clock_off_s;    /* of JOB_EVENT_CLOCK: the platform's clock less this machine's */
     const char *why;        /* why rows are not started any more; "" while they are */
 };
 
@@ -58,6 +60,8 @@ enum job_event {
     JOB_EVENT_CANARY_PAUSE, /* its rows have ended, and its pause begins */
     JOB_EVENT_CANARY,       /* the other rows are sent */
     JOB_EVENT_VALID_NOW,    /* once: a row leaves without its valid_time, which has come */
+    JOB_EVENT_KEY,          /* it was refused, and its source gave another: on with that */
+    JOB_EVENT_CLOCK,        /* this machine's is far from the platform's */
     JOB_EVENT_SHORTAGE,     /* this machine has too little to send with: rows wait */
     JOB_EVENT_DRAINING,     /* by a signal: what is in flight is waited for */
     JOB_EVENT_ABORTING,     /* by a second one: what is in flight is ended */
@@ -79,6 +83,18 @@ struct job_attempt {
 
 typedef void job_attempt_fn(void *context, const struct job_attempt *attempt);
 
+/* What became of an attempt to read the key's source again. */
+enum job_key {
+    JOB_KEY_OTHER,  /* the credentials of the transport's options hold another key now */
+    JOB_KEY_SAME,   /* there is no other */
+    JOB_KEY_FAILED, /* `message` says why it could not be read */
+};
+
+typedef enum job_key job_key_fn(void *context, struct buf *message);
+
+/* This far the clocks may be from each other before it is said, in seconds. */
+enum { JOB_CLOCK_OFF_MAX_S = 30 };
+
 struct job_options {
     struct transport_options transport;
     struct retry_policy retry;
@@ -87,6 +103,8 @@ struct job_options {
     struct canary canary;
     struct halt *halt;      /* rules; counts are kept in it */
     int64_t outage_wait_ms; /* an outage of this length ends the run */
+    job_key_fn *renew_key; /* reads the key's source again; NULL: there is none that could change */
+    void *renew_key_context;
     problems_fn *report; /* told of every row with problems; NULL where a check has told already */
     void *report_context;
     job_event_fn *event; /* may be NULL */
@@ -118,6 +136,10 @@ struct job_result {
  * or file cannot be used (`report` was told). STATUS_IO: results could not be written or the input
  * not be read; what was in flight was waited for. STATUS_NO_MEMORY, STATUS_NETWORK. `message` says
  * more wherever the end is not JOB_COMPLETE.
+ *
+ * The first request goes alone, until the platform has answered one: its answer tells whether the
+ * key is good, whether it is the platform that answers, and what its clock says. Rows that were
+ * refused for the key when the run was stopped for it have no result.
  *
  * SIGINT, SIGTERM, SIGHUP (and SIGALRM, SIGXCPU, that would kill) stop starting rows and wait for
  * what is in flight; a second SIGINT or SIGTERM ends that too. Where nothing was left to start

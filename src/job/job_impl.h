@@ -11,8 +11,9 @@
 #include "send/budget.h"
 #include "send/scheduler.h"
 #include "send/shortage.h"
+#include "send/trust.h"
 
-enum { JOB_SIGNALS = 7, JOB_KEY_ROWS = 5 }; /* so many first rows refused for the key end a run */
+enum { JOB_SIGNALS = 7 };
 
 /* A row between intake and result. */
 struct job_row {
@@ -24,8 +25,18 @@ struct job_row {
     uint32_t admission;      /* the ledger's ticket; LEDGER_NO_TICKET for a row that is not sent */
     struct retry_row so_far; /* with the attempts of earlier runs, except in `tries` */
     uint32_t ticket;         /* of the attempt that is under way */
+    uint32_t key_number;     /* of the key that it is sent with */
+    uint64_t start_number;   /* of the attempt, among all of the run */
     int64_t started_ms;      /* when it started */
     struct job_row *next;    /* free, or waiting for the disk */
+};
+
+/* A row that was refused for the key, while it is not known whether the key is to blame. */
+struct suspect {
+    struct job_row *row;
+    uint64_t known_at; /* so many attempts had started when it was refused */
+    struct outcome outcome;
+    int64_t latency_us;
 };
 
 /* Rows that were read and may not be sent yet: a machine that dies would forget them. */
@@ -63,9 +74,15 @@ struct job {
     struct problems problems;
     struct cell passed[LAYOUT_PASSES_MAX]; /* of the row that is recorded */
     struct job_row *free_rows;
-    unsigned answers;      /* taken since the last job_pump */
-    uint64_t refused_keys; /* rows that the key was refused for, from the first one on */
-    enum pacer_wait wait;  /* why nothing starts */
+    unsigned answers; /* taken since the last job_pump */
+    struct trust trust;
+    struct suspect *suspects; /* in the order in which they were refused */
+    size_t suspect_count, suspect_capacity;
+    uint64_t starts;      /* attempts that were started */
+    uint32_t key_number;  /* counts the keys */
+    bool has_clock;       /* the platform's has been looked at */
+    int64_t clock_off_s;  /* it, less this machine's, where that is worth saying */
+    enum pacer_wait wait; /* why nothing starts */
     int64_t wake_ns;
     bool started; /* the header has been read */
     bool told_valid_now;
@@ -119,8 +136,29 @@ void job_stop(struct job *job, enum job_end end, const char *text);
 /* The same for what must not happen; goes before any other reason. */
 void job_fail(struct job *job, enum status status, const char *text);
 
-/* Looks at a row that has ended: the key is wrong for all rows where it is for the first ones. */
-void job_watch_key(struct job *job, const struct retry_rule *rule, const struct outcome *outcome);
+/*
+ * Looks at what an attempt says about the run as a whole (send/trust.h). True when the row is dealt
+ * with: it is held, or it is sent again with another key.
+ */
+bool job_watch_answer(struct job_row *row, const struct answer *answer,
+                      const struct outcome *outcome);
+
+/* Reckons the relative times of a row by the platform's clock. One that may have been sent keeps
+ * what it was sent with: it would be another command. */
+void job_set_clock(struct job_row *row);
+
+/* Where nothing is under way that could tell more, rows that are held end as they were refused. */
+void job_settle_idle(struct job *job);
+
+/* Puts rows that are held among those that wait. */
+void job_release_suspects(struct job *job);
+
+/* Writes a row's result, and gives the row back. */
+void job_record_outcome(struct job_row *row, int64_t latency_us, struct outcome *outcome);
+void job_end_row(struct job_row *row);
+
+/* Has job_pump called in the loop's next turn, once for all that asks for it. */
+void job_pump_soon(struct job *job);
 
 /* Notes that an attempt could not leave for want of something here (an errno). */
 void job_take_shortage(struct job *job, int error);

@@ -398,6 +398,20 @@ static bool are_columns_good(const struct result_fields *fields, bool jsonl)
                      "9999-99-99T99:99:99.999Z");
 }
 
+/* An accepted row has its uuid, or errno 0 and the reason why there is none; no other row has one.
+ */
+static bool is_uuid_where_it_belongs(const struct result_fields *fields, bool jsonl)
+{
+    const struct span *columns = fields->columns;
+    struct span error =
+        jsonl ? result_without_quotes(columns[RESULT_error]) : columns[RESULT_error];
+    bool has_uuid = columns[RESULT_uuid].len > 0;
+
+    if (fields->status != ROW_ACCEPTED)
+        return !has_uuid;
+    return has_uuid || (span_is(columns[RESULT_errno], "0") && error.len > 0);
+}
+
 bool result_parse_line(struct span text, bool jsonl, size_t passed_count,
                        struct result_fields *ret_fields, const char **ret_error)
 {
@@ -424,8 +438,9 @@ bool result_parse_line(struct span text, bool jsonl, size_t passed_count,
     else if (!parse_count(columns[RESULT_attempts], &fields.attempts) ||
              !parse_count(columns[RESULT_ambiguous], &fields.ambiguous))
         *ret_error = "attempts or ambiguous is no number";
-    else if ((fields.status == ROW_ACCEPTED) != (columns[RESULT_uuid].len > 0))
-        *ret_error = "an accepted row has a uuid, and no other row has one";
+    else if (!is_uuid_where_it_belongs(&fields, jsonl))
+        *ret_error =
+            "an accepted row has a uuid, or errno 0 and a reason, and no other row has one";
     else if (!are_columns_good(&fields, jsonl))
         *ret_error = "a number or a time is not as nbatch writes it";
     else {

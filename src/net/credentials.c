@@ -92,7 +92,7 @@ static enum status adopt(const struct search *search, const char *where, struct 
     memcpy(key, text.ptr, text.len);
     key[text.len] = '\0';
     redact_add(text);
-    *ret_credentials = (struct credentials){key, text.len, search->product_id};
+    *ret_credentials = (struct credentials){key, text.len, search->product_id, false};
     return STATUS_OK;
 }
 
@@ -180,8 +180,13 @@ static enum status load_usual(const struct search *search, struct credentials *r
     const char *directory = getenv("CREDENTIALS_DIRECTORY");
     char path[4096];
 
-    if (value != NULL)
-        return adopt(search, search->kind->variable, span_string(value), ret_credentials);
+    if (value != NULL) {
+        enum status status =
+            adopt(search, search->kind->variable, span_string(value), ret_credentials);
+        if (status == STATUS_OK)
+            ret_credentials->is_fixed = true;
+        return status;
+    }
     if (directory != NULL) {
         int len = snprintf(path, sizeof(path), "%s/%s", directory, search->kind->credential);
         if (len > 0 && (size_t)len < sizeof(path) && access(path, F_OK) == 0)
@@ -248,6 +253,11 @@ enum status credentials_load(const struct credentials_options *options, struct b
     }
     wipe_variables();
     return status;
+}
+
+bool credentials_equal(const struct credentials *one, const struct credentials *other)
+{
+    return span_equal(span_of(one->key, one->key_len), span_of(other->key, other->key_len));
 }
 
 void credentials_deinit(struct credentials *credentials)

@@ -16,6 +16,7 @@ struct credentials {
     size_t key_len;
     const char *product_id; /* NULL: the key is a MasterKey; else an access key, that signs tokens
                                for this product. The options' text. */
+    bool is_fixed;          /* it is from the environment, which is read once */
 };
 
 /* Texts of the options, each NULL where it was not given; product_id decides which key is meant. */
@@ -39,6 +40,9 @@ struct credentials_options {
  */
 enum status credentials_load(const struct credentials_options *options, struct buf *message,
                              struct credentials *ret_credentials) MUST_USE;
+
+/* Whether both are the same key. */
+bool credentials_equal(const struct credentials *one, const struct credentials *other);
 
 /* Wipes and frees the key. Takes NULL and a zeroed struct. */
 void credentials_deinit(struct credentials *credentials);

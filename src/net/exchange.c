@@ -69,11 +69,27 @@ static void take_status_line(struct exchange *exchange, struct span line)
     exchange->http_status = (int)status;
     exchange->headers_complete = false;
     exchange->has_retry_after = false;
+    exchange->date[0] = exchange->location[0] = '\0';
+}
+
+/* curl_getdate also reads what is no HTTP-date: one has the day's name first, and a time. */
+bool transport_date_s(struct span value, int64_t *ret_date_s)
+{
+    char date[64];
+
+    if (value.len == 0 || value.len >= sizeof(date) || !isalpha((unsigned char)value.ptr[0]) ||
+        memchr(value.ptr, ':', value.len) == NULL)
+        return false;
+    (void)snprintf(date, sizeof(date), "%.*s", SPAN_ARG(value));
+    time_t then_s = curl_getdate(date, NULL);
+    if (then_s < 0)
+        return false;
+    *ret_date_s = then_s;
+    return true;
 }
 
 int64_t exchange_retry_after_ms(struct span value, int64_t now_s)
 {
-    char date[64];
     uint64_t delta_s;
     enum status status = span_to_uint64(value, &delta_s);
 
@@ -81,13 +97,8 @@ int64_t exchange_retry_after_ms(struct span value, int64_t now_s)
         return (int64_t)EXCHANGE_RETRY_AFTER_MAX_S * 1000;
     if (status == STATUS_OK)
         return (int64_t)delta_s * 1000;
-    /* curl_getdate also reads what is no HTTP-date: one has the day's name first, and a time. */
-    if (value.len == 0 || value.len >= sizeof(date) || !isalpha((unsigned char)value.ptr[0]) ||
-        memchr(value.ptr, ':', value.len) == NULL)
-        return -1;
-    (void)snprintf(date, sizeof(date), "%.*s", SPAN_ARG(value));
-    time_t then_s = curl_getdate(date, NULL);
-    if (then_s < 0)
+    int64_t then_s;
+    if (!transport_date_s(value, &then_s))
         return -1;
     if (then_s <= now_s)
         return 0;
@@ -109,9 +120,30 @@ static struct span trim(struct span text)
     return text;
 }
 
+/* The value of the header line where it is the one of that name, with its colon. */
+static inline bool has_name(struct span line, const char *name, struct span *ret_value)
+{
+    size_t len = strlen(name);
+
+    /* Most lines are neither of those that are looked for: the first letter says so. */
+    if (line.len < len || (line.ptr[0] | 0x20) != (name[0] | 0x20) ||
+        strncasecmp(line.ptr, name, len) != 0)
+        return false;
+    *ret_value = trim(span_skip(line, len));
+    return true;
+}
+
+static void keep(char *out, size_t max, struct span value)
+{
+    size_t len = value.len < max ? value.len : max;
+
+    memcpy(out, value.ptr, len);
+    out[len] = '\0';
+}
+
 bool exchange_take_header(struct exchange *exchange, struct span line, int64_t now_s)
 {
-    static const char retry_after[] = "Retry-After:";
+    struct span value;
 
     exchange->header_bytes += line.len;
     if (exchange->header_bytes > TRANSPORT_HEADERS_MAX)
@@ -122,11 +154,13 @@ bool exchange_take_header(struct exchange *exchange, struct span line, int64_t n
         take_status_line(exchange, line);
     else if (span_is(line, "\r\n") || span_is(line, "\n"))
         exchange->headers_complete = exchange->http_status >= 200 && exchange->http_status < 600;
-    else if (line.len >= strlen(retry_after) &&
-             strncasecmp(line.ptr, retry_after, strlen(retry_after)) == 0) {
+    else if (has_name(line, "Date:", &value))
+        keep(exchange->date, EXCHANGE_DATE_MAX, value);
+    else if (has_name(line, "Location:", &value))
+        keep(exchange->location, EXCHANGE_LOCATION_MAX, value);
+    else if (has_name(line, "Retry-After:", &value)) {
         exchange->has_retry_after = true;
-        exchange->retry_after_ms =
-            exchange_retry_after_ms(trim(span_skip(line, strlen(retry_after))), now_s);
+        exchange->retry_after_ms = exchange_retry_after_ms(value, now_s);
     }
     return true;
 }
@@ -273,6 +307,7 @@ enum status exchange_prepare(struct exchange *exchange, const struct exchange_op
     exchange->http_status = 0;
     exchange->headers_complete = false;
     exchange->has_retry_after = false;
+    exchange->date[0] = exchange->location[0] = '\0';
     exchange->interrupted = false;
     exchange->headers = options->headers;
     exchange->error[0] = '\0';
@@ -359,6 +394,17 @@ static int os_error_of(const struct exchange *exchange, CURLcode code)
     return (int)os_error;
 }
 
+/* What a proxy said to CONNECT where it opened no tunnel. */
+static int proxy_status_of(const struct exchange *exchange)
+{
+    long status = 0;
+
+    if (exchange->prereq_calls > 0 ||
+        curl_easy_getinfo(exchange->easy, CURLINFO_HTTP_CONNECTCODE, &status) != CURLE_OK)
+        return 0;
+    return (int)status;
+}
+
 struct answer exchange_answer(struct exchange *exchange, CURLcode code, uint64_t now_ns)
 {
     (void)buf_string(&exchange->body); /* puts the NUL behind it that reply_parse wants there */
@@ -367,11 +413,15 @@ struct answer exchange_answer(struct exchange *exchange, CURLcode code, uint64_t
         .http_status = exchange->headers_complete ? exchange->http_status : 0,
         .has_retry_after = exchange->has_retry_after,
         .retry_after_ms = exchange->has_retry_after ? exchange->retry_after_ms : -1,
+        .proxy_status = proxy_status_of(exchange),
         .body = buf_span(&exchange->body),
+        .date = span_string(exchange->date),
+        .location = span_string(exchange->location),
         .latency_us = (int64_t)((now_ns - exchange->started_ns) / 1000),
     };
 
     answer.os_error = answer.state == ANSWER_NOT_SENT ? os_error_of(exchange, code) : 0;
+    answer.is_whole = answer.state == ANSWER_ANSWERED && code == CURLE_OK;
     answer.hopeless = answer.state == ANSWER_NOT_SENT && exchange_is_hopeless(code);
     answer.detail = describe(exchange, code, answer.state);
     return answer;

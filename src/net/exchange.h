@@ -14,6 +14,9 @@
 /* A longer Retry-After counts as this. */
 enum { EXCHANGE_RETRY_AFTER_MAX_S = 365 * 24 * 60 * 60 };
 
+/* So much of the headers Date and Location is kept, with a NUL behind it. */
+enum { EXCHANGE_DATE_MAX = 47, EXCHANGE_LOCATION_MAX = 199 };
+
 struct exchange {
     CURL *easy;
     struct sockets *sockets; /* that open its connections */
@@ -31,6 +34,8 @@ struct exchange {
     bool headers_complete; /* the blank line behind a final status was there */
     bool has_retry_after;
     int64_t retry_after_ms;           /* see struct answer; only where there is one */
+    char date[EXCHANGE_DATE_MAX + 1]; /* of an answer; "" where there is none */
+    char location[EXCHANGE_LOCATION_MAX + 1];
     const struct header_set *headers; /* must live while the exchange is active */
     bool interrupted;                 /* ended from our side: transport_abort */
     struct buf body;

@@ -298,22 +298,28 @@ static void drop_unused_headers(struct transport *transport)
     }
 }
 
-/* Makes the headers of the attempts to come when there are none yet, or their token ends soon. */
-static enum status renew_headers(struct transport *transport)
+enum status transport_renew_key(struct transport *transport)
 {
     struct header_set **current = &transport->exchange_options.headers;
     struct header_set *set;
-    int64_t now_s = time(NULL);
+    enum status status = header_set_new(transport->options.credentials, time(NULL), &set);
 
-    if (*current != NULL && now_s < (*current)->renew_at_s)
-        return STATUS_OK;
-    enum status status = header_set_new(transport->options.credentials, now_s, &set);
     if (status != STATUS_OK)
         return status;
     set->older = *current;
     *current = set;
     drop_unused_headers(transport);
     return STATUS_OK;
+}
+
+/* Makes the headers of the attempts to come when there are none yet, or their token ends soon. */
+static enum status renew_headers(struct transport *transport)
+{
+    const struct header_set *current = transport->exchange_options.headers;
+
+    if (current != NULL && time(NULL) < current->renew_at_s)
+        return STATUS_OK;
+    return transport_renew_key(transport);
 }
 
 static enum status make_resolve(struct transport *transport)

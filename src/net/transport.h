@@ -67,6 +67,17 @@ enum status transport_start(struct transport *transport, const struct transport_
 void transport_abort(struct transport *transport);
 
 /*
+ * The credentials that the options point to hold another key now: attempts that start from here on
+ * are sent with it. Those that are under way keep the headers that they have. STATUS_NO_MEMORY or
+ * STATUS_CREDENTIALS leave the old headers.
+ */
+enum status transport_renew_key(struct transport *transport) MUST_USE;
+
+/* An HTTP-date (RFC 9110 section 5.6.7), such as an answer's, as Unix time; false where it is none.
+ * Pure. */
+bool transport_date_s(struct span value, int64_t *ret_date_s);
+
+/*
  * Ends attempts that are under way (their `done` is not called), closes all connections and
  * handles, and frees the transport once the loop has closed its handles: run the loop afterwards.
  * Takes NULL.

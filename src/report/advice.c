@@ -1,6 +1,6 @@
 #include "report/advice.h"
 
-#include "command/platform_errno.h"
+#include "command/meaning.h"
 #include "command/problem.h"
 
 static const struct {
@@ -26,6 +26,11 @@ static const struct {
      403,
      403,
      {NULL, "the key is refused", "check that the key is the product's, then send the rows again"}},
+    {ROW_FAILED,
+     407,
+     407,
+     {NULL, "the proxy wants credentials",
+      "put them into the proxy's URL (--proxy), then send the rows again"}},
     {ROW_FAILED,
      408,
      408,
@@ -57,14 +62,26 @@ static const struct {
 static const struct advice unknown = {NULL, "nbatch knows no more about it",
                                       "look at the rows in the results"};
 
-static struct advice advice_of_errno(int64_t number)
+static struct advice advice_of_errno(int64_t number, struct span text)
 {
-    const struct platform_errno *known = platform_errno_find(number);
+    enum meaning_class class;
+    const struct meaning *known = meaning_find(number, text, &class);
 
     if (known == NULL)
         return (struct advice){NULL, "the platform does not document this number",
                                "ask the platform's support what it means"};
     return (struct advice){known->name, known->meaning, known->remedy};
+}
+
+/* An attempt in doubt has an errno that says so itself, or one that says nothing. */
+static bool is_doubt_of_errno(const struct reason *reason)
+{
+    enum meaning_class class = MEANING_REJECTED;
+
+    if (reason->status != ROW_IN_DOUBT || !reason->has_errno)
+        return false;
+    return meaning_find(reason->platform_errno, reason->text, &class) != NULL &&
+           class == MEANING_AMBIGUOUS;
 }
 
 /* Whether a code stands in the text as a word. */
@@ -100,8 +117,8 @@ struct advice advice_of(const struct reason *reason)
 {
     if (reason->status == ROW_INVALID)
         return advice_of_problem(reason->text);
-    if (reason->status == ROW_REJECTED && reason->has_errno)
-        return advice_of_errno(reason->platform_errno);
+    if ((reason->status == ROW_REJECTED && reason->has_errno) || is_doubt_of_errno(reason))
+        return advice_of_errno(reason->platform_errno, reason->text);
     for (size_t i = 0; i < ARRAY_LENGTH(rules); i++)
         if (rules[i].status == reason->status && reason->http_status >= rules[i].from &&
             reason->http_status <= rules[i].to)

@@ -37,6 +37,16 @@ const char *next_name(enum next_kind kind)
     return kinds[kind].name;
 }
 
+/* What goes on where the run ended. One that recorded nothing has left no results to go on with. */
+static const char *option_of(const struct next_facts *facts, enum next_kind kind)
+{
+    uint64_t total = 0;
+
+    for (size_t i = 0; i < ROW_STATUS_COUNT; i++)
+        total += facts->rows[i];
+    return kind == NEXT_RESUME && total == 0 ? "" : kinds[kind].option;
+}
+
 size_t next_steps(const struct next_facts *facts, struct next_step steps[NEXT_COUNT])
 {
     const uint64_t rows[NEXT_COUNT] = {
@@ -71,8 +81,10 @@ void next_add_text(const struct next_facts *facts, const struct next_step *step,
         text = number + 2;
     }
     buf_add_string(out, text);
-    if (kinds[step->kind].option != NULL && facts->command.program == NULL)
-        buf_add_format(out, ": call the run once more, with %s", kinds[step->kind].option);
+    const char *option = option_of(facts, step->kind);
+    if (option != NULL && facts->command.program == NULL)
+        buf_add_format(out, ": call the run once more%s%s", option[0] != '\0' ? ", with " : "",
+                       option);
     else if (kinds[step->kind].option != NULL && facts->command.from_stdin)
         buf_add_string(out, " (give it the same input again)");
 }
@@ -99,10 +111,11 @@ static void add_look(const struct next_facts *facts, enum next_kind kind, struct
 
 void next_add_command(const struct next_facts *facts, const struct next_step *step, struct buf *out)
 {
-    const char *option = kinds[step->kind].option;
+    const char *option = option_of(facts, step->kind);
 
     if (option == NULL)
         add_look(facts, step->kind, out);
     else if (facts->command.program != NULL)
-        buf_add_format(out, "%s %s%s", facts->command.program, option, facts->command.words);
+        buf_add_format(out, "%s%s%s%s", facts->command.program, option[0] != '\0' ? " " : "",
+                       option, facts->command.words);
 }

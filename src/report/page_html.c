@@ -351,7 +351,8 @@ static void add_group_title(const struct sheet *sheet, const struct group *group
 {
     struct buf *out = sheet->out;
 
-    if (group->reason.status == ROW_REJECTED && group->reason.has_errno)
+    bool is_of_errno = group->reason.status == ROW_REJECTED || group->advice.name != NULL;
+    if (is_of_errno && group->reason.has_errno)
         buf_add_format(out, "errno %lld · ", (long long)group->reason.platform_errno);
     if (group->reason.status == ROW_INVALID && group->advice.name != NULL)
         html_add_string(group->advice.name, out);

@@ -69,7 +69,8 @@ static void add_reason_text(const struct tally_reason *reason, struct buf *out)
     struct buf line;
 
     buf_init(&line, 4096);
-    if (reason->status == ROW_REJECTED && reason->has_errno)
+    bool is_of_errno = reason->has_errno && advice.name != NULL;
+    if (is_of_errno || (reason->status == ROW_REJECTED && reason->has_errno))
         buf_add_format(&line, "errno %lld %s: %s", (long long)reason->platform_errno, reason->text,
                        advice.meaning);
     else

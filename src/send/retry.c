@@ -9,7 +9,7 @@ enum { DONE_WIDTH = 26 }; /* of a column of the explanation */
 /* Each line: name, why; class, what it covers; verdict. */
 #define ANSWERED(first, last) .by = RETRY_BY_HTTP, .from = (first), .to = (last)
 #define NOT_ANSWERED          ANSWERED(0, 0)
-#define NUMBER(number)        .by = RETRY_BY_ERRNO, .from = (number), .to = (number)
+#define MEANS(meaning)        .by = RETRY_BY_MEANING, .from = (meaning), .to = (meaning)
 #define THE_REST              .by = RETRY_BY_CLASS
 
 const struct retry_rule retry_rules[RETRY_RULE_COUNT] = {
@@ -19,17 +19,15 @@ const struct retry_rule retry_rules[RETRY_RULE_COUNT] = {
      .verdict = RETRY_AGAIN, .throttles = true},
     {"HTTP 503, Retry-After", "overloaded: not processed", OUTCOME_AGAIN, ANSWERED(503, 503),
      .verdict = RETRY_AGAIN, .throttles = true},
-    {"errno 15", "api freq out of limit: not processed", OUTCOME_AGAIN, NUMBER(15),
-     .verdict = RETRY_AGAIN, .throttles = true},
-    {"errno 7", "a backlog inside the platform: not processed", OUTCOME_AGAIN, NUMBER(7),
-     .verdict = RETRY_AGAIN, .throttles = true},
-    {"errno 5117", "a fault inside the platform: not processed", OUTCOME_AGAIN, NUMBER(5117),
-     .verdict = RETRY_AGAIN},
     {"HTTP 408", "the server gave up waiting for the request", OUTCOME_AGAIN, ANSWERED(408, 408),
      .verdict = RETRY_AGAIN},
     {"HTTP 421", "another connection is asked for", OUTCOME_AGAIN, ANSWERED(421, 421),
      .verdict = RETRY_AGAIN},
     {"HTTP 425", "the request came too early", OUTCOME_AGAIN, ANSWERED(425, 425),
+     .verdict = RETRY_AGAIN},
+    {"errno: later", "too much to do, not processed", OUTCOME_AGAIN, MEANS(MEANING_LATER),
+     .verdict = RETRY_AGAIN, .throttles = true},
+    {"errno: again", "a fault, not processed", OUTCOME_AGAIN, MEANS(MEANING_AGAIN),
      .verdict = RETRY_AGAIN},
     {"not sent", "name lookup, connecting or the TLS handshake failed", OUTCOME_AGAIN, NOT_ANSWERED,
      .verdict = RETRY_AGAIN},
@@ -38,21 +36,30 @@ const struct retry_rule retry_rules[RETRY_RULE_COUNT] = {
 
     {"no answer", "the request may have left before it failed", OUTCOME_AMBIGUOUS, NOT_ANSWERED,
      .verdict = RETRY_ASK},
-    {"unreadable answer", "HTTP 2xx that does not say what became of the command",
-     OUTCOME_AMBIGUOUS, ANSWERED(200, 299), .verdict = RETRY_ASK},
     {"HTTP 503", "overloaded, here or behind a gateway", OUTCOME_AMBIGUOUS, ANSWERED(503, 503),
      .verdict = RETRY_ASK, .throttles = true},
     {"other HTTP 5xx", "a fault before, in or after processing", OUTCOME_AMBIGUOUS,
      ANSWERED(500, 599), .verdict = RETRY_ASK},
-    {"contradictory answer", "the HTTP status refuses, the body accepts", OUTCOME_AMBIGUOUS,
-     THE_REST, .verdict = RETRY_ASK},
+    {"errno: in doubt", "the platform does not know itself", OUTCOME_AMBIGUOUS,
+     MEANS(MEANING_AMBIGUOUS), .verdict = RETRY_ASK},
+    {"unreadable answer", "HTTP 2xx that does not say what became of the command",
+     OUTCOME_AMBIGUOUS, ANSWERED(200, 299), .verdict = RETRY_ASK},
+    {"other doubt", "nothing says what became of the command", OUTCOME_AMBIGUOUS, THE_REST,
+     .verdict = RETRY_ASK},
 
-    {"errno 1", "the key does not match", OUTCOME_REFUSED, NUMBER(1), .refuses_key = true},
-    {"HTTP 401", "the key is refused", OUTCOME_REFUSED, ANSWERED(401, 401), .refuses_key = true},
-    {"HTTP 403", "the key is refused", OUTCOME_REFUSED, ANSWERED(403, 403), .refuses_key = true},
+    {"errno: key", "the key is refused; five in a row stop", OUTCOME_REFUSED, MEANS(MEANING_KEY)},
+    {"errno: device's key", "the key does not fit; five in a row stop", OUTCOME_REFUSED,
+     MEANS(MEANING_DEVICE_KEY)},
+    {"other errno", "the command is refused", OUTCOME_REFUSED, MEANS(MEANING_REJECTED)},
+    {"HTTP 401", "the key is refused; five in a row stop the run", OUTCOME_REFUSED,
+     ANSWERED(401, 401)},
+    {"HTTP 403", "the key is refused; five in a row stop the run", OUTCOME_REFUSED,
+     ANSWERED(403, 403)},
+    {"HTTP 407", "the proxy wants credentials; five in a row stop the run", OUTCOME_REFUSED,
+     ANSWERED(407, 407)},
     {"HTTP 3xx", "redirects are not followed", OUTCOME_REFUSED, ANSWERED(300, 399)},
     {"other HTTP 4xx", "the request is refused", OUTCOME_REFUSED, ANSWERED(400, 499)},
-    {"other errno", "the command is refused", OUTCOME_REFUSED, THE_REST},
+    {"other refusal", "it would be refused again", OUTCOME_REFUSED, THE_REST},
 
     {"nothing can be sent", "certificates or settings are wrong: the run stops", OUTCOME_HOPELESS,
      THE_REST, .verdict = RETRY_STOP},
@@ -60,13 +67,13 @@ const struct retry_rule retry_rules[RETRY_RULE_COUNT] = {
 
 static bool covers(const struct retry_rule *rule, const struct outcome *outcome)
 {
-    int64_t number = rule->by == RETRY_BY_HTTP ? outcome->http_status : outcome->platform_errno;
+    int number = rule->by == RETRY_BY_HTTP ? outcome->http_status : (int)outcome->meaning;
 
     if (rule->class != outcome->class)
         return false;
     if (rule->by == RETRY_BY_CLASS)
         return true;
-    if (rule->by == RETRY_BY_ERRNO && !outcome->has_errno)
+    if (rule->by == RETRY_BY_MEANING && !outcome->has_errno)
         return false;
     return number >= rule->from && number <= rule->to;
 }
@@ -80,6 +87,18 @@ const struct retry_rule *retry_rule_of(const struct outcome *outcome)
         assert(rule < retry_rules + RETRY_RULE_COUNT);
     }
     return rule;
+}
+
+void retry_case_name(const struct retry_rule *rule, const struct outcome *outcome,
+                     char out[RETRY_CASE_NAME_MAX + 1])
+{
+    bool by_number = rule->by == RETRY_BY_MEANING && rule->from != MEANING_REJECTED;
+
+    if (by_number)
+        (void)snprintf(out, RETRY_CASE_NAME_MAX + 1, "errno %lld",
+                       (long long)outcome->platform_errno);
+    else
+        (void)snprintf(out, RETRY_CASE_NAME_MAX + 1, "%s", rule->name);
 }
 
 void retry_init(struct retry *retry, const struct retry_policy *policy, uint64_t seed)
@@ -259,15 +278,36 @@ static void explain_waits(const struct retry_policy *policy, struct buf *out)
     buf_add_char(out, '\n');
 }
 
-static void explain_rule(const struct retry_policy *policy, const struct retry_rule *rule,
-                         struct buf *out)
+static void explain_case(const struct retry_policy *policy, const struct retry_rule *rule,
+                         const char *name, const char *why, struct buf *out)
 {
-    buf_add_format(out, "%-22s  ", rule->name);
+    buf_add_format(out, "%-22s  ", name);
     size_t begin = out->len;
     add_what_is_done(policy, rule, out);
     for (size_t width = out->len - begin; width < DONE_WIDTH; width++)
         buf_add_char(out, ' ');
-    buf_add_format(out, "  %s\n", rule->why);
+    buf_add_format(out, "  %s\n", why);
+}
+
+/* A case of errno is shown as the numbers and texts that fall under it. */
+static void explain_rule(const struct retry_policy *policy, const struct retry_rule *rule,
+                         struct buf *out)
+{
+    size_t count;
+    const struct meaning *entries = meaning_all(&count);
+
+    for (size_t i = 0; rule->by == RETRY_BY_MEANING && i < count; i++) {
+        char name[32], why[256];
+        if ((int)entries[i].class != rule->from)
+            continue;
+        (void)snprintf(name, sizeof(name), "errno %lld", (long long)entries[i].number);
+        (void)snprintf(why, sizeof(why), "%s: %s", entries[i].name, rule->why);
+        explain_case(policy, rule, name, why, out);
+    }
+    if (rule->by != RETRY_BY_MEANING)
+        explain_case(policy, rule, rule->name, rule->why, out);
+    else if (rule->from == MEANING_REJECTED)
+        explain_case(policy, rule, rule->name, rule->why, out);
 }
 
 void retry_explain(const struct retry_policy *policy, struct buf *out)

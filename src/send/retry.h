@@ -13,7 +13,8 @@
  *     … and start no row before now_ms + decision.host_wait_ms …
  *
  * The class of an outcome (command/outcome.h) says whether it may be sent again; the table's rows
- * divide the classes further, by HTTP status and platform errno, into cases with a name and a wait.
+ * divide the classes further, by HTTP status and by what an errno means (command/meaning.h), into
+ * cases with a name and a wait.
  *
  * The wait before retry n (from 0) is random(0, min(cap, base · 2^n)), the exponential backoff with
  * full jitter of Brooker, "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015). A reply
@@ -58,20 +59,25 @@ struct retry_rule {
     const char *name; /* for people: what happened */
     const char *why;
     enum outcome_class class;
-    enum retry_by { RETRY_BY_CLASS, RETRY_BY_HTTP, RETRY_BY_ERRNO } by;
-    int from, to;
+    enum retry_by { RETRY_BY_CLASS, RETRY_BY_HTTP, RETRY_BY_MEANING } by;
+    int from, to; /* HTTP statuses, or a meaning (command/meaning.h) */
     enum retry_verdict verdict;
-    bool throttles;   /* the platform says that it gets too much */
-    bool refuses_key; /* on the first rows of a run: all the others would fail, too */
+    bool throttles; /* the platform says that it gets too much */
 };
 
-enum { RETRY_RULE_COUNT = 23 };
+enum { RETRY_RULE_COUNT = 26 };
 
 /* The table, in the order in which its cases are tried; the last of each class covers the rest. */
 extern const struct retry_rule retry_rules[RETRY_RULE_COUNT];
 
 /* The case of an outcome. */
 const struct retry_rule *retry_rule_of(const struct outcome *outcome);
+
+enum { RETRY_CASE_NAME_MAX = 47 };
+
+/* The case of an attempt as people are told of it: with the number where the platform gave one. */
+void retry_case_name(const struct retry_rule *rule, const struct outcome *outcome,
+                     char out[RETRY_CASE_NAME_MAX + 1]);
 
 /* What a row has been through; zeroed at its start. */
 struct retry_row {

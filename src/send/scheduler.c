@@ -27,11 +27,12 @@ static void set_state(struct task *task, enum task_state state)
 {
     static const unsigned from[] = {
         [TASK_NEW] = 0,
-        [TASK_READY] = 1u << TASK_NEW | 1u << TASK_BLOCKED | 1u << TASK_BACKOFF,
+        [TASK_READY] = 1u << TASK_NEW | 1u << TASK_BLOCKED | 1u << TASK_BACKOFF | 1u << TASK_HELD,
         [TASK_BLOCKED] = 1u << TASK_NEW,
         [TASK_IN_FLIGHT] = 1u << TASK_READY,
         [TASK_BACKOFF] = 1u << TASK_IN_FLIGHT,
-        [TASK_DONE] = 1u << TASK_IN_FLIGHT,
+        [TASK_HELD] = 1u << TASK_IN_FLIGHT,
+        [TASK_DONE] = 1u << TASK_IN_FLIGHT | 1u << TASK_HELD,
     };
     assert((from[state] >> task->state & 1u) != 0);
     (void)from;
@@ -111,8 +112,8 @@ struct task *scheduler_next(struct scheduler *scheduler)
 
 void scheduler_finish(struct scheduler *scheduler, struct task *task)
 {
+    scheduler->in_flight -= task->state == TASK_IN_FLIGHT;
     set_state(task, TASK_DONE);
-    scheduler->in_flight--;
     scheduler->held--;
     if (task->behind != NULL)
         make_ready(scheduler, &scheduler->fresh, task->behind);
@@ -125,6 +126,17 @@ void scheduler_retry(struct scheduler *scheduler, struct task *task, int64_t due
     set_state(task, TASK_BACKOFF);
     scheduler->in_flight--;
     heap_push(&scheduler->backoff, &task->backoff, due_ms);
+}
+
+void scheduler_hold(struct scheduler *scheduler, struct task *task)
+{
+    set_state(task, TASK_HELD);
+    scheduler->in_flight--;
+}
+
+void scheduler_release(struct scheduler *scheduler, struct task *task)
+{
+    make_ready(scheduler, &scheduler->again, task);
 }
 
 static struct task *task_of(struct heap_node *node)

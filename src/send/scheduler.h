@@ -12,10 +12,11 @@
  *
  * A task belongs to the caller and stays where it is from scheduler_add to scheduler_finish. Its
  * state is the queue that it stands in: READY in a ready queue, BLOCKED behind another task of its
- * device, BACKOFF in the heap of times, IN_FLIGHT in none.
+ * device, BACKOFF in the heap of times, IN_FLIGHT and HELD in none.
  *
- * A task in BACKOFF holds no place in flight, but it still is its device's first: those behind it
- * wait until it has ended. Tasks that were in flight before go ahead of those that never were.
+ * A task in BACKOFF or HELD holds no place in flight, but it still is its device's first: those
+ * behind it wait until it has ended. Tasks that were in flight before go ahead of those that never
+ * were.
  */
 #ifndef NB_SEND_SCHEDULER_H
 #define NB_SEND_SCHEDULER_H
@@ -23,7 +24,15 @@
 #include "core/hashmap.h"
 #include "core/heap.h"
 
-enum task_state { TASK_NEW, TASK_READY, TASK_BLOCKED, TASK_IN_FLIGHT, TASK_BACKOFF, TASK_DONE };
+enum task_state {
+    TASK_NEW,
+    TASK_READY,
+    TASK_BLOCKED,
+    TASK_IN_FLIGHT,
+    TASK_BACKOFF,
+    TASK_HELD,
+    TASK_DONE
+};
 
 struct task {
     uint64_t device;
@@ -70,12 +79,17 @@ enum status scheduler_add(struct scheduler *scheduler, struct task *task) MUST_U
 /* The task to start now, which is then in flight; NULL when nothing may start. */
 struct task *scheduler_next(struct scheduler *scheduler);
 
-/* Ends a task that is in flight; the next one of its device becomes ready. */
+/* Ends a task that is in flight or held; the next one of its device becomes ready. */
 void scheduler_finish(struct scheduler *scheduler, struct task *task);
 
 /* Puts a task that is in flight back, to start again at `due_ms` at the earliest (the caller's
  * monotonic clock). Cannot fail. */
 void scheduler_retry(struct scheduler *scheduler, struct task *task, int64_t due_ms);
+
+/* Takes a task out of flight until it is known what becomes of it: scheduler_release puts it among
+ * those that start next, scheduler_finish ends it. */
+void scheduler_hold(struct scheduler *scheduler, struct task *task);
+void scheduler_release(struct scheduler *scheduler, struct task *task);
 
 /* Makes the tasks ready whose time has come, in the order of their times, and returns how many
  * these were. INT64_MAX makes all of them ready, to be taken out at the end of a run. */

@@ -1,6 +1,6 @@
 #include "sim/verdict.h"
 
-#include "command/platform_errno.h"
+#include "command/meaning.h"
 
 /* What a proxy in front of the platform would say. */
 static void make_http(struct platform_answer *answer, unsigned http)
@@ -15,7 +15,7 @@ static void make_http(struct platform_answer *answer, unsigned http)
 
 static void make_errno(struct platform_answer *answer, unsigned number)
 {
-    const struct platform_errno *known = platform_errno_find(number);
+    const struct meaning *known = meaning_of_number(number);
     platform_refuse(answer, number, span_string(known != NULL ? known->name : "simulated error"));
 }
 

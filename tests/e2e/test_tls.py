@@ -247,12 +247,19 @@ def test_a_proxys_password_goes_to_the_proxy_alone(nbatch, fleet, raw_peer, prox
         assert "pass-word" not in text
 
 
-@pytest.mark.parametrize("status", ["407 Proxy Authentication Required", "403 Forbidden", "502 Bad Gateway"])
+@pytest.mark.parametrize("status", ["403 Forbidden", "502 Bad Gateway"])
 def test_a_tunnel_that_is_refused_sends_nothing(nbatch, fleet, raw_peer, proxy, authority, certificate, status):
     peer, way = raw_peer(accept_all, tls=certificate.context()), proxy(refuse=status)
     done, rows = run(nbatch, fleet(2), "--endpoint", peer.url, "--proxy", way.url, "--cacert", authority.ca)
     assert_not_sent(done, rows, 2, status[:3])
     assert peer.processed == [] and way.requests
+
+
+def test_a_tunnel_that_wants_credentials_stops_the_run(nbatch, fleet, raw_peer, proxy, authority, certificate):
+    peer, way = raw_peer(accept_all, tls=certificate.context()), proxy(refuse="407 Proxy Authentication Required")
+    done, rows = run(nbatch, fleet(50), "--endpoint", peer.url, "--proxy", way.url, "--cacert", authority.ca)
+    assert done.code == 4 and rows == [] and "USER:PASSWORD" in done.err, done
+    assert peer.processed == [] and len(way.requests) == 1
 
 
 def test_the_tunnels_answer_is_not_the_platforms(nbatch, fleet, raw_peer, proxy, authority, certificate):

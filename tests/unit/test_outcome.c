@@ -75,16 +75,13 @@ static void test_an_unreadable_success_is_in_doubt(void **state)
         "",
         "{",
         "{\"errno\":0,\"error\":\"succ\",\"data\":{\"uuid\":\"4274",
-        "{\"errno\":0,\"error\":\"succ\"}",
-        "{\"errno\":0,\"data\":{\"uuid\":\"\"}}",
-        "{\"errno\":0,\"data\":{\"uuid\":12}}",
         "{\"errno\":0.5}",
-        "{\"errno\":\"0\"}",
+        "{\"errno\":\"x\"}",
         "{\"errno\":1e300}",
         "[0]",
         "null",
         "<html>hello</html>",
-        "{\"errno\":0,\"data\":{\"uuid\":\"" UUID "\"}}{}"};
+        "{\"errno\":0,\"data\":{\"uuid\":\"" UUID "\"}}{\"errno\":5}"};
     for (size_t i = 0; i < ARRAY_LENGTH(bodies); i++) {
         struct outcome outcome = answered(200, false, bodies[i]);
         assert_int_equal(outcome.status, ROW_IN_DOUBT);
@@ -135,13 +132,93 @@ static void test_a_refusal_with_an_errno_names_it(void **state)
     struct outcome outcome = answered(403, false, "{\"errno\":1,\"error\":\"auth failed\"}");
     assert_int_equal(outcome.status, ROW_REJECTED);
     assert_int_equal(outcome.platform_errno, 1);
-    /* A 4xx that claims success contradicts itself. */
+    /* errno 0 was processed, whatever the status. */
     outcome = answered(400, false, "{\"errno\":0,\"data\":{\"uuid\":\"" UUID "\"}}");
-    assert_int_equal(outcome.status, ROW_IN_DOUBT);
+    assert_int_equal(outcome.status, ROW_ACCEPTED);
+    assert_string_equal(outcome.uuid, UUID);
+    assert_string_equal(outcome.error, "errno 0 with HTTP 400");
+    outcome = answered(200, false, "{\"errno\":0,\"error\":\"succ\"}");
+    assert_int_equal(outcome.status, ROW_ACCEPTED);
+    assert_string_equal(outcome.uuid, "");
+    assert_non_null(strstr(outcome.error, "errno 0 without a uuid that can be read: "));
     /* A 5xx stays in doubt whatever it says. */
     outcome = answered(500, false, "{\"errno\":5108,\"error\":\"invalid parameter\"}");
     assert_int_equal(outcome.status, ROW_IN_DOUBT);
     assert_int_equal(outcome.platform_errno, 5108);
+}
+
+/* A refusal that hands out a uuid may have taken the command. */
+static void test_a_refusal_with_a_uuid_is_never_sent_again_unasked(void **state)
+{
+    (void)state;
+    struct outcome outcome = answered(200, false, "{\"errno\":7,\"data\":{\"uuid\":\"" UUID "\"}}");
+    assert_int_equal(outcome.class, OUTCOME_AMBIGUOUS);
+    outcome = answered(200, false, "{\"errno\":1,\"data\":{\"uuid\":\"" UUID "\"}}");
+    assert_int_equal(outcome.class, OUTCOME_REFUSED);
+    assert_false(outcome_refuses_key(&outcome));
+}
+
+static void test_who_speaks(void **state)
+{
+    (void)state;
+    static const struct {
+        int http;
+        bool is_whole;
+        const char *body;
+        enum outcome_voice voice;
+    } cases[] = {
+        {200, true, "{\"errno\":5108}", VOICE_PLATFORM},
+        {500, true, "{\"errno\":5108}", VOICE_PLATFORM},
+        {200, true, "<html>", VOICE_STRANGER},
+        {200, true, "", VOICE_STRANGER},
+        {204, true, "", VOICE_STRANGER},
+        {302, true, "", VOICE_STRANGER},
+        {404, true, "<html>", VOICE_STRANGER},
+        {405, true, "", VOICE_STRANGER},
+        {200, true, "{\"code\":0,\"msg\":\"succ\"}", VOICE_STRANGER},
+        {200, true, "{\"errno\":0,\"error\":\"su\"c!}", VOICE_NONE}, /* the platform's, broken */
+        {200, false, "<html>", VOICE_NONE},                          /* cut off on its way */
+        {403, true, "<html>", VOICE_NONE},
+        {429, true, "<html>", VOICE_NONE},
+        {502, true, "<html>", VOICE_NONE},
+        {503, true, "<html>", VOICE_NONE},
+        {504, true, "<html>", VOICE_NONE},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct answer answer = {.state = ANSWER_ANSWERED,
+                                .is_whole = cases[i].is_whole,
+                                .http_status = cases[i].http,
+                                .body = span_string(cases[i].body)};
+        struct outcome outcome;
+        outcome_judge(&answer, &outcome);
+        assert_int_equal(outcome.voice, cases[i].voice);
+    }
+}
+
+static void test_an_unreadable_answer_shows_how_it_begins(void **state)
+{
+    (void)state;
+    char body[200];
+    memset(body, 'x', sizeof(body) - 1);
+    body[sizeof(body) - 1] = '\0';
+    memcpy(body, "\n<html>\x1b", 8);
+    struct outcome outcome = answered(200, false, body);
+    assert_non_null(strstr(outcome.error, ": <html>\\x1bxxx"));
+    assert_null(strstr(outcome.error, "\x1b"));
+    assert_in_range(strlen(outcome.error), 80, 200);
+}
+
+static void test_a_proxy_that_wants_credentials_lets_no_row_through(void **state)
+{
+    (void)state;
+    struct answer answer = {.state = ANSWER_NOT_SENT, .proxy_status = 407};
+    struct outcome outcome;
+    outcome_judge(&answer, &outcome);
+    assert_int_equal(outcome.class, OUTCOME_HOPELESS);
+    assert_non_null(strstr(outcome.error, "proxy wants credentials"));
+    answer.proxy_status = 502;
+    outcome_judge(&answer, &outcome);
+    assert_int_equal(outcome.class, OUTCOME_AGAIN);
 }
 
 static void test_the_state_decides_where_there_is_no_answer(void **state)
@@ -180,6 +257,10 @@ int main(void)
         cmocka_unit_test(test_an_unreadable_success_is_in_doubt),
         cmocka_unit_test(test_http_statuses_fall_into_their_classes),
         cmocka_unit_test(test_a_refusal_with_an_errno_names_it),
+        cmocka_unit_test(test_a_refusal_with_a_uuid_is_never_sent_again_unasked),
+        cmocka_unit_test(test_who_speaks),
+        cmocka_unit_test(test_an_unreadable_answer_shows_how_it_begins),
+        cmocka_unit_test(test_a_proxy_that_wants_credentials_lets_no_row_through),
         cmocka_unit_test(test_the_state_decides_where_there_is_no_answer),
         cmocka_unit_test(test_what_a_peer_says_is_shown_without_control_characters),
     };

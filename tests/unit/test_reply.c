@@ -102,6 +102,66 @@ static void test_a_uuid_that_is_none_is_not_taken(void **state)
     }
 }
 
+static void read_as(const char *body, int64_t number, bool contradicts, const char *uuid)
+{
+    struct reply reply;
+
+    assert_int_equal(reply_parse(span_string(body), &reply), STATUS_OK);
+    assert_int_equal(reply.number, number);
+    assert_int_equal(reply.contradicts, contradicts);
+    assert_string_equal(reply.uuid, uuid);
+    assert_int_equal(reply.flaw == NULL, uuid[0] != '\0');
+}
+
+#define ID "42742677-adc3-54ca-83a1-5aaaf71482f8"
+
+static void test_a_flaw_in_the_rest_loses_no_uuid(void **state)
+{
+    (void)state;
+    read_as("{\"errno\":0,\"data\":{\"uuid\":\"" ID "\\t\"}}", 0, false, ID);
+    read_as("{\"errno\":0,\"data\":{\"uuid\":\"\\ufeff" ID "\\u00a0\\r\\n\"}}", 0, false, ID);
+    read_as("{\"errno\":0,\"data\":{\"uuid\":\"\xe3\x80\x80" ID "\xe2\x80\x8b\"}}", 0, false, ID);
+    read_as("{\"errno\":\"0\",\"data\":{\"uuid\":\"" ID "\"}}", 0, false, ID);
+    read_as("{\"errno\":\" 0.0 \",\"data\":{\"uuid\":\"" ID "\"}}", 0, false, ID);
+    read_as("{\"errno\":-0e0,\"data\":{\"uuid\":\"" ID "\"}}", 0, false, ID);
+    read_as("{\"errno\":0,\"error\":\"x\\ud800y\",\"data\":{\"uuid\":\"" ID "\"}}", 0, false, ID);
+    read_as("{\"errno\":0,\"error\":\"\\udc00\\ud800\\ud800\",\"data\":{\"uuid\":\"" ID "\"}}", 0,
+            false, ID);
+    read_as("{\"errno\":0,\"error\":\"\\q\\u12\",\"data\":{\"uuid\":\"" ID "\"}}", 0, false, ID);
+    read_as("{\"errno\":0,\"error\":\"\\ud83d\\ude00\",\"data\":{\"uuid\":\"" ID "\"}}", 0, false,
+            ID);
+    read_as("{\"errno\":0,\"data\":{\"uuid\":\"" ID "\\u0000x\"}}", 0, false, ID);
+    read_as("{\"errno\":0,\"data\":[{\"uuid\":\"" ID "\"}]} and more", 0, false, ID);
+    read_as("{\"errno\":0,\"data\":\"" ID "\"}", 0, false, ID);
+    read_as("{\"errno\":7,\"error\":\"\\ud800\"}", 7, false, "");
+}
+
+static void test_a_uuid_that_nobody_can_tell_is_none(void **state)
+{
+    (void)state;
+    read_as("{\"errno\":0}", 0, false, "");
+    read_as("{\"errno\":0,\"data\":null}", 0, false, "");
+    read_as("{\"errno\":0,\"data\":\"queued\"}", 0, false, "");
+    read_as("{\"errno\":0,\"data\":[{\"uuid\":\"a\"},{\"uuid\":\"b\"}]}", 0, false, "");
+    read_as("{\"errno\":0,\"data\":{\"uuid\":42}}", 0, false, "");
+    read_as("{\"errno\":0,\"data\":{\"uuid\":\"a\",\"uuid\":\"b\"}}", 0, false, "");
+}
+
+static void test_errno_counts_only_where_it_is_one(void **state)
+{
+    struct reply reply;
+
+    (void)state;
+    read_as("{\"errno\":0,\"errno\":0.0,\"data\":{\"uuid\":\"a\"}}", 0, false, "a");
+    read_as("{\"errno\":5,\"errno\":0,\"data\":{\"uuid\":\"a\"}}", 5, true, "a");
+    read_as("{\"errno\":0,\"errno\":null}", 0, true, "");
+    assert_int_equal(reply_parse(SPAN_LITERAL("{\"errno\":0}{\"errno\":5}"), &reply),
+                     STATUS_SYNTAX);
+    assert_int_equal(reply_parse(SPAN_LITERAL("{\"errno\":7} x"), &reply), STATUS_SYNTAX);
+    assert_int_equal(reply_parse(SPAN_LITERAL("{\"errno\":\"\"}"), &reply), STATUS_SYNTAX);
+    assert_int_equal(reply_parse(SPAN_LITERAL("{\"errno\":true}"), &reply), STATUS_SYNTAX);
+}
+
 static void test_a_long_error_is_cut_between_characters(void **state)
 {
     (void)state;
@@ -150,6 +210,9 @@ int main(void)
         cmocka_unit_test(test_the_usual_reply_is_read_as_any_other),
         cmocka_unit_test(test_names_are_case_sensitive),
         cmocka_unit_test(test_a_uuid_that_is_none_is_not_taken),
+        cmocka_unit_test(test_a_flaw_in_the_rest_loses_no_uuid),
+        cmocka_unit_test(test_a_uuid_that_nobody_can_tell_is_none),
+        cmocka_unit_test(test_errno_counts_only_where_it_is_one),
         cmocka_unit_test(test_a_long_error_is_cut_between_characters),
         cmocka_unit_test(test_want_of_memory_is_told_from_a_bad_reply),
     };

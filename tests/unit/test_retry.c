@@ -1,6 +1,6 @@
 #include "unit.h"
 
-#include "command/platform_errno.h"
+#include "command/meaning.h"
 #include "send/retry.h"
 
 static const struct retry_policy plain = {.max_attempts = 5, .base_ms = 200, .cap_ms = 30 * 1000};
@@ -46,21 +46,32 @@ static const struct {
     {ANSWER_ANSWERED, 429, false, "", "HTTP 429", RETRY_AGAIN, true},
     {ANSWER_ANSWERED, 429, true, "{\"errno\":15}", "HTTP 429", RETRY_AGAIN, true},
     {ANSWER_ANSWERED, 503, true, "", "HTTP 503, Retry-After", RETRY_AGAIN, true},
-    {ANSWER_ANSWERED, 200, false, "{\"errno\":7}", "errno 7", RETRY_AGAIN, true},
-    {ANSWER_ANSWERED, 200, false, "{\"errno\":15}", "errno 15", RETRY_AGAIN, true},
-    {ANSWER_ANSWERED, 400, false, "{\"errno\":15}", "errno 15", RETRY_AGAIN, true},
-    {ANSWER_ANSWERED, 200, false, "{\"errno\":5117}", "errno 5117", RETRY_AGAIN, false},
+    {ANSWER_ANSWERED, 200, false, "{\"errno\":7}", "errno: later", RETRY_AGAIN, true},
+    {ANSWER_ANSWERED, 200, false, "{\"errno\":15}", "errno: later", RETRY_AGAIN, true},
+    {ANSWER_ANSWERED, 400, false, "{\"errno\":15}", "errno: later", RETRY_AGAIN, true},
+    {ANSWER_ANSWERED, 200, false, "{\"errno\":5117}", "errno: again", RETRY_AGAIN, false},
     {ANSWER_IN_DOUBT, 0, false, "", "no answer", RETRY_ASK, false},
     {ANSWER_ANSWERED, 200, false, "<html>", "unreadable answer", RETRY_ASK, false},
-    {ANSWER_ANSWERED, 200, false, "{\"errno\":0}", "unreadable answer", RETRY_ASK, false},
+    {ANSWER_ANSWERED, 200, false, "{\"errno\":0}", "accepted", RETRY_NEVER, false},
+    {ANSWER_ANSWERED, 200, false, "{\"errno\":1,\"error\":\"internal server error\"}",
+     "errno: again", RETRY_AGAIN, false},
+    {ANSWER_ANSWERED, 200, false, "{\"errno\":7,\"error\":\"parameter required\"}", "other errno",
+     RETRY_NEVER, false},
+    {ANSWER_ANSWERED, 200, false, "{\"errno\":5108,\"error\":\"rpc response error\"}",
+     "errno: in doubt", RETRY_ASK, false},
+    {ANSWER_ANSWERED, 200, false, "{\"errno\":5,\"errno\":0}", "errno: in doubt", RETRY_ASK, false},
+    {ANSWER_ANSWERED, 200, false, "{\"errno\":3,\"error\":\"auth failed\"}", "errno: key",
+     RETRY_NEVER, false},
+    {ANSWER_ANSWERED, 407, false, "", "HTTP 407", RETRY_NEVER, false},
     {ANSWER_ANSWERED, 503, false, "", "HTTP 503", RETRY_ASK, true},
     {ANSWER_ANSWERED, 500, false, "", "other HTTP 5xx", RETRY_ASK, false},
     {ANSWER_ANSWERED, 502, false, "", "other HTTP 5xx", RETRY_ASK, false},
     {ANSWER_ANSWERED, 504, true, "", "other HTTP 5xx", RETRY_ASK, false},
     {ANSWER_ANSWERED, 520, false, "", "other HTTP 5xx", RETRY_ASK, false},
     {ANSWER_ANSWERED, 500, false, "{\"errno\":15}", "other HTTP 5xx", RETRY_ASK, false},
-    {ANSWER_ANSWERED, 404, false, "{\"errno\":0}", "contradictory answer", RETRY_ASK, false},
-    {ANSWER_ANSWERED, 200, false, "{\"errno\":1}", "errno 1", RETRY_NEVER, false},
+    {ANSWER_ANSWERED, 404, false, "{\"errno\":0}", "accepted", RETRY_NEVER, false},
+    {ANSWER_ANSWERED, 429, false, "{\"errno\":0}", "accepted", RETRY_NEVER, false},
+    {ANSWER_ANSWERED, 200, false, "{\"errno\":1}", "errno: device's key", RETRY_NEVER, false},
     {ANSWER_ANSWERED, 401, false, "", "HTTP 401", RETRY_NEVER, false},
     {ANSWER_ANSWERED, 403, false, "", "HTTP 403", RETRY_NEVER, false},
     {ANSWER_ANSWERED, 301, false, "", "HTTP 3xx", RETRY_NEVER, false},
@@ -92,7 +103,9 @@ static void test_no_case_of_the_table_is_dead(void **state)
     (void)state;
     for (size_t i = 0; i < RETRY_RULE_COUNT; i++) {
         bool reached = retry_rules[i].class == OUTCOME_HOPELESS ||
-                       strcmp(retry_rules[i].name, "other transient answer") == 0;
+                       strcmp(retry_rules[i].name, "other transient answer") == 0 ||
+                       strcmp(retry_rules[i].name, "other doubt") == 0 ||
+                       strcmp(retry_rules[i].name, "other refusal") == 0;
         for (size_t j = 0; j < ARRAY_LENGTH(cases); j++)
             reached = reached || strcmp(cases[j].rule, retry_rules[i].name) == 0;
         if (!reached)
@@ -101,9 +114,9 @@ static void test_no_case_of_the_table_is_dead(void **state)
     }
 }
 
-/* The class of the outcome and the verdict of the table never disagree, nor do the documented
- * numbers of the platform and the table. */
-static void test_the_table_agrees_with_the_classes_and_the_errno_table(void **state)
+/* The class of the outcome and the verdict of the table never disagree, nor do the meanings of the
+ * platform's numbers and the table. */
+static void test_the_table_agrees_with_the_classes_and_the_meanings(void **state)
 {
     (void)state;
     static const enum retry_verdict verdicts[] = {[OUTCOME_ACCEPTED] = RETRY_NEVER,
@@ -111,30 +124,32 @@ static void test_the_table_agrees_with_the_classes_and_the_errno_table(void **st
                                                   [OUTCOME_AGAIN] = RETRY_AGAIN,
                                                   [OUTCOME_HOPELESS] = RETRY_STOP,
                                                   [OUTCOME_AMBIGUOUS] = RETRY_ASK};
-    size_t count, again = 0;
-    const struct platform_errno *known = platform_errno_all(&count);
+    size_t met = 0;
 
     for (size_t i = 0; i < RETRY_RULE_COUNT; i++) {
-        assert_int_equal(retry_rules[i].verdict, verdicts[retry_rules[i].class]);
-        if (retry_rules[i].by == RETRY_BY_ERRNO && retry_rules[i].verdict == RETRY_AGAIN) {
-            assert_true(platform_errno_find(retry_rules[i].from)->again);
-            again++;
-        }
+        const struct retry_rule *rule = &retry_rules[i];
+        assert_int_equal(rule->verdict, verdicts[rule->class]);
+        if (rule->by != RETRY_BY_MEANING)
+            continue;
+        enum meaning_class meaning = (enum meaning_class)rule->from;
+        assert_int_equal(rule->verdict == RETRY_AGAIN, meaning_is_again(meaning));
+        assert_int_equal(rule->verdict == RETRY_ASK, meaning == MEANING_AMBIGUOUS);
+        assert_int_equal(rule->throttles, meaning == MEANING_LATER);
+        met++;
     }
-    for (size_t i = 0; i < count; i++)
-        again -= known[i].again;
-    assert_int_equal(again, 0);
+    assert_int_equal(met, MEANING_AMBIGUOUS); /* one for each, but for acceptance */
 }
 
-static void test_the_key_is_refused_by_401_403_and_errno_1_alone(void **state)
+static void test_the_key_is_refused_by_401_403_407_and_what_says_so(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
         struct outcome outcome =
             judged(cases[i].state, cases[i].http, cases[i].retry_after, cases[i].body);
-        bool key = cases[i].http == 401 || cases[i].http == 403 ||
-                   (outcome.has_errno && outcome.platform_errno == 1);
-        assert_int_equal(retry_rule_of(&outcome)->refuses_key, key);
+        bool key = cases[i].http == 401 || cases[i].http == 403 || cases[i].http == 407 ||
+                   strcmp(cases[i].rule, "errno: key") == 0 ||
+                   strcmp(cases[i].rule, "errno: device's key") == 0;
+        assert_int_equal(outcome_refuses_key(&outcome), key);
     }
 }
 
@@ -347,7 +362,9 @@ static void test_the_explanation_shows_each_case_and_what_the_policy_does(void *
     retry_explain(&policy, &text);
     assert_int_equal(text.status, STATUS_OK);
     for (size_t i = 0; i < RETRY_RULE_COUNT; i++)
-        assert_true(has_line(&text, retry_rules[i].name) && has_line(&text, retry_rules[i].why));
+        assert_true(
+            (retry_rules[i].by == RETRY_BY_MEANING || has_line(&text, retry_rules[i].name)) &&
+            has_line(&text, retry_rules[i].why));
     assert_true(
         has_line(&text, "\nno answer               yes: write, read            the request"));
     assert_true(has_line(&text, "\nHTTP 429                yes (slower)                too many"));
@@ -383,8 +400,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_end_of_an_attempt_falls_under_its_case),
         cmocka_unit_test(test_no_case_of_the_table_is_dead),
-        cmocka_unit_test(test_the_table_agrees_with_the_classes_and_the_errno_table),
-        cmocka_unit_test(test_the_key_is_refused_by_401_403_and_errno_1_alone),
+        cmocka_unit_test(test_the_table_agrees_with_the_classes_and_the_meanings),
+        cmocka_unit_test(test_the_key_is_refused_by_401_403_407_and_what_says_so),
         cmocka_unit_test(test_retry_never_resends_execute_unless_told_to),
         cmocka_unit_test(test_a_row_ends_after_its_attempts_whether_they_left_or_not),
         cmocka_unit_test(test_the_longest_wait_doubles_up_to_its_cap),

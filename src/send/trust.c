@@ -1,0 +1,59 @@
+#include "send/trust.h"
+
+/* What cannot be the row's fault. A status of 403 may be the word of a firewall about its content.
+ */
+static bool is_of_key_itself(const struct outcome *outcome)
+{
+    if (outcome->has_errno)
+        return outcome->meaning == MEANING_KEY;
+    return outcome->http_status == 401 || outcome->http_status == 407;
+}
+
+static enum trust_verdict add_refusal(struct trust *trust, const struct outcome *outcome)
+{
+    uint32_t most = !trust->met && is_of_key_itself(outcome) ? 1 : TRUST_REFUSALS;
+
+    trust->refusals++;
+    return trust->refusals >= most ? TRUST_NO_KEY : TRUST_HOLD;
+}
+
+/* Whether the platform has judged the row itself. What a fault or a backlog keeps it from may come
+ * before it looks at the key. */
+static bool is_judgement(const struct outcome *outcome)
+{
+    return outcome->class == OUTCOME_ACCEPTED ||
+           (outcome->class == OUTCOME_REFUSED && outcome->has_errno);
+}
+
+enum trust_verdict trust_add(struct trust *trust, const struct outcome *outcome)
+{
+    if (outcome_refuses_key(outcome)) {
+        if (outcome->voice == VOICE_PLATFORM)
+            trust->strangers = 0;
+        return add_refusal(trust, outcome);
+    }
+    if (outcome->voice == VOICE_STRANGER)
+        return ++trust->strangers >= TRUST_STRANGERS ? TRUST_STRANGER : TRUST_GO_ON;
+    if (outcome->voice == VOICE_NONE)
+        return TRUST_GO_ON;
+    trust->strangers = 0;
+    trust->met = true;
+    if (!is_judgement(outcome))
+        return TRUST_GO_ON;
+    trust->refusals = 0;
+    trust->asked = false;
+    return TRUST_GOOD;
+}
+
+bool trust_ask(struct trust *trust)
+{
+    bool first = !trust->asked;
+
+    trust->asked = true;
+    return first;
+}
+
+void trust_renew(struct trust *trust)
+{
+    trust->refusals = 0;
+}
