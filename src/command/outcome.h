@@ -17,8 +17,9 @@ enum answer_state {
 /* The end of an attempt, as the transport saw it. */
 struct answer {
     enum answer_state state;
-    bool hopeless;   /* not sent, and no other row could be: a configuration that cannot work */
-    int http_status; /* 0 when there is none */
+    bool hopeless;       /* not sent, and no other row could be: a configuration that cannot work */
+    int http_status;     /* 0 when there is none */
+    bool may_be_unasked; /* the status is one that servers also send where nothing was asked */
     bool has_retry_after;
     int64_t retry_after_ms; /* what it asks to wait from now; -1 where there is none, or none that
                                can be read */
@@ -68,5 +69,8 @@ struct outcome {
 
 /* Judges the end of an attempt. Pure. */
 void outcome_judge(const struct answer *answer, struct outcome *ret_outcome);
+
+/* The answer is not believed: its uuid is another command's of this run. Pure. */
+void outcome_disbelieve(struct outcome *outcome);
 
 #endif
