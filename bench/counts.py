@@ -28,7 +28,7 @@ FEW, MANY, IN_FLIGHT = 1000, 3000, 50  # rows, rows, and requests in flight, whi
 TOLERANCE = 1.10
 PATIENCE_S = 5  # a peer that gets no further request answers those that wait
 
-ANSWER = b'{"errno":0,"error":"succ","data":{"uuid":"42742677-adc3-54ca-83a1-5aaaf71482f8"}}'
+ANSWER = b'{"errno":0,"error":"succ","data":{"uuid":"42742677-adc3-54ca-83a1-000000000000"}}'
 REPLY = (b"HTTP/1.1 200 OK\r\nServer: peer\r\nContent-Type: application/json\r\n"
          b"Content-Length: %d\r\nConnection: keep-alive\r\n\r\n%s" % (len(ANSWER), ANSWER))
 
@@ -86,11 +86,11 @@ class Peer:
 
     def answer(self):
         for connection in self.waiting:
+            self.answered += 1
             try:
-                connection.sendall(REPLY)
+                connection.sendall(REPLY.replace(b"000000000000", b"%012d" % self.answered))
             except OSError:
                 pass
-        self.answered += len(self.waiting)
         self.waiting = []
 
     def stop(self):

@@ -62,7 +62,7 @@ http {
     listen 127.0.0.1:$port backlog=4096;
     location / {
       default_type application/json;
-      return 200 '{"errno":0,"error":"succ","data":{"uuid":"42742677-adc3-54ca-83a1-5aaaf71482f8"}}';
+      return 200 '{"errno":0,"error":"succ","data":{"uuid":"42742677-adc3-54ca-$connection-$connection_requests"}}';
     }
   }
 }

@@ -8,6 +8,7 @@ struct wire_options cli_wire_options(const struct settings *settings)
     return (struct wire_options){.ca_file = settings->cacert,
                                  .resolve = &settings->resolves,
                                  .insecure = settings->insecure,
+                                 .clear_text = settings->insecure_http,
                                  .http2 = settings->http2};
 }
 
@@ -32,12 +33,15 @@ static bool accept_risk(const struct settings *settings, const struct endpoint *
                        endpoint->origin);
         return true;
     }
-    if (endpoint->loopback)
+    const struct wire_options wire = cli_wire_options(settings);
+    bool elsewhere = wire_leads_elsewhere(&wire, endpoint);
+    if (endpoint->loopback && !elsewhere)
         return true;
     if (!settings->insecure_http) {
-        show_error("endpoint %s: over plain http the key can be read on the way%s; use https, or "
+        show_error("endpoint %s%s: over plain http the key can be read on the way%s; use https, or "
                    "say --insecure-http",
-                   endpoint->origin, endpoint->proxy != NULL ? " and by the proxy" : "");
+                   endpoint->origin, elsewhere ? " (which --resolve leads to another machine)" : "",
+                   endpoint->proxy != NULL ? " and by the proxy" : "");
         return false;
     }
     show_error("warning: the key travels to %s in clear text", endpoint->origin);

@@ -260,6 +260,15 @@ bool outcome_refuses_key(const struct outcome *outcome)
                               : is_key_status(outcome->http_status);
 }
 
+/* Whether it may be the server's word on a connection on which it read nothing, rather than on the
+ * request; what the platform says is for a request. */
+static bool is_unasked(const struct answer *answer)
+{
+    struct reply reply;
+    return answer->state == ANSWER_ANSWERED && answer->may_be_unasked &&
+           reply_parse(answer->body, &reply) != STATUS_OK;
+}
+
 void outcome_judge(const struct answer *answer, struct outcome *ret_outcome)
 {
     struct outcome outcome = {.status = ROW_IN_DOUBT,
@@ -268,9 +277,26 @@ void outcome_judge(const struct answer *answer, struct outcome *ret_outcome)
 
     if (answer->state == ANSWER_NOT_SENT)
         judge_not_sent(answer, &outcome);
+    else if (is_unasked(answer))
+        set_error(&outcome, "HTTP %d over a connection that goes on: it may be for no request",
+                  answer->http_status);
     else if (answer->state == ANSWER_ANSWERED)
         judge_answered(answer, &outcome);
     else
         set_error(&outcome, "no answer: %.*s", SPAN_ARG(answer->detail));
     *ret_outcome = outcome;
+}
+
+void outcome_disbelieve(struct outcome *outcome)
+{
+    char uuid[sizeof(outcome->uuid)];
+
+    (void)snprintf(uuid, sizeof(uuid), "%s", outcome->uuid);
+    outcome->uuid[0] = '\0';
+    outcome->status = ROW_IN_DOUBT;
+    outcome->class = OUTCOME_AMBIGUOUS;
+    set_error(outcome,
+              "uuid %s, which another command of this run was given before: one of the two got an "
+              "answer that was not its own",
+              uuid);
 }

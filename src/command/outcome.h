@@ -18,11 +18,12 @@ enum answer_state {
 /* The end of an attempt, as the transport saw it. */
 struct answer {
     enum answer_state state;
-    bool hopeless;    /* not sent, and no other row could be: a configuration that cannot work */
-    int os_error;     /* errno by which it was not sent; 0: none is known */
-    bool is_whole;    /* answered, and the body came as its framing promised */
-    int http_status;  /* 0 when there is none */
-    int proxy_status; /* of an answer to CONNECT that opened no tunnel; 0: none */
+    bool hopeless;       /* not sent, and no other row could be: a configuration that cannot work */
+    int os_error;        /* errno by which it was not sent; 0: none is known */
+    bool is_whole;       /* answered, and the body came as its framing promised */
+    int http_status;     /* 0 when there is none */
+    int proxy_status;    /* of an answer to CONNECT that opened no tunnel; 0: none */
+    bool may_be_unasked; /* the status is one that servers also send where nothing was asked */
     bool has_retry_after;
     int64_t retry_after_ms; /* what it asks to wait from now; -1 where there is none, or none that
                                can be read */
@@ -91,5 +92,8 @@ bool outcome_refuses_key(const struct outcome *outcome);
 
 /* Judges the end of an attempt. Pure. */
 void outcome_judge(const struct answer *answer, struct outcome *ret_outcome);
+
+/* The answer is not believed: its uuid is another command's of this run. Pure. */
+void outcome_disbelieve(struct outcome *outcome);
 
 #endif

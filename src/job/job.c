@@ -178,6 +178,23 @@ static void take_facts(struct job_row *row, const struct answer *answer,
         job->result.cut_off++;
 }
 
+/* A uuid that another command was given before tells that one of the two answers was not its row's.
+ * What else comes over that connection would be a row late, too. */
+static bool disbelieve(struct job_row *row, struct outcome *outcome)
+{
+    struct job *job = row->job;
+
+    if (outcome->class != OUTCOME_ACCEPTED || outcome->uuid[0] == '\0')
+        return false;
+    uint64_t request =
+        uuid_memory_request(command_target(&row->command), command_body(&row->command));
+    if (uuid_memory_add(job->uuids, span_string(outcome->uuid), request) != UUID_FOREIGN)
+        return false;
+    outcome_disbelieve(outcome);
+    transport_distrust(job->transport);
+    return true;
+}
+
 /* The end of an attempt: the row goes on to the next one, or ends. */
 static void finish_attempt(struct job_row *row, const struct answer *answer)
 {
@@ -190,11 +207,13 @@ static void finish_attempt(struct job_row *row, const struct answer *answer)
         return;
     }
     outcome_judge(answer, &outcome);
+    bool disbelieved = disbelieve(row, &outcome);
     redact_string(outcome.error, REDACT_MIN);
     redact_string(outcome.uuid, REDACT_ID_MIN);
     const struct retry_attempt attempt = {
         .outcome = &outcome,
         .idempotent = action_rules[row->command.action].idempotent,
+        .held = disbelieved,
         .has_retry_after = answer->has_retry_after,
         .retry_after_ms = answer->retry_after_ms,
     };
@@ -740,7 +759,9 @@ enum status job_run(struct intake *intake, const struct job_options *options, st
     job->tally = tally;
     job->message = message;
     job->wake_ns = INT64_MAX;
-    enum status status = open_job(job);
+    enum status status = uuid_memory_new(&job->uuids);
+    if (status == STATUS_OK)
+        status = open_job(job);
     if (status == STATUS_OK) {
         (void)uv_idle_start(&job->more, on_more);
         (void)uv_run(&job->loop, UV_RUN_DEFAULT);
@@ -748,6 +769,7 @@ enum status job_run(struct intake *intake, const struct job_options *options, st
     }
     *ret_result = job->result;
     ret_result->canary = job->canary;
+    uuid_memory_free(job->uuids);
     free(job);
     return status;
 }

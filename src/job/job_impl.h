@@ -7,6 +7,7 @@
 
 #include <signal.h>
 
+#include "command/uuid_memory.h"
 #include "job/job.h"
 #include "send/budget.h"
 #include "send/scheduler.h"
@@ -70,6 +71,7 @@ struct job {
     struct retry retry;
     struct canary canary;
     struct shortage shortage;
+    struct uuid_memory *uuids;
     struct admissions admissions;
     struct problems problems;
     struct cell passed[LAYOUT_PASSES_MAX]; /* of the row that is recorded */

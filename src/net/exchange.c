@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <strings.h>
 #include <time.h>
 #include <unistd.h>
@@ -43,15 +44,22 @@ bool exchange_is_hopeless(CURLcode code)
     }
 }
 
-/* The guard of sending.md section 1: the connection is ready and the request is about to leave. */
+/*
+ * The guards of sending.md section 1: the connection is ready and the request is about to leave. It
+ * leaves once, and over no connection on which something waits to be read.
+ */
 static int on_prereq(void *context, char *ip, char *local_ip, int port, int local_port)
 {
     struct exchange *exchange = context;
+    const struct sockets_ends ends = {local_ip, ip, local_port, port};
 
-    (void)ip;
-    (void)local_ip;
-    (void)port;
-    (void)local_port;
+    if (exchange->prereq_calls < REQUESTS_PER_ATTEMPT) {
+        enum sockets_use use = sockets_begin(exchange->sockets, &ends, &exchange->connection);
+        exchange->reused = use != SOCKETS_FRESH;
+        exchange->spoiled = use == SOCKETS_SPOILED;
+        if (exchange->spoiled)
+            return CURL_PREREQFUNC_ABORT;
+    }
     exchange->prereq_calls++;
     return exchange->prereq_calls > REQUESTS_PER_ATTEMPT ? CURL_PREREQFUNC_ABORT
                                                          : CURL_PREREQFUNC_OK;
@@ -70,6 +78,8 @@ static void take_status_line(struct exchange *exchange, struct span line)
     exchange->headers_complete = false;
     exchange->has_retry_after = false;
     exchange->date[0] = exchange->location[0] = '\0';
+    exchange->multiplexed = span_starts_with(line, "HTTP/2");
+    exchange->closes = span_starts_with(line, "HTTP/1.0");
 }
 
 /* curl_getdate also reads what is no HTTP-date: one has the day's name first, and a time. */
@@ -141,6 +151,17 @@ static void keep(char *out, size_t max, struct span value)
     out[len] = '\0';
 }
 
+/* Whether "close" is in the list of a Connection header. */
+static bool says_close(struct span value)
+{
+    static const char close[] = "close";
+
+    for (; value.len >= strlen(close); value = span_skip(value, 1))
+        if ((value.ptr[0] | 0x20) == 'c' && strncasecmp(value.ptr, close, strlen(close)) == 0)
+            return true;
+    return false;
+}
+
 bool exchange_take_header(struct exchange *exchange, struct span line, int64_t now_s)
 {
     struct span value;
@@ -161,14 +182,34 @@ bool exchange_take_header(struct exchange *exchange, struct span line, int64_t n
     else if (has_name(line, "Retry-After:", &value)) {
         exchange->has_retry_after = true;
         exchange->retry_after_ms = exchange_retry_after_ms(value, now_s);
+    } else if (has_name(line, "Connection:", &value)) {
+        exchange->closes |= says_close(value);
     }
     return true;
 }
 
+/*
+ * HTTP 400 and 408 are what servers say of a request that they could not read; they may be for
+ * none, and then the real answer is still to come. HTTP/2 tells whose an answer is.
+ */
+bool exchange_may_be_unasked(const struct exchange *exchange)
+{
+    return (exchange->http_status == 400 || exchange->http_status == 408) && !exchange->multiplexed;
+}
+
+/* libcurl may take a connection for the next request before it tells of the end of this one. */
 static size_t on_header(char *text, size_t size, size_t count, void *context)
 {
+    struct exchange *exchange = context;
     size_t len = size * count;
-    return exchange_take_header(context, span_of(text, len), time(NULL)) ? len : 0;
+
+    if (!exchange_take_header(exchange, span_of(text, len), time(NULL)))
+        return 0;
+    if (exchange_may_be_unasked(exchange))
+        sockets_forbid(exchange->sockets, exchange->connection);
+    else if (exchange->multiplexed && !exchange->headers_complete)
+        sockets_set_multiplexed(exchange->sockets, exchange->connection);
+    return len;
 }
 
 static size_t on_body(char *text, size_t size, size_t count, void *context)
@@ -187,7 +228,7 @@ static size_t on_body(char *text, size_t size, size_t count, void *context)
 /* What --proxy, --cacert, --resolve, --insecure and --http2 come to. */
 static CURLcode set_wire(struct exchange *exchange, const struct exchange_options *options)
 {
-    CURL *easy = exchange->easy;
+    CURL *easy = exchange->model;
     const struct endpoint *endpoint = options->transport->endpoint;
     const struct wire_options *wire = &options->transport->wire;
     CURLcode code = CURLE_OK;
@@ -197,14 +238,18 @@ static CURLcode set_wire(struct exchange *exchange, const struct exchange_option
     SET(CURLOPT_PROXY_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     SET(CURLOPT_SSL_VERIFYPEER, wire->insecure ? 0L : 1L);
     SET(CURLOPT_SSL_VERIFYHOST, wire->insecure ? 0L : 2L);
+    if (!endpoint->secure && endpoint->proxy == NULL) { /* names that nobody needs */
+        SET(CURLOPT_CAINFO, NULL);
+        SET(CURLOPT_CAPATH, NULL);
+        SET(CURLOPT_PROXY_CAINFO, NULL);
+        SET(CURLOPT_PROXY_CAPATH, NULL);
+    }
     if (wire->ca_file != NULL) {
         SET(CURLOPT_CAINFO, wire->ca_file);
         SET(CURLOPT_CAPATH, NULL); /* or the system's authorities would count as well */
         SET(CURLOPT_PROXY_CAINFO, wire->ca_file);
         SET(CURLOPT_PROXY_CAPATH, NULL);
     }
-    if (options->resolve != NULL)
-        SET(CURLOPT_RESOLVE, options->resolve);
     if (endpoint->proxy == NULL) {
         SET(CURLOPT_PROXY, "");
         SET(CURLOPT_NOPROXY, ""); /* or libcurl asks the environment for every request */
@@ -218,12 +263,16 @@ static CURLcode set_wire(struct exchange *exchange, const struct exchange_option
     return code;
 }
 
-/* The options that are the same for every attempt. Redirects stay off: they would carry the key to
- * another host. */
+/*
+ * The options that are the same for every attempt. Redirects stay off: they would carry the key to
+ * another host. How long an attempt may take is not libcurl's to say, but for connecting, where it
+ * goes from one address to the next: it looks at its clock before it looks at a socket, and so
+ * throws away what has arrived while this process stood still.
+ */
 static CURLcode set_constants(struct exchange *exchange, const struct exchange_options *all,
                               struct sockets *sockets)
 {
-    CURL *easy = exchange->easy;
+    CURL *easy = exchange->model;
     const struct transport_options *options = all->transport;
     CURLcode code = CURLE_OK;
 
@@ -236,8 +285,8 @@ static CURLcode set_constants(struct exchange *exchange, const struct exchange_o
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_NOPROGRESS, 1L);
     SET(CURLOPT_QUICK_EXIT, 1L);
-    SET(CURLOPT_CONNECTTIMEOUT_MS, (long)options->connect_timeout_ms);
-    SET(CURLOPT_TIMEOUT_MS, (long)options->request_timeout_ms);
+    SET(CURLOPT_DNS_CACHE_TIMEOUT, (long)EXCHANGE_NAME_AGE_ANY);
+    SET(CURLOPT_CONNECTTIMEOUT_MS, (long)exchange_connect_ms(options));
     SET(CURLOPT_PREREQFUNCTION, on_prereq);
     SET(CURLOPT_PREREQDATA, exchange);
     SET(CURLOPT_HEADERFUNCTION, on_header);
@@ -250,14 +299,13 @@ static CURLcode set_constants(struct exchange *exchange, const struct exchange_o
     SET(CURLOPT_CLOSESOCKETDATA, sockets);
     return code;
 }
-#undef SET
 
 enum status exchange_init(struct exchange *exchange, const struct exchange_options *options,
                           struct sockets *sockets)
 {
-    *exchange = (struct exchange){.easy = curl_easy_init(), .sockets = sockets};
+    *exchange = (struct exchange){.model = curl_easy_init(), .sockets = sockets};
     buf_init(&exchange->body, TRANSPORT_BODY_MAX);
-    if (exchange->easy == NULL)
+    if (exchange->model == NULL)
         return STATUS_NO_MEMORY;
     CURLcode code = set_constants(exchange, options, sockets);
     if (code == CURLE_OK)
@@ -268,6 +316,7 @@ enum status exchange_init(struct exchange *exchange, const struct exchange_optio
 void exchange_deinit(struct exchange *exchange)
 {
     curl_easy_cleanup(exchange->easy);
+    curl_easy_cleanup(exchange->model);
     buf_deinit(&exchange->body);
 }
 
@@ -284,6 +333,9 @@ static CURLcode set_target(struct exchange *exchange, const struct exchange_opti
     CURLoption option = whole ? CURLOPT_URL : CURLOPT_REQUEST_TARGET;
     struct buf text;
 
+    /* The origin as a text, too, or libcurl would write it anew for each handle. */
+    if (!whole && curl_easy_setopt(exchange->easy, CURLOPT_URL, endpoint->origin) != CURLE_OK)
+        return CURLE_OUT_OF_MEMORY;
     if (!whole && endpoint->path[0] == '\0')
         return curl_easy_setopt(exchange->easy, CURLOPT_REQUEST_TARGET, target.ptr);
     buf_init(&text, 64 * 1024);
@@ -296,12 +348,9 @@ static CURLcode set_target(struct exchange *exchange, const struct exchange_opti
     return code;
 }
 
-enum status exchange_prepare(struct exchange *exchange, const struct exchange_options *options,
-                             const struct transport_request *request)
+/* Forgets what was known of the last attempt. */
+static void forget(struct exchange *exchange)
 {
-    CURL *easy = exchange->easy;
-    bool post = request->method == METHOD_POST;
-
     exchange->prereq_calls = 0;
     exchange->header_bytes = 0;
     exchange->http_status = 0;
@@ -309,34 +358,112 @@ enum status exchange_prepare(struct exchange *exchange, const struct exchange_op
     exchange->has_retry_after = false;
     exchange->date[0] = exchange->location[0] = '\0';
     exchange->interrupted = false;
-    exchange->headers = options->headers;
+    exchange->connection = (struct sockets_ticket){.serial = 0};
+    exchange->reused = false;
+    exchange->spoiled = false;
+    exchange->overtaken = false;
+    exchange->multiplexed = false;
+    exchange->closes = false;
+    exchange->allowed_ms = 0;
     exchange->error[0] = '\0';
     buf_clear(&exchange->body);
-    CURLcode code = set_target(exchange, options, request->target);
-    if (code == CURLE_OK && post) {
-        code = curl_easy_setopt(easy, CURLOPT_POST, 1L);
-        if (code == CURLE_OK)
-            code = curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long)request->body.len);
-        if (code == CURLE_OK)
-            code = curl_easy_setopt(easy, CURLOPT_POSTFIELDS,
-                                    request->body.len > 0 ? request->body.ptr : "");
-    } else if (code == CURLE_OK) {
-        code = curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
-    }
+}
+
+/* A copy of the model has all of its options but the share. */
+static CURLcode make_easy(struct exchange *exchange, const struct exchange_options *options)
+{
+    curl_easy_cleanup(exchange->easy);
+    exchange->easy = curl_easy_duphandle(exchange->model);
+    if (exchange->easy == NULL)
+        return CURLE_OUT_OF_MEMORY;
+    if (options->share == NULL)
+        return CURLE_OK;
+    return curl_easy_setopt(exchange->easy, CURLOPT_SHARE, options->share);
+}
+
+/* The addresses that the operator gave are kept with the connections: they are said once. */
+static CURLcode set_resolve(struct exchange *exchange, const struct exchange_options *options)
+{
+    if (options->resolve == NULL || exchange->has_resolved)
+        return CURLE_OK;
+    exchange->has_resolved = true;
+    return curl_easy_setopt(exchange->easy, CURLOPT_RESOLVE, options->resolve);
+}
+
+static CURLcode set_body(CURL *easy, const struct transport_request *request)
+{
+    CURLcode code = CURLE_OK;
+
+    if (request->method != METHOD_POST)
+        return curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+    SET(CURLOPT_POST, 1L);
+    SET(CURLOPT_POSTFIELDSIZE, (long)request->body.len);
+    SET(CURLOPT_POSTFIELDS, request->body.len > 0 ? request->body.ptr : "");
+    return code;
+}
+
+enum status exchange_prepare(struct exchange *exchange, const struct exchange_options *options,
+                             const struct transport_request *request)
+{
+    const struct header_set *headers = options->headers;
+    struct curl_slist *lines = request->method == METHOD_POST ? headers->post : headers->get;
+
+    forget(exchange);
+    exchange->headers = headers;
+    CURLcode code = make_easy(exchange, options);
     if (code == CURLE_OK)
-        code = curl_easy_setopt(easy, CURLOPT_HTTPHEADER,
-                                post ? options->headers->post : options->headers->get);
+        code = set_resolve(exchange, options);
+    if (code == CURLE_OK)
+        code = set_target(exchange, options, request->target);
+    if (code == CURLE_OK)
+        code = set_body(exchange->easy, request);
+    if (code == CURLE_OK)
+        code = curl_easy_setopt(exchange->easy, CURLOPT_HTTPHEADER, lines);
+    if (code == CURLE_OUT_OF_MEMORY)
+        return STATUS_NO_MEMORY;
     return code == CURLE_OK ? STATUS_OK : STATUS_NETWORK;
+}
+
+bool exchange_may_begin_again(const struct exchange *exchange)
+{
+    return exchange->spoiled && exchange->prereq_calls == 0 && !exchange->interrupted;
+}
+
+CURLcode exchange_begin_again(struct exchange *exchange)
+{
+    forget(exchange);
+    return curl_easy_setopt(exchange->easy, CURLOPT_FRESH_CONNECT, 1L);
 }
 
 CURLcode exchange_set_name_age(struct exchange *exchange, long age_s)
 {
-    if (exchange->name_age_s == age_s)
+    if (age_s == EXCHANGE_NAME_AGE_ANY) /* the model's */
         return CURLE_OK;
-    CURLcode code = curl_easy_setopt(exchange->easy, CURLOPT_DNS_CACHE_TIMEOUT, age_s);
-    if (code == CURLE_OK)
-        exchange->name_age_s = age_s;
-    return code;
+    return curl_easy_setopt(exchange->easy, CURLOPT_DNS_CACHE_TIMEOUT, age_s);
+}
+
+int64_t exchange_connect_ms(const struct transport_options *options)
+{
+    return options->connect_timeout_ms < options->request_timeout_ms ? options->connect_timeout_ms
+                                                                     : options->request_timeout_ms;
+}
+
+void exchange_allow_ms(struct exchange *exchange, const struct exchange_options *options,
+                       uint64_t more_ms)
+{
+    int64_t connect_ms = exchange_connect_ms(options->transport);
+
+    exchange->allowed_ms += more_ms;
+    int64_t all_ms = connect_ms + (int64_t)exchange->allowed_ms;
+    /* A failure leaves the attempt the time that it had. */
+    (void)curl_easy_setopt(exchange->easy, CURLOPT_CONNECTTIMEOUT_MS,
+                           (long)(all_ms < INT_MAX ? all_ms : INT_MAX));
+}
+
+/* Whether the attempt wanted to a machine to which nothing may go: no other one fares better. */
+static bool is_elsewhere(const struct exchange *exchange, CURLcode code, enum answer_state state)
+{
+    return state == ANSWER_NOT_SENT && code == CURLE_COULDNT_CONNECT && exchange->sockets->refused;
 }
 
 /*
@@ -349,8 +476,15 @@ static struct span describe(struct exchange *exchange, CURLcode code, enum answe
 
     if (exchange->interrupted)
         return SPAN_LITERAL("interrupted");
+    if (exchange->spoiled)
+        return SPAN_LITERAL("the connection had an answer to no request on it");
+    if (is_elsewhere(exchange, code, state))
+        return SPAN_LITERAL("the address is another machine's, and over plain http the key can be "
+                            "read on the way; use https, or say --insecure-http");
     if (exchange->prereq_calls > REQUESTS_PER_ATTEMPT)
         return SPAN_LITERAL("the connection died after the request was sent");
+    if (exchange->overtaken)
+        return SPAN_LITERAL("an answer came over the connection that was not its request's");
     if (code == CURLE_OK)
         return SPAN_LITERAL("the answer ended");
     if (code == CURLE_OPERATION_TIMEDOUT)
@@ -407,11 +541,18 @@ static int proxy_status_of(const struct exchange *exchange)
 
 struct answer exchange_answer(struct exchange *exchange, CURLcode code, uint64_t now_ns)
 {
+    if (exchange->overtaken) { /* whatever came is the answer to another request */
+        exchange->headers_complete = false;
+        exchange->has_retry_after = false;
+        buf_clear(&exchange->body);
+    }
     (void)buf_string(&exchange->body); /* puts the NUL behind it that reply_parse wants there */
     struct answer answer = {
         .state = exchange_state(exchange->prereq_calls, exchange->headers_complete),
         .http_status = exchange->headers_complete ? exchange->http_status : 0,
         .has_retry_after = exchange->has_retry_after,
+        .may_be_unasked =
+            exchange->reused && !exchange->closes && exchange_may_be_unasked(exchange),
         .retry_after_ms = exchange->has_retry_after ? exchange->retry_after_ms : -1,
         .proxy_status = proxy_status_of(exchange),
         .body = buf_span(&exchange->body),
@@ -422,7 +563,8 @@ struct answer exchange_answer(struct exchange *exchange, CURLcode code, uint64_t
 
     answer.os_error = answer.state == ANSWER_NOT_SENT ? os_error_of(exchange, code) : 0;
     answer.is_whole = answer.state == ANSWER_ANSWERED && code == CURLE_OK;
-    answer.hopeless = answer.state == ANSWER_NOT_SENT && exchange_is_hopeless(code);
+    answer.hopeless = (answer.state == ANSWER_NOT_SENT && exchange_is_hopeless(code)) ||
+                      is_elsewhere(exchange, code, answer.state);
     answer.detail = describe(exchange, code, answer.state);
     return answer;
 }

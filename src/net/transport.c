@@ -14,6 +14,11 @@
  * out in one go: a server that the first request wakes finds the others when it is done with it.
  * Where many answers come at once, it goes as soon as SEND_AT of them wait, or what the first ones
  * need has left the processor's cache.
+ *
+ * How long an attempt may take is measured by a clock that stands still while the process does. The
+ * loop turns once in beat_ms at least; where it took more than twice that, it was not for want of
+ * answers, and the whole time does not count. And an attempt ends for its time only behind the
+ * loop's poll: by then what had arrived for it has been read.
  */
 struct transport {
     uv_loop_t *loop;
@@ -31,9 +36,18 @@ struct transport {
     uv_idle_t abort;      /* ends all attempts in the loop's next turn */
     bool closing;
     bool aborted;
-    size_t due_count;    /* lanes */
-    size_t in_flight;    /* while there are any, the prepare handle keeps the loop alive */
-    size_t open_handles; /* libuv handles whose close callback is still to come */
+    struct exchange *finishing;         /* its owner is being told */
+    struct exchange *oldest, *youngest; /* of the attempts that were begun and have not ended */
+    uv_timer_t beat;                    /* turns the loop, see below */
+    uv_check_t check;                   /* looks for attempts whose time is over */
+    uint64_t beat_ms;
+    uint64_t seen_ms;     /* when the time was looked at last */
+    uint64_t stalled_ms;  /* altogether */
+    int64_t asleep_ns;    /* how long the machine has slept altogether */
+    uint64_t forgiven_ms; /* of these, the stalls of which no attempt is left */
+    size_t due_count;     /* lanes */
+    size_t in_flight;     /* while there are any, the prepare handle keeps the loop alive */
+    size_t open_handles;  /* libuv handles whose close callback is still to come */
 };
 
 /*
@@ -57,7 +71,12 @@ enum { LANE_CONNECTIONS = 16 };
  * such a limit, for which it goes through its table: one request in that time has it, the others
  * take what is there, so that addresses are used for twice as long at the most.
  */
-enum { NAME_AGE_MAX_S = 60, NAME_AGE_ANY = -1 };
+enum { NAME_AGE_MAX_S = 60 };
+
+enum { BEAT_MIN_MS = 10, BEAT_MAX_MS = 250, BEATS_PER_TIMEOUT = 4, STALL_BEATS = 2 };
+
+/* The machine slept, where its clocks have parted by so much. */
+#define SLEEP_NS INT64_C(1000000000)
 
 enum { SEND_AT = 64 };
 
@@ -71,18 +90,134 @@ static struct exchange *exchange_of(CURL *easy)
     return (struct exchange *)(void *)private;
 }
 
+/* By the clock that stands still while the process does. */
+static uint64_t clock_ms(const struct transport *transport)
+{
+    return transport->seen_ms - transport->stalled_ms;
+}
+
+/* Attempts that are still connecting are under libcurl's clock, which has gone on. */
+static void allow_for_stall(struct transport *transport, uint64_t stall_ms)
+{
+    transport->stalled_ms += stall_ms;
+    for (struct exchange *exchange = transport->oldest; exchange != NULL;
+         exchange = exchange->newer)
+        if (exchange->prereq_calls == 0)
+            exchange_allow_ms(exchange, &transport->exchange_options, stall_ms);
+}
+
+/* Before libcurl is called, since it looks at its clock first. */
+static void note_time(struct transport *transport)
+{
+    uint64_t now_ms = uv_hrtime() / 1000000;
+    uint64_t turn_ms = now_ms - transport->seen_ms;
+
+    transport->seen_ms = now_ms;
+    if (turn_ms > STALL_BEATS * transport->beat_ms)
+        allow_for_stall(transport, turn_ms);
+}
+
+static void begin(struct transport *transport, struct exchange *exchange)
+{
+    exchange->started_ns = uv_hrtime();
+    exchange->begun_ms = clock_ms(transport);
+    exchange->stalled_before_ms = transport->stalled_ms;
+    exchange->newer = NULL;
+    exchange->older = transport->youngest;
+    if (transport->youngest != NULL)
+        transport->youngest->newer = exchange;
+    else
+        transport->oldest = exchange;
+    transport->youngest = exchange;
+    exchange->begun = true;
+}
+
+/* What was begun has ended, however that came. */
+static void end(struct transport *transport, struct exchange *exchange)
+{
+    if (!exchange->begun)
+        return;
+    exchange->begun = false;
+    (void)curl_multi_remove_handle(exchange->lane->multi, exchange->easy);
+    if (exchange->older != NULL)
+        exchange->older->newer = exchange->newer;
+    else
+        transport->oldest = exchange->newer;
+    if (exchange->newer != NULL)
+        exchange->newer->older = exchange->older;
+    else
+        transport->youngest = exchange->older;
+}
+
+/* No request leaves any more over the connection that this one left over; one that already has will
+ * be given the wrong answer. */
+static void spoil_connection(struct transport *transport, const struct exchange *exchange)
+{
+    uint64_t serial = exchange->connection.serial;
+
+    sockets_spoil(exchange->sockets, exchange->connection);
+    for (struct exchange *other = transport->oldest; other != NULL; other = other->newer)
+        if (other != exchange && other->sockets == exchange->sockets && serial != 0 &&
+            other->connection.serial == serial && !other->multiplexed)
+            other->overtaken = true;
+}
+
 static void finish_exchange(struct transport *transport, struct exchange *exchange, CURLcode code)
 {
-    (void)curl_multi_remove_handle(exchange->lane->multi, exchange->easy);
+    end(transport, exchange);
+    if (exchange_may_be_unasked(exchange))
+        spoil_connection(transport, exchange);
     exchange->active = false;
     if (--transport->in_flight == 0)
         uv_unref((uv_handle_t *)&transport->prepare);
     struct answer answer = exchange_answer(exchange, code, uv_hrtime());
     /* The exchange stays taken during the call: the answer's spans point into it. A new attempt
      * finds the spare one. */
+    transport->finishing = exchange;
     exchange->done(exchange->context, &answer);
+    transport->finishing = NULL;
     exchange->next = transport->free_exchanges;
     transport->free_exchanges = exchange;
+}
+
+void transport_distrust(struct transport *transport)
+{
+    const struct exchange *exchange = transport->finishing;
+
+    if (exchange != NULL)
+        spoil_connection(transport, exchange);
+}
+
+/* Hands libcurl an attempt in its next turn. */
+static void add_later(struct transport *transport, struct exchange *exchange)
+{
+    exchange->next = NULL;
+    *transport->last_new = exchange;
+    transport->last_new = &exchange->next;
+    transport->new_count++;
+}
+
+/* Whether libcurl's clock ended an attempt to connect in which this process stood still: also in
+ * the middle of a call of libcurl's, where no time could be allowed for it. */
+static bool was_stalled(struct transport *transport, const struct exchange *exchange, CURLcode code)
+{
+    if (code != CURLE_OPERATION_TIMEDOUT || exchange->prereq_calls > 0)
+        return false;
+    note_time(transport);
+    return exchange->stalled_before_ms != transport->stalled_ms;
+}
+
+/* Nothing has left: over a new connection, the attempt is what it was to be. */
+static bool begin_again(struct transport *transport, struct exchange *exchange, CURLcode code)
+{
+    if (transport->aborted ||
+        !(exchange_may_begin_again(exchange) || was_stalled(transport, exchange, code)))
+        return false;
+    end(transport, exchange);
+    if (exchange_begin_again(exchange) != CURLE_OK)
+        return false;
+    add_later(transport, exchange);
+    return true;
 }
 
 static void drain(struct lane *lane)
@@ -94,7 +229,9 @@ static void drain(struct lane *lane)
         if (message->msg != CURLMSG_DONE)
             continue;
         CURLcode code = message->data.result; /* the message dies with the removal of its handle */
-        finish_exchange(lane->transport, exchange_of(message->easy_handle), code);
+        struct exchange *exchange = exchange_of(message->easy_handle);
+        if (!begin_again(lane->transport, exchange, code))
+            finish_exchange(lane->transport, exchange, code);
     }
 }
 
@@ -104,6 +241,7 @@ static void drive(struct lane *lane, curl_socket_t socket, int events)
 
     if (lane->transport->closing)
         return;
+    note_time(lane->transport);
     (void)curl_multi_socket_action(lane->multi, socket, events, &running);
     drain(lane);
 }
@@ -163,7 +301,7 @@ static CURLcode limit_name_age(struct exchange *exchange, uint64_t now_ms)
         lane->has_checked_names = true;
         lane->names_checked_ms = now_ms;
     }
-    return exchange_set_name_age(exchange, is_check ? NAME_AGE_MAX_S : NAME_AGE_ANY);
+    return exchange_set_name_age(exchange, is_check ? NAME_AGE_MAX_S : EXCHANGE_NAME_AGE_ANY);
 }
 
 /* Hands libcurl what was started since the last time, by which the lanes become due. */
@@ -175,7 +313,7 @@ static void add_new(struct transport *transport)
     forget_new(transport);
     for (; exchange != NULL; exchange = next) {
         next = exchange->next;
-        exchange->started_ns = uv_hrtime();
+        begin(transport, exchange);
         if (limit_name_age(exchange, uv_now(transport->loop)) != CURLE_OK ||
             curl_multi_add_handle(exchange->lane->multi, exchange->easy) != CURLM_OK)
             finish_exchange(transport, exchange, CURLE_OUT_OF_MEMORY);
@@ -201,6 +339,7 @@ static void on_prepare(uv_prepare_t *prepare)
 {
     struct transport *transport = prepare->data;
 
+    note_time(transport);
     drive_due(transport);
     for (size_t i = 0; transport->due_count > 0 && i < transport->lane_count; i++) {
         if (!transport->lanes[i].due)
@@ -208,6 +347,81 @@ static void on_prepare(uv_prepare_t *prepare)
         set_due(&transport->lanes[i], false);
         (void)wake_lane(&transport->lanes[i], 1);
     }
+}
+
+static bool is_over(const struct transport *transport, const struct exchange *exchange)
+{
+    int64_t spent_ms = (int64_t)(clock_ms(transport) - exchange->begun_ms);
+
+    return spent_ms >= transport->options.request_timeout_ms;
+}
+
+/* Whether it has connected for too long, where libcurl was given more time than that by its clock.
+ */
+static bool connects_too_long(const struct transport *transport, const struct exchange *exchange)
+{
+    int64_t spent_ms = (int64_t)(clock_ms(transport) - exchange->begun_ms);
+
+    return exchange->allowed_ms > 0 && exchange->prereq_calls == 0 &&
+           spent_ms >= exchange_connect_ms(&transport->options);
+}
+
+/* Behind the poll: what has arrived has been read. An attempt's end may start others, which are
+ * younger. */
+static void on_check(uv_check_t *check)
+{
+    struct transport *transport = check->data;
+
+    while (transport->oldest != NULL && is_over(transport, transport->oldest))
+        finish_exchange(transport, transport->oldest, CURLE_OPERATION_TIMEDOUT);
+    if (transport->stalled_ms == transport->forgiven_ms)
+        return;
+    bool any = false;
+    struct exchange *next;
+    for (struct exchange *exchange = transport->oldest; exchange != NULL; exchange = next) {
+        next = exchange->newer;
+        any |= exchange->allowed_ms > 0;
+        if (connects_too_long(transport, exchange))
+            finish_exchange(transport, exchange, CURLE_OPERATION_TIMEDOUT);
+    }
+    if (!any)
+        transport->forgiven_ms = transport->stalled_ms;
+}
+
+static int64_t clock_ns(clockid_t id)
+{
+    struct timespec now = {.tv_sec = 0};
+    (void)clock_gettime(id, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* Whether the machine has slept since the last time: one of its clocks goes on then, the loop's
+ * does not. The peers have forgotten their connections by then, and do not say so. */
+static bool has_slept(struct transport *transport)
+{
+    int64_t asleep_ns = clock_ns(CLOCK_BOOTTIME) - clock_ns(CLOCK_MONOTONIC);
+    bool slept = asleep_ns - transport->asleep_ns >= SLEEP_NS;
+
+    transport->asleep_ns = asleep_ns;
+    return slept;
+}
+
+static void on_beat(uv_timer_t *beat)
+{
+    struct transport *transport = beat->data;
+    const struct exchange *oldest = transport->oldest;
+    int64_t next_ms = (int64_t)transport->beat_ms;
+
+    note_time(transport);
+    if (has_slept(transport))
+        for (size_t i = 0; i < transport->lane_count; i++)
+            sockets_spoil_idle(&transport->lanes[i].sockets);
+    if (oldest != NULL) {
+        int64_t spent_ms = (int64_t)(clock_ms(transport) - oldest->begun_ms);
+        int64_t left_ms = transport->options.request_timeout_ms - spent_ms;
+        next_ms = left_ms < next_ms ? left_ms : next_ms;
+    }
+    (void)uv_timer_start(beat, on_beat, next_ms > 0 ? (uint64_t)next_ms : 1, 0);
 }
 
 /* What has not been handed to libcurl has not begun: it ends as it begins. */
@@ -347,6 +561,18 @@ static enum status make_origin(struct transport *transport)
                                                                                  : STATUS_NETWORK;
 }
 
+/* The TLS sessions, so that a new connection need not begin from nothing. One thread: no locks. */
+static enum status make_share(struct transport *transport)
+{
+    CURLSH *share = transport->exchange_options.share = curl_share_init();
+
+    if (share == NULL)
+        return STATUS_NO_MEMORY;
+    return curl_share_setopt(share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION) == CURLSHE_OK
+               ? STATUS_OK
+               : STATUS_NETWORK;
+}
+
 static enum status make_multi(struct lane *lane, size_t connections)
 {
     CURLM *multi = curl_multi_init();
@@ -372,6 +598,7 @@ static enum status make_lanes(struct transport *transport)
 {
     size_t count = (transport->options.concurrency + LANE_CONNECTIONS - 1) / LANE_CONNECTIONS;
     size_t exchanges = transport->options.concurrency + 1;
+    const struct endpoint *endpoint = transport->options.endpoint;
     enum status status = STATUS_OK;
 
     transport->lanes = calloc(count, sizeof(*transport->lanes));
@@ -386,6 +613,7 @@ static enum status make_lanes(struct transport *transport)
         uv_unref((uv_handle_t *)&lane->timer); /* what is in flight keeps the loop alive */
         transport->open_handles++;
         sockets_init(&lane->sockets, transport->loop, on_socket_ready, lane);
+        lane->sockets.only_loopback = wire_stays_here(&transport->options.wire, endpoint);
     }
     for (size_t i = 0; i < count && status == STATUS_OK; i++)
         status = make_multi(&transport->lanes[i], (exchanges + count - 1) / count);
@@ -413,11 +641,46 @@ static enum status make_exchanges(struct transport *transport)
     return STATUS_OK;
 }
 
+static uint64_t beat_of(const struct transport_options *options)
+{
+    int64_t beat_ms = exchange_connect_ms(options) / BEATS_PER_TIMEOUT;
+
+    if (beat_ms > BEAT_MAX_MS)
+        return BEAT_MAX_MS;
+    return beat_ms < BEAT_MIN_MS ? BEAT_MIN_MS : (uint64_t)beat_ms;
+}
+
+/* The loop's handles, all of them, since all of them will be closed. None keeps the loop alive. */
+static enum status make_handles(struct transport *transport)
+{
+    uv_loop_t *loop = transport->loop;
+
+    (void)uv_prepare_init(loop, &transport->prepare);
+    (void)uv_idle_init(loop, &transport->abort);
+    (void)uv_timer_init(loop, &transport->beat);
+    (void)uv_check_init(loop, &transport->check);
+    transport->prepare.data = transport->abort.data = transport;
+    transport->beat.data = transport->check.data = transport;
+    transport->open_handles = 4;
+    transport->beat_ms = beat_of(&transport->options);
+    transport->seen_ms = uv_hrtime() / 1000000;
+    transport->asleep_ns = clock_ns(CLOCK_BOOTTIME) - clock_ns(CLOCK_MONOTONIC);
+    bool started = uv_prepare_start(&transport->prepare, on_prepare) == 0 &&
+                   uv_check_start(&transport->check, on_check) == 0 &&
+                   uv_timer_start(&transport->beat, on_beat, transport->beat_ms, 0) == 0;
+    uv_unref((uv_handle_t *)&transport->prepare);
+    uv_unref((uv_handle_t *)&transport->beat);
+    uv_unref((uv_handle_t *)&transport->check);
+    return started ? STATUS_OK : STATUS_NETWORK;
+}
+
 enum status transport_open(uv_loop_t *loop, const struct transport_options *options,
                            struct buf *message, struct transport **ret_transport)
 {
+    static enum status (*const makers[])(struct transport *) = {renew_headers, make_resolve,
+                                                                make_origin,   make_share,
+                                                                make_lanes,    make_exchanges};
     struct transport *transport = calloc(1, sizeof(*transport));
-    enum status status;
 
     if (transport == NULL)
         return STATUS_NO_MEMORY;
@@ -425,25 +688,11 @@ enum status transport_open(uv_loop_t *loop, const struct transport_options *opti
     transport->options = *options;
     transport->exchange_options.transport = &transport->options;
     forget_new(transport);
-    (void)uv_prepare_init(loop, &transport->prepare);
-    (void)uv_idle_init(loop, &transport->abort);
-    transport->prepare.data = transport;
-    transport->abort.data = transport;
-    transport->open_handles = 2;
-    status = uv_prepare_start(&transport->prepare, on_prepare) == 0 ? STATUS_OK : STATUS_NETWORK;
-    uv_unref((uv_handle_t *)&transport->prepare);
+    enum status status = make_handles(transport);
     if (status == STATUS_OK)
         status = memory_init();
-    if (status == STATUS_OK)
-        status = renew_headers(transport);
-    if (status == STATUS_OK)
-        status = make_resolve(transport);
-    if (status == STATUS_OK)
-        status = make_origin(transport);
-    if (status == STATUS_OK)
-        status = make_lanes(transport);
-    if (status == STATUS_OK)
-        status = make_exchanges(transport);
+    for (size_t i = 0; i < ARRAY_LENGTH(makers) && status == STATUS_OK; i++)
+        status = makers[i](transport);
     if (status != STATUS_OK) {
         buf_add_format(message, "the network library could not be set up: %s", status_text(status));
         transport_close(transport);
@@ -469,10 +718,7 @@ enum status transport_start(struct transport *transport, const struct transport_
     exchange->done = done;
     exchange->context = context;
     exchange->active = true;
-    exchange->next = NULL;
-    *transport->last_new = exchange;
-    transport->last_new = &exchange->next;
-    transport->new_count++;
+    add_later(transport, exchange);
     if (transport->in_flight++ == 0)
         uv_ref((uv_handle_t *)&transport->prepare);
     return STATUS_OK;
@@ -513,16 +759,19 @@ void transport_close(struct transport *transport)
     transport->closing = true;
     for (size_t i = 0; i < transport->exchange_count; i++) {
         struct exchange *exchange = &transport->exchanges[i];
-        if (exchange->active)
-            (void)curl_multi_remove_handle(exchange->lane->multi, exchange->easy);
+        end(transport, exchange);
         exchange_deinit(exchange);
     }
     for (size_t i = 0; i < transport->lane_count; i++)
         close_lane(&transport->lanes[i]);
+    if (transport->exchange_options.share != NULL)
+        (void)curl_share_cleanup(transport->exchange_options.share);
     free_headers(transport);
     curl_slist_free_all(transport->exchange_options.resolve);
     curl_url_cleanup(transport->exchange_options.origin);
     free(transport->exchanges);
     uv_close((uv_handle_t *)&transport->prepare, on_handle_closed);
     uv_close((uv_handle_t *)&transport->abort, on_handle_closed);
+    uv_close((uv_handle_t *)&transport->beat, on_handle_closed);
+    uv_close((uv_handle_t *)&transport->check, on_handle_closed);
 }

@@ -3,6 +3,12 @@
  * of sending.md: nothing is sent twice behind the caller's back (section 1), and what an attempt
  * came to is told by its state, not by an error code (section 2).
  *
+ * An answer is the answer to the request before it: what comes over a connection that carries no
+ * request closes it, and a request that finds something to read on a kept connection goes out over
+ * a new one. Times are those in which this process ran: after a stall (stopped, swapped out, a slow
+ * disk) what has arrived is read before time runs out. After the machine has slept, no connection
+ * of before is used again.
+ *
  *     transport_open(loop, &options, &message, &transport);
  *     transport_start(transport, &request, on_done, context);   // at most `concurrency` at a time
  *     uv_run(loop, …);                                          // on_done fires once for each
@@ -28,8 +34,9 @@ struct transport_options {
     const struct endpoint *endpoint;       /* outlives the transport */
     const struct credentials *credentials; /* likewise; may hold no key */
     size_t concurrency;
-    int64_t connect_timeout_ms;
+    int64_t connect_timeout_ms; /* both ≥ 1 */
     int64_t request_timeout_ms;
+    bool only_loopback;       /* a request to another machine ends as hopeless, and is not sent */
     struct wire_options wire; /* passed wire_check; what it points to outlives the transport */
 };
 
@@ -42,8 +49,9 @@ struct transport_request {
 
 struct transport;
 
-/* The attempt is over. `answer` and its spans are valid during the call, from which transport_start
- * and transport_abort may be called, but not transport_close. */
+/* The attempt is over. `answer` and its spans are valid during the call, from which
+ * transport_start, transport_abort and transport_distrust may be called, but not transport_close.
+ */
 typedef void transport_done_fn(void *context, const struct answer *answer);
 
 /* STATUS_NO_MEMORY or STATUS_NETWORK, with a text in `message`. */
@@ -57,6 +65,12 @@ enum status transport_open(uv_loop_t *loop, const struct transport_options *opti
  */
 enum status transport_start(struct transport *transport, const struct transport_request *request,
                             transport_done_fn *done, void *context) MUST_USE;
+
+/*
+ * From inside a `done`: the answer is not believed, and no other request goes over the connection
+ * that it came over.
+ */
+void transport_distrust(struct transport *transport);
 
 /*
  * Ends every attempt that is under way, as soon as the loop has its turn and never from inside this

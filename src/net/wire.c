@@ -109,3 +109,45 @@ enum status wire_check(const struct wire_options *options, const struct endpoint
             status = check_resolve(options->resolve->items[i], message);
     return status;
 }
+
+bool wire_stays_here(const struct wire_options *options, const struct endpoint *endpoint)
+{
+    return !endpoint->secure && endpoint->loopback && !options->clear_text;
+}
+
+/* "host:port:" of an endpoint, as the items of --resolve begin. */
+static void name_endpoint(const struct endpoint *endpoint, struct buf *text)
+{
+    const char *scheme_end = strstr(endpoint->origin, "://");
+    const char *host = scheme_end != NULL ? scheme_end + 3 : endpoint->origin;
+    bool has_port = strchr(host[0] == '[' ? strchr(host, ']') : host, ':') != NULL;
+
+    buf_add_string(text, host);
+    buf_add_string(text, has_port ? ":" : endpoint->secure ? ":443:" : ":80:");
+}
+
+static bool is_loopback(const char *address)
+{
+    struct in_addr v4;
+
+    if (inet_pton(AF_INET, address, &v4) == 1)
+        return ntohl(v4.s_addr) >> 24 == 127;
+    return strcmp(address, "::1") == 0 || strcmp(address, "[::1]") == 0;
+}
+
+bool wire_leads_elsewhere(const struct wire_options *options, const struct endpoint *endpoint)
+{
+    struct buf name;
+    bool elsewhere = false;
+
+    buf_init(&name, 4096);
+    name_endpoint(endpoint, &name);
+    for (size_t i = 0; options->resolve != NULL && i < options->resolve->count; i++) {
+        const char *item = options->resolve->items[i];
+        if (strncasecmp(item, buf_string(&name), name.len) == 0)
+            elsewhere |= !is_loopback(item + name.len);
+    }
+    elsewhere |= name.status != STATUS_OK; /* nothing is sent for want of memory */
+    buf_deinit(&name);
+    return elsewhere;
+}

@@ -12,6 +12,7 @@ struct wire_options {
     const struct word_list *resolve; /* HOST:PORT:ADDRESS; NULL: none */
     bool insecure;                   /* the platform's certificate is not verified */
     bool http2;                      /* offered in the TLS handshake */
+    bool clear_text;                 /* plain http may go to other machines */
 };
 
 /*
@@ -20,5 +21,14 @@ struct wire_options {
  */
 enum status wire_check(const struct wire_options *options, const struct endpoint *endpoint,
                        struct buf *message) MUST_USE;
+
+/*
+ * Whether requests may go to this machine alone, since they are in clear text: then the transport
+ * connects to no other one, whatever a name leads to, and ends the attempt as hopeless. Pure.
+ */
+bool wire_stays_here(const struct wire_options *options, const struct endpoint *endpoint);
+
+/* Whether --resolve leads the endpoint to another machine all the same. Pure. */
+bool wire_leads_elsewhere(const struct wire_options *options, const struct endpoint *endpoint);
 
 #endif

@@ -134,7 +134,8 @@ static enum retry_end end_of(const struct retry *retry, const struct retry_rule 
         return RETRY_END_FINAL;
     if (rule->verdict == RETRY_STOP)
         return RETRY_END_STOP;
-    if (rule->verdict == RETRY_ASK && !resends(&retry->policy, attempt->idempotent))
+    if (rule->verdict == RETRY_ASK &&
+        (attempt->held || !resends(&retry->policy, attempt->idempotent)))
         return RETRY_END_HELD;
     if (row->tries >= retry->policy.max_attempts)
         return RETRY_END_EXHAUSTED;

@@ -90,6 +90,7 @@ struct retry_row {
 struct retry_attempt {
     const struct outcome *outcome;
     bool idempotent; /* the action's (command/rules.h) */
+    bool held; /* what may have been processed is not sent again, whatever on_ambiguous says */
     bool has_retry_after;
     int64_t retry_after_ms; /* from now */
 };

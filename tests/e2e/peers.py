@@ -15,7 +15,9 @@ import uuid
 from pathlib import Path
 
 
-OK = b'{"errno":0,"error":"succ","data":{"uuid":"42742677-adc3-54ca-83a1-5aaaf71482f8"}}'
+# A uuid is one command's: where an answer has this one, each request gets another in its place.
+SAMPLE_UUID = "42742677-adc3-54ca-83a1-5aaaf71482f8"
+OK = b'{"errno":0,"error":"succ","data":{"uuid":"%s"}}' % SAMPLE_UUID.encode()
 FULL = b'{"errno":5006,"error":"system logic limit"}'
 
 
@@ -48,9 +50,9 @@ class Simulator:
 
 
 class Nginx:
-    """nginx with one static answer for every POST, and a log of the requests."""
+    """nginx with one answer for every POST, but for its uuid, and a log of the requests."""
 
-    def __init__(self, folder, body='{"errno":0,"error":"succ","data":{"uuid":"42742677-adc3-54ca-83a1-5aaaf71482f8"}}',
+    def __init__(self, folder, body=OK.decode().replace(SAMPLE_UUID, "$request_id"),
                  status=200, keepalive_requests=1000, tls=None, http2=False):
         self.folder = Path(folder)
         self.folder.mkdir()
@@ -172,6 +174,7 @@ class Connection:
             return False
 
     def reply(self, body, status="200 OK", headers=()):
+        body = body.replace(SAMPLE_UUID.encode(), str(uuid.uuid4()).encode())
         lines = [f"HTTP/1.1 {status}", "Content-Type: application/json", f"Content-Length: {len(body)}", *headers]
         return self.send("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
 

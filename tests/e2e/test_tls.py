@@ -303,3 +303,46 @@ def test_a_proxy_that_was_named_overrides_the_environment(nbatch, fleet, raw_pee
 def test_loopback_behind_a_proxy_elsewhere_is_not_this_machine(nbatch, fleet):
     done, _ = run(nbatch, fleet(1), "--endpoint", "http://127.0.0.1:1", "--proxy", "http://192.0.2.1:3128")
     assert done.code == 4 and "--insecure-http" in done.err and "proxy" in done.err
+
+
+ELSEWHERE = "192.0.2.1"  # TEST-NET-1: nobody answers, and nothing may be sent there
+
+
+@pytest.mark.parametrize("endpoint, resolve", [
+    ("http://127.0.0.1:8099", ["127.0.0.1:8099:" + ELSEWHERE]),
+    ("http://127.0.0.1", ["127.0.0.1:80:" + ELSEWHERE]),
+    ("http://127.1:8099", ["127.0.0.1:8099:" + ELSEWHERE]),
+    ("http://127.0.0.1:8099/v1", ["127.0.0.1:8099:[2001:db8::1]"]),
+    ("http://127.0.0.1:8099", ["127.0.0.1:8099:::ffff:192.0.2.1"]),
+    ("http://127.0.0.1:8099", ["127.0.0.1:8099:127.0.0.1", "127.0.0.1:8099:" + ELSEWHERE]),
+])
+def test_a_key_in_clear_text_is_not_led_to_another_machine(nbatch, fleet, endpoint, resolve):
+    words = [word for item in resolve for word in ("--resolve", item)]
+    done, rows = run(nbatch, fleet(1), "--endpoint", endpoint, *words)
+    assert done.code == 4 and "--insecure-http" in done.err and "--resolve leads to another machine" in done.err, done
+    assert not rows
+
+
+@pytest.mark.parametrize("endpoint", ["http://localhost.:1", "http://127.0.0.1.evil.example:1", "http://[::ffff:192.0.2.1]:1",
+                                      "http://localhost.evil.example:1", "http://192.0.2.1:1", "http://0.0.0.0:1"])
+def test_what_only_looks_like_this_machine_is_another(nbatch, fleet, endpoint):
+    done, rows = run(nbatch, fleet(1), "--endpoint", endpoint)
+    assert done.code == 4 and "--insecure-http" in done.err and not rows
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "LOCALHOST", "127.1", "127.0.0.9"])
+def test_this_machine_by_other_names_is_this_machine(nbatch, fleet, raw_peer, host):
+    peer = raw_peer(accept_all)
+    port = peer.url.rsplit(":", 1)[1]
+    resolve = ["--resolve", f"127.0.0.9:{port}:127.0.0.1"] if host == "127.0.0.9" else []
+    done, rows = run(nbatch, fleet(2), "--endpoint", f"http://{host}:{port}", *resolve)
+    assert done.code == 0 and len(peer.processed) == 2, done
+
+
+def test_a_proxy_elsewhere_gets_no_key_in_clear_text(nbatch, fleet, raw_peer):
+    """Neither one that is named for an endpoint on this machine; one of the environment is not used for it."""
+    peer = raw_peer(accept_all)
+    done, rows = run(nbatch, fleet(1), "--endpoint", peer.url, "--proxy", f"http://{ELSEWHERE}:3128")
+    assert done.code == 4 and "--insecure-http" in done.err and not rows
+    done, rows = run(nbatch, fleet(1, name="b.csv"), "--endpoint", peer.url, env={"http_proxy": f"http://{ELSEWHERE}:3128"})
+    assert done.code == 0 and len(peer.processed) == 1, done

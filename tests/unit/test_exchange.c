@@ -83,6 +83,47 @@ static void test_a_status_outside_200_to_599_completes_nothing(void **state)
     }
 }
 
+/* What is said of the connection is told from the last status line on. */
+static void test_the_answer_tells_what_becomes_of_the_connection(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *status, *header;
+        bool closes, multiplexed, unasked;
+    } cases[] = {
+        {"HTTP/1.1 200 OK\r\n", "Connection: keep-alive\r\n", false, false, false},
+        {"HTTP/1.1 408 X\r\n", "Connection: close\r\n", true, false, true},
+        {"HTTP/1.1 408 X\r\n", "connection:CLOSE\r\n", true, false, true},
+        {"HTTP/1.1 400 X\r\n", "Connection: upgrade, close\r\n", true, false, true},
+        {"HTTP/1.1 400 X\r\n", "Connection: clos\r\n", false, false, true},
+        {"HTTP/1.1 400 X\r\n", "Connections: close\r\n", false, false, true},
+        {"HTTP/1.0 400 X\r\n", "X: y\r\n", true, false, true},
+        {"HTTP/2 400\r\n", "x: y\r\n", false, true, false},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct exchange exchange = {.prereq_calls = 1};
+        assert_true(exchange_take_header(&exchange, span_string(cases[i].status), 0));
+        assert_true(exchange_take_header(&exchange, span_string(cases[i].header), 0));
+        assert_int_equal(exchange.closes, cases[i].closes);
+        assert_int_equal(exchange.multiplexed, cases[i].multiplexed);
+        assert_int_equal(exchange_may_be_unasked(&exchange), cases[i].unasked);
+    }
+}
+
+/* Nothing has left: the attempt goes out again. What has left, once, does not. */
+static void test_only_what_was_not_sent_begins_again(void **state)
+{
+    (void)state;
+    struct exchange exchange = {.spoiled = true};
+    assert_true(exchange_may_begin_again(&exchange));
+    exchange.prereq_calls = 1;
+    assert_false(exchange_may_begin_again(&exchange));
+    exchange = (struct exchange){.spoiled = true, .interrupted = true};
+    assert_false(exchange_may_begin_again(&exchange));
+    exchange = (struct exchange){.prereq_calls = 0};
+    assert_false(exchange_may_begin_again(&exchange));
+}
+
 static void test_trailers_change_nothing(void **state)
 {
     (void)state;
@@ -177,6 +218,8 @@ int main(void)
         cmocka_unit_test(test_the_blank_line_completes_the_headers),
         cmocka_unit_test(test_interim_answers_complete_nothing),
         cmocka_unit_test(test_a_status_outside_200_to_599_completes_nothing),
+        cmocka_unit_test(test_the_answer_tells_what_becomes_of_the_connection),
+        cmocka_unit_test(test_only_what_was_not_sent_begins_again),
         cmocka_unit_test(test_trailers_change_nothing),
         cmocka_unit_test(test_retry_after_is_seconds_or_a_date),
         cmocka_unit_test(test_the_answer_tells_how_long_to_wait),

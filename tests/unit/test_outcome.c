@@ -126,6 +126,38 @@ static void test_http_statuses_fall_into_their_classes(void **state)
     }
 }
 
+/* What a server also says of no request at all is in doubt, unless the platform says more. */
+static void test_a_status_that_may_be_for_no_request_is_in_doubt(void **state)
+{
+    (void)state;
+    static const char refusal[] = "{\"errno\":5006,\"error\":\"x\"}";
+    struct answer answer = {.state = ANSWER_ANSWERED,
+                            .http_status = 408,
+                            .may_be_unasked = true,
+                            .retry_after_ms = -1,
+                            .body = SPAN_LITERAL("")};
+    struct outcome outcome;
+    outcome_judge(&answer, &outcome);
+    assert_int_equal(outcome.status, ROW_IN_DOUBT);
+    assert_int_equal(outcome.class, OUTCOME_AMBIGUOUS);
+    answer.http_status = 400;
+    answer.body = span_string(refusal);
+    outcome_judge(&answer, &outcome);
+    assert_int_equal(outcome.status, ROW_REJECTED);
+}
+
+static void test_what_is_not_believed_is_in_doubt_and_names_what_was_seen(void **state)
+{
+    (void)state;
+    struct outcome outcome = answered(200, false, "{\"errno\":0,\"data\":{\"uuid\":\"" UUID "\"}}");
+    assert_int_equal(outcome.status, ROW_ACCEPTED);
+    outcome_disbelieve(&outcome);
+    assert_int_equal(outcome.status, ROW_IN_DOUBT);
+    assert_int_equal(outcome.class, OUTCOME_AMBIGUOUS);
+    assert_string_equal(outcome.uuid, "");
+    assert_non_null(strstr(outcome.error, UUID));
+}
+
 static void test_a_refusal_with_an_errno_names_it(void **state)
 {
     (void)state;
@@ -256,6 +288,8 @@ int main(void)
         cmocka_unit_test(test_a_success_that_memory_did_not_suffice_to_read_is_in_doubt),
         cmocka_unit_test(test_an_unreadable_success_is_in_doubt),
         cmocka_unit_test(test_http_statuses_fall_into_their_classes),
+        cmocka_unit_test(test_a_status_that_may_be_for_no_request_is_in_doubt),
+        cmocka_unit_test(test_what_is_not_believed_is_in_doubt_and_names_what_was_seen),
         cmocka_unit_test(test_a_refusal_with_an_errno_names_it),
         cmocka_unit_test(test_a_refusal_with_a_uuid_is_never_sent_again_unasked),
         cmocka_unit_test(test_who_speaks),

@@ -291,6 +291,28 @@ static void test_the_same_seed_gives_the_same_waits(void **state)
     assert_true(unequal > 80);
 }
 
+/* An answer that is not believed: sent again under no policy. */
+static void test_what_is_to_be_held_is_held_under_every_policy(void **state)
+{
+    (void)state;
+    static const enum on_ambiguous policies[] = {ON_AMBIGUOUS_BY_ACTION, ON_AMBIGUOUS_RESEND,
+                                                 ON_AMBIGUOUS_HOLD};
+    struct outcome outcome = judged(ANSWER_ANSWERED, 200, false, UUID_BODY);
+    outcome_disbelieve(&outcome);
+    for (size_t i = 0; i < ARRAY_LENGTH(policies); i++) {
+        const struct retry_policy policy = {.on_ambiguous = policies[i], .max_attempts = 5};
+        struct retry_attempt attempt = {.outcome = &outcome, .idempotent = true, .held = true};
+        struct retry_row row = {.tries = 0};
+        struct retry_decision decision;
+        struct retry retry;
+        retry_init(&retry, &policy, 1);
+        retry_decide(&retry, &attempt, &row, &decision);
+        assert_false(decision.again);
+        assert_int_equal(decision.end, RETRY_END_HELD);
+        assert_int_equal(row.ambiguous, 1);
+    }
+}
+
 static struct retry_decision told_to_wait(const struct outcome *outcome, int64_t retry_after_ms,
                                           uint32_t tries)
 {
@@ -407,6 +429,7 @@ int main(void)
         cmocka_unit_test(test_the_longest_wait_doubles_up_to_its_cap),
         cmocka_unit_test(test_waits_are_spread_evenly_from_0_to_the_longest),
         cmocka_unit_test(test_the_same_seed_gives_the_same_waits),
+        cmocka_unit_test(test_what_is_to_be_held_is_held_under_every_policy),
         cmocka_unit_test(test_retry_after_is_a_lower_bound_and_the_hosts),
         cmocka_unit_test(test_a_row_that_may_have_been_processed_once_is_in_doubt_to_the_end),
         cmocka_unit_test(test_the_explanation_shows_each_case_and_what_the_policy_does),

@@ -163,6 +163,145 @@ static void test_an_idle_connection_calls_nobody(void **state)
     close_world(&world);
 }
 
+/* A request leaves over the connection. */
+static enum sockets_use begin(struct world *world, struct sockets_ticket *ret_ticket)
+{
+    struct sockaddr_in here, there;
+    socklen_t len = sizeof(here);
+    char local[INET_ADDRSTRLEN], remote[INET_ADDRSTRLEN];
+
+    assert_int_equal(getsockname(world->ours, (struct sockaddr *)&here, &len), 0);
+    assert_int_equal(getpeername(world->ours, (struct sockaddr *)&there, &len), 0);
+    const struct sockets_ends ends = {inet_ntop(AF_INET, &here.sin_addr, local, sizeof(local)),
+                                      inet_ntop(AF_INET, &there.sin_addr, remote, sizeof(remote)),
+                                      ntohs(here.sin_port), ntohs(there.sin_port)};
+    return sockets_begin(&world->sockets, &ends, ret_ticket);
+}
+
+static bool is_shut_down(struct world *world)
+{
+    char byte;
+    return recv(world->ours, &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 0;
+}
+
+static void test_what_comes_over_an_idle_connection_spoils_it(void **state)
+{
+    (void)state;
+    struct world world;
+    struct sockets_ticket ticket;
+    open_world(&world);
+    assert_int_equal(begin(&world, &ticket), SOCKETS_FRESH);
+    watch(&world, CURL_POLL_IN);
+    watch(&world, CURL_POLL_REMOVE);
+    assert_int_equal(begin(&world, &ticket), SOCKETS_REUSED);
+    say(&world);
+    assert_int_equal(calls_in(&world, 3), 0);
+    assert_true(is_shut_down(&world));
+    assert_int_equal(begin(&world, &ticket), SOCKETS_SPOILED);
+    assert_int_equal(sockets_close(&world.sockets, world.ours), 0);
+    close_world(&world);
+}
+
+static void test_a_request_looks_before_it_leaves(void **state)
+{
+    (void)state;
+    struct world world;
+    struct sockets_ticket ticket;
+    open_world(&world);
+    say(&world); /* a session ticket of TLS, for all that is known */
+    assert_int_equal(begin(&world, &ticket), SOCKETS_FRESH);
+    assert_int_equal(begin(&world, &ticket), SOCKETS_SPOILED);
+    hear(&world);
+    assert_int_equal(begin(&world, &ticket), SOCKETS_SPOILED); /* once and for all */
+    assert_int_equal(sockets_close(&world.sockets, world.ours), 0);
+    (void)close(world.theirs);
+    connect_ours(&world);
+    assert_int_equal(begin(&world, &ticket), SOCKETS_FRESH);
+    (void)shutdown(world.theirs, SHUT_RDWR);
+    assert_int_equal(begin(&world, &ticket), SOCKETS_SPOILED);
+    assert_int_equal(sockets_close(&world.sockets, world.ours), 0);
+    close_world(&world);
+}
+
+static void test_http2_is_left_to_libcurl(void **state)
+{
+    (void)state;
+    struct world world;
+    struct sockets_ticket ticket;
+    open_world(&world);
+    assert_int_equal(begin(&world, &ticket), SOCKETS_FRESH);
+    sockets_set_multiplexed(&world.sockets, ticket);
+    watch(&world, CURL_POLL_IN);
+    watch(&world, CURL_POLL_REMOVE);
+    say(&world);
+    assert_int_equal(calls_in(&world, 3), 0);
+    assert_false(is_shut_down(&world));
+    assert_int_equal(begin(&world, &ticket), SOCKETS_REUSED);
+    sockets_spoil(&world.sockets, ticket);
+    assert_int_equal(begin(&world, &ticket), SOCKETS_SPOILED);
+    assert_int_equal(sockets_close(&world.sockets, world.ours), 0);
+    close_world(&world);
+}
+
+static void test_a_ticket_is_good_for_its_own_connection_only(void **state)
+{
+    (void)state;
+    struct world world;
+    struct sockets_ticket ticket, later;
+    open_world(&world);
+    assert_int_equal(begin(&world, &ticket), SOCKETS_FRESH);
+    int number = world.ours;
+    assert_int_equal(sockets_close(&world.sockets, world.ours), 0);
+    (void)close(world.theirs);
+    connect_ours(&world);
+    assert_true(world.ours == number || world.ours == number + 1);
+    assert_int_equal(begin(&world, &later), SOCKETS_FRESH);
+    sockets_spoil(&world.sockets, ticket);
+    assert_int_equal(begin(&world, &later), SOCKETS_REUSED);
+    sockets_forbid(&world.sockets, later);
+    assert_false(is_shut_down(&world)); /* what it carries goes on */
+    assert_int_equal(begin(&world, &later), SOCKETS_SPOILED);
+    assert_int_equal(sockets_close(&world.sockets, world.ours), 0);
+    close_world(&world);
+}
+
+static void test_only_loopback_means_it(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *address;
+        bool here;
+    } cases[] = {{"127.0.0.1", true},        {"127.255.0.9", true},       {"::1", true},
+                 {"::ffff:127.0.0.1", true}, {"192.0.2.1", false},        {"0.0.0.0", false},
+                 {"128.0.0.1", false},       {"::ffff:192.0.2.1", false}, {"::", false},
+                 {"fe80::1", false},         {"2001:db8::1", false}};
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct world world;
+        /* libcurl's has room for any address, although its type says less */
+        union {
+            struct curl_sockaddr address;
+            char room[sizeof(struct curl_sockaddr) + sizeof(struct sockaddr_storage)];
+        } wanted = {.address = {.socktype = SOCK_STREAM}};
+        void *end = &wanted.address.addr;
+        struct sockaddr_in *v4 = end;
+        struct sockaddr_in6 *v6 = end;
+        bool is_v6 = strchr(cases[i].address, ':') != NULL;
+        open_world(&world);
+        world.sockets.only_loopback = true;
+        wanted.address.family = is_v6 ? AF_INET6 : AF_INET;
+        assert_int_equal(inet_pton(wanted.address.family, cases[i].address,
+                                   is_v6 ? (void *)&v6->sin6_addr : (void *)&v4->sin_addr),
+                         1);
+        curl_socket_t fd = sockets_open(&world.sockets, CURLSOCKTYPE_IPCXN, &wanted.address);
+        assert_int_equal(fd != CURL_SOCKET_BAD, cases[i].here);
+        assert_int_equal(world.sockets.refused, !cases[i].here);
+        if (fd != CURL_SOCKET_BAD)
+            assert_int_equal(sockets_close(&world.sockets, fd), 0);
+        assert_int_equal(sockets_close(&world.sockets, world.ours), 0);
+        close_world(&world);
+    }
+}
+
 static void test_a_closed_number_can_be_taken_again_at_once(void **state)
 {
     (void)state;
@@ -243,6 +382,11 @@ int main(void)
         cmocka_unit_test(test_libcurl_hears_of_what_it_waits_for),
         cmocka_unit_test(test_a_connection_is_watched_again_from_request_to_request),
         cmocka_unit_test(test_an_idle_connection_calls_nobody),
+        cmocka_unit_test(test_what_comes_over_an_idle_connection_spoils_it),
+        cmocka_unit_test(test_a_request_looks_before_it_leaves),
+        cmocka_unit_test(test_http2_is_left_to_libcurl),
+        cmocka_unit_test(test_a_ticket_is_good_for_its_own_connection_only),
+        cmocka_unit_test(test_only_loopback_means_it),
         cmocka_unit_test(test_a_closed_number_can_be_taken_again_at_once),
         cmocka_unit_test(test_a_socket_may_be_closed_from_its_own_call),
         cmocka_unit_test(test_a_socket_of_libcurls_own_is_let_go),

@@ -18,6 +18,8 @@ struct world {
     char request[4096]; /* what came over it last */
     bool once;          /* an attempt's end starts no other */
     size_t concurrency;
+    int64_t timeout_ms;
+    const struct word_list *resolve;
     struct endpoint endpoint;
     struct credentials credentials;
     struct transport *transport;
@@ -25,6 +27,7 @@ struct world {
         unsigned count;
         enum answer_state state;
         int http_status;
+        bool hopeless;
         int64_t latency_us;
         char detail[128];
         enum status restart; /* what transport_start said from inside the callback */
@@ -46,8 +49,9 @@ static void open_transport(struct world *world)
     struct transport_options options = {.endpoint = &world->endpoint,
                                         .credentials = &world->credentials,
                                         .concurrency = world->concurrency,
-                                        .connect_timeout_ms = 60000,
-                                        .request_timeout_ms = 60000};
+                                        .connect_timeout_ms = world->timeout_ms,
+                                        .request_timeout_ms = world->timeout_ms,
+                                        .wire = {.resolve = world->resolve}};
     assert_int_equal(transport_open(&world->loop, &options, &message, &world->transport),
                      STATUS_OK);
     buf_deinit(&message);
@@ -68,7 +72,7 @@ static void open_world(struct world *world, const char *host, size_t concurrency
     struct buf message;
     char url[64];
 
-    *world = (struct world){.served = -1, .concurrency = concurrency};
+    *world = (struct world){.served = -1, .concurrency = concurrency, .timeout_ms = 60000};
     buf_init(&message, 4096);
     world->listener = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(bind(world->listener, (struct sockaddr *)&address, len), 0);
@@ -101,6 +105,7 @@ static void on_done(void *context, const struct answer *answer)
     seen->count++;
     seen->state = answer->state;
     seen->http_status = answer->http_status;
+    seen->hopeless = answer->hopeless;
     seen->latency_us = answer->latency_us;
     (void)snprintf(seen->detail, sizeof(seen->detail), "%.*s", SPAN_ARG(answer->detail));
     if (!seen->world->once)
@@ -312,9 +317,171 @@ static void test_a_renewed_token_leaves_attempts_under_way_alone(void **state)
     fake_now_s = 0;
 }
 
+static const char good[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
+
+static void turn_until_done(struct world *world, size_t i)
+{
+    for (int turn = 0; turn < 5000 && world->seen[i].count == 0; turn++) {
+        (void)uv_run(&world->loop, UV_RUN_NOWAIT);
+        (void)usleep(1000);
+    }
+    assert_int_equal(world->seen[i].count, 1);
+}
+
+/* The second request comes over another connection than the first. */
+static void assert_leaves_anew(struct world *world)
+{
+    for (int turn = 0; turn < 20; turn++) {
+        (void)uv_run(&world->loop, UV_RUN_NOWAIT);
+        (void)usleep(1000);
+    }
+    start(world, 1);
+    int before = world->served;
+    world->served = -1;
+    serve(world, good);
+    turn_until_done(world, 1);
+    assert_int_equal(world->seen[1].http_status, 200);
+    (void)close(before);
+}
+
+static void test_what_comes_unasked_ends_a_connection(void **state)
+{
+    (void)state;
+    static const char *const strays[] = {"x", "\r\n",
+                                         "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+                                         "HTTP/1.1 408 Request Timeout\r\n\r\n"};
+    for (size_t i = 0; i < ARRAY_LENGTH(strays); i++) {
+        struct world world;
+        open_world(&world, "http://127.0.0.1", 1);
+        world.once = true;
+        start(&world, 0);
+        serve(&world, good);
+        turn_until_done(&world, 0);
+        assert_true(send(world.served, strays[i], strlen(strays[i]), 0) > 0);
+        assert_leaves_anew(&world);
+        close_world(&world);
+    }
+}
+
+/* Also where the loop has had no turn since, so that only the look before the request leaves tells.
+ */
+static void test_a_request_finds_what_came_unasked(void **state)
+{
+    (void)state;
+    struct world world;
+    open_world(&world, "http://127.0.0.1", 1);
+    world.once = true;
+    start(&world, 0);
+    serve(&world, good);
+    turn_until_done(&world, 0);
+    assert_true(send(world.served, good, strlen(good), 0) > 0);
+    start(&world, 1);
+    int before = world.served;
+    world.served = -1;
+    serve(&world, "HTTP/1.1 201 Another\r\nContent-Length: 2\r\n\r\n{}");
+    turn_until_done(&world, 1);
+    assert_int_equal(world.seen[1].http_status, 201);
+    (void)close(before);
+    close_world(&world);
+}
+
+static bool asleep; /* the machine has slept for an hour */
+
+int __real_clock_gettime(clockid_t id, struct timespec *now);
+int __wrap_clock_gettime(clockid_t id, struct timespec *now);
+
+int __wrap_clock_gettime(clockid_t id, struct timespec *now)
+{
+    int result = __real_clock_gettime(id, now);
+
+    if (id == CLOCK_BOOTTIME && asleep)
+        now->tv_sec += 3600;
+    return result;
+}
+
+static void test_a_connection_does_not_survive_the_machines_sleep(void **state)
+{
+    (void)state;
+    struct world world;
+    asleep = false;
+    open_world(&world, "http://127.0.0.1", 1);
+    world.once = true;
+    start(&world, 0);
+    serve(&world, good);
+    turn_until_done(&world, 0);
+    asleep = true;
+    for (int turn = 0; turn < 400; turn++) { /* longer than a beat */
+        (void)uv_run(&world.loop, UV_RUN_NOWAIT);
+        (void)usleep(1000);
+    }
+    assert_leaves_anew(&world);
+    close_world(&world);
+    asleep = false;
+}
+
+static void test_an_answer_that_came_in_a_stall_is_read(void **state)
+{
+    (void)state;
+    struct world world;
+    open_world(&world, "http://127.0.0.1", 1);
+    world.once = true;
+    world.timeout_ms = 200;
+    reopen_transport(&world);
+    start(&world, 0);
+    serve(&world, good);
+    (void)usleep(900 * 1000); /* nobody runs the loop */
+    turn_until_done(&world, 0);
+    assert_int_equal(world.seen[0].http_status, 200);
+    close_world(&world);
+}
+
+static void test_without_an_answer_time_runs_out_also_after_a_stall(void **state)
+{
+    (void)state;
+    struct world world;
+    open_world(&world, "http://127.0.0.1", 1);
+    world.once = true;
+    world.timeout_ms = 200;
+    reopen_transport(&world);
+    start(&world, 0);
+    serve(&world, "HTTP/1.1 200 OK\r\n");
+    (void)usleep(900 * 1000);
+    turn_until_done(&world, 0);
+    assert_int_equal(world.seen[0].state, ANSWER_IN_DOUBT);
+    assert_string_equal(world.seen[0].detail, "time ran out before the answer was whole");
+    close_world(&world);
+}
+
+/* The last guard of the key in clear text: whatever a name leads to. */
+static void test_no_connection_to_another_machine_is_made_for_this_one(void **state)
+{
+    (void)state;
+    struct world world;
+    struct word_list resolve = {.count = 1};
+    char item[64];
+    open_world(&world, "http://127.0.0.1", 1);
+    (void)snprintf(item, sizeof(item), "%s:192.0.2.1", world.endpoint.origin + strlen("http://"));
+    resolve.items[0] = item;
+    world.resolve = &resolve;
+    world.once = true;
+    reopen_transport(&world);
+    start(&world, 0);
+    turn_until_done(&world, 0);
+    assert_int_equal(world.seen[0].state, ANSWER_NOT_SENT);
+    assert_true(world.seen[0].hopeless);
+    assert_non_null(strstr(world.seen[0].detail, "another machine"));
+    close_world(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_comes_unasked_ends_a_connection),
+        cmocka_unit_test(test_a_request_finds_what_came_unasked),
+        cmocka_unit_test(test_a_connection_does_not_survive_the_machines_sleep),
+        cmocka_unit_test(test_an_answer_that_came_in_a_stall_is_read),
+        cmocka_unit_test(test_without_an_answer_time_runs_out_also_after_a_stall),
+        cmocka_unit_test(test_no_connection_to_another_machine_is_made_for_this_one),
         cmocka_unit_test(test_abort_calls_every_done_once_and_later),
         cmocka_unit_test(test_an_attempt_that_was_not_begun_has_no_latency_after_an_abort),
         cmocka_unit_test(test_what_had_left_is_in_doubt_after_an_abort),

@@ -83,10 +83,65 @@ static void test_a_file_of_authorities_must_hold_a_certificate(void **state)
     }
 }
 
+static struct endpoint endpoint_of(const char *url)
+{
+    struct endpoint endpoint;
+    struct buf message;
+
+    buf_init(&message, 4096);
+    assert_int_equal(endpoint_parse(url, &message, &endpoint), STATUS_OK);
+    buf_deinit(&message);
+    return endpoint;
+}
+
+static void test_a_resolve_may_lead_this_machine_elsewhere(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *url, *resolve;
+        bool elsewhere;
+    } cases[] = {
+        {"http://127.0.0.1:8099", "127.0.0.1:8099:192.0.2.1", true},
+        {"http://127.0.0.1:8099", "127.0.0.1:8099:127.0.0.9", false},
+        {"http://127.0.0.1:8099", "127.0.0.1:8099:::1", false},
+        {"http://127.0.0.1:8099", "127.0.0.1:8099:[::1]", false},
+        {"http://127.0.0.1:8099", "127.0.0.1:8099:[2001:db8::1]", true},
+        {"http://127.0.0.1:8099", "127.0.0.1:8098:192.0.2.1", false},
+        {"http://127.0.0.1:8099", "127.0.0.2:8099:192.0.2.1", false},
+        {"http://127.0.0.1", "127.0.0.1:80:192.0.2.1", true},
+        {"https://127.0.0.1", "127.0.0.1:443:192.0.2.1", true},
+        {"http://Platform.Example:8099/v1", "platform.example:8099:192.0.2.1", true},
+        {"http://[::1]:8099", "127.0.0.1:8099:192.0.2.1", false},
+        {"http://[::1]", "127.0.0.1:80:192.0.2.1", false},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct word_list items = {.items = {cases[i].resolve}, .count = 1};
+        const struct wire_options options = {.resolve = &items};
+        struct endpoint endpoint = endpoint_of(cases[i].url);
+        assert_int_equal(wire_leads_elsewhere(&options, &endpoint), cases[i].elsewhere);
+        endpoint_deinit(&endpoint);
+    }
+}
+
+static void test_clear_text_stays_here_unless_the_operator_says_otherwise(void **state)
+{
+    (void)state;
+    const struct wire_options usual = {.http2 = false}, allowed = {.clear_text = true};
+    struct endpoint endpoint = endpoint_of("http://127.0.0.1");
+    assert_true(wire_stays_here(&usual, &endpoint));
+    assert_false(wire_stays_here(&allowed, &endpoint));
+    endpoint_deinit(&endpoint);
+    endpoint = endpoint_of("https://127.0.0.1");
+    assert_false(wire_stays_here(&usual, &endpoint));
+    endpoint_deinit(&endpoint);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_resolve_is_name_port_and_address),
+        cmocka_unit_test(test_a_resolve_may_lead_this_machine_elsewhere),
+        cmocka_unit_test(test_clear_text_stays_here_unless_the_operator_says_otherwise),
         cmocka_unit_test(test_http2_needs_tls),
         cmocka_unit_test(test_authorities_are_pointless_without_verification),
         cmocka_unit_test(test_a_file_of_authorities_must_hold_a_certificate),
