@@ -1,5 +1,6 @@
 #include <signal.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cli/again.h"
 #include "cli/consent.h"
@@ -381,6 +382,19 @@ static int write_report(struct run *run, double seconds, int exit_status)
     return result;
 }
 
+/* A run that recorded nothing has left no results, and so nothing to report. */
+static int report_results(struct run *run, double seconds, int exit_status)
+{
+    if (run->settings->report == NULL)
+        return 0;
+    if (access(run->recording.path, F_OK) != 0) {
+        show_note(run->settings->quiet, "no page was written to %s: no row has a result",
+                  run->settings->report);
+        return 0;
+    }
+    return write_report(run, seconds, exit_status);
+}
+
 static int print_summary(const struct run *run, const struct summary *summary, int exit_status)
 {
     struct buf text;
@@ -403,7 +417,7 @@ static int summarize(struct run *run, double seconds, int exit_status)
 {
     const struct recording *recording = &run->recording;
     uint64_t done = tally_total(&run->tally) + earlier_total(run);
-    int reported = run->settings->report != NULL ? write_report(run, seconds, exit_status) : 0;
+    int reported = report_results(run, seconds, exit_status);
 
     exit_status = reported != 0 ? EXIT_INTERNAL : exit_status;
     const struct summary_canary canary = {.rows = run->result.canary.rows,
@@ -492,12 +506,20 @@ static enum job_key on_key_refused(void *context, struct buf *message)
     return cli_renew_key(run->settings, &run->credentials, message);
 }
 
+/* Where the canary is the whole input, there are no others to keep from being sent. */
+static void drop_needless_canary(struct run *run)
+{
+    if (run->rows > 0 && run->rows - earlier_total(run) <= run->options.canary.rows)
+        run->options.canary = (struct canary){.state = CANARY_OVER};
+}
+
 static void prepare(struct run *run)
 {
     const struct settings *settings = run->settings;
     enum progress_mode mode = PROGRESS_AUTO;
 
     (void)progress_mode_of(settings->progress, &mode); /* the options' check has asked */
+    drop_needless_canary(run);
     run->options.transport =
         (struct transport_options){.endpoint = &run->endpoint,
                                    .credentials = &run->credentials,
@@ -570,18 +592,6 @@ static void watch_nothing_yet(void)
     }
 }
 
-/* A canary that was the whole input has kept nothing from being sent. */
-static void forgive_canary(struct run *run)
-{
-    const struct job_result *result = &run->result;
-
-    if (result->end != JOB_CANARY || run->rows == 0 ||
-        tally_total(&run->tally) + earlier_total(run) != run->rows)
-        return;
-    run->result.end = JOB_COMPLETE;
-    buf_clear(&run->message);
-}
-
 static int send_rows(struct run *run)
 {
     double start_s = monotonic_s();
@@ -607,7 +617,6 @@ static int send_rows(struct run *run)
     }
     if (status != STATUS_OK && status != STATUS_BAD_INPUT)
         run->result.end = JOB_FAILED;
-    forgive_canary(run);
     if (run->rows == 0)
         note_earlier(run);
     int result = summarize(run, seconds, close_problem_file(run, conclude(run)));

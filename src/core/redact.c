@@ -364,7 +364,8 @@ static size_t userinfo_length(struct span text)
     for (size_t i = 0; i < (has_port ? slash : end); i++)
         if (text.ptr[i] == '@')
             last = i;
-    return last;
+    /* What a message shows as an example is no secret. */
+    return span_is(span_of(text.ptr, last), "USER:PASSWORD") ? 0 : last;
 }
 
 void redact_text(char *text, size_t *len, size_t least)

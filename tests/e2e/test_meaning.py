@@ -64,7 +64,7 @@ def always(*answer):
 def run(nbatch, tmp_path):
     def call(path, url, *words, code=None, keep=False, env=None, **keywords):
         if not keep:
-            for name in ("out.csv", "out.csv.journal"):
+            for name in ("out.csv", "out.csv.journal", "out.csv.complete"):
                 (tmp_path / name).unlink(missing_ok=True)
         done = nbatch("run", path, "--endpoint", url, "-o", "out.csv", *words, env=env, **keywords)
         assert code is None or done.code == code, done
@@ -379,7 +379,7 @@ def test_a_key_that_cannot_be_read_again_is_told(run, fleet, answers, tmp_path):
 def test_devices_of_another_product_stop_nothing(run, fleet, answers):
     foreign = {imei(i) for i in (1, 2, 7, 8, 9, 50, 99, 100)}
     script, url = answers(lambda nth, request: errno(1, "auth failed") if request.imei in foreign else None)
-    for words in (["-c", "1"], ["-c", "8"], ["-c", "1", "--canary", "2"]):
+    for words in (["-c", "1"], ["-c", "8"], ["-c", "1", "--canary", "2", "--canary-accept", "0"]):
         _, rows = run(fleet(100), url, *words, *FAST, code=1)
         assert {row["imei"] for row in rows if row["status"] == "rejected"} == foreign
         assert sum(row["status"] == "accepted" for row in rows) == 92

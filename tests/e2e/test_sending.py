@@ -293,7 +293,7 @@ def test_a_canary_is_waited_for(run, fleet, raw_peer):
 
 def test_a_bad_canary_stops_the_run(run, fleet, raw_peer):
     peer = raw_peer(replies(*[("200 OK", b'{"errno":5106,"error":"UNSUCESS"}', [])] * 9))
-    _, rows = run(fleet(500), peer.url, "--canary", "10", "--halt", "rejected=5", code=5)
+    _, rows = run(fleet(500), peer.url, "--canary", "10", "--canary-accept", "0", "--halt", "rejected=5", code=5)
     assert 5 <= len(rows) <= 10
 
 

@@ -228,7 +228,7 @@ def test_one_uuid_for_all_is_believed_once(nbatch, fleet, raw_peer):
 
     peer = raw_peer(script)
     out = fleet(20).with_suffix(".out.csv")
-    done = nbatch("run", fleet(20), "--endpoint", peer.url, "-o", out)
+    done = nbatch("run", fleet(20), "--endpoint", peer.url, "-o", out, "-c", "1")
     rows = read_results(out)
     assert done.code == 6
     assert collections.Counter(row["status"] for row in rows) == {"accepted": 1, "in_doubt": 19}
