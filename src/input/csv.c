@@ -519,7 +519,7 @@ static void add_count_problem(struct reader *reader, struct problems *problems)
     problem_add(problems, PROBLEM_CELLS, SPAN_LITERAL(""), SPAN_LITERAL(""),
                 "has %zu cell%s, the header has %zu", csv->cell_count,
                 csv->cell_count == 1 ? "" : "s", reader->column_count);
-    if (may_be_torn(csv))
+    if (reader->workbook == NULL && may_be_torn(csv))
         reader_lose(reader, reader->row_number, csv->row_line, PROBLEM_CELLS);
 }
 

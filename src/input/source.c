@@ -328,7 +328,8 @@ static void start_over(struct source *source)
         encoding_reset(source->given);
     free(source->plain.bytes);
     source->plain = (struct stage){.bytes = NULL};
-    source->error[0] = '\0';
+    if (!source->is_workbook || source->workbook != NULL) /* else it could not be opened at all */
+        source->error[0] = '\0';
     source->knows_compression = false;
     source->started = false;
     source->raw_ended = false;
@@ -763,9 +764,9 @@ static enum status start(struct source *source)
     if (!source->knows_compression)
         status = start_decompressor(source);
     if (status == STATUS_OK)
-        status = find_workbook(source);
-    if (status == STATUS_OK)
         status = find_mark(source);
+    if (status == STATUS_OK)
+        status = find_workbook(source);
     if (status == STATUS_OK)
         status = start_conversion(source);
     source->started = status == STATUS_OK;
