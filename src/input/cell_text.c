@@ -202,7 +202,17 @@ bool cell_number_text(struct span stored, char out[CELL_NUMBER_MAX])
     struct decimal number;
     struct buf text;
 
-    if (stored.len == 0 || stored.len >= CELL_NUMBER_MAX / 2 || !take_apart(stored, &number))
+    if (stored.len == 0 || stored.len >= CELL_NUMBER_MAX / 2)
+        return false;
+    size_t digits = 0;
+    while (digits < stored.len && is_digit(stored.ptr[digits]))
+        digits++;
+    if (digits == stored.len) { /* most are */
+        memcpy(out, stored.ptr, digits);
+        out[digits] = '\0';
+        return true;
+    }
+    if (!take_apart(stored, &number))
         return false;
     bool is_double = number.count == DOUBLE_DIGITS && (number.has_point || number.has_exponent);
     bool is_json = is_digit(stored.ptr[stored.ptr[0] == '-' && stored.len > 1]) &&
