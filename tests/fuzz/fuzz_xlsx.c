@@ -36,6 +36,20 @@ static int make_file(struct span input)
     return fd;
 }
 
+/* No row has bad quotes: the lines behind the first are a number, and what became of the row. */
+static void check_quotes(const struct buf *told)
+{
+    const char *end = told->ptr + told->len, *line = told->ptr;
+
+    while (line != NULL && (line = memchr(line, '\n', (size_t)(end - line))) != NULL) {
+        line++;
+        const char *word = line;
+        while (word < end && is_digit(*word))
+            word++;
+        MUST(!span_starts_with(span_of(word, (size_t)(end - word)), " bad E-QUOTE@"));
+    }
+}
+
 static int open_input(struct span input)
 {
     return input.len >= 2 && memcmp(input.ptr, "PK", 2) == 0 ? memory_file(input.ptr, input.len)
@@ -53,7 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     buf_init(&whole, SIZE_MAX / 2);
     buf_init(&other, SIZE_MAX / 2);
     xlsx_tell(open_input(input), &(struct xlsx_reading){.max_row_bytes = ROW_MAX}, &whole);
-    MUST(strstr(buf_string(&whole), "E-QUOTE") == NULL);
+    check_quotes(&whole);
     for (size_t i = 0; i < ARRAY_LENGTH(blocks); i++) {
         buf_clear(&other);
         xlsx_tell(open_input(input),
