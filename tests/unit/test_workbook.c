@@ -105,12 +105,11 @@ static void test_cells_and_rows_without_names_follow_each_other(void **state)
 static void test_rows_have_the_numbers_of_the_sheet(void **state)
 {
     (void)state;
-    assert_rows(
-        "<row r=\"3\">" I("A3", "a") "</row><row r=\"4\"><c r=\"A4\" s=\"1\"/></row><row "
-                                     "r=\"90\">" I("A90",
-                                                   "x\n\ny") "</row><row r=\"91\">" I("A91",
-                                                                                      "z") "</row>",
-        "a\n90 |x\\n\\ny|\n91 |z|\nend\n");
+    assert_rows("<row r=\"3\">" I("A3",
+                                  "a") "</row><row r=\"4\"><c r=\"A4\" s=\"1\"/></row><row "
+                                       "r=\"90\">" I("A90", "x\n\ny") "</row><row r=\"91\">" I(
+                                           "A91", "z") "</row>",
+                "a\n90 |x\\n\\ny|\n91 |z|\nend\n");
 }
 
 static void test_cells_behind_the_header_are_too_many(void **state)
