@@ -29,13 +29,20 @@ static double rate_per_s(const struct settings *settings)
 
 static int choose_format(const struct settings *settings, struct intake_options *options)
 {
+    static const struct {
+        const char *name;
+        enum input_format format;
+    } formats[] = {{"csv", INPUT_CSV}, {"jsonl", INPUT_JSONL}, {"xlsx", INPUT_XLSX}};
+
+    options->has_format = settings->format != NULL;
+    for (size_t i = 0; i < ARRAY_LENGTH(formats) && settings->format != NULL; i++) {
+        options->format = formats[i].format;
+        if (strcmp(settings->format, formats[i].name) == 0)
+            return 0;
+    }
     if (settings->format == NULL)
         return 0;
-    options->has_format = true;
-    options->format = strcmp(settings->format, "jsonl") == 0 ? INPUT_JSONL : INPUT_CSV;
-    if (options->format == INPUT_JSONL || strcmp(settings->format, "csv") == 0)
-        return 0;
-    show_error("--format %s: must be csv or jsonl", settings->format);
+    show_error("--format %s: must be csv, jsonl or xlsx", settings->format);
     return EXIT_USAGE;
 }
 
@@ -52,6 +59,7 @@ int cli_open_intake(const struct settings *settings, bool for_sending, struct in
 {
     struct intake_options options = {
         .path = settings->input,
+        .sheet = settings->sheet,
         .encoding = settings->encoding,
         .max_row_bytes = (size_t)settings->max_row_bytes,
         .sets = &settings->sets,
@@ -175,6 +183,24 @@ static enum status close_files(struct inspection *inspection)
     return status;
 }
 
+/* What is to be known of a workbook that was read. */
+static void show_notes(const struct inspection *inspection, const struct intake *intake)
+{
+    const struct workbook *workbook = source_workbook(intake_source(intake));
+    struct buf notes;
+
+    if (workbook == NULL || inspection->settings->quiet)
+        return;
+    buf_init(&notes, 64 * 1024);
+    workbook_add_notes(workbook, &notes);
+    const char *line = buf_string(&notes);
+    for (size_t len; *line != '\0'; line += len + 1) {
+        len = strcspn(line, "\n");
+        show_note(false, "%s: %.*s", inspection->show.input, (int)len, line);
+    }
+    buf_deinit(&notes);
+}
+
 static void show_counts(const struct inspection *inspection, const struct check_counts *counts)
 {
     bool quiet = inspection->settings->quiet;
@@ -216,8 +242,8 @@ static void show_counts(const struct inspection *inspection, const struct check_
 }
 
 /* What a check comes to: 0 or an exit status, after the reason was said. */
-static int conclude(struct inspection *inspection, enum status status, int error,
-                    const struct check_counts *counts)
+static int conclude(struct inspection *inspection, const struct intake *intake, enum status status,
+                    int error, const struct check_counts *counts)
 {
     const char *name = inspection->show.input;
 
@@ -230,6 +256,8 @@ static int conclude(struct inspection *inspection, enum status status, int error
         return EXIT_INTERNAL;
     }
     show_problem_counts(&inspection->show);
+    if (!counts->is_unreadable)
+        show_notes(inspection, intake);
     if (!counts->is_unreadable)
         show_counts(inspection, counts);
     return counts->file_is_bad || counts->invalid > 0 ? EXIT_INPUT_INVALID : 0;
@@ -267,7 +295,7 @@ int cli_check_input(struct intake *intake, const struct settings *settings,
     enum status status = job_check(intake, &hooks, &counts);
     int error = errno;
     progress_hide(&inspection.progress);
-    int result = conclude(&inspection, status, error, &counts);
+    int result = conclude(&inspection, intake, status, error, &counts);
     buf_deinit(&doing);
     buf_deinit(&inspection.message);
     *ret_counts = counts;

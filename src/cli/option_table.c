@@ -60,8 +60,12 @@ const struct option options[] = {
      "connect to ADDRESS for HOST:PORT, whatever the resolver says; may be repeated"},
     {"http2", 0, OPTION_FLAG, RUN | BENCH, NULL, NULL, FIELD(http2), 0, 0,
      "offer HTTP/2 to an https endpoint; still one request at a time on each connection"},
-    {"format", 0, OPTION_TEXT, RUN | CHECK, "csv|jsonl", NULL, FIELD(format), 0, 0,
-     "the input's format (default: by its extension, before .gz or .zst)"},
+    {"format", 0, OPTION_TEXT, RUN | CHECK, "csv|jsonl|xlsx", NULL, FIELD(format), 0, 0,
+     "the input's format (default: by its extension, before .gz or .zst; a workbook by its first "
+     "bytes)"},
+    {"sheet", 0, OPTION_TEXT, RUN | CHECK, "NAME|N", NULL, FIELD(sheet), 0, 0,
+     "the sheet of a workbook, by its name, or by its number from 1 on (default: the first that is "
+     "not hidden)"},
     {"encoding", 0, OPTION_TEXT, RUN | CHECK, "NAME", NULL, FIELD(encoding), 0, 0,
      "the input's encoding, such as gb18030, gbk or utf-16 "
      "(default: by its byte order mark, else UTF-8)"},
@@ -141,7 +145,7 @@ const struct option options[] = {
     {"problems", 0, OPTION_TEXT, RUN | CHECK, "FILE", NULL, FIELD(problems), 0, 0,
      "list every problem in FILE; CSV, or JSONL by its extension; - for standard output"},
     {"split-valid", 0, OPTION_TEXT, CHECK, "FILE", NULL, FIELD(split_valid), 0, 0,
-     "write the valid rows to FILE, as they stand in the input"},
+     "write the valid rows to FILE, as they stand in the input; of a workbook, as CSV"},
     {"split-invalid", 0, OPTION_TEXT, CHECK, "FILE", NULL, FIELD(split_invalid), 0, 0,
      "the same for the others, to be mended"},
     {"progress", 0, OPTION_TEXT, RUN | CHECK, "auto|always|never", "auto", FIELD(progress), 0, 0,

@@ -36,6 +36,7 @@ struct settings {
     const char *config;
     const char *output;
     const char *format;
+    const char *sheet;
     const char *encoding;
     const char *delimiter;
     const char *endpoint;

@@ -27,6 +27,8 @@
     X(DELIMITER, "E-DELIMITER", "name the character between the cells with --delimiter")           \
     X(CELLS, "E-CELLS",                                                                            \
       "give the row as many cells as the header has; quote a cell with the delimiter")             \
+    X(XLSX, "E-XLSX", "save the workbook again as .xlsx, or the sheet as CSV UTF-8")               \
+    X(CELL, "E-CELL", "correct the cell in the spreadsheet, and save it again")                    \
     X(JSON, "E-JSON", "write valid JSON (RFC 8259), one object per line for JSONL")                \
     X(DUPLICATE, "E-DUPLICATE", "name each column and member once")                                \
     X(COLUMN, "E-COLUMN", "rename or remove the column; the known ones are in the README")         \

@@ -163,7 +163,8 @@ static bool take_slice(struct reader *reader, struct span slice)
     bool rest_of_crlf = csv->after_cr && slice.len == 1 && last == '\n';
     bool line_end = last == '\n' || last == '\r';
 
-    if (line_end && !rest_of_crlf)
+    /* Line breaks within the cells of a sheet are no new rows of it. */
+    if (line_end && !rest_of_crlf && (csv->complete || reader->workbook == NULL))
         reader->line++;
     csv->after_cr = last == '\r';
     reader_take(reader, slice.len);
@@ -479,13 +480,15 @@ enum status csv_reader_header(struct reader *reader, struct problems *problems)
     if (status != STATUS_OK && status != STATUS_BAD_ROW)
         return status;
     problems_clear(problems, 0, csv->row_line);
+    if (reader->workbook != NULL && reader_add_marks(reader, problems))
+        return STATUS_BAD_INPUT;
     if (status == STATUS_BAD_ROW) {
         if (csv->fault_column == 0) /* "a";"b" is one cell that goes on behind its quote */
             check_delimiter(csv, span_of(usual_delimiters, sizeof(usual_delimiters)), problems);
         add_fault(reader, problems);
         return STATUS_BAD_INPUT;
     }
-    if (csv->cell_count == 1)
+    if (csv->cell_count == 1 && reader->workbook == NULL)
         check_delimiter(csv, cell_bytes(csv, 0), problems);
     check_bytes(reader, problems);
     check_names(reader, problems);
@@ -516,7 +519,7 @@ static void add_count_problem(struct reader *reader, struct problems *problems)
     problem_add(problems, PROBLEM_CELLS, SPAN_LITERAL(""), SPAN_LITERAL(""),
                 "has %zu cell%s, the header has %zu", csv->cell_count,
                 csv->cell_count == 1 ? "" : "s", reader->column_count);
-    if (may_be_torn(csv))
+    if (reader->workbook == NULL && may_be_torn(csv))
         reader_lose(reader, reader->row_number, csv->row_line, PROBLEM_CELLS);
 }
 
@@ -614,6 +617,33 @@ static void set_cells(struct reader *reader)
         find_blanks(reader);
 }
 
+/* Holds the row's cells against the header, and hands it on. */
+static enum status end_row(struct reader *reader, struct row *ret_row, struct problems *problems)
+{
+    const struct csv_reader *csv = reader->csv;
+
+    check_bytes(reader, problems);
+    if (csv->cell_count != reader->column_count)
+        add_count_problem(reader, problems);
+    else
+        set_cells(reader);
+    return reader_end_row(reader, problems, ret_row);
+}
+
+/* The same for a row of a sheet, whose cells may have something wrong with them that does not show
+ * in their text. */
+static enum status end_sheet_row(struct reader *reader, struct row *ret_row,
+                                 struct problems *problems)
+{
+    if (reader_row_is_long(reader)) {
+        (void)reader_add_marks(reader, problems);
+        return reader_end_row(reader, problems, ret_row);
+    }
+    enum status status = end_row(reader, ret_row, problems);
+    (void)reader_add_marks(reader, problems);
+    return status;
+}
+
 enum status csv_reader_next(struct reader *reader, struct row *ret_row, struct problems *problems)
 {
     struct csv_reader *csv = reader->csv;
@@ -626,10 +656,7 @@ enum status csv_reader_next(struct reader *reader, struct row *ret_row, struct p
         add_fault(reader, problems);
         return reader_end_row(reader, problems, ret_row);
     }
-    check_bytes(reader, problems);
-    if (csv->cell_count != reader->column_count)
-        add_count_problem(reader, problems);
-    else
-        set_cells(reader);
-    return reader_end_row(reader, problems, ret_row);
+    if (reader->workbook != NULL)
+        return end_sheet_row(reader, ret_row, problems);
+    return end_row(reader, ret_row, problems);
 }

@@ -27,7 +27,7 @@ struct span reader_plain_name(const char *path)
 
 bool reader_is_spreadsheet(const char *path)
 {
-    static const char *const extensions[] = {".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".et"};
+    static const char *const extensions[] = {".xls", ".xlsb", ".ods", ".fods", ".et", ".numbers"};
 
     for (size_t i = 0; i < ARRAY_LENGTH(extensions); i++)
         if (ends_with(span_string(path), extensions[i]))
@@ -40,7 +40,11 @@ bool reader_format_of(const char *path, enum input_format *ret_format)
     static const struct {
         const char *extension;
         enum input_format format;
-    } formats[] = {{".csv", INPUT_CSV}, {".jsonl", INPUT_JSONL}, {".ndjson", INPUT_JSONL}};
+    } formats[] = {{".csv", INPUT_CSV},
+                   {".jsonl", INPUT_JSONL},
+                   {".ndjson", INPUT_JSONL},
+                   {".xlsx", INPUT_XLSX},
+                   {".xlsm", INPUT_XLSX}};
     struct span name = reader_plain_name(path);
 
     for (size_t i = 0; i < ARRAY_LENGTH(formats); i++) {
@@ -82,6 +86,7 @@ enum status reader_open(struct source *source, const struct reader_options *opti
     if (reader == NULL)
         return STATUS_NO_MEMORY;
     reader->source = source;
+    reader->workbook = source_workbook(source);
     reader->options = *options;
     if (reader->options.max_row_bytes > SIZE_MAX / 4) /* so that sums with it do not overflow */
         reader->options.max_row_bytes = SIZE_MAX / 4;
@@ -207,6 +212,72 @@ enum status reader_next(struct reader *reader, struct row *ret_row, struct probl
     if (status == STATUS_END)
         reader_drop_raw(reader);
     return explain(reader, status, problems);
+}
+
+size_t reader_marks(const struct reader *reader, const struct sheet_mark **ret_marks)
+{
+    *ret_marks = NULL;
+    return reader->workbook != NULL ? workbook_marks(reader->workbook, reader->line - 1, ret_marks)
+                                    : 0;
+}
+
+static void add_mark(const struct reader *reader, const struct sheet_mark *mark,
+                     struct problems *problems)
+{
+    char name[CELL_NAME_MAX], merged[2 * CELL_NAME_MAX];
+    bool has_column = mark->column < reader->column_count;
+    struct span field = has_column ? reader->columns[mark->column] : SPAN_LITERAL("");
+    struct span text = has_column ? reader->cells[mark->column].text : SPAN_LITERAL("");
+
+    cell_name_write(mark->column, mark->row, name);
+    switch (mark->kind) {
+    case MARK_ERROR:
+        problem_add(problems, PROBLEM_CELL, field, text, "%s holds an error%s%.*s", name,
+                    text.len > 0 ? ": " : "", SPAN_ARG(text));
+        break;
+    case MARK_FORMULA:
+        problem_add(problems, PROBLEM_CELL, field, SPAN_LITERAL(""),
+                    "%s holds a formula without its result: open the file in the spreadsheet "
+                    "program, and save it",
+                    name);
+        break;
+    case MARK_MERGED:
+        cell_range_write(&mark->merged, merged);
+        problem_add(problems, PROBLEM_CELL, field, SPAN_LITERAL(""),
+                    "%s is one of the merged cells %s: %s", name, merged,
+                    problems->row == 0 ? "the first row that is not empty must be the header, "
+                                         "without a title above it"
+                                       : "unmerge them, and fill in each");
+        break;
+    case MARK_NUMBER:
+        problem_add(problems, PROBLEM_CELL, field, text,
+                    "%s is stored as a number and is none: %.*s", name, SPAN_ARG(text));
+        break;
+    case MARK_LONG:
+        problem_add(problems, PROBLEM_ROW_SIZE, SPAN_LITERAL(""), SPAN_LITERAL(""),
+                    "the row is longer than %zu bytes", reader->options.max_row_bytes);
+        break;
+    case MARK_DATE:
+        break;
+    }
+}
+
+bool reader_add_marks(const struct reader *reader, struct problems *problems)
+{
+    const struct sheet_mark *marks = NULL;
+    size_t before = problems->error_count, count = reader_marks(reader, &marks);
+
+    for (size_t i = 0; i < count; i++)
+        add_mark(reader, &marks[i], problems);
+    return problems->error_count > before;
+}
+
+bool reader_row_is_long(const struct reader *reader)
+{
+    const struct sheet_mark *marks = NULL;
+    size_t count = reader_marks(reader, &marks);
+
+    return count > 0 && marks[0].kind == MARK_LONG;
 }
 
 enum status reader_add_column(struct reader *reader, struct span name)

@@ -41,7 +41,8 @@
 #include "core/row.h"
 #include "input/source.h"
 
-enum input_format { INPUT_CSV, INPUT_JSONL };
+/* A workbook is read as the CSV that its source makes of it. */
+enum input_format { INPUT_CSV, INPUT_JSONL, INPUT_XLSX };
 
 enum {
     READER_COLUMNS_MAX = 1024,
@@ -51,11 +52,11 @@ enum {
 };
 
 struct reader_options {
-    enum input_format format;
-    size_t max_row_bytes; /* a longer row is a bad row (PROBLEM_ROW_SIZE); the ones after it are
-                             read */
-    char delimiter;       /* of CSV: what reader_delimiter_of gives; 0 for a comma */
-    bool keep_raw;        /* for reader_raw */
+    enum input_format format; /* of the text: INPUT_CSV for a workbook */
+    size_t max_row_bytes;     /* a longer row is a bad row (PROBLEM_ROW_SIZE); the ones after it are
+                                 read */
+    char delimiter;           /* of CSV: what reader_delimiter_of gives; 0 for a comma */
+    bool keep_raw;            /* for reader_raw */
 };
 
 struct reader;
@@ -63,11 +64,11 @@ struct reader;
 /* The name of a file without what tells that it is compressed: .gz, .zst, .zstd, in any case. */
 struct span reader_plain_name(const char *path);
 
-/* Whether the name is that of a spreadsheet's own format, which cannot be read. */
+/* Whether the name is that of a spreadsheet's own format which cannot be read: all but .xlsx. */
 bool reader_is_spreadsheet(const char *path);
 
 /* The format that the name of a file tells (.csv, .jsonl, .ndjson, any case, also with .gz and the
- * like behind it); false when it tells none. */
+ * like behind it, .xlsx, .xlsm); false when it tells none. */
 bool reader_format_of(const char *path, enum input_format *ret_format);
 
 /* The delimiter that a person means by a character that is no letter, digit, space or double quote,
@@ -136,6 +137,14 @@ struct reader_lost {
  * always is.
  */
 const struct reader_lost *reader_lost(const struct reader *reader);
+
+/*
+ * A row of a sheet (source_workbook) has the sheet's own number as its line. With STATUS_OK there
+ * may be errors in `problems` already, of cells whose text is not what they hold: an error value, a
+ * formula without a result, a merged cell (PROBLEM_CELL). These are all marks of the row, also of
+ * dates, which are none; valid until the next row.
+ */
+size_t reader_marks(const struct reader *reader, const struct sheet_mark **ret_marks);
 
 /*
  * With reader_options.keep_raw, the bytes that the last row, good or bad, stood in: as the source

@@ -14,6 +14,7 @@ enum { READER_RAW_KEPT = 1024 * 1024 };
 
 struct reader {
     struct source *source;
+    const struct workbook *workbook; /* that the source is; NULL: none */
     struct reader_options options;
     struct csv_reader *csv; /* one of the two, by options.format */
     struct jsonl_reader *jsonl;
@@ -68,6 +69,13 @@ void reader_drop_columns(struct reader *reader, size_t count);
 void reader_begin_row(struct reader *reader, uint64_t line, struct problems *problems);
 enum status reader_end_row(const struct reader *reader, const struct problems *problems,
                            struct row *ret_row) MUST_USE;
+
+/*
+ * Adds what is wrong with the cells of the row of a sheet that was read last, beside their text;
+ * whether anything is. And whether all of the row was left out, since it is longer than it may be.
+ */
+bool reader_add_marks(const struct reader *reader, struct problems *problems);
+bool reader_row_is_long(const struct reader *reader);
 
 /* The encoding that bad text is not in, and what to try: "" where the encoding was given, by option
  * or by mark. */

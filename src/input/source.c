@@ -61,6 +61,9 @@ struct source {
         *hashing; /* of them; NULL once the digest is known, and where there will be none */
     uint64_t digest_size, digest;
     size_t read_max;
+    struct workbook *workbook; /* NULL: it is none. Its text goes into the block */
+    bool is_workbook;          /* and is so where it could not be opened */
+    uint64_t text_bytes;       /* of it, that went into the block */
     struct stage raw;
     struct decompressor *decompressor; /* NULL: not compressed */
     struct stage plain;
@@ -143,6 +146,7 @@ void source_close(struct source *source)
         return;
     if (source->owns_fd && source->fd >= 0)
         (void)close(source->fd); /* it was only read */
+    workbook_close(source->workbook);
     decompressor_free(source->decompressor);
     encoding_close(source->given);
     encoding_close(source->marked);
@@ -181,9 +185,56 @@ uint64_t source_size(const struct source *source)
 uint64_t source_taken(const struct source *source)
 {
     const struct stage *first = source->raw.bytes != NULL ? &source->raw : &source->plain;
+    if (source->workbook != NULL)
+        return (uint64_t)(workbook_share(source->workbook) * (double)source_size(source));
     size_t waiting = first->bytes != NULL ? first->end - first->at : source->end - source->at;
 
     return source->raw_bytes - waiting;
+}
+
+/* Notes why the input cannot be read on. */
+static enum status fail(struct source *source, enum problem_code code, const char *text)
+{
+    source->error_code = code;
+    (void)snprintf(source->error, sizeof(source->error), "%s", text);
+    return STATUS_BAD_INPUT;
+}
+
+enum status source_find_workbook(struct source *source, const char *sheet, size_t max_row_bytes,
+                                 struct buf *message)
+{
+    char start[FILE_KIND_BYTES];
+    struct trouble trouble = {.text = ""};
+    ssize_t count = source->seekable ? pread(source->fd, start, sizeof(start), source->start) : 0;
+    enum file_kind kind = file_kind_of(span_of(start, count > 0 ? (size_t)count : 0));
+    enum status status = STATUS_OK;
+
+    if (kind == FILE_OLE) {
+        book_describe_ole(source->fd, &trouble);
+        status = STATUS_USAGE;
+    } else if (kind == FILE_ZIP) {
+        status = workbook_open(source->fd, sheet, max_row_bytes, &trouble, &source->workbook);
+        source->is_workbook = status != STATUS_USAGE;
+    }
+    if (status == STATUS_BAD_INPUT) { /* told with the problems of the input */
+        (void)fail(source, PROBLEM_XLSX, trouble.text);
+        return STATUS_OK;
+    }
+    if (status == STATUS_USAGE) {
+        buf_add_printable(message, span_string(source->name));
+        buf_add_format(message, ": %s", trouble.text);
+    }
+    return status;
+}
+
+const struct workbook *source_workbook(const struct source *source)
+{
+    return source->workbook;
+}
+
+bool source_is_workbook(const struct source *source)
+{
+    return source->is_workbook;
 }
 
 const char *source_error(const struct source *source)
@@ -277,12 +328,16 @@ static void start_over(struct source *source)
         encoding_reset(source->given);
     free(source->plain.bytes);
     source->plain = (struct stage){.bytes = NULL};
-    source->error[0] = '\0';
+    if (!source->is_workbook || source->workbook != NULL) /* else it could not be opened at all */
+        source->error[0] = '\0';
     source->knows_compression = false;
     source->started = false;
     source->raw_ended = false;
     source->plain_ended = false;
     source->raw_bytes = 0;
+    source->text_bytes = 0;
+    if (source->workbook != NULL)
+        workbook_restart(source->workbook);
     (void)XXH3_freeState(source->hashing); /* of a reading that stopped early */
     source->hashing = NULL;
     source->at = 0;
@@ -443,14 +498,6 @@ enum status source_fill(struct source *source)
     return source_fill_to(source, 1);
 }
 
-/* Notes why the input cannot be read on. */
-static enum status fail(struct source *source, enum problem_code code, const char *text)
-{
-    source->error_code = code;
-    (void)snprintf(source->error, sizeof(source->error), "%s", text);
-    return STATUS_BAD_INPUT;
-}
-
 /* The next bytes as they stand in the file; STATUS_END when there are none. */
 static enum status pull_raw(struct source *source, char *out, size_t room, size_t *ret_count)
 {
@@ -502,11 +549,25 @@ static enum status pull_plain(struct source *source, char *out, size_t room, siz
     }
 }
 
+/* The next bytes of the sheet's text. */
+static enum status pull_sheet(struct source *source, char *out, size_t room, size_t *ret_count)
+{
+    uint64_t taken = source->text_bytes - (source->end - source->at);
+    enum status status = workbook_read(source->workbook, taken, out, room, ret_count);
+
+    if (status == STATUS_OK)
+        source->text_bytes += *ret_count;
+    return status == STATUS_BAD_INPUT ? fail(source, PROBLEM_XLSX, workbook_error(source->workbook))
+                                      : status;
+}
+
 /* The next bytes, in UTF-8. */
 static enum status pull_text(struct source *source, char *out, size_t room, size_t *ret_count)
 {
     struct stage *plain = &source->plain;
 
+    if (source->workbook != NULL)
+        return pull_sheet(source, out, room, ret_count);
     if (conversion(source) == NULL)
         return pull_plain(source, out, room, ret_count);
     for (;;) {
@@ -643,16 +704,69 @@ static enum status pass_on(struct source *source)
     return status;
 }
 
+/* A workbook is not read from its first byte to its last: its digest takes a reading of its own. */
+static enum status hash_file(struct source *source)
+{
+    off_t at = source->start;
+    ssize_t count;
+
+    while (source->hashing != NULL) {
+        do
+            count = pread(source->fd, source->block, SOURCE_BLOCK_BYTES, at);
+        while (count < 0 && errno == EINTR);
+        if (count < 0)
+            return STATUS_IO;
+        source->raw_bytes += (uint64_t)count;
+        at += count;
+        hash_raw(source, source->block, (size_t)count);
+    }
+    return STATUS_OK;
+}
+
+/* Where a workbook, or another spreadsheet's file, comes as bytes one behind the other: from a
+ * pipe, or out of a compressed file. */
+static enum status refuse_workbook(struct source *source)
+{
+    return fail(source, PROBLEM_XLSX,
+                source->decompressor != NULL
+                    ? "it is a spreadsheet's file, compressed once more: unpack it, and give that"
+                    : "it is a spreadsheet's file, which cannot be read from a pipe: give the file "
+                      "by its name, or with <");
+}
+
+static enum status find_workbook(struct source *source)
+{
+    enum status status = STATUS_OK;
+
+    while (!source->plain_ended && file_kind_may_be(held(source))) {
+        size_t count = 0;
+        status = pull_plain(source, source->block + source->end, SOURCE_BLOCK_BYTES - source->end,
+                            &count);
+        if (status != STATUS_OK && status != STATUS_END)
+            return status;
+        source->plain_ended = status == STATUS_END;
+        source->end += count;
+    }
+    return file_kind_of(held(source)) == FILE_OTHER ? STATUS_OK : refuse_workbook(source);
+}
+
 /* Reads as many bytes as it takes to know what the input is, and no more: a pipe may give its first
  * line long before its second. */
 static enum status start(struct source *source)
 {
     enum status status = STATUS_OK;
 
+    if (source->workbook != NULL) {
+        status = hash_file(source);
+        source->started = status == STATUS_OK;
+        return status;
+    }
     if (!source->knows_compression)
         status = start_decompressor(source);
     if (status == STATUS_OK)
         status = find_mark(source);
+    if (status == STATUS_OK)
+        status = find_workbook(source);
     if (status == STATUS_OK)
         status = start_conversion(source);
     source->started = status == STATUS_OK;

@@ -11,6 +11,9 @@
  *         source_take(source, used);
  *     }
  *
+ * A workbook (.xlsx, told by its first bytes too) comes out as the CSV text of one of its sheets:
+ * see source_find_workbook.
+ *
  * A source never blocks on a descriptor that has been made non-blocking: it says STATUS_AGAIN, and
  * the caller waits for source_fd() to become readable.
  */
@@ -19,6 +22,7 @@
 
 #include "command/problem.h"
 #include "core/buf.h"
+#include "input/workbook.h"
 
 enum { SOURCE_BLOCK_BYTES = 128 * 1024 };
 
@@ -42,6 +46,24 @@ enum status source_open(const char *path, struct buf *message, struct source **r
  */
 enum status source_set_encoding(struct source *source, const char *name,
                                 struct buf *message) MUST_USE;
+
+/*
+ * Looks whether the input is a spreadsheet's file, and opens a workbook: `sheet` names the sheet,
+ * by name or number, NULL for the first visible one; `max_row_bytes` is what a row of its text may
+ * have. To be called before anything is read; where it is not, and where the input cannot be read
+ * at any place (a pipe), a workbook is PROBLEM_XLSX when it is met. STATUS_USAGE with a text in
+ * `message` for what cannot be read (.xls, .ods, …) and says how to save it, or where there is no
+ * such sheet; STATUS_NO_MEMORY. A workbook that is damaged is so when it is read (PROBLEM_XLSX).
+ */
+enum status source_find_workbook(struct source *source, const char *sheet, size_t max_row_bytes,
+                                 struct buf *message) MUST_USE;
+
+/* Whether the input is a workbook, also one that is damaged. */
+bool source_is_workbook(const struct source *source);
+
+/* The workbook, NULL for none. Its rows are the records of the text, counted from 1, blank lines
+ * included; line breaks may be in them. */
+const struct workbook *source_workbook(const struct source *source);
 
 /* Closes and frees. Standard input stays open. Takes NULL. */
 void source_close(struct source *source);

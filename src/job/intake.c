@@ -37,30 +37,65 @@ struct intake {
     size_t next_crossed; /* the next one that the second pass will meet */
 };
 
-static enum status find_format(const struct intake_options *options, struct buf *message,
-                               enum input_format *ret_format)
+/* Says why the input's format is not known. */
+static enum status refuse_format(const char *path, struct buf *message)
 {
-    if (options->has_format) {
-        *ret_format = options->format;
-        return STATUS_OK;
-    }
-    if (reader_format_of(options->path, ret_format))
-        return STATUS_OK;
-    if (strcmp(options->path, "-") == 0) {
+    if (strcmp(path, "-") == 0) {
         buf_add_string(message,
                        "standard input: say what it is with --format csv or --format jsonl");
-    } else if (reader_is_spreadsheet(options->path)) {
-        buf_add_printable(message, span_string(options->path));
-        buf_add_string(message,
-                       ": a spreadsheet's own format cannot be read; save the sheet as CSV "
-                       "(in Excel: \"CSV UTF-8\")");
-    } else {
-        buf_add_printable(message, span_string(options->path));
-        buf_add_string(message, ": its name ends neither in .csv nor in .jsonl or .ndjson "
-                                "(also with .gz or .zst behind it); "
-                                "say what it is with --format csv or --format jsonl");
+        return STATUS_USAGE;
     }
+    buf_add_printable(message, span_string(path));
+    if (reader_is_spreadsheet(path))
+        buf_add_string(message, ": this kind of spreadsheet cannot be read; save it as .xlsx, or "
+                                "the sheet as CSV (in Excel: \"CSV UTF-8\")");
+    else
+        buf_add_string(message, ": its name ends neither in .csv nor in .jsonl, .ndjson (also with "
+                                ".gz or .zst behind it) or .xlsx; say what it is with --format "
+                                "csv, jsonl or xlsx");
     return STATUS_USAGE;
+}
+
+static enum status refuse(const struct intake_options *options, struct buf *message,
+                          const char *what)
+{
+    buf_add_printable(message, span_string(strcmp(options->path, "-") == 0 ? "standard input"
+                                                                           : options->path));
+    buf_add_format(message, ": %s", what);
+    return STATUS_USAGE;
+}
+
+/* What is a workbook by its first bytes is one, whatever its name. */
+static enum status find_format(const struct intake_options *options, const struct source *source,
+                               struct buf *message, enum input_format *ret_format)
+{
+    enum input_format format = options->format;
+
+    if (source_is_workbook(source)) {
+        if (options->has_format && format == INPUT_JSONL)
+            return refuse(options, message,
+                          "it is a workbook (.xlsx), not JSONL: leave --format "
+                          "out");
+        *ret_format = INPUT_XLSX;
+        return STATUS_OK;
+    }
+    if (!options->has_format && !reader_format_of(options->path, &format))
+        return refuse_format(options->path, message);
+    if (format == INPUT_XLSX && !source_is_seekable(source))
+        return refuse(options, message,
+                      "a workbook (.xlsx) cannot be read from a pipe: give the "
+                      "file by its name, or with <");
+    if (format == INPUT_XLSX && !options->has_format &&
+        reader_plain_name(options->path).len != strlen(options->path))
+        return refuse(options, message,
+                      "a workbook (.xlsx) that is compressed once more cannot be "
+                      "read: unpack it, and give that");
+    if (format == INPUT_XLSX)
+        return refuse(options, message,
+                      "it is no workbook (.xlsx), whatever it is called: where "
+                      "it is a CSV, say --format csv");
+    *ret_format = format;
+    return STATUS_OK;
 }
 
 typedef enum status add_fn(struct layout *layout, const char *text, struct buf *message);
@@ -120,14 +155,22 @@ static void free_fleet(struct intake *intake)
     intake->fleet = NULL;
 }
 
-static enum status check_delimiter(const struct intake_options *options, enum input_format format,
-                                   struct buf *message)
+/* Options that the format has no use for are a misunderstanding. */
+static enum status check_format_options(const struct intake_options *options,
+                                        enum input_format format, struct buf *message)
 {
-    if (options->delimiter == '\0' || format == INPUT_CSV)
-        return STATUS_OK;
-    buf_add_printable(message, span_string(options->path));
-    buf_add_string(message, ": it is JSONL, which has no delimiter: leave --delimiter out");
-    return STATUS_USAGE;
+    if (format == INPUT_JSONL && options->delimiter != '\0')
+        return refuse(options, message,
+                      "it is JSONL, which has no delimiter: leave --delimiter out");
+    if (format == INPUT_XLSX && options->delimiter != '\0')
+        return refuse(options, message,
+                      "it is a workbook, which has no delimiter: leave --delimiter out");
+    if (format == INPUT_XLSX && options->encoding != NULL)
+        return refuse(options, message,
+                      "it is a workbook, whose encoding is known: leave --encoding out");
+    if (format != INPUT_XLSX && options->sheet != NULL)
+        return refuse(options, message, "it is no workbook (.xlsx): leave --sheet out");
+    return STATUS_OK;
 }
 
 enum status intake_open(const struct intake_options *options, struct buf *message,
@@ -137,6 +180,7 @@ enum status intake_open(const struct intake_options *options, struct buf *messag
     struct reader_options reader_options = {.max_row_bytes = options->max_row_bytes,
                                             .delimiter = options->delimiter,
                                             .keep_raw = options->keep_raw};
+    enum input_format format = INPUT_CSV;
 
     if (intake == NULL)
         return STATUS_NO_MEMORY;
@@ -146,13 +190,17 @@ enum status intake_open(const struct intake_options *options, struct buf *messag
     /* A wrong path is said before a wrong extension. */
     enum status status = source_open(options->path, message, &intake->source);
     if (status == STATUS_OK)
-        status = find_format(options, message, &reader_options.format);
+        status =
+            source_find_workbook(intake->source, options->sheet, options->max_row_bytes, message);
+    if (status == STATUS_OK)
+        status = find_format(options, intake->source, message, &format);
     if (status == STATUS_OK)
         status = arrange(intake, message);
     if (status == STATUS_OK)
         status = new_fleet(intake);
     if (status == STATUS_OK)
-        status = check_delimiter(options, reader_options.format, message);
+        status = check_format_options(options, format, message);
+    reader_options.format = format == INPUT_XLSX ? INPUT_CSV : format;
     if (status == STATUS_OK && options->encoding != NULL)
         status = source_set_encoding(intake->source, options->encoding, message);
     if (status == STATUS_OK)
@@ -329,6 +377,33 @@ static enum status meet(struct intake *intake, const struct command *command, bo
     return status;
 }
 
+/*
+ * A cell that a format makes a date of is the platform's form of it where a time is asked for, and
+ * a text in the results. A resource would get a text that nobody typed.
+ */
+static void check_dates(const struct intake *intake, struct problems *problems)
+{
+    const struct layout *layout = &intake->layout;
+    const struct sheet_mark *marks = NULL;
+    size_t count = reader_marks(intake->reader, &marks);
+
+    for (size_t i = 0; i < count; i++) {
+        size_t at = layout->set_count + marks[i].column;
+        char name[CELL_NAME_MAX];
+        if (marks[i].kind != MARK_DATE || at >= layout->schema.count)
+            continue;
+        const struct column *column = &layout->schema.columns[at];
+        if (column->role != COLUMN_RES || column->kind != RES_AUTO)
+            continue;
+        cell_name_write(marks[i].column, marks[i].row, name);
+        problem_add(
+            problems, PROBLEM_CELL, span_string(column->name), span_of(NULL, 0),
+            "%s holds a date or a time, which no resource takes: give seconds since 1970 in "
+            "res:%u:time, or format the cell as text or as a number",
+            name, (unsigned)column->res_id);
+    }
+}
+
 static enum status build_command(struct intake *intake, const struct row *row,
                                  struct command *command, struct problems *problems)
 {
@@ -344,6 +419,7 @@ static enum status build_command(struct intake *intake, const struct row *row,
 
     if (status == STATUS_OK)
         status = layout_apply(layout, row, &shaped, problems);
+    check_dates(intake, problems);
     if (status == STATUS_OK)
         status = command_build(command, &context, &shaped, &intake->footprint, problems);
     for (size_t i = 0; i < layout->pass_count && status == STATUS_OK; i++) {

@@ -21,8 +21,9 @@ struct intake_options {
     const char *path; /* "-" for standard input */
     bool has_format;  /* else by the path's extension */
     enum input_format format;
+    const char *sheet;    /* of a workbook: a name or a number; NULL: the first visible one */
     const char *encoding; /* NULL: by the byte order mark, else UTF-8 */
-    char delimiter;       /* of CSV; 0: a comma. STATUS_USAGE where the input is JSONL */
+    char delimiter;       /* of CSV; 0: a comma. STATUS_USAGE where the input is not CSV */
     size_t max_row_bytes;
     const struct word_list *sets, *maps, *passes; /* NAME=VALUE, NAME=COLUMN, NAME[,NAME…] */
     bool keep_raw;                                /* for intake_raw_row */

@@ -124,7 +124,7 @@ def test_bash_completes_commands_values_and_files(script, fleet):
     fleet(1)
     assert set(COMMANDS) | {"help", "completion"} <= bash(path, "")
     assert bash(path, "ch") == {"check"}
-    assert bash(path, "run", "--format", "") == bash(path, "run", "--format", "=", "") == {"csv", "jsonl"}
+    assert bash(path, "run", "--format", "") == bash(path, "run", "--format", "=", "") == {"csv", "jsonl", "xlsx"}
     assert bash(path, "run", "--format", "=", "c") == {"csv"}
     assert bash(path, "run", "--progress", "=") == {"auto", "always", "never"}
     assert bash(path, "run", "--output", "fl") == bash(path, "run", "-o", "fl") == {"fleet.csv"}

@@ -138,9 +138,9 @@ def test_unknown_extension_asks_for_the_format(nbatch, tmp_path):
     assert nbatch("check", path, "--format", "xml").code == 2
 
 
-def test_a_spreadsheet_is_to_be_saved_as_csv(nbatch, tmp_path):
-    for name in ("fleet.xlsx", "fleet.XLS", "fleet.ods"):
-        refused(nbatch, write(tmp_path, "PK\x03\x04", name), 2, f"{name}: a spreadsheet", "CSV UTF-8")
+def test_a_spreadsheet_that_is_not_read_is_to_be_saved(nbatch, tmp_path):
+    for name in ("fleet.XLS", "fleet.ods", "fleet.numbers", "fleet.et"):
+        refused(nbatch, write(tmp_path, "text", name), 2, f"{name}: this kind of spreadsheet", ".xlsx", "CSV UTF-8")
 
 
 def test_problems_of_a_whole_file_are_counted_and_the_first_are_shown(nbatch, tmp_path):

@@ -1,6 +1,7 @@
 """A file that changes under the run: what leaves is what was checked, and nothing else. The oracle is the platform's audit."""
 import gzip
 import hashlib
+import io
 import json
 import mmap
 import os
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 from conftest import HEADER, KEY, NBATCH, UNGUARDED, imei, read_results
 from test_formats import pack_zstd
+from workbooks import write_book
 
 UNVERIFIED = str(Path(UNGUARDED).with_name("nbatch-unverified"))
 ROWS = 12000
@@ -32,11 +34,19 @@ def jsonl_text(mode, rows=ROWS):
                    for number, value in zip(IMEIS[:rows], VALUES))
 
 
+def workbook_bytes(mode):
+    out = io.BytesIO()
+    write_book(out, [HEADER.strip().split(","), *([int(number), 3311, 0, mode, "+7d", f"x{value}"]
+                                                  for number, value in zip(IMEIS, VALUES))])
+    return out.getvalue()
+
+
 FORMS = {
     "f.csv": lambda mode: csv_text(mode).encode(),
     "f.jsonl": lambda mode: jsonl_text(mode).encode(),
     "f.csv.gz": lambda mode: gzip.compress(csv_text(mode).encode(), 1),
     "f.jsonl.zst": lambda mode: pack_zstd(jsonl_text(mode).encode()),
+    "f.xlsx": workbook_bytes,
     "utf16.csv": lambda mode: ("\ufeff" + csv_text(mode)).encode("utf-16-le"),
     "bom.csv": lambda mode: ("\ufeff" + csv_text(mode)).encode(),
 }

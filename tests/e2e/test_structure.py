@@ -31,6 +31,8 @@ LIBRARY_ROOMS = {
     "zlib.h": {"input"},
     "zstd.h": {"input"},
     "zstd_errors.h": {"input"},
+    "zip.h": {"input"},
+    "expat.h": {"input"},
     "microhttpd.h": {"sim"},
     "yaml.h": {"cli"},
     "openssl/x509.h": {"net"},
