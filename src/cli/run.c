@@ -392,6 +392,7 @@ static int summarize(struct run *run, double seconds, int exit_status)
                                     .superseded = recording->account.superseded,
                                     .strange = recording->account.strange,
                                     .retries = run->result.retries,
+                                    .allowed = run->result.allowed,
                                     .seconds = seconds,
                                     .exit_status = exit_status,
                                     .command = command_again(run),

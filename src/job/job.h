@@ -91,6 +91,7 @@ struct job_result {
     int signal_number; /* of JOB_INTERRUPTED */
     bool aborted;      /* what was in flight was ended too, not waited for */
     uint64_t retries;  /* attempts beyond each row's first */
+    double allowed;    /* the platform's limit a second as it was found; 0: none showed */
     uint64_t rows;     /* of the input that were read */
     uint64_t settled;  /* those of them that had their result already */
 };

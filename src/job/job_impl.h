@@ -23,7 +23,7 @@ struct job_row {
     uint32_t admission;      /* the ledger's ticket; LEDGER_NO_TICKET for a row that is not sent */
     struct retry_row so_far; /* with the attempts of earlier runs, except in `tries` */
     uint32_t ticket;         /* of the attempt that is under way */
-    int64_t started_ms;      /* when it started */
+    int64_t started_ns;      /* when it started */
     struct job_row *next;    /* free, or waiting for the disk */
 };
 

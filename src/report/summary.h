@@ -22,6 +22,7 @@ struct summary {
     bool has_account; /* the results were compared with the input at the end: */
     uint64_t accounted, superseded, strange; /* as in ledger/ledger.h */
     uint64_t retries;
+    double allowed; /* the platform's limit a second, as it was found; 0: none showed */
     double seconds; /* from the first request to the last result */
     int exit_status;
     bool is_refused, jsonl;      /* as in report/next.h */
