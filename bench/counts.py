@@ -108,7 +108,9 @@ def run(nbatch, rows, wrapper, folder):
     env["NBATCH_API_KEY"] = "a-key-of-the-bench"
     try:
         done = subprocess.run([*wrapper(said), nbatch, "run", "-q", str(folder / f"{rows}.csv"), "--endpoint",
-                               peer.url, "-o", str(results), "-c", str(IN_FLIGHT)],
+                               peer.url, "-o", str(results), "-c", str(IN_FLIGHT),
+                               # All of them from the start on: the peer waits for so many.
+                               "--no-adaptive"],
                               env=env, capture_output=True, text=True, check=False, timeout=300)
     finally:
         peer.stop()

@@ -443,6 +443,7 @@ static int summarize(struct run *run, double seconds, int exit_status)
                                     .strange = recording->account.strange,
                                     .retries = run->result.retries,
                                     .canary = run->settings->canary != NULL ? &canary : NULL,
+                                    .allowed = run->result.allowed,
                                     .seconds = seconds,
                                     .exit_status = exit_status,
                                     .command = command_again(run),

@@ -89,6 +89,7 @@ enum status sending_options(const struct settings *settings, struct halt *halt,
     options->pacer = (struct pacer_options){.rate_count = settings->rate.count,
                                             .rate_per_ms = settings->rate.per_ms,
                                             .burst = settings->burst,
+                                            .rate_is_asked = settings->rate.count > 0,
                                             .adaptive = !settings->no_adaptive,
                                             .concurrency = (size_t)settings->concurrency};
     enum status status = retry_policy_of(settings, &options->retry, message);
@@ -195,8 +196,7 @@ static void add_event(const struct sending_view *view, enum job_event event,
         buf_add_string(out, "going on");
         break;
     case JOB_EVENT_SLOWER:
-        buf_add_string(out, "the platform asks for less: from now on ");
-        add_limit(status, out);
+        buf_add_string(out, "the platform asks for less: finding out how much it takes");
         break;
     case JOB_EVENT_RECOVERED:
         buf_add_string(out, "back to ");

@@ -125,17 +125,17 @@ static void take_pace(struct job_row *row, const struct outcome *outcome, int64_
     struct job *job = row->job;
     const struct pacer_attempt attempt = {.outcome = outcome,
                                           .ticket = row->ticket,
-                                          .started_ms = row->started_ms,
+                                          .started_ns = row->started_ns,
                                           .host_wait_ms = host_wait_ms};
     struct pacer_news news;
 
     if (breaker_kind_of(outcome) == BREAKER_OK)
         budget_return(&job->budget);
-    pacer_end(&job->pacer, &attempt, job_now_ms(), &news);
+    pacer_end(&job->pacer, &attempt, job_now_ns(), &news);
     job_set_concurrency(job);
-    if (news.throttle == THROTTLE_LOWERED)
+    if (news.pace == PACE_LOWERED)
         job_tell(job, JOB_EVENT_SLOWER);
-    else if (news.throttle == THROTTLE_RAISED && job->pacer.throttle.limit == INT64_MAX)
+    else if (news.pace == PACE_FREED)
         job_tell(job, JOB_EVENT_RECOVERED);
     if (news.breaker_changed)
         job_tell_outage(job);
@@ -406,7 +406,7 @@ static void start_ready(struct job *job)
                 budget_take(&job->budget, now / 1000000);
             job->result.retries += is_retry;
             row->ticket = pacer_start(&job->pacer, now);
-            row->started_ms = now / 1000000;
+            row->started_ns = now;
             drop_valid_time(row, wall_s + job->clock_off_s);
             expect_next(job);
             start_row(row);
@@ -707,7 +707,8 @@ static enum status open_job(struct job *job)
     job_watch_signals(job);
     watch_input(job);
     scheduler_init(&job->scheduler, job->options->transport.concurrency);
-    pacer_init(&job->pacer, &job->options->pacer, job_now_ms());
+    pacer_init(&job->pacer, &job->options->pacer, job_now_ns());
+    scheduler_set_concurrency(&job->scheduler, pacer_concurrency(&job->pacer));
     budget_init(&job->budget, job_now_ms());
     retry_init(&job->retry, &job->options->retry, job->options->seed);
     job->canary = job->options->canary;
@@ -770,6 +771,7 @@ enum status job_run(struct intake *intake, const struct job_options *options, st
     *ret_result = job->result;
     ret_result->canary = job->canary;
     uuid_memory_free(job->uuids);
+    ret_result->allowed = pace_allowed(&job->pacer.pace);
     free(job);
     return status;
 }

@@ -123,6 +123,7 @@ struct job_result {
     struct canary canary;
     uint64_t rows;    /* of the input that were read */
     uint64_t settled; /* those of them that had their result already */
+    double allowed;   /* the platform's limit a second as it was found; 0: none showed */
 };
 
 /*

@@ -28,7 +28,7 @@ struct job_row {
     uint32_t ticket;         /* of the attempt that is under way */
     uint32_t key_number;     /* of the key that it is sent with */
     uint64_t start_number;   /* of the attempt, among all of the run */
-    int64_t started_ms;      /* when it started */
+    int64_t started_ns;      /* when it started */
     struct job_row *next;    /* free, or waiting for the disk */
 };
 

@@ -160,6 +160,9 @@ static void add_pace(const struct summary *summary, struct buf *out)
         buf_add_format(out, " max %.1f", to_ms(tally->latency.max_us));
     }
     buf_add_char(out, '\n');
+    if (summary->allowed > 0)
+        buf_add_format(out, "the platform allowed about %.*f/s\n", summary->allowed < 10 ? 1 : 0,
+                       summary->allowed);
 }
 
 static void add_file(const char *what, const char *path, struct buf *out)
@@ -337,6 +340,10 @@ enum status summary_add_json(const struct summary *summary, struct buf *out)
     (void)cJSON_AddNumberToObject(root, "seconds", summary->seconds);
     (void)cJSON_AddNumberToObject(root, "rows_per_second",
                                   summary->seconds > 0 ? rows / summary->seconds : 0.0);
+    if (summary->allowed > 0)
+        (void)cJSON_AddNumberToObject(root, "allowed_per_second", summary->allowed);
+    else
+        (void)cJSON_AddNullToObject(root, "allowed_per_second");
     add_latency_json(tally, root);
     add_next_json(summary, root);
     if (summary->report != NULL)

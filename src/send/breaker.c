@@ -33,7 +33,9 @@ enum breaker_kind breaker_kind_of(const struct outcome *outcome)
         return BREAKER_NO_CONNECTION;
     if (outcome->http_status == 0)
         return outcome->class == OUTCOME_AMBIGUOUS ? BREAKER_FAILED : BREAKER_NO_CONNECTION;
-    return outcome->http_status >= 500 || rule->throttles ? BREAKER_FAILED : BREAKER_OK;
+    if (rule->throttles && rule->verdict == RETRY_AGAIN)
+        return BREAKER_REFUSED;
+    return outcome->http_status >= 500 ? BREAKER_FAILED : BREAKER_OK;
 }
 
 int64_t breaker_next_ms(const struct breaker *breaker, int64_t now_ms)
@@ -61,6 +63,7 @@ uint32_t breaker_start(struct breaker *breaker, int64_t now_ms)
 static void forget(struct breaker *breaker)
 {
     breaker->failed_connections = 0;
+    breaker->refused = 0;
     breaker->attempts = 0;
     breaker->window = 0;
 }
@@ -81,8 +84,30 @@ static unsigned count_ones(uint64_t bits)
     return count;
 }
 
+static bool open_first(struct breaker *breaker, int64_t now_ms)
+{
+    breaker->delay_ms = BREAKER_DELAY_MS;
+    breaker->open_since_ms = now_ms;
+    breaker->openings++;
+    open_up(breaker, now_ms);
+    return true;
+}
+
+/* A limit refuses a part of what is sent; a platform that refuses all of it is out of service. */
+static bool add_refused(struct breaker *breaker, int64_t now_ms)
+{
+    if (breaker->refused++ == 0)
+        breaker->refused_since_ms = now_ms;
+    return breaker->refused >= BREAKER_REFUSED_RUN &&
+           now_ms - breaker->refused_since_ms >= BREAKER_REFUSED_MS && open_first(breaker, now_ms);
+}
+
 static bool add_closed(struct breaker *breaker, enum breaker_kind kind, int64_t now_ms)
 {
+    if (kind == BREAKER_REFUSED)
+        return add_refused(breaker, now_ms);
+    if (kind == BREAKER_OK)
+        breaker->refused = 0;
     breaker->window = breaker->window << 1 | (kind != BREAKER_OK);
     if (breaker->attempts < BREAKER_WINDOW)
         breaker->attempts++;
@@ -93,13 +118,7 @@ static bool add_closed(struct breaker *breaker, enum breaker_kind kind, int64_t 
     bool opens = breaker->failed_connections >= BREAKER_RUN ||
                  (breaker->attempts >= BREAKER_ATTEMPTS_MIN &&
                   count_ones(breaker->window) * 100 >= breaker->attempts * BREAKER_SHARE);
-    if (!opens)
-        return false;
-    breaker->delay_ms = BREAKER_DELAY_MS;
-    breaker->open_since_ms = now_ms;
-    breaker->openings++;
-    open_up(breaker, now_ms);
-    return true;
+    return opens && open_first(breaker, now_ms);
 }
 
 bool breaker_add(struct breaker *breaker, uint32_t ticket, enum breaker_kind kind, int64_t now_ms)

@@ -11,7 +11,8 @@
  *     … and --outage-wait is over when
  *     breaker_is_open(&breaker) && now_ms - breaker.open_since_ms >= wait_ms
  *
- *             BREAKER_RUN connections in a row failed, or half of the last attempts
+ *             BREAKER_RUN connections in a row failed, or half of the last attempts,
+ *             or it has refused everything for BREAKER_REFUSED_MS
  *     CLOSED ────────────────────────────────────────────────────────────────────▶ OPEN ◀──┐
  *        ▲                                     one row starts, after a delay │             │ fails
  *        └────────────────────────── answered ────────────────────────── HALF_OPEN ────────┘
@@ -33,6 +34,8 @@ enum {
     BREAKER_WINDOW = 64,       /* the last attempts that are looked at, bits of a word */
     BREAKER_ATTEMPTS_MIN = 20, /* before so many, no share counts */
     BREAKER_SHARE = 50,        /* per cent of failures that open it */
+    BREAKER_REFUSED_RUN = 8,   /* throttling answers in a row that open it, … */
+    BREAKER_REFUSED_MS = 2000, /* … where these last for so long */
     BREAKER_DELAY_MS = 1000,
     BREAKER_DELAY_MAX_MS = 60 * 1000,
 };
@@ -43,7 +46,8 @@ enum breaker_state { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_HALF_OPEN };
 enum breaker_kind {
     BREAKER_OK,            /* it answered; a command that it rejects is an answer */
     BREAKER_NO_CONNECTION, /* not sent */
-    BREAKER_FAILED,        /* no answer, HTTP 5xx, or throttled */
+    BREAKER_FAILED,        /* no answer, or HTTP 5xx */
+    BREAKER_REFUSED,       /* it gets too much: the pace's matter, unless it refuses everything */
     BREAKER_LOCAL,         /* nothing: it never left this machine, or was ended here */
 };
 
@@ -53,6 +57,8 @@ struct breaker {
     uint32_t failed_connections; /* in a row */
     uint32_t attempts;           /* in the window, up to BREAKER_WINDOW */
     uint64_t window;             /* a bit for each of the last attempts: it failed */
+    uint32_t refused;            /* throttling answers in a row, */
+    int64_t refused_since_ms;    /* … since the first of them */
     int64_t open_since_ms;       /* since the last time that it was closed; while it is open */
     int64_t probe_ms;            /* when the next probe may start */
     int64_t delay_ms;            /* before that probe */

@@ -11,7 +11,7 @@ _Static_assert(LIMITER_COUNT_MAX <= INT64_MAX / 2 / LIMITER_SLACK_NS, "the slack
 
 static int64_t capacity_of(const struct limiter *limiter)
 {
-    return limiter->burst * limiter->per_ns + limiter->count * LIMITER_SLACK_NS;
+    return limiter->burst * limiter->per_ns + limiter->count * limiter->slack_ns;
 }
 
 /* Gives the credit for the time that has passed. */
@@ -43,7 +43,7 @@ void limiter_init(struct limiter *limiter, int64_t count, int64_t per_ms, int64_
                   int64_t now_ns)
 {
     assert(burst >= 1 && burst <= LIMITER_BURST_MAX);
-    *limiter = (struct limiter){.burst = burst, .at_ns = now_ns};
+    *limiter = (struct limiter){.burst = burst, .slack_ns = LIMITER_SLACK_NS, .at_ns = now_ns};
     set_terms(limiter, count, per_ms);
     limiter->credit = burst * limiter->per_ns;
 }
@@ -96,4 +96,16 @@ void limiter_set_rate(struct limiter *limiter, int64_t count, int64_t per_ms, in
     if (!was_limited)
         credit = 0; /* nothing was counted: assume that all was used */
     limiter->credit = credit < capacity ? credit : capacity;
+}
+
+void limiter_set_burst(struct limiter *limiter, int64_t burst, int64_t slack_ns, int64_t now_ns)
+{
+    assert(burst >= 1 && burst <= LIMITER_BURST_MAX);
+    assert(slack_ns >= 0 && slack_ns <= LIMITER_SLACK_NS);
+    advance(limiter, now_ns);
+    limiter->burst = burst;
+    limiter->slack_ns = slack_ns;
+    int64_t capacity = capacity_of(limiter);
+    if (limiter->credit > capacity)
+        limiter->credit = capacity;
 }

@@ -46,6 +46,7 @@ struct limiter {
     int64_t count;  /* credit per nanosecond; 0: no limit */
     int64_t per_ns; /* credit that a start takes */
     int64_t burst;  /* starts */
+    int64_t slack_ns;
     int64_t credit; /* now, from 0 to `burst` starts and the slack */
     int64_t at_ns;  /* up to when credit has been given */
     uint64_t taken; /* starts so far */
@@ -65,5 +66,9 @@ void limiter_take(struct limiter *limiter, int64_t now_ns);
 /* Another rate from now on. What had fallen due so far stays due, as far as the new rate's bucket
  * holds it; a fraction of a start stays the same fraction. So a higher rate brings no backlog. */
 void limiter_set_rate(struct limiter *limiter, int64_t count, int64_t per_ms, int64_t now_ns);
+
+/* Another burst, and another slack (≤ LIMITER_SLACK_NS) than the usual one. What is more than the
+ * new bucket holds is lost. */
+void limiter_set_burst(struct limiter *limiter, int64_t burst, int64_t slack_ns, int64_t now_ns);
 
 #endif

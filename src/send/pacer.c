@@ -1,54 +1,72 @@
 #include "send/pacer.h"
 
-#define NS_PER_MS INT64_C(1000000)
+#include "send/retry.h"
 
-static bool has_rate(const struct pacer *pacer)
-{
-    return pacer->options.has_ramp || pacer->options.rate_count > 0;
-}
+#define NS_PER_MS  INT64_C(1000000)
+#define S_PER_HOUR 3600.0
 
-/* What the operator asked for at this time, per hour: a whole number for each of N/s, N/m, N/h. */
+/*
+ * A rate that was found keeps to its beat: a limit without a burst refuses what comes early. Timers
+ * are late by up to a tick; of fast beats several fall due in one.
+ */
+#define BEAT_SLACK_NS INT64_C(1000000)
+#define FAST_PER_HOUR (INT64_C(200) * 3600)
+
+/* What the operator asked for at this time, per hour: a whole number for each of N/s, N/m, N/h; 0
+ * where nothing was. */
 static int64_t asked_per_hour(const struct pacer *pacer, int64_t now_ms)
 {
     const struct pacer_options *options = &pacer->options;
 
     if (options->has_ramp)
         return ramp_per_hour(&options->ramp, now_ms - pacer->start_ms);
+    if (options->rate_count == 0)
+        return 0;
     return options->rate_count * (LIMITER_HOUR_MS / options->rate_per_ms);
-}
-
-void pacer_init(struct pacer *pacer, const struct pacer_options *options, int64_t now_ms)
-{
-    *pacer = (struct pacer){.options = *options, .start_ms = now_ms, .ramped_ms = now_ms};
-    int64_t per_hour = has_rate(pacer) ? asked_per_hour(pacer, now_ms) : 0;
-
-    limiter_init(&pacer->limiter, per_hour, LIMITER_HOUR_MS, options->burst, now_ms * NS_PER_MS);
-    if (per_hour > 0)
-        throttle_init(&pacer->throttle, options->adaptive, per_hour, THROTTLE_RATE_FLOOR, now_ms);
-    else
-        throttle_init(&pacer->throttle, options->adaptive, (int64_t)options->concurrency, 1,
-                      now_ms);
-    breaker_init(&pacer->breaker);
 }
 
 int64_t pacer_rate_per_hour(const struct pacer *pacer)
 {
-    if (!has_rate(pacer))
-        return 0;
-    /* A rate below the throttle's floor is its own floor. */
-    int64_t value = throttle_value(&pacer->throttle);
     int64_t asked = asked_per_hour(pacer, pacer->ramped_ms);
-    return value < asked ? value : asked;
+    double found = pace_rate(&pacer->pace) * S_PER_HOUR;
+
+    if (found <= 0 || (asked > 0 && (double)asked <= found))
+        return asked;
+    return found < (double)LIMITER_COUNT_MAX ? (int64_t)found : LIMITER_COUNT_MAX;
+}
+
+/* Has the limiter hold what holds now. */
+static void set_rate(struct pacer *pacer, int64_t now_ns)
+{
+    int64_t per_hour = pacer_rate_per_hour(pacer);
+
+    if (per_hour == pacer->per_hour)
+        return;
+    bool is_asked = per_hour == asked_per_hour(pacer, pacer->ramped_ms);
+    int64_t burst = is_asked ? pacer->options.burst : 1;
+    int64_t slack_ns = is_asked || per_hour > FAST_PER_HOUR ? LIMITER_SLACK_NS : BEAT_SLACK_NS;
+    pacer->per_hour = per_hour;
+    if (burst != pacer->limiter.burst || slack_ns != pacer->limiter.slack_ns)
+        limiter_set_burst(&pacer->limiter, burst, slack_ns, now_ns);
+    limiter_set_rate(&pacer->limiter, per_hour, LIMITER_HOUR_MS, now_ns);
+}
+
+void pacer_init(struct pacer *pacer, const struct pacer_options *options, int64_t now_ns)
+{
+    int64_t now_ms = now_ns / NS_PER_MS;
+    bool gently = !options->has_ramp && (options->rate_count == 0 || !options->rate_is_asked);
+
+    *pacer = (struct pacer){.options = *options, .start_ms = now_ms, .ramped_ms = now_ms};
+    pacer->per_hour = asked_per_hour(pacer, now_ms);
+    limiter_init(&pacer->limiter, pacer->per_hour, LIMITER_HOUR_MS, options->burst, now_ns);
+    pace_init(&pacer->pace, options->concurrency, options->adaptive, gently);
+    pace_set_ceiling(&pacer->pace, (double)pacer->per_hour / S_PER_HOUR);
+    breaker_init(&pacer->breaker);
 }
 
 size_t pacer_concurrency(const struct pacer *pacer)
 {
-    return has_rate(pacer) ? pacer->options.concurrency : (size_t)throttle_value(&pacer->throttle);
-}
-
-static void set_rate(struct pacer *pacer, int64_t now_ns)
-{
-    limiter_set_rate(&pacer->limiter, pacer_rate_per_hour(pacer), LIMITER_HOUR_MS, now_ns);
+    return pace_window(&pacer->pace);
 }
 
 static void follow_ramp(struct pacer *pacer, int64_t now_ns)
@@ -58,13 +76,22 @@ static void follow_ramp(struct pacer *pacer, int64_t now_ns)
     if (!pacer->options.has_ramp || now_ms - pacer->ramped_ms < RAMP_STEP_MS)
         return;
     pacer->ramped_ms = now_ms;
-    throttle_set_ceiling(&pacer->throttle, asked_per_hour(pacer, now_ms));
+    pace_set_ceiling(&pacer->pace, (double)asked_per_hour(pacer, now_ms) / S_PER_HOUR);
     set_rate(pacer, now_ns);
 }
 
 static int64_t to_ns(int64_t ms)
 {
     return ms > INT64_MAX / NS_PER_MS ? INT64_MAX : ms * NS_PER_MS;
+}
+
+static int64_t wait_for_rate(struct pacer *pacer, int64_t now_ns)
+{
+    int64_t next_ns = pacer->per_hour > 0 ? limiter_next_ns(&pacer->limiter, now_ns) : 0;
+
+    if (next_ns != 0)
+        pace_wait(&pacer->pace, now_ns);
+    return next_ns;
 }
 
 int64_t pacer_next_ns(struct pacer *pacer, int64_t now_ns, enum pacer_wait *ret_why)
@@ -83,7 +110,7 @@ int64_t pacer_next_ns(struct pacer *pacer, int64_t now_ns, enum pacer_wait *ret_
     if (now_ms < pacer->host_until_ms)
         return to_ns(pacer->host_until_ms);
     *ret_why = PACER_RATE;
-    int64_t next_ns = has_rate(pacer) ? limiter_next_ns(&pacer->limiter, now_ns) : 0;
+    int64_t next_ns = wait_for_rate(pacer, now_ns);
     if (next_ns == 0)
         *ret_why = PACER_GO;
     return next_ns;
@@ -91,27 +118,67 @@ int64_t pacer_next_ns(struct pacer *pacer, int64_t now_ns, enum pacer_wait *ret_
 
 uint32_t pacer_start(struct pacer *pacer, int64_t now_ns)
 {
-    if (has_rate(pacer))
+    if (pacer->per_hour > 0)
         limiter_take(&pacer->limiter, now_ns);
+    pace_start(&pacer->pace);
     return breaker_start(&pacer->breaker, now_ns / NS_PER_MS);
 }
 
-void pacer_end(struct pacer *pacer, const struct pacer_attempt *attempt, int64_t now_ms,
+/* Whether three of five of the last answers refused. A limit refuses a part, and the pace has dealt
+ * with it when the next answers come. */
+static bool refuses_most(const struct pacer *pacer)
+{
+    return (uint32_t)__builtin_popcount(pacer->recent) * 5 >= pacer->recent_count * 3;
+}
+
+/* Retry-After delays its row; the others only where most of them would hear the same. */
+static void heed_host(struct pacer *pacer, bool refused, int64_t wait_ms, int64_t now_ms)
+{
+    pacer->recent = pacer->recent << 1 | refused;
+    if (pacer->recent_count < PACER_RECENT)
+        pacer->recent_count++;
+    if (wait_ms > 0 && now_ms + wait_ms > pacer->host_until_ms && refuses_most(pacer))
+        pacer->host_until_ms = now_ms + wait_ms;
+}
+
+static enum pace_change tell(struct pacer *pacer, enum pace_change change, int64_t now_ms)
+{
+    if (change == PACE_LOWERED) {
+        if (pacer->told_limit || (pacer->told_ms != 0 && now_ms - pacer->told_ms < PACER_TELL_MS))
+            return PACE_SAME;
+        pacer->told_limit = true;
+        pacer->told_ms = now_ms;
+    } else if (change == PACE_FREED) {
+        if (!pacer->told_limit)
+            return PACE_SAME;
+        pacer->told_limit = false;
+    }
+    return change;
+}
+
+void pacer_end(struct pacer *pacer, const struct pacer_attempt *attempt, int64_t now_ns,
                struct pacer_news *ret_news)
 {
-    const struct outcome *outcome = attempt->outcome;
-    int64_t until_ms = now_ms + attempt->host_wait_ms;
+    static const enum pace_answer answers[] = {[BREAKER_OK] = PACE_PASSED,
+                                               [BREAKER_NO_CONNECTION] = PACE_SILENT,
+                                               [BREAKER_FAILED] = PACE_SILENT,
+                                               [BREAKER_LOCAL] = PACE_SILENT,
+                                               [BREAKER_REFUSED] = PACE_REFUSED};
+    int64_t now_ms = now_ns / NS_PER_MS;
+    enum breaker_kind kind = breaker_kind_of(attempt->outcome);
+    bool was_open = breaker_is_open(&pacer->breaker);
 
-    if (attempt->host_wait_ms > 0 && until_ms > pacer->host_until_ms)
-        pacer->host_until_ms = until_ms;
-    ret_news->throttle = throttle_add(&pacer->throttle, outcome, attempt->started_ms, now_ms);
-    if (ret_news->throttle != THROTTLE_SAME && has_rate(pacer))
-        set_rate(pacer, now_ms * NS_PER_MS);
-    ret_news->breaker_changed =
-        breaker_add(&pacer->breaker, attempt->ticket, breaker_kind_of(outcome), now_ms);
+    heed_host(pacer, kind != BREAKER_OK, attempt->host_wait_ms, now_ms);
+    enum pace_change change = pace_end(&pacer->pace, answers[kind], attempt->started_ns, now_ns);
+    ret_news->pace = tell(pacer, change, now_ms);
+    ret_news->breaker_changed = breaker_add(&pacer->breaker, attempt->ticket, kind, now_ms);
+    if (was_open && !breaker_is_open(&pacer->breaker))
+        pace_restart(&pacer->pace);
+    set_rate(pacer, now_ns);
 }
 
 void pacer_cancel(struct pacer *pacer, uint32_t ticket, int64_t now_ms)
 {
+    pace_cancel(&pacer->pace);
     (void)breaker_add(&pacer->breaker, ticket, BREAKER_LOCAL, now_ms);
 }

@@ -1,15 +1,15 @@
 /*
  * Whether a row may start now, as far as the run as a whole is concerned: the rate and its ramp,
- * the platform's wishes (throttle, Retry-After), outages (breaker) and the operator's pause in one
- * question.
+ * the platform's own limit (pace), Retry-After where most answers refuse, outages (breaker) and the
+ * operator's pause in one question.
  *
- *     pacer_init(&pacer, &options, now_ms);
+ *     pacer_init(&pacer, &options, now_ns);
  *     while (a row waits && pacer_next_ns(&pacer, now_ns, &why) == 0) {
  *         row->ticket = pacer_start(&pacer, now_ns);
  *         … start it …
  *     }
  *     … set a timer for what pacer_next_ns says; at the end of each attempt:
- *     pacer_end(&pacer, &attempt, now_ms, &news);
+ *     pacer_end(&pacer, &attempt, now_ns, &news);
  *     … and tell the scheduler pacer_concurrency(&pacer) …
  *
  * Times are the caller's monotonic clock; what one of the parts wants in milliseconds is taken from
@@ -20,12 +20,13 @@
 
 #include "send/breaker.h"
 #include "send/limiter.h"
+#include "send/pace.h"
 #include "send/ramp.h"
-#include "send/throttle.h"
 
 struct pacer_options {
     int64_t rate_count, rate_per_ms; /* count 0: no limit */
     int64_t burst;                   /* ≥ 1 */
+    bool rate_is_asked;              /* by the operator, who is to have it from the first row on */
     bool has_ramp;                   /* in place of the rate */
     struct ramp ramp;
     bool adaptive;
@@ -44,41 +45,50 @@ enum pacer_wait {
     PACER_READER,   /* who reads the results does not keep up */
 };
 
+/* So many of the last answers are looked at, to tell whether most of them refuse. */
+enum { PACER_RECENT = 32, PACER_TELL_MS = 60 * 1000 };
+
 struct pacer {
     struct pacer_options options;
     struct limiter limiter;
-    struct throttle throttle;
+    struct pace pace;
     struct breaker breaker;
     int64_t start_ms;
     int64_t ramped_ms;     /* when the ramp's rate was set last */
+    int64_t per_hour;      /* what the limiter holds now; 0: nothing */
     int64_t host_until_ms; /* no attempt before */
+    uint32_t recent;       /* a bit for each of the last answers: it refused */
+    uint32_t recent_count;
     bool paused;
+    bool told_limit; /* the operator was told of one, */
+    int64_t told_ms; /* … and when */
 };
 
 /* The end of an attempt. */
 struct pacer_attempt {
     const struct outcome *outcome;
     uint32_t ticket;
-    int64_t started_ms;
+    int64_t started_ns;
     int64_t host_wait_ms; /* from retry_decide; 0: none */
 };
 
 /* What has changed by it; both are worth a line to the operator. */
 struct pacer_news {
-    enum throttle_change throttle;
+    enum pace_change pace; /* a limit that comes and goes is told once a minute */
     bool breaker_changed;
 };
 
-void pacer_init(struct pacer *pacer, const struct pacer_options *options, int64_t now_ms);
+void pacer_init(struct pacer *pacer, const struct pacer_options *options, int64_t now_ns);
 
 /* 0 when a row may start now; otherwise when to ask again at the latest; INT64_MAX: when something
  * has ended or changed. */
 int64_t pacer_next_ns(struct pacer *pacer, int64_t now_ns, enum pacer_wait *ret_why);
 
-/* Counts a start and returns its ticket. Only after pacer_next_ns said 0 for the same time. */
+/* Counts a start and returns its ticket. Only after pacer_next_ns said 0 for the same time, and
+ * only for an attempt whose end will be told. */
 uint32_t pacer_start(struct pacer *pacer, int64_t now_ns);
 
-void pacer_end(struct pacer *pacer, const struct pacer_attempt *attempt, int64_t now_ms,
+void pacer_end(struct pacer *pacer, const struct pacer_attempt *attempt, int64_t now_ns,
                struct pacer_news *ret_news);
 
 /* The same for an attempt that tells nothing of the platform: it did not leave for want of

@@ -78,6 +78,30 @@ static enum status set_fault(struct sim_config *config, struct span value, struc
     return faults_add(&config->faults, value, message);
 }
 
+static enum status set_limit(struct sim_config *config, struct span value, struct buf *message)
+{
+    if (limit_parse(value, &config->limit.per_s))
+        return STATUS_OK;
+    buf_add_string(message, "give a whole number per second, minute or hour, up to 1000000/s, such "
+                            "as 300/s, 600/m or 5000/h");
+    return STATUS_USAGE;
+}
+
+static enum status set_limit_by(struct sim_config *config, struct span value, struct buf *message)
+{
+    struct fault refusal;
+
+    if (!faults_find(value, &refusal) || refusal.kind->processed ||
+        (refusal.kind->effect != FAULT_HTTP && refusal.kind->effect != FAULT_ERRNO)) {
+        buf_add_string(message, "give what a command beyond the limit is answered: errno-15, "
+                                "errno-7, http-429, http-429-retry-after or another fault of "
+                                "before processing that has a number");
+        return STATUS_USAGE;
+    }
+    config->limit.refusal = refusal;
+    return STATUS_OK;
+}
+
 static enum status parse_count(struct span value, uint64_t max, uint64_t *ret_count,
                                struct buf *message)
 {
@@ -106,6 +130,16 @@ static enum status set_queue_limit(struct sim_config *config, struct span value,
     enum status status = parse_count(value, SIM_QUEUE_LIMIT_MAX, &limit, message);
     if (status == STATUS_OK)
         config->queue_limit = (uint32_t)limit;
+    return status;
+}
+
+static enum status set_burst(struct sim_config *config, struct span value, struct buf *message)
+{
+    uint64_t burst;
+    enum status status = parse_count(value, LIMIT_BURST_MAX, &burst, message);
+
+    if (status == STATUS_OK)
+        config->limit.burst = burst > 0 ? burst : 1;
     return status;
 }
 
@@ -168,6 +202,12 @@ const struct sim_setting sim_settings[] = {
      "-after its command is processed: close, reset, silent, http-NNN; before: errno-N, "
      "http-429-retry-after, http-503-retry-after; after: cut, garbage, no-uuid, slow",
      set_fault},
+    {"limit", "N/s|m|h", "none",
+     "commands that are taken at most, as a hidden limit: a token bucket", set_limit},
+    {"burst", "N", "1", "… how many it takes at once", set_burst},
+    {"limit-by", "KIND", "errno-15",
+     "… what the others are answered: errno-15, errno-7, http-429, http-429-retry-after",
+     set_limit_by},
     {"seed", "N", "random", "the same seed and order of requests give the same faults and times",
      set_seed},
     {"queue-limit", "N", "10", "commands that wait per device at most; 0: no limit",
@@ -191,6 +231,7 @@ void sim_config_init(struct sim_config *config)
     *config =
         (struct sim_config){.queue_limit = DEVICE_QUEUE_MAX, .max_commands = DEFAULT_MAX_COMMANDS};
     memcpy(&config->address, &any_port, sizeof(any_port));
+    limit_init(&config->limit);
 }
 
 void sim_config_deinit(struct sim_config *config)

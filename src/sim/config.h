@@ -15,6 +15,7 @@
 #include "core/buf.h"
 #include "sim/faults.h"
 #include "sim/latency.h"
+#include "sim/limit.h"
 
 /* SIM_QUEUE_LIMIT_MAX: the list of a device's waiting commands is walked for each new one. */
 enum { SIM_QUEUE_LIMIT_MAX = 1000, SIM_COMMANDS_MAX = 100 * 1000 * 1000, SIM_SETTING_MAX = 4096 };
@@ -23,6 +24,7 @@ struct sim_config {
     struct sockaddr_storage address; /* where to listen: a loopback address, port 0 for any */
     struct latency latency;
     struct faults faults;
+    struct limit limit;
     bool has_seed; /* otherwise a random one is used: see sim_seed() */
     uint64_t seed;
     uint32_t queue_limit;  /* waiting commands per device; 0: no limit */

@@ -78,6 +78,18 @@ static enum status refuse_kind(struct span name, struct buf *message)
     return STATUS_USAGE;
 }
 
+bool faults_find(struct span name, struct fault *ret_fault)
+{
+    struct fault fault = {.kind = NULL};
+
+    fault.kind = find_kind(name, &fault.number);
+    if (fault.kind == NULL)
+        return false;
+    (void)snprintf(fault.name, sizeof(fault.name), "%.*s", SPAN_ARG(name));
+    *ret_fault = fault;
+    return true;
+}
+
 static bool parse_probability(struct span text, double *ret_probability)
 {
     bool percent = text.len > 0 && text.ptr[text.len - 1] == '%';

@@ -53,6 +53,9 @@ struct faults {
     size_t count;
 };
 
+/* The fault of a name, of probability 0; false where there is none. */
+bool faults_find(struct span name, struct fault *ret_fault) MUST_USE;
+
 /*
  * Adds "KIND:PROBABILITY", the probability as 0…1 or with a percent sign. STATUS_USAGE with a text
  * appended to `message`: an unknown kind (and the nearest known one), no probability, or all

@@ -58,6 +58,7 @@ struct sim {
     /* Of the thread alone. */
     struct platform platform;
     struct faults faults;
+    struct limit limit;
     struct latency latency;
     struct prng fault_chance, latency_chance;
     struct audit audit;
@@ -192,6 +193,14 @@ static void empty_answer(struct platform_answer *answer)
     buf_clear(&answer->body);
 }
 
+/* What a command meets: the limit, or a fault. */
+static const struct fault *find_fault(struct sim *sim)
+{
+    if (sim->limit.per_s > 0 && !limit_takes(&sim->limit, clock_ns(CLOCK_MONOTONIC)))
+        return &sim->limit.refusal;
+    return faults_draw(&sim->faults, &sim->fault_chance);
+}
+
 /* Lets the platform answer, a fault bend the answer, and writes it all down. */
 static void judge(struct request *request, const char *method, struct call *ret_call)
 {
@@ -204,7 +213,7 @@ static void judge(struct request *request, const char *method, struct call *ret_
     sim->request_count++;
     call_parse(span_string(method), buf_span(&request->target), &asked.call);
     if (asked.call.kind == CALL_COMMAND)
-        fault = faults_draw(&sim->faults, &sim->fault_chance);
+        fault = find_fault(sim);
     asked.api_key = MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "api-key");
     asked.authorization =
         MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "Authorization");
@@ -601,6 +610,8 @@ static struct sim *sim_new(const struct sim_config *config)
     sim->watch_fd = -1;
     sim->audit.fd = -1;
     sim->faults = config->faults;
+    sim->limit = config->limit;
+    limit_begin(&sim->limit, clock_ns(CLOCK_MONOTONIC));
     sim->latency = config->latency;
     atomic_init(&sim->stopping, false);
     buf_init(&sim->scratch, PLATFORM_TARGET_MAX);

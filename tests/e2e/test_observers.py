@@ -92,7 +92,7 @@ def test_the_log_tells_what_the_platform_asks_for_and_why_a_run_is_stopped(nbatc
     names = [event["event"] for event in events]
     assert "slower" in names and names[-1] == "end"
     slower = next(event for event in events if event["event"] == "slower")
-    assert slower["concurrency"] < 64
+    assert slower["rate_per_hour"] < 3600 * 1000 * 1000
 
 
 def test_the_log_tells_halts(nbatch, fleet, tmp_path):

@@ -246,7 +246,7 @@ def test_retries_count_towards_the_rate(run, fleet, raw_peer):
 def test_throttling_slows_the_run_down_and_says_so(run, fleet, raw_peer):
     peer = raw_peer(replies(TRANSIENT["errno 15"]))
     done, rows = run(fleet(40), peer.url, "--seed", "1", "--retry-delay", "1ms", code=0)
-    assert "the platform asks for less: from now on 32 at a time" in done.err, done
+    assert done.err.count("the platform asks for less") == 1, done
     done, rows = run(fleet(40, first=100), peer.url, "--seed", "1", "--retry-delay", "1ms", "--no-adaptive", code=0)
     assert "asks for less" not in done.err
 
@@ -426,7 +426,7 @@ def test_a_signal_while_the_last_rows_are_under_way_stops_nothing(fleet, raw_pee
 
 def test_a_second_signal_ends_what_is_in_flight_as_in_doubt(fleet, raw_peer, tmp_path):
     peer = raw_peer(slow(20))
-    process = start(fleet(500), peer.url, tmp_path / "o.csv", "-c", "4")
+    process = start(fleet(500), peer.url, tmp_path / "o.csv", "-c", "4", "--rate", "1000/s")
     wait_until(lambda: len(peer.processed) >= 5)
     process.send_signal(signal.SIGINT)
     time.sleep(0.3)

@@ -165,7 +165,7 @@ static enum breaker_kind kind_of(enum answer_state state, int http_status, bool 
     return breaker_kind_of(&outcome);
 }
 
-static void test_a_rejection_is_an_answer_and_throttling_a_failure(void **state)
+static void test_a_rejection_is_an_answer_and_throttling_a_refusal(void **state)
 {
     (void)state;
     assert_int_equal(kind_of(ANSWER_NOT_SENT, 0, false, ""), BREAKER_NO_CONNECTION);
@@ -179,17 +179,17 @@ static void test_a_rejection_is_an_answer_and_throttling_a_failure(void **state)
         {200, false, "{\"errno\":0,\"data\":{\"uuid\":\"u\"}}", BREAKER_OK},
         {200, false, "{\"errno\":5006}", BREAKER_OK},
         {200, false, "{\"errno\":5117}", BREAKER_OK},
-        {200, false, "{\"errno\":7}", BREAKER_FAILED},
-        {200, false, "{\"errno\":15}", BREAKER_FAILED},
+        {200, false, "{\"errno\":7}", BREAKER_REFUSED},
+        {200, false, "{\"errno\":15}", BREAKER_REFUSED},
         {200, false, "<html>", BREAKER_OK},
         {404, false, "", BREAKER_OK},
         {401, false, "", BREAKER_OK},
         {408, false, "", BREAKER_OK},
-        {429, false, "", BREAKER_FAILED},
+        {429, false, "", BREAKER_REFUSED},
         {500, false, "", BREAKER_FAILED},
         {502, false, "{\"errno\":5006}", BREAKER_FAILED},
         {503, false, "", BREAKER_FAILED},
-        {503, true, "", BREAKER_FAILED},
+        {503, true, "", BREAKER_REFUSED},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++)
         assert_int_equal(kind_of(ANSWER_ANSWERED, cases[i].http, cases[i].retry_after,
@@ -245,7 +245,7 @@ int main(void)
         cmocka_unit_test(test_a_closed_breaker_has_forgotten_the_outage),
         cmocka_unit_test(test_the_delay_doubles_up_to_its_maximum_and_the_outage_keeps_its_start),
         cmocka_unit_test(test_attempts_from_before_a_change_are_not_counted),
-        cmocka_unit_test(test_a_rejection_is_an_answer_and_throttling_a_failure),
+        cmocka_unit_test(test_a_rejection_is_an_answer_and_throttling_a_refusal),
         cmocka_unit_test(test_an_outage_costs_a_handful_of_attempts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -282,6 +282,29 @@ static void test_a_clock_that_goes_backwards_stands_still(void **state)
     assert_int_equal(start_all(&limiter, SECOND_NS + SECOND_NS / 10), 1);
 }
 
+static void test_a_smaller_burst_and_no_slack_keep_to_the_beat(void **state)
+{
+    (void)state;
+    const int64_t second_ns = 1000 * 1000 * 1000;
+    struct limiter limiter;
+    int starts = 0;
+
+    limiter_init(&limiter, 10, 1000, 50, 0);
+    limiter_set_burst(&limiter, 1, 0, 0);
+    for (int i = 0; i < 10; i++) { /* asked every 250 ms: what came due in between is lost */
+        int64_t now_ns = i * second_ns / 4;
+        while (limiter_next_ns(&limiter, now_ns) == 0) {
+            limiter_take(&limiter, now_ns);
+            starts++;
+        }
+    }
+    assert_int_equal(starts, 10);
+    limiter_set_burst(&limiter, 3, LIMITER_SLACK_NS, 10 * second_ns);
+    for (starts = 0; limiter_next_ns(&limiter, 20 * second_ns) == 0; starts++)
+        limiter_take(&limiter, 20 * second_ns);
+    assert_int_equal(starts, 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -295,6 +318,7 @@ int main(void)
         cmocka_unit_test(test_a_rate_that_changes_all_the_time_is_exact),
         cmocka_unit_test(test_other_units_carry_over_to_a_billionth),
         cmocka_unit_test(test_a_clock_that_goes_backwards_stands_still),
+        cmocka_unit_test(test_a_smaller_burst_and_no_slack_keep_to_the_beat),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

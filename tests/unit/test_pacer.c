@@ -12,9 +12,10 @@ static void start(int64_t count, int64_t per_ms, bool adaptive)
     const struct pacer_options options = {.rate_count = count,
                                           .rate_per_ms = per_ms,
                                           .burst = 1,
+                                          .rate_is_asked = count > 0,
                                           .adaptive = adaptive,
                                           .concurrency = 64};
-    pacer_init(&pacer, &options, 1000);
+    pacer_init(&pacer, &options, 1000 * MS);
 }
 
 static struct pacer_news end(enum outcome_class class, int http_status, uint32_t ticket,
@@ -23,18 +24,18 @@ static struct pacer_news end(enum outcome_class class, int http_status, uint32_t
     const struct outcome outcome = {.class = class, .http_status = http_status};
     const struct pacer_attempt attempt = {.outcome = &outcome,
                                           .ticket = ticket,
-                                          .started_ms = started_ms,
+                                          .started_ns = started_ms * MS,
                                           .host_wait_ms = host_wait_ms};
     struct pacer_news news;
 
-    pacer_end(&pacer, &attempt, now_ms, &news);
+    pacer_end(&pacer, &attempt, now_ms * MS, &news);
     return news;
 }
 
 static void test_without_a_limit_everything_may_start(void **state)
 {
     (void)state;
-    start(0, 1000, true);
+    start(0, 1000, false);
     for (int i = 0; i < 1000; i++) {
         assert_int_equal(pacer_next_ns(&pacer, 1000 * MS, &why), 0);
         assert_int_equal(why, PACER_GO);
@@ -42,6 +43,30 @@ static void test_without_a_limit_everything_may_start(void **state)
     }
     assert_int_equal(pacer_rate_per_hour(&pacer), 0);
     assert_int_equal(pacer_concurrency(&pacer), 64);
+}
+
+static void test_without_a_rate_the_first_goes_alone_and_the_others_follow(void **state)
+{
+    (void)state;
+    start(0, 1000, true);
+    assert_int_equal(pacer_concurrency(&pacer), 1);
+    int64_t now_ms = 1000;
+    for (int answers = 0; pacer_concurrency(&pacer) < 64; answers++) {
+        size_t places = pacer_concurrency(&pacer);
+        uint32_t tickets[64];
+        for (size_t i = 0; i < places; i++) {
+            int64_t next_ns;
+            while ((next_ns = pacer_next_ns(&pacer, now_ms * MS, &why)) != 0)
+                now_ms = (next_ns + MS - 1) / MS;
+            tickets[i] = pacer_start(&pacer, now_ms * MS);
+        }
+        for (size_t i = 0; i < places; i++)
+            (void)end(OUTCOME_ACCEPTED, 200, tickets[i], now_ms, 0, now_ms + 20);
+        now_ms += 20;
+        assert_true(pacer_concurrency(&pacer) <= 2 * places + 1);
+        assert_true(answers < 20);
+    }
+    assert_int_equal(pacer_rate_per_hour(&pacer), 0); /* and then nothing holds */
 }
 
 static void test_a_rate_holds_over_a_simulated_day(void **state)
@@ -64,25 +89,33 @@ static void test_a_rate_holds_over_a_simulated_day(void **state)
     assert_in_range(starts, 7 * 60 * 24, 7 * 60 * 24 + 1);
 }
 
-static void test_throttling_halves_the_rate_or_the_places(void **state)
+/* Two refusals are a limit; one may be chance. */
+static enum pace_change refuse_two(int64_t now_ms)
+{
+    uint32_t first = pacer_start(&pacer, now_ms * MS);
+    uint32_t second = pacer_start(&pacer, (now_ms + 100) * MS);
+
+    assert_int_equal(end(OUTCOME_AGAIN, 429, first, now_ms, 0, now_ms + 50).pace, PACE_SAME);
+    return end(OUTCOME_AGAIN, 429, second, now_ms + 100, 0, now_ms + 150).pace;
+}
+
+static void test_refusals_lower_the_rate_and_are_told_once(void **state)
 {
     (void)state;
     start(20, 1000, true);
-    uint32_t ticket = pacer_start(&pacer, 1000 * MS);
-    assert_int_equal(end(OUTCOME_AGAIN, 429, ticket, 1000, 0, 1100).throttle, THROTTLE_LOWERED);
-    assert_int_equal(pacer_rate_per_hour(&pacer), 10 * 3600);
+    assert_int_equal(refuse_two(1000), PACE_LOWERED);
+    int64_t rate = pacer_rate_per_hour(&pacer);
+    assert_in_range(rate, 10 * 3600, 19 * 3600);
+    uint32_t ticket = pacer_start(&pacer, 1300 * MS);
+    assert_int_equal(end(OUTCOME_AGAIN, 429, ticket, 1300, 0, 1350).pace, PACE_SAME);
+    assert_true(pacer_rate_per_hour(&pacer) <= rate);
     assert_int_equal(pacer_concurrency(&pacer), 64);
-    start(0, 1000, true);
-    ticket = pacer_start(&pacer, 1000 * MS);
-    assert_int_equal(end(OUTCOME_AGAIN, 429, ticket, 1000, 0, 1100).throttle, THROTTLE_LOWERED);
-    assert_int_equal(pacer_concurrency(&pacer), 32);
-    start(0, 1000, false);
-    ticket = pacer_start(&pacer, 1000 * MS);
-    assert_int_equal(end(OUTCOME_AGAIN, 429, ticket, 1000, 0, 1100).throttle, THROTTLE_SAME);
-    assert_int_equal(pacer_concurrency(&pacer), 64);
+    start(20, 1000, false);
+    assert_int_equal(refuse_two(1000), PACE_SAME);
+    assert_int_equal(pacer_rate_per_hour(&pacer), 20 * 3600);
 }
 
-static void test_a_ramp_rises_and_a_throttled_one_keeps_its_limit(void **state)
+static void test_a_ramp_rises_and_a_limit_below_it_holds(void **state)
 {
     (void)state;
     const struct pacer_options options = {.burst = 1,
@@ -94,14 +127,14 @@ static void test_a_ramp_rises_and_a_throttled_one_keeps_its_limit(void **state)
     assert_int_equal(pacer_rate_per_hour(&pacer), 10 * 3600);
     (void)pacer_next_ns(&pacer, 5000 * MS, &why);
     assert_int_equal(pacer_rate_per_hour(&pacer), 60 * 3600);
-    uint32_t ticket = pacer_start(&pacer, 5000 * MS);
-    (void)end(OUTCOME_AGAIN, 429, ticket, 5000, 0, 5001);
-    assert_int_equal(pacer_rate_per_hour(&pacer), 30 * 3600);
+    assert_int_equal(refuse_two(5000), PACE_LOWERED);
+    int64_t rate = pacer_rate_per_hour(&pacer);
+    assert_in_range(rate, 10 * 3600, 59 * 3600);
     (void)pacer_next_ns(&pacer, 20000 * MS, &why);
-    assert_int_equal(pacer_rate_per_hour(&pacer), 30 * 3600);
+    assert_int_equal(pacer_rate_per_hour(&pacer), rate);
 }
 
-static void test_retry_after_holds_everything_back(void **state)
+static void test_retry_after_holds_everything_back_where_most_answers_refuse(void **state)
 {
     (void)state;
     start(0, 1000, false);
@@ -114,12 +147,25 @@ static void test_retry_after_holds_everything_back(void **state)
     assert_int_equal(pacer_next_ns(&pacer, 6110 * MS, &why), 0);
 }
 
+static void test_retry_after_delays_nobody_else_where_most_are_taken(void **state)
+{
+    (void)state;
+    start(0, 1000, false);
+    for (int i = 0; i < 100; i++) {
+        bool refused = i % 3 == 2;
+        uint32_t ticket = pacer_start(&pacer, 1000 * MS);
+        (void)end(refused ? OUTCOME_AGAIN : OUTCOME_ACCEPTED, refused ? 429 : 200, ticket, 1000,
+                  refused ? 5000 : 0, 1100);
+        assert_int_equal(pacer_next_ns(&pacer, 1100 * MS, &why), 0);
+    }
+}
+
 static void test_an_outage_lets_one_at_a_time_through(void **state)
 {
     (void)state;
     bool told = false;
 
-    start(0, 1000, true);
+    start(0, 1000, false);
     for (int i = 0; i < BREAKER_RUN; i++) {
         assert_int_equal(pacer_next_ns(&pacer, 2000 * MS, &why), 0);
         told = end(OUTCOME_AGAIN, 0, pacer_start(&pacer, 2000 * MS), 2000, 0, 2000).breaker_changed;
@@ -145,14 +191,41 @@ static void test_a_pause_lasts_until_it_is_over(void **state)
     assert_int_equal(pacer_next_ns(&pacer, 1000 * MS, &why), 0);
 }
 
+/* A limit refuses most of what comes at once, and is no outage; a platform that refuses all is. */
+static void test_a_limit_opens_no_breaker_and_refusing_everything_does(void **state)
+{
+    (void)state;
+    bool opened = false;
+
+    start(0, 1000, false);
+    for (int64_t now_ms = 1000; now_ms < 60 * 1000; now_ms += 10) {
+        bool refused = now_ms % 100 != 0;
+        uint32_t ticket = pacer_start(&pacer, now_ms * MS);
+        assert_false(end(refused ? OUTCOME_AGAIN : OUTCOME_ACCEPTED, refused ? 429 : 200, ticket,
+                         now_ms, 0, now_ms)
+                         .breaker_changed);
+    }
+    int64_t now_ms = 60 * 1000;
+    for (; now_ms < 70 * 1000 && !opened; now_ms += 10)
+        opened = end(OUTCOME_AGAIN, 429, pacer_start(&pacer, now_ms * MS), now_ms, 0, now_ms)
+                     .breaker_changed;
+    assert_true(opened);
+    assert_in_range(now_ms, 59900 + BREAKER_REFUSED_MS, 59900 + BREAKER_REFUSED_MS + 100);
+    assert_true(pacer_next_ns(&pacer, now_ms * MS, &why) > now_ms * MS);
+    assert_int_equal(why, PACER_OUTAGE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_without_a_limit_everything_may_start),
         cmocka_unit_test(test_a_rate_holds_over_a_simulated_day),
-        cmocka_unit_test(test_throttling_halves_the_rate_or_the_places),
-        cmocka_unit_test(test_a_ramp_rises_and_a_throttled_one_keeps_its_limit),
-        cmocka_unit_test(test_retry_after_holds_everything_back),
+        cmocka_unit_test(test_without_a_rate_the_first_goes_alone_and_the_others_follow),
+        cmocka_unit_test(test_refusals_lower_the_rate_and_are_told_once),
+        cmocka_unit_test(test_a_ramp_rises_and_a_limit_below_it_holds),
+        cmocka_unit_test(test_retry_after_holds_everything_back_where_most_answers_refuse),
+        cmocka_unit_test(test_retry_after_delays_nobody_else_where_most_are_taken),
+        cmocka_unit_test(test_a_limit_opens_no_breaker_and_refusing_everything_does),
         cmocka_unit_test(test_an_outage_lets_one_at_a_time_through),
         cmocka_unit_test(test_a_pause_lasts_until_it_is_over),
     };

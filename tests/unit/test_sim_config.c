@@ -70,6 +70,52 @@ static void test_a_list_sets_everything_it_names(void **state)
     assert_string_equal(config.access_key_file, "a");
 }
 
+static void test_a_limit_and_what_is_said_beyond_it(void **state)
+{
+    (void)state;
+    expect("", STATUS_OK);
+    assert_true(config.limit.per_s == 0);
+    assert_int_equal(config.limit.burst, 1);
+    assert_string_equal(config.limit.refusal.name, "errno-15");
+    expect("limit=90/m,burst=30,limit-by=http-429-retry-after", STATUS_OK);
+    assert_true(config.limit.per_s == 1.5);
+    assert_int_equal(config.limit.burst, 30);
+    assert_true(config.limit.refusal.kind->retry_after);
+    assert_int_equal(config.limit.refusal.number, 429);
+    expect("limit-by=errno-7,burst=0", STATUS_OK);
+    assert_int_equal(config.limit.refusal.number, 7);
+    assert_int_equal(config.limit.burst, 1);
+    expect_message("limit=300", "such as 300/s");
+    expect_message("limit=0/s", "such as 300/s");
+    expect_message("limit=1000001/s", "such as 300/s");
+    expect_message("burst=2000000", "1000000");
+    expect_message("limit-by=garbage", "errno-15");
+    expect_message("limit-by=http-500-after", "errno-15");
+}
+
+static void test_a_limit_takes_its_burst_and_then_its_rate(void **state)
+{
+    (void)state;
+    const int64_t ms_ns = 1000 * 1000;
+    struct limit limit;
+    int taken = 0;
+
+    limit_init(&limit);
+    assert_true(limit_takes(&limit, 0)); /* there is none */
+    limit.per_s = 100;
+    limit.burst = 10;
+    limit_begin(&limit, 0);
+    for (int i = 0; i < 50; i++)
+        taken += limit_takes(&limit, 0);
+    assert_int_equal(taken, 10);
+    for (int64_t ms = 1; ms <= 1000; ms++)
+        taken += limit_takes(&limit, ms * ms_ns);
+    assert_in_range(taken, 109, 110);
+    for (int i = 0; i < 50; i++) /* no more than the burst is kept */
+        taken += limit_takes(&limit, 100 * 1000 * ms_ns);
+    assert_in_range(taken, 119, 120);
+}
+
 static void test_only_loopback_is_listened_on(void **state)
 {
     (void)state;
@@ -253,6 +299,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_ten_tenths_are_one, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_faults_come_as_often_as_ordered, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_unknown_settings_name_the_nearest, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_limit_and_what_is_said_beyond_it, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_limit_takes_its_burst_and_then_its_rate, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

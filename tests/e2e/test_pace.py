@@ -1,0 +1,62 @@
+"""The pace against a platform that hides its limit: the simulator's limit, over a real connection and in real time.
+
+The figures that the pace is held to are in tests/unit/test_pace.c, in virtual time. Here they are generous: the machine
+may be busy.
+"""
+
+import json
+import re
+from datetime import datetime
+
+import pytest
+
+from conftest import read_results
+
+
+def times(path):
+    return sorted(datetime.fromisoformat(row["finished_at"].replace("Z", "+00:00")).timestamp()
+                  for row in read_results(path) if row["status"] == "accepted")
+
+
+@pytest.mark.parametrize("by", ["errno-15", "http-429-retry-after"])
+def test_a_hidden_limit_is_found_and_told(nbatch, fleet, tmp_path, by):
+    done = nbatch("run", fleet(2400), f"--simulate=latency=50ms,limit=300/s,burst=30,limit-by={by}", "-o", "out.csv",
+                  "--json", "--seed", "1")
+    assert done.code == 0, done
+    summary = json.loads(done.out)
+    assert summary["accepted"] == 2400
+    assert 240 < summary["allowed_per_second"] < 330
+    assert summary["retries"] < 0.05 * summary["attempts"]
+    ends = times(tmp_path / "out.csv")
+    last = ends[int(len(ends) * 0.98)]
+    counted = [end for end in ends if ends[0] + 2 <= end <= last]
+    assert len(counted) / (last - ends[0] - 2) > 0.85 * 300
+    assert done.err.count("the platform asks for less") == 1
+    assert "outage" not in done.err and "probes" not in done.err
+
+
+def test_the_summary_says_what_the_platform_allowed_and_nothing_where_it_showed_no_limit(nbatch, fleet):
+    done = nbatch("run", fleet(400), "--simulate=latency=10ms,limit=100/s,burst=10", "-o", "a.csv")
+    assert done.code == 0, done
+    told = re.search(r"^the platform allowed about (\d+)/s$", done.err, re.M)
+    assert told and 70 < int(told[1]) < 130, done
+    done = nbatch("run", fleet(100), "--simulate=latency=10ms", "-o", "b.csv", "--json")
+    assert json.loads(done.out)["allowed_per_second"] is None
+    assert "allowed about" not in nbatch("run", fleet(100), "--simulate=latency=10ms", "-o", "c.csv").err
+
+
+def test_refusals_by_chance_do_not_slow_a_rate_that_was_asked_for(nbatch, fleet, tmp_path):
+    done = nbatch("run", fleet(1200), "--simulate=latency=20ms,fault=errno-15:2%,seed=3", "--rate", "200/s", "-o", "out.csv",
+                  "--seed", "1")
+    assert done.code == 0, done
+    ends = times(tmp_path / "out.csv")
+    assert int(len(ends) * 0.95) / (ends[int(len(ends) * 0.95)] - ends[0]) > 0.75 * 200
+
+
+@pytest.mark.parametrize("spec, part", [
+    ("limit=300", "such as 300/s"), ("limit=0/s", "such as 300/s"), ("limit=9999999/s", "such as 300/s"),
+    ("limit-by=close", "errno-15"), ("limit-by=errno-0", "errno-15"), ("burst=x", "whole number"),
+])
+def test_settings_of_the_limit_that_are_none(nbatch, fleet, spec, part):
+    done = nbatch("run", fleet(1), f"--simulate={spec}")
+    assert done.code == 2 and part in done.err and spec.split("=")[0] in done.err, done
