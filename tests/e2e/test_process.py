@@ -351,7 +351,7 @@ def test_a_second_ctrl_c_blames_nobody(start, tmp_path, raw_peer, fleet):
             connection.hold()
 
     peer = raw_peer(script)
-    process = start("run", fleet(500), "--endpoint", peer.url, "-o", "o.csv", "-c", "64", "--json", "--log", "l.jsonl",
+    process = start("run", fleet(500), "--endpoint", peer.url, "-o", "o.csv", "-c", "64", "--no-adaptive", "--json", "--log", "l.jsonl",
                     stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     wait_for_requests(peer, 65)
     process.send_signal(signal.SIGINT)
