@@ -58,16 +58,18 @@ void help_add_subcommand(enum subcommand subcommand, struct buf *out)
     }
     if (subcommand == COMMAND_REPORT)
         buf_add_string(
-            out, "\nRESULTS is a results file, CSV or JSONL, also of a run that goes on or was "
-                 "stopped. Each row\ncounts once, by its last line: the keys of the rows are kept "
-                 "in memory, 14-21 bytes each, and\nnothing else. The page is one file that loads "
-                 "nothing; a file that is no such page is never\nreplaced.\n");
+            out,
+            "\nRESULTS is a results file, CSV or JSONL, also of a run that goes on or was "
+            "stopped. Each row\ncounts once, by the line that counts: an accepted one, else the "
+            "latest. The keys of the rows are\nkept in memory, 14-21 bytes each, and nothing "
+            "else. The page is one file that loads "
+            "nothing; a file that is no such page is never\nreplaced.\n");
     if (subcommand == COMMAND_BENCH || subcommand == COMMAND_REPORT)
         return;
     if (subcommand != COMMAND_SIMULATE)
-        buf_add_string(out,
-                       "\nINPUT is a CSV (.csv) or JSONL (.jsonl, .ndjson) file, or - for standard "
-                       "input; gzip and zstd\nare read as they are. Durations: 500ms, 30s, 5m.");
+        buf_add_string(
+            out, "\nINPUT is a CSV (.csv), JSONL (.jsonl, .ndjson) or Excel (.xlsx) file, or - for "
+                 "standard input;\ngzip and zstd are read as they are. Durations: 500ms, 30s, 5m.");
     buf_add_string(out, "\nEach option can also come from the environment, such as NBATCH_RATE for "
                         "--rate, and from the\nfile that --config names. A flag goes before a "
                         "variable before the file.\n");

@@ -179,6 +179,17 @@ static void add_clock(int64_t off_s, struct buf *out)
                    (long long)llabs(off_s), off_s > 0 ? "behind" : "ahead of");
 }
 
+/* What is always said in the same words. */
+static const char *const event_words[] = {
+    [JOB_EVENT_PAUSED] = "paused; SIGUSR2 goes on",
+    [JOB_EVENT_RESUMED] = "going on",
+    [JOB_EVENT_OUTAGE] = "the platform fails: rows wait, and one at a time probes",
+    [JOB_EVENT_OUTAGE_OVER] = "the platform answers again: going on",
+    [JOB_EVENT_VALID_NOW] = "valid_time has come before the row's turn: such rows are sent without "
+                            "it, and can be delivered at once",
+    [JOB_EVENT_KEY] = "the key was refused; its source gives another one: going on with that",
+};
+
 static void add_event(const struct sending_view *view, enum job_event event,
                       const struct job_status *status, struct buf *out)
 {
@@ -189,24 +200,12 @@ static void add_event(const struct sending_view *view, enum job_event event,
         facts = facts_of(view, status);
         progress_line_add_plain(&facts, out);
         break;
-    case JOB_EVENT_PAUSED:
-        buf_add_string(out, "paused; SIGUSR2 goes on");
-        break;
-    case JOB_EVENT_RESUMED:
-        buf_add_string(out, "going on");
-        break;
     case JOB_EVENT_SLOWER:
         buf_add_string(out, "the platform asks for less: finding out how much it takes");
         break;
     case JOB_EVENT_RECOVERED:
         buf_add_string(out, "back to ");
         add_limit(status, out);
-        break;
-    case JOB_EVENT_OUTAGE:
-        buf_add_string(out, "the platform fails: rows wait, and one at a time probes");
-        break;
-    case JOB_EVENT_OUTAGE_OVER:
-        buf_add_string(out, "the platform answers again: going on");
         break;
     case JOB_EVENT_CANARY_PAUSE:
         add_canary(status, out);
@@ -221,14 +220,6 @@ static void add_event(const struct sending_view *view, enum job_event event,
         buf_add_format(out, "this machine is short of %s; rows wait, and %zu at a time go on",
                        status->shortage, status->concurrency);
         break;
-    case JOB_EVENT_VALID_NOW:
-        buf_add_string(out, "valid_time has come before the row's turn: such rows are sent without "
-                            "it, and can be delivered at once");
-        break;
-    case JOB_EVENT_KEY:
-        buf_add_string(out,
-                       "the key was refused; its source gives another one: going on with that");
-        break;
     case JOB_EVENT_CLOCK:
         add_clock(status->clock_off_s, out);
         break;
@@ -241,8 +232,9 @@ static void add_event(const struct sending_view *view, enum job_event event,
     case JOB_EVENT_ABORTING:
         buf_add_format(out, "stopping at once: %zu attempts are ended", status->in_flight);
         break;
-    case JOB_EVENT_STOPPED: /* told at the end */
-    case JOB_EVENT_TICK:
+    default: /* the others; those that are told at the end, or not at all, have no words */
+        if ((size_t)event < ARRAY_LENGTH(event_words) && event_words[event] != NULL)
+            buf_add_string(out, event_words[event]);
         break;
     }
 }

@@ -128,8 +128,7 @@ static void add_account_text(const struct summary *summary, struct buf *out)
                    (unsigned long long)summary->input_rows);
     if (summary->superseded > 0)
         buf_add_format(out,
-                       "; %llu line%s of the results %s followed by a later one of the same "
-                       "key, which counts",
+                       "; %llu line%s of the results %s replaced by another line of the same row",
                        (unsigned long long)summary->superseded, summary->superseded == 1 ? "" : "s",
                        summary->superseded == 1 ? "is" : "are");
     if (summary->strange > 0)

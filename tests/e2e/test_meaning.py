@@ -346,7 +346,7 @@ def test_a_rotated_key_is_read_again_and_no_row_is_refused(run, fleet, answers, 
     inner = keyed(["old-key", "new-key"], refusal, after)
 
     def answer(nth, request):
-        if nth == after:
+        if nth == max(after - 20, 0):  # other requests are answered at the same time
             key.write_text("new-key\n")
         return inner(nth, request)
 
