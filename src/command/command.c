@@ -663,8 +663,9 @@ enum status command_build(struct command *command, const struct command_context 
                           const struct row *row, struct footprint *ret_footprint,
                           struct problems *problems)
 {
-    struct footprint
-        unused; /* only its count is set: clearing it all costs more than a row's hash */
+    struct footprint unused;
+
+    unused.count = 0; /* alone: clearing it all costs more than a row's hash */
     struct draft draft = {.command = command,
                           .schema = context->schema,
                           .row = row,

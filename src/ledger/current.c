@@ -55,7 +55,7 @@ static enum status make_room(struct current *current)
 
 enum status current_watch(struct current *current, uint64_t key)
 {
-    uint32_t *place;
+    uint32_t *place = NULL;
     enum status status = make_room(current); /* first: a slot must not stay empty */
 
     if (status == STATUS_OK)
