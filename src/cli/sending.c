@@ -185,8 +185,8 @@ static const char *const event_words[] = {
     [JOB_EVENT_RESUMED] = "going on",
     [JOB_EVENT_OUTAGE] = "the platform fails: rows wait, and one at a time probes",
     [JOB_EVENT_OUTAGE_OVER] = "the platform answers again: going on",
-    [JOB_EVENT_VALID_NOW] = "valid_time has come before the row's turn: such rows are sent without "
-                            "it, and can be delivered at once",
+    [JOB_EVENT_VALID_NOW] = ("valid_time has come before the row's turn: such rows are sent "
+                             "without it, and can be delivered at once"),
     [JOB_EVENT_KEY] = "the key was refused; its source gives another one: going on with that",
 };
 

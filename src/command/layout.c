@@ -420,15 +420,11 @@ static struct cell refer(const struct layout_set *set, const struct cell *cell)
     return same;
 }
 
-/* Expands the set once more, with the blanks around its cells, where any has some. */
+/* Expands the set once more, with the blanks around its cells. */
 static enum status expand_given(struct layout_set *set, const struct cell *cells, struct cell *cell)
 {
-    size_t missing, i = 0;
+    size_t missing;
 
-    while (i < set->template.name_count && cells[i].given.ptr == NULL)
-        i++;
-    if (i == set->template.name_count)
-        return STATUS_OK;
     buf_clear(&set->given);
     enum status status = template_expand(&set->template, cells, true, &set->given, &missing);
     buf_add_char(&set->given, '\0');
@@ -444,9 +440,12 @@ static enum status expand(struct layout_set *set, const struct row *row, struct 
 {
     struct cell cells[TEMPLATE_NAMES_MAX];
     size_t missing = 0;
+    bool has_blanks = false;
 
-    for (size_t i = 0; i < set->template.name_count; i++)
+    for (size_t i = 0; i < set->template.name_count; i++) {
         cells[i] = cell_at(row, set->columns[i]);
+        has_blanks = has_blanks || cells[i].given.ptr != NULL;
+    }
     buf_clear(&set->value);
     enum status status = template_expand(&set->template, cells, false, &set->value, &missing);
     if (status != STATUS_OK) {
@@ -469,7 +468,7 @@ static enum status expand(struct layout_set *set, const struct row *row, struct 
         return STATUS_NO_MEMORY;
     *ret_cell =
         (struct cell){.kind = CELL_TEXT, .text = span_of(set->value.ptr, set->value.len - 1)};
-    return expand_given(set, cells, ret_cell);
+    return has_blanks ? expand_given(set, cells, ret_cell) : STATUS_OK;
 }
 
 /* Turns the operator's words for true and false into what they mean. */

@@ -14,7 +14,8 @@ static const double EXACT_INTEGER_MAX = 9007199254740992.0; /* 2^53 */
 
 static struct span text_of(const cJSON *member)
 {
-    return text_trim_blanks(span_string(cJSON_IsString(member) ? member->valuestring : ""));
+    return text_trim_blanks(
+        span_string(member != NULL && cJSON_IsString(member) ? member->valuestring : ""));
 }
 
 /* Whether a string of the body may go on where cJSON's C string ends. */

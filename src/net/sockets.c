@@ -284,7 +284,7 @@ static int name_end(const struct sockaddr_storage *address, char text[INET6_ADDR
 /* Asks the kernel for a connection's ends; false where it has none yet. */
 static bool ask_ends(struct watcher *watcher)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
     socklen_t len = sizeof(address);
 
     if (getpeername(watcher->socket, (struct sockaddr *)&address, &len) != 0)
@@ -378,11 +378,16 @@ void sockets_set_multiplexed(struct sockets *sockets, struct sockets_ticket tick
         watcher->multiplexed = true;
 }
 
+static bool is_guarded(const struct watcher *watcher)
+{
+    return GUARDS_ANSWERS && watcher != NULL;
+}
+
 void sockets_forbid(struct sockets *sockets, struct sockets_ticket ticket)
 {
     struct watcher *watcher = watcher_of(sockets, ticket);
 
-    if (GUARDS_ANSWERS && watcher != NULL)
+    if (is_guarded(watcher))
         watcher->spoiled = true;
 }
 
@@ -391,7 +396,7 @@ void sockets_spoil(struct sockets *sockets, struct sockets_ticket ticket)
     struct watcher *watcher = watcher_of(sockets, ticket);
 
     sockets_forbid(sockets, ticket);
-    if (GUARDS_ANSWERS && watcher != NULL && watcher->wanted == 0)
+    if (is_guarded(watcher) && watcher->wanted == 0)
         spoil(watcher);
 }
 
