@@ -58,7 +58,7 @@ def test_answers_that_have_arrived_count_after_a_stall(tmp_path, raw_peer, autho
             connection.accept(request)
 
     peer = raw_peer(script, tls=certificate.context() if secure else None)
-    run = Stalled(write(tmp_path / "fleet.csv", action, count), peer.url, begun, "-c", "16",
+    run = Stalled(write(tmp_path / "fleet.csv", action, count), peer.url, begun, "-c", "16", "--no-adaptive",
                   *(["--cacert", authority.ca] if secure else []))
     assert run.code == 0, run.err
     assert len(run.rows) == count
