@@ -368,18 +368,26 @@ static size_t userinfo_length(struct span text)
     return span_is(span_of(text.ptr, last), "USER:PASSWORD") ? 0 : last;
 }
 
+/* Where the next secret may begin, at the earliest: most texts have none, and each row has one. */
+static size_t next_suspect(struct span all, size_t at)
+{
+    while (at + 1 < all.len && all.ptr[at] != ':' && !may_begin(all.ptr + at))
+        at++;
+    return at;
+}
+
 void redact_text(char *text, size_t *len, size_t least)
 {
     struct span all = span_of(text, *len);
     size_t at = 0, out = 0, from = 0; /* read, written, and where the copied part begins */
 
-    while (at < all.len) {
+    while ((at = next_suspect(all, at)) + 1 < all.len) {
         size_t start = at, secret = 0;
         if (text[at] == ':' && span_starts_with(span_skip(all, at), "://")) {
             start = at + 3;
             secret = userinfo_length(span_skip(all, start));
         }
-        if (secret == 0 && at + 1 < all.len && may_begin(text + at))
+        if (secret == 0 && may_begin(text + at))
             secret = find_secret(all, from, at, least, &start);
         if (secret < sizeof(mask) - 1) {
             at++;
