@@ -7,8 +7,8 @@
 
 #include "cli/show.h"
 #include "cli/subcommands.h"
-#include "command/rules.h"
 #include "net/endpoint.h"
+#include "platform/rules.h"
 #include "report/speed.h"
 
 /*

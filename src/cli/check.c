@@ -4,7 +4,7 @@
 #include "cli/progress.h"
 #include "cli/show.h"
 #include "cli/subcommands.h"
-#include "job/check.h"
+#include "engine/check.h"
 #include "ledger/problem_file.h"
 #include "ledger/split.h"
 

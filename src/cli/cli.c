@@ -9,7 +9,7 @@
 #include "cli/help.h"
 #include "cli/show.h"
 #include "cli/subcommands.h"
-#include "command/json.h"
+#include "platform/json.h"
 
 static int print(struct buf *text)
 {

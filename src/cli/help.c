@@ -2,8 +2,8 @@
 
 #include "cli/man.h"
 #include "cli/option_table.h"
-#include "command/meaning.h"
-#include "command/problem.h"
+#include "platform/meaning.h"
+#include "platform/problem.h"
 #include "send/retry.h"
 
 enum { HELP_COLUMN = 28, HELP_WIDTH = 96 };

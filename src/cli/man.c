@@ -2,8 +2,8 @@
 
 #include "cli/help.h"
 #include "cli/option_table.h"
-#include "command/meaning.h"
-#include "command/problem.h"
+#include "platform/meaning.h"
+#include "platform/problem.h"
 
 #define MAN_DATE "November 25, 2026"
 

@@ -14,7 +14,7 @@
 #include "cli/event_log.h"
 #include "cli/metrics_file.h"
 #include "cli/options.h"
-#include "job/job.h"
+#include "engine/job.h"
 #include "report/metrics.h"
 
 /* The run that is followed; texts are the caller's and outlive the observers. */

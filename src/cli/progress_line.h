@@ -8,8 +8,8 @@
 #ifndef NB_CLI_PROGRESS_LINE_H
 #define NB_CLI_PROGRESS_LINE_H
 
-#include "command/outcome.h"
 #include "core/buf.h"
+#include "platform/outcome.h"
 
 struct progress_facts {
     const char *doing; /* "sending", "checking fleet.csv" */

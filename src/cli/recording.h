@@ -7,7 +7,7 @@
 #define NB_CLI_RECORDING_H
 
 #include "cli/options.h"
-#include "job/job.h"
+#include "engine/job.h"
 #include "send/retry.h"
 
 struct recording {

@@ -5,11 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "command/layout.h"
 #include "core/keytable.h"
 #include "ledger/current.h"
 #include "ledger/index.h"
 #include "ledger/result_scan.h"
+#include "platform/layout.h"
 
 struct reading {
     const char *path;

@@ -13,7 +13,7 @@
 #include "cli/show.h"
 #include "cli/subcommands.h"
 #include "cli/target.h"
-#include "job/job.h"
+#include "engine/job.h"
 #include "ledger/outfile.h"
 #include "ledger/problem_file.h"
 #include "report/summary.h"

@@ -4,7 +4,7 @@
 
 #include "cli/observers.h"
 #include "cli/progress.h"
-#include "job/job.h"
+#include "engine/job.h"
 
 /*
  * Fills in retries, pace, canary and halt rules; `halt` must outlive the run. STATUS_USAGE with a

@@ -2,7 +2,7 @@
 #ifndef NB_CLI_SHOW_H
 #define NB_CLI_SHOW_H
 
-#include "command/problem.h"
+#include "platform/problem.h"
 
 /* "nbatch: …" and a line end on standard error. */
 void show_error(const char *format, ...) PRINTF_LIKE(1, 2);

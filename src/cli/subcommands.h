@@ -5,7 +5,7 @@
 
 #include "cli/cli.h"
 #include "cli/options.h"
-#include "job/check.h"
+#include "engine/check.h"
 #include "report/tally.h"
 #include "sim/config.h"
 

@@ -3,7 +3,7 @@
 #define NB_CLI_TARGET_H
 
 #include "cli/options.h"
-#include "job/job.h"
+#include "engine/job.h"
 
 /*
  * Makes endpoint and credentials of the settings, and checks that endpoint, way and key go

@@ -1,10 +1,10 @@
 #include <unistr.h>
 
-#include "command/json.h"
 #include "core/jsonlex.h"
 #include "core/text.h"
 #include "input/encoding.h"
 #include "input/reader_impl.h"
+#include "platform/json.h"
 
 enum { JSONL_NUMBERS_MAX = 1024 }; /* of a line; cJSON converts any more */
 

@@ -37,9 +37,9 @@
 #ifndef NB_INPUT_READER_H
 #define NB_INPUT_READER_H
 
-#include "command/problem.h"
 #include "core/row.h"
 #include "input/source.h"
+#include "platform/problem.h"
 
 /* A workbook is read as the CSV that its source makes of it. */
 enum input_format { INPUT_CSV, INPUT_JSONL, INPUT_XLSX };

@@ -20,9 +20,9 @@
 #ifndef NB_INPUT_SOURCE_H
 #define NB_INPUT_SOURCE_H
 
-#include "command/problem.h"
 #include "core/buf.h"
 #include "input/workbook.h"
+#include "platform/problem.h"
 
 enum { SOURCE_BLOCK_BYTES = 128 * 1024 };
 

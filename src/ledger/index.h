@@ -13,8 +13,8 @@
 #ifndef NB_LEDGER_INDEX_H
 #define NB_LEDGER_INDEX_H
 
-#include "command/outcome.h"
 #include "core/keytable.h"
+#include "platform/outcome.h"
 
 /* Attempts are remembered up to this number. */
 enum { INDEX_ATTEMPTS_MAX = 31 };

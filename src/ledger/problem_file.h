@@ -6,8 +6,8 @@
 #ifndef NB_LEDGER_PROBLEM_FILE_H
 #define NB_LEDGER_PROBLEM_FILE_H
 
-#include "command/problem.h"
 #include "ledger/outfile.h"
+#include "platform/problem.h"
 
 struct problem_file {
     struct outfile file;

@@ -4,8 +4,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "command/command.h"
 #include "ledger/ledger_impl.h"
+#include "platform/command.h"
 
 const char ledger_orphan_error[] =
     "the run ended while this was under way: it may have been processed";

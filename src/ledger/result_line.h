@@ -9,10 +9,10 @@
 #ifndef NB_LEDGER_RESULT_LINE_H
 #define NB_LEDGER_RESULT_LINE_H
 
-#include "command/outcome.h"
 #include "core/buf.h"
 #include "core/row.h"
 #include "core/when.h"
+#include "platform/outcome.h"
 
 /* X(name): the columns that are the results' own, in their order. */
 #define RESULT_COLUMN_MAP(X) \

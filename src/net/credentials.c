@@ -7,9 +7,9 @@
 
 #include "net/credentials.h"
 
-#include "command/token.h"
 #include "core/redact.h"
 #include "net/key_command.h"
+#include "platform/token.h"
 
 static void protect_process(void)
 {

@@ -1,7 +1,7 @@
 #include "net/headers.h"
 
-#include "command/token.h"
 #include "core/redact.h"
+#include "platform/token.h"
 
 enum { LINE_MAX_LEN = CREDENTIALS_KEY_MAX + 64 };
 

@@ -19,11 +19,11 @@
 
 #include <uv.h>
 
-#include "command/outcome.h"
-#include "command/rules.h"
 #include "net/credentials.h"
 #include "net/endpoint.h"
 #include "net/wire.h"
+#include "platform/outcome.h"
+#include "platform/rules.h"
 
 enum {
     TRANSPORT_BODY_MAX = 64 * 1024,    /* bytes of a reply's body; more ends the attempt */

@@ -1,7 +1,7 @@
 #include "report/advice.h"
 
-#include "command/meaning.h"
-#include "command/problem.h"
+#include "platform/meaning.h"
+#include "platform/problem.h"
 
 static const struct {
     enum row_status status;

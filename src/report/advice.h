@@ -5,7 +5,7 @@
 #ifndef NB_REPORT_ADVICE_H
 #define NB_REPORT_ADVICE_H
 
-#include "command/outcome.h"
+#include "platform/outcome.h"
 
 /* Why a row was not accepted, as its result says it. */
 struct reason {

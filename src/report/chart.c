@@ -2,8 +2,8 @@
 
 #include <math.h>
 
-#include "command/outcome.h"
 #include "core/when.h"
+#include "platform/outcome.h"
 #include "report/html.h"
 #include "report/page.h"
 

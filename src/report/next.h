@@ -8,8 +8,8 @@
 #ifndef NB_REPORT_NEXT_H
 #define NB_REPORT_NEXT_H
 
-#include "command/outcome.h"
 #include "core/buf.h"
+#include "platform/outcome.h"
 
 /* How a run is called once more: program + " --resume" + words. Both are quoted for a shell. */
 struct next_command {

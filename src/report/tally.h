@@ -3,8 +3,8 @@
 #ifndef NB_REPORT_TALLY_H
 #define NB_REPORT_TALLY_H
 
-#include "command/outcome.h"
-#include "command/problem.h"
+#include "platform/outcome.h"
+#include "platform/problem.h"
 #include "report/histogram.h"
 
 enum { TALLY_REASONS_MAX = 32, TALLY_REASON_TEXT_MAX = 127 };

@@ -27,7 +27,7 @@
 #ifndef NB_SEND_BREAKER_H
 #define NB_SEND_BREAKER_H
 
-#include "command/outcome.h"
+#include "platform/outcome.h"
 
 enum {
     BREAKER_RUN = 10,          /* connections that fail in a row open it */

@@ -21,8 +21,8 @@
 #ifndef NB_SEND_HALT_H
 #define NB_SEND_HALT_H
 
-#include "command/outcome.h"
 #include "core/buf.h"
+#include "platform/outcome.h"
 
 enum { HALT_RULES_MAX = 16, HALT_WINDOW = 1000, HALT_MIN_DEFAULT = 100 };
 

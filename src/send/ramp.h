@@ -17,8 +17,8 @@
 #ifndef NB_SEND_RAMP_H
 #define NB_SEND_RAMP_H
 
-#include "command/outcome.h"
 #include "core/buf.h"
+#include "platform/outcome.h"
 
 enum { RAMP_STEP_MS = 100 };
 

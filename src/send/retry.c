@@ -2,7 +2,7 @@
 
 #include <assert.h>
 
-#include "command/rules.h"
+#include "platform/rules.h"
 
 enum { DONE_WIDTH = 26 }; /* of a column of the explanation */
 

@@ -12,8 +12,8 @@
  *         … the row is retry_row_status(&row->so_far, outcome.status) …
  *     … and start no row before now_ms + decision.host_wait_ms …
  *
- * The class of an outcome (command/outcome.h) says whether it may be sent again; the table's rows
- * divide the classes further, by HTTP status and by what an errno means (command/meaning.h), into
+ * The class of an outcome (platform/outcome.h) says whether it may be sent again; the table's rows
+ * divide the classes further, by HTTP status and by what an errno means (platform/meaning.h), into
  * cases with a name and a wait.
  *
  * The wait before retry n (from 0) is random(0, min(cap, base · 2^n)), the exponential backoff with
@@ -24,9 +24,9 @@
 #ifndef NB_SEND_RETRY_H
 #define NB_SEND_RETRY_H
 
-#include "command/outcome.h"
 #include "core/buf.h"
 #include "core/prng.h"
+#include "platform/outcome.h"
 
 #define RETRY_THROTTLE_BASE_MS INT64_C(1000)
 
@@ -60,7 +60,7 @@ struct retry_rule {
     const char *why;
     enum outcome_class class;
     enum retry_by { RETRY_BY_CLASS, RETRY_BY_HTTP, RETRY_BY_MEANING } by;
-    int from, to; /* HTTP statuses, or a meaning (command/meaning.h) */
+    int from, to; /* HTTP statuses, or a meaning (platform/meaning.h) */
     enum retry_verdict verdict;
     bool throttles; /* the platform says that it gets too much */
 };
@@ -89,7 +89,7 @@ struct retry_row {
 /* The end of an attempt. */
 struct retry_attempt {
     const struct outcome *outcome;
-    bool idempotent; /* the action's (command/rules.h) */
+    bool idempotent; /* the action's (platform/rules.h) */
     bool held; /* what may have been processed is not sent again, whatever on_ambiguous says */
     bool has_retry_after;
     int64_t retry_after_ms; /* from now */

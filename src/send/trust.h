@@ -15,7 +15,7 @@
 #ifndef NB_SEND_TRUST_H
 #define NB_SEND_TRUST_H
 
-#include "command/outcome.h"
+#include "platform/outcome.h"
 
 enum {
     TRUST_STRANGERS = 5, /* answers in a row that are not the platform's end a run */

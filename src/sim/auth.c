@@ -1,6 +1,6 @@
 #include "sim/auth.h"
 
-#include "command/token.h"
+#include "platform/token.h"
 #include "sim/config.h"
 #include "sim/setup.h"
 

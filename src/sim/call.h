@@ -8,8 +8,8 @@
 #ifndef NB_SIM_CALL_H
 #define NB_SIM_CALL_H
 
-#include "command/rules.h"
 #include "core/buf.h"
+#include "platform/rules.h"
 
 enum call_kind {
     CALL_COMMAND,      /* write, read or execute: see `action` */

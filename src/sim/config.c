@@ -2,9 +2,9 @@
 
 #include "sim/config.h"
 
-#include "command/rules.h"
-#include "command/token.h"
 #include "core/text.h"
+#include "platform/rules.h"
+#include "platform/token.h"
 
 enum { DEFAULT_MAX_COMMANDS = 1000 * 1000 };
 

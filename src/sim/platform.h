@@ -8,7 +8,7 @@
  *     platform_deinit(&platform);
  *
  * Commands are checked by the same rules table and the same code as the client's
- * (command/command.h), and more strictly where the platform takes one form only: times are its own
+ * (platform/command.h), and more strictly where the platform takes one form only: times are its own
  * (UTC+8, with a T), the body of a write is an object with nothing but `data`, that of an execute
  * nothing but `args`. Warnings are ignored. Answers:
  *
@@ -24,7 +24,7 @@
 #ifndef NB_SIM_PLATFORM_H
 #define NB_SIM_PLATFORM_H
 
-#include "command/command.h"
+#include "platform/command.h"
 #include "sim/auth.h"
 #include "sim/call.h"
 #include "sim/store.h"

@@ -14,7 +14,7 @@
 #ifndef NB_SIM_STORE_H
 #define NB_SIM_STORE_H
 
-#include "command/rules.h"
+#include "platform/rules.h"
 
 enum {
     STORE_UUID_BYTES = 16,

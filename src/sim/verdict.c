@@ -1,6 +1,6 @@
 #include "sim/verdict.h"
 
-#include "command/meaning.h"
+#include "platform/meaning.h"
 
 /* What a proxy in front of the platform would say. */
 static void make_http(struct platform_answer *answer, unsigned http)

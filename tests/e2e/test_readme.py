@@ -78,7 +78,7 @@ def test_the_samples_do_what_their_page_says(tmp_path):
 
 @LANGUAGES
 def test_the_columns_are_those_of_the_rules(text, names):
-    known = re.findall(r'^    \[PARAM_\w+\] = \{"(\w+)"', (ROOT / "src/command/rules.c").read_text(), re.M)
+    known = re.findall(r'^    \[PARAM_\w+\] = \{"(\w+)"', (ROOT / "src/platform/rules.c").read_text(), re.M)
     assert sorted(codes(first_cells(text, names["columns"]))) == sorted([*known, "res:5850", "data", "action", "args"])
 
 
@@ -90,7 +90,7 @@ def test_the_columns_of_the_results_are_those_that_are_written(text, names):
 
 @LANGUAGES
 def test_the_statuses_are_those_that_there_are(text, names):
-    known = re.findall(r'^    X\([A-Z_]+, "(\w+)"\)', (ROOT / "src/command/outcome.h").read_text(), re.M)
+    known = re.findall(r'^    X\([A-Z_]+, "(\w+)"\)', (ROOT / "src/platform/outcome.h").read_text(), re.M)
     assert len(known) == 5 and sorted(codes(first_cells(text, names["statuses"]))) == sorted(known)
 
 
@@ -124,7 +124,7 @@ def test_every_problem_code_is_listed_with_its_remedy(text, names):
     width = 2 if text is ENGLISH else 1
     listed = [[row[0].strip("`"), row[1]][:width] for row in rows]
     assert listed == [entry[:width] for entry in known] and len(known) > 30
-    source = (ROOT / "src/command/problem.h").read_text(encoding="utf-8")
+    source = (ROOT / "src/platform/problem.h").read_text(encoding="utf-8")
     assert [code for code, _ in known] == re.findall(r'X\(\w+, "([EW]-[^"]+)"', source)
 
 

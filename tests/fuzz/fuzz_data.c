@@ -1,9 +1,9 @@
-/* command/data.h over any bytes: as the text of data, and as a res: cell. */
-#include "command/data_plain.h"
-#include "command/json.h"
+/* platform/data.h over any bytes: as the text of data, and as a res: cell. */
 #include "core/jsonlex.h"
 #include "fuzz_help.h"
 #include "json_reference.h"
+#include "platform/data_plain.h"
+#include "platform/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -2,10 +2,10 @@
  * core/jsonlex.h beside cJSON, as everything that reads JSON uses them: what passes both, is UTF-8
  * and has nothing behind is exactly RFC 8259, up to the lexer's stated limits.
  */
-#include "command/json.h"
 #include "core/jsonlex.h"
 #include "fuzz_help.h"
 #include "json_reference.h"
+#include "platform/json.h"
 
 enum { SPANS_MAX = 16 };
 

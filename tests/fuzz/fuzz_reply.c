@@ -1,7 +1,7 @@
-/* command/reply.h over any bytes, and what outcome_judge makes of them. */
-#include "command/outcome.h"
+/* platform/reply.h over any bytes, and what outcome_judge makes of them. */
 #include "core/buf.h"
 #include "fuzz_help.h"
+#include "platform/outcome.h"
 
 enum { CUT_MAX = 512 }; /* longer bodies are not cut at every offset: that is quadratic */
 

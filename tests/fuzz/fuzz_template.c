@@ -2,10 +2,10 @@
  * Templates with any text and any value. The first byte chooses JSON or plain text and the kind of
  * the cell; the template follows up to a NUL, then the value that all its names have.
  */
-#include "command/template.h"
 #include "core/jsonlex.h"
 #include "fuzz_help.h"
 #include "json_reference.h"
+#include "platform/template.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

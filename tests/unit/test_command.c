@@ -1,7 +1,7 @@
 #include "unit.h"
 
-#include "command/command.h"
 #include "failing_malloc.h"
+#include "platform/command.h"
 
 static const int64_t NOW = 1800000000; /* 2027-01-15T16:00:00 in UTC+8 */
 

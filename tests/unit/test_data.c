@@ -1,8 +1,8 @@
 #include "unit.h"
 
-#include "command/data_memo.h"
-#include "command/data_plain.h"
 #include "failing_malloc.h"
+#include "platform/data_memo.h"
+#include "platform/data_plain.h"
 
 static struct problems problems;
 static struct footprint footprint;

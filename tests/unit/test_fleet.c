@@ -1,6 +1,6 @@
 #include "unit.h"
 
-#include "command/fleet.h"
+#include "platform/fleet.h"
 
 static struct fleet fleet;
 static struct problems problems;

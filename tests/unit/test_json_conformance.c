@@ -5,9 +5,9 @@
  */
 #include "unit.h"
 
-#include "command/data.h"
 #include "core/jsonlex.h"
 #include "json_reference.h"
+#include "platform/data.h"
 #include "reader_help.h"
 
 enum { GOOD = PROBLEM_CODE_COUNT };

@@ -1,6 +1,6 @@
 #include "unit.h"
 
-#include "command/kinds.h"
+#include "platform/kinds.h"
 
 static struct kinds kinds;
 static struct schema schema;

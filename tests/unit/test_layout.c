@@ -1,6 +1,6 @@
 #include "unit.h"
 
-#include "command/layout.h"
+#include "platform/layout.h"
 
 static struct layout layout;
 static struct problems problems;

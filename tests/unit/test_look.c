@@ -1,7 +1,7 @@
 #include "unit.h"
 
-#include "command/look.h"
 #include "core/prng.h"
+#include "platform/look.h"
 
 static void assert_damage(const char *const *texts, size_t count, enum damage damage)
 {

@@ -1,6 +1,6 @@
 #include "unit.h"
 
-#include "command/meaning.h"
+#include "platform/meaning.h"
 
 /* Every number with every text of the platform's two pages, and what follows. */
 static const struct {

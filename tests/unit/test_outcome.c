@@ -1,7 +1,7 @@
 #include "unit.h"
 
-#include "command/outcome.h"
 #include "failing_malloc.h"
+#include "platform/outcome.h"
 
 #define UUID "42742677-adc3-54ca-83a1-5aaaf71482f8"
 

@@ -1,6 +1,6 @@
 #include "unit.h"
 
-#include "command/problem.h"
+#include "platform/problem.h"
 
 static struct problems problems;
 static struct buf out;

@@ -1,8 +1,8 @@
 #include "unit.h"
 
-#include "command/reply.h"
 #include "core/buf.h"
 #include "failing_malloc.h"
+#include "platform/reply.h"
 
 static void test_errno_error_and_uuid_are_read_in_any_order(void **state)
 {

@@ -1,6 +1,6 @@
 #include "unit.h"
 
-#include "command/meaning.h"
+#include "platform/meaning.h"
 #include "send/retry.h"
 
 static const struct retry_policy plain = {.max_attempts = 5, .base_ms = 200, .cap_ms = 30 * 1000};

@@ -1,6 +1,6 @@
 #include "unit.h"
 
-#include "command/stranger.h"
+#include "platform/stranger.h"
 
 static void describes(int http, const char *body, const char *location, const char *path,
                       const char *words)

@@ -1,6 +1,6 @@
 #include "unit.h"
 
-#include "command/template.h"
+#include "platform/template.h"
 
 static struct template template;
 static struct buf out;

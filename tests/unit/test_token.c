@@ -1,6 +1,6 @@
 #include "unit.h"
 
-#include "command/token.h"
+#include "platform/token.h"
 
 #define ACCESS_KEY "KuF3NT/jUBJ62LNBB/A8XZA9CqS3Cu79B/ABmfA1UCw="
 

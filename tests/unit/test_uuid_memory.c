@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#include "command/uuid_memory.h"
+#include "platform/uuid_memory.h"
 
 static struct uuid_memory *memory;
 

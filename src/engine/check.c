@@ -1,0 +1,118 @@
+#include "engine/check.h"
+
+#include "core/text.h"
+
+struct check {
+    struct intake *intake;
+    const struct check_hooks *hooks;
+    struct check_counts counts;
+    struct command command;
+    struct problems problems;
+};
+
+static void tell_problems(struct check *check)
+{
+    const struct problems *problems = &check->problems;
+
+    if (problems->count == 0)
+        return;
+    for (size_t i = 0; i < PROBLEM_CODE_COUNT; i++)
+        check->counts.codes[i] += problems->counts[i];
+    if (check->hooks->problems != NULL)
+        check->hooks->problems(check->hooks->context, problems);
+}
+
+static enum status take_row(struct check *check)
+{
+    struct check_counts *counts = &check->counts;
+    const struct check_hooks *hooks = check->hooks;
+    bool is_lost = intake_is_lost(check->intake);
+    bool is_valid = check->problems.error_count == 0 && !is_lost;
+
+    counts->rows++;
+    counts->warnings += check->problems.warning_count;
+    if (intake_known(check->intake)->verdict == LEDGER_SETTLED && !is_lost) {
+        counts->settled++;
+    } else if (is_valid) {
+        counts->valid++;
+        counts->actions[check->command.action]++;
+    } else {
+        counts->invalid++;
+    }
+    tell_problems(check);
+    if (hooks->tick != NULL && counts->rows % CHECK_TICK_ROWS == 0)
+        hooks->tick(hooks->context, check->intake, counts->rows);
+    return hooks->row != NULL ? hooks->row(hooks->context, check->intake, is_valid) : STATUS_OK;
+}
+
+static enum status read_rows(struct check *check)
+{
+    enum status status = intake_start(check->intake, &check->problems);
+
+    while (status == STATUS_OK) {
+        status = intake_next(check->intake, &check->command, &check->problems);
+        if (status == STATUS_OK)
+            status = take_row(check);
+    }
+    return status;
+}
+
+/* Those about columns stand behind the others. */
+static void keep_first_doubt(struct check *check)
+{
+    const struct problems *problems = &check->problems;
+    uint64_t doubts = check->counts.doubts;
+
+    if (doubts == 0 || doubts > problems->count)
+        return;
+    size_t at = 0;
+    while (at + 1 < problems->count && problems->items[at].code == PROBLEM_REPLACES)
+        at++;
+    struct span field = problem_field(problems, &problems->items[at]);
+    struct span message = problem_message(problems, &problems->items[at]);
+    (void)snprintf(check->counts.first_doubt, CHECK_DOUBT_MAX, "%.*s: %.*s",
+                   (int)text_cut(field, CHECK_DOUBT_MAX / 8), field.ptr, SPAN_ARG(message));
+}
+
+/* What concerns the file as a whole, once it is read. */
+static void judge_file(struct check *check)
+{
+    struct check_counts *counts = &check->counts;
+    struct problems *problems = &check->problems;
+
+    counts->devices = intake_device_count(check->intake);
+    counts->replaced = intake_replaced_count(check->intake);
+    problems_clear(problems, 0, 0);
+    counts->doubts = intake_judge_file(check->intake, problems);
+    keep_first_doubt(check);
+    counts->warnings += problems->warning_count;
+    counts->file_is_bad = problems->error_count > 0;
+    tell_problems(check);
+}
+
+enum status job_check(struct intake *intake, const struct check_hooks *hooks,
+                      struct check_counts *ret_counts)
+{
+    struct check *check = calloc(1, sizeof(*check));
+
+    if (check == NULL)
+        return STATUS_NO_MEMORY;
+    check->intake = intake;
+    check->hooks = hooks;
+    command_init(&check->command);
+    problems_init(&check->problems);
+    enum status status = read_rows(check);
+    if (status == STATUS_END) {
+        judge_file(check);
+        status = STATUS_OK;
+    } else if (status == STATUS_BAD_INPUT) {
+        check->counts.file_is_bad = check->counts.is_unreadable = true;
+        tell_problems(check);
+    }
+    if (status == STATUS_OK || status == STATUS_BAD_INPUT)
+        *ret_counts = check->counts;
+    command_deinit(&check->command);
+    problems_deinit(&check->problems);
+    free(check);
+    return status;
+}

@@ -1,0 +1,47 @@
+/*
+ * What can be seen only across rows: more commands for one device than can wait, the same command
+ * twice, two values for one resource; and how many devices and replaced instances there are.
+ *
+ *     fleet_init(&fleet);
+ *     for each good row, in file order: fleet_add(&fleet, &command, &footprint, &problems);
+ *     fleet_deinit(&fleet);
+ *
+ * Memory: 14–21 bytes for each device, and 12 bytes for each command and 8 for each resource that
+ * it writes.
+ */
+#ifndef NB_PLATFORM_FLEET_H
+#define NB_PLATFORM_FLEET_H
+
+#include "core/keytable.h"
+#include "platform/command.h"
+
+enum { FLEET_CHUNK_WORDS = 256 * 1024, FLEET_CHUNKS_MAX = 16384 };
+
+struct fleet {
+    struct keytable devices;            /* IMEI, mixed -> position of its last command in the log */
+    uint32_t *chunks[FLEET_CHUNKS_MAX]; /* the log: see fleet.c */
+    size_t chunk_count;
+    uint32_t used; /* words of the last chunk */
+    uint64_t device_count;
+    uint64_t replaced_count; /* different instances that a write with mode 1 replaces */
+};
+
+void fleet_init(struct fleet *fleet);
+
+/* Takes NULL. */
+void fleet_deinit(struct fleet *fleet);
+
+/* A hint that a command of this device comes next. At a million devices, a tenth of the check was
+ * waiting for their memory. */
+void fleet_expect(const struct fleet *fleet, uint64_t device);
+
+/*
+ * Takes a command that is good by itself, and adds what is wrong with it beside the earlier ones:
+ * PROBLEM_QUEUE where DEVICE_QUEUE_MAX commands of its device came before (then it does not count),
+ * PROBLEM_TWICE and PROBLEM_CONFLICT as warnings, each with the lines of the others.
+ * STATUS_NO_MEMORY, also when the log is full at 16 GiB.
+ */
+enum status fleet_add(struct fleet *fleet, const struct command *command,
+                      const struct footprint *footprint, struct problems *problems) MUST_USE;
+
+#endif

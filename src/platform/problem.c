@@ -1,0 +1,191 @@
+#include "platform/problem.h"
+
+#include <assert.h>
+#include <stdarg.h>
+
+#include "core/text.h"
+
+enum { MESSAGE_MAX = 512 }; /* bytes */
+
+static const struct {
+    const char *name;
+    const char *remedy;
+} codes[] = {
+#define X(name, code, remedy) [PROBLEM_##name] = {(code), (remedy)},
+    PROBLEM_MAP(X)
+#undef X
+};
+
+const char *problem_code_name(enum problem_code code)
+{
+    return codes[code].name;
+}
+
+const char *problem_code_remedy(enum problem_code code)
+{
+    return codes[code].remedy;
+}
+
+bool problem_code_is_warning(enum problem_code code)
+{
+    return codes[code].name[0] == 'W';
+}
+
+void problems_init(struct problems *problems)
+{
+    *problems = (struct problems){.count = 0};
+    buf_init(&problems->text, PROBLEMS_TEXT_MAX);
+}
+
+void problems_deinit(struct problems *problems)
+{
+    if (problems != NULL)
+        buf_deinit(&problems->text);
+}
+
+size_t problems_total(const struct problems *problems)
+{
+    return problems->error_count + problems->warning_count;
+}
+
+void problems_clear(struct problems *problems, uint64_t row, uint64_t line)
+{
+    if (problems_total(problems) > 0)
+        memset(problems->counts, 0, sizeof(problems->counts));
+    problems->row = row;
+    problems->line = line;
+    problems->count = 0;
+    problems->error_count = 0;
+    problems->warning_count = 0;
+    buf_clear(&problems->text);
+}
+
+/* Takes the last warning off the list; false where there is none. */
+static bool drop_warning(struct problems *problems)
+{
+    struct problem *items = problems->items;
+    size_t i = problems->count;
+
+    while (i > 0 && !problem_is_warning(problems, &items[i - 1]))
+        i--;
+    if (i == 0)
+        return false;
+    problems->count--;
+    memmove(&items[i - 1], &items[i], (problems->count - (i - 1)) * sizeof(*items));
+    return true;
+}
+
+/* The verdict, which the list has no part in; returns whether the problem has a place there. */
+static bool count_problem(struct problems *problems, enum problem_code code)
+{
+    bool is_error = !problem_code_is_warning(code) || problems->strict;
+
+    problems->counts[code]++;
+    if (!is_error) {
+        problems->warning_count++;
+        return problems->count < PROBLEMS_PER_ROW_MAX;
+    }
+    if (problems->error_count++ == 0)
+        problems->first_error = code;
+    return problems->count < PROBLEMS_PER_ROW_MAX || drop_warning(problems);
+}
+
+/* Cuts a message that did not fit where a character ends, and shows that it goes on. */
+static size_t cut_message(char *message)
+{
+    static const char more[] = "\xe2\x80\xa6";
+    size_t len = text_cut(span_of(message, MESSAGE_MAX - 1), MESSAGE_MAX - sizeof(more));
+
+    memcpy(message + len, more, sizeof(more));
+    return len + sizeof(more) - 1;
+}
+
+void problem_add(struct problems *problems, enum problem_code code, struct span field,
+                 struct span value, const char *format, ...)
+{
+    if (!count_problem(problems, code))
+        return;
+
+    char message[MESSAGE_MAX];
+    va_list args;
+    va_start(args, format);
+    int len = vsnprintf(message, sizeof(message), format, args);
+    va_end(args);
+    size_t message_len = len > 0 ? (size_t)len : 0;
+    if (message_len >= sizeof(message))
+        message_len = cut_message(message);
+
+    struct buf *text = &problems->text;
+    struct problem problem = {.code = code, .line = problems->line};
+    problem.field_at = text->len;
+    buf_add_printable(text, span_of(field.ptr, text_cut(field, PROBLEM_FIELD_MAX)));
+    problem.field_len = text->len - problem.field_at;
+    problem.message_at = text->len;
+    buf_add_printable(text, span_of(message, message_len));
+    problem.message_len = text->len - problem.message_at;
+    problem.value_at = text->len;
+    buf_add(text,
+            span_of(value.ptr, value.len < PROBLEM_VALUE_MAX ? value.len : PROBLEM_VALUE_MAX));
+    problem.value_len = text->len - problem.value_at;
+    problems->items[problems->count++] = problem;
+}
+
+size_t problems_unlisted(const struct problems *problems, enum problem_code code)
+{
+    size_t listed = 0;
+
+    if (problems_total(problems) == problems->count)
+        return 0;
+    for (size_t i = 0; i < problems->count; i++)
+        listed += problems->items[i].code == code;
+    return problems->counts[code] - listed;
+}
+
+bool problem_is_warning(const struct problems *problems, const struct problem *problem)
+{
+    return problem_code_is_warning(problem->code) && !problems->strict;
+}
+
+struct span problem_field(const struct problems *problems, const struct problem *problem)
+{
+    return span_of(problems->text.ptr + problem->field_at, problem->field_len);
+}
+
+struct span problem_message(const struct problems *problems, const struct problem *problem)
+{
+    return span_of(problems->text.ptr + problem->message_at, problem->message_len);
+}
+
+struct span problem_value(const struct problems *problems, const struct problem *problem)
+{
+    return span_of(problems->text.ptr + problem->value_at, problem->value_len);
+}
+
+enum problem_code problems_first_error(const struct problems *problems)
+{
+    assert(problems->error_count > 0);
+    return problems->first_error;
+}
+
+void problems_describe(const struct problems *problems, struct buf *out)
+{
+    const char *separator = "";
+    size_t described = 0;
+
+    for (size_t i = 0; i < problems->count; i++) {
+        const struct problem *problem = &problems->items[i];
+        if (problem_is_warning(problems, problem))
+            continue;
+        described++;
+        buf_add_string(out, separator);
+        if (problem->field_len > 0) {
+            buf_add(out, problem_field(problems, problem));
+            buf_add_string(out, ": ");
+        }
+        buf_add(out, problem_message(problems, problem));
+        buf_add_format(out, " [%s]", problem_code_name(problem->code));
+        separator = "; ";
+    }
+    if (described < problems->error_count)
+        buf_add_format(out, "; and %zu more", problems->error_count - described);
+}

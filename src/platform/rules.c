@@ -1,0 +1,57 @@
+#include "platform/rules.h"
+
+const struct action_rule action_rules[ACTION_COUNT] = {
+    [ACTION_WRITE] = {"write", METHOD_POST, "/nbiot/offline", BODY_DATA, true},
+    [ACTION_READ] = {"read", METHOD_GET, "/nbiot/offline", BODY_NONE, true},
+    [ACTION_EXECUTE] = {"execute", METHOD_POST, "/nbiot/execute/offline", BODY_ARGS, false},
+};
+
+#define ALL     FOR_ALL_ACTIONS
+#define WRITE   FOR_ACTION(ACTION_WRITE)
+#define READ    FOR_ACTION(ACTION_READ)
+#define EXECUTE FOR_ACTION(ACTION_EXECUTE)
+
+const struct param_rule param_rules[PARAM_COUNT] = {
+    [PARAM_IMEI] = {"imei", PARAM_TYPE_IMEI, ALL, ALL, 0, 0, NULL, "the device: 15 digits"},
+    [PARAM_VALID_TIME] = {"valid_time", PARAM_TYPE_TIME, ALL, 0, 0, 0, "now",
+                          "when the command becomes deliverable"},
+    [PARAM_EXPIRED_TIME] = {"expired_time", PARAM_TYPE_TIME, ALL, ALL, 0, 0, NULL,
+                            "when the platform gives the command up"},
+    [PARAM_OBJ_ID] = {"obj_id", PARAM_TYPE_INT, ALL, ALL, 0, LWM2M_ID_MAX, NULL, "LwM2M object"},
+    [PARAM_OBJ_INST_ID] = {"obj_inst_id", PARAM_TYPE_INT, ALL, WRITE | EXECUTE, 0, LWM2M_ID_MAX,
+                           NULL, "object instance"},
+    [PARAM_RES_ID] = {"res_id", PARAM_TYPE_INT, READ | EXECUTE, EXECUTE, 0, LWM2M_ID_MAX, NULL,
+                      "resource (of a write, it stands in data)"},
+    [PARAM_MODE] = {"mode", PARAM_TYPE_INT, WRITE, WRITE, 1, 2, NULL,
+                    "1 = replace the instance, 2 = partial update"},
+    [PARAM_RETRY] = {"retry", PARAM_TYPE_INT, ALL, 0, 0, 10, "3",
+                     "delivery retries by the platform"},
+    [PARAM_TIMEOUT] = {"timeout", PARAM_TYPE_INT, ALL, 0, 5, 40, "25",
+                       "seconds that the platform waits for the device"},
+    [PARAM_TRIGGER_MSG] = {"trigger_msg", PARAM_TYPE_INT, ALL, 0, 1, 7, "7",
+                           "uplinks that trigger delivery: 1 register + 2 update + 4 notify"},
+    [PARAM_BIN2HEX] = {"bin2hex", PARAM_TYPE_BOOL, READ, 0, 0, 0, "false",
+                       "whether opaque values come back as hex"},
+};
+
+bool action_find(struct span name, enum action *ret_action)
+{
+    for (size_t i = 0; i < ACTION_COUNT; i++) {
+        if (span_is(name, action_rules[i].name)) {
+            *ret_action = (enum action)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool param_find(struct span name, enum param *ret_param)
+{
+    for (size_t i = 0; i < PARAM_COUNT; i++) {
+        if (span_is(name, param_rules[i].name)) {
+            *ret_param = (enum param)i;
+            return true;
+        }
+    }
+    return false;
+}
