@@ -25,6 +25,8 @@ static void record(struct engine *engine, const struct effect *effect, const str
     engine->options.perform(engine->options.context, effect);
     engine->recorded++;
     engine->unsynced++;
+    engine->is_recording = true;
+    engine_turn_soon(engine);
     watch_end(engine, fact);
     if (effect->item->number > 0 && effect->item->number <= engine->canary.rows)
         engine_watch_canary(engine, fact->status);

@@ -31,7 +31,6 @@ static void reject_held(struct engine *engine, uint64_t start)
         free(item->refusal);
         item->refusal = NULL;
         engine_end_item(engine, item);
-        engine_turn_soon(engine);
     }
 }
 
