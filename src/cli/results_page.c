@@ -162,7 +162,8 @@ static struct span unquoted(struct reading *reading, struct span text)
 static void add_row(struct reading *reading, const struct result_fields *fields)
 {
     const struct span *columns = fields->columns;
-    struct page_row row = {.row = fields->row,
+    struct page_row row = {.row = fields->id.row,
+                           .line = fields->id.line,
                            .attempts = fields->attempts,
                            .ambiguous = fields->ambiguous,
                            .latency_us = -1,
@@ -172,7 +173,6 @@ static void add_row(struct reading *reading, const struct result_fields *fields)
     /* Room for all texts at once, so that the spans stay where they are. */
     buf_clear(&reading->text);
     (void)buf_reserve(&reading->text, fields->line.len + 1);
-    (void)!span_to_uint64(columns[RESULT_line], &row.line);
     row.imei = unquoted(reading, columns[RESULT_imei]);
     row.reason.text = unquoted(reading, columns[RESULT_error]);
     row.finished_ms = fields->finished_ms;
@@ -191,7 +191,7 @@ static void add_row(struct reading *reading, const struct result_fields *fields)
 static enum status take_first(struct reading *reading, const struct result_fields *fields)
 {
     uint32_t count;
-    uint64_t key = index_key(fields->hash, fields->occurrence);
+    uint64_t key = index_key(&fields->id);
     enum status status = keytable_count(&reading->lines_of, key, &count);
 
     if (status != STATUS_OK)
@@ -207,22 +207,21 @@ static enum status take_first(struct reading *reading, const struct result_field
 /* The second time, where some have several. */
 static enum status weigh(struct reading *reading, const struct result_fields *fields)
 {
-    (void)current_weigh(&reading->current, index_key(fields->hash, fields->occurrence), fields);
+    (void)current_weigh(&reading->current, index_key(&fields->id), fields);
     return STATUS_OK;
 }
 
 /* The third time: the one that counts. */
 static enum status take_current(struct reading *reading, const struct result_fields *fields)
 {
-    if (current_has(&reading->current, index_key(fields->hash, fields->occurrence), fields))
+    if (current_has(&reading->current, index_key(&fields->id), fields))
         add_row(reading, fields);
     return STATUS_OK;
 }
 
 static bool counts(const struct reading *reading, const struct result_fields *fields)
 {
-    return reading->filter == NULL ||
-           reading->filter(reading->context, fields->hash, fields->occurrence);
+    return reading->filter == NULL || reading->filter(reading->context, &fields->id);
 }
 
 typedef enum status take_fn(struct reading *reading, const struct result_fields *fields);

@@ -6,6 +6,7 @@
 #ifndef NB_CLI_RESULTS_PAGE_H
 #define NB_CLI_RESULTS_PAGE_H
 
+#include "core/row_id.h"
 #include "report/page.h"
 
 /* What the file says beside its rows. */
@@ -19,7 +20,7 @@ struct results_page {
 };
 
 /* Whether the lines of a key count: a run leaves out those of rows that its input no longer has. */
-typedef bool results_page_filter_fn(void *context, uint64_t hash, uint32_t occurrence);
+typedef bool results_page_filter_fn(void *context, const struct row_id *id);
 
 /*
  * Reads the file, which may be under way: as much of it as is there at the start. CSV or JSONL is

@@ -346,9 +346,9 @@ static uint64_t input_rows(const struct run *run)
     return run->rows > 0 ? run->rows : run->result.rows;
 }
 
-static bool is_of_input(void *context, uint64_t hash, uint32_t occurrence)
+static bool is_of_input(void *context, const struct row_id *id)
 {
-    return ledger_is_of_input(context, hash, occurrence);
+    return ledger_is_of_input(context, id);
 }
 
 /* The HTML page. Returns 0 or an exit status. */

@@ -66,15 +66,23 @@ static void watch_end(struct job *job, const struct halt_fact *fact)
         job_stop(job, JOB_HALTED, NULL);
 }
 
+static struct row_id id_of(const struct job_row *row)
+{
+    const struct command *command = &row->command;
+
+    return (struct row_id){.hash = command->hash,
+                           .device = command->device,
+                           .row = command->row,
+                           .line = command->line,
+                           .occurrence = row->occurrence};
+}
+
 static void record(struct job_row *row, struct result_record *result)
 {
     struct job *job = row->job;
 
-    result->row = row->command.row;
-    result->line = row->command.line;
-    result->hash = row->command.hash;
-    result->occurrence = row->occurrence;
-    result->imei = command_imei(&row->command);
+    result->id = id_of(row);
+    result->device = command_imei(&row->command);
     result->finished_ms = wall_clock_ms();
     result->passed = job->passed;
     result->passed_count = command_passed(&row->command, job->passed, LAYOUT_PASSES_MAX);
@@ -437,12 +445,7 @@ static void end_intake(struct job *job, enum status status)
 /* From now on the row may be sent, as soon as that is on record. */
 static void admit_row(struct job_row *row, const struct key_state *before)
 {
-    const struct command *command = &row->command;
-    const struct intent intent = {.hash = command->hash,
-                                  .device = command->device,
-                                  .row = command->row,
-                                  .line = command->line,
-                                  .occurrence = row->occurrence};
+    const struct intent intent = {.id = id_of(row)};
 
     if (before->known) {
         row->so_far.sent = before->attempts;

@@ -6,8 +6,7 @@
 /* A line's key, whose entry is on its way from memory while the next line is parsed. */
 struct pending_key {
     bool is_set;
-    uint64_t hash;
-    uint32_t occurrence;
+    struct row_id id;
 };
 
 /* Marks what a line stands for. */
@@ -18,7 +17,7 @@ static enum status count_line(struct ledger *ledger, const struct pending_key *l
 
     if (!line->is_set)
         return STATUS_OK;
-    enum status status = index_mark(&ledger->index, line->hash, line->occurrence, &mark);
+    enum status status = index_mark(&ledger->index, &line->id, &mark);
     if (status != STATUS_OK)
         return status;
     account->lines++;
@@ -31,7 +30,7 @@ static enum status count_line(struct ledger *ledger, const struct pending_key *l
         return STATUS_OK;
     }
     account->superseded++;
-    return current_watch(&ledger->repeated, index_key(line->hash, line->occurrence));
+    return current_watch(&ledger->repeated, index_key(&line->id));
 }
 
 enum status ledger_write_completion(const struct ledger *ledger, const struct accepted *accepted,
@@ -79,15 +78,15 @@ enum status ledger_compare_completion(struct ledger *ledger, struct buf *message
     return STATUS_OK;
 }
 
-bool ledger_is_of_input(struct ledger *ledger, uint64_t hash, uint32_t occurrence)
+bool ledger_is_of_input(struct ledger *ledger, const struct row_id *id)
 {
-    return index_has_met(&ledger->index, hash, occurrence);
+    return index_has_met(&ledger->index, id);
 }
 
 bool ledger_is_current(struct ledger *ledger, const struct result_fields *fields)
 {
-    return index_has_met(&ledger->index, fields->hash, fields->occurrence) &&
-           current_has(&ledger->repeated, index_key(fields->hash, fields->occurrence), fields);
+    return index_has_met(&ledger->index, &fields->id) &&
+           current_has(&ledger->repeated, index_key(&fields->id), fields);
 }
 
 /* Whether all that is in the file is what this ledger has written or found there. */
@@ -113,9 +112,9 @@ static enum status count_lines(struct ledger *ledger, struct result_scan *scan,
     while (status == STATUS_OK) {
         status = result_scan_next(scan, &fields);
         if (status == STATUS_OK) {
-            index_expect(&ledger->index, fields.hash);
+            index_expect(&ledger->index, fields.id.hash);
             status = count_line(ledger, &last, account);
-            last = (struct pending_key){true, fields.hash, fields.occurrence};
+            last = (struct pending_key){true, fields.id};
         }
     }
     if (status != STATUS_END)

@@ -39,11 +39,11 @@ static uint64_t get_number(const unsigned char bytes[8])
     return number;
 }
 
-void accepted_add(struct accepted *accepted, uint64_t hash, uint32_t occurrence)
+void accepted_add(struct accepted *accepted, const struct row_id *id)
 {
-    const uint64_t key[2] = {hash, occurrence};
+    const uint64_t key[2] = {id->hash, id->occurrence};
     uint64_t sum = XXH3_64bits(key, sizeof(key));
-    struct accepted_part *part = &accepted->parts[hash % ACCEPTED_PARTS];
+    struct accepted_part *part = &accepted->parts[id->hash % ACCEPTED_PARTS];
 
     part->count++;
     part->sum += sum;

@@ -4,7 +4,7 @@
  * many keys were accepted and a sum of them, in 256 parts, so that the order of the lines does not
  * matter, and lines that were added hide few that are missing. No row can be read out of it.
  *
- *     accepted_add(&accepted, hash, occurrence);          // each key once
+ *     accepted_add(&accepted, &id);          // each key once
  *     completion_write(path, &completion, mode, &message);
  *     completion_read(path, &completion);
  *     accepted_missing(&completion.accepted, &accepted);  // at least so many
@@ -13,6 +13,7 @@
 #define NB_LEDGER_COMPLETE_H
 
 #include "core/buf.h"
+#include "core/row_id.h"
 
 enum { ACCEPTED_PARTS = 256 };
 
@@ -29,7 +30,7 @@ struct completion {
 };
 
 /* A key that was accepted; each once. Pure. */
-void accepted_add(struct accepted *accepted, uint64_t hash, uint32_t occurrence);
+void accepted_add(struct accepted *accepted, const struct row_id *id);
 
 /* Pure. */
 uint64_t accepted_count(const struct accepted *accepted);

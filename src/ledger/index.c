@@ -38,9 +38,9 @@ static uint64_t mix(uint64_t hash, uint64_t with)
     return z ^ (z >> 31);
 }
 
-uint64_t index_key(uint64_t hash, uint32_t occurrence)
+uint64_t index_key(const struct row_id *id)
 {
-    return occurrence == 1 ? hash : mix(hash, occurrence);
+    return id->occurrence == 1 ? id->hash : mix(id->hash, id->occurrence);
 }
 
 /* Where the rows of a hash are counted that its own entry has no room for. */
@@ -83,23 +83,21 @@ static void put(struct index *index, uint32_t *value, const struct key_state *st
              capped(state->ambiguous) << AMBIGUOUS_SHIFT;
 }
 
-enum status index_put(struct index *index, uint64_t hash, uint32_t occurrence,
-                      const struct key_state *state)
+enum status index_put(struct index *index, const struct row_id *id, const struct key_state *state)
 {
     uint32_t *value;
-    enum status status = slot_of(index, index_key(hash, occurrence), &value);
+    enum status status = slot_of(index, index_key(id), &value);
 
     if (status == STATUS_OK)
         put(index, value, state);
     return status;
 }
 
-enum status index_learn(struct index *index, uint64_t hash, uint32_t occurrence,
-                        const struct key_state *state, bool is_latest, struct key_state *ret_before,
-                        bool *ret_unsure)
+enum status index_learn(struct index *index, const struct row_id *id, const struct key_state *state,
+                        bool is_latest, struct key_state *ret_before, bool *ret_unsure)
 {
     uint32_t *value;
-    enum status status = slot_of(index, index_key(hash, occurrence), &value);
+    enum status status = slot_of(index, index_key(id), &value);
 
     if (status != STATUS_OK)
         return status;
@@ -113,9 +111,9 @@ enum status index_learn(struct index *index, uint64_t hash, uint32_t occurrence,
     return STATUS_OK;
 }
 
-void index_get(struct index *index, uint64_t hash, uint32_t occurrence, struct key_state *ret_state)
+void index_get(struct index *index, const struct row_id *id, struct key_state *ret_state)
 {
-    *ret_state = state_of(keytable_get(&index->table, index_key(hash, occurrence)));
+    *ret_state = state_of(keytable_get(&index->table, index_key(id)));
 }
 
 /* Counts a row in the entry of `key`; how many it has counted, with what was carried. */
@@ -152,7 +150,8 @@ enum status index_meet(struct index *index, uint64_t hash, uint32_t *ret_occurre
         return status;
     *ret_occurrence = occurrence;
     if (occurrence > 1)
-        value = keytable_get(&index->table, index_key(hash, occurrence));
+        value = keytable_get(&index->table,
+                             index_key(&(struct row_id){.hash = hash, .occurrence = occurrence}));
     *ret_state = state_of(value);
     return STATUS_OK;
 }
@@ -179,26 +178,25 @@ static uint64_t met_count(struct index *index, uint64_t key)
     return met < MET_MAX ? met : met + met_count(index, carry_key(key));
 }
 
-bool index_has_met(struct index *index, uint64_t hash, uint32_t occurrence)
+bool index_has_met(struct index *index, const struct row_id *id)
 {
-    return occurrence <= met_count(index, hash);
+    return id->occurrence <= met_count(index, id->hash);
 }
 
-enum status index_mark(struct index *index, uint64_t hash, uint32_t occurrence,
-                       enum index_mark *ret_mark)
+enum status index_mark(struct index *index, const struct row_id *id, enum index_mark *ret_mark)
 {
-    uint32_t *value = occurrence == 1 ? keytable_find(&index->table, hash) : NULL;
+    uint32_t *value = id->occurrence == 1 ? keytable_find(&index->table, id->hash) : NULL;
 
     if (value != NULL && *value >> MET_SHIFT > 0) { /* nearly every row: one look-up */
         *ret_mark = (*value & MARKED) != 0 ? INDEX_AGAIN : INDEX_FIRST;
         *value |= MARKED;
         return STATUS_OK;
     }
-    if (!index_has_met(index, hash, occurrence)) {
+    if (!index_has_met(index, id)) {
         *ret_mark = INDEX_STRANGE;
         return STATUS_OK;
     }
-    enum status status = slot_of(index, index_key(hash, occurrence), &value);
+    enum status status = slot_of(index, index_key(id), &value);
     if (status != STATUS_OK)
         return status;
     *ret_mark = (*value & MARKED) != 0 ? INDEX_AGAIN : INDEX_FIRST;

@@ -1,6 +1,7 @@
 #include "ledger/journal_impl.h"
 #include "ledger/place.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -37,10 +38,15 @@ struct header {
  * half). */
 struct slot {
     uint64_t state;
-    uint64_t hash, device, row, line;
-    uint32_t occurrence;
-    uint32_t unused;
+    struct row_id id;
 };
+
+enum { SLOT_CHECKED = offsetof(struct row_id, occurrence) + sizeof(uint32_t) };
+
+static_assert(offsetof(struct row_id, device) == 8 && offsetof(struct row_id, row) == 16 &&
+                  offsetof(struct row_id, line) == 24 && SLOT_CHECKED == 36 &&
+                  sizeof(struct slot) == 48,
+              "journals of earlier versions are read");
 
 /* A page of slots. */
 struct slot_page {
@@ -367,12 +373,9 @@ static uint64_t seed_of(const struct journal *journal, uint32_t number)
 
 static uint64_t slot_state(const struct journal *journal, uint32_t number, uint32_t low)
 {
-    const size_t from = offsetof(struct slot, hash), to = offsetof(struct slot, unused);
     uint64_t seed = journal->version == VERSION_1 ? low : seed_of(journal, number) + low;
 
-    return (uint64_t)check_of((const char *)slot_at(journal, number) + from, to - from, seed)
-               << 32 |
-           low;
+    return (uint64_t)check_of(&slot_at(journal, number)->id, SLOT_CHECKED, seed) << 32 | low;
 }
 
 static uint64_t free_state(const struct journal *journal, uint32_t number)
@@ -419,13 +422,8 @@ void journal_mark(struct journal *journal, uint32_t slot_number, const struct in
 {
     struct slot *slot = slot_at(journal, slot_number);
 
-    if (slot->state == free_state(journal, slot_number)) {
-        slot->hash = intent->hash;
-        slot->device = intent->device;
-        slot->row = intent->row;
-        slot->line = intent->line;
-        slot->occurrence = intent->occurrence;
-    }
+    if (slot->state == free_state(journal, slot_number))
+        slot->id = intent->id;
     uint32_t low = SLOT_STARTED | slot_count(intent->sent) << SLOT_SENT_SHIFT |
                    slot_count(intent->ambiguous) << SLOT_AMBIGUOUS_SHIFT;
     __atomic_store_n(&slot->state, slot_state(journal, slot_number, low), __ATOMIC_RELEASE);
@@ -716,11 +714,7 @@ enum status journal_read_slot(const struct journal *journal, uint32_t slot_numbe
         return journal_say_damaged(journal, (size_t)((const unsigned char *)slot - journal->map),
                                    "a row that was under way", message);
     *ret_intent = (struct intent){
-        .hash = slot->hash,
-        .device = slot->device,
-        .row = slot->row,
-        .line = slot->line,
-        .occurrence = slot->occurrence,
+        .id = slot->id,
         .sent = (uint16_t)(low >> SLOT_SENT_SHIFT & SLOT_COUNT_MAX),
         .ambiguous = (uint16_t)(low >> SLOT_AMBIGUOUS_SHIFT & SLOT_COUNT_MAX),
     };

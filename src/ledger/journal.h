@@ -30,6 +30,7 @@
 #include <xxhash.h>
 
 #include "core/buf.h"
+#include "core/row_id.h"
 #include "ledger/mount.h"
 
 enum {
@@ -40,10 +41,7 @@ enum {
 
 /* A row that may be sent, or is under way. */
 struct intent {
-    uint64_t hash;
-    uint64_t device; /* the IMEI, as command_device reads it */
-    uint64_t row, line;
-    uint32_t occurrence;
+    struct row_id id;
     uint16_t sent;      /* requests that had left before */
     uint16_t ambiguous; /* those of them that may have been processed */
 };
@@ -82,7 +80,7 @@ struct snapshot {
     uint32_t checkpoint_count;
     uint32_t intent_count;
     struct checkpoint checkpoints[JOURNAL_CHECKPOINTS];
-    /* Behind it, in the same block of memory: intent_count intents, see snapshot_intents. */
+    /* Behind it, in the same block of memory: the intents, see snapshot_put. */
 };
 
 /* The lines that wait to be written to the results, behind `base`. */
@@ -157,13 +155,12 @@ struct span journal_staged(const struct journal *journal);
 /* The staged lines stand in the results now, which are `base` bytes long and have that hash. */
 void journal_turn(struct journal *journal, uint64_t base, uint64_t base_hash);
 
-/* The bytes of a snapshot with so many intents, and where these are. */
+/* The bytes of a snapshot with so many intents. */
 size_t snapshot_size(uint32_t intents);
 
-static inline struct intent *snapshot_intents(struct snapshot *snapshot)
-{
-    return (struct intent *)(void *)(snapshot + 1);
-}
+/* Adds an intent, for which there is room; and gives one back. */
+void snapshot_put(struct snapshot *snapshot, const struct intent *intent);
+struct intent snapshot_get(const struct snapshot *snapshot, uint32_t number);
 
 /* Adds a checkpoint behind the last one; thins out the earlier ones when there are too many. */
 void snapshot_add_checkpoint(struct snapshot *snapshot, uint64_t offset, uint64_t hash);

@@ -526,7 +526,7 @@ static struct result_record keep_order(struct ledger *ledger, const struct resul
 
     if (record->finished_ms >= ledger->latest_ms)
         return kept;
-    index_get(&ledger->index, record->hash, record->occurrence, &before);
+    index_get(&ledger->index, &record->id, &before);
     if (before.known)
         kept.finished_ms = ledger->latest_ms;
     return kept;
@@ -551,7 +551,7 @@ enum status ledger_end(struct ledger *ledger, uint32_t ticket, const struct resu
     ledger->count++;
     ledger->unsynced++;
     if (record->status == ROW_ACCEPTED) /* no row is sent that was */
-        accepted_add(&ledger->accepted, record->hash, record->occurrence);
+        accepted_add(&ledger->accepted, &record->id);
     if (ticket != LEDGER_NO_TICKET)
         finish_entry(ledger, ticket);
     enum status copied = copy_line(ledger, record);

@@ -231,7 +231,7 @@ enum status ledger_account(struct ledger *ledger, struct ledger_account *ret_acc
                            struct buf *message) MUST_USE;
 
 /* Whether a line of the results belongs to a row of the input, all of which have been met. */
-bool ledger_is_of_input(struct ledger *ledger, uint64_t hash, uint32_t occurrence);
+bool ledger_is_of_input(struct ledger *ledger, const struct row_id *id);
 
 /*
  * Rewrites the results in the order of the input's rows, one line for each row; lines that are not

@@ -138,21 +138,21 @@ static enum status learn(struct recovery *recovery, const struct result_fields *
     const struct key_state state = state_of(fields);
     struct key_state before;
     bool is_latest = fields->finished_ms >= ledger->latest_ms, unsure = false;
-    enum status status = index_learn(&ledger->index, fields->hash, fields->occurrence, &state,
-                                     is_latest, &before, &unsure);
+    enum status status =
+        index_learn(&ledger->index, &fields->id, &state, is_latest, &before, &unsure);
 
     if (status == STATUS_OK && unsure)
-        status = current_watch(&recovery->unsure, index_key(fields->hash, fields->occurrence));
+        status = current_watch(&recovery->unsure, index_key(&fields->id));
     if (status == STATUS_OK && fields->status == ROW_ACCEPTED &&
         !(before.known && before.status == ROW_ACCEPTED))
-        accepted_add(&ledger->accepted, fields->hash, fields->occurrence);
+        accepted_add(&ledger->accepted, &fields->id);
     if (is_latest)
         ledger->latest_ms = fields->finished_ms;
     ledger->past.lines++;
     if (fields->status == ROW_ACCEPTED && ledger->past.uuid.len == 0)
         keep_uuid(ledger, result_without_quotes(fields->columns[RESULT_uuid]));
     if (status == STATUS_OK && recovery->pending_count > 0 && fields->offset >= recovery->since)
-        status = index_put(&recovery->answers, fields->hash, fields->occurrence, &state);
+        status = index_put(&recovery->answers, &fields->id, &state);
     return status;
 }
 
@@ -189,10 +189,10 @@ static enum status settle_unsure(struct recovery *recovery)
     result_scan_range(scan, 0, ledger->base);
     enum status status = result_scan_header(scan, buf_span(&ledger->header));
     while (status == STATUS_OK && (status = result_scan_next(scan, &fields)) == STATUS_OK) {
-        uint64_t key = index_key(fields.hash, fields.occurrence);
+        uint64_t key = index_key(&fields.id);
         const struct key_state state = state_of(&fields);
         if (current_watches(unsure, key) && current_weigh(unsure, key, &fields))
-            status = index_put(&ledger->index, fields.hash, fields.occurrence, &state);
+            status = index_put(&ledger->index, &fields.id, &state);
     }
     return status == STATUS_END ? STATUS_OK : say_scan(recovery, status);
 }
@@ -279,10 +279,9 @@ static enum status load_complete(struct recovery *recovery)
     return status == STATUS_OK ? settle_unsure(recovery) : say_scan(recovery, status);
 }
 
-static enum status add_pending(struct recovery *recovery, const struct intent *intent)
+static void add_pending(struct recovery *recovery, struct intent intent)
 {
-    recovery->pending[recovery->pending_count++] = *intent;
-    return STATUS_OK;
+    recovery->pending[recovery->pending_count++] = intent;
 }
 
 static enum status read_slots(struct recovery *recovery)
@@ -295,7 +294,7 @@ static enum status read_slots(struct recovery *recovery)
         bool taken;
         status = journal_read_slot(recovery->journal, i, &taken, &intent, recovery->message);
         if (status == STATUS_OK && taken)
-            status = add_pending(recovery, &intent);
+            add_pending(recovery, intent);
     }
     return status;
 }
@@ -441,7 +440,7 @@ static enum status recover_snapshot(struct recovery *recovery, uint64_t end)
     recovery->since = snapshot->durable;
     recovery->pending_count = 0;
     for (uint32_t i = 0; i < snapshot->intent_count; i++)
-        (void)add_pending(recovery, &snapshot_intents(snapshot)[i]);
+        add_pending(recovery, snapshot_get(snapshot, i));
     if (snapshot->checkpoint_count == 0 || snapshot->checkpoints[last].offset != snapshot->durable)
         return refuse(recovery, snapshot->durable, 0, "its journal knows nothing about it");
     status = load_verified(recovery, snapshot->durable, snapshot->checkpoints[last].hash);
@@ -497,7 +496,7 @@ static void drop_answered(struct recovery *recovery)
     for (size_t i = 0; i < recovery->pending_count; i++) {
         const struct intent *intent = &recovery->pending[i];
         struct key_state state;
-        index_get(&recovery->answers, intent->hash, intent->occurrence, &state);
+        index_get(&recovery->answers, &intent->id, &state);
         if (!state.known)
             recovery->pending[kept++] = *intent;
     }
@@ -534,9 +533,9 @@ static enum status replace_journal(struct recovery *recovery)
     snapshot_add_checkpoint(snapshot, live.base, live.base_hash);
     snapshot->durable = live.base;
     snapshot->sequence = ledger->begun = ledger->ended = 1;
-    snapshot->intent_count = (uint32_t)recovery->pending_count;
-    memcpy(snapshot_intents(snapshot), recovery->pending,
-           recovery->pending_count * sizeof(*recovery->pending));
+    snapshot->intent_count = 0;
+    for (size_t i = 0; i < recovery->pending_count; i++)
+        snapshot_put(snapshot, &recovery->pending[i]);
     ledger->durable = live.base;
     return journal_create(ledger->journal_path, &about, &shape, &live, snapshot, recovery->pending,
                           recovery->pending_count, recovery->message, &ledger->journal);
@@ -545,11 +544,8 @@ static enum status replace_journal(struct recovery *recovery)
 static enum status name_orphan(struct ledger *ledger, const struct intent *intent, int64_t now_ms)
 {
     uint32_t ticket = ledger_admit(ledger, intent);
-    char imei[COMMAND_DEVICE_MAX + 1];
-    struct result_record record = {.row = intent->row,
-                                   .line = intent->line,
-                                   .hash = intent->hash,
-                                   .occurrence = intent->occurrence,
+    char device[COMMAND_DEVICE_MAX + 1];
+    struct result_record record = {.id = intent->id,
                                    .status = ROW_IN_DOUBT,
                                    .error = span_string(ledger_orphan_error),
                                    .attempts = intent->sent + 1u,
@@ -562,12 +558,11 @@ static enum status name_orphan(struct ledger *ledger, const struct intent *inten
                                     .attempts = record.attempts,
                                     .ambiguous = record.ambiguous};
 
-    command_device(intent->device, imei);
-    record.imei = span_string(imei);
+    command_device(intent->id.device, device);
+    record.device = span_string(device);
     enum status status = ledger_end(ledger, ticket, &record);
     ledger->past.lines++;
-    return status == STATUS_OK ? index_put(&ledger->index, intent->hash, intent->occurrence, &state)
-                               : status;
+    return status == STATUS_OK ? index_put(&ledger->index, &intent->id, &state) : status;
 }
 
 /* Each row that was under way gets a line that says so. */

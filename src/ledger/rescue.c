@@ -155,8 +155,9 @@ static enum status make_journal(struct ledger *ledger, struct buf *message)
     snapshot_add_checkpoint(snapshot, live.base, live.base_hash);
     snapshot->durable = live.base;
     snapshot->sequence = 1;
-    snapshot->intent_count = count;
-    memcpy(snapshot_intents(snapshot), started, count * sizeof(*started));
+    snapshot->intent_count = 0;
+    for (uint32_t i = 0; i < count; i++)
+        snapshot_put(snapshot, &started[i]);
     enum status status = journal_create(ledger->journal_path, &about, &shape, &live, snapshot,
                                         started, count, message, &journal);
     free(started);

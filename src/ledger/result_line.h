@@ -11,6 +11,7 @@
 
 #include "core/buf.h"
 #include "core/row.h"
+#include "core/row_id.h"
 #include "core/when.h"
 #include "platform/outcome.h"
 
@@ -40,10 +41,8 @@ enum result_column {
 extern const char *const result_column_names[RESULT_COLUMN_COUNT];
 
 struct result_record {
-    uint64_t row, line;
-    uint64_t hash;       /* the row's content … */
-    uint32_t occurrence; /* … and which of the equal rows it is, from 1: together the key */
-    struct span imei;    /* as given */
+    struct row_id id;
+    struct span device; /* as given */
     enum row_status status;
     struct span uuid; /* empty: none */
     bool has_errno;
@@ -77,7 +76,7 @@ void result_format_add_line(struct result_format *format, const struct result_re
                             struct buf *out);
 
 /* Appends a key as the results show it: 16 hexadecimal digits, a minus sign, the occurrence. */
-void result_add_key(uint64_t hash, uint32_t occurrence, struct buf *out);
+void result_add_key(const struct row_id *id, struct buf *out);
 
 /* Whether the results have a column of that name of their own, which no passed one may take. */
 bool result_has_column(struct span name);

@@ -151,7 +151,7 @@ enum status result_scan_header(struct result_scan *scan, struct span expected)
     return STATUS_OK;
 }
 
-bool result_parse_key(struct span text, uint64_t *ret_hash, uint32_t *ret_occurrence)
+bool result_parse_key(struct span text, struct row_id *ret_id)
 {
     uint64_t hash = 0, occurrence;
 
@@ -171,8 +171,8 @@ bool result_parse_key(struct span text, uint64_t *ret_hash, uint32_t *ret_occurr
     if (span_to_uint64(span_skip(text, 17), &occurrence) != STATUS_OK || occurrence == 0 ||
         occurrence > UINT32_MAX)
         return false;
-    *ret_hash = hash;
-    *ret_occurrence = (uint32_t)occurrence;
+    ret_id->hash = hash;
+    ret_id->occurrence = (uint32_t)occurrence;
     return true;
 }
 
@@ -387,11 +387,10 @@ static bool are_columns_good(const struct result_fields *fields, bool jsonl)
     struct span number = columns[RESULT_errno], http = columns[RESULT_http_status];
     struct span latency = columns[RESULT_latency_ms];
     struct span finished = columns[RESULT_finished_at];
-    struct span line = columns[RESULT_line];
 
     if (number.len > 0 && number.ptr[0] == '-')
         number = span_skip(number, 1);
-    return has_shape(line, "+") && (number.len == 0 || has_shape(number, "+")) &&
+    return (number.len == 0 || has_shape(number, "+")) &&
            (http.len == 0 || has_shape(http, "999")) &&
            (latency.len == 0 || has_shape(latency, "+.999")) &&
            has_shape(jsonl ? result_without_quotes(finished) : finished,
@@ -429,9 +428,10 @@ bool result_parse_line(struct span text, bool jsonl, size_t passed_count,
     struct span key = jsonl ? result_without_quotes(columns[RESULT_key]) : columns[RESULT_key];
     struct span status =
         jsonl ? result_without_quotes(columns[RESULT_status]) : columns[RESULT_status];
-    if (span_to_uint64(columns[RESULT_row], &fields.row) != STATUS_OK)
-        *ret_error = "row is no number";
-    else if (!result_parse_key(key, &fields.hash, &fields.occurrence))
+    if (span_to_uint64(columns[RESULT_row], &fields.id.row) != STATUS_OK ||
+        span_to_uint64(columns[RESULT_line], &fields.id.line) != STATUS_OK)
+        *ret_error = "row or line is no number";
+    else if (!result_parse_key(key, &fields.id))
         *ret_error = "key is not 16 hexadecimal digits, a minus sign and a number";
     else if (!parse_status(status, &fields.status))
         *ret_error = "status is none that nbatch writes";

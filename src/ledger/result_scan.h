@@ -24,9 +24,7 @@ struct result_fields {
     uint64_t offset;  /* of the line in the file */
     struct span line; /* with its line end */
     struct span columns[RESULT_COLUMN_COUNT];
-    uint64_t row;
-    uint64_t hash;
-    uint32_t occurrence;
+    struct row_id id; /* without the device, which is a text in the line */
     enum row_status status;
     uint32_t attempts, ambiguous;
     int64_t finished_ms; /* epoch */
@@ -69,7 +67,7 @@ enum status result_scan_next(struct result_scan *scan, struct result_fields *ret
 enum status result_scan_header(struct result_scan *scan, struct span expected) MUST_USE;
 
 /* Reads a key as result_add_key writes it. Pure. */
-bool result_parse_key(struct span text, uint64_t *ret_hash, uint32_t *ret_occurrence);
+bool result_parse_key(struct span text, struct row_id *ret_id);
 
 /* Reads one line without its line end. False, and `ret_error`, when nbatch did not write it. Pure.
  */

@@ -16,9 +16,40 @@ struct snapshot_head {
     struct snapshot body;
 };
 
+/* An intent as it stands in the file. */
+struct stored_intent {
+    uint64_t hash, device, row, line;
+    uint32_t occurrence;
+    uint16_t sent, ambiguous;
+};
+
 size_t snapshot_size(uint32_t intents)
 {
-    return sizeof(struct snapshot) + intents * sizeof(struct intent);
+    return sizeof(struct snapshot) + intents * sizeof(struct stored_intent);
+}
+
+void snapshot_put(struct snapshot *snapshot, const struct intent *intent)
+{
+    struct stored_intent *stored = (struct stored_intent *)(void *)(snapshot + 1);
+    const struct row_id *id = &intent->id;
+
+    stored[snapshot->intent_count++] =
+        (struct stored_intent){id->hash,       id->device,   id->row,          id->line,
+                               id->occurrence, intent->sent, intent->ambiguous};
+}
+
+struct intent snapshot_get(const struct snapshot *snapshot, uint32_t number)
+{
+    const struct stored_intent *stored =
+        (const struct stored_intent *)(const void *)(snapshot + 1) + number;
+
+    return (struct intent){.id = {.hash = stored->hash,
+                                  .device = stored->device,
+                                  .row = stored->row,
+                                  .line = stored->line,
+                                  .occurrence = stored->occurrence},
+                           .sent = stored->sent,
+                           .ambiguous = stored->ambiguous};
 }
 
 static size_t snapshot_bytes(const struct journal_shape *shape)

@@ -217,17 +217,16 @@ static enum status take_line(struct sort *sort, const struct result_fields *fiel
             return status;
     }
     if (fields->status == ROW_ACCEPTED)
-        accepted_add(&sort->accepted, fields->hash, fields->occurrence);
+        accepted_add(&sort->accepted, &fields->id);
     sort->lines[sort->line_count++] =
-        (struct sort_line){fields->row, sort->chunk.len, fields->line.len};
+        (struct sort_line){fields->id.row, sort->chunk.len, fields->line.len};
     buf_add(&sort->chunk, fields->line);
     return sort->chunk.status;
 }
 
 static enum status weigh_line(struct sort *sort, const struct result_fields *fields)
 {
-    (void)current_weigh(&sort->ledger->repeated, index_key(fields->hash, fields->occurrence),
-                        fields);
+    (void)current_weigh(&sort->ledger->repeated, index_key(&fields->id), fields);
     return STATUS_OK;
 }
 
@@ -259,7 +258,7 @@ static enum status next_of_run(struct sort_run *run, struct heap *heap)
     enum status status = result_scan_next(&run->scan, &run->fields);
 
     if (status == STATUS_OK)
-        heap_push(heap, &run->node, (int64_t)run->fields.row);
+        heap_push(heap, &run->node, (int64_t)run->fields.id.row);
     return status == STATUS_END ? STATUS_OK : status;
 }
 

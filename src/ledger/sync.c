@@ -11,15 +11,13 @@
 static void take_snapshot(struct ledger *ledger, uint64_t upto)
 {
     struct snapshot *snapshot = ledger->snapshot;
-    struct intent *intents = snapshot_intents(snapshot);
-    uint32_t count = 0;
 
+    snapshot->intent_count = 0;
     for (uint32_t i = 0; i < ledger->capacity; i++) {
         const struct entry *entry = &ledger->entries[i];
         if (entry->state != ENTRY_FREE && !(entry->state == ENTRY_DONE && entry->end <= upto))
-            intents[count++] = entry->intent;
+            snapshot_put(snapshot, &entry->intent);
     }
-    snapshot->intent_count = count;
     snapshot->durable = upto;
     snapshot->sequence = ++ledger->begun;
     snapshot_add_checkpoint(snapshot, upto, XXH3_64bits_digest(ledger->hash));

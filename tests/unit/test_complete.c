@@ -11,7 +11,8 @@ static struct buf message;
 static void add(struct accepted *accepted, uint64_t from, uint64_t to)
 {
     for (uint64_t i = from; i < to; i++)
-        accepted_add(accepted, i * UINT64_C(0x9e3779b97f4a7c15), (uint32_t)(i % 3) + 1);
+        accepted_add(accepted, &(struct row_id){.hash = i * UINT64_C(0x9e3779b97f4a7c15),
+                                                .occurrence = (uint32_t)(i % 3) + 1});
 }
 
 static void test_what_is_missing_is_counted_whatever_the_order(void **state)

@@ -177,29 +177,25 @@ static struct ledger *begin(const struct resume_wish *wish, uint64_t rows)
 
 static uint32_t admit(struct ledger *ledger, uint64_t row)
 {
-    const struct intent intent = {.hash = hash_of(row),
-                                  .device = 860000000000017,
-                                  .row = row,
-                                  .line = row + 1,
-                                  .occurrence = 1};
+    const struct intent intent = {.id = {.hash = hash_of(row),
+                                         .device = 860000000000017,
+                                         .row = row,
+                                         .line = row + 1,
+                                         .occurrence = 1}};
     return ledger_admit(ledger, &intent);
 }
 
 static enum status end(struct ledger *ledger, uint32_t ticket, uint64_t row, enum row_status status)
 {
-    const struct result_record record = {.row = row,
-                                         .line = row + 1,
-                                         .hash = hash_of(row),
-                                         .occurrence = 1,
-                                         .imei = SPAN_LITERAL("860000000000017"),
-                                         .status = status,
-                                         .uuid = status == ROW_ACCEPTED
-                                                     ? SPAN_LITERAL(
-                                                           "2dad6bfa-d5c5-4a40-9b25-cd9fa9d27c59")
-                                                     : span_of(NULL, 0),
-                                         .attempts = status == ROW_INVALID ? 0 : 1,
-                                         .latency_us = 11721,
-                                         .finished_ms = 1800000000007 + (int64_t)row};
+    const struct result_record record = {
+        .id = {.row = row, .line = row + 1, .hash = hash_of(row), .occurrence = 1},
+        .device = SPAN_LITERAL("860000000000017"),
+        .status = status,
+        .uuid = status == ROW_ACCEPTED ? SPAN_LITERAL("2dad6bfa-d5c5-4a40-9b25-cd9fa9d27c59")
+                                       : span_of(NULL, 0),
+        .attempts = status == ROW_INVALID ? 0 : 1,
+        .latency_us = 11721,
+        .finished_ms = 1800000000007 + (int64_t)row};
     return ledger_end(ledger, ticket, &record);
 }
 

@@ -6,11 +6,8 @@
 #include "ledger/result_scan.h"
 
 static const struct result_record samples[] = {
-    {.row = 1,
-     .line = 2,
-     .hash = 0x0123456789abcdef,
-     .occurrence = 1,
-     .imei = {"865820031313187", 15},
+    {.id = {.row = 1, .line = 2, .hash = 0x0123456789abcdef, .occurrence = 1},
+     .device = {"865820031313187", 15},
      .status = ROW_ACCEPTED,
      .uuid = {"u-1", 3},
      .has_errno = true,
@@ -18,19 +15,14 @@ static const struct result_record samples[] = {
      .attempts = 1,
      .latency_us = 12345,
      .finished_ms = 1800000000007},
-    {.row = 2,
-     .line = 3,
-     .hash = UINT64_MAX,
-     .occurrence = 4000000000u,
-     .imei = {"say \"hi\", you", 13},
+    {.id = {.row = 2, .line = 3, .hash = UINT64_MAX, .occurrence = 4000000000u},
+     .device = {"say \"hi\", you", 13},
      .status = ROW_INVALID,
      .error = {" two\nlines \x01 \xe4\xb8\xad", 16},
      .latency_us = -1,
      .finished_ms = 1800000000999},
-    {.row = 3,
-     .line = 4,
-     .occurrence = 1,
-     .imei = {"865820031313187", 15},
+    {.id = {.row = 3, .line = 4, .occurrence = 1},
+     .device = {"865820031313187", 15},
      .status = ROW_IN_DOUBT,
      .has_errno = true,
      .platform_errno = -5,
@@ -89,9 +81,9 @@ static void read_back(bool jsonl, size_t passed, size_t rounds)
     offset = scan.at;
     while (result_scan_next(&scan, &fields) == STATUS_OK) {
         const struct result_record *wanted = &samples[count++ % ARRAY_LENGTH(samples)];
-        assert_int_equal(fields.row, wanted->row);
-        assert_int_equal(fields.hash, wanted->hash);
-        assert_int_equal(fields.occurrence, wanted->occurrence);
+        assert_int_equal(fields.id.row, wanted->id.row);
+        assert_int_equal(fields.id.hash, wanted->id.hash);
+        assert_int_equal(fields.id.occurrence, wanted->id.occurrence);
         assert_int_equal(fields.status, wanted->status);
         assert_int_equal(fields.attempts, wanted->attempts);
         assert_int_equal(fields.ambiguous, wanted->ambiguous);
@@ -102,7 +94,7 @@ static void read_back(bool jsonl, size_t passed, size_t rounds)
         assert_true(span_equal(buf_span(&value), wanted->error));
         buf_clear(&value);
         result_unquote(fields.columns[RESULT_imei], jsonl, &value);
-        assert_true(span_equal(buf_span(&value), wanted->imei));
+        assert_true(span_equal(buf_span(&value), wanted->device));
     }
     assert_int_equal(result_scan_next(&scan, &fields), STATUS_END);
     assert_int_equal(count, rounds * ARRAY_LENGTH(samples));
