@@ -74,7 +74,7 @@ static char *name_by_time(void)
 /* What belongs to the results is named by their own name, not by a link to them. */
 static int resolve_path(struct recording *recording)
 {
-    char *resolved = ledger_resolve(recording->path);
+    char *resolved = ledger_resolve(&disk_real, recording->path);
 
     if (resolved == NULL)
         return EXIT_INTERNAL;
@@ -131,7 +131,7 @@ int recording_choose(struct recording *recording)
     }
     if (recording->settings->resume != NULL)
         return 0;
-    enum status status = ledger_probe(recording->path, &recording->message);
+    enum status status = ledger_probe(&disk_real, recording->path, &recording->message);
     return status == STATUS_OK ? 0 : fail(recording, EXIT_USAGE);
 }
 

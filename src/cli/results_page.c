@@ -266,7 +266,7 @@ static enum status read_all(struct reading *reading)
 
     if (status != STATUS_OK)
         return status;
-    result_scan_init(&reading->scan, reading->fd, result->jsonl, reading->passed_count);
+    result_scan_init(&reading->scan, &disk_real, reading->fd, result->jsonl, reading->passed_count);
     status = read_lines(reading, take_first);
     result->lines = reading->read;
     result->superseded = reading->counted - reading->keys;

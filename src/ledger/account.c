@@ -1,5 +1,4 @@
 #include <errno.h>
-#include <sys/stat.h>
 
 #include "ledger/ledger_impl.h"
 
@@ -45,8 +44,9 @@ enum status ledger_write_completion(const struct ledger *ledger, const struct ac
         return STATUS_NO_MEMORY;
     }
     completion.accepted = *accepted;
-    (void)!fstat(ledger->fd, &about); /* no wider than the results */
-    enum status status = completion_write(path, &completion, about.st_mode & 0666, message);
+    (void)!ledger->disk->stat(ledger->disk, ledger->fd, &about); /* no wider than the results */
+    enum status status =
+        completion_write(ledger->disk, path, &completion, about.st_mode & 0666, message);
     free(path);
     return status;
 }
@@ -59,7 +59,7 @@ enum status ledger_compare_completion(struct ledger *ledger, struct buf *message
 
     if (path == NULL)
         return STATUS_NO_MEMORY;
-    enum status status = completion_read(path, &completion);
+    enum status status = completion_read(ledger->disk, path, &completion);
     int error = errno;
     free(path);
     if (status == STATUS_IO)
@@ -94,7 +94,8 @@ static const char *find_change(const struct ledger *ledger, const struct result_
 {
     struct stat about;
 
-    if (fstat(ledger->fd, &about) == 0 && (uint64_t)about.st_size != ledger->base)
+    if (ledger->disk->stat(ledger->disk, ledger->fd, &about) == 0 &&
+        (uint64_t)about.st_size != ledger->base)
         return "something else than nbatch has written behind it";
     if (XXH3_64bits_digest(scan->hash) != XXH3_64bits_digest(ledger->hash))
         return "somebody else has changed bytes before it";
@@ -133,7 +134,8 @@ enum status ledger_account(struct ledger *ledger, struct ledger_account *ret_acc
     struct result_scan scan;
     enum status status = STATUS_NO_MEMORY;
 
-    result_scan_init(&scan, ledger->fd, ledger->format.jsonl, ledger->format.passed_count);
+    result_scan_init(&scan, ledger->disk, ledger->fd, ledger->format.jsonl,
+                     ledger->format.passed_count);
     result_scan_range(&scan, 0, ledger->base);
     scan.hash = XXH3_createState();
     if (scan.hash != NULL) {

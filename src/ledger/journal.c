@@ -3,12 +3,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/random.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
 enum {
     VERSION = 2,
@@ -117,33 +111,14 @@ uint64_t journal_size(const struct journal_shape *shape)
     return size_of(shape, VERSION);
 }
 
-static void read_boot_id(char out[JOURNAL_BOOT_ID_LENGTH + 1])
+void journal_about_init(struct disk *disk, struct journal_about *about)
 {
-    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-    ssize_t count = fd >= 0 ? read(fd, out, JOURNAL_BOOT_ID_LENGTH) : -1;
+    struct disk_host host;
 
-    /* Without one, no later look at the journal finds the same: snapshots count, which is safe. */
-    if (count != JOURNAL_BOOT_ID_LENGTH) {
-        uint64_t number = 0;
-        (void)!getrandom(&number, sizeof(number), 0);
-        (void)snprintf(out, JOURNAL_BOOT_ID_LENGTH + 1, "none-%llu", (unsigned long long)number);
-    } else {
-        out[JOURNAL_BOOT_ID_LENGTH] = '\0';
-    }
-    if (fd >= 0)
-        (void)close(fd); /* it was only read */
-}
-
-void journal_about_init(struct journal_about *about)
-{
-    struct timespec now;
-
-    *about = (struct journal_about){.pid = (uint32_t)getpid()};
-    read_boot_id(about->boot_id);
-    if (gethostname(about->host, JOURNAL_TEXT_MAX) != 0)
-        (void)snprintf(about->host, sizeof(about->host), "?");
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    about->started_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    disk->host(disk, &host);
+    *about = (struct journal_about){.pid = host.pid, .started_ms = disk->now_ms(disk)};
+    memcpy(about->boot_id, host.boot_id, sizeof(about->boot_id));
+    memcpy(about->host, host.name, sizeof(about->host));
 }
 
 enum status journal_say(struct buf *message, const char *path, const char *what, int error)
@@ -162,24 +137,6 @@ enum status journal_say_damaged(const struct journal *journal, size_t offset, co
     return STATUS_SYNTAX;
 }
 
-enum status folder_sync(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    char *folder = slash == NULL ? strdup(".") : strndup(path, (size_t)(slash - path) + 1);
-
-    if (folder == NULL)
-        return STATUS_IO;
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    free(folder);
-    if (fd < 0)
-        return STATUS_IO;
-    int result = fsync(fd), error = errno;
-    (void)close(fd); /* it was only read */
-    errno = error;
-    /* Some file systems have nothing to sync in a folder and say so. */
-    return result == 0 || error == EINVAL ? STATUS_OK : STATUS_IO;
-}
-
 static void place_parts(struct journal *journal)
 {
     unsigned char *at = journal->map + 2 * JOURNAL_PAGE;
@@ -193,12 +150,13 @@ static void place_parts(struct journal *journal)
     journal->halves[1] = (struct half *)(void *)at;
 }
 
-static struct journal *new_journal(const char *path)
+static struct journal *new_journal(struct disk *disk, const char *path)
 {
     struct journal *journal = calloc(1, sizeof(*journal));
 
     if (journal == NULL)
         return NULL;
+    journal->disk = disk;
     journal->fd = journal->sync_fd = -1;
     journal->path = strdup(path);
     if (journal->path != NULL)
@@ -211,12 +169,13 @@ void journal_close(struct journal *journal)
 {
     if (journal == NULL)
         return;
+    struct disk *disk = journal->disk;
     if (journal->map != NULL)
-        (void)munmap(journal->map, journal->map_size);
+        disk->unmap(disk, journal->map, journal->map_size);
     if (journal->fd >= 0)
-        (void)close(journal->fd); /* what matters has been synced */
+        (void)disk->close(disk, journal->fd);
     if (journal->sync_fd >= 0)
-        (void)close(journal->sync_fd);
+        (void)disk->close(disk, journal->sync_fd);
     free(journal->path);
     free(journal);
 }
@@ -225,13 +184,11 @@ void journal_close(struct journal *journal)
 static enum status map(struct journal *journal, struct buf *message)
 {
     journal->map_size = journal_live_bytes(&journal->shape, journal->version);
-    void *address =
-        mmap(NULL, journal->map_size, PROT_READ | PROT_WRITE, MAP_SHARED, journal->fd, 0);
-    if (address == MAP_FAILED)
+    journal->map = journal->disk->map(journal->disk, journal->fd, journal->map_size, true);
+    if (journal->map == NULL)
         return journal_say(
             message, journal->path,
             "cannot be mapped into memory; put the results on a local disk (--output)", errno);
-    journal->map = address;
     place_parts(journal);
     return STATUS_OK;
 }
@@ -447,7 +404,7 @@ static void fill(struct journal *journal, const struct journal_about *about,
     header->run_id = journal->run_id;
     header->shape = journal->shape;
     header->about = *about;
-    mount_mark_of(journal->fd, &header->about.mount);
+    journal->disk->mount(journal->disk, journal->fd, &header->about.mount);
     header->check = header_check(header);
     for (uint32_t i = 0; i < journal->shape.slots; i++)
         journal_unmark(journal, i);
@@ -459,19 +416,17 @@ static void fill(struct journal *journal, const struct journal_about *about,
 
 static enum status allocate(struct journal *journal, const char *path, struct buf *message)
 {
+    struct disk *disk = journal->disk;
     uint64_t size = journal_size(&journal->shape);
 
     /* A name that a death has left, or somebody has put there: it is never written through. */
-    (void)unlink(path);
-    journal->fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    (void)disk->unlink(disk, path);
+    journal->fd = disk->open(disk, path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
     if (journal->fd < 0)
         return journal_say(message, path, "the journal cannot be created", errno);
-    int error;
-    do
-        error = posix_fallocate(journal->fd, 0, (off_t)size);
-    while (error == EINTR);
-    if (error == 0)
+    if (disk->allocate(disk, journal->fd, size) == 0)
         return map(journal, message);
+    int error = errno;
     buf_add_printable(message, span_string(path));
     buf_add_format(message,
                    ": the journal needs %llu kB there: %s; make room, or name another "
@@ -484,22 +439,24 @@ static enum status allocate(struct journal *journal, const char *path, struct bu
 static enum status settle(struct journal *journal, const char *from, const struct snapshot *first,
                           struct buf *message)
 {
-    journal->sync_fd = open(from, O_WRONLY | O_DSYNC | O_CLOEXEC | O_NOFOLLOW);
+    struct disk *disk = journal->disk;
+
+    journal->sync_fd = disk->open(disk, from, O_WRONLY | O_DSYNC | O_NOFOLLOW, 0);
     if (journal->sync_fd < 0)
         return journal_say(message, from, "the journal cannot be opened", errno);
-    if (journal_write_snapshot(journal, first) != STATUS_OK || fsync(journal->fd) != 0)
+    if (journal_write_snapshot(journal, first) != STATUS_OK || disk->sync(disk, journal->fd) != 0)
         return journal_say(message, from, "the journal cannot be written", errno);
-    if (rename(from, journal->path) != 0 || folder_sync(journal->path) != STATUS_OK)
+    if (disk->rename(disk, from, journal->path) != 0 || disk->sync_folder(disk, journal->path) != 0)
         return journal_say(message, journal->path, "the journal cannot be put in its place", errno);
     return STATUS_OK;
 }
 
-enum status journal_create(const char *path, const struct journal_about *about,
+enum status journal_create(struct disk *disk, const char *path, const struct journal_about *about,
                            const struct journal_shape *shape, const struct journal_live *live,
                            const struct snapshot *snapshot, const struct intent *started,
                            size_t started_count, struct buf *message, struct journal **ret_journal)
 {
-    struct journal *journal = new_journal(path);
+    struct journal *journal = new_journal(disk, path);
     struct buf name;
 
     if (journal == NULL) {
@@ -510,7 +467,7 @@ enum status journal_create(const char *path, const struct journal_about *about,
     buf_add_format(&name, "%s.new", path);
     journal->shape = *shape;
     journal->version = VERSION;
-    (void)!getrandom(&journal->run_id, sizeof(journal->run_id), 0);
+    journal->run_id = disk->random(disk);
     enum status status = allocate(journal, buf_string(&name), message);
     if (status == STATUS_OK) {
         fill(journal, about, live, snapshot->sequence, started, started_count);
@@ -518,7 +475,7 @@ enum status journal_create(const char *path, const struct journal_about *about,
     }
     if (status != STATUS_OK) {
         if (journal->fd >= 0)
-            (void)unlink(buf_string(&name));
+            (void)disk->unlink(disk, buf_string(&name));
         journal_close(journal);
     } else {
         *ret_journal = journal;
@@ -527,9 +484,9 @@ enum status journal_create(const char *path, const struct journal_about *about,
     return status;
 }
 
-static bool read_header(int fd, struct header *header)
+static bool read_header(struct disk *disk, int fd, struct header *header)
 {
-    if (pread(fd, header, sizeof(*header), 0) != (ssize_t)sizeof(*header) ||
+    if (disk_read_all(disk, fd, header, sizeof(*header), 0) != STATUS_OK ||
         memcmp(header->magic, magic, sizeof(magic)) != 0 ||
         (header->version != VERSION && header->version != VERSION_1) ||
         header->check != header_check(header))
@@ -539,15 +496,15 @@ static bool read_header(int fd, struct header *header)
     return true;
 }
 
-bool journal_peek(const char *path, struct journal_about *ret_about)
+bool journal_peek(struct disk *disk, const char *path, struct journal_about *ret_about)
 {
     struct header header;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = disk->open(disk, path, O_RDONLY, 0);
 
     if (fd < 0)
         return false;
-    bool readable = read_header(fd, &header);
-    (void)close(fd); /* it was only read */
+    bool readable = read_header(disk, fd, &header);
+    (void)disk->close(disk, fd);
     if (readable)
         *ret_about = header.about;
     return readable;
@@ -559,29 +516,30 @@ static enum status verify_header(struct journal *journal, struct buf *message)
     struct header header;
     struct stat about;
 
-    if (!read_header(journal->fd, &header))
+    if (!read_header(journal->disk, journal->fd, &header))
         return journal_say_damaged(journal, 0, "the header is not what nbatch wrote", message);
     journal->shape = header.shape;
     journal->version = header.version;
     journal->run_id = header.run_id;
-    if (fstat(journal->fd, &about) != 0)
+    if (journal->disk->stat(journal->disk, journal->fd, &about) != 0)
         return journal_say(message, journal->path, "the journal cannot be read", errno);
     if ((uint64_t)about.st_size != size_of(&header.shape, header.version))
         return journal_say_damaged(journal, (size_t)about.st_size, "it has been cut off", message);
     return STATUS_OK;
 }
 
-enum status journal_open(const char *path, struct buf *message, struct journal **ret_journal)
+enum status journal_open(struct disk *disk, const char *path, struct buf *message,
+                         struct journal **ret_journal)
 {
-    struct journal *journal = new_journal(path);
+    struct journal *journal = new_journal(disk, path);
 
     if (journal == NULL) {
         buf_add_string(message, status_text(STATUS_NO_MEMORY));
         return STATUS_NO_MEMORY;
     }
     enum status status = STATUS_OK;
-    journal->fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-    journal->sync_fd = journal->fd >= 0 ? open(path, O_WRONLY | O_DSYNC | O_CLOEXEC) : -1;
+    journal->fd = disk->open(disk, path, O_RDWR | O_NOFOLLOW, 0);
+    journal->sync_fd = journal->fd >= 0 ? disk->open(disk, path, O_WRONLY | O_DSYNC, 0) : -1;
     if (journal->sync_fd < 0)
         status = journal_say(message, path, "the journal cannot be opened", errno);
     if (status == STATUS_OK)
@@ -598,9 +556,10 @@ enum status journal_open(const char *path, struct buf *message, struct journal *
 
 enum status journal_remove(struct journal *journal, struct buf *message)
 {
+    struct disk *disk = journal->disk;
     enum status status = STATUS_OK;
 
-    if (unlink(journal->path) != 0 || folder_sync(journal->path) != STATUS_OK)
+    if (disk->unlink(disk, journal->path) != 0 || disk->sync_folder(disk, journal->path) != 0)
         status = journal_say(message, journal->path, "the journal cannot be removed", errno);
     journal_close(journal);
     return status;
@@ -608,7 +567,7 @@ enum status journal_remove(struct journal *journal, struct buf *message)
 
 bool journal_is_named(const struct journal *journal, const char *path)
 {
-    return place_is_name_of(path, journal->fd);
+    return place_is_name_of(journal->disk, path, journal->fd);
 }
 
 bool journal_is_in_place(const struct journal *journal)
@@ -629,25 +588,27 @@ const struct journal_shape *journal_shape(const struct journal *journal)
 
 enum status journal_settle(struct journal *journal)
 {
-    if (fsync(journal->fd) != 0)
+    struct disk *disk = journal->disk;
+
+    if (disk->sync(disk, journal->fd) != 0)
         return STATUS_IO;
     __atomic_store_n(journal->settled, journal->run_id, __ATOMIC_RELEASE);
-    return fsync(journal->fd) == 0 ? STATUS_OK : STATUS_IO;
+    return disk->sync(disk, journal->fd) == 0 ? STATUS_OK : STATUS_IO;
 }
 
 bool journal_is_of_this_mount(const struct journal *journal)
 {
     const struct journal_about *about = journal_about(journal);
-    char boot_id[JOURNAL_BOOT_ID_LENGTH + 1];
+    struct disk_host host;
     struct mount_mark mount;
 
-    read_boot_id(boot_id);
-    if (strcmp(about->boot_id, boot_id) != 0)
+    journal->disk->host(journal->disk, &host);
+    if (strcmp(about->boot_id, host.boot_id) != 0)
         return false;
     if (journal->version ==
         VERSION_1) /* it knows no mount: as it was believed by its own version */
         return true;
-    mount_mark_of(journal->fd, &mount);
+    journal->disk->mount(journal->disk, journal->fd, &mount);
     return mount_mark_is_same(&about->mount, &mount);
 }
 

@@ -12,6 +12,7 @@ enum { JOURNAL_PAGE = 4096 };
 struct half;
 
 struct journal {
+    struct disk *disk;
     int fd;
     int sync_fd; /* opened so that a write is durable when it returns */
     char *path;

@@ -1,8 +1,6 @@
 #include "ledger/ledger_impl.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -59,9 +57,11 @@ enum status ledger_make_entries(struct ledger *ledger, uint32_t slots)
 static enum status prepare(struct ledger *ledger)
 {
     const struct ledger_options *options = &ledger->options;
-    char *path = ledger_resolve(options->path);
+    struct disk *disk = options->disk != NULL ? options->disk : &disk_real;
+    char *path = ledger_resolve(disk, options->path);
     bool jsonl = path != NULL && outfile_is_jsonl(path);
 
+    ledger->disk = disk;
     ledger->fd = -1;
     buf_init(&ledger->line, LINE_MAX_BYTES);
     buf_init(&ledger->header, LINE_MAX_BYTES);
@@ -93,8 +93,8 @@ enum status ledger_open(const struct ledger_options *options, struct buf *messag
     ledger->options = *options;
     enum status status = prepare(ledger);
     if (status == STATUS_OK)
-        status =
-            options->resume ? ledger_recover(ledger, message) : ledger_probe(ledger->path, message);
+        status = options->resume ? ledger_recover(ledger, message)
+                                 : ledger_probe(ledger->disk, ledger->path, message);
     if (status == STATUS_OK)
         status = ledger_compare_completion(ledger, message);
     if (status == STATUS_NO_MEMORY && message->len == 0)
@@ -113,7 +113,7 @@ void ledger_close(struct ledger *ledger)
         return;
     journal_close(ledger->journal);
     if (ledger->fd >= 0)
-        (void)close(ledger->fd); /* what matters has been synced */
+        (void)ledger->disk->close(ledger->disk, ledger->fd);
     outlet_close(ledger->copy);
     buf_deinit(&ledger->copied);
     buf_deinit(&ledger->line);
@@ -198,19 +198,21 @@ static bool is_untouched(const struct ledger *ledger)
 {
     struct stat about;
 
-    return fstat(ledger->fd, &about) == 0 && about.st_size == 0 && about.st_nlink == 1 &&
-           place_is_name_of(ledger->path, ledger->fd) && access(ledger->journal_path, F_OK) != 0;
+    return ledger->disk->stat(ledger->disk, ledger->fd, &about) == 0 && about.st_size == 0 &&
+           about.st_nlink == 1 && place_is_name_of(ledger->disk, ledger->path, ledger->fd) &&
+           !ledger->disk->has(ledger->disk, ledger->journal_path);
 }
 
 /* Creates the results, with their header, and locks them. */
 static enum status create_results(struct ledger *ledger, struct buf *message)
 {
-    enum status status = ledger_probe(ledger->path, message);
+    struct disk *disk = ledger->disk;
+    enum status status = ledger_probe(ledger->disk, ledger->path, message);
 
     if (status != STATUS_OK)
         return status;
     ledger->fd =
-        open(ledger->path, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
+        disk->open(disk, ledger->path, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW, 0644);
     if (ledger->fd < 0)
         return ledger_say(ledger, "the results cannot be created", errno, message);
     status = ledger_lock(ledger, message);
@@ -223,8 +225,8 @@ static enum status create_results(struct ledger *ledger, struct buf *message)
                                 "--resume, or name another results file with --output");
         return STATUS_EXISTS;
     }
-    if (outfile_write_all(ledger->fd, buf_span(&ledger->header)) != STATUS_OK ||
-        fsync(ledger->fd) != 0)
+    if (disk_append_all(disk, ledger->fd, buf_span(&ledger->header)) != STATUS_OK ||
+        disk->sync(disk, ledger->fd) != 0)
         return ledger_say(ledger, "the results cannot be written", errno, message);
     (void)XXH3_64bits_update(ledger->hash, ledger->header.ptr, ledger->header.len);
     ledger->base = ledger->header.len;
@@ -248,7 +250,7 @@ static enum status create_journal(struct ledger *ledger, const struct ledger_abo
     enum status status = ledger_make_entries(ledger, shape.slots);
     if (status != STATUS_OK)
         return status;
-    journal_about_init(&about);
+    journal_about_init(ledger->disk, &about);
     set_text(about.input, given->input);
     set_text(about.target, given->target);
     about.input_size = given->input_size;
@@ -262,8 +264,8 @@ static enum status create_journal(struct ledger *ledger, const struct ledger_abo
     snapshot_add_checkpoint(ledger->snapshot, live.base, live.base_hash);
     ledger->snapshot->durable = ledger->base;
     ledger->snapshot->sequence = ledger->begun = ledger->ended = 1;
-    status = journal_create(ledger->journal_path, &about, &shape, &live, ledger->snapshot, NULL, 0,
-                            message, &journal);
+    status = journal_create(ledger->disk, ledger->journal_path, &about, &shape, &live,
+                            ledger->snapshot, NULL, 0, message, &journal);
     if (status != STATUS_OK)
         return status;
     journal_close(ledger->journal);
@@ -299,9 +301,9 @@ enum status ledger_start(struct ledger *ledger, const struct ledger_about *about
         buf_add_string(message, status_text(status));
     /* They hold nothing; except where another run has been quicker to lock the results. */
     if (status != STATUS_OK && status != STATUS_EXISTS && is_new && ledger->fd >= 0 &&
-        place_is_name_of(ledger->path, ledger->fd)) {
-        (void)unlink(ledger->journal_path);
-        (void)unlink(ledger->path);
+        place_is_name_of(ledger->disk, ledger->path, ledger->fd)) {
+        (void)ledger->disk->unlink(ledger->disk, ledger->journal_path);
+        (void)ledger->disk->unlink(ledger->disk, ledger->path);
     }
     return status;
 }
@@ -376,7 +378,7 @@ enum status ledger_fail(struct ledger *ledger, const char *what, int error)
 /* What was written only in part is taken back, so that the results end with a whole line. */
 static enum status fail_write(struct ledger *ledger, int error)
 {
-    (void)!ftruncate(ledger->fd, (off_t)ledger->base);
+    (void)!ledger->disk->truncate(ledger->disk, ledger->fd, ledger->base);
     return ledger_fail(ledger, "the results cannot be written", error);
 }
 
@@ -392,12 +394,14 @@ static void note_written(struct ledger *ledger, struct span bytes)
 /* Writes to the end of the results, which must be where it was. */
 static enum status write_lines(struct ledger *ledger, struct span lines)
 {
-    if (outfile_write_all(ledger->fd, lines) != STATUS_OK)
+    const uint64_t wanted = ledger->base + lines.len;
+    struct stat about;
+
+    if (disk_append_all(ledger->disk, ledger->fd, lines) != STATUS_OK)
         return fail_write(ledger, errno);
-    off_t end = lseek(ledger->fd, 0, SEEK_CUR);
-    uint64_t wanted = ledger->base + lines.len;
-    if (end >= 0 && (uint64_t)end != wanted)
-        return ledger_displace(ledger, (uint64_t)end < wanted ? PLACE_CUT : PLACE_GROWN);
+    if (ledger->disk->stat(ledger->disk, ledger->fd, &about) == 0 &&
+        (uint64_t)about.st_size != wanted)
+        return ledger_displace(ledger, (uint64_t)about.st_size < wanted ? PLACE_CUT : PLACE_GROWN);
     note_written(ledger, lines);
     return STATUS_OK;
 }
@@ -613,7 +617,8 @@ static enum status finish_failed(struct ledger *ledger, struct buf *message)
     if (ledger->journal_failed)
         return STATUS_IO; /* a sync that failed is not tried again */
     if (!ledger->results_failed)
-        (void)fdatasync(ledger->fd); /* where it fails, a recovery finds out what is missing */
+        (void)ledger->disk->sync_data(
+            ledger->disk, ledger->fd); /* where it fails, a recovery finds out what is missing */
     if (journal_settle(ledger->journal) != STATUS_OK)
         buf_add_format(message, "the journal cannot be synced either: %s", strerror(errno));
     return STATUS_IO;
@@ -641,7 +646,7 @@ enum status ledger_finish(struct ledger *ledger, bool is_complete, struct buf *m
         ledger->journal = NULL;
         status = journal_remove(journal, message);
         if (status == STATUS_OK && is_empty) /* last: without it the journal would be in the way */
-            (void)unlink(ledger->path);
+            (void)ledger->disk->unlink(ledger->disk, ledger->path);
     } else if (journal_settle(ledger->journal) != STATUS_OK) {
         status = ledger_say(ledger, "their journal cannot be synced", errno, message);
     }

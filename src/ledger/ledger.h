@@ -53,6 +53,7 @@ struct ledger_options {
     const struct span *passed; /* names of the columns to carry; they stay the caller's */
     size_t passed_count;
     size_t concurrency;
+    struct disk *disk; /* NULL: the real one */
 };
 
 /* For the journal's header; texts are cut to JOURNAL_TEXT_MAX. */
@@ -112,7 +113,7 @@ struct ledger_sync;
  * Whether a run without `resume` would be refused since the results are there: STATUS_EXISTS with a
  * text in `message` that says what they are and what to do.
  */
-enum status ledger_probe(const char *path, struct buf *message) MUST_USE;
+enum status ledger_probe(struct disk *disk, const char *path, struct buf *message) MUST_USE;
 
 /*
  * With `resume` opens the results, locks them, brings in what the journal knows, names what was
@@ -217,7 +218,7 @@ bool ledger_has_other_names(const struct ledger *ledger);
 
 /* The file that a path leads to, so that whatever belongs to the results is named by their own name
  * and not by a link to them; where it leads nowhere, the path. To be freed; NULL without memory. */
-char *ledger_resolve(const char *path);
+char *ledger_resolve(struct disk *disk, const char *path);
 
 /* Rows whose result found no place: they will be in doubt when the run is resumed. */
 uint64_t ledger_lost(const struct ledger *ledger);

@@ -39,6 +39,7 @@ struct ledger_sync {
 
 struct ledger {
     struct ledger_options options;
+    struct disk *disk;
     char *path, *journal_path;
     int fd;      /* -1: there is no file yet */
     bool is_new; /* this ledger has created it */

@@ -1,8 +1,4 @@
 #include <errno.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "ledger/ledger_impl.h"
 #include "platform/command.h"
@@ -31,7 +27,7 @@ struct recovery {
 static enum status no_results(struct ledger *ledger, struct buf *message)
 {
     buf_add_printable(message, span_string(ledger->path));
-    if (access(ledger->journal_path, F_OK) == 0)
+    if (ledger->disk->has(ledger->disk, ledger->journal_path))
         buf_add_string(message, " is not beside its journal: put it back, or move the journal away "
                                 "and leave --resume out");
     else
@@ -43,14 +39,15 @@ static enum status no_results(struct ledger *ledger, struct buf *message)
 static enum status open_results(struct recovery *recovery)
 {
     struct ledger *ledger = recovery->ledger;
+    struct disk *disk = ledger->disk;
     struct stat about;
 
     for (int i = 0; i < OPEN_TRIES; i++) {
         /* Not to hang where the name is one of a pipe. */
-        ledger->fd = open(ledger->path, O_RDWR | O_APPEND | O_CLOEXEC | O_NONBLOCK);
+        ledger->fd = disk->open(disk, ledger->path, O_RDWR | O_APPEND | O_NONBLOCK, 0);
         if (ledger->fd < 0 && errno == ENOENT)
             return no_results(ledger, recovery->message);
-        if (ledger->fd < 0 || fstat(ledger->fd, &about) != 0)
+        if (ledger->fd < 0 || disk->stat(disk, ledger->fd, &about) != 0)
             return ledger_say(ledger, "the results cannot be opened", errno, recovery->message);
         if (!S_ISREG(about.st_mode)) {
             (void)ledger_say(ledger, "is no regular file: no results", 0, recovery->message);
@@ -60,7 +57,8 @@ static enum status open_results(struct recovery *recovery)
         if (status != STATUS_OK)
             return status;
         /* The last run may have put another file there, or have written to it, until just now. */
-        if (place_is_name_of(ledger->path, ledger->fd) && fstat(ledger->fd, &about) == 0) {
+        if (place_is_name_of(disk, ledger->path, ledger->fd) &&
+            disk->stat(disk, ledger->fd, &about) == 0) {
             if (about.st_nlink > 1) {
                 ledger_say_linked(ledger->path, recovery->message);
                 return STATUS_EXISTS;
@@ -68,7 +66,7 @@ static enum status open_results(struct recovery *recovery)
             recovery->size = (uint64_t)about.st_size;
             return STATUS_OK;
         }
-        (void)close(ledger->fd); /* it was only looked at */
+        (void)disk->close(disk, ledger->fd);
         ledger->fd = -1;
     }
     return ledger_say(ledger, "the results change while they are opened", 0, recovery->message);
@@ -85,7 +83,7 @@ static enum status refuse(struct recovery *recovery, uint64_t from, uint64_t to,
     else
         buf_add_format(message, ": damaged at byte %llu: %s", (unsigned long long)from, what);
     buf_add_string(message, "; nothing was changed and nothing sent: ");
-    char *beside = place_find_beside(recovery->ledger->path);
+    char *beside = place_find_beside(recovery->ledger->disk, recovery->ledger->path);
     if (beside != NULL) { /* written by a run whose results were taken away */
         buf_add_string(message, "its run has written its lines anew to ");
         buf_add_printable(message, span_string(beside));
@@ -197,29 +195,36 @@ static enum status settle_unsure(struct recovery *recovery)
     return status == STATUS_END ? STATUS_OK : say_scan(recovery, status);
 }
 
+static enum status hash_block(void *hash, struct span block, uint64_t offset)
+{
+    (void)offset;
+    return XXH3_64bits_update(hash, block.ptr, block.len) == XXH_OK ? STATUS_OK : STATUS_NO_MEMORY;
+}
+
+/* Whether the results go on from `from`, whose hash is known, to a checkpoint. */
+static bool leads_to(const struct recovery *recovery, XXH3_state_t *hash, uint64_t from,
+                     const struct checkpoint *point)
+{
+    const struct ledger *ledger = recovery->ledger;
+
+    return disk_each_block(ledger->disk, ledger->fd, from, point->offset, hash_block, hash) ==
+               STATUS_OK &&
+           XXH3_64bits_digest(hash) == point->hash;
+}
+
 /* Finds out between which checkpoints the results are not what was written, and says so. */
 static enum status locate_damage(struct recovery *recovery, uint64_t end)
 {
     const struct snapshot *snapshot = recovery->snapshot;
-    char block[COPY_BLOCK_BYTES];
     XXH3_state_t *hash = XXH3_createState();
-    uint64_t at = 0, good = 0, bad = end;
+    uint64_t good = 0, bad = end;
 
     if (hash == NULL)
         return STATUS_NO_MEMORY;
     (void)XXH3_64bits_reset(hash);
     for (uint32_t i = 0; snapshot != NULL && i < snapshot->checkpoint_count; i++) {
         const struct checkpoint *point = &snapshot->checkpoints[i];
-        while (at < point->offset) {
-            size_t len =
-                point->offset - at < sizeof(block) ? (size_t)(point->offset - at) : sizeof(block);
-            ssize_t count = pread(recovery->ledger->fd, block, len, (off_t)at);
-            if (count <= 0)
-                break;
-            (void)XXH3_64bits_update(hash, block, (size_t)count);
-            at += (uint64_t)count;
-        }
-        if (at != point->offset || XXH3_64bits_digest(hash) != point->hash) {
+        if (!leads_to(recovery, hash, good, point)) {
             bad = point->offset;
             break;
         }
@@ -256,10 +261,11 @@ static enum status complete_header(struct recovery *recovery)
     char start[COPY_BLOCK_BYTES];
 
     if (recovery->size >= header.len || len > sizeof(start) ||
-        pread(ledger->fd, start, len, 0) != (ssize_t)len || memcmp(start, header.ptr, len) != 0)
+        disk_read_all(ledger->disk, ledger->fd, start, len, 0) != STATUS_OK ||
+        memcmp(start, header.ptr, len) != 0)
         return STATUS_OK; /* it is looked at with the lines */
-    if (outfile_write_all(ledger->fd, span_skip(header, len)) != STATUS_OK ||
-        fdatasync(ledger->fd) != 0)
+    if (disk_append_all(ledger->disk, ledger->fd, span_skip(header, len)) != STATUS_OK ||
+        ledger->disk->sync_data(ledger->disk, ledger->fd) != 0)
         return ledger_say(ledger, "the results cannot be written; make room, and try again", errno,
                           recovery->message);
     recovery->size = header.len;
@@ -310,7 +316,7 @@ static enum status take_announced(struct recovery *recovery)
 
     if (bytes == NULL)
         return STATUS_NO_MEMORY;
-    if (pread(ledger->fd, bytes, len, (off_t)live->base) != (ssize_t)len) {
+    if (disk_read_all(ledger->disk, ledger->fd, bytes, len, live->base) != STATUS_OK) {
         status = say_scan(recovery, STATUS_IO);
     } else if (journal_is_announced(live, span_of(bytes, len))) {
         status = say_scan(recovery, load(recovery, live->base, recovery->size, ledger->hash));
@@ -320,29 +326,43 @@ static enum status take_announced(struct recovery *recovery)
     return status;
 }
 
+static enum status compare_block(void *context, struct span block, uint64_t offset)
+{
+    struct recovery *recovery = context;
+    const struct journal_live *live = &recovery->live;
+
+    if (memcmp(block.ptr, live->staged.ptr + (offset - live->base), block.len) == 0)
+        return STATUS_OK;
+    return refuse(recovery, offset, 0, "something else than nbatch has written there");
+}
+
 /* What stands behind the last written byte can only be the beginning of what was to follow. */
 static enum status verify_tail(struct recovery *recovery)
 {
     const struct journal_live *live = &recovery->live;
+    const struct ledger *ledger = recovery->ledger;
     uint64_t len = recovery->size - live->base;
-    char block[COPY_BLOCK_BYTES];
 
     if (len > 0 && len <= live->announced)
         return take_announced(recovery);
     if (len > live->staged.len)
         return refuse(recovery, live->base + live->staged.len, 0,
                       "something else than nbatch has written there");
-    for (uint64_t at = 0; at < len;) {
-        size_t want = len - at < sizeof(block) ? (size_t)(len - at) : sizeof(block);
-        ssize_t count = pread(recovery->ledger->fd, block, want, (off_t)(live->base + at));
-        if (count <= 0)
-            return say_scan(recovery, STATUS_IO);
-        if (memcmp(block, live->staged.ptr + at, (size_t)count) != 0)
-            return refuse(recovery, live->base + at, 0,
-                          "something else than nbatch has written there");
-        at += (uint64_t)count;
-    }
-    return STATUS_OK;
+    enum status status = disk_each_block(ledger->disk, ledger->fd, live->base, recovery->size,
+                                         compare_block, recovery);
+    return status == STATUS_IO ? say_scan(recovery, status) : status;
+}
+
+struct rewriting {
+    struct disk *disk;
+    int fd;
+};
+
+static enum status rewrite_block(void *context, struct span block, uint64_t offset)
+{
+    const struct rewriting *rewriting = context;
+
+    return disk_write_all(rewriting->disk, rewriting->fd, block, offset);
 }
 
 /*
@@ -352,38 +372,30 @@ static enum status verify_tail(struct recovery *recovery)
 static enum status write_again(struct recovery *recovery, uint64_t from, uint64_t to)
 {
     struct ledger *ledger = recovery->ledger;
-    char block[COPY_BLOCK_BYTES];
-    int fd = open(ledger->path, O_WRONLY | O_CLOEXEC);
+    struct disk *disk = ledger->disk;
+    struct rewriting rewriting = {disk, disk->open(disk, ledger->path, O_WRONLY, 0)};
 
-    if (fd < 0)
+    if (rewriting.fd < 0)
         return ledger_say(ledger, "the results cannot be opened", errno, recovery->message);
-    while (from < to) {
-        size_t want = to - from < sizeof(block) ? (size_t)(to - from) : sizeof(block);
-        ssize_t count = pread(ledger->fd, block, want, (off_t)from);
-        if (count > 0)
-            count = pwrite(fd, block, (size_t)count, (off_t)from); /* all of it, or a part */
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count <= 0)
-            break;
-        from += (uint64_t)count;
-    }
-    int error = errno;
-    (void)close(fd); /* synced through the other descriptor */
-    return from == to ? STATUS_OK
-                      : ledger_say(ledger, "the results cannot be written again", error,
-                                   recovery->message);
+    enum status status = disk_each_block(disk, ledger->fd, from, to, rewrite_block, &rewriting);
+    if (status != STATUS_OK)
+        status =
+            ledger_say(ledger, "the results cannot be written again", errno, recovery->message);
+    (void)disk->close(disk, rewriting.fd); /* synced through the other descriptor */
+    return status;
 }
 
 /* Cuts the results to what is known of them, adds the staged lines, and syncs. */
 static enum status complete_results(struct recovery *recovery)
 {
     struct ledger *ledger = recovery->ledger;
+    struct disk *disk = ledger->disk;
     struct span staged = recovery->live.staged;
 
-    if (ftruncate(ledger->fd, (off_t)ledger->base) != 0)
+    if (disk->truncate(disk, ledger->fd, ledger->base) != 0)
         return ledger_say(ledger, "the results cannot be cut back", errno, recovery->message);
-    if (outfile_write_all(ledger->fd, staged) != STATUS_OK || fdatasync(ledger->fd) != 0)
+    if (disk_append_all(disk, ledger->fd, staged) != STATUS_OK ||
+        disk->sync_data(disk, ledger->fd) != 0)
         return ledger_say(ledger, "the results cannot be written; make room, and try again", errno,
                           recovery->message);
     if (staged.len == 0)
@@ -453,21 +465,9 @@ static enum status recover_snapshot(struct recovery *recovery, uint64_t end)
 static bool begins_with(const struct recovery *recovery, uint64_t end, uint64_t wanted)
 {
     XXH3_state_t *hash = XXH3_createState();
-    char block[COPY_BLOCK_BYTES];
-    uint64_t at = 0;
+    bool same = hash != NULL && XXH3_64bits_reset(hash) == XXH_OK &&
+                leads_to(recovery, hash, 0, &(struct checkpoint){end, wanted});
 
-    if (hash == NULL)
-        return false;
-    (void)XXH3_64bits_reset(hash);
-    while (at < end) {
-        size_t want = end - at < sizeof(block) ? (size_t)(end - at) : sizeof(block);
-        ssize_t count = pread(recovery->ledger->fd, block, want, (off_t)at);
-        if (count <= 0)
-            break;
-        (void)XXH3_64bits_update(hash, block, (size_t)count);
-        at += (uint64_t)count;
-    }
-    bool same = at == end && XXH3_64bits_digest(hash) == wanted;
     (void)XXH3_freeState(hash);
     return same;
 }
@@ -519,7 +519,7 @@ static enum status replace_journal(struct recovery *recovery)
 
     if (status != STATUS_OK)
         return status;
-    journal_about_init(&about);
+    journal_about_init(ledger->disk, &about);
     memcpy(about.input, old->input, sizeof(about.input));
     memcpy(about.target, old->target, sizeof(about.target));
     about.input_size = old->input_size;
@@ -537,8 +537,9 @@ static enum status replace_journal(struct recovery *recovery)
     for (size_t i = 0; i < recovery->pending_count; i++)
         snapshot_put(snapshot, &recovery->pending[i]);
     ledger->durable = live.base;
-    return journal_create(ledger->journal_path, &about, &shape, &live, snapshot, recovery->pending,
-                          recovery->pending_count, recovery->message, &ledger->journal);
+    return journal_create(ledger->disk, ledger->journal_path, &about, &shape, &live, snapshot,
+                          recovery->pending, recovery->pending_count, recovery->message,
+                          &ledger->journal);
 }
 
 static enum status name_orphan(struct ledger *ledger, const struct intent *intent, int64_t now_ms)
@@ -569,13 +570,11 @@ static enum status name_orphan(struct ledger *ledger, const struct intent *inten
 static enum status name_orphans(struct recovery *recovery)
 {
     struct ledger *ledger = recovery->ledger;
-    struct timespec now;
+    const int64_t now_ms = ledger->disk->now_ms(ledger->disk);
     enum status status = STATUS_OK;
 
-    (void)clock_gettime(CLOCK_REALTIME, &now);
     for (size_t i = 0; i < recovery->pending_count && status == STATUS_OK; i++)
-        status = name_orphan(ledger, &recovery->pending[i],
-                             (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
+        status = name_orphan(ledger, &recovery->pending[i], now_ms);
     if (status == STATUS_OK)
         status = ledger_sync_now(ledger);
     if (status == STATUS_IO)
@@ -650,7 +649,8 @@ static enum status recover_record(struct recovery *recovery)
 static enum status recover_journal(struct recovery *recovery)
 {
     struct ledger *ledger = recovery->ledger;
-    enum status status = journal_open(ledger->journal_path, recovery->message, &recovery->journal);
+    enum status status =
+        journal_open(ledger->disk, ledger->journal_path, recovery->message, &recovery->journal);
 
     if (status != STATUS_OK)
         return status;
@@ -680,9 +680,9 @@ enum status ledger_recover(struct ledger *ledger, struct buf *message)
     index_init(&recovery->answers);
     current_init(&recovery->unsure);
     enum status status = open_results(recovery);
-    result_scan_init(&recovery->scan, ledger->fd, ledger->format.jsonl,
+    result_scan_init(&recovery->scan, ledger->disk, ledger->fd, ledger->format.jsonl,
                      ledger->format.passed_count);
-    if (status == STATUS_OK && access(ledger->journal_path, F_OK) == 0)
+    if (status == STATUS_OK && ledger->disk->has(ledger->disk, ledger->journal_path))
         status = recover_journal(recovery);
     else if (status == STATUS_OK && errno == ENOENT)
         status = load_complete(recovery);

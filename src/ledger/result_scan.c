@@ -1,13 +1,12 @@
 #include "ledger/result_scan.h"
 
-#include <errno.h>
-#include <unistd.h>
-
 #include "core/jsonlex.h"
 
-void result_scan_init(struct result_scan *scan, int fd, bool jsonl, size_t passed_count)
+void result_scan_init(struct result_scan *scan, struct disk *disk, int fd, bool jsonl,
+                      size_t passed_count)
 {
-    *scan = (struct result_scan){.fd = fd,
+    *scan = (struct result_scan){.disk = disk,
+                                 .fd = fd,
                                  .jsonl = jsonl,
                                  .passed_count = passed_count,
                                  .block_bytes = RESULT_SCAN_BLOCK_BYTES};
@@ -51,9 +50,7 @@ static enum status read_block(struct result_scan *scan)
         return block->status;
     if (room > left)
         room = (size_t)left;
-    do
-        count = pread(scan->fd, block->ptr + block->len, room, (off_t)scan->read);
-    while (count < 0 && errno == EINTR);
+    count = scan->disk->read_at(scan->disk, scan->fd, block->ptr + block->len, room, scan->read);
     if (count < 0)
         return STATUS_IO;
     if (count == 0)

@@ -2,7 +2,7 @@
  * Reads a results file line by line, as nbatch wrote it: strictly, so that what has been changed or
  * cut off is never taken for a result.
  *
- *     result_scan_init(&scan, fd, jsonl, passed_count);
+ *     result_scan_init(&scan, disk, fd, jsonl, passed_count);
  *     result_scan_range(&scan, from, to);
  *     while ((status = result_scan_next(&scan, &line)) == STATUS_OK) …
  *     result_scan_deinit(&scan);
@@ -12,6 +12,7 @@
 
 #include <xxhash.h>
 
+#include "ledger/disk.h"
 #include "ledger/result_line.h"
 
 enum {
@@ -31,6 +32,7 @@ struct result_fields {
 };
 
 struct result_scan {
+    struct disk *disk;
     int fd;
     bool jsonl;
     size_t passed_count;
@@ -46,7 +48,8 @@ struct result_scan {
 };
 
 /* Allocates nothing. `passed_count`: of the columns behind the results' own. */
-void result_scan_init(struct result_scan *scan, int fd, bool jsonl, size_t passed_count);
+void result_scan_init(struct result_scan *scan, struct disk *disk, int fd, bool jsonl,
+                      size_t passed_count);
 
 /* Takes a zeroed struct. Leaves the descriptor open. */
 void result_scan_deinit(struct result_scan *scan);

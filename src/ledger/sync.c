@@ -3,7 +3,6 @@
  * rows that have none. Only ledger_sync_run waits for the disk, and may run in another thread.
  */
 #include <errno.h>
-#include <unistd.h>
 
 #include "ledger/ledger_impl.h"
 
@@ -45,7 +44,7 @@ void ledger_sync_run(struct ledger_sync *sync)
     sync->place = ledger_look(ledger, sync->upto, false);
     sync->what = "the results cannot be synced to the disk";
     sync->is_journal = false;
-    if (sync->upto > ledger->durable && fdatasync(ledger->fd) != 0)
+    if (sync->upto > ledger->durable && ledger->disk->sync_data(ledger->disk, ledger->fd) != 0)
         sync->status = STATUS_IO;
     if (sync->status == STATUS_OK) {
         sync->what = "their journal cannot be synced to the disk";

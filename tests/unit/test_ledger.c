@@ -500,8 +500,8 @@ static void change_boot(void)
 {
     struct journal_about about;
 
-    journal_about_init(&about);
-    change_header(about.boot_id, JOURNAL_BOOT_ID_LENGTH);
+    journal_about_init(&disk_real, &about);
+    change_header(about.boot_id, DISK_BOOT_ID_LENGTH);
 }
 
 /*
@@ -865,7 +865,7 @@ static void test_a_sort_overwrites_nothing_that_it_has_not_read(void **state)
         buf_clear(&message);
         assert_int_equal(ledger_sort(ledger, superseded_path, &message), STATUS_IO);
         ledger_close(ledger);
-        char *beside = place_find_beside(path);
+        char *beside = place_find_beside(&disk_real, path);
         assert_true((beside != NULL) == (replaced == 1));
         assert_non_null(strstr(buf_string(&message), replaced ? beside : path));
         if (replaced) {
