@@ -47,7 +47,7 @@ void job_admit(struct job *job)
     struct job_row *row;
 
     while (!job_is_stopping(job) && (row = admissions->head) != NULL &&
-           (!IS_SYNC_AWAITED || ledger_is_durable(job->ledger, row->admission))) {
+           (!IS_SYNC_AWAITED || job->store->is_durable(job->store, row->admission))) {
         if (scheduler_add(&job->scheduler, &row->task) != STATUS_OK) {
             job_fail(job, STATUS_NO_MEMORY, status_text(STATUS_NO_MEMORY));
             return;
@@ -64,7 +64,7 @@ static void do_sync(uv_work_t *work)
 {
     struct job *job = work->data;
 
-    ledger_sync_run(job->admissions.sync);
+    job->store->sync_run(job->admissions.sync);
 }
 
 static void after_sync(uv_work_t *work, int cancelled)
@@ -73,8 +73,8 @@ static void after_sync(uv_work_t *work, int cancelled)
     struct admissions *admissions = &job->admissions;
 
     (void)cancelled; /* nobody does */
-    if (ledger_sync_end(job->ledger, admissions->sync) != STATUS_OK)
-        job_fail(job, STATUS_IO, ledger_error(job->ledger));
+    if (job->store->sync_end(job->store, admissions->sync) != STATUS_OK)
+        job_fail(job, STATUS_IO, job->store->error(job->store));
     job_admit(job);
     job_pump(job);
 }
@@ -83,9 +83,9 @@ void job_sync(struct job *job)
 {
     struct admissions *admissions = &job->admissions;
 
-    if (ledger_is_syncing(job->ledger))
+    if (job->store->is_syncing)
         return;
-    admissions->sync = ledger_sync_begin(job->ledger);
+    admissions->sync = job->store->sync_begin(job->store);
     if (admissions->sync == NULL)
         return;
     admissions->work.data = job;
@@ -95,13 +95,13 @@ void job_sync(struct job *job)
 void job_sync_if_due(struct job *job)
 {
     struct admissions *admissions = &job->admissions;
-    bool is_low = ledger_waiting(job->ledger) > 0 &&
+    bool is_low = job->store->waiting > 0 &&
                   job->scheduler.ready < (admissions->ahead + AHEAD_LOW - 1) / AHEAD_LOW;
 
-    if (job_is_stopping(job) || ledger_is_syncing(job->ledger))
+    if (job_is_stopping(job) || job->store->is_syncing)
         return;
     if (is_low && !job->input_ended && admissions->ahead < AHEAD_MAX)
         admissions->ahead += (admissions->ahead + AHEAD_GROWTH - 1) / AHEAD_GROWTH;
-    if (is_low || ledger_unsynced(job->ledger) >= LEDGER_SYNC_ROWS || ledger_room(job->ledger) == 0)
+    if (is_low || job->store->unsynced >= STORE_SYNC_ROWS || job->store->room == 0)
         job_sync(job);
 }

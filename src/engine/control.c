@@ -22,7 +22,7 @@ void job_tell(struct job *job, enum job_event event)
     int64_t wait_ms = job->wake_ns == INT64_MAX ? -1 : (job->wake_ns - job_now_ns()) / 1000000;
     int64_t canary_ms = canary_wake_ms(&job->canary);
     const struct job_status status = {
-        .rows = ledger_count(job->ledger),
+        .rows = job->store->count,
         .in_flight = job->scheduler.in_flight,
         .waiting = job->scheduler.held - job->scheduler.in_flight + job->admissions.count,
         .retries = job->result.retries,

@@ -23,7 +23,7 @@ static int64_t wall_clock_ms(void)
 
 static bool is_finished(const struct job *job)
 {
-    if (ledger_is_syncing(job->ledger))
+    if (job->store->is_syncing)
         return false;
     if (job_is_stopping(job))
         return job->scheduler.in_flight == 0;
@@ -46,7 +46,7 @@ static struct job_row *take_free_row(struct job *job)
     row->task = (struct task){.state = TASK_NEW};
     row->so_far = (struct retry_row){.tries = 0};
     row->in_canary = false;
-    row->admission = LEDGER_NO_TICKET;
+    row->admission = STORE_NO_TICKET;
     return row;
 }
 
@@ -86,8 +86,8 @@ static void record(struct job_row *row, struct result_record *result)
     result->finished_ms = wall_clock_ms();
     result->passed = job->passed;
     result->passed_count = command_passed(&row->command, job->passed, LAYOUT_PASSES_MAX);
-    if (ledger_end(job->ledger, row->admission, result) != STATUS_OK)
-        job_fail(job, STATUS_IO, ledger_error(job->ledger));
+    if (job->store->end(job->store, row->admission, result) != STATUS_OK)
+        job_fail(job, STATUS_IO, job->store->error(job->store));
     watch_end(job, &(struct halt_fact){result->status, result->has_errno, result->platform_errno});
     if (row->in_canary)
         job_watch_canary(job, result->status);
@@ -164,7 +164,7 @@ static void put_off(struct job_row *row, int shortage)
     if (row->so_far.tries > 0)
         budget_refund(&job->budget);
     if (row->so_far.ambiguous == 0)
-        ledger_pause(job->ledger, row->admission);
+        job->store->pause(job->store, row->admission);
     scheduler_retry(&job->scheduler, &row->task, job_now_ms() + SHORTAGE_PAUSE_MS);
     job_take_shortage(job, shortage);
 }
@@ -233,7 +233,7 @@ static void finish_attempt(struct job_row *row, const struct answer *answer)
         return;
     if (decision.again) {
         if (row->so_far.ambiguous == 0)
-            ledger_pause(job->ledger, row->admission);
+            job->store->pause(job->store, row->admission);
         scheduler_retry(&job->scheduler, &row->task, job_now_ms() + decision.delay_ms);
         return;
     }
@@ -246,7 +246,7 @@ static void finish_attempt(struct job_row *row, const struct answer *answer)
     if (!may_go_later || row->so_far.ambiguous > 0) {
         job_record_outcome(row, answer->latency_us, &outcome);
     } else {
-        ledger_drop(job->ledger, row->admission);
+        job->store->drop(job->store, row->admission);
     }
     job_end_row(row);
 }
@@ -280,7 +280,8 @@ static void start_row(struct job_row *row)
 
     row->key_number = row->job->key_number;
     row->start_number = ++row->job->starts;
-    ledger_attempt(row->job->ledger, row->admission, row->so_far.sent, row->so_far.ambiguous);
+    row->job->store->attempt(row->job->store, row->admission, row->so_far.sent,
+                             row->so_far.ambiguous);
     enum status status = transport_start(row->job->transport, &request, on_done, row);
 
     if (status != STATUS_OK) {
@@ -368,7 +369,7 @@ static int64_t next_start_ns(struct job *job, int64_t now_ns)
     int64_t now_ms = now_ns / 1000000;
     int64_t enough_ms = shortage_next_ms(&job->shortage, now_ms);
 
-    if (ledger_is_held_up(job->ledger)) {
+    if (job->store->is_held_up(job->store)) {
         job->wait = PACER_READER;
         return now_ns + READER_LOOK_MS * 1000000;
     }
@@ -451,7 +452,7 @@ static void admit_row(struct job_row *row, const struct key_state *before)
         row->so_far.sent = before->attempts;
         row->so_far.ambiguous = before->ambiguous;
     }
-    row->admission = ledger_admit(row->job->ledger, &intent);
+    row->admission = row->job->store->admit(row->job->store, &intent);
     job_await_disk(row->job, row);
 }
 
@@ -472,10 +473,10 @@ static bool take_row(struct job *job)
         end_intake(job, status);
         return false;
     }
-    const struct ledger_row *known = intake_known(job->intake);
+    const struct store_row *known = intake_known(job->intake);
     job->result.rows++;
     row->occurrence = known->occurrence;
-    if (known->verdict == LEDGER_SETTLED) {
+    if (known->verdict == STORE_SETTLED) {
         job->result.settled++;
         give_back(row);
         return true;
@@ -546,8 +547,8 @@ static void arm_wake(struct job *job)
 
 static bool may_read(struct job *job)
 {
-    return !job_is_stopping(job) && !ledger_is_held_up(job->ledger) && !job->input_ended &&
-           ledger_room(job->ledger) > 0 &&
+    return !job_is_stopping(job) && !job->store->is_held_up(job->store) && !job->input_ended &&
+           job->store->room > 0 &&
            scheduler_has_room(&job->scheduler, job->admissions.ahead, job->admissions.count) &&
            canary_next_ms(&job->canary, job_now_ms()) == 0;
 }
@@ -576,8 +577,8 @@ static void pump(struct job *job)
         job_pump_soon(job);
         return;
     }
-    start_ready(job);                   /* rows that did not have to wait for the disk, if any */
-    if (ledger_is_held_up(job->ledger)) /* also where no row is ready, and none may be read */
+    start_ready(job); /* rows that did not have to wait for the disk, if any */
+    if (job->store->is_held_up(job->store)) /* also where no row is ready, and none may be read */
         job->wake_ns = earlier(job->wake_ns, job_now_ns() + READER_LOOK_MS * 1000000);
     job_settle_idle(job);
     job_sync_if_due(job);
@@ -629,8 +630,8 @@ static void on_flush(uv_timer_t *timer)
 {
     struct job *job = timer->data;
 
-    if (job->status == STATUS_OK && ledger_flush(job->ledger) != STATUS_OK) {
-        job_fail(job, STATUS_IO, ledger_error(job->ledger));
+    if (job->status == STATUS_OK && job->store->flush(job->store) != STATUS_OK) {
+        job_fail(job, STATUS_IO, job->store->error(job->store));
         job_pump(job);
     }
     job_sync(job);
@@ -671,7 +672,7 @@ static void drop_waiting(struct job *job)
 
     while ((row = job->admissions.head) != NULL) {
         job->admissions.head = row->next;
-        ledger_drop(job->ledger, row->admission);
+        job->store->drop(job->store, row->admission);
         give_back(row);
     }
     (void)scheduler_due(&job->scheduler, INT64_MAX);
@@ -683,7 +684,7 @@ static void drop_waiting(struct job *job)
                             "an attempt may have been processed, and the run was stopped before "
                             "the next");
         else
-            ledger_drop(job->ledger, row->admission);
+            job->store->drop(job->store, row->admission);
         job_end_row(row);
     }
 }
@@ -705,7 +706,7 @@ static enum status open_job(struct job *job)
     (void)uv_timer_init(&job->loop, &job->flush);
     (void)uv_timer_init(&job->loop, &job->wake);
     job->more.data = job->flush.data = job->wake.data = job;
-    (void)uv_timer_start(&job->flush, on_flush, LEDGER_SYNC_MS, LEDGER_SYNC_MS);
+    (void)uv_timer_start(&job->flush, on_flush, STORE_SYNC_MS, STORE_SYNC_MS);
     uv_unref((uv_handle_t *)&job->flush);
     job_watch_signals(job);
     watch_input(job);
@@ -743,14 +744,14 @@ static enum status close_job(struct job *job)
     free(job->suspects);
     scheduler_deinit(&job->scheduler);
     problems_deinit(&job->problems);
-    if (ledger_flush(job->ledger) != STATUS_OK)
-        job_fail(job, STATUS_IO, ledger_error(job->ledger));
+    if (job->store->flush(job->store) != STATUS_OK)
+        job_fail(job, STATUS_IO, job->store->error(job->store));
     forgive_interruption(job);
     job_judge_input(job);
     return job->status;
 }
 
-enum status job_run(struct intake *intake, const struct job_options *options, struct ledger *ledger,
+enum status job_run(struct intake *intake, const struct job_options *options, struct store *store,
                     struct tally *tally, struct job_result *ret_result, struct buf *message)
 {
     struct job *job = calloc(1, sizeof(*job));
@@ -759,7 +760,7 @@ enum status job_run(struct intake *intake, const struct job_options *options, st
         return STATUS_NO_MEMORY;
     job->options = options;
     job->intake = intake;
-    job->ledger = ledger;
+    job->store = store;
     job->tally = tally;
     job->message = message;
     job->wake_ns = INT64_MAX;

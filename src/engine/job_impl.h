@@ -23,7 +23,7 @@ struct job_row {
     struct command command;
     uint32_t occurrence;
     bool in_canary;
-    uint32_t admission;      /* the ledger's ticket; LEDGER_NO_TICKET for a row that is not sent */
+    uint32_t admission;      /* the ledger's ticket; STORE_NO_TICKET for a row that is not sent */
     struct retry_row so_far; /* with the attempts of earlier runs, except in `tries` */
     uint32_t ticket;         /* of the attempt that is under way */
     uint32_t key_number;     /* of the key that it is sent with */
@@ -46,13 +46,13 @@ struct admissions {
     size_t count;
     size_t ahead;   /* so many rows shall be read that have not started */
     uv_work_t work; /* the sync that is under way */
-    struct ledger_sync *sync;
+    struct store_sync *sync;
 };
 
 struct job {
     const struct job_options *options;
     struct intake *intake;
-    struct ledger *ledger;
+    struct store *store;
     struct tally *tally;
     struct buf *message;
     uv_loop_t loop;

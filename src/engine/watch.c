@@ -61,7 +61,7 @@ static bool hold(struct job_row *row, const struct answer *answer, const struct 
         return false;
     scheduler_hold(&job->scheduler, &row->task);
     if (row->so_far.ambiguous == 0)
-        ledger_pause(job->ledger, row->admission);
+        job->store->pause(job->store, row->admission);
     job->suspects[job->suspect_count++] = (struct suspect){.row = row,
                                                            .known_at = job->starts,
                                                            .outcome = *outcome,
@@ -83,7 +83,7 @@ static void send_again(struct job_row *row)
 
     forgive_attempt(row);
     if (row->so_far.ambiguous == 0)
-        ledger_pause(job->ledger, row->admission);
+        job->store->pause(job->store, row->admission);
     scheduler_retry(&job->scheduler, &row->task, job_now_ms());
 }
 

@@ -10,7 +10,7 @@ struct pending_key {
 
 /* Marks what a line stands for. */
 static enum status count_line(struct ledger *ledger, const struct pending_key *line,
-                              struct ledger_account *account)
+                              struct store_account *account)
 {
     enum index_mark mark;
 
@@ -104,7 +104,7 @@ static const char *find_change(const struct ledger *ledger, const struct result_
 
 /* Counts all lines. STATUS_SYNTAX also where the file as a whole is not what it was. */
 static enum status count_lines(struct ledger *ledger, struct result_scan *scan,
-                               struct ledger_account *account)
+                               struct store_account *account)
 {
     struct pending_key last = {.is_set = false};
     struct result_fields fields;
@@ -127,10 +127,11 @@ static enum status count_lines(struct ledger *ledger, struct result_scan *scan,
     return scan->error == NULL ? STATUS_OK : STATUS_SYNTAX;
 }
 
-enum status ledger_account(struct ledger *ledger, struct ledger_account *ret_account,
+enum status ledger_account(struct store *store, struct store_account *ret_account,
                            struct buf *message)
 {
-    struct ledger_account account = {.rows = 0};
+    struct ledger *ledger = (struct ledger *)store;
+    struct store_account account = {.rows = 0};
     struct result_scan scan;
     enum status status = STATUS_NO_MEMORY;
 

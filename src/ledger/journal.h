@@ -30,19 +30,12 @@
 #include <xxhash.h>
 
 #include "core/buf.h"
-#include "core/row_id.h"
 #include "ledger/disk.h"
+#include "ledger/store.h"
 
 enum {
     JOURNAL_TEXT_MAX = 255,
     JOURNAL_CHECKPOINTS = 256,
-};
-
-/* A row that may be sent, or is under way. */
-struct intent {
-    struct row_id id;
-    uint16_t sent;      /* requests that had left before */
-    uint16_t ambiguous; /* those of them that may have been processed */
 };
 
 /* The hash of the first `offset` bytes of the results. */

@@ -544,7 +544,7 @@ static enum status replace_journal(struct recovery *recovery)
 
 static enum status name_orphan(struct ledger *ledger, const struct intent *intent, int64_t now_ms)
 {
-    uint32_t ticket = ledger_admit(ledger, intent);
+    uint32_t ticket = ledger_admit(&ledger->store, intent);
     char device[COMMAND_DEVICE_MAX + 1];
     struct result_record record = {.id = intent->id,
                                    .status = ROW_IN_DOUBT,
@@ -561,7 +561,7 @@ static enum status name_orphan(struct ledger *ledger, const struct intent *inten
 
     command_device(intent->id.device, device);
     record.device = span_string(device);
-    enum status status = ledger_end(ledger, ticket, &record);
+    enum status status = ledger_end(&ledger->store, ticket, &record);
     ledger->past.lines++;
     return status == STATUS_OK ? index_put(&ledger->index, &intent->id, &state) : status;
 }
@@ -578,9 +578,9 @@ static enum status name_orphans(struct recovery *recovery)
     if (status == STATUS_OK)
         status = ledger_sync_now(ledger);
     if (status == STATUS_IO)
-        buf_add_format(recovery->message, "%s", ledger_error(ledger));
+        buf_add_format(recovery->message, "%s", buf_string(&ledger->error));
     ledger->past.orphans = recovery->pending_count;
-    ledger->count = 0; /* they are the earlier run's */
+    ledger->store.count = 0; /* they are the earlier run's */
     return status;
 }
 
