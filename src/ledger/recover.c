@@ -130,8 +130,9 @@ static struct key_state state_of(const struct result_fields *fields)
 }
 
 /* Takes down what a line says. */
-static enum status learn(struct recovery *recovery, const struct result_fields *fields)
+static enum status learn(void *context, const struct result_fields *fields)
 {
+    struct recovery *recovery = context;
     struct ledger *ledger = recovery->ledger;
     const struct key_state state = state_of(fields);
     struct key_state before;
@@ -140,7 +141,7 @@ static enum status learn(struct recovery *recovery, const struct result_fields *
         index_learn(&ledger->index, &fields->id, &state, is_latest, &before, &unsure);
 
     if (status == STATUS_OK && unsure)
-        status = current_watch(&recovery->unsure, index_key(&fields->id));
+        status = current_watch(&recovery->unsure, &fields->id);
     if (status == STATUS_OK && fields->status == ROW_ACCEPTED &&
         !(before.known && before.status == ROW_ACCEPTED))
         accepted_add(&ledger->accepted, &fields->id);
@@ -157,42 +158,32 @@ static enum status learn(struct recovery *recovery, const struct result_fields *
 /* Learns the lines of [from, to). `hash` is of the bytes, where it is not NULL. */
 static enum status load(struct recovery *recovery, uint64_t from, uint64_t to, XXH3_state_t *hash)
 {
-    struct result_scan *scan = &recovery->scan;
-    struct result_fields fields;
-    enum status status = STATUS_OK;
+    recovery->scan.hash = hash;
+    return result_scan_each(&recovery->scan, from, to, buf_span(&recovery->ledger->header), learn,
+                            recovery);
+}
 
-    scan->hash = hash;
-    result_scan_range(scan, from, to);
-    if (from == 0)
-        status = result_scan_header(scan, buf_span(&recovery->ledger->header));
-    while (status == STATUS_OK) {
-        status = result_scan_next(scan, &fields);
-        if (status == STATUS_OK)
-            status = learn(recovery, &fields);
-    }
-    return status == STATUS_END ? STATUS_OK : status;
+static enum status weigh(void *context, const struct result_fields *fields)
+{
+    struct recovery *recovery = context;
+    const struct key_state state = state_of(fields);
+
+    return current_watches(&recovery->unsure, &fields->id) &&
+                   current_weigh(&recovery->unsure, fields)
+               ? index_put(&recovery->ledger->index, &fields->id, &state)
+               : STATUS_OK;
 }
 
 /* Looks once more at the keys whose lines are not in the order of their times. */
 static enum status settle_unsure(struct recovery *recovery)
 {
-    struct ledger *ledger = recovery->ledger;
-    struct current *unsure = &recovery->unsure;
-    struct result_scan *scan = &recovery->scan;
-    struct result_fields fields;
+    const struct ledger *ledger = recovery->ledger;
 
-    if (unsure->count == 0)
+    if (recovery->unsure.count == 0)
         return STATUS_OK;
-    scan->hash = NULL;
-    result_scan_range(scan, 0, ledger->base);
-    enum status status = result_scan_header(scan, buf_span(&ledger->header));
-    while (status == STATUS_OK && (status = result_scan_next(scan, &fields)) == STATUS_OK) {
-        uint64_t key = index_key(&fields.id);
-        const struct key_state state = state_of(&fields);
-        if (current_watches(unsure, key) && current_weigh(unsure, key, &fields))
-            status = index_put(&ledger->index, &fields.id, &state);
-    }
-    return status == STATUS_END ? STATUS_OK : say_scan(recovery, status);
+    recovery->scan.hash = NULL;
+    return say_scan(recovery, result_scan_each(&recovery->scan, 0, ledger->base,
+                                               buf_span(&ledger->header), weigh, recovery));
 }
 
 static enum status hash_block(void *hash, struct span block, uint64_t offset)
@@ -420,26 +411,26 @@ static enum status recover_live(struct recovery *recovery)
     return status == STATUS_OK ? complete_results(recovery) : status;
 }
 
+static enum status learn_tail(void *context, const struct result_fields *fields)
+{
+    struct recovery *recovery = context;
+
+    (void)XXH3_64bits_update(recovery->ledger->hash, fields->line.ptr, fields->line.len);
+    return learn(recovery, fields);
+}
+
 /* The lines behind the last sync, as far as they are whole. */
 static enum status load_tail(struct recovery *recovery, uint64_t from, uint64_t to)
 {
     struct result_scan *scan = &recovery->scan;
     struct ledger *ledger = recovery->ledger;
-    struct result_fields fields;
-    enum status status = STATUS_OK;
 
     scan->hash = NULL;
-    result_scan_range(scan, from, to);
-    while (status == STATUS_OK) {
-        status = result_scan_next(scan, &fields);
-        if (status != STATUS_OK)
-            break;
-        (void)XXH3_64bits_update(ledger->hash, fields.line.ptr, fields.line.len);
-        status = learn(recovery, &fields);
-    }
+    enum status status =
+        result_scan_each(scan, from, to, buf_span(&ledger->header), learn_tail, recovery);
     ledger->base = scan->at;
     ledger->past.cut = status == STATUS_SYNTAX;
-    return status == STATUS_END || status == STATUS_SYNTAX ? STATUS_OK : say_scan(recovery, status);
+    return status == STATUS_SYNTAX ? STATUS_OK : say_scan(recovery, status);
 }
 
 /* The machine died: what was synced counts, and of the rest, up to `end`, what is whole. */
