@@ -1,7 +1,7 @@
 #include <errno.h>
 
 #include "ledger/ledger_impl.h"
-#include "platform/command.h"
+#include "platform/device.h"
 
 const char ledger_orphan_error[] =
     "the run ended while this was under way: it may have been processed";
@@ -536,7 +536,7 @@ static enum status replace_journal(struct recovery *recovery)
 static enum status name_orphan(struct ledger *ledger, const struct intent *intent, int64_t now_ms)
 {
     uint32_t ticket = ledger_admit(&ledger->store, intent);
-    char device[COMMAND_DEVICE_MAX + 1];
+    char device[DEVICE_TEXT_MAX + 1];
     struct result_record record = {.id = intent->id,
                                    .status = ROW_IN_DOUBT,
                                    .error = span_string(ledger_orphan_error),
@@ -550,7 +550,7 @@ static enum status name_orphan(struct ledger *ledger, const struct intent *inten
                                     .attempts = record.attempts,
                                     .ambiguous = record.ambiguous};
 
-    command_device(intent->id.device, device);
+    device_write(intent->id.device, device);
     record.device = span_string(device);
     enum status status = ledger_end(&ledger->store, ticket, &record);
     ledger->past.lines++;
