@@ -45,7 +45,7 @@ static enum status add_row(void *context, const struct result_fields *fields)
     /* Room for all texts at once, so that the spans stay where they are. */
     buf_clear(&reading->text);
     (void)buf_reserve(&reading->text, fields->line.len + 1);
-    row.imei = unquoted(reading, columns[RESULT_imei]);
+    row.imei = unquoted(reading, columns[RESULT_device]);
     row.reason.text = unquoted(reading, columns[RESULT_error]);
     row.finished_ms = fields->finished_ms;
     row.reason.has_errno =

@@ -20,6 +20,9 @@ enum {
     DEVICE_TEXT_MAX = DEVICE_TEST_DIGITS_MAX,
 };
 
+/* What rows and results call it. */
+#define DEVICE_COLUMN "imei"
+
 /* Reads the identity of a device, a test device too. False where it is none; then `ret_device` is
  * left alone. */
 bool device_read(struct span text, uint64_t *ret_device);
