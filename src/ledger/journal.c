@@ -9,9 +9,7 @@
 #include <errno.h>
 
 enum {
-    STAGE_FLUSH_LINES = 512,       /* as many as are written to the results at once … */
-    STAGE_FLUSH_BYTES = 96 * 1024, /* … or so many bytes of them */
-    STAGE_LINE_BYTES = 512,        /* of room for each row in flight, when the disk is full */
+    STAGE_LINE_BYTES = 512, /* of room for each row in flight, when the disk is full */
     STAGE_SPARE_BYTES = 16 * 1024,
     SLOTS_MIN = 2048,
     SLOTS_PER_PLACE = 8, /* rows that are read ahead (send/scheduler.h), or wait for a sync */
@@ -35,8 +33,8 @@ struct journal_shape journal_shape_for(size_t concurrency)
 
     return (struct journal_shape){
         .slots = slots > SLOTS_MIN ? slots : SLOTS_MIN,
-        .stage_lines = STAGE_FLUSH_LINES + places + 64,
-        .stage_bytes = STAGE_FLUSH_BYTES + places * STAGE_LINE_BYTES + STAGE_SPARE_BYTES,
+        .stage_lines = JOURNAL_FLUSH_LINES + places + 64,
+        .stage_bytes = JOURNAL_FLUSH_BYTES + places * STAGE_LINE_BYTES + STAGE_SPARE_BYTES,
     };
 }
 

@@ -36,6 +36,8 @@
 enum {
     JOURNAL_TEXT_MAX = 255,
     JOURNAL_CHECKPOINTS = 256,
+    JOURNAL_FLUSH_LINES = 512,       /* so many lines are written to the results at once … */
+    JOURNAL_FLUSH_BYTES = 96 * 1024, /* … or so many bytes of them */
 };
 
 /* The hash of the first `offset` bytes of the results. */

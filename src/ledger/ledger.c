@@ -187,12 +187,28 @@ static void set_text(char out[JOURNAL_TEXT_MAX + 1], const char *text)
     buf_copy_printable(out, JOURNAL_TEXT_MAX + 1, span_string(text));
 }
 
+enum status ledger_make_journal(struct ledger *ledger, const struct journal_about *about,
+                                const struct journal_shape *shape, const struct intent *started,
+                                size_t count, struct buf *message, struct journal **ret_journal)
+{
+    const struct journal_live live = {.base = ledger->base,
+                                      .base_hash = XXH3_64bits_digest(ledger->hash)};
+    struct snapshot *snapshot = ledger->snapshot;
+
+    snapshot_add_checkpoint(snapshot, live.base, live.base_hash);
+    snapshot->durable = ledger->durable = live.base;
+    snapshot->sequence = ledger->begun = ledger->ended = 1;
+    snapshot->intent_count = 0;
+    for (size_t i = 0; i < count; i++)
+        snapshot_put(snapshot, &started[i]);
+    return journal_create(ledger->disk, ledger->journal_path, about, shape, &live, snapshot,
+                          started, count, message, ret_journal);
+}
+
 static enum status create_journal(struct ledger *ledger, const struct ledger_about *given,
                                   struct buf *message)
 {
     struct journal_shape shape = journal_shape_for(ledger->options.concurrency);
-    const struct journal_live live = {.base = ledger->base,
-                                      .base_hash = XXH3_64bits_digest(ledger->hash)};
     struct journal *journal;
     struct journal_about about;
 
@@ -210,16 +226,11 @@ static enum status create_journal(struct ledger *ledger, const struct ledger_abo
     ledger->completion.input_size = given->input_size;
     ledger->completion.input_hash = given->input_hash;
     ledger->completion.is_rehearsal = strcmp(given->target, "simulator") == 0;
-    snapshot_add_checkpoint(ledger->snapshot, live.base, live.base_hash);
-    ledger->snapshot->durable = ledger->base;
-    ledger->snapshot->sequence = ledger->begun = ledger->ended = 1;
-    status = journal_create(ledger->disk, ledger->journal_path, &about, &shape, &live,
-                            ledger->snapshot, NULL, 0, message, &journal);
+    status = ledger_make_journal(ledger, &about, &shape, NULL, 0, message, &journal);
     if (status != STATUS_OK)
         return status;
     journal_close(ledger->journal);
     ledger->journal = journal;
-    ledger->durable = ledger->base;
     return STATUS_OK;
 }
 

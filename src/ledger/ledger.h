@@ -16,11 +16,6 @@
 #include "ledger/journal.h"
 #include "ledger/store.h"
 
-enum {
-    LEDGER_FLUSH_LINES = 512,       /* so many lines are written at once … */
-    LEDGER_FLUSH_BYTES = 96 * 1024, /* … or so many bytes of them */
-};
-
 /* What an operator wants to be sent although it has a result. */
 struct resume_wish {
     bool status[ROW_STATUS_COUNT]; /* rows whose result this is; ROW_ACCEPTED never */

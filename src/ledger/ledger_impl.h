@@ -116,6 +116,13 @@ enum status ledger_copy_line(struct ledger *ledger, const struct result_record *
 /* Makes room for the rows of that many slots, all free. STATUS_NO_MEMORY. */
 enum status ledger_make_entries(struct ledger *ledger, uint32_t slots) MUST_USE;
 
+/* Makes a journal with a first snapshot, for results that are durable as far as they are written;
+ * these rows are under way from the start. As journal_create. */
+enum status ledger_make_journal(struct ledger *ledger, const struct journal_about *about,
+                                const struct journal_shape *shape, const struct intent *started,
+                                size_t count, struct buf *message,
+                                struct journal **ret_journal) MUST_USE;
+
 /* Gives a row's place back. */
 void ledger_free_entry(struct ledger *ledger, uint32_t ticket);
 

@@ -1,6 +1,6 @@
 /*
  * The way of a line into the results. It is taken down in the journal first (a copy into the
- * mapping), where it survives the process; LEDGER_FLUSH_LINES of them are written at once. A line
+ * mapping), where it survives the process; JOURNAL_FLUSH_LINES of them are written at once. A line
  * that has no room there is announced and goes straight into the file. What was written only in
  * part is taken back, so that the results end with a whole line whenever that can be had.
  */
@@ -115,7 +115,7 @@ enum status ledger_keep_line(struct ledger *ledger, struct span line, bool *ret_
     enum status status = STATUS_OK;
 
     *ret_kept = true;
-    if (ledger->staged_lines >= LEDGER_FLUSH_LINES || ledger->staged >= LEDGER_FLUSH_BYTES)
+    if (ledger->staged_lines >= JOURNAL_FLUSH_LINES || ledger->staged >= JOURNAL_FLUSH_BYTES)
         status = ledger_flush_results(ledger);
     if (journal_stage(ledger->journal, line)) {
         ledger->staged += line.len;

@@ -351,7 +351,7 @@ static void test_results_that_cannot_be_written_are_kept_in_the_journal(void **s
     uint64_t lost = ledger_lost(ledger);
     assert_int_equal(ledger_flush(&ledger->store), STATUS_IO);
     assert_non_null(strstr(ledger_error(&ledger->store), strerror(ENOSPC)));
-    assert_true(lost > 0 && lost < ROWS - LEDGER_FLUSH_LINES);
+    assert_true(lost > 0 && lost < ROWS - JOURNAL_FLUSH_LINES);
     assert_int_equal(ledger_finish(&ledger->store, true, &message), STATUS_IO);
     ledger_close(ledger);
     (void)close(full);
