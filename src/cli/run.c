@@ -205,7 +205,7 @@ static int open_results(struct run *run)
                        run->sim != NULL || run->endpoint.loopback);
 
     if (result == 0 && run->settings->resume != NULL)
-        intake_use_ledger(run->intake, run->recording.ledger);
+        intake_use_store(run->intake, ledger_store(run->recording.ledger));
     return result;
 }
 
@@ -214,7 +214,7 @@ static int start_results(struct run *run)
     int result = recording_start(&run->recording, run->intake,
                                  run->sim != NULL ? "simulator" : run->endpoint.origin);
 
-    intake_use_ledger(run->intake, run->recording.ledger);
+    intake_use_store(run->intake, ledger_store(run->recording.ledger));
     return result;
 }
 
@@ -600,8 +600,8 @@ static int send_rows(struct run *run)
     prepare(run);
     announce(run);
     console_start();
-    enum status status = job_run(run->intake, &run->options, run->recording.ledger, &run->tally,
-                                 &run->result, &run->message);
+    enum status status = job_run(run->intake, &run->options, ledger_store(run->recording.ledger),
+                                 &run->tally, &run->result, &run->message);
     double seconds = monotonic_s() - start_s;
     watch_nothing_yet();
     if (run->figures != NULL)

@@ -26,8 +26,8 @@ struct intake {
     struct kinds *kinds;   /* likewise */
     uint64_t device_count; /* what it found, once it is gone */
     uint64_t replaced_count;
-    struct ledger *ledger; /* NULL: none */
-    struct ledger_row known;
+    struct store *store; /* NULL: none */
+    struct store_row known;
     bool is_lost; /* the row that was read last comes behind one that leaves open what it is */
     struct footprint footprint;
     struct data_memo memo;
@@ -369,10 +369,11 @@ static bool builds_requests(const struct intake *intake)
 static enum status meet(struct intake *intake, const struct command *command, bool idempotent,
                         struct problems *problems)
 {
-    if (intake->ledger == NULL)
+    if (intake->store == NULL)
         return STATUS_OK;
-    enum status status = ledger_meet(intake->ledger, command->hash, idempotent, &intake->known);
-    if (status == STATUS_OK && intake->known.verdict == LEDGER_SETTLED)
+    enum status status =
+        intake->store->meet(intake->store, command->hash, idempotent, &intake->known);
+    if (status == STATUS_OK && intake->known.verdict == STORE_SETTLED)
         problems_clear(problems, command->row, command->line);
     return status;
 }
@@ -428,7 +429,7 @@ static enum status build_command(struct intake *intake, const struct row *row,
     }
     if (status == STATUS_OK)
         status = meet(intake, command, action_rules[command->action].idempotent, problems);
-    if (status != STATUS_OK || problems->error_count > 0 || intake->known.verdict == LEDGER_SETTLED)
+    if (status != STATUS_OK || problems->error_count > 0 || intake->known.verdict == STORE_SETTLED)
         return status;
     if (intake->again)
         recall_row(intake, problems);
@@ -478,7 +479,7 @@ enum status intake_next(struct intake *intake, struct command *command, struct p
     struct row row = {.number = 0};
 
     problems->strict = intake->options.strict;
-    intake->known = (struct ledger_row){.verdict = LEDGER_NEW, .occurrence = 1};
+    intake->known = (struct store_row){.verdict = STORE_NEW, .occurrence = 1};
     enum status status = reader_next(intake->reader, &row, problems);
 
     status = judge_place(intake, status, &row, problems);
@@ -513,8 +514,8 @@ enum status intake_rewind(struct intake *intake, struct buf *message)
     intake->again = true;
     intake->next_crossed = 0;
     free_fleet(intake);
-    if (intake->ledger != NULL)
-        ledger_rewind(intake->ledger);
+    if (intake->store != NULL)
+        intake->store->rewind(intake->store);
     return layout_restart(&intake->layout);
 }
 
@@ -528,12 +529,12 @@ uint64_t intake_line(const struct intake *intake)
     return reader_line(intake->reader);
 }
 
-void intake_use_ledger(struct intake *intake, struct ledger *ledger)
+void intake_use_store(struct intake *intake, struct store *store)
 {
-    intake->ledger = ledger;
+    intake->store = store;
 }
 
-const struct ledger_row *intake_known(const struct intake *intake)
+const struct store_row *intake_known(const struct intake *intake)
 {
     return &intake->known;
 }

@@ -13,7 +13,7 @@
 
 #include "core/word_list.h"
 #include "input/reader.h"
-#include "ledger/ledger.h"
+#include "ledger/store.h"
 #include "platform/command.h"
 #include "platform/layout.h"
 
@@ -59,10 +59,10 @@ enum status intake_start(struct intake *intake, struct problems *problems) MUST_
  * settled: nothing is wrong with it any more, and it takes no part beside the others. The ledger
  * stays the caller's.
  */
-void intake_use_ledger(struct intake *intake, struct ledger *ledger);
+void intake_use_store(struct intake *intake, struct store *store);
 
 /* The row that was read last, as the ledger knows it; a new one where there is no ledger. */
-const struct ledger_row *intake_known(const struct intake *intake);
+const struct store_row *intake_known(const struct intake *intake);
 
 /* Size and hash (XXH3) of the input's bytes, as they stand in the file; 0 where they are not known:
  * not all was read, or it cannot be read twice. Kept over intake_rewind. */

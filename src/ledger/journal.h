@@ -30,20 +30,14 @@
 #include <xxhash.h>
 
 #include "core/buf.h"
-#include "core/row_id.h"
-#include "ledger/mount.h"
+#include "ledger/disk.h"
+#include "ledger/store.h"
 
 enum {
     JOURNAL_TEXT_MAX = 255,
     JOURNAL_CHECKPOINTS = 256,
-    JOURNAL_BOOT_ID_LENGTH = 36,
-};
-
-/* A row that may be sent, or is under way. */
-struct intent {
-    struct row_id id;
-    uint16_t sent;      /* requests that had left before */
-    uint16_t ambiguous; /* those of them that may have been processed */
+    JOURNAL_FLUSH_LINES = 512,       /* so many lines are written to the results at once … */
+    JOURNAL_FLUSH_BYTES = 96 * 1024, /* … or so many bytes of them */
 };
 
 /* The hash of the first `offset` bytes of the results. */
@@ -61,7 +55,7 @@ struct journal_shape {
 
 /* Who wrote it and for what; no secrets. */
 struct journal_about {
-    char boot_id[JOURNAL_BOOT_ID_LENGTH + 1];
+    char boot_id[DISK_BOOT_ID_LENGTH + 1];
     char host[JOURNAL_TEXT_MAX + 1];
     char input[JOURNAL_TEXT_MAX + 1];  /* its name */
     char target[JOURNAL_TEXT_MAX + 1]; /* "simulator", or the endpoint's scheme and host */
@@ -97,7 +91,7 @@ struct journal_live {
 struct journal;
 
 /* Everything about this process and machine; target, input and the rest are left empty. */
-void journal_about_init(struct journal_about *about);
+void journal_about_init(struct disk *disk, struct journal_about *about);
 
 struct journal_shape journal_shape_for(size_t concurrency);
 
@@ -110,18 +104,18 @@ uint64_t journal_size(const struct journal_shape *shape);
  * same. Durable when it returns, with the results' folder. STATUS_IO or STATUS_NO_MEMORY with a
  * text in `message`.
  */
-enum status journal_create(const char *path, const struct journal_about *about,
+enum status journal_create(struct disk *disk, const char *path, const struct journal_about *about,
                            const struct journal_shape *shape, const struct journal_live *live,
                            const struct snapshot *snapshot, const struct intent *started,
                            size_t started_count, struct buf *message,
                            struct journal **ret_journal) MUST_USE;
 
 /* Opens one that was left behind. STATUS_SYNTAX with a text in `message` where it is damaged. */
-enum status journal_open(const char *path, struct buf *message,
+enum status journal_open(struct disk *disk, const char *path, struct buf *message,
                          struct journal **ret_journal) MUST_USE;
 
 /* Who wrote it; false where there is no journal, or none that can be read. */
-bool journal_peek(const char *path, struct journal_about *ret_about);
+bool journal_peek(struct disk *disk, const char *path, struct journal_about *ret_about);
 
 /* Takes NULL. The file stays. */
 void journal_close(struct journal *journal);
@@ -201,8 +195,5 @@ enum status journal_read_slot(const struct journal *journal, uint32_t slot, bool
  * STATUS_NO_MEMORY, with a text in `message`. */
 enum status journal_read_snapshot(const struct journal *journal, struct snapshot **ret_snapshot,
                                   struct buf *message) MUST_USE;
-
-/* Syncs the folder of a file. STATUS_IO; errno is set. */
-enum status folder_sync(const char *path) MUST_USE;
 
 #endif

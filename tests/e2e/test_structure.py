@@ -108,6 +108,34 @@ def test_an_engine_that_acts_is_seen(tmp_path):
     assert not is_pure(SRC / "engine" / "driver.c") and is_pure(SRC / "engine" / "engine.c")
 
 
+# What belongs to the platform alone: a record knows a device as a number and a text, and a call by what became of it.
+PLATFORM_WORDS = re.compile(r"imei|heclouds|nb-?iot|api-key", re.I)
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if room(p) in ("core", "ledger")], ids=lambda p: str(p.relative_to(SRC)))
+def test_core_and_ledger_do_not_name_the_platform(path):
+    assert not PLATFORM_WORDS.findall(path.read_text(encoding="utf-8")), path
+
+
+# The calls by which the record touches the outside go through disk.h; what else is opened there is no record.
+DISK_CALLS = re.compile(r"(?<![\w>.])(open|close|read|pread|write|pwrite|fsync|fdatasync|ftruncate|rename|unlink|link|flock|mmap|munmap|"
+                        r"fstat|lstat|access|getrandom|getpid|gethostname|clock_gettime|time|realpath|glob|posix_fallocate)\s*\(")
+BELOW_THE_DISK = {"disk.c", "mount.c", "outlet.c"}
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if room(p) == "ledger" and p.name not in BELOW_THE_DISK],
+                         ids=lambda p: str(p.relative_to(SRC)))
+def test_the_record_touches_the_disk_through_one_seam(path):
+    found = DISK_CALLS.findall(without_comments_and_strings(path.read_text(encoding="utf-8")))
+    assert not found, f"{path}: {found}"
+
+
+def test_the_checks_of_the_record_see_what_they_look_for():
+    """Negative control."""
+    assert PLATFORM_WORDS.findall("char imei[16];") == ["imei"]
+    assert DISK_CALLS.findall("int fd = open(path, 0); x = disk->open(disk, path); (void)unlink(path);") == ["open", "unlink"]
+
+
 def test_the_check_sees_an_upward_include(tmp_path):
     """Negative control: the expressions above find what they look for."""
     bad = tmp_path / "bad.c"

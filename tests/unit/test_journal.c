@@ -23,12 +23,12 @@ static struct journal *create_in(const char *boot_id)
     struct journal_about about;
     struct journal *journal = NULL;
 
-    journal_about_init(&about);
+    journal_about_init(&disk_real, &about);
     if (boot_id != NULL)
         (void)snprintf(about.boot_id, sizeof(about.boot_id), "%s", boot_id);
     (void)snprintf(about.target, sizeof(about.target), "http://x");
-    assert_int_equal(journal_create(path, &about, &shape, &live, &first, NULL, 0, &message,
-                                    &journal),
+    assert_int_equal(journal_create(&disk_real, path, &about, &shape, &live, &first, NULL, 0,
+                                    &message, &journal),
                      STATUS_OK);
     return journal;
 }
@@ -41,7 +41,7 @@ static struct journal *create(void)
 static struct journal *reopen(void)
 {
     struct journal *journal = NULL;
-    assert_int_equal(journal_open(path, &message, &journal), STATUS_OK);
+    assert_int_equal(journal_open(&disk_real, path, &message, &journal), STATUS_OK);
     return journal;
 }
 
@@ -156,7 +156,7 @@ static uint64_t contents(bool *ret_refused)
 
     *ret_refused = true;
     buf_clear(&message);
-    if (journal_open(path, &message, &journal) != STATUS_OK)
+    if (journal_open(&disk_real, path, &message, &journal) != STATUS_OK)
         return 0;
     bool good = journal_read_live(journal, &live, &message) == STATUS_OK;
     if (good)

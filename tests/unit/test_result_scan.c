@@ -75,7 +75,7 @@ static void read_back(bool jsonl, size_t passed, size_t rounds)
     int fd = write_samples(jsonl, passed, rounds, &text);
 
     buf_init(&value, 4096);
-    result_scan_init(&scan, fd, jsonl, passed);
+    result_scan_init(&scan, &disk_real, fd, jsonl, passed);
     result_scan_range(&scan, 0, text.len);
     assert_int_equal(result_scan_header(&scan, header_of(jsonl, &text)), STATUS_OK);
     offset = scan.at;
@@ -93,7 +93,7 @@ static void read_back(bool jsonl, size_t passed, size_t rounds)
         result_unquote(fields.columns[RESULT_error], jsonl, &value);
         assert_true(span_equal(buf_span(&value), wanted->error));
         buf_clear(&value);
-        result_unquote(fields.columns[RESULT_imei], jsonl, &value);
+        result_unquote(fields.columns[RESULT_device], jsonl, &value);
         assert_true(span_equal(buf_span(&value), wanted->device));
     }
     assert_int_equal(result_scan_next(&scan, &fields), STATUS_END);
@@ -140,7 +140,7 @@ static void check_cuts(bool jsonl)
     size_t ends[ARRAY_LENGTH(samples) + 1];
     int fd = write_samples(jsonl, 1, 1, &text);
 
-    result_scan_init(&scan, fd, jsonl, 1);
+    result_scan_init(&scan, &disk_real, fd, jsonl, 1);
     size_t all = find_ends(&scan, &text, ends);
     assert_int_equal(all, ARRAY_LENGTH(samples));
     for (size_t len = 0; len <= text.len; len++) {
@@ -236,7 +236,7 @@ static void test_another_header_is_refused(void **state)
     struct result_scan scan;
     int fd = write_samples(false, 1, 1, &text);
 
-    result_scan_init(&scan, fd, false, 1);
+    result_scan_init(&scan, &disk_real, fd, false, 1);
     result_scan_range(&scan, 0, text.len);
     assert_int_equal(result_scan_header(&scan, SPAN_LITERAL("row,line\n")), STATUS_SYNTAX);
     assert_non_null(strstr(scan.error, "columns"));
