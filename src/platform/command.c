@@ -5,6 +5,7 @@
 #include "core/text.h"
 #include "core/when.h"
 #include "platform/data_memo.h"
+#include "platform/device.h"
 #include "platform/fleet.h"
 
 enum {
@@ -112,40 +113,13 @@ static bool is_spreadsheet_number(struct span text)
            (text.ptr[i + 1] == '+' || is_digit(text.ptr[i + 1]));
 }
 
-/* The check digit of an IMEI is by Luhn's formula (3GPP TS 23.003, annex B): from the right, every
- * second digit counts double, and the digits of that are added. */
-static bool luhn_holds(const char digits[COMMAND_IMEI_DIGITS])
-{
-    static const unsigned char doubled[] = {0, 2, 4, 6, 8, 1, 3, 5, 7, 9};
-    unsigned sum = (unsigned)(digits[COMMAND_IMEI_DIGITS - 1] - '0');
-
-    for (size_t i = 0; i + 1 < COMMAND_IMEI_DIGITS; i += 2)
-        sum += (unsigned)(digits[i] - '0') + doubled[digits[i + 1] - '0'];
-    return sum % 10 == 0;
-}
-
-/* The digits' number, and in the four highest bits how many there are: 0 for 15. */
-static uint64_t device_of(uint64_t number, size_t digits)
-{
-    return number | (uint64_t)((digits - COMMAND_IMEI_DIGITS) & 15) << 60;
-}
-
-void command_device(uint64_t device, char out[COMMAND_DEVICE_MAX + 1])
-{
-    size_t digits = COMMAND_IMEI_DIGITS + (size_t)(device >> 60);
-    uint64_t rest = device << 4 >> 4;
-
-    if (digits > COMMAND_TEST_DIGITS_MAX)
-        digits -= 16;
-    for (size_t i = digits; i > 0; i--, rest /= 10)
-        out[i - 1] = (char)('0' + rest % 10);
-    out[digits] = '\0';
-}
-
-static void refuse_imei(struct draft *draft, struct span text, size_t digits)
+static void refuse_imei(struct draft *draft, struct span text)
 {
     struct span field = field_of(draft, PARAM_IMEI);
+    size_t digits = 0;
 
+    while (digits < text.len && is_digit(text.ptr[digits]))
+        digits++;
     if (is_spreadsheet_number(text))
         problem_add(draft->problems, PROBLEM_IMEI, field, text,
                     "%.*s is what a spreadsheet made of the number; its last digits are lost",
@@ -153,64 +127,36 @@ static void refuse_imei(struct draft *draft, struct span text, size_t digits)
     else if (digits == text.len && draft->any_imei)
         problem_add(draft->problems, PROBLEM_IMEI, field, text,
                     "%.*s is no device's: that has %d to %d digits, not all of them 0",
-                    SPAN_ARG(text), COMMAND_TEST_DIGITS_MIN, COMMAND_TEST_DIGITS_MAX);
-    else if (digits == COMMAND_IMEI_DIGITS && text.len == digits)
+                    SPAN_ARG(text), DEVICE_TEST_DIGITS_MIN, DEVICE_TEST_DIGITS_MAX);
+    else if (digits == DEVICE_IMEI_DIGITS && text.len == digits)
         problem_add(draft->problems, PROBLEM_IMEI, field, text,
                     "%.*s begins with 0, as no IMEI does (of a test device: --imei any)",
                     SPAN_ARG(text));
     else if (digits == text.len)
         problem_add(draft->problems, PROBLEM_IMEI, field, text, "%.*s has %zu digits instead of %d",
-                    SPAN_ARG(text), digits, COMMAND_IMEI_DIGITS);
+                    SPAN_ARG(text), digits, DEVICE_IMEI_DIGITS);
     else
         problem_add(draft->problems, PROBLEM_IMEI, field, text, "\"%.*s\" is not %d digits",
-                    SPAN_ARG(text), COMMAND_IMEI_DIGITS);
+                    SPAN_ARG(text), DEVICE_IMEI_DIGITS);
 }
 
-/* The number that the text starts with, and how many digits that has. Too many do not fit. */
-static size_t count_digits(struct span text, uint64_t *ret_number)
-{
-    uint64_t number = 0;
-    size_t digits = 0;
-
-    for (; digits < text.len && is_digit(text.ptr[digits]); digits++)
-        number = number * 10 + (uint64_t)(text.ptr[digits] - '0');
-    *ret_number = number;
-    return digits;
-}
-
-static bool is_any_device(struct span text, uint64_t number, size_t digits)
-{
-    return digits == text.len && number != 0 && digits >= COMMAND_TEST_DIGITS_MIN &&
-           digits <= COMMAND_TEST_DIGITS_MAX;
-}
-
-bool command_read_device(struct span text, uint64_t *ret_device)
-{
-    uint64_t number;
-    size_t digits = count_digits(text, &number);
-
-    if (!is_any_device(text, number, digits))
-        return false;
-    *ret_device = device_of(number, digits);
-    return true;
-}
-
-/* An IMEI has 15 digits, the first not 0 (the platform's page on creating devices); test devices
- * have other numbers. */
+/* An IMEI has 15 digits, the first not 0; test devices have other numbers (README.md, "Devices").
+ */
 static void check_imei(struct draft *draft, struct span text)
 {
-    uint64_t number = 0;
-    size_t digits = count_digits(text, &number);
-    bool is_imei = digits == COMMAND_IMEI_DIGITS && digits == text.len && text.ptr[0] != '0';
+    uint64_t device = 0;
+    bool is_device = device_read(text, &device);
+    bool is_imei = is_device && text.len == DEVICE_IMEI_DIGITS && text.ptr[0] != '0';
 
-    if (!is_imei && !(draft->any_imei && is_any_device(text, number, digits))) {
-        refuse_imei(draft, text, digits);
+    if (!is_imei && !(draft->any_imei && is_device)) {
+        refuse_imei(draft, text);
         return;
     }
-    draft->command->device = device_of(number, digits);
+    draft->command->device = device;
     if (draft->fleet != NULL)
-        fleet_expect(draft->fleet, draft->command->device);
-    if (digits == COMMAND_IMEI_DIGITS && !luhn_holds(text.ptr))
+        fleet_expect(draft->fleet, device);
+    if (text.len == DEVICE_IMEI_DIGITS &&
+        device_check_digit(text.ptr) != text.ptr[DEVICE_IMEI_DIGITS - 1])
         problem_add(draft->problems, PROBLEM_IMEI_CHECK, field_of(draft, PARAM_IMEI), text,
                     "%.*s does not fit its check digit", SPAN_ARG(text));
 }

@@ -3,6 +3,7 @@
 #include <cjson/cJSON.h>
 
 #include "core/when.h"
+#include "platform/device.h"
 
 enum { SEND_STATUS_WAITING = 1, SEND_STATUS_EXPIRED = 4 };
 
@@ -27,7 +28,7 @@ static bool take_pair(const struct query_pair *pair, struct query_values *values
 {
     if (span_is(pair->name, "imei")) {
         values->imei = pair->value;
-        if (!command_read_device(pair->value, &values->device))
+        if (!device_read(pair->value, &values->device))
             return refuse(answer, "imei: must be 15 digits");
     } else if (span_is(pair->name, "page")) {
         if (span_to_uint64(pair->value, &values->page) != STATUS_OK || values->page == 0 ||
