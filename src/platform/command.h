@@ -12,6 +12,7 @@
 
 #include "core/row.h"
 #include "platform/data.h"
+#include "platform/dialect.h"
 #include "platform/schema.h"
 
 enum {
@@ -51,6 +52,7 @@ struct command_context {
     const struct schema *schema;
     int64_t now_s; /* the run's start, epoch: times are compared with it, relative ones resolved */
     bool check_only;           /* no request is built */
+    enum dialect dialect;      /* whose paths the request takes */
     bool any_imei;             /* test devices too: 4 to 17 digits, whatever the first */
     struct data_memo *memo;    /* of data that were good; NULL: none */
     const struct fleet *fleet; /* that the command will be added to; NULL: none */
