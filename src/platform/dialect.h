@@ -1,7 +1,7 @@
 /*
  * The dialects of the platform as rows of a table: the OneNET that the NB-IoT pages document (v1),
  * and the newer one of new accounts (v2). They differ in host, path, proof of who asks and the form
- * of answers; parameters and bodies are the same (README.md, "The newer platform").
+ * of answers; parameters and bodies are the same (README.md, "The dialects").
  */
 #ifndef NB_PLATFORM_DIALECT_H
 #define NB_PLATFORM_DIALECT_H
