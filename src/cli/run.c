@@ -87,6 +87,7 @@ static int start_simulator(struct run *run)
     char url[128];
 
     sim_config_init(&config);
+    config.dialect = run->settings->dialect;
     enum status status =
         sim_config_parse(&config, span_string(run->settings->simulate), &run->message);
     if (status == STATUS_OK)
@@ -211,9 +212,15 @@ static int open_results(struct run *run)
 
 static int start_results(struct run *run)
 {
-    int result = recording_start(&run->recording, run->intake,
-                                 run->sim != NULL ? "simulator" : run->endpoint.origin);
+    struct buf target;
 
+    buf_init(&target, 4096);
+    if (run->sim != NULL)
+        buf_add_string(&target, "simulator");
+    else
+        dialect_add_target(run->settings->dialect, run->endpoint.origin, &target);
+    int result = recording_start(&run->recording, run->intake, buf_string(&target));
+    buf_deinit(&target);
     intake_use_store(run->intake, ledger_store(run->recording.ledger));
     return result;
 }

@@ -2,6 +2,7 @@
 #include <time.h>
 
 #include "engine/driver_impl.h"
+#include "platform/operation.h"
 
 /*
  * The engine's world: libuv's loop, the transport and the record. Each callback of the loop becomes
@@ -228,7 +229,7 @@ static void send_item(struct driver *driver, struct item *item)
 {
     const struct command *command = &item->command;
     struct transport_request request = {
-        .method = action_rules[command->action].method,
+        .method = operations[command->action].method,
         .target = command_target(command),
         .body = command_body(command),
     };
@@ -352,6 +353,7 @@ static enum status make_engine(struct driver *driver)
 {
     const struct job_options *options = driver->options;
     const struct engine_options engine_options = {
+        .dialect = options->dialect,
         .concurrency = options->transport.concurrency,
         .room = driver->store->room,
         .retry = options->retry,

@@ -13,7 +13,7 @@ static enum status record(struct recorder *recorder, const struct item *item, ui
                           struct result_record *result, int64_t wall_ms)
 {
     result->id = item->id;
-    result->device = command_imei(&item->command);
+    result->device = command_device_text(&item->command);
     result->finished_ms = wall_ms;
     result->passed = recorder->passed;
     result->passed_count = command_passed(&item->command, recorder->passed, LAYOUT_PASSES_MAX);

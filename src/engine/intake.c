@@ -280,7 +280,7 @@ static void name_bad_row(struct command *command, const struct row *row,
     command->line = row->line;
     command->hash = hash_problems(problems);
     command->device = 0;
-    command->imei_len = command->body_len = command->target_len = command->passed_count = 0;
+    command->device_len = command->body_len = command->target_len = command->passed_count = 0;
     buf_clear(&command->text);
     buf_add_char(&command->text, '\0');
 }
@@ -413,7 +413,8 @@ static enum status build_command(struct intake *intake, const struct row *row,
     const struct command_context context = {.schema = &layout->schema,
                                             .now_s = intake->options.now_s,
                                             .check_only = !builds_requests(intake),
-                                            .any_imei = intake->options.any_imei,
+                                            .dialect = intake->options.dialect,
+                                            .any_device = intake->options.any_device,
                                             .memo = &intake->memo,
                                             .fleet = intake->fleet};
     enum status status = learn_columns(intake);

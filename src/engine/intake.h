@@ -29,7 +29,8 @@ struct intake_options {
     bool keep_raw;                                /* for intake_raw_row */
     bool strict;                                  /* warnings are errors */
     const struct word_list *trues, *falses;       /* WORD[,WORD…] */
-    bool any_imei;                                /* test devices too */
+    enum dialect dialect;                         /* of the requests */
+    bool any_device;                              /* test devices too */
     bool allow_replace;                           /* writes with mode 1 are meant */
     bool allow_mixed;                             /* and whatever kinds.h would ask about */
     bool for_sending;  /* rows of an input that cannot be read twice are sent as they come: what a
@@ -69,7 +70,7 @@ const struct store_row *intake_known(const struct intake *intake);
 void intake_digest(const struct intake *intake, uint64_t *ret_size, uint64_t *ret_hash);
 
 /*
- * The next row as a command. STATUS_OK: row, line, hash and imei are set; the row is good when
+ * The next row as a command. STATUS_OK: row, line, hash and device are set; the row is good when
  * problems.error_count is 0, only then there is a request. STATUS_END, STATUS_AGAIN, STATUS_IO
  * (errno is set), STATUS_CHANGED, STATUS_NO_MEMORY; STATUS_BAD_INPUT as reader_next, or there are
  * no rows.

@@ -16,6 +16,7 @@
 typedef enum job_key job_key_fn(void *context, struct buf *message);
 
 struct job_options {
+    enum dialect dialect; /* of the platform */
     struct transport_options transport;
     struct retry_policy retry;
     uint64_t seed; /* of the jitter */

@@ -12,6 +12,7 @@
 
 #include "core/row.h"
 #include "platform/data.h"
+#include "platform/dialect.h"
 #include "platform/schema.h"
 
 enum {
@@ -36,7 +37,7 @@ struct command {
     uint32_t valid_time_at, valid_time_len; /* where the target has that parameter, its & included;
                                                0: nowhere */
     struct buf text;                        /* body, target, NUL, imei, passed cells */
-    size_t body_len, target_len, imei_len;
+    size_t body_len, target_len, device_len;
     size_t passed_count;
 };
 
@@ -51,7 +52,8 @@ struct command_context {
     const struct schema *schema;
     int64_t now_s; /* the run's start, epoch: times are compared with it, relative ones resolved */
     bool check_only;           /* no request is built */
-    bool any_imei;             /* test devices too: 4 to 17 digits, whatever the first */
+    enum dialect dialect;      /* whose paths the request takes */
+    bool any_device;           /* test devices too: 4 to 17 digits, whatever the first */
     struct data_memo *memo;    /* of data that were good; NULL: none */
     const struct fleet *fleet; /* that the command will be added to; NULL: none */
 };
@@ -82,7 +84,7 @@ size_t command_passed(const struct command *command, struct cell *ret_cells, siz
  */
 void command_shift(struct command *command, int64_t off_s);
 
-struct span command_imei(const struct command *command);
+struct span command_device_text(const struct command *command);
 
 /* Path and query, NUL-terminated behind its end. */
 struct span command_target(const struct command *command);

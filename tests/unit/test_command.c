@@ -108,7 +108,7 @@ static void test_a_write_has_the_platforms_order_of_parameters(void **state)
                 "&retry=0&timeout=40&trigger_msg=7");
     assert_int_equal(command_target(&command).ptr[command_target(&command).len], '\0');
     assert_span(command_body(&command), "{\"data\":[{\"res_id\":12,\"val\":121}]}");
-    assert_span(command_imei(&command), "865820031313187");
+    assert_span(command_device_text(&command), "865820031313187");
     assert_int_equal(command.row, 7);
     assert_int_equal(command.line, 9);
     assert_true(command.device == 865820031313187u);
@@ -187,7 +187,7 @@ static void test_valid_time_can_be_left_out_of_a_target(void **state)
     assert_span(command_target(&command), without);
     assert_int_equal(command_target(&command).ptr[command_target(&command).len], '\0');
     assert_span(command_body(&command), "{\"data\":[{\"res_id\":5850,\"val\":true}]}");
-    assert_span(command_imei(&command), "865820031313187");
+    assert_span(command_device_text(&command), "865820031313187");
     assert_false(command_drop_valid_time(&command));
     assert_span(command_target(&command), without);
     build_with("retry", "3"); /* none was given */
@@ -199,7 +199,7 @@ static void test_valid_time_can_be_left_out_of_a_target(void **state)
     assert_true(command_drop_valid_time(&command));
     assert_int_equal(command_passed(&command, &found, 1), 1);
     assert_span(found.text, "kept");
-    assert_span(command_imei(&command), "865820031313187");
+    assert_span(command_device_text(&command), "865820031313187");
 }
 
 /* A cell with blanks around it: its key is that of the cell without, and its text is sent whole. */
@@ -293,7 +293,8 @@ static void test_integer_parameters_hold_their_bounds(void **state)
     }
 }
 
-/* The platform's own figures, so that a slip in the table is seen (onenet-api.md, "Write"). */
+/* The platform's own figures, so that a slip in the table is seen (platform/README.md, "Commands").
+ */
 static void test_the_ranges_are_the_platforms(void **state)
 {
     (void)state;
@@ -333,7 +334,7 @@ static void test_a_spreadsheets_imei_is_called_by_its_name(void **state)
         assert_code("imei", texts[i], PROBLEM_IMEI);
         struct span message = problem_message(&problems, &problems.items[0]);
         assert_non_null(memmem(message.ptr, message.len, "spreadsheet", 11));
-        assert_span(command_imei(&command), texts[i]);
+        assert_span(command_device_text(&command), texts[i]);
     }
 }
 
