@@ -56,7 +56,6 @@ struct ledger {
     uint64_t staged;    /* bytes that wait in the journal */
     uint32_t staged_lines;
     uint64_t lost;
-    bool failed;
     bool journal_failed; /* its sync */
     bool results_failed; /* theirs */
     enum place place;    /* not PLACE_SAME: the files are not where they were */
