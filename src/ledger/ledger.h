@@ -102,9 +102,6 @@ enum status ledger_start(struct ledger *ledger, const struct ledger_about *about
  * (negative). STATUS_IO: it is gone; ledger_error says so. */
 enum status ledger_await_copy(struct ledger *ledger, int64_t patience_ms, bool *ret_all) MUST_USE;
 
-/* Whether the results cannot be written or synced, so that the journal is a part of the record. */
-bool ledger_has_failed(const struct ledger *ledger);
-
 /* Whether somebody has moved, removed, replaced or cut the results or the journal in mid-run; and
  * whether ledger_finish has the lines nevertheless: ledger_path names them now. */
 bool ledger_is_displaced(const struct ledger *ledger);
