@@ -226,33 +226,26 @@ static size_t on_body(char *text, size_t size, size_t count, void *context)
     code = curl_easy_setopt(easy, option, value)
 
 /* What --proxy, --cacert, --resolve, --insecure and --http2 come to. */
-static CURLcode set_wire(struct exchange *exchange, const struct exchange_options *options)
+static CURLcode set_wire(CURL *easy, const struct exchange_options *options)
 {
-    CURL *easy = exchange->model;
     const struct endpoint *endpoint = options->transport->endpoint;
     const struct wire_options *wire = &options->transport->wire;
     CURLcode code = CURLE_OK;
 
     SET(CURLOPT_HTTP_VERSION, (long)(wire->http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
+    if (endpoint->proxy == NULL)
+        SET(CURLOPT_NOPROXY, "*"); /* or libcurl asks the environment for every request */
+    if (!endpoint->secure && endpoint->proxy == NULL)
+        return code; /* the rest is about TLS and proxies */
     SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     SET(CURLOPT_PROXY_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     SET(CURLOPT_SSL_VERIFYPEER, wire->insecure ? 0L : 1L);
     SET(CURLOPT_SSL_VERIFYHOST, wire->insecure ? 0L : 2L);
-    if (!endpoint->secure && endpoint->proxy == NULL) { /* names that nobody needs */
-        SET(CURLOPT_CAINFO, NULL);
-        SET(CURLOPT_CAPATH, NULL);
-        SET(CURLOPT_PROXY_CAINFO, NULL);
-        SET(CURLOPT_PROXY_CAPATH, NULL);
-    }
     if (wire->ca_file != NULL) {
         SET(CURLOPT_CAINFO, wire->ca_file);
         SET(CURLOPT_CAPATH, NULL); /* or the system's authorities would count as well */
         SET(CURLOPT_PROXY_CAINFO, wire->ca_file);
         SET(CURLOPT_PROXY_CAPATH, NULL);
-    }
-    if (endpoint->proxy == NULL) {
-        SET(CURLOPT_PROXY, "");
-        SET(CURLOPT_NOPROXY, ""); /* or libcurl asks the environment for every request */
     }
     if (endpoint->proxy_url != NULL) {
         SET(CURLOPT_PROXY, endpoint->proxy_url);
@@ -269,10 +262,10 @@ static CURLcode set_wire(struct exchange *exchange, const struct exchange_option
  * goes from one address to the next: it looks at its clock before it looks at a socket, and so
  * throws away what has arrived while this process stood still.
  */
-static CURLcode set_constants(struct exchange *exchange, const struct exchange_options *all,
-                              struct sockets *sockets)
+static CURLcode set_constants(struct exchange *exchange, const struct exchange_options *all)
 {
-    CURL *easy = exchange->model;
+    struct sockets *sockets = exchange->sockets;
+    CURL *easy = exchange->easy;
     const struct transport_options *options = all->transport;
     CURLcode code = CURLE_OK;
 
@@ -280,10 +273,7 @@ static CURLcode set_constants(struct exchange *exchange, const struct exchange_o
     SET(CURLOPT_ERRORBUFFER, exchange->error);
     if (all->origin != NULL)
         SET(CURLOPT_CURLU, all->origin);
-    SET(CURLOPT_PROTOCOLS_STR, "http,https");
-    SET(CURLOPT_FOLLOWLOCATION, 0L);
     SET(CURLOPT_NOSIGNAL, 1L);
-    SET(CURLOPT_NOPROGRESS, 1L);
     SET(CURLOPT_QUICK_EXIT, 1L);
     SET(CURLOPT_DNS_CACHE_TIMEOUT, (long)EXCHANGE_NAME_AGE_ANY);
     SET(CURLOPT_CONNECTTIMEOUT_MS, (long)exchange_connect_ms(options));
@@ -300,23 +290,15 @@ static CURLcode set_constants(struct exchange *exchange, const struct exchange_o
     return code;
 }
 
-enum status exchange_init(struct exchange *exchange, const struct exchange_options *options,
-                          struct sockets *sockets)
+void exchange_init(struct exchange *exchange, struct sockets *sockets)
 {
-    *exchange = (struct exchange){.model = curl_easy_init(), .sockets = sockets};
+    *exchange = (struct exchange){.sockets = sockets};
     buf_init(&exchange->body, TRANSPORT_BODY_MAX);
-    if (exchange->model == NULL)
-        return STATUS_NO_MEMORY;
-    CURLcode code = set_constants(exchange, options, sockets);
-    if (code == CURLE_OK)
-        code = set_wire(exchange, options);
-    return code == CURLE_OK ? STATUS_OK : STATUS_NETWORK;
 }
 
 void exchange_deinit(struct exchange *exchange)
 {
     curl_easy_cleanup(exchange->easy);
-    curl_easy_cleanup(exchange->model);
     buf_deinit(&exchange->body);
 }
 
@@ -373,9 +355,14 @@ static void forget(struct exchange *exchange)
 static CURLcode make_easy(struct exchange *exchange, const struct exchange_options *options)
 {
     curl_easy_cleanup(exchange->easy);
-    exchange->easy = curl_easy_duphandle(exchange->model);
+    exchange->easy = curl_easy_init();
     if (exchange->easy == NULL)
         return CURLE_OUT_OF_MEMORY;
+    CURLcode code = set_constants(exchange, options);
+    if (code == CURLE_OK)
+        code = set_wire(exchange->easy, options);
+    if (code != CURLE_OK)
+        return code;
     if (options->share == NULL)
         return CURLE_OK;
     return curl_easy_setopt(exchange->easy, CURLOPT_SHARE, options->share);

@@ -24,7 +24,6 @@ enum { EXCHANGE_DATE_MAX = 47, EXCHANGE_LOCATION_MAX = 199 };
 enum { EXCHANGE_NAME_AGE_ANY = -1 };
 
 struct exchange {
-    CURL *model;                    /* what all attempts have in common */
     CURL *easy;                     /* of this attempt, or NULL */
     struct sockets *sockets;        /* its connections are the ones for this exchange */
     struct lane *lane;              /* the transport's */
@@ -69,10 +68,7 @@ struct exchange_options {
     CURLSH *share;              /* likewise: the TLS sessions, which no handle could keep */
 };
 
-/* Makes the model and sets what never changes; connections are opened and closed by `sockets`.
- * STATUS_NO_MEMORY or STATUS_NETWORK. */
-enum status exchange_init(struct exchange *exchange, const struct exchange_options *options,
-                          struct sockets *sockets) MUST_USE;
+void exchange_init(struct exchange *exchange, struct sockets *sockets);
 
 /* Takes a zeroed struct. The handle must not be in a multi handle any more. */
 void exchange_deinit(struct exchange *exchange);

@@ -564,8 +564,11 @@ static enum status make_origin(struct transport *transport)
 /* The TLS sessions, so that a new connection need not begin from nothing. One thread: no locks. */
 static enum status make_share(struct transport *transport)
 {
-    CURLSH *share = transport->exchange_options.share = curl_share_init();
+    const struct endpoint *endpoint = transport->options.endpoint;
 
+    if (!endpoint->secure && endpoint->proxy == NULL)
+        return STATUS_OK;
+    CURLSH *share = transport->exchange_options.share = curl_share_init();
     if (share == NULL)
         return STATUS_NO_MEMORY;
     return curl_share_setopt(share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION) == CURLSHE_OK
@@ -631,9 +634,7 @@ static enum status make_exchanges(struct transport *transport)
     for (size_t i = 0; i < count; i++) {
         struct exchange *exchange = &transport->exchanges[i];
         struct lane *lane = &transport->lanes[i % transport->lane_count];
-        enum status status = exchange_init(exchange, &transport->exchange_options, &lane->sockets);
-        if (status != STATUS_OK)
-            return status;
+        exchange_init(exchange, &lane->sockets);
         exchange->lane = lane;
         exchange->next = transport->free_exchanges;
         transport->free_exchanges = exchange;
