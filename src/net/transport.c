@@ -59,6 +59,7 @@ struct lane {
     CURLM *multi;
     struct sockets sockets;
     uv_timer_t timer;
+    size_t new_count; /* attempts that libcurl was given since it was called last */
     bool due;
     bool has_checked_names;
     uint64_t names_checked_ms;
@@ -242,7 +243,11 @@ static void drive(struct lane *lane, curl_socket_t socket, int events)
     if (lane->transport->closing)
         return;
     note_time(lane->transport);
+    if (lane->new_count > 1)
+        sockets_look(&lane->sockets);
+    lane->new_count = 0;
     (void)curl_multi_socket_action(lane->multi, socket, events, &running);
+    sockets_end_look(&lane->sockets);
     drain(lane);
 }
 
@@ -314,6 +319,7 @@ static void add_new(struct transport *transport)
     for (; exchange != NULL; exchange = next) {
         next = exchange->next;
         begin(transport, exchange);
+        exchange->lane->new_count++;
         if (limit_name_age(exchange, uv_now(transport->loop)) != CURLE_OK ||
             curl_multi_add_handle(exchange->lane->multi, exchange->easy) != CURLM_OK)
             finish_exchange(transport, exchange, CURLE_OUT_OF_MEMORY);
