@@ -136,13 +136,13 @@ static CURLcode set_target(CURL *easy, const struct handle_options *options, str
     return code;
 }
 
+/* A new handle asks by GET; fields to post make it a POST. */
 static CURLcode set_body(CURL *easy, const struct transport_request *request)
 {
     CURLcode code = CURLE_OK;
 
     if (request->method != METHOD_POST)
-        return curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
-    SET(CURLOPT_POST, 1L);
+        return CURLE_OK;
     SET(CURLOPT_POSTFIELDSIZE, (long)request->body.len);
     SET(CURLOPT_POSTFIELDS, request->body.len > 0 ? request->body.ptr : "");
     return code;
