@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -17,6 +18,7 @@
 
 enum { WASTE_READS_MAX = 16 }; /* of WASTE_BYTES each: what else comes stays unread */
 enum { WASTE_BYTES = 4096 };
+enum { LOOK_MAX = 64 }; /* connections; others are looked at one by one */
 
 /*
  * A socket that is watched. One that sockets_open made lives as long as its connection and is
@@ -36,6 +38,7 @@ struct watcher {
     int wanted; /* what libcurl waits for, as UV_…; 0: nothing */
     int armed;  /* what the kernel is asked for */
     uint64_t serial;
+    uint64_t look;        /* the last one that found nothing to read */
     bool used;            /* has carried a request */
     bool spoiled;         /* must carry none */
     bool multiplexed;     /* HTTP/2 */
@@ -48,7 +51,7 @@ struct watcher {
 
 void sockets_init(struct sockets *sockets, uv_loop_t *loop, sockets_ready_fn *ready, void *context)
 {
-    *sockets = (struct sockets){.loop = loop, .ready = ready, .context = context};
+    *sockets = (struct sockets){.loop = loop, .ready = ready, .context = context, .look = 1};
     hashmap_init(&sockets->watchers);
     hashmap_init(&sockets->ports);
 }
@@ -338,6 +341,40 @@ static bool has_input(const struct watcher *watcher)
            (errno != EAGAIN && errno != EWOULDBLOCK);
 }
 
+/* Carries no request, and may carry another one. */
+static bool is_idle(const struct watcher *watcher)
+{
+    return watcher->used && watcher->wanted == 0 && !watcher->spoiled && !watcher->multiplexed;
+}
+
+void sockets_look(struct sockets *sockets)
+{
+    struct watcher *idle[LOOK_MAX];
+    struct pollfd polls[LOOK_MAX];
+    nfds_t count = 0;
+
+    for (size_t i = 0; i < sockets->watchers.capacity && count < LOOK_MAX; i++) {
+        struct watcher *watcher = sockets->watchers.slots[i].value;
+        if (watcher == NULL || !is_idle(watcher))
+            continue;
+        idle[count] = watcher;
+        polls[count++] = (struct pollfd){.fd = watcher->socket, .events = POLLIN};
+    }
+    if (count == 0 || !GUARDS_ANSWERS || poll(polls, count, 0) < 0)
+        return;
+    for (nfds_t i = 0; i < count; i++) {
+        if (polls[i].revents != 0)
+            spoil(idle[i]);
+        else
+            idle[i]->look = sockets->look;
+    }
+}
+
+void sockets_end_look(struct sockets *sockets)
+{
+    sockets->look++;
+}
+
 enum sockets_use sockets_begin(struct sockets *sockets, const struct sockets_ends *ends,
                                struct sockets_ticket *ret_ticket)
 {
@@ -355,7 +392,10 @@ enum sockets_use sockets_begin(struct sockets *sockets, const struct sockets_end
         watcher->used = true;
         return SOCKETS_FRESH;
     }
-    if (GUARDS_ANSWERS && (watcher->spoiled || (!watcher->multiplexed && has_input(watcher)))) {
+    bool is_quiet = watcher->look == sockets->look;
+    watcher->look = 0;
+    if (GUARDS_ANSWERS &&
+        (watcher->spoiled || (!watcher->multiplexed && !is_quiet && has_input(watcher)))) {
         watcher->spoiled = true;
         return SOCKETS_SPOILED;
     }
