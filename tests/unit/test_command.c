@@ -1,6 +1,6 @@
 #include "unit.h"
 
-#include "failing_malloc.h"
+#include "failing_realloc.h"
 #include "platform/command.h"
 
 static const int64_t NOW = 1800000000; /* 2027-01-15T16:00:00 in UTC+8 */
@@ -524,11 +524,11 @@ static void test_want_of_memory_for_the_data_is_no_problem_of_the_row(void **sta
     struct field fields[GOOD_COUNT];
 
     memcpy(fields, good, sizeof(good));
-    fields[GOOD_COUNT - 1].text = "[ {\"val\":true, \"res_id\":5850} ]"; /* is read as a tree */
+    fields[GOOD_COUNT - 1].text = "[{\"res_id\":5850,\"val\":\"a\\\"b\"}]"; /* must be copied */
     build(fields, GOOD_COUNT);
-    failing_malloc_start(0);
+    realloc_fails = true;
     assert_int_equal(try_build(fields, GOOD_COUNT), STATUS_NO_MEMORY);
-    failing_malloc_stop();
+    realloc_fails = false;
     assert_int_equal(problems.count, 0);
     build(good, GOOD_COUNT); /* and the next row does not suffer for it */
     assert_int_equal(problems.count, 0);
