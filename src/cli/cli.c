@@ -9,7 +9,6 @@
 #include "cli/help.h"
 #include "cli/show.h"
 #include "cli/subcommands.h"
-#include "platform/json.h"
 
 static int print(struct buf *text)
 {
@@ -177,7 +176,6 @@ int cli_main(int argc, char **argv)
     (void)setlocale(LC_CTYPE, "C.UTF-8");
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN); /* a write says that the file is too large */
-    json_use_arena();
     if (argc < 2) {
         show_error("what shall be done? nbatch run FILE, nbatch check FILE, nbatch simulate or "
                    "nbatch bench; nbatch --help says more");

@@ -41,11 +41,9 @@ void footprint_check(const struct footprint *footprint, struct span field,
                      struct problems *problems);
 
 /*
- * Checks a data array, as text or as the reader has parsed it; adds every problem it has, in fields
- * such as data[0].val; good items are noted in the footprint. One readable byte must stand behind
- * the text: cJSON before 1.7.18 looks at it (CVE-2023-53154). Text without an error is RFC 8259
- * JSON in UTF-8. STATUS_OK (also with problems), or STATUS_NO_MEMORY where the text could not be
- * read to its end.
+ * Checks a data array; adds every problem it has, in fields such as data[0].val; good items are
+ * noted in the footprint. Text without an error is RFC 8259 JSON in UTF-8. STATUS_OK (also with
+ * problems), or STATUS_NO_MEMORY where the text could not be read to its end.
  */
 enum status data_check(const struct cell *cell, struct footprint *footprint,
                        struct problems *problems) MUST_USE;

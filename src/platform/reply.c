@@ -21,8 +21,8 @@ static struct span text_of(const cJSON *member)
 /* Whether a string of the body may go on where cJSON's C string ends. */
 static bool has_nul(struct span body)
 {
-    struct jsonlex lex = {.numbers = NULL};
-    enum status status = jsonlex_scan(&lex, body);
+    struct jsonlex lex;
+    enum status status = jsonlex_check(&lex, body);
 
     return lex.nul_escape || (status != STATUS_OK && (memchr(body.ptr, '\0', body.len) != NULL ||
                                                       memmem(body.ptr, body.len, "\\u0000", 6)));
@@ -213,44 +213,6 @@ static bool read_usual(struct span body, struct reply *ret_reply)
     return true;
 }
 
-static bool is_hex4(struct span text)
-{
-    for (size_t i = 0; i < 4; i++)
-        if (i >= text.len || !is_hex_digit(text.ptr[i]))
-            return false;
-    return true;
-}
-
-/* The code unit of an escape \uXXXX at the beginning of the text, or -1. */
-static int32_t unit_of(struct span text)
-{
-    char digits[5] = "";
-
-    if (!span_starts_with(text, "\\u") || !is_hex4(span_skip(text, 2)))
-        return -1;
-    memcpy(digits, text.ptr + 2, 4);
-    return (int32_t)strtoul(digits, NULL, 16);
-}
-
-static bool is_unit_within(int32_t unit, int32_t first, int32_t last)
-{
-    return unit >= first && unit <= last;
-}
-
-/* How long the escape is at the beginning of the text, a pair as a whole; 0 where it is none. */
-static size_t escape_length(struct span text)
-{
-    int32_t unit = unit_of(text);
-
-    if (text.len < 2)
-        return 0;
-    if (text.ptr[1] != 'u')
-        return strchr("\"\\/bfnrt", text.ptr[1]) != NULL && text.ptr[1] != '\0' ? 2 : 0;
-    if (is_unit_within(unit, 0xd800, 0xdbff))
-        return text.len > 6 && is_unit_within(unit_of(span_skip(text, 6)), 0xdc00, 0xdfff) ? 12 : 0;
-    return unit < 0 || is_unit_within(unit, 0xdc00, 0xdfff) ? 0 : 6;
-}
-
 /* Makes each escape that is none a question mark and the text behind it, as long as before. False
  * where there was nothing to do. */
 static bool repair_escapes(char *text, size_t len)
@@ -259,7 +221,7 @@ static bool repair_escapes(char *text, size_t len)
 
     for (size_t at = 0; at < len;) {
         struct span rest = span_of(text + at, len - at);
-        size_t step = text[at] == '\\' ? escape_length(rest) : 1;
+        size_t step = text[at] == '\\' ? jsonlex_escape_length(rest) : 1;
         if (step == 0) {
             text[at] = '?';
             changed = true;
@@ -300,7 +262,7 @@ static enum status read_reply(enum dialect dialect, struct span body, struct rep
     } else {
         status = STATUS_SYNTAX;
     }
-    json_free(root);
+    cJSON_Delete(root);
     return status;
 }
 

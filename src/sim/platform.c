@@ -1,7 +1,5 @@
 #include "sim/platform.h"
 
-#include <cjson/cJSON.h>
-
 #include "core/jsonlex.h"
 #include "core/text.h"
 #include "core/when.h"
@@ -171,47 +169,25 @@ static bool take_query(struct platform *platform, struct span query, struct plat
     return false;
 }
 
-static struct span skip_space(struct span text)
-{
-    while (text.len > 0 && (text.ptr[0] == ' ' || text.ptr[0] == '\t' || text.ptr[0] == '\r' ||
-                            text.ptr[0] == '\n'))
-        text = span_skip(text, 1);
-    return text;
-}
-
-static bool skip_token(struct span *text, const char *token)
-{
-    *text = skip_space(*text);
-    if (!span_starts_with(*text, token))
-        return false;
-    *text = span_skip(*text, strlen(token));
-    return true;
-}
-
-/*
- * The text of the value in {"name":value}; false when the body is anything else. Only the value's
- * own grammar is left to check. A name that is spelled with escapes is not recognized.
- */
+/* The text of the value in {"name":value}; false when the body is anything else. A name that is
+ * spelled with escapes is not recognized. */
 static bool only_member(struct span body, const char *quoted_name, struct span *ret_value)
 {
-    struct span value = {NULL, 0};
-    struct jsonlex lex = {.members = &value, .members_max = 1};
-    struct span rest = body;
+    struct jsonlex lex;
 
-    if (!text_is_utf8(body) || jsonlex_scan(&lex, body) != STATUS_OK || lex.member_count != 1)
+    jsonlex_start(&lex, body);
+    if (jsonlex_next(&lex) != JSONLEX_OBJECT || jsonlex_next(&lex) != JSONLEX_NAME ||
+        !span_is(lex.text, quoted_name))
         return false;
-    if (!skip_token(&rest, "{") || !skip_token(&rest, quoted_name) || !skip_token(&rest, ":") ||
-        skip_space(rest).ptr != value.ptr)
+    (void)jsonlex_next(&lex);
+    if (!jsonlex_skip(&lex))
         return false;
-    rest = span_skip(body, (size_t)(value.ptr - body.ptr) + value.len);
-    if (!skip_token(&rest, "}") || skip_space(rest).len > 0)
-        return false;
-    *ret_value = value;
-    return true;
+    *ret_value = lex.text;
+    return jsonlex_next(&lex) == JSONLEX_OBJECT_END && jsonlex_next(&lex) == JSONLEX_END;
 }
 
-/* The args of an execute to their cell. `ret_text` is to be freed with cJSON_free. */
-static bool take_args(struct platform *platform, struct span body, char **ret_text)
+/* The args of an execute to their cell, which may point into `decoded`. */
+static bool take_args(struct platform *platform, struct span body, struct buf *decoded)
 {
     struct span value;
 
@@ -224,19 +200,14 @@ static bool take_args(struct platform *platform, struct span body, char **ret_te
             (struct cell){.kind = CELL_JSON, .text = value}; /* a problem of its own */
         return true;
     }
-    cJSON *string = cJSON_ParseWithLength(value.ptr, value.len);
-    if (string == NULL)
-        return false;
-    *ret_text = string->valuestring;
-    string->valuestring = NULL;
-    cJSON_Delete(string);
+    struct span text = jsonlex_string(value, decoded);
     platform->cells[COLUMN_OF_ARGS] =
-        (struct cell){.kind = CELL_STRING, .text = span_string(*ret_text)};
-    return true;
+        (struct cell){.kind = CELL_STRING, .text = span_of(text.ptr, strnlen(text.ptr, text.len))};
+    return decoded->status == STATUS_OK;
 }
 
 static bool take_body(struct platform *platform, enum body_kind kind, struct span body,
-                      char **ret_args)
+                      struct buf *decoded)
 {
     struct span value;
 
@@ -248,7 +219,7 @@ static bool take_body(struct platform *platform, enum body_kind kind, struct spa
             (struct cell){.kind = span_is(value, "null") ? CELL_NULL : CELL_JSON, .text = value};
         return true;
     case BODY_ARGS:
-        return take_args(platform, body, ret_args);
+        return take_args(platform, body, decoded);
     case BODY_NONE:
         break;
     }
@@ -356,20 +327,21 @@ static void answer_command(struct platform *platform, const struct platform_requ
                            int64_t now_s, struct platform_answer *answer)
 {
     const struct action_rule *rule = &action_rules[request->call.action];
-    char *args = NULL;
+    struct buf args;
 
     memset(platform->cells, 0, sizeof(platform->cells));
     platform->cells[COLUMN_OF_ACTION] =
         (struct cell){.kind = CELL_STRING, .text = span_string(rule->name)};
     if (!take_query(platform, request->call.query, answer))
         return;
+    buf_init(&args, PLATFORM_BODY_MAX);
     if (take_body(platform, rule->body, request->body, &args))
         judge(platform, request->call.action, now_s, answer);
     else if (rule->body == BODY_NONE)
         refuse_parameter(answer, span_string(rule->name), SPAN_LITERAL("takes no body"));
     else
         platform_refuse_by_number(answer, ERRNO_PARAMETER_REQUIRED);
-    cJSON_free(args);
+    buf_deinit(&args);
 }
 
 enum status platform_answer(struct platform *platform, const struct platform_request *request,
