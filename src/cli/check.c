@@ -48,6 +48,7 @@ static int choose_format(const struct settings *settings, struct intake_options 
 
 static int choose_imei(const struct settings *settings, struct intake_options *options)
 {
+    options->dialect = settings->dialect;
     options->any_imei = settings->imei != NULL && strcmp(settings->imei, "any") == 0;
     if (options->any_imei || settings->imei == NULL || strcmp(settings->imei, "strict") == 0)
         return 0;

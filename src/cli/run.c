@@ -87,6 +87,7 @@ static int start_simulator(struct run *run)
     char url[128];
 
     sim_config_init(&config);
+    config.dialect = run->settings->dialect;
     enum status status =
         sim_config_parse(&config, span_string(run->settings->simulate), &run->message);
     if (status == STATUS_OK)

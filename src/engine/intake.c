@@ -412,6 +412,7 @@ static enum status build_command(struct intake *intake, const struct row *row,
     const struct command_context context = {.schema = &layout->schema,
                                             .now_s = intake->options.now_s,
                                             .check_only = !builds_requests(intake),
+                                            .dialect = intake->options.dialect,
                                             .any_imei = intake->options.any_imei,
                                             .memo = &intake->memo,
                                             .fleet = intake->fleet};

@@ -29,6 +29,7 @@ struct intake_options {
     bool keep_raw;                                /* for intake_raw_row */
     bool strict;                                  /* warnings are errors */
     const struct word_list *trues, *falses;       /* WORD[,WORD…] */
+    enum dialect dialect;                         /* of the requests */
     bool any_imei;                                /* test devices too */
     bool allow_replace;                           /* writes with mode 1 are meant */
     bool allow_mixed;                             /* and whatever kinds.h would ask about */

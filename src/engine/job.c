@@ -5,6 +5,7 @@
 #include "core/redact.h"
 #include "core/when.h"
 #include "engine/job_impl.h"
+#include "platform/operation.h"
 
 enum {
     CACHE_LINE = 64,
@@ -206,7 +207,7 @@ static void finish_attempt(struct job_row *row, const struct answer *answer)
         put_off(row, answer->os_error);
         return;
     }
-    outcome_judge(answer, &outcome);
+    outcome_judge(job->options->dialect, (enum operation)row->command.action, answer, &outcome);
     bool disbelieved = disbelieve(row, &outcome);
     redact_string(outcome.error, REDACT_MIN);
     redact_string(outcome.uuid, REDACT_ID_MIN);
@@ -265,7 +266,7 @@ static void on_done(void *context, const struct answer *answer)
 static void start_row(struct job_row *row)
 {
     struct transport_request request = {
-        .method = action_rules[row->command.action].method,
+        .method = operations[row->command.action].method,
         .target = command_target(&row->command),
         .body = command_body(&row->command),
     };

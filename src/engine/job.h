@@ -96,6 +96,7 @@ typedef enum job_key job_key_fn(void *context, struct buf *message);
 enum { JOB_CLOCK_OFF_MAX_S = 30 };
 
 struct job_options {
+    enum dialect dialect; /* of the platform */
     struct transport_options transport;
     struct retry_policy retry;
     uint64_t seed; /* of the jitter */

@@ -171,7 +171,8 @@ static void stop_for_stranger(struct job *job, const struct answer *answer,
     if (shown[0] != '\0')
         buf_add_format(message, ", \"%s\"", shown);
     buf_add_string(message, "; ");
-    stranger_describe(answer, job->options->transport.endpoint->path, message);
+    stranger_describe(job->options->dialect, answer, job->options->transport.endpoint->path,
+                      message);
     job_stop(job, JOB_REFUSED, NULL);
 }
 

@@ -41,7 +41,7 @@ enum {
 /* A row that may be sent, or is under way. */
 struct intent {
     uint64_t hash;
-    uint64_t device; /* the IMEI, as command_device reads it */
+    uint64_t device; /* see platform/device.h */
     uint64_t row, line;
     uint32_t occurrence;
     uint16_t sent;      /* requests that had left before */

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "ledger/ledger_impl.h"
-#include "platform/command.h"
+#include "platform/device.h"
 
 const char ledger_orphan_error[] =
     "the run ended while this was under way: it may have been processed";
@@ -545,7 +545,7 @@ static enum status replace_journal(struct recovery *recovery)
 static enum status name_orphan(struct ledger *ledger, const struct intent *intent, int64_t now_ms)
 {
     uint32_t ticket = ledger_admit(ledger, intent);
-    char imei[COMMAND_DEVICE_MAX + 1];
+    char imei[DEVICE_TEXT_MAX + 1];
     struct result_record record = {.row = intent->row,
                                    .line = intent->line,
                                    .hash = intent->hash,
@@ -562,7 +562,7 @@ static enum status name_orphan(struct ledger *ledger, const struct intent *inten
                                     .attempts = record.attempts,
                                     .ambiguous = record.ambiguous};
 
-    command_device(intent->device, imei);
+    device_write(intent->device, imei);
     record.imei = span_string(imei);
     enum status status = ledger_end(ledger, ticket, &record);
     ledger->past.lines++;

@@ -48,7 +48,7 @@ struct command_life {
 
 /* A command as it is put in and looked at. Times are epoch seconds but where the name says ms. */
 struct store_command {
-    uint64_t device; /* the IMEI as a number */
+    uint64_t device; /* see platform/device.h */
     enum action action;
     uint8_t uuid[STORE_UUID_BYTES];
     int64_t created_s, valid_s, expires_s;

@@ -71,7 +71,7 @@ static void check_outcome(const uint8_t *data, size_t size, enum status status,
     for (size_t i = 0; i < ARRAY_LENGTH(https); i++) {
         struct outcome outcome;
         answer.http_status = https[i];
-        outcome_judge(&answer, &outcome);
+        outcome_judge(DIALECT_V1, OPERATION_WRITE, &answer, &outcome);
         bool wanted = status == STATUS_OK && reply->number == 0 && !reply->contradicts;
         MUST((outcome.status == ROW_ACCEPTED) == wanted);
         MUST((outcome.class == OUTCOME_ACCEPTED) == wanted);

@@ -202,37 +202,6 @@ static void test_valid_time_can_be_left_out_of_a_target(void **state)
     assert_span(command_imei(&command), "865820031313187");
 }
 
-static void assert_device(const char *text, bool is_one)
-{
-    char out[COMMAND_DEVICE_MAX + 1];
-    uint64_t device = 0;
-
-    assert_int_equal(command_read_device(span_string(text), &device), is_one);
-    if (!is_one)
-        return;
-    command_device(device, out);
-    assert_string_equal(out, text);
-}
-
-static void test_a_devices_number_keeps_its_digits(void **state)
-{
-    static const char *const devices[] = {
-        "865820031313187",   "012345678901234",   "0012",          "1234", "9999999999999999",
-        "00000000000000001", "99999999999999999", "99999999999999"};
-    static const char *const others[] = {"",     "123",
-                                         "0000", "000000000000000",
-                                         "12a4", "123456789012345678"};
-
-    (void)state;
-    for (size_t i = 0; i < ARRAY_LENGTH(devices); i++)
-        assert_device(devices[i], true);
-    for (size_t i = 0; i < ARRAY_LENGTH(others); i++)
-        assert_device(others[i], false);
-    uint64_t device = 0;
-    assert_true(command_read_device(SPAN_LITERAL("865820031313187"), &device));
-    assert_true(device == 865820031313187u); /* as it is in journals that were written before */
-}
-
 /* A cell with blanks around it: its key is that of the cell without, and its text is sent whole. */
 static void test_blanks_are_sent_and_are_no_part_of_the_key(void **state)
 {
@@ -557,7 +526,6 @@ int main(void)
         cmocka_unit_test(test_integers_have_one_form_on_the_wire),
         cmocka_unit_test(test_the_documents_own_examples_are_what_is_sent),
         cmocka_unit_test(test_valid_time_can_be_left_out_of_a_target),
-        cmocka_unit_test(test_a_devices_number_keeps_its_digits),
         cmocka_unit_test(test_blanks_are_sent_and_are_no_part_of_the_key),
         cmocka_unit_test(test_the_defaults_are_those_of_the_rules),
         cmocka_unit_test(test_data_reaches_the_body_byte_for_byte),
