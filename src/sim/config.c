@@ -3,10 +3,11 @@
 #include "sim/config.h"
 
 #include "core/text.h"
+#include "core/when.h"
 #include "platform/rules.h"
 #include "platform/token.h"
 
-enum { DEFAULT_MAX_COMMANDS = 1000 * 1000 };
+enum { CLOCK_MAX = 100000, DEFAULT_MAX_COMMANDS = 1000 * 1000 };
 
 /* Only the machine itself: whoever rehearses opens nothing to the network. */
 static bool parse_loopback_host(struct span host, struct sockaddr_storage *ret_address)
@@ -75,7 +76,52 @@ static enum status set_latency(struct sim_config *config, struct span value, str
 
 static enum status set_fault(struct sim_config *config, struct span value, struct buf *message)
 {
-    return faults_add(&config->faults, value, message);
+    return span_starts_with(value, "device-") ? devices_add_fault(&config->devices, value, message)
+                                              : faults_add(&config->faults, value, message);
+}
+
+static enum status set_uplink(struct sim_config *config, struct span value, struct buf *message)
+{
+    if (devices_parse_uplink(value, &config->devices) == STATUS_OK)
+        return STATUS_OK;
+    buf_add_string(message, "give how often a device reports in, a year at most: 30s, or a range "
+                            "from which each device has its own, such as 5s..60s");
+    return STATUS_USAGE;
+}
+
+static enum status set_clock(struct sim_config *config, struct span value, struct buf *message)
+{
+    double clock = 0;
+
+    if (value.len > 0 && value.ptr[value.len - 1] == 'x')
+        value.len--;
+    if (chance_parse_decimal(value, &clock) && clock > 0 && clock <= CLOCK_MAX) {
+        config->devices.clock = clock;
+        return STATUS_OK;
+    }
+    buf_add_format(message,
+                   "give how many times as fast as real time devices live, up to %d, such "
+                   "as 60x",
+                   CLOCK_MAX);
+    return STATUS_USAGE;
+}
+
+static enum status set_lag(struct sim_config *config, struct span value, struct buf *message)
+{
+    if (when_parse_duration(value, &config->lag_ms) == STATUS_OK)
+        return STATUS_OK;
+    buf_add_string(message, "give a duration such as 2s");
+    return STATUS_USAGE;
+}
+
+static enum status set_full(struct sim_config *config, struct span value, struct buf *message)
+{
+    config->overwrites = span_is(value, "overwrite");
+    if (config->overwrites || span_is(value, "refuse"))
+        return STATUS_OK;
+    buf_add_string(message, "say what becomes of a further command: refuse, or overwrite (it takes "
+                            "the place of the oldest)");
+    return STATUS_USAGE;
 }
 
 static enum status set_limit(struct sim_config *config, struct span value, struct buf *message)
@@ -231,6 +277,18 @@ const struct sim_setting sim_settings[] = {
      set_seed},
     {"queue-limit", "N", "10", "commands that wait per device at most; 0: no limit",
      set_queue_limit},
+    {"full", "WHAT", "refuse",
+     "a further one: refuse it, or overwrite the oldest (both are told of the platform)", set_full},
+    {"uplink", "D", "never",
+     "how often a device reports in and takes what waits for it: 30s, or 5s..60s, where each "
+     "device has its own rhythm. What devices do with commands is a fault too: "
+     "device-not_found:1%, device-time_out, device-silent and the platform's other words",
+     set_uplink},
+    {"clock", "Nx", "1x",
+     "devices live so many times as fast, and commands expire as much sooner; times in answers "
+     "stay those of the calendar",
+     set_clock},
+    {"lag", "D", "0", "a command shows in the history so much later", set_lag},
     {"api-key-file", "FILE", "no key is checked", "ask for the key that is this file's first line",
      set_api_key_file},
     {"product-id", "ID", "no token is checked", "ask for a token of this product", set_product_id},
@@ -249,8 +307,9 @@ void sim_config_init(struct sim_config *config)
     struct sockaddr_in any_port = {.sin_family = AF_INET,
                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 
-    *config =
-        (struct sim_config){.queue_limit = DEVICE_QUEUE_MAX, .max_commands = DEFAULT_MAX_COMMANDS};
+    *config = (struct sim_config){.queue_limit = DEVICE_QUEUE_MAX,
+                                  .max_commands = DEFAULT_MAX_COMMANDS,
+                                  .devices = {.clock = 1}};
     memcpy(&config->address, &any_port, sizeof(any_port));
     limit_init(&config->limit);
 }

@@ -6,10 +6,12 @@
 #include "sim/devices.h"
 
 #include <cjson/cJSON.h>
+#include <strings.h>
 
 #include "core/jsonlex.h"
-#include "core/prng.h"
+#include "core/when.h"
 #include "platform/rules.h"
+#include "sim/chance.h"
 
 enum {
     QUEUE_MAX = 1000,  /* SIM_QUEUE_LIMIT_MAX */
@@ -18,8 +20,6 @@ enum {
     TRIGGER_REGISTER = 1,
     TRIGGER_UPDATE = 2,
     TRIGGER_NOTIFY = 4,
-    FALLBACK_TIMEOUT_S = 25,
-    FALLBACK_TRIGGER = 7,
     CONFIRM_SUCCESS = 0,
     CONFIRM_TIME_OUT = 5,
     CONFIRM_OFFLINE = 12,
@@ -56,6 +56,88 @@ struct device_life {
     uint32_t under_way; /* the command that was sent to it, or 0 */
     struct device_value *values;
 };
+
+static const int64_t YEAR_MS = (int64_t)365 * 24 * 3600 * 1000;
+
+enum status devices_parse_uplink(struct span text, struct devices_options *options)
+{
+    struct span low = text, high = text;
+    int64_t min_ms, max_ms;
+
+    for (size_t i = 0; i + 2 <= text.len; i++) {
+        if (memcmp(text.ptr + i, "..", 2) == 0) {
+            low = span_of(text.ptr, i);
+            high = span_skip(text, i + 2);
+        }
+    }
+    enum status status = when_parse_duration(low, &min_ms);
+    if (status == STATUS_OK)
+        status = when_parse_duration(high, &max_ms);
+    if (status != STATUS_OK)
+        return status;
+    if (min_ms < 1 || min_ms > max_ms || max_ms > YEAR_MS)
+        return STATUS_RANGE;
+    options->uplink_min_ms = min_ms;
+    options->uplink_max_ms = max_ms;
+    return STATUS_OK;
+}
+
+static bool find_confirm(struct span word, uint8_t *ret_confirm)
+{
+    for (uint8_t i = 1; i < CONFIRM_STATUSES; i++) {
+        if (word.len == strlen(confirm_words[i]) &&
+            strncasecmp(word.ptr, confirm_words[i], word.len) == 0) {
+            *ret_confirm = i;
+            return true;
+        }
+    }
+    *ret_confirm = CONFIRM_NONE;
+    return span_is(word, "silent");
+}
+
+static double sum_of_faults(const struct devices_options *options)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < options->fault_count; i++)
+        sum += options->faults[i].probability;
+    return sum;
+}
+
+enum status devices_add_fault(struct devices_options *options, struct span text,
+                              struct buf *message)
+{
+    struct device_fault fault = {.confirm_status = CONFIRM_NONE};
+    const char *colon = text.len > 0 ? memchr(text.ptr, ':', text.len) : NULL;
+    size_t len = colon != NULL ? (size_t)(colon - text.ptr) : text.len;
+
+    if (!find_confirm(span_skip(span_of(text.ptr, len), strlen("device-")),
+                      &fault.confirm_status)) {
+        buf_add_string(message, "what a device can do is device-silent");
+        for (size_t i = 1; i < CONFIRM_STATUSES; i++) {
+            buf_add_string(message, ", device-");
+            for (const char *c = confirm_words[i]; *c != '\0'; c++)
+                buf_add_char(message, *c == '_' ? '_' : (char)(*c | 0x20));
+        }
+        return STATUS_USAGE;
+    }
+    if (colon == NULL || !chance_parse_probability(span_skip(text, len + 1), &fault.probability)) {
+        buf_add_string(message, "give it a probability of 0 to 1 or in percent, such as ");
+        buf_add(message, span_of(text.ptr, len));
+        buf_add_string(message, ":0.01 or :1%");
+        return STATUS_USAGE;
+    }
+    if (options->fault_count == DEVICE_FAULTS_MAX ||
+        sum_of_faults(options) + fault.probability > 1 + 1e-9) {
+        buf_add_format(message,
+                       "give at most %d of them, whose probabilities add up to no more "
+                       "than 1",
+                       DEVICE_FAULTS_MAX);
+        return STATUS_USAGE;
+    }
+    options->faults[options->fault_count++] = fault;
+    return STATUS_OK;
+}
 
 void devices_init(struct devices *devices, const struct devices_options *options,
                   struct store *store)
@@ -401,7 +483,7 @@ static bool deliver_next(struct devices *devices, struct device_life *life, int6
         store_view(devices->store, refs[i], &command);
         if (command.life.send_status != SEND_SENT && command.ready_ms <= now_ms &&
             command.life.sent_ms < life->uplink_ms &&
-            (param_of(&command, PARAM_TRIGGER_MSG, FALLBACK_TRIGGER) & life->kind) != 0)
+            (param_of(&command, PARAM_TRIGGER_MSG, DEFAULT_TRIGGER_MSG) & life->kind) != 0)
             break;
     }
     if (i == count)
@@ -419,7 +501,7 @@ static bool deliver_next(struct devices *devices, struct device_life *life, int6
     await(devices, life,
           now_ms + devices_scale(devices->options,
                                  late ? 1000 * (int64_t)param_of(&command, PARAM_TIMEOUT,
-                                                                 FALLBACK_TIMEOUT_S)
+                                                                 DEFAULT_TIMEOUT)
                                       : DEVICE_ANSWER_MS));
     return true;
 }

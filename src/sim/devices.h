@@ -35,7 +35,7 @@ struct device_fault {
     double probability;
 };
 
-struct devices_options {
+struct devices_options {                  /* zeroed but for the clock: no device reports in */
     int64_t uplink_min_ms, uplink_max_ms; /* 0: no device ever reports in */
     double clock;                         /* times as fast as real time */
     uint64_t seed;
@@ -54,6 +54,19 @@ struct devices {
     devices_event_fn *event; /* NULL: nobody wants to know */
     void *context;
 };
+
+/*
+ * Reads how often devices report in: "30s", or "5s..60s". STATUS_SYNTAX; STATUS_RANGE for less than
+ * 1 ms, more than a year, or a range from more to less.
+ */
+enum status devices_parse_uplink(struct span text, struct devices_options *options) MUST_USE;
+
+/*
+ * Adds "device-WORD:PROBABILITY": WORD is what the device answers, one of confirm_words in small
+ * letters but success, or `silent`. STATUS_USAGE with a text in `message`.
+ */
+enum status devices_add_fault(struct devices_options *options, struct span text,
+                              struct buf *message) MUST_USE;
 
 /* Allocates nothing. `options` with a clock above 0. */
 void devices_init(struct devices *devices, const struct devices_options *options,
