@@ -31,9 +31,8 @@ const struct option options[] = {
     {"sort", 0, OPTION_FLAG, RUN, NULL, NULL, FIELD(sort), 0, 0,
      "bring the results of a complete run into the order of its rows, one line each; lines that "
      "others have replaced go to a file beside it, such as fleet.results.superseded.csv"},
-    {"endpoint", 0, OPTION_TEXT, RUN, "URL", NULL, FIELD(endpoint), 0, 0,
-     "the platform's base URL (default: https://api.heclouds.com, with --api v2 "
-     "https://iot-api.heclouds.com)"},
+    {"endpoint", 0, OPTION_TEXT, RUN, "URL", "https://api.heclouds.com", FIELD(endpoint), 0, 0,
+     "the platform's base URL; with --api v2 the default is https://iot-api.heclouds.com"},
     {"api", 0, OPTION_TEXT, RUN | CHECK | BENCH, "v1|v2", "v1", FIELD(api), 0, 0,
      "the platform's dialect; v2 is the newer OneNET: from public documents, not tried on the "
      "platform"},

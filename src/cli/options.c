@@ -329,6 +329,7 @@ static bool asks_for_text(const struct option_sources *sources)
 /* The platform's dialect, and what is the default for it. Its own hosts speak one alone. */
 static enum status resolve_dialect(struct settings *settings, struct buf *message)
 {
+    const char *usual = option_find(COMMAND_RUN, SPAN_LITERAL("endpoint"))->fallback;
     enum dialect host;
 
     if (!dialect_find(span_string(settings->api), &settings->dialect)) {
@@ -337,16 +338,17 @@ static enum status resolve_dialect(struct settings *settings, struct buf *messag
         buf_add_string(message, ": must be v1 or v2");
         return STATUS_USAGE;
     }
-    const char *given = settings->endpoint != NULL ? settings->endpoint : settings->bench_endpoint;
-    if (given != NULL && dialect_of_url(span_string(given), &host) && host != settings->dialect) {
+    if (settings->endpoint == usual) /* the table's own text: it was not given */
+        settings->endpoint = dialects[settings->dialect].endpoint;
+    const char *given =
+        settings->bench_endpoint != NULL ? settings->bench_endpoint : settings->endpoint;
+    if (dialect_of_url(span_string(given), &host) && host != settings->dialect) {
         buf_add_string(message, "endpoint ");
         buf_add_printable(message, span_string(given));
         buf_add_format(message, " speaks --api %s, not %s: say --api %s, or give another endpoint",
                        dialects[host].name, dialects[settings->dialect].name, dialects[host].name);
         return STATUS_USAGE;
     }
-    if (settings->endpoint == NULL)
-        settings->endpoint = dialects[settings->dialect].endpoint;
     return STATUS_OK;
 }
 

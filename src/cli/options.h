@@ -42,7 +42,7 @@ struct settings {
     const char *delimiter;
     const char *api;
     enum dialect dialect; /* that api names */
-    const char *endpoint; /* NULL: the dialect's */
+    const char *endpoint;
     const char *simulate; /* the SPEC, "" for none given; NULL: no simulator */
     const char *api_key_file;
     const char *api_key_command;

@@ -195,8 +195,16 @@ static bool are_from_elsewhere(const struct ledger_past *past, bool rehearses, b
 static int check_target(const struct recording *recording, bool is_local)
 {
     bool rehearses = recording->settings->simulate != NULL;
+    const struct ledger_past *past = ledger_past(recording->ledger);
+    enum dialect spoken = dialect_of_target(span_string(past->journal.target));
 
-    if (!are_from_elsewhere(ledger_past(recording->ledger), rehearses, is_local))
+    if (past->has_journal && !rehearses && spoken != recording->settings->dialect) {
+        show_error("%s is the record of a run with --api %s, to another platform: go on with that, "
+                   "or name another results file with --output",
+                   recording->path, dialects[spoken].name);
+        return EXIT_USAGE;
+    }
+    if (!are_from_elsewhere(past, rehearses, is_local))
         return 0;
     show_error(!rehearses
                    ? "%s is the record of a rehearsal (--simulate): name another results file with "

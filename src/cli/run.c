@@ -212,9 +212,15 @@ static int open_results(struct run *run)
 
 static int start_results(struct run *run)
 {
-    int result = recording_start(&run->recording, run->intake,
-                                 run->sim != NULL ? "simulator" : run->endpoint.origin);
+    struct buf target;
 
+    buf_init(&target, 4096);
+    if (run->sim != NULL)
+        buf_add_string(&target, "simulator");
+    else
+        dialect_add_target(run->settings->dialect, run->endpoint.origin, &target);
+    int result = recording_start(&run->recording, run->intake, buf_string(&target));
+    buf_deinit(&target);
     intake_use_ledger(run->intake, run->recording.ledger);
     return result;
 }

@@ -57,3 +57,20 @@ bool dialect_of_url(struct span url, enum dialect *ret_dialect)
     }
     return false;
 }
+
+void dialect_add_target(enum dialect dialect, const char *origin, struct buf *out)
+{
+    buf_add_string(out, origin);
+    if (dialect != DIALECT_V1)
+        buf_add_format(out, " %s", dialects[dialect].name);
+}
+
+enum dialect dialect_of_target(struct span target)
+{
+    const char *blank = memrchr(target.ptr, ' ', target.len);
+    enum dialect dialect = DIALECT_V1;
+
+    if (blank != NULL)
+        (void)dialect_find(span_skip(target, (size_t)(blank + 1 - target.ptr)), &dialect);
+    return dialect;
+}

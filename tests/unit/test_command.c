@@ -293,7 +293,7 @@ static void test_integer_parameters_hold_their_bounds(void **state)
     }
 }
 
-/* The platform's own figures, so that a slip in the table is seen (onenet-api.md, "Write"). */
+/* The platform's own figures, so that a slip in the table is seen (platform/README.md, "Commands"). */
 static void test_the_ranges_are_the_platforms(void **state)
 {
     (void)state;

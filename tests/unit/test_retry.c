@@ -28,7 +28,7 @@ static struct retry_decision decide(struct retry *retry, const struct outcome *o
 
 #define UUID_BODY "{\"errno\":0,\"error\":\"succ\",\"data\":{\"uuid\":\"u-1\"}}"
 
-/* What is sent again by sending.md section 3, case by case, as the attempt ended on the wire. */
+/* What is sent again, case by case, as the attempt ended on the wire. */
 static const struct {
     enum answer_state state;
     int http;
