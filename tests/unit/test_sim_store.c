@@ -12,16 +12,16 @@ static int64_t ms(int64_t seconds)
 
 static struct store_command command_of(uint64_t device, int64_t expires_s, const char *content)
 {
-    return (struct store_command){.device = device,
-                                  .action = ACTION_WRITE,
-                                  .created_ms = NOW * 1000,
-                                  .valid_s = NOW,
-                                  .expires_s = expires_s,
-                                  .ready_ms = NOW * 1000,
-                                  .ends_ms = expires_s * 1000,
-                                  .life = {.send_status = SEND_WAITING,
-                                           .confirm_status = CONFIRM_NONE},
-                                  .content = span_string(content)};
+    return (
+        struct store_command){.device = device,
+                              .action = ACTION_WRITE,
+                              .created_ms = NOW * 1000,
+                              .valid_s = NOW,
+                              .expires_s = expires_s,
+                              .ready_ms = NOW * 1000,
+                              .ends_ms = expires_s * 1000,
+                              .life = {.send_status = SEND_WAITING, .confirm_status = CONFIRM_NONE},
+                              .content = span_string(content)};
 }
 
 static void test_the_queue_limit_is_per_device_and_ends_with_expiry(void **state)

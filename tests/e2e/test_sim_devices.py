@@ -1,0 +1,56 @@
+"""The simulator's devices: what a client sees of commands that are delivered, refused and taken back; its audit is the oracle."""
+import collections
+import json
+import time
+import urllib.request
+
+from conftest import imei, read_results
+
+BY_NUMBER = {0: "SUCCESS", 3: "NOT_FOUND", 5: "TIME_OUT"}
+
+
+def ask(url, method, path):
+    request = urllib.request.Request(url + path, method=method)
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.load(answer)
+
+
+def events_of(sim):
+    lines = sim.audit_path.read_text(encoding="utf-8").split("\n")[:-1]
+    return [line for line in map(json.loads, lines) if "device" in line]
+
+
+def test_what_the_history_says_is_what_the_devices_did(nbatch, tmp_path, fleet, simulator):
+    sim = simulator("--uplink", "5s..60s", "--clock", "600x", "--seed", "5", "--fault", "device-not_found:20%",
+                    "--fault", "device-time_out:20%")
+    done = nbatch("run", fleet(200), "--endpoint", sim.url, "-o", "out.csv", env={"NBATCH_API_KEY": "k"})
+    assert done.code == 0
+    deadline = time.monotonic() + 60
+    ends = {}
+    while len(ends) < 200 and time.monotonic() < deadline:
+        time.sleep(0.2)
+        for event in events_of(sim):
+            if event["send_status"] == 5 or (event["send_status"] == 6 and event["remain"] == 0):
+                ends[event["uuid"]] = event
+    rows = read_results(tmp_path / "out.csv")
+    assert {row["uuid"] for row in rows} == set(ends)
+    for row in rows[:50]:
+        said = ask(sim.url, "GET", f"/nbiot/offline/history/{row['uuid']}?imei={row['imei']}")["data"]
+        event = ends[row["uuid"]]
+        assert said["send_status"] == event["send_status"]
+        assert said["confirm_status"] == BY_NUMBER[event["confirm_status"]]
+        assert ("cmd_result" in said) == (event["confirm_status"] == 0)
+    statuses = collections.Counter(event["confirm_status"] for event in ends.values())
+    assert statuses[0] > 100 and statuses[3] > 10 and set(statuses) <= set(BY_NUMBER)
+
+
+def test_what_is_taken_back_is_not_delivered(nbatch, tmp_path, fleet, simulator):
+    sim = simulator("--uplink", "5s", "--clock", "100x")
+    assert nbatch("run", fleet(3), "--endpoint", sim.url, "-o", "out.csv", "--set", "valid_time=+1h", "--yes",
+                  env={"NBATCH_API_KEY": "k"}).code == 0
+    for row in read_results(tmp_path / "out.csv"):
+        assert ask(sim.url, "PUT", f"/nbiot/offline/cancel/{row['uuid']}?imei={row['imei']}") == {"errno": 0,
+                                                                                                "error": "succ"}
+    assert ask(sim.url, "PUT", f"/nbiot/offline/cancel/all/?imei={imei(1)}")["data"]["total"] == 0
+    time.sleep(0.5)
+    assert not events_of(sim)
