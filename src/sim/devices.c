@@ -20,25 +20,7 @@ enum {
     TRIGGER_REGISTER = 1,
     TRIGGER_UPDATE = 2,
     TRIGGER_NOTIFY = 4,
-    CONFIRM_SUCCESS = 0,
-    CONFIRM_TIME_OUT = 5,
-    CONFIRM_OFFLINE = 12,
 };
-
-const char *const confirm_words[CONFIRM_STATUSES] = {"SUCCESS",
-                                                     "METHOD_NOT_ALLOWED",
-                                                     "FORBIDDEN",
-                                                     "NOT_FOUND",
-                                                     "INTERNAL_SERVER_ERROR",
-                                                     "TIME_OUT",
-                                                     "REQ_PARAM_ERROR",
-                                                     "RESP_ERROR",
-                                                     "UNAUTHORIZED",
-                                                     "BAD_REQUEST",
-                                                     "NOT_ACCEPTABLE",
-                                                     "UNSUPPORTED_CONTENT_FORMAT",
-                                                     "OFFLINE",
-                                                     "ADDR_OCCUPIED"};
 
 struct device_value {
     struct device_value *next;
@@ -84,9 +66,9 @@ enum status devices_parse_uplink(struct span text, struct devices_options *optio
 
 static bool find_confirm(struct span word, uint8_t *ret_confirm)
 {
-    for (uint8_t i = 1; i < CONFIRM_STATUSES; i++) {
-        if (word.len == strlen(confirm_words[i]) &&
-            strncasecmp(word.ptr, confirm_words[i], word.len) == 0) {
+    for (uint8_t i = CONFIRM_SUCCESS + 1; i < CONFIRM_NONE; i++) {
+        const char *name = history_confirm_name((enum confirm)i);
+        if (word.len == strlen(name) && strncasecmp(word.ptr, name, word.len) == 0) {
             *ret_confirm = i;
             return true;
         }
@@ -114,9 +96,9 @@ enum status devices_add_fault(struct devices_options *options, struct span text,
     if (!find_confirm(span_skip(span_of(text.ptr, len), strlen("device-")),
                       &fault.confirm_status)) {
         buf_add_string(message, "what a device can do is device-silent");
-        for (size_t i = 1; i < CONFIRM_STATUSES; i++) {
+        for (int i = CONFIRM_SUCCESS + 1; i < CONFIRM_NONE; i++) {
             buf_add_string(message, ", device-");
-            for (const char *c = confirm_words[i]; *c != '\0'; c++)
+            for (const char *c = history_confirm_name((enum confirm)i); *c != '\0'; c++)
                 buf_add_char(message, *c == '_' ? '_' : (char)(*c | 0x20));
         }
         return STATUS_USAGE;

@@ -25,10 +25,7 @@
 #include "core/heap.h"
 #include "sim/store.h"
 
-enum { DEVICE_ANSWER_MS = 1500, DEVICE_FAULTS_MAX = 16, CONFIRM_STATUSES = 14 };
-
-/* The platform's words for a confirm_status, in capitals, by number. */
-extern const char *const confirm_words[CONFIRM_STATUSES];
+enum { DEVICE_ANSWER_MS = 1500, DEVICE_FAULTS_MAX = 16 };
 
 struct device_fault {
     uint8_t confirm_status; /* what the device answers; CONFIRM_NONE: nothing is ever heard */
@@ -62,8 +59,8 @@ struct devices {
 enum status devices_parse_uplink(struct span text, struct devices_options *options) MUST_USE;
 
 /*
- * Adds "device-WORD:PROBABILITY": WORD is what the device answers, one of confirm_words in small
- * letters but success, or `silent`. STATUS_USAGE with a text in `message`.
+ * Adds "device-WORD:PROBABILITY": WORD is what the device answers, one of the words of a
+ * confirm_status in small letters but success, or `silent`. STATUS_USAGE with a text in `message`.
  */
 enum status devices_add_fault(struct devices_options *options, struct span text,
                               struct buf *message) MUST_USE;

@@ -139,7 +139,8 @@ static void add_common(cJSON *item, const struct store_command *command, struct 
         add_time(item, "confirm_time", command->life.confirmed_ms / 1000);
     if (command->life.confirm_status != CONFIRM_NONE)
         (void)cJSON_AddStringToObject(item, "confirm_status",
-                                      confirm_words[command->life.confirm_status]);
+                                      history_confirm_name(
+                                          (enum confirm)command->life.confirm_status));
     (void)snprintf(text, sizeof(text), "%.*s", SPAN_ARG(imei));
     (void)cJSON_AddStringToObject(item, "imei", text);
     (void)snprintf(text, sizeof(text), "%u", (unsigned)command->life.remain);
@@ -293,7 +294,8 @@ static void add_result(cJSON *item, const struct store_command *command)
 {
     struct buf text;
 
-    if (command->life.send_status != SEND_SUCCESS || command->life.confirm_status != 0)
+    if (command->life.send_status != SEND_SUCCESS ||
+        command->life.confirm_status != CONFIRM_SUCCESS)
         return;
     buf_init(&text, PLATFORM_ANSWER_MAX);
     buf_add_string(&text, "{\"errno\":0,\"error\":\"succ\"");

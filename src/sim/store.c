@@ -368,6 +368,8 @@ bool command_life_has_ended(const struct command_life *life)
     case SEND_CANCELLED:
     case SEND_EXPIRED:
     case SEND_SUCCESS:
+    case SEND_TIMED_OUT:
+    case SEND_UNDEFINED:
         break;
     }
     return true;

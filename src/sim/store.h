@@ -17,7 +17,7 @@
 #ifndef NB_SIM_STORE_H
 #define NB_SIM_STORE_H
 
-#include "platform/rules.h"
+#include "platform/history.h"
 
 enum {
     STORE_UUID_BYTES = 16,
@@ -25,23 +25,11 @@ enum {
     STORE_DEVICES_MAX = 100 * 1000 * 1000,
 };
 
-/* What the platform says of a command, by its own numbers. */
-enum send_status {
-    SEND_WAITING = 1,
-    SEND_CANCELLED = 2,
-    SEND_SENT = 3, /* to the device, which has not confirmed it */
-    SEND_EXPIRED = 4,
-    SEND_SUCCESS = 5, /* the device has answered: see the confirm_status */
-    SEND_FAILED = 6,
-};
-
-enum { CONFIRM_NONE = UINT8_MAX };
-
 /* What has become of a command. Times are epoch milliseconds; 0: not yet. */
 struct command_life {
     int64_t sent_ms, confirmed_ms;
     uint8_t send_status;    /* enum send_status */
-    uint8_t confirm_status; /* 0 is success; CONFIRM_NONE */
+    uint8_t confirm_status; /* enum confirm */
     uint8_t remain;         /* so often it may still be delivered again */
     bool is_gone;           /* another has overwritten it: the platform does not know it any more */
 };
