@@ -254,6 +254,11 @@ static enum status set_audit(struct sim_config *config, struct span value, struc
     return set_path(&config->audit_file, value, message);
 }
 
+static enum status set_state(struct sim_config *config, struct span value, struct buf *message)
+{
+    return set_path(&config->state_file, value, message);
+}
+
 const struct sim_setting sim_settings[] = {
     {"listen", "HOST:PORT", "127.0.0.1:0", "where to listen, on this machine; port 0: any free one",
      set_listen},
@@ -296,6 +301,8 @@ const struct sim_setting sim_settings[] = {
      set_user_id},
     {"access-key-file", "FILE", "no token is checked",
      "… that is signed with the access key that is this file's first line", set_access_key_file},
+    {"state", "FILE", "none",
+     "keep commands and what devices hold in this file from one start to the next", set_state},
     {"audit", "FILE", "none", "write each request as a line of JSON", set_audit},
     {"max-commands", "N", "1000000",
      "commands kept for the history; further ones are only counted per device", set_max_commands},
@@ -322,6 +329,8 @@ void sim_config_deinit(struct sim_config *config)
     free(config->product_id);
     free(config->access_key_file);
     free(config->audit_file);
+    free(config->state_file);
+    config->state_file = NULL;
     free(config->user_id);
     config->product_id = config->user_id = NULL;
     config->access_key_file = NULL;

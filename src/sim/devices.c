@@ -24,7 +24,7 @@ enum {
 
 struct device_value {
     struct device_value *next;
-    uint32_t obj, inst, res;
+    struct device_place place;
     uint32_t len;
     char json[];
 };
@@ -204,19 +204,28 @@ static void await_uplink(struct devices *devices, struct device_life *life, int6
     await(devices, life, due_ms);
 }
 
+static struct device_life *find_or_make(struct devices *devices, uint64_t imei)
+{
+    struct device_life *life = hashmap_get(&devices->lives, imei + 1);
+
+    if (life != NULL)
+        return life;
+    life = calloc(1, sizeof(*life));
+    if (life == NULL || hashmap_put(&devices->lives, imei + 1, life) != STATUS_OK) {
+        free(life);
+        return NULL;
+    }
+    life->imei = imei;
+    return life;
+}
+
 enum status devices_notice(struct devices *devices, uint64_t imei, int64_t now_ms)
 {
     if (!devices_live(devices))
         return STATUS_OK;
-    struct device_life *life = hashmap_get(&devices->lives, imei + 1);
-    if (life == NULL) {
-        life = calloc(1, sizeof(*life));
-        if (life == NULL || hashmap_put(&devices->lives, imei + 1, life) != STATUS_OK) {
-            free(life);
-            return STATUS_NO_MEMORY;
-        }
-        life->imei = imei;
-    }
+    struct device_life *life = find_or_make(devices, imei);
+    if (life == NULL)
+        return STATUS_NO_MEMORY;
     if (!life->is_due)
         await_uplink(devices, life, now_ms);
     return STATUS_OK;
@@ -230,12 +239,17 @@ int64_t devices_next(const struct devices *devices)
 
 /* What the device holds. */
 
-static struct device_value **find_value(struct device_life *life, uint32_t obj, uint32_t inst,
-                                        uint32_t res)
+static bool is_in_instance(const struct device_place *a, const struct device_place *b)
+{
+    return a->obj == b->obj && a->inst == b->inst;
+}
+
+static struct device_value **find_value(struct device_life *life, const struct device_place *place)
 {
     struct device_value **link = &life->values;
 
-    while (*link != NULL && ((*link)->obj != obj || (*link)->inst != inst || (*link)->res != res))
+    while (*link != NULL &&
+           !(is_in_instance(&(*link)->place, place) && (*link)->place.res == place->res))
         link = &(*link)->next;
     return link;
 }
@@ -249,44 +263,62 @@ static void drop_value(struct device_value **link)
 }
 
 /* Without memory the device forgets: its value is the first one again. */
-static void set_value(struct device_life *life, uint32_t obj, uint32_t inst, uint32_t res,
-                      struct span json)
+static enum status set_value(struct device_life *life, const struct device_place *place,
+                             struct span json)
 {
-    struct device_value **link = find_value(life, obj, inst, res);
+    struct device_value **link = find_value(life, place);
 
     if (*link != NULL)
         drop_value(link);
     struct device_value *value = malloc(offsetof(struct device_value, json) + json.len);
     if (value == NULL)
-        return;
-    *value = (struct device_value){
-        .next = life->values, .obj = obj, .inst = inst, .res = res, .len = (uint32_t)json.len};
+        return STATUS_NO_MEMORY;
+    *value =
+        (struct device_value){.next = life->values, .place = *place, .len = (uint32_t)json.len};
     memcpy(value->json, json.ptr, json.len);
     life->values = value;
+    return STATUS_OK;
 }
 
 /* A write with mode 1 leaves nothing in the instance but what it names. */
-static void clear_instance(struct device_life *life, uint32_t obj, uint32_t inst)
+static void clear_instance(struct device_life *life, const struct device_place *place)
 {
     for (struct device_value **link = &life->values; *link != NULL;) {
-        if ((*link)->obj == obj && (*link)->inst == inst)
+        if (is_in_instance(&(*link)->place, place))
             drop_value(link);
         else
             link = &(*link)->next;
     }
 }
 
-void devices_add_value(const struct devices *devices, uint64_t imei, uint32_t obj, uint32_t inst,
-                       uint32_t res, struct buf *out)
+enum status devices_set_value(struct devices *devices, uint64_t imei,
+                              const struct device_place *place, struct span json)
+{
+    struct device_life *life = find_or_make(devices, imei);
+    return life != NULL ? set_value(life, place, json) : STATUS_NO_MEMORY;
+}
+
+void devices_each_value(const struct devices *devices, device_value_fn *each, void *context)
+{
+    for (size_t i = 0; i < devices->lives.capacity; i++) {
+        const struct device_life *life = devices->lives.slots[i].value;
+        for (const struct device_value *value = life != NULL ? life->values : NULL; value != NULL;
+             value = value->next)
+            each(context, life->imei, &value->place, span_of(value->json, value->len));
+    }
+}
+
+void devices_add_value(const struct devices *devices, uint64_t imei,
+                       const struct device_place *place, struct buf *out)
 {
     struct device_life *life = hashmap_get(&devices->lives, imei + 1);
-    struct device_value *value = life != NULL ? *find_value(life, obj, inst, res) : NULL;
+    struct device_value *value = life != NULL ? *find_value(life, place) : NULL;
+    uint64_t where = (uint64_t)place->obj << 32 | place->inst << 16 | place->res;
 
     if (value != NULL)
         buf_add(out, span_of(value->json, value->len));
     else
-        buf_add_int64(out, (int64_t)(draw(devices, imei, (uint64_t)obj << 32 | inst << 16 | res) %
-                                     1000));
+        buf_add_int64(out, (int64_t)(draw(devices, imei, where) % 1000));
 }
 
 static uint32_t param_of(const struct store_command *command, enum param param, uint32_t fallback)
@@ -294,8 +326,15 @@ static uint32_t param_of(const struct store_command *command, enum param param, 
     return (command->present >> param & 1) != 0 ? command->values[param] : fallback;
 }
 
+/* The instance that a command is about. */
+static struct device_place place_of(const struct store_command *command)
+{
+    return (struct device_place){.obj = param_of(command, PARAM_OBJ_ID, 0),
+                                 .inst = param_of(command, PARAM_OBJ_INST_ID, 0)};
+}
+
 /* An item of a write: {"res_id":N,"val":V}, in any order. The value's text is taken as it is. */
-static void write_item(struct device_life *life, uint32_t obj, uint32_t inst, struct span item)
+static void write_item(struct device_life *life, struct device_place place, struct span item)
 {
     struct span members[VALUE_MEMBERS], value = span_of("", 0), number = value;
     struct jsonlex lex = {.members = members, .members_max = VALUE_MEMBERS};
@@ -313,54 +352,55 @@ static void write_item(struct device_life *life, uint32_t obj, uint32_t inst, st
         }
     }
     cJSON_Delete(object);
-    if (span_to_uint64(number, &res) == STATUS_OK && res <= UINT16_MAX && value.len > 0)
-        set_value(life, obj, inst, (uint32_t)res, value);
+    if (span_to_uint64(number, &res) != STATUS_OK || res > UINT16_MAX || value.len == 0)
+        return;
+    place.res = (uint32_t)res;
+    if (set_value(life, &place, value) != STATUS_OK)
+        return; /* the device forgets, as a real one may */
 }
 
 static void take_write(struct device_life *life, const struct store_command *command)
 {
     struct span items[ITEMS_MAX];
     struct jsonlex lex = {.members = items, .members_max = ITEMS_MAX};
-    uint32_t obj = param_of(command, PARAM_OBJ_ID, 0);
-    uint32_t inst = param_of(command, PARAM_OBJ_INST_ID, 0);
+    const struct device_place place = place_of(command);
 
     if (jsonlex_scan(&lex, command->content) != STATUS_OK)
         return;
-    if (param_of(command, PARAM_MODE, 2) == 1)
-        clear_instance(life, obj, inst);
+    if (param_of(command, PARAM_MODE, 2) == COMMAND_MODE_REPLACE)
+        clear_instance(life, &place);
     for (size_t i = 0; i < lex.member_count && i < ITEMS_MAX; i++)
-        write_item(life, obj, inst, items[i]);
+        write_item(life, place, items[i]);
 }
 
-static void add_resource(const struct devices *devices, uint64_t imei, uint32_t obj, uint32_t inst,
-                         uint32_t res, struct buf *out)
+static void add_resource(const struct devices *devices, uint64_t imei,
+                         const struct device_place *place, struct buf *out)
 {
-    buf_add_format(out, "{\"res_id\":%u,\"val\":", res);
-    devices_add_value(devices, imei, obj, inst, res, out);
+    buf_add_format(out, "{\"res_id\":%u,\"val\":", place->res);
+    devices_add_value(devices, imei, place, out);
     buf_add_char(out, '}');
 }
 
 /* The resources of an instance that the device holds, or the one that is asked for. */
 static void add_instance(const struct devices *devices, const struct device_life *life,
-                         const struct store_command *command, uint32_t inst, struct buf *out)
+                         const struct store_command *command, struct device_place place,
+                         struct buf *out)
 {
-    uint32_t obj = param_of(command, PARAM_OBJ_ID, 0);
-    bool any = false;
+    bool asked = (command->present >> PARAM_RES_ID & 1) != 0, any = false;
 
-    buf_add_format(out, "{\"obj_inst_id\":%u,\"res\":[", inst);
-    if ((command->present >> PARAM_RES_ID & 1) != 0) {
-        add_resource(devices, life->imei, obj, inst, command->values[PARAM_RES_ID], out);
+    buf_add_format(out, "{\"obj_inst_id\":%u,\"res\":[", place.inst);
+    if (asked) {
+        place.res = command->values[PARAM_RES_ID];
+        add_resource(devices, life->imei, &place, out);
+    }
+    for (const struct device_value *value = life->values; value != NULL && !asked;
+         value = value->next) {
+        if (!is_in_instance(&value->place, &place))
+            continue;
+        buf_add_string(out, any ? "," : "");
+        add_resource(devices, life->imei, &value->place, out);
         any = true;
     }
-    for (const struct device_value *value = life->values; value != NULL && !any;
-         value = value->next) {
-        if (value->obj != obj || value->inst != inst)
-            continue;
-        add_resource(devices, life->imei, obj, inst, value->res, out);
-        buf_add_char(out, ',');
-    }
-    if (!any && out->len > 0 && out->ptr[out->len - 1] == ',')
-        out->len--;
     buf_add_string(out, "]}");
 }
 
@@ -368,7 +408,7 @@ static void add_instance(const struct devices *devices, const struct device_life
 static bool is_first_of_instance(const struct device_life *life, const struct device_value *value)
 {
     for (const struct device_value *other = life->values; other != value; other = other->next)
-        if (other->obj == value->obj && other->inst == value->inst)
+        if (is_in_instance(&other->place, &value->place))
             return false;
     return true;
 }
@@ -377,23 +417,21 @@ static bool is_first_of_instance(const struct device_life *life, const struct de
 static void add_read(const struct devices *devices, const struct device_life *life,
                      const struct store_command *command, struct buf *out)
 {
-    bool any = false;
+    struct device_place place = place_of(command);
+    bool asked = (command->present >> PARAM_OBJ_INST_ID & 1) != 0, any = false;
 
     buf_add_char(out, '[');
-    if ((command->present >> PARAM_OBJ_INST_ID & 1) != 0) {
-        add_instance(devices, life, command, command->values[PARAM_OBJ_INST_ID], out);
-        any = true;
-    }
-    for (const struct device_value *value = life->values;
-         value != NULL && (command->present >> PARAM_OBJ_INST_ID & 1) == 0; value = value->next) {
-        if (value->obj != param_of(command, PARAM_OBJ_ID, 0) || !is_first_of_instance(life, value))
+    for (const struct device_value *value = life->values; value != NULL && !asked;
+         value = value->next) {
+        if (value->place.obj != place.obj || !is_first_of_instance(life, value))
             continue;
+        place.inst = value->place.inst;
         buf_add_string(out, any ? "," : "");
-        add_instance(devices, life, command, value->inst, out);
+        add_instance(devices, life, command, place, out);
         any = true;
     }
     if (!any)
-        add_instance(devices, life, command, 0, out);
+        add_instance(devices, life, command, place, out);
     buf_add_char(out, ']');
 }
 

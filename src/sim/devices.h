@@ -86,9 +86,23 @@ void devices_advance(struct devices *devices, int64_t now_ms, size_t max);
 /* How long something that takes `ms` takes by the simulator's clock; at least 1. */
 int64_t devices_scale(const struct devices_options *options, int64_t ms);
 
+/* A resource of a device. */
+struct device_place {
+    uint32_t obj, inst, res;
+};
+
+/* Sets what a device keeps there, as JSON. STATUS_NO_MEMORY: what it kept before is lost. */
+enum status devices_set_value(struct devices *devices, uint64_t imei,
+                              const struct device_place *place, struct span json) MUST_USE;
+
+/* Every value that was written to any device. */
+typedef void device_value_fn(void *context, uint64_t imei, const struct device_place *place,
+                             struct span json);
+void devices_each_value(const struct devices *devices, device_value_fn *each, void *context);
+
 /* Appends the value of a resource as JSON; where it was never written, one that the device has from
  * the start. */
-void devices_add_value(const struct devices *devices, uint64_t imei, uint32_t obj, uint32_t inst,
-                       uint32_t res, struct buf *out);
+void devices_add_value(const struct devices *devices, uint64_t imei,
+                       const struct device_place *place, struct buf *out);
 
 #endif

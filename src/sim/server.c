@@ -16,6 +16,7 @@
 #include "sim/audit.h"
 #include "sim/delay.h"
 #include "sim/setup.h"
+#include "sim/state.h"
 #include "sim/verdict.h"
 
 enum {
@@ -56,6 +57,7 @@ struct sim {
     int watch_fd; /* an epoll of clients whose answers are held back; -1: none can be */
     struct auth auth;
     uint64_t seed;
+    char *state_file; /* owned; NULL: none */
 
     /* Of the thread alone. */
     struct platform platform;
@@ -630,6 +632,7 @@ static void sim_free(struct sim *sim)
     delay_queue_deinit(&sim->delays);
     buf_deinit(&sim->scratch);
     auth_deinit(&sim->auth);
+    free(sim->state_file);
     (void)pthread_mutex_destroy(&sim->stats_mutex);
     free(sim);
 }
@@ -657,7 +660,8 @@ static struct sim *sim_new(const struct sim_config *config)
     return sim;
 }
 
-static enum status start_platform(struct sim *sim, const struct sim_config *config)
+static enum status start_platform(struct sim *sim, const struct sim_config *config,
+                                  struct buf *message)
 {
     struct platform_options options = {.queue_limit = config->queue_limit,
                                        .overwrites = config->overwrites,
@@ -669,7 +673,12 @@ static enum status start_platform(struct sim *sim, const struct sim_config *conf
     enum status status = platform_init(&sim->platform, &options, &sim->auth);
     sim->platform.devices.event = note_event;
     sim->platform.devices.context = sim;
-    return status;
+    if (status != STATUS_OK || config->state_file == NULL)
+        return status;
+    sim->state_file = strdup(config->state_file);
+    if (sim->state_file == NULL)
+        return STATUS_NO_MEMORY;
+    return state_load(&sim->platform, sim->state_file, wall_ms(), message);
 }
 
 enum status sim_start(const struct sim_config *config, struct buf *message, struct sim **ret_sim)
@@ -683,7 +692,7 @@ enum status sim_start(const struct sim_config *config, struct buf *message, stru
     if (status == STATUS_OK)
         status = choose_seed(sim, config);
     if (status == STATUS_OK)
-        status = start_platform(sim, config);
+        status = start_platform(sim, config, message);
     if (status == STATUS_OK)
         status = audit_open(&sim->audit, config->audit_file, message);
     if (status == STATUS_OK)
@@ -696,17 +705,30 @@ enum status sim_start(const struct sim_config *config, struct buf *message, stru
     return STATUS_OK;
 }
 
-void sim_stop(struct sim *sim)
+static void end_thread(struct sim *sim)
 {
     const uint64_t one = 1;
 
-    if (sim == NULL)
+    if (atomic_exchange(&sim->stopping, true))
         return;
-    atomic_store(&sim->stopping, true);
     if (write(sim->wake_fd, &one, sizeof(one)) < 0) {
         /* Only a full counter refuses, and that wakes the thread too. */
     }
     (void)pthread_join(sim->thread, NULL);
+}
+
+enum status sim_finish(struct sim *sim, struct buf *message)
+{
+    end_thread(sim);
+    return sim->state_file != NULL ? state_save(&sim->platform, sim->state_file, message)
+                                   : STATUS_OK;
+}
+
+void sim_stop(struct sim *sim)
+{
+    if (sim == NULL)
+        return;
+    end_thread(sim);
     sim_free(sim);
 }
 

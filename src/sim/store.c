@@ -381,7 +381,7 @@ void store_set_life(struct store *store, uint64_t device, uint32_t ref,
     struct store_device *found = find_device(store, device);
 
     ((struct kept *)at_ref(store, ref))->life = *life;
-    if (found == NULL || !command_life_has_ended(life))
+    if (found == NULL || (!command_life_has_ended(life) && !life->is_gone))
         return;
     for (uint32_t *link = &found->waiting; *link != 0;) {
         struct waiting *waiting = at_ref(store, *link);
@@ -409,4 +409,32 @@ enum status store_set_result(struct store *store, uint32_t ref, struct span resu
     memcpy(text->bytes, result.ptr, result.len);
     ((struct kept *)at_ref(store, ref))->result = at;
     return STATUS_OK;
+}
+
+enum status store_restore(struct store *store, const struct store_command *command)
+{
+    uint32_t limit = store->queue_limit;
+
+    store->queue_limit = 0; /* it was in the queue already */
+    bool keeps = store->keeps_waiting;
+    store->keeps_waiting = keeps || limit > 0;
+    enum status status = store_add(store, command, command->created_ms);
+    store->queue_limit = limit;
+    store->keeps_waiting = keeps;
+    uint32_t ref = store_newest(store, command->device);
+    if (status != STATUS_OK || ref == 0)
+        return status;
+    if (command->result.len > 0)
+        status = store_set_result(store, ref, command->result);
+    if (command->life.is_gone || command_life_has_ended(&command->life))
+        store_set_life(store, command->device, ref, &command->life);
+    return status;
+}
+
+void store_each_device(const struct store *store, store_device_fn *each, void *context)
+{
+    for (size_t i = 0; i < STORE_SHARDS; i++)
+        for (size_t j = 0; j < store->shards[i].capacity; j++)
+            if (store->shards[i].devices[j].key != 0)
+                each(context, store->shards[i].devices[j].key - 1);
 }

@@ -83,6 +83,13 @@ void store_deinit(struct store *store);
 enum status store_add(struct store *store, const struct store_command *command,
                       int64_t now_ms) MUST_USE;
 
+/* Puts a command in again that an earlier store held, with its life and result; those of a device
+ * come oldest first. STATUS_TOO_BIG, STATUS_NO_MEMORY. */
+enum status store_restore(struct store *store, const struct store_command *command) MUST_USE;
+
+typedef void store_device_fn(void *context, uint64_t device);
+void store_each_device(const struct store *store, store_device_fn *each, void *context);
+
 /* How many commands of the device were accepted, kept or not. */
 uint64_t store_count(const struct store *store, uint64_t device);
 

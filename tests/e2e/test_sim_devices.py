@@ -54,3 +54,33 @@ def test_what_is_taken_back_is_not_delivered(nbatch, tmp_path, fleet, simulator)
     assert ask(sim.url, "PUT", f"/nbiot/offline/cancel/all/?imei={imei(1)}")["data"]["total"] == 0
     time.sleep(0.5)
     assert not events_of(sim)
+
+
+def test_the_state_is_kept_from_one_start_to_the_next(nbatch, tmp_path, fleet, simulator):
+    state = tmp_path / "platform.state"
+    sim = simulator("--state", state, "--uplink", "5s", "--clock", "1000x")
+    run = ["run", fleet(20), "-o", "out.csv"]
+    assert nbatch(*run, "--endpoint", sim.url, env={"NBATCH_API_KEY": "k"}).code == 0
+    rows = read_results(tmp_path / "out.csv")
+    deadline = time.monotonic() + 30
+    while sum(event["send_status"] == 5 for event in events_of(sim)) < 20 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    ask(sim.url, "GET", f"/nbiot/offline?imei={rows[0]['imei']}&obj_id=3311&valid_time=2036-01-01T00:00:00"
+                        "&expired_time=2037-01-01T00:00:00")
+    path = f"/nbiot/offline/history?imei={rows[0]['imei']}&start=2020-01-01T00:00:00"
+    before = [ask(sim.url, "GET", path),
+              *(ask(sim.url, "GET", f"/nbiot/offline/history/{row['uuid']}?imei={row['imei']}") for row in rows)]
+    assert sim.stop() == 0
+    sim = simulator("--state", state)
+    after = [ask(sim.url, "GET", path),
+             *(ask(sim.url, "GET", f"/nbiot/offline/history/{row['uuid']}?imei={row['imei']}") for row in rows)]
+    assert after == before and before[0]["data"]["total_count"] == 2
+    assert [item["send_status"] for item in after[0]["data"]["items"]] == [1, 5]
+    sim.stop()
+
+
+def test_a_state_that_is_none_is_refused(nbatch, tmp_path):
+    (tmp_path / "bad").write_text('{"device":"865820031313187","uuid":"no"}\n')
+    done = nbatch("simulate", "--state", "bad")
+    assert done.code == 2 and "bad:1: this is no line of a simulator's state" in done.err
+    assert (tmp_path / "bad").read_text().startswith('{"device"')
