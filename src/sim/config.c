@@ -6,6 +6,7 @@
 #include "core/when.h"
 #include "platform/rules.h"
 #include "platform/token.h"
+#include "sim/push.h"
 
 enum { CLOCK_MAX = 100000, DEFAULT_MAX_COMMANDS = 1000 * 1000 };
 
@@ -254,6 +255,15 @@ static enum status set_audit(struct sim_config *config, struct span value, struc
     return set_path(&config->audit_file, value, message);
 }
 
+static enum status set_push(struct sim_config *config, struct span value, struct buf *message)
+{
+    if (push_is_target(value))
+        return set_path(&config->push_target, value, message);
+    buf_add_string(message, "give a URL on this machine, such as http://127.0.0.1:8080/onenet, or "
+                            "the path of a file");
+    return STATUS_USAGE;
+}
+
 static enum status set_state(struct sim_config *config, struct span value, struct buf *message)
 {
     return set_path(&config->state_file, value, message);
@@ -301,6 +311,10 @@ const struct sim_setting sim_settings[] = {
      set_user_id},
     {"access-key-file", "FILE", "no token is checked",
      "… that is signed with the access key that is this file's first line", set_access_key_file},
+    {"push", "URL|FILE", "none",
+     "tell of each command that has come to its end: a POST to a server on this machine, or a line "
+     "in a file",
+     set_push},
     {"state", "FILE", "none",
      "keep commands and what devices hold in this file from one start to the next", set_state},
     {"audit", "FILE", "none", "write each request as a line of JSON", set_audit},
@@ -329,6 +343,8 @@ void sim_config_deinit(struct sim_config *config)
     free(config->product_id);
     free(config->access_key_file);
     free(config->audit_file);
+    free(config->push_target);
+    config->push_target = NULL;
     free(config->state_file);
     config->state_file = NULL;
     free(config->user_id);

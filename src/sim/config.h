@@ -40,6 +40,7 @@ struct sim_config {
     char *user_id;         /* owned; … with access_key_file: a token of this owner is asked for */
     char *access_key_file; /* owned */
     char *audit_file;      /* owned; NULL: no audit */
+    char *push_target;     /* owned; NULL: nothing is pushed */
     char *state_file;      /* owned; NULL: it begins with nothing and forgets all */
 };
 

@@ -15,6 +15,7 @@
 #include "platform/device.h"
 #include "sim/audit.h"
 #include "sim/delay.h"
+#include "sim/push.h"
 #include "sim/setup.h"
 #include "sim/state.h"
 #include "sim/verdict.h"
@@ -66,6 +67,7 @@ struct sim {
     struct latency latency;
     struct prng fault_chance, latency_chance;
     struct audit audit;
+    struct push push;
     uint64_t request_count;
     struct buf scratch;
     struct request *free_requests;
@@ -548,6 +550,8 @@ static void note_event(void *context, uint64_t imei, const struct store_command 
     const struct command_life *life = &command->life;
     char device[DEVICE_TEXT_MAX + 1], uuid[UUID_LENGTH + 1];
 
+    if (command_life_has_ended(life))
+        push_send(&sim->push, imei, command);
     if (!audit_is_on(&sim->audit))
         return;
     device_write(imei, device);
@@ -628,6 +632,7 @@ static void sim_free(struct sim *sim)
         request_free(request);
     }
     audit_close(&sim->audit);
+    push_close(&sim->push);
     platform_deinit(&sim->platform);
     delay_queue_deinit(&sim->delays);
     buf_deinit(&sim->scratch);
@@ -658,6 +663,19 @@ static struct sim *sim_new(const struct sim_config *config)
         return NULL;
     }
     return sim;
+}
+
+/* Its thread must not take the process's signals. */
+static enum status open_push(struct sim *sim, const struct sim_config *config, struct buf *message)
+{
+    sigset_t all, before;
+
+    (void)sigfillset(&all);
+    if (pthread_sigmask(SIG_SETMASK, &all, &before) != 0)
+        return STATUS_IO;
+    enum status status = push_open(&sim->push, config->push_target, message);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return status;
 }
 
 static enum status start_platform(struct sim *sim, const struct sim_config *config,
@@ -695,6 +713,8 @@ enum status sim_start(const struct sim_config *config, struct buf *message, stru
         status = start_platform(sim, config, message);
     if (status == STATUS_OK)
         status = audit_open(&sim->audit, config->audit_file, message);
+    if (status == STATUS_OK)
+        status = open_push(sim, config, message);
     if (status == STATUS_OK)
         status = open_network(sim, config, message);
     if (status != STATUS_OK) {

@@ -1,6 +1,8 @@
 """The simulator's devices: what a client sees of commands that are delivered, refused and taken back; its audit is the oracle."""
 import collections
+import http.server
 import json
+import threading
 import time
 import urllib.request
 
@@ -77,6 +79,50 @@ def test_the_state_is_kept_from_one_start_to_the_next(nbatch, tmp_path, fleet, s
     assert after == before and before[0]["data"]["total_count"] == 2
     assert [item["send_status"] for item in after[0]["data"]["items"]] == [1, 5]
     sim.stop()
+
+
+class Receiver(http.server.BaseHTTPRequestHandler):
+    """Takes what is pushed; refuses the first message once, so that it is repeated."""
+
+    def do_POST(self):  # noqa: N802
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        refused = not self.server.bodies and not self.server.refused
+        self.server.refused = self.server.refused or refused
+        if not refused:
+            self.server.bodies.append(json.loads(body))
+        self.send_response(500 if refused else 200)
+        self.end_headers()
+
+    def log_message(self, *words):
+        pass
+
+
+def check_pushes(bodies, rows):
+    messages = {body["msg"]["cmd_id"]: body["msg"] for body in bodies}
+    assert set(messages) == {row["uuid"] for row in rows} and len(bodies) == len(rows)
+    for message in messages.values():
+        assert message["type"] == 7 and message["send_status"] == 5 and message["confirm_status"] == 0
+        assert message["confirm_time"] >= message["send_time"] > 1_700_000_000_000
+
+
+def test_what_has_ended_is_pushed_to_a_server_and_to_a_file(nbatch, tmp_path, fleet, simulator):
+    server = http.server.HTTPServer(("127.0.0.1", 0), Receiver)
+    server.bodies, server.refused = [], False
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    for target in (f"http://127.0.0.1:{server.server_port}/push", tmp_path / "pushed.jsonl"):
+        sim = simulator("--push", target, "--uplink", "5s", "--clock", "1000x")
+        out = tmp_path / f"out{len(server.bodies)}.csv"
+        assert nbatch("run", fleet(10), "--endpoint", sim.url, "-o", out, env={"NBATCH_API_KEY": "k"}).code == 0
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and sum(event["send_status"] == 5 for event in events_of(sim)) < 10:
+            time.sleep(0.1)
+        sim.stop()
+        bodies = server.bodies if out.name == "out0.csv" else [
+            json.loads(line) for line in (tmp_path / "pushed.jsonl").read_text().splitlines()]
+        check_pushes(bodies, read_results(out))
+    assert server.refused
+    server.shutdown()
+    server.server_close()
 
 
 def test_a_state_that_is_none_is_refused(nbatch, tmp_path):
