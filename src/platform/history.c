@@ -14,9 +14,15 @@ static const char *const confirm_names[] = {
 
 /* What a send_status says; 5 says "delivered", and the device's answer says more. */
 static const enum command_state states[] = {
-    [0] = COMMAND_UNCLEAR, [1] = COMMAND_WAITING, [2] = COMMAND_CANCELLED,
-    [3] = COMMAND_SENT,    [4] = COMMAND_EXPIRED, [5] = COMMAND_DELIVERED,
-    [6] = COMMAND_FAILED,  [7] = COMMAND_FAILED,  [8] = COMMAND_FAILED,
+    [0] = COMMAND_UNCLEAR,
+    [SEND_WAITING] = COMMAND_WAITING,
+    [SEND_CANCELLED] = COMMAND_CANCELLED,
+    [SEND_SENT] = COMMAND_SENT,
+    [SEND_EXPIRED] = COMMAND_EXPIRED,
+    [SEND_SUCCESS] = COMMAND_DELIVERED,
+    [SEND_FAILED] = COMMAND_FAILED,
+    [SEND_TIMED_OUT] = COMMAND_FAILED,
+    [SEND_UNDEFINED] = COMMAND_FAILED,
 };
 
 const char *history_confirm_name(enum confirm confirm)

@@ -44,6 +44,18 @@ enum confirm {
 /* The platform's word; "" for CONFIRM_NONE, "?" for CONFIRM_OTHER. */
 const char *history_confirm_name(enum confirm confirm);
 
+/* What the platform says of a delivery, by its own numbers. */
+enum send_status {
+    SEND_WAITING = 1,
+    SEND_CANCELLED = 2,
+    SEND_SENT = 3, /* to the device, which has not confirmed it */
+    SEND_EXPIRED = 4,
+    SEND_SUCCESS = 5, /* the device has answered: see the confirm_status */
+    SEND_FAILED = 6,
+    SEND_TIMED_OUT = 7, /* an older document's */
+    SEND_UNDEFINED = 8,
+};
+
 /* Where a command stands. */
 enum command_state {
     COMMAND_WAITING,   /* the device has not reported in */

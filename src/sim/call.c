@@ -1,9 +1,19 @@
 #include "sim/call.h"
 
+#include <strings.h>
+
 static size_t find(struct span text, char c)
 {
     const char *at = text.len > 0 ? memchr(text.ptr, c, text.len) : NULL;
     return at != NULL ? (size_t)(at - text.ptr) : text.len;
+}
+
+static const char log_suffix[] = "/piecewise";
+
+static bool same_method(struct span text, enum method method)
+{
+    const char *name = method_name(method);
+    return text.len == strlen(name) && strncasecmp(text.ptr, name, text.len) == 0;
 }
 
 /* Whether the path is the operation's; a uuid at its end is then in `ret_uuid`. */
@@ -20,31 +30,46 @@ static bool is_path_of(enum operation operation, struct span path, struct span *
     return ret_uuid->len > 0 && find(*ret_uuid, '/') == ret_uuid->len;
 }
 
+static void allow(struct call *call, enum method method)
+{
+    const char *name = method_name(method);
+
+    call->kind = CALL_WRONG_METHOD;
+    /* Only the path of writes and reads takes two. */
+    call->allow = call->allow == NULL || strcmp(call->allow, name) == 0 ? name : "GET, POST";
+}
+
 /* The operation with that path and method; a path that only takes others is CALL_WRONG_METHOD. */
 static void find_operation(struct span method, struct span path, struct call *call)
 {
-    static const enum call_kind kinds[] = {[OPERATION_WRITE] = CALL_COMMAND,
-                                           [OPERATION_READ] = CALL_COMMAND,
-                                           [OPERATION_EXECUTE] = CALL_COMMAND,
-                                           [OPERATION_LIST] = CALL_HISTORY,
-                                           [OPERATION_LOOKUP] = CALL_HISTORY_ONE};
-    bool get = false, post = false;
+    static const enum call_kind kinds[OPERATION_COUNT] = {
+        [OPERATION_WRITE] = CALL_COMMAND,        [OPERATION_READ] = CALL_COMMAND,
+        [OPERATION_EXECUTE] = CALL_COMMAND,      [OPERATION_LIST] = CALL_HISTORY,
+        [OPERATION_LOOKUP] = CALL_HISTORY_ONE,   [OPERATION_CANCEL] = CALL_CANCEL,
+        [OPERATION_CANCEL_ALL] = CALL_CANCEL_ALL};
 
-    for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++) {
-        if (!is_path_of((enum operation)i, path, &call->uuid))
+    for (size_t i = OPERATION_COUNT; i-- > 0;) { /* "all" before a uuid */
+        struct span uuid;
+        if (!is_path_of((enum operation)i, path, &uuid))
             continue;
-        if (span_is(method, method_name(operations[i].method))) {
+        if (same_method(method, operations[i].method)) {
             call->kind = kinds[i];
             call->action = kinds[i] == CALL_COMMAND ? (enum action)i : ACTION_WRITE;
+            call->uuid = uuid;
             return;
         }
-        get = get || operations[i].method == METHOD_GET;
-        post = post || operations[i].method == METHOD_POST;
+        allow(call, operations[i].method);
     }
-    if (get || post) {
-        call->kind = CALL_WRONG_METHOD;
-        call->allow = !get ? "POST" : post ? "GET, POST" : "GET";
-    }
+}
+
+static bool cut_end(struct span *text, const char *end)
+{
+    size_t len = strlen(end);
+
+    if (text->len <= len || memcmp(text->ptr + text->len - len, end, len) != 0)
+        return false;
+    text->len -= len;
+    return true;
 }
 
 void call_parse(enum dialect dialect, struct span method, struct span target, struct call *ret_call)
@@ -54,8 +79,14 @@ void call_parse(enum dialect dialect, struct span method, struct span target, st
     struct call call = {.kind = CALL_UNKNOWN};
 
     call.query = span_skip(target, path_len < target.len ? path_len + 1 : path_len);
+    (void)cut_end(&path, "/");
+    bool log = cut_end(&path, log_suffix);
     if (span_starts_with(path, dialects[dialect].prefix))
         find_operation(method, span_skip(path, strlen(dialects[dialect].prefix)), &call);
+    if (log && call.kind == CALL_HISTORY_ONE)
+        call.kind = CALL_LOG;
+    else if (log && call.kind != CALL_WRONG_METHOD)
+        call.kind = CALL_UNKNOWN;
     *ret_call = call;
 }
 

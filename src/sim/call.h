@@ -15,6 +15,9 @@ enum call_kind {
     CALL_COMMAND,      /* write, read or execute: see `action` */
     CALL_HISTORY,      /* the commands of a device */
     CALL_HISTORY_ONE,  /* one of them, see `uuid` */
+    CALL_LOG,          /* its log */
+    CALL_CANCEL,       /* takes one back */
+    CALL_CANCEL_ALL,   /* takes all of a device back */
     CALL_WRONG_METHOD, /* see `allow` */
     CALL_UNKNOWN,
 };
@@ -27,7 +30,8 @@ struct call {
     const char *allow; /* the methods that the path takes */
 };
 
-/* The spans point into `target`. */
+/* The spans point into `target`. A method in small letters and a slash behind the path are taken:
+ * some clients send them. */
 void call_parse(enum dialect dialect, struct span method, struct span target,
                 struct call *ret_call);
 

@@ -32,11 +32,14 @@ static enum status add_columns(struct schema *schema)
     return status;
 }
 
-enum status platform_init(struct platform *platform, uint32_t queue_limit, uint64_t max_commands,
+enum status platform_init(struct platform *platform, const struct platform_options *options,
                           const struct auth *auth)
 {
-    *platform = (struct platform){.auth = auth};
-    store_init(&platform->store, queue_limit, max_commands);
+    *platform = (struct platform){.options = *options, .auth = auth};
+    store_init(&platform->store, options->queue_limit, options->max_commands);
+    devices_init(&platform->devices, &platform->options.devices, &platform->store);
+    platform->store.overwrites = options->overwrites;
+    platform->store.keeps_waiting = devices_live(&platform->devices);
     schema_init(&platform->schema);
     command_init(&platform->command);
     problems_init(&platform->problems);
@@ -48,6 +51,7 @@ void platform_deinit(struct platform *platform)
 {
     if (platform == NULL)
         return;
+    devices_deinit(&platform->devices);
     store_deinit(&platform->store);
     schema_deinit(&platform->schema);
     command_deinit(&platform->command);
@@ -122,8 +126,8 @@ static bool is_platform_time(struct span text)
     return text.len == WHEN_PLATFORM_LENGTH && text.ptr[10] == 'T';
 }
 
-static bool take_parameter(struct platform *platform, const struct query_pair *pair,
-                           struct platform_answer *answer)
+static bool take_parameter(struct platform *platform, enum action action,
+                           const struct query_pair *pair, struct platform_answer *answer)
 {
     enum param param;
 
@@ -131,10 +135,8 @@ static bool take_parameter(struct platform *platform, const struct query_pair *p
         refuse_parameter(answer, pair->name, SPAN_LITERAL("is not UTF-8"));
         return false;
     }
-    if (!param_find(pair->name, &param)) {
-        refuse_parameter(answer, pair->name, SPAN_LITERAL("there is no such parameter"));
-        return false;
-    }
+    if (!param_find(pair->name, &param) || (param_rules[param].allowed & FOR_ACTION(action)) == 0)
+        return true;
     if (platform->cells[param].kind != CELL_ABSENT) {
         refuse_parameter(answer, pair->name, SPAN_LITERAL("is given twice"));
         return false;
@@ -149,7 +151,8 @@ static bool take_parameter(struct platform *platform, const struct query_pair *p
 }
 
 /* Parameters to cells. False: the answer says why not. */
-static bool take_query(struct platform *platform, struct span query, struct platform_answer *answer)
+static bool take_query(struct platform *platform, enum action action, struct span query,
+                       struct platform_answer *answer)
 {
     struct query_pair pair;
     enum status status;
@@ -160,7 +163,7 @@ static bool take_query(struct platform *platform, struct span query, struct plat
         return false;
     }
     while ((status = query_next(&query, &platform->query, &pair)) == STATUS_OK)
-        if (!take_parameter(platform, &pair, answer))
+        if (!take_parameter(platform, action, &pair, answer))
             return false;
     if (status == STATUS_END)
         return true;
@@ -274,24 +277,49 @@ static void answer_accepted(struct platform_answer *answer, const uint8_t uuid[U
     buf_add_string(&answer->body, "\"}}");
 }
 
-/* Puts the checked command into the store, and answers. */
-static void accept(struct platform *platform, enum action action, int64_t now_s,
-                   struct platform_answer *answer)
+/* When a moment comes that is `time_s` by the calendar, where the clock may run faster. */
+static int64_t moment_of(const struct platform *platform, int64_t time_s, int64_t now_ms)
+{
+    int64_t left_ms = time_s > INT64_MAX / 2000 ? INT64_MAX / 2 : time_s * 1000 - now_ms;
+
+    return left_ms <= 0 ? now_ms : now_ms + devices_scale(&platform->options.devices, left_ms);
+}
+
+/* The command as it is kept. */
+static void describe(struct platform *platform, enum action action, int64_t now_ms,
+                     struct store_command *kept)
 {
     const struct command *command = &platform->command;
     enum body_kind kind = action_rules[action].body;
-    struct store_command kept = {.device = command->device,
-                                 .action = action,
-                                 .created_s = now_s,
-                                 .valid_s = command->valid_at_s,
-                                 .expires_s = command->expires_at_s};
 
+    *kept = (struct store_command){.device = command->device,
+                                   .action = action,
+                                   .created_ms = now_ms,
+                                   .valid_s = command->valid_at_s,
+                                   .expires_s = command->expires_at_s,
+                                   .ready_ms = moment_of(platform, command->valid_at_s, now_ms),
+                                   .ends_ms = moment_of(platform, command->expires_at_s, now_ms),
+                                   .life = {.send_status = SEND_WAITING,
+                                            .confirm_status = CONFIRM_NONE}};
     if (kind != BODY_NONE)
-        kept.content = platform->cells[kind == BODY_DATA ? COLUMN_OF_DATA : COLUMN_OF_ARGS].text;
-    take_values(platform->cells, &kept);
+        kept->content = platform->cells[kind == BODY_DATA ? COLUMN_OF_DATA : COLUMN_OF_ARGS].text;
+    take_values(platform->cells, kept);
+    kept->life.remain = (kept->present >> PARAM_RETRY & 1) != 0 ? (uint8_t)kept->values[PARAM_RETRY]
+                                                                : DEFAULT_RETRY;
+}
+
+/* Puts the checked command into the store, and answers. */
+static void accept(struct platform *platform, enum action action, int64_t now_ms,
+                   struct platform_answer *answer)
+{
+    struct store_command kept;
+
+    describe(platform, action, now_ms, &kept);
     enum status status = uuid_next(&platform->uuids, kept.uuid);
     if (status == STATUS_OK)
-        status = store_add(&platform->store, &kept, now_s);
+        status = devices_notice(&platform->devices, kept.device, now_ms);
+    if (status == STATUS_OK)
+        status = store_add(&platform->store, &kept, now_ms);
     if (status == STATUS_OK)
         answer_accepted(answer, kept.uuid);
     else if (status == STATUS_RANGE)
@@ -301,7 +329,7 @@ static void accept(struct platform *platform, enum action action, int64_t now_s,
 }
 
 /* Checks the cells as the client checks a row, and accepts or refuses. */
-static void judge(struct platform *platform, enum action action, int64_t now_s,
+static void judge(struct platform *platform, enum action action, int64_t now_ms,
                   struct platform_answer *answer)
 {
     struct row row = {.number = 1,
@@ -310,7 +338,7 @@ static void judge(struct platform *platform, enum action action, int64_t now_s,
                       .cell_count = PLATFORM_COLUMNS};
     /* Test devices are documented, with 4 digits ("create device"), and no rule for the others. */
     const struct command_context context = {.schema = &platform->schema,
-                                            .now_s = now_s,
+                                            .now_s = now_ms / 1000,
                                             .dialect = platform->auth->dialect,
                                             .any_device = true};
 
@@ -320,11 +348,11 @@ static void judge(struct platform *platform, enum action action, int64_t now_s,
     else if (platform->problems.error_count > 0)
         refuse_problem(&platform->problems, answer);
     else
-        accept(platform, action, now_s, answer);
+        accept(platform, action, now_ms, answer);
 }
 
 static void answer_command(struct platform *platform, const struct platform_request *request,
-                           int64_t now_s, struct platform_answer *answer)
+                           int64_t now_ms, struct platform_answer *answer)
 {
     const struct action_rule *rule = &action_rules[request->call.action];
     struct buf args;
@@ -332,11 +360,11 @@ static void answer_command(struct platform *platform, const struct platform_requ
     memset(platform->cells, 0, sizeof(platform->cells));
     platform->cells[COLUMN_OF_ACTION] =
         (struct cell){.kind = CELL_STRING, .text = span_string(rule->name)};
-    if (!take_query(platform, request->call.query, answer))
+    if (!take_query(platform, request->call.action, request->call.query, answer))
         return;
     buf_init(&args, PLATFORM_BODY_MAX);
     if (take_body(platform, rule->body, request->body, &args))
-        judge(platform, request->call.action, now_s, answer);
+        judge(platform, request->call.action, now_ms, answer);
     else if (rule->body == BODY_NONE)
         refuse_parameter(answer, span_string(rule->name), SPAN_LITERAL("takes no body"));
     else
@@ -345,7 +373,7 @@ static void answer_command(struct platform *platform, const struct platform_requ
 }
 
 enum status platform_answer(struct platform *platform, const struct platform_request *request,
-                            int64_t now_s, struct platform_answer *answer)
+                            int64_t now_ms, struct platform_answer *answer)
 {
     enum call_kind kind = request->call.kind;
 
@@ -357,11 +385,11 @@ enum status platform_answer(struct platform *platform, const struct platform_req
         answer_http(answer, 405, "method not allowed");
     else if (request->body_too_big)
         answer_http(answer, 413, "request entity too large");
-    else if (!auth_fits(platform->auth, request->api_key, request->authorization, now_s))
+    else if (!auth_fits(platform->auth, request->api_key, request->authorization, now_ms / 1000))
         refuse_key(answer);
     else if (kind == CALL_COMMAND)
-        answer_command(platform, request, now_s, answer);
+        answer_command(platform, request, now_ms, answer);
     else
-        history_answer(platform, &request->call, now_s, answer);
+        history_answer(platform, &request->call, now_ms, answer);
     return answer->body.status;
 }

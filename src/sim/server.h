@@ -49,6 +49,10 @@ struct sim_stats {
 enum status sim_start(const struct sim_config *config, struct buf *message,
                       struct sim **ret_sim) MUST_USE;
 
+/* Stops serving, and saves the state where that is asked for; sim_stop is to follow. STATUS_IO or
+ * STATUS_NO_MEMORY with a text in `message`. */
+enum status sim_finish(struct sim *sim, struct buf *message) MUST_USE;
+
 /* Stops serving: connections are closed, answered or not; frees everything. Takes NULL. */
 void sim_stop(struct sim *sim);
 
