@@ -1,10 +1,10 @@
 /*
  * Brings the lines of a results file into an HTML page. One line of each key counts
  * (ledger/current.h): the keys are kept in memory (14–21 bytes for each row, and 30–37 for each
- * that has several lines), nothing else is. Private to cli/.
+ * that has several lines), nothing else is. Private to run/.
  */
-#ifndef NB_CLI_RESULTS_PAGE_H
-#define NB_CLI_RESULTS_PAGE_H
+#ifndef NB_RUN_RESULTS_PAGE_H
+#define NB_RUN_RESULTS_PAGE_H
 
 #include "report/page.h"
 
