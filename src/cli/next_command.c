@@ -1,4 +1,4 @@
-#include "cli/again.h"
+#include "cli/next_command.h"
 
 #include "core/shell.h"
 

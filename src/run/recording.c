@@ -1,4 +1,4 @@
-#include "cli/recording.h"
+#include "run/recording.h"
 
 #include <time.h>
 #include <unistd.h>

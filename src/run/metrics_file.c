@@ -1,4 +1,4 @@
-#include "cli/metrics_file.h"
+#include "run/metrics_file.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-#include "cli/observers.h"
+#include "run/observers.h"
 
 #include <time.h>
 

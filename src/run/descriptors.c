@@ -1,4 +1,4 @@
-#include "cli/descriptors.h"
+#include "run/descriptors.h"
 
 #include <dirent.h>
 #include <sys/resource.h>

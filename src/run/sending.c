@@ -1,4 +1,4 @@
-#include "cli/sending.h"
+#include "run/sending.h"
 
 #include <stdlib.h>
 #include <sys/random.h>

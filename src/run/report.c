@@ -1,12 +1,12 @@
-#include "cli/report.h"
+#include "run/report.h"
 
 #include <time.h>
 #include <unistd.h>
 
 #include "cli/option_values.h"
-#include "cli/page_file.h"
+#include "run/page_file.h"
 #include "cli/show.h"
-#include "cli/subcommands.h"
+#include "run/use_cases.h"
 
 enum { PAGE_MAX = 16 * 1024 * 1024 };
 

@@ -1,7 +1,7 @@
-#include "cli/target.h"
+#include "run/target.h"
 
 #include "cli/show.h"
-#include "cli/subcommands.h"
+#include "run/use_cases.h"
 
 struct wire_options cli_wire_options(const struct settings *settings)
 {
