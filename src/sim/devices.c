@@ -122,7 +122,7 @@ enum status devices_add_fault(struct devices_options *options, struct span text,
 }
 
 void devices_init(struct devices *devices, const struct devices_options *options,
-                  struct store *store)
+                  struct sim_store *store)
 {
     *devices = (struct devices){.options = options, .store = store};
     hashmap_init(&devices->lives);
@@ -449,7 +449,7 @@ static void perform(struct devices *devices, struct device_life *life, uint32_t 
     add_read(devices, life, command, &result);
     /* Without memory the answer is lost, as it may be on the real way. */
     if (result.status == STATUS_OK &&
-        store_set_result(devices->store, ref, buf_span(&result)) != STATUS_OK)
+        sim_store_set_result(devices->store, ref, buf_span(&result)) != STATUS_OK)
         result.status = STATUS_NO_MEMORY;
     buf_deinit(&result);
 }
@@ -462,7 +462,7 @@ static void tell(const struct devices *devices, uint64_t imei, uint32_t ref)
 
     if (devices->event == NULL)
         return;
-    store_view(devices->store, ref, &command);
+    sim_store_view(devices->store, ref, &command);
     command.device = imei;
     devices->event(devices->context, imei, &command);
 }
@@ -495,12 +495,12 @@ static uint8_t draw_confirm(const struct devices *devices, const struct store_co
 static bool deliver_next(struct devices *devices, struct device_life *life, int64_t now_ms)
 {
     uint32_t refs[QUEUE_MAX];
-    size_t count = store_list_waiting(devices->store, life->imei, now_ms, refs, QUEUE_MAX);
+    size_t count = sim_store_list_waiting(devices->store, life->imei, now_ms, refs, QUEUE_MAX);
     struct store_command command;
     size_t i = 0;
 
     for (; i < count; i++) {
-        store_view(devices->store, refs[i], &command);
+        sim_store_view(devices->store, refs[i], &command);
         if (command.life.send_status != SEND_SENT && command.ready_ms <= now_ms &&
             command.life.sent_ms < life->uplink_ms &&
             (param_of(&command, PARAM_TRIGGER_MSG, DEFAULT_TRIGGER_MSG) & life->kind) != 0)
@@ -515,7 +515,7 @@ static bool deliver_next(struct devices *devices, struct device_life *life, int6
     if (command.life.sent_ms != 0)
         command.life.remain--;
     command.life.sent_ms = now_ms;
-    store_set_life(devices->store, life->imei, refs[i], &command.life);
+    sim_store_set_life(devices->store, life->imei, refs[i], &command.life);
     tell(devices, life->imei, refs[i]);
     life->under_way = refs[i];
     await(devices, life,
@@ -533,7 +533,7 @@ static void confirm(struct devices *devices, struct device_life *life, int64_t n
     struct store_command command;
 
     life->under_way = 0;
-    store_view(devices->store, ref, &command);
+    sim_store_view(devices->store, ref, &command);
     uint8_t answer = draw_confirm(devices, &command);
     if (command.life.is_gone || command.life.send_status != SEND_SENT || answer == CONFIRM_NONE)
         return; /* overwritten meanwhile, or never heard of again */
@@ -546,7 +546,7 @@ static void confirm(struct devices *devices, struct device_life *life, int64_t n
     }
     if (answer == CONFIRM_SUCCESS)
         perform(devices, life, ref, &command);
-    store_set_life(devices->store, life->imei, ref, &command.life);
+    sim_store_set_life(devices->store, life->imei, ref, &command.life);
     tell(devices, life->imei, ref);
 }
 
@@ -560,7 +560,7 @@ static void step(struct devices *devices, struct device_life *life, int64_t now_
         life->uplink_ms = now_ms;
     if (deliver_next(devices, life, now_ms))
         return;
-    if (store_list_waiting(devices->store, life->imei, now_ms, &any, 1) > 0)
+    if (sim_store_list_waiting(devices->store, life->imei, now_ms, &any, 1) > 0)
         await_uplink(devices, life, now_ms);
 }
 

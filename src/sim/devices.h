@@ -45,7 +45,7 @@ typedef void devices_event_fn(void *context, uint64_t imei, const struct store_c
 
 struct devices {
     const struct devices_options *options; /* borrowed, as is the store */
-    struct store *store;
+    struct sim_store *store;
     struct hashmap lives;    /* struct device_life by imei + 1 */
     struct heap due;         /* of them, those that something waits for */
     devices_event_fn *event; /* NULL: nobody wants to know */
@@ -67,7 +67,7 @@ enum status devices_add_fault(struct devices_options *options, struct span text,
 
 /* Allocates nothing. `options` with a clock above 0. */
 void devices_init(struct devices *devices, const struct devices_options *options,
-                  struct store *store);
+                  struct sim_store *store);
 void devices_deinit(struct devices *devices);
 
 /* Whether devices report in at all. */

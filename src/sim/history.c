@@ -169,7 +169,7 @@ static uint32_t next_listed(const struct platform *platform, const struct query_
                             uint32_t ref, int64_t now_ms, struct store_command *ret_command)
 {
     while (ref != 0) {
-        store_view(&platform->store, ref, ret_command);
+        sim_store_view(&platform->store, ref, ret_command);
         if (is_shown(platform, ret_command, now_ms) && is_in_period(values, ret_command))
             return ref;
         ref = ret_command->older;
@@ -181,7 +181,7 @@ static uint64_t count_listed(const struct platform *platform, const struct query
                              int64_t now_ms)
 {
     struct store_command command;
-    uint32_t ref = store_newest(&platform->store, values->device);
+    uint32_t ref = sim_store_newest(&platform->store, values->device);
     uint64_t count = 0;
 
     while ((ref = next_listed(platform, values, ref, now_ms, &command)) != 0) {
@@ -223,7 +223,7 @@ static cJSON *make_list(const struct platform *platform, const struct query_valu
         end = skip > total ? 0 : total - skip;
         skip = from;
     }
-    for (uint32_t ref = store_newest(&platform->store, values->device);
+    for (uint32_t ref = sim_store_newest(&platform->store, values->device);
          at < end && (ref = next_listed(platform, values, ref, now_ms, &command)) != 0;
          ref = command.older)
         if (at++ >= skip)
@@ -276,9 +276,9 @@ static void add_content(cJSON *item, const struct store_command *command)
 static bool find_command(const struct platform *platform, const struct query_values *values,
                          struct span uuid, struct store_command *ret_command, uint32_t *ret_ref)
 {
-    for (uint32_t ref = store_newest(&platform->store, values->device); ref != 0;) {
+    for (uint32_t ref = sim_store_newest(&platform->store, values->device); ref != 0;) {
         char text[UUID_LENGTH + 1];
-        store_view(&platform->store, ref, ret_command);
+        sim_store_view(&platform->store, ref, ret_command);
         uuid_format(ret_command->uuid, text);
         if (span_is(uuid, text)) {
             *ret_ref = ref;
@@ -366,7 +366,7 @@ static bool cancel(struct platform *platform, uint64_t device, uint32_t ref,
     if (life.is_gone || send_status_of(command, now_ms) != SEND_WAITING)
         return false;
     life.send_status = SEND_CANCELLED;
-    store_set_life(&platform->store, device, ref, &life);
+    sim_store_set_life(&platform->store, device, ref, &life);
     return true;
 }
 
@@ -379,9 +379,9 @@ static cJSON *cancel_all(struct platform *platform, uint64_t device, int64_t now
     uint64_t total = 0;
     struct store_command command;
 
-    for (uint32_t ref = store_newest(&platform->store, device); ref != 0; ref = command.older) {
+    for (uint32_t ref = sim_store_newest(&platform->store, device); ref != 0; ref = command.older) {
         char uuid[UUID_LENGTH + 1];
-        store_view(&platform->store, ref, &command);
+        sim_store_view(&platform->store, ref, &command);
         if (command.life.is_gone || command_life_has_ended(&command.life) ||
             command.ends_ms < now_ms)
             continue;

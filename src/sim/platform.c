@@ -36,7 +36,7 @@ enum status platform_init(struct platform *platform, const struct platform_optio
                           const struct auth *auth)
 {
     *platform = (struct platform){.options = *options, .auth = auth};
-    store_init(&platform->store, options->queue_limit, options->max_commands);
+    sim_store_init(&platform->store, options->queue_limit, options->max_commands);
     devices_init(&platform->devices, &platform->options.devices, &platform->store);
     platform->store.overwrites = options->overwrites;
     platform->store.keeps_waiting = devices_live(&platform->devices);
@@ -52,7 +52,7 @@ void platform_deinit(struct platform *platform)
     if (platform == NULL)
         return;
     devices_deinit(&platform->devices);
-    store_deinit(&platform->store);
+    sim_store_deinit(&platform->store);
     schema_deinit(&platform->schema);
     command_deinit(&platform->command);
     problems_deinit(&platform->problems);
@@ -319,7 +319,7 @@ static void accept(struct platform *platform, enum action action, int64_t now_ms
     if (status == STATUS_OK)
         status = devices_notice(&platform->devices, kept.device, now_ms);
     if (status == STATUS_OK)
-        status = store_add(&platform->store, &kept, now_ms);
+        status = sim_store_add(&platform->store, &kept, now_ms);
     if (status == STATUS_OK)
         answer_accepted(answer, kept.uuid);
     else if (status == STATUS_RANGE)

@@ -51,7 +51,7 @@ struct platform_options {
 
 struct platform {
     struct platform_options options;
-    struct store store;
+    struct sim_store store;
     struct devices devices;
     struct uuid_source uuids;
     struct schema schema;

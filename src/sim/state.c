@@ -81,12 +81,12 @@ static void write_command(struct writer *writer, uint64_t device,
 static void write_device(void *context, uint64_t device)
 {
     struct writer *writer = context;
-    const struct store *store = &writer->platform->store;
+    const struct sim_store *store = &writer->platform->store;
     struct store_command command;
     size_t count = 0;
 
-    for (uint32_t ref = store_newest(store, device); ref != 0; ref = command.older) {
-        store_view(store, ref, &command);
+    for (uint32_t ref = sim_store_newest(store, device); ref != 0; ref = command.older) {
+        sim_store_view(store, ref, &command);
         count++;
     }
     uint32_t *refs = calloc(count + 1, sizeof(*refs));
@@ -95,12 +95,12 @@ static void write_device(void *context, uint64_t device)
         return;
     }
     size_t at = count;
-    for (uint32_t ref = store_newest(store, device); ref != 0; ref = command.older) {
-        store_view(store, ref, &command);
+    for (uint32_t ref = sim_store_newest(store, device); ref != 0; ref = command.older) {
+        sim_store_view(store, ref, &command);
         refs[--at] = ref;
     }
     for (; at < count; at++) {
-        store_view(store, refs[at], &command);
+        sim_store_view(store, refs[at], &command);
         write_command(writer, device, &command);
     }
     free(refs);
@@ -131,7 +131,7 @@ static enum status write_all(struct platform *platform, FILE *file)
     struct writer writer = {.platform = platform, .file = file};
 
     buf_init(&writer.line, LINE_MAX_BYTES);
-    store_each_device(&platform->store, write_device, &writer);
+    sim_store_each_device(&platform->store, write_device, &writer);
     devices_each_value(&platform->devices, write_value, &writer);
     buf_deinit(&writer.line);
     if (writer.status == STATUS_OK && (fflush(file) != 0 || fsync(fileno(file)) != 0))
@@ -225,7 +225,7 @@ static bool read_command(const cJSON *line, uint64_t device, struct store_comman
 static enum status take_command(struct platform *platform, const struct store_command *command,
                                 int64_t now_ms)
 {
-    enum status status = store_restore(&platform->store, command);
+    enum status status = sim_store_restore(&platform->store, command);
 
     if (status == STATUS_OK && !command_life_has_ended(&command->life) && !command->life.is_gone)
         status = devices_notice(&platform->devices, command->device, now_ms);

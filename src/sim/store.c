@@ -39,14 +39,14 @@ struct text {
     char bytes[];
 };
 
-void store_init(struct store *store, uint32_t queue_limit, uint64_t max_commands)
+void sim_store_init(struct sim_store *store, uint32_t queue_limit, uint64_t max_commands)
 {
-    *store = (struct store){.queue_limit = queue_limit,
-                            .max_commands = max_commands,
-                            .next_unit = BLOCK_UNITS};
+    *store = (struct sim_store){.queue_limit = queue_limit,
+                                .max_commands = max_commands,
+                                .next_unit = BLOCK_UNITS};
 }
 
-void store_deinit(struct store *store)
+void sim_store_deinit(struct sim_store *store)
 {
     if (store == NULL)
         return;
@@ -55,15 +55,15 @@ void store_deinit(struct store *store)
     for (size_t i = 0; i < store->block_count; i++)
         free(store->blocks[i]);
     free((void *)store->blocks);
-    *store = (struct store){.next_unit = BLOCK_UNITS};
+    *store = (struct sim_store){.next_unit = BLOCK_UNITS};
 }
 
-static void *at_ref(const struct store *store, uint32_t ref)
+static void *at_ref(const struct sim_store *store, uint32_t ref)
 {
     return store->blocks[ref / BLOCK_UNITS] + (size_t)(ref % BLOCK_UNITS) * UNIT;
 }
 
-static enum status add_block(struct store *store)
+static enum status add_block(struct sim_store *store)
 {
     if (store->block_count == UINT32_MAX / BLOCK_UNITS)
         return STATUS_TOO_BIG;
@@ -83,7 +83,7 @@ static enum status add_block(struct store *store)
     return STATUS_OK;
 }
 
-static enum status take_units(struct store *store, size_t bytes, uint32_t *ret_ref)
+static enum status take_units(struct sim_store *store, size_t bytes, uint32_t *ret_ref)
 {
     uint32_t units = (uint32_t)((bytes + UNIT - 1) / UNIT);
 
@@ -133,7 +133,7 @@ static size_t shard_of(uint64_t key)
     return (size_t)(mix(key) >> 58) % STORE_SHARDS;
 }
 
-static struct store_device *find_device(const struct store *store, uint64_t device)
+static struct store_device *find_device(const struct sim_store *store, uint64_t device)
 {
     uint64_t key = device + 1;
     const struct store_shard *shard = &store->shards[shard_of(key)];
@@ -144,7 +144,7 @@ static struct store_device *find_device(const struct store *store, uint64_t devi
     return slot->key != 0 ? slot : NULL;
 }
 
-static enum status make_device(struct store *store, uint64_t device,
+static enum status make_device(struct sim_store *store, uint64_t device,
                                struct store_device **ret_device)
 {
     uint64_t key = device + 1;
@@ -165,7 +165,7 @@ static enum status make_device(struct store *store, uint64_t device,
     return STATUS_OK;
 }
 
-static void give_waiting_back(struct store *store, uint32_t ref)
+static void give_waiting_back(struct sim_store *store, uint32_t ref)
 {
     struct waiting *waiting = at_ref(store, ref);
     waiting->next = store->free_waiting;
@@ -173,7 +173,7 @@ static void give_waiting_back(struct store *store, uint32_t ref)
 }
 
 /* Lets go of the device's commands that have expired, and counts the others. */
-static uint32_t count_waiting(struct store *store, struct store_device *device, int64_t now_ms)
+static uint32_t count_waiting(struct sim_store *store, struct store_device *device, int64_t now_ms)
 {
     uint32_t *link = &device->waiting;
     uint32_t count = 0;
@@ -193,7 +193,7 @@ static uint32_t count_waiting(struct store *store, struct store_device *device, 
 }
 
 /* Takes the oldest of those that wait out of the queue, and out of the platform's memory. */
-static void overwrite_oldest(struct store *store, struct store_device *device)
+static void overwrite_oldest(struct sim_store *store, struct store_device *device)
 {
     uint32_t *link = &device->waiting;
 
@@ -206,7 +206,7 @@ static void overwrite_oldest(struct store *store, struct store_device *device)
     give_waiting_back(store, ref);
 }
 
-static enum status take_waiting(struct store *store, uint32_t *ret_ref)
+static enum status take_waiting(struct sim_store *store, uint32_t *ret_ref)
 {
     if (store->free_waiting == 0)
         return take_units(store, sizeof(struct waiting), ret_ref);
@@ -215,8 +215,8 @@ static enum status take_waiting(struct store *store, uint32_t *ret_ref)
     return STATUS_OK;
 }
 
-static enum status keep(struct store *store, const struct store_command *command, uint32_t older,
-                        uint32_t *ret_ref)
+static enum status keep(struct sim_store *store, const struct store_command *command,
+                        uint32_t older, uint32_t *ret_ref)
 {
     struct kept head = {.created_ms = command->created_ms,
                         .valid_s = command->valid_s,
@@ -247,12 +247,13 @@ static enum status keep(struct store *store, const struct store_command *command
     return STATUS_OK;
 }
 
-static bool is_full(struct store *store, struct store_device *device, int64_t now_ms)
+static bool is_full(struct sim_store *store, struct store_device *device, int64_t now_ms)
 {
     return store->queue_limit > 0 && count_waiting(store, device, now_ms) >= store->queue_limit;
 }
 
-enum status store_add(struct store *store, const struct store_command *command, int64_t now_ms)
+enum status sim_store_add(struct sim_store *store, const struct store_command *command,
+                          int64_t now_ms)
 {
     struct store_device *device;
     uint32_t waiting = 0, kept = 0;
@@ -285,19 +286,19 @@ enum status store_add(struct store *store, const struct store_command *command, 
     return STATUS_OK;
 }
 
-uint64_t store_count(const struct store *store, uint64_t device)
+uint64_t sim_store_count(const struct sim_store *store, uint64_t device)
 {
     const struct store_device *found = find_device(store, device);
     return found != NULL ? found->count : 0;
 }
 
-uint32_t store_newest(const struct store *store, uint64_t device)
+uint32_t sim_store_newest(const struct sim_store *store, uint64_t device)
 {
     const struct store_device *found = find_device(store, device);
     return found != NULL ? found->newest : 0;
 }
 
-void store_view(const struct store *store, uint32_t ref, struct store_command *ret_command)
+void sim_store_view(const struct sim_store *store, uint32_t ref, struct store_command *ret_command)
 {
     const struct kept *kept = at_ref(store, ref);
     struct store_command command = {.action = (enum action)kept->action,
@@ -321,10 +322,10 @@ void store_view(const struct store *store, uint32_t ref, struct store_command *r
     *ret_command = command;
 }
 
-uint32_t store_find(const struct store *store, uint64_t device,
-                    const uint8_t uuid[STORE_UUID_BYTES])
+uint32_t sim_store_find(const struct sim_store *store, uint64_t device,
+                        const uint8_t uuid[STORE_UUID_BYTES])
 {
-    for (uint32_t ref = store_newest(store, device); ref != 0;) {
+    for (uint32_t ref = sim_store_newest(store, device); ref != 0;) {
         const struct kept *kept = at_ref(store, ref);
         if (memcmp(kept->uuid, uuid, STORE_UUID_BYTES) == 0)
             return kept->life.is_gone ? 0 : ref;
@@ -333,8 +334,8 @@ uint32_t store_find(const struct store *store, uint64_t device,
     return 0;
 }
 
-size_t store_list_waiting(struct store *store, uint64_t device, int64_t now_ms, uint32_t *refs,
-                          size_t max)
+size_t sim_store_list_waiting(struct sim_store *store, uint64_t device, int64_t now_ms,
+                              uint32_t *refs, size_t max)
 {
     struct store_device *found = find_device(store, device);
     size_t count = found != NULL ? count_waiting(store, found, now_ms) : 0, listed = 0;
@@ -375,8 +376,8 @@ bool command_life_has_ended(const struct command_life *life)
     return true;
 }
 
-void store_set_life(struct store *store, uint64_t device, uint32_t ref,
-                    const struct command_life *life)
+void sim_store_set_life(struct sim_store *store, uint64_t device, uint32_t ref,
+                        const struct command_life *life)
 {
     struct store_device *found = find_device(store, device);
 
@@ -395,7 +396,7 @@ void store_set_life(struct store *store, uint64_t device, uint32_t ref,
     }
 }
 
-enum status store_set_result(struct store *store, uint32_t ref, struct span result)
+enum status sim_store_set_result(struct sim_store *store, uint32_t ref, struct span result)
 {
     uint32_t at;
 
@@ -411,27 +412,27 @@ enum status store_set_result(struct store *store, uint32_t ref, struct span resu
     return STATUS_OK;
 }
 
-enum status store_restore(struct store *store, const struct store_command *command)
+enum status sim_store_restore(struct sim_store *store, const struct store_command *command)
 {
     uint32_t limit = store->queue_limit;
 
     store->queue_limit = 0; /* it was in the queue already */
     bool keeps = store->keeps_waiting;
     store->keeps_waiting = keeps || limit > 0;
-    enum status status = store_add(store, command, command->created_ms);
+    enum status status = sim_store_add(store, command, command->created_ms);
     store->queue_limit = limit;
     store->keeps_waiting = keeps;
-    uint32_t ref = store_newest(store, command->device);
+    uint32_t ref = sim_store_newest(store, command->device);
     if (status != STATUS_OK || ref == 0)
         return status;
     if (command->result.len > 0)
-        status = store_set_result(store, ref, command->result);
+        status = sim_store_set_result(store, ref, command->result);
     if (command->life.is_gone || command_life_has_ended(&command->life))
-        store_set_life(store, command->device, ref, &command->life);
+        sim_store_set_life(store, command->device, ref, &command->life);
     return status;
 }
 
-void store_each_device(const struct store *store, store_device_fn *each, void *context)
+void sim_store_each_device(const struct sim_store *store, store_device_fn *each, void *context)
 {
     for (size_t i = 0; i < STORE_SHARDS; i++)
         for (size_t j = 0; j < store->shards[i].capacity; j++)

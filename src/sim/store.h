@@ -2,13 +2,13 @@
  * The commands that the simulated platform has accepted: which of them wait per device, and, up to
  * a maximum, what they said and what has become of them.
  *
- *     store_init(&store, queue_limit, max_commands);
- *     status = store_add(&store, &command, now_ms);       // STATUS_RANGE: the queue is full
- *     for (ref = store_newest(&store, device); ref != 0; ref = view.older)
- *         store_view(&store, ref, &view);
- *     count = store_list_waiting(&store, device, now_ms, refs, max);
- *     store_set_life(&store, device, ref, &life);
- *     store_deinit(&store);
+ *     sim_store_init(&store, queue_limit, max_commands);
+ *     status = sim_store_add(&store, &command, now_ms);       // STATUS_RANGE: the queue is full
+ *     for (ref = sim_store_newest(&store, device); ref != 0; ref = view.older)
+ *         sim_store_view(&store, ref, &view);
+ *     count = sim_store_list_waiting(&store, device, now_ms, refs, max);
+ *     sim_store_set_life(&store, device, ref, &life);
+ *     sim_store_deinit(&store);
  *
  * Memory: a device takes a slot of 24 bytes in a table that is 3/8 to 3/4 full (32–64 bytes), a
  * waiting command 16 bytes (none where devices have neither a queue limit nor a life; reused when
@@ -56,7 +56,7 @@ struct store_shard {
     size_t capacity, count;
 };
 
-struct store {
+struct sim_store {
     struct store_shard shards[STORE_SHARDS];
     char **blocks; /* memory for waiting and kept commands, addressed by references */
     size_t block_count, block_capacity;
@@ -71,8 +71,8 @@ struct store {
 };
 
 /* queue_limit 0: no limit. Allocates nothing. */
-void store_init(struct store *store, uint32_t queue_limit, uint64_t max_commands);
-void store_deinit(struct store *store);
+void sim_store_init(struct sim_store *store, uint32_t queue_limit, uint64_t max_commands);
+void sim_store_deinit(struct sim_store *store);
 
 /*
  * Accepts a command, which waits until its ends_ms is past or it is settled. Beyond max_commands it
@@ -80,41 +80,43 @@ void store_deinit(struct store *store);
  * (with `overwrites` the oldest is gone instead); STATUS_TOO_BIG, STATUS_NO_MEMORY. Nothing has
  * changed after a failure.
  */
-enum status store_add(struct store *store, const struct store_command *command,
-                      int64_t now_ms) MUST_USE;
+enum status sim_store_add(struct sim_store *store, const struct store_command *command,
+                          int64_t now_ms) MUST_USE;
 
 /* Puts a command in again that an earlier store held, with its life and result; those of a device
  * come oldest first. STATUS_TOO_BIG, STATUS_NO_MEMORY. */
-enum status store_restore(struct store *store, const struct store_command *command) MUST_USE;
+enum status sim_store_restore(struct sim_store *store,
+                              const struct store_command *command) MUST_USE;
 
 typedef void store_device_fn(void *context, uint64_t device);
-void store_each_device(const struct store *store, store_device_fn *each, void *context);
+void sim_store_each_device(const struct sim_store *store, store_device_fn *each, void *context);
 
 /* How many commands of the device were accepted, kept or not. */
-uint64_t store_count(const struct store *store, uint64_t device);
+uint64_t sim_store_count(const struct sim_store *store, uint64_t device);
 
 /* The device's last kept command, or 0. */
-uint32_t store_newest(const struct store *store, uint64_t device);
+uint32_t sim_store_newest(const struct sim_store *store, uint64_t device);
 
 /* The command behind a reference (not 0), but for its device, which it does not know. Content and
- * result stay valid until store_deinit. */
-void store_view(const struct store *store, uint32_t ref, struct store_command *ret_command);
+ * result stay valid until sim_store_deinit. */
+void sim_store_view(const struct sim_store *store, uint32_t ref, struct store_command *ret_command);
 
 /* The device's kept command of that uuid, or 0. */
-uint32_t store_find(const struct store *store, uint64_t device,
-                    const uint8_t uuid[STORE_UUID_BYTES]);
+uint32_t sim_store_find(const struct sim_store *store, uint64_t device,
+                        const uint8_t uuid[STORE_UUID_BYTES]);
 
 /* References of the device's kept commands that are open at `now_ms`, oldest first, `max` at most.
  */
-size_t store_list_waiting(struct store *store, uint64_t device, int64_t now_ms, uint32_t *refs,
-                          size_t max);
+size_t sim_store_list_waiting(struct sim_store *store, uint64_t device, int64_t now_ms,
+                              uint32_t *refs, size_t max);
 
 /* Sets what has become of a command of the device; one that has come to its end waits no more. */
-void store_set_life(struct store *store, uint64_t device, uint32_t ref,
-                    const struct command_life *life);
+void sim_store_set_life(struct sim_store *store, uint64_t device, uint32_t ref,
+                        const struct command_life *life);
 
 /* Keeps what the device answered. STATUS_TOO_BIG, STATUS_NO_MEMORY. */
-enum status store_set_result(struct store *store, uint32_t ref, struct span result) MUST_USE;
+enum status sim_store_set_result(struct sim_store *store, uint32_t ref,
+                                 struct span result) MUST_USE;
 
 /* Whether nothing more becomes of a command: its send_status, or time, says so. */
 bool command_life_has_ended(const struct command_life *life);
