@@ -134,7 +134,7 @@ static enum status read_data(struct span body, cJSON **ret_root, const cJSON **r
         return status;
     const cJSON *data = cJSON_GetObjectItemCaseSensitive(root, "data");
     if (at != body.len || !cJSON_IsObject(data)) {
-        json_free(root);
+        cJSON_Delete(root);
         return STATUS_SYNTAX;
     }
     *ret_root = root;
@@ -165,7 +165,7 @@ enum status history_read_list(struct span body, history_entry_fn *each, void *co
         }
         *ret_total = (uint64_t)total;
     }
-    json_free(root);
+    cJSON_Delete(root);
     return status;
 }
 
@@ -182,7 +182,7 @@ enum status history_read_one(struct span body, struct history_entry *ret_entry)
         status = STATUS_SYNTAX;
     else
         *ret_entry = entry;
-    json_free(root);
+    cJSON_Delete(root);
     return status;
 }
 
@@ -198,6 +198,6 @@ enum status history_read_cancelled(struct span body, history_cancelled_fn *each,
     for (size_t i = 0; i < ARRAY_LENGTH(lists); i++)
         cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(data, lists[i]))
             each(context, text_of(item), i == 1);
-    json_free(root);
+    cJSON_Delete(root);
     return STATUS_OK;
 }
