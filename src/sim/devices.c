@@ -5,7 +5,6 @@
  */
 #include "sim/devices.h"
 
-#include <cjson/cJSON.h>
 #include <strings.h>
 
 #include "core/jsonlex.h"
@@ -14,9 +13,7 @@
 #include "sim/chance.h"
 
 enum {
-    QUEUE_MAX = 1000,  /* SIM_QUEUE_LIMIT_MAX */
-    ITEMS_MAX = 128,   /* of a write: more than 2 KB can hold */
-    VALUE_MEMBERS = 8, /* of an item */
+    QUEUE_MAX = 1000, /* SIM_QUEUE_LIMIT_MAX */
     TRIGGER_REGISTER = 1,
     TRIGGER_UPDATE = 2,
     TRIGGER_NOTIFY = 4,
@@ -333,25 +330,23 @@ static struct device_place place_of(const struct store_command *command)
                                  .inst = param_of(command, PARAM_OBJ_INST_ID, 0)};
 }
 
-/* An item of a write: {"res_id":N,"val":V}, in any order. The value's text is taken as it is. */
-static void write_item(struct device_life *life, struct device_place place, struct span item)
+/* An item of a write that has been begun: {"res_id":N,"val":V}, in any order. The value's text is
+ * taken as it is. */
+static void write_item(struct device_life *life, struct device_place place, struct jsonlex *lex)
 {
-    struct span members[VALUE_MEMBERS], value = span_of("", 0), number = value;
-    struct jsonlex lex = {.members = members, .members_max = VALUE_MEMBERS};
+    struct span value = span_of("", 0), number = value;
     uint64_t res;
-    size_t i = 0;
 
-    cJSON *object = cJSON_ParseWithLength(item.ptr, item.len);
-    if (object != NULL && jsonlex_scan(&lex, item) == STATUS_OK) {
-        for (const cJSON *child = object->child; child != NULL && i < VALUE_MEMBERS;
-             child = child->next, i++) {
-            if (strcmp(child->string, "res_id") == 0)
-                number = members[i];
-            else if (strcmp(child->string, "val") == 0)
-                value = members[i];
-        }
+    while (jsonlex_next(lex) == JSONLEX_NAME) {
+        struct span name = lex->text;
+        (void)jsonlex_next(lex);
+        if (!jsonlex_skip(lex))
+            return;
+        if (span_is(name, "\"res_id\""))
+            number = lex->text;
+        else if (span_is(name, "\"val\""))
+            value = lex->text;
     }
-    cJSON_Delete(object);
     if (span_to_uint64(number, &res) != STATUS_OK || res > UINT16_MAX || value.len == 0)
         return;
     place.res = (uint32_t)res;
@@ -361,16 +356,15 @@ static void write_item(struct device_life *life, struct device_place place, stru
 
 static void take_write(struct device_life *life, const struct store_command *command)
 {
-    struct span items[ITEMS_MAX];
-    struct jsonlex lex = {.members = items, .members_max = ITEMS_MAX};
     const struct device_place place = place_of(command);
+    struct jsonlex lex;
 
-    if (jsonlex_scan(&lex, command->content) != STATUS_OK)
-        return;
     if (param_of(command, PARAM_MODE, 2) == COMMAND_MODE_REPLACE)
         clear_instance(life, &place);
-    for (size_t i = 0; i < lex.member_count && i < ITEMS_MAX; i++)
-        write_item(life, place, items[i]);
+    jsonlex_start(&lex, command->content);
+    if (jsonlex_next(&lex) == JSONLEX_ARRAY)
+        while (jsonlex_next(&lex) == JSONLEX_OBJECT)
+            write_item(life, place, &lex);
 }
 
 static void add_resource(const struct devices *devices, uint64_t imei,
