@@ -1,5 +1,7 @@
 #include "cli/options.h"
 
+#include <assert.h>
+
 #include "cli/option_sources.h"
 #include "core/text.h"
 #include "core/when.h"
@@ -332,6 +334,7 @@ static enum status resolve_dialect(struct settings *settings, struct buf *messag
     const char *usual = option_find(COMMAND_RUN, SPAN_LITERAL("endpoint"))->fallback;
     enum dialect host;
 
+    assert(settings->api != NULL && settings->endpoint != NULL); /* the table has defaults */
     if (!dialect_find(span_string(settings->api), &settings->dialect)) {
         buf_add_string(message, "--api ");
         buf_add_printable(message, span_string(settings->api));

@@ -195,9 +195,13 @@ enum status history_read_cancelled(struct span body, history_cancelled_fn *each,
 
     if (status != STATUS_OK)
         return status;
-    for (size_t i = 0; i < ARRAY_LENGTH(lists); i++)
-        cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(data, lists[i]))
+    for (size_t i = 0; i < ARRAY_LENGTH(lists); i++) {
+        const cJSON *list = cJSON_GetObjectItemCaseSensitive(data, lists[i]);
+        cJSON_ArrayForEach(item, list)
+        {
             each(context, text_of(item), i == 1);
+        }
+    }
     cJSON_Delete(root);
     return STATUS_OK;
 }

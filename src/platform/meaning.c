@@ -64,8 +64,8 @@ static const struct meaning entries[] = {
     {5108, "rpc response error", "the platform lost the answer of a service of its own",
      "look whether the device holds the command before it is sent again", MEANING_AMBIGUOUS, V1},
     {5117, "rpc error", "internal fault of the platform", SEND_AGAIN, MEANING_AGAIN, V1},
-    {10403, "no permission", "the token is refused, or does not allow this", CHECK_ACCESS,
-     MEANING_KEY, V2},
+    {10403, "no permission", "with --api v2: the token is refused, or does not allow this",
+     CHECK_ACCESS, MEANING_KEY, V2},
 };
 
 /*

@@ -4,13 +4,13 @@
 #include "platform/device.h"
 
 const struct operation_rule operations[OPERATION_COUNT] = {
-    [OPERATION_WRITE] = {METHOD_POST, "/offline", 0},
-    [OPERATION_READ] = {METHOD_GET, "/offline", 0},
-    [OPERATION_EXECUTE] = {METHOD_POST, "/execute/offline", 0},
-    [OPERATION_LIST] = {METHOD_GET, "/offline/history", QUESTION_PERIOD},
-    [OPERATION_LOOKUP] = {METHOD_GET, "/offline/history/", QUESTION_UUID},
-    [OPERATION_CANCEL] = {METHOD_PUT, "/offline/cancel/", QUESTION_UUID},
-    [OPERATION_CANCEL_ALL] = {METHOD_PUT, "/offline/cancel/all", 0},
+    [OPERATION_WRITE] = {"/offline", METHOD_POST, 0},
+    [OPERATION_READ] = {"/offline", METHOD_GET, 0},
+    [OPERATION_EXECUTE] = {"/execute/offline", METHOD_POST, 0},
+    [OPERATION_LIST] = {"/offline/history", METHOD_GET, QUESTION_PERIOD},
+    [OPERATION_LOOKUP] = {"/offline/history/", METHOD_GET, QUESTION_UUID},
+    [OPERATION_CANCEL] = {"/offline/cancel/", METHOD_PUT, QUESTION_UUID},
+    [OPERATION_CANCEL_ALL] = {"/offline/cancel/all", METHOD_PUT, 0},
 };
 
 const char *method_name(enum method method)

@@ -29,9 +29,9 @@ enum operation {
 enum { QUESTION_UUID = 1, QUESTION_PERIOD = 2 };
 
 struct operation_rule {
+    const char *path; /* behind the dialect's prefix; a uuid comes behind its end where there is a
+                         QUESTION_UUID */
     enum method method;
-    const char *path;   /* behind the dialect's prefix; a uuid comes behind its end where there is a
-                           QUESTION_UUID */
     unsigned questions; /* bit set; of those that are no command */
 };
 

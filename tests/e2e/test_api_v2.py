@@ -4,6 +4,7 @@ import collections
 import hashlib
 import hmac
 import json
+import re
 import time
 import urllib.parse
 import uuid
@@ -306,3 +307,20 @@ def test_the_setting_comes_from_variable_and_file(nbatch, fleet, raw_peer, tmp_p
     shown = nbatch("config", env={"NBATCH_API": "v2"}).out
     assert "endpoint: https://iot-api.heclouds.com " in shown
     assert nbatch("run", "--help").out.count("not tried on the platform") == 1
+
+
+# The platform's own hosts, led to a peer of ours.
+
+@pytest.mark.parametrize("host,words,per_s", [
+    ("api.heclouds.com", [], 300), ("iot-api.heclouds.com", USER, 100), ("platform.test", [], 0),
+    ("api.heclouds.com", ["--rate", "none"], 0), ("api.heclouds.com", ["--rate", "50/s"], 50)])
+def test_the_documented_rate_is_the_default_at_the_platforms_hosts(nbatch, fleet, raw_peer, tmp_path, host, words, per_s):
+    ok = b'{"errno":0,"error":"succ","data":{"uuid":"42742677-adc3-54ca-83a1-5aaaf71482f8"}}'
+    peer = raw_peer(answering(accepted if words == USER else ok))
+    port = peer.url.rsplit(":", 1)[1]
+    rows = 2 * per_s or 30  # so long that the metrics are written on the way
+    done = nbatch("run", fleet(rows), "--endpoint", f"http://{host}:{port}", "--resolve", f"{host}:{port}:127.0.0.1",
+                  "--insecure-http", "--metrics-file", "run.prom", *words, env={**ENV, "NBATCH_API_KEY": KEY})
+    assert done.code == 0 and len(peer.processed) == rows, done
+    limit = re.search(r"^nbatch_rate_limit\S* (\S+)$", (tmp_path / "run.prom").read_text(), re.M)
+    assert float(limit[1] if limit else 0) == per_s

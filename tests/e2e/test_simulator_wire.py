@@ -180,6 +180,7 @@ WIRE = {
     "reset": ("rst", False, None, None), "reset-after": ("rst", True, None, 0),
     "silent": ("silence", False, None, None), "silent-after": ("silence", True, None, 0),
     "cut": ("cut", True, 200, 0), "garbage": ("garbage", True, 200, 0), "no-uuid": ("no-uuid", True, 200, 0),
+    "envelope": ("envelope", True, 200, 0),
     "http-404": ("http", False, 404, None), "http-500-after": ("http", True, 500, 0),
     "http-429-retry-after": ("retry", False, 429, None), "http-503-retry-after": ("retry", False, 503, None),
     "errno-5117": ("errno", False, 200, 5117), "errno-4242": ("errno", False, 200, 4242), "slow": ("slow", True, 200, 0),
@@ -224,6 +225,8 @@ def test_each_fault_on_the_wire_and_in_the_audit(simulator, fault):
         if seen == "garbage":
             with pytest.raises(ValueError):
                 json.loads(body)
+        elif seen == "envelope":
+            assert not {"errno", "code", "msg", "uuid"} & set(json.loads(body))
         elif seen == "no-uuid":
             assert json.loads(body) == {"errno": 0, "error": "succ"}
         elif seen == "errno":
