@@ -1,6 +1,7 @@
 /*
- * The content of a write: the JSON array `data`, checked item by item against onenet-api.md
- * ("Write", body), and made from res: columns.
+ * The content of a write: the JSON array `data`, checked item by item: each is an object of
+ * `res_id` (0–65535), `val` (a boolean, a string or a number) and maybe `type` (1: opaque, as hex
+ * digits; 2: a time in seconds), and nothing else; and made from res: columns.
  */
 #ifndef NB_PLATFORM_DATA_H
 #define NB_PLATFORM_DATA_H
@@ -31,7 +32,7 @@ struct footprint {
     size_t count;
 };
 
-/* Notes an item, by a hash of its value's text; `type` as in onenet-api.md. Not more than
+/* Notes an item, by a hash of its value's text; `type` as in the item, 0 for none. Not more than
  * FOOTPRINT_ITEMS_MAX. */
 void footprint_add(struct footprint *footprint, int64_t res_id, int64_t type, bool is_string,
                    struct span value);

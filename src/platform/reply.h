@@ -1,4 +1,4 @@
-/* What the platform's JSON answer says (onenet-api.md, "Common to every call"). */
+/* What the platform's JSON answer says: {"errno":0,"error":"succ","data":{"uuid":"…"}}. */
 #ifndef NB_PLATFORM_REPLY_H
 #define NB_PLATFORM_REPLY_H
 
