@@ -448,8 +448,7 @@ static void check_auto_text(const struct column *column, const struct cell *cell
     if (cell->kind == CELL_TEXT && look_is_boolean_word(cell->text))
         problem_add(problems, PROBLEM_BOOLEAN, place_text(place), cell->text,
                     "%.*s is sent as a text, not as a boolean", SPAN_ARG(cell->text));
-    else
-        check_text(place, cell_as_given(cell), problems);
+    check_text(place, cell_as_given(cell), problems);
 }
 
 static void check_opaque(struct place *place, const struct cell *cell, struct problems *problems)

@@ -87,7 +87,7 @@ static bool is_doubt_of_errno(const struct reason *reason)
            class == MEANING_AMBIGUOUS;
 }
 
-/* Whether a code stands in the text as a word. */
+/* Whether the text holds the code as a word. */
 static bool has_code(struct span text, size_t at, const char *code)
 {
     struct span rest = span_skip(text, at);

@@ -179,14 +179,16 @@ static bool only_member(struct span body, const char *quoted_name, struct span *
     struct jsonlex lex;
 
     jsonlex_start(&lex, body);
-    if (jsonlex_next(&lex) != JSONLEX_OBJECT || jsonlex_next(&lex) != JSONLEX_NAME ||
-        !span_is(lex.text, quoted_name))
-        return false;
+    bool is_object = jsonlex_next(&lex) == JSONLEX_OBJECT;
+    bool is_named = jsonlex_next(&lex) == JSONLEX_NAME && span_is(lex.text, quoted_name);
     (void)jsonlex_next(&lex);
-    if (!jsonlex_skip(&lex))
+    bool is_value = jsonlex_skip(&lex);
+    struct span value = lex.text;
+    bool is_only = jsonlex_next(&lex) == JSONLEX_OBJECT_END;
+    if (!is_object || !is_named || !is_value || !is_only || jsonlex_next(&lex) != JSONLEX_END)
         return false;
-    *ret_value = lex.text;
-    return jsonlex_next(&lex) == JSONLEX_OBJECT_END && jsonlex_next(&lex) == JSONLEX_END;
+    *ret_value = value;
+    return true;
 }
 
 /* The args of an execute to their cell, which may point into `decoded`. */
