@@ -6,6 +6,14 @@
 
 #include "net/transport.h"
 
+/*
+ * libcurl hands over all lines of all header blocks of a transfer: of interim answers (1xx), of the
+ * final one, and the trailers of a chunked body. A status line begins a block, and what is known of
+ * the one before is forgotten; the blank line completes the block if its status is final; what
+ * comes behind that is a trailer and changes nothing. A block that is cut off is never complete,
+ * which is how an answer is told from a doubt (README.md, section 1).
+ */
+
 /* curl_getdate also reads what is no HTTP-date: one has the day's name first, and a time. */
 bool transport_date_s(struct span value, int64_t *ret_date_s)
 {
@@ -59,7 +67,9 @@ static inline bool has_name(struct span line, const char *name, struct span *ret
 {
     size_t len = strlen(name);
 
-    if (line.len < len || strncasecmp(line.ptr, name, len) != 0)
+    /* Most lines are none of those that are looked for: the first letter says so. */
+    if (line.len < len || (line.ptr[0] | 0x20) != (name[0] | 0x20) ||
+        strncasecmp(line.ptr, name, len) != 0)
         return false;
     *ret_value = trim(span_skip(line, len));
     return true;
@@ -109,36 +119,21 @@ bool answer_head_take(struct answer_head *head, struct span line)
     head->bytes += line.len;
     if (head->bytes > TRANSPORT_HEADERS_MAX)
         return false;
-    if (head->complete || line.len == 0)
-        return true;              /* a trailer behind a chunked body */
-    switch (line.ptr[0] | 0x20) { /* most lines are none of those that are looked for */
-    case 'h':
-        if (span_starts_with(line, "HTTP/"))
-            take_status_line(head, line);
-        break;
-    case '\r' | 0x20:
-    case '\n' | 0x20:
-        if (span_is(line, "\r\n") || span_is(line, "\n"))
-            head->complete = head->status >= 200 && head->status < 600;
-        break;
-    case 'd':
-        if (has_name(line, "Date:", &value))
-            keep(head->date, ANSWER_VALUE_MAX, value);
-        break;
-    case 'l':
-        if (has_name(line, "Location:", &value))
-            keep(head->location, ANSWER_LOCATION_MAX, value);
-        break;
-    case 'r':
-        head->has_retry_after |= has_name(line, "Retry-After:", &value);
-        if (has_name(line, "Retry-After:", &value))
-            keep(head->retry_after, ANSWER_VALUE_MAX, value);
-        break;
-    case 'c':
-        head->closes |= has_name(line, "Connection:", &value) && says_close(value);
-        break;
-    default:
-        break;
+    if (head->complete)
+        return true; /* a trailer behind a chunked body */
+    if (span_starts_with(line, "HTTP/"))
+        take_status_line(head, line);
+    else if (span_is(line, "\r\n") || span_is(line, "\n"))
+        head->complete = head->status >= 200 && head->status < 600;
+    else if (has_name(line, "Date:", &value))
+        keep(head->date, ANSWER_VALUE_MAX, value);
+    else if (has_name(line, "Location:", &value))
+        keep(head->location, ANSWER_LOCATION_MAX, value);
+    else if (has_name(line, "Retry-After:", &value)) {
+        head->has_retry_after = true;
+        keep(head->retry_after, ANSWER_VALUE_MAX, value);
+    } else if (has_name(line, "Connection:", &value)) {
+        head->closes |= says_close(value);
     }
     return true;
 }

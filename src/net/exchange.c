@@ -7,6 +7,19 @@
 #include <unistd.h>
 
 /*
+ * What an attempt came to is decided by how far it came: libcurl calls on_prereq when the request
+ * is about to leave, and on_header for each line of the answer. on_prereq has the two guards that
+ * all else rests on (README.md, sections 2 and 4). It counts its calls: a second one in the same
+ * attempt is libcurl sending the request again by itself. And it asks sockets_begin whether the
+ * connection may carry a request; where it may not, nothing has left, and the attempt goes out
+ * again over a new connection. Everything behind is words: exchange_answer turns state, code and
+ * bytes into a struct answer, and never decides by the code alone.
+ *
+ * An answer that may be for no request (400 and 408) forbids its connection at once, in on_header:
+ * libcurl may take a connection for the next request before it tells of the end of this one.
+ */
+
+/*
  * The negative control of the resend guard: the tests build a second binary in which this is
  * defined, and see the duplicates that the guard prevents. The product has no such switch.
  */
@@ -42,10 +55,8 @@ bool exchange_is_hopeless(CURLcode code)
     }
 }
 
-/*
- * The guards of sending.md section 1: the connection is ready and the request is about to leave. It
- * leaves once, and over no connection on which something waits to be read.
- */
+/* The connection is ready and the request is about to leave. It leaves once, and over no connection
+ * on which something waits to be read. */
 static int on_prereq(void *context, char *ip, char *local_ip, int port, int local_port)
 {
     struct exchange *exchange = context;
@@ -63,17 +74,13 @@ static int on_prereq(void *context, char *ip, char *local_ip, int port, int loca
                                                          : CURL_PREREQFUNC_OK;
 }
 
-/*
- * HTTP 400 and 408 are what servers say of a request that they could not read; they may be for
- * none, and then the real answer is still to come. HTTP/2 tells whose an answer is.
- */
+/* README.md, "400 and 408". HTTP/2 tells whose an answer is. */
 bool exchange_may_be_unasked(const struct exchange *exchange)
 {
     return (exchange->head.status == 400 || exchange->head.status == 408) &&
            !exchange->head.multiplexed;
 }
 
-/* libcurl may take a connection for the next request before it tells of the end of this one. */
 static size_t on_header(char *text, size_t size, size_t count, void *context)
 {
     struct exchange *exchange = context;

@@ -1,9 +1,8 @@
 /*
  * One place in flight, and what is known of the attempt that it carries now. Private to net/.
  *
- * Each attempt has an easy handle of its own, a copy of one that is never used: what libcurl keeps
- * inside a handle from one request to the next has proved unsafe. In 7.88.1 an answer whose first
- * header line is folded is appended to the last header of the answer before, which has been freed.
+ * Each attempt has an easy handle of its own: what libcurl keeps inside a handle from one request
+ * to the next has proved unsafe (README.md, section 3).
  */
 #ifndef NB_NET_EXCHANGE_H
 #define NB_NET_EXCHANGE_H
@@ -73,7 +72,7 @@ bool exchange_may_be_unasked(const struct exchange *exchange);
 /* What the attempt came to, after libcurl ended it with `code`. Spans point into the exchange. */
 struct answer exchange_answer(struct exchange *exchange, CURLcode code, uint64_t now_ns);
 
-/* How far an attempt came (sending.md section 2). Pure. */
+/* How far an attempt came (README.md, section 1). Pure. */
 enum answer_state exchange_state(unsigned prereq_calls, bool headers_complete);
 
 /* Whether a code of an attempt that was not sent means that no other attempt can be sent either.

@@ -12,6 +12,7 @@
 struct handle_options {
     const struct transport_options *transport;
     struct header_set *headers; /* of the attempts that start now; see also `older` */
+    char *host;                 /* the line; NULL: libcurl's own */
     struct curl_slist *resolve; /* addresses that the operator gave; NULL: none */
     CURLU *origin;              /* parsed once; NULL: each attempt has a URL of its own */
     CURLSH *share;              /* the TLS sessions, which no handle could keep; NULL: no TLS */

@@ -27,11 +27,11 @@ static enum status write_key_line(const struct credentials *credentials, int64_t
 }
 
 /*
- * "Accept:" without a value takes libcurl's own one away. Each line costs a look for every header
+ * A name without a value takes libcurl's own line away. Each line costs a look for every header
  * that libcurl might add. "Expect: 100-continue" it adds to bodies of more than 1 MB alone, and
  * ours have a few KB (COMMAND_CONTENT_MAX).
  */
-enum status header_set_new(const struct credentials *credentials, int64_t now_s,
+enum status header_set_new(const struct credentials *credentials, const char *host, int64_t now_s,
                            struct header_set **ret_set)
 {
     struct header_set *set = calloc(1, sizeof(*set));
@@ -44,6 +44,12 @@ enum status header_set_new(const struct credentials *credentials, int64_t now_s,
     buf_init(&line, KEY_LINE_MAX);
     (void)buf_reserve(&line, KEY_LINE_MAX - 1); /* at once: a buffer that grows leaves copies */
     enum status status = write_key_line(credentials, now_s, &line, &set->renew_at_s);
+    if (host != NULL) {
+        append(&set->get, "Host:", &ok);
+        append(&set->get, host, &ok);
+        append(&set->post, "Host:", &ok);
+        append(&set->post, host, &ok);
+    }
     append(&set->get, "Accept:", &ok);
     append(&set->post, "Content-Type: application/json", &ok);
     append(&set->post, "Accept:", &ok);

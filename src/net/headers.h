@@ -17,10 +17,11 @@ struct header_set {
 };
 
 /*
- * Makes the lines for these credentials, which may hold no key; `now_s` is the wall clock.
+ * Makes the lines for these credentials, which may hold no key; `now_s` is the wall clock. `host`
+ * is the line "Host: …"; NULL leaves it to libcurl, which writes it twice, character by character.
  * STATUS_NO_MEMORY, or STATUS_CREDENTIALS when the access key signs nothing.
  */
-enum status header_set_new(const struct credentials *credentials, int64_t now_s,
+enum status header_set_new(const struct credentials *credentials, const char *host, int64_t now_s,
                            struct header_set **ret_set) MUST_USE;
 
 /* Wipes and frees this set; not the older ones. Takes NULL. */

@@ -1,7 +1,7 @@
 #include "net/transport_impl.h"
 
 /*
- * libcurl's multi handles on the loop (README.md, "The loop"). libcurl tells which sockets to watch
+ * libcurl's multi handles on the loop (README.md, section 5). libcurl tells which sockets to watch
  * and when to be called again; libuv watches and calls. After every call of libcurl the finished
  * transfers are drained, and only then, outside of libcurl, their owners are told: they may start
  * new ones at once.

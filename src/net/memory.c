@@ -8,6 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/*
+ * A list for each size, in steps of 16 bytes. A block in use knows the list that it will go to, so
+ * that giving it back takes no arithmetic; one that is too large for a list, or finds it full, goes
+ * to the C library. The lists are the owning thread's: others take new blocks and free them.
+ */
+
 enum {
     STEP = 16,                   /* sizes are rounded up to a multiple of this */
     SIZES = 1026,                /* so that larger blocks than SIZES * STEP are not kept: libcurl

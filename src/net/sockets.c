@@ -7,6 +7,20 @@
 #include <unistd.h>
 
 /*
+ * A connection's life: sockets_open, first request (FRESH), and then from request to request
+ * (REUSED), until libcurl closes it, or until it is spoiled: something came over it while it
+ * carried no request, its last answer may have been for none, or nobody believes what it brings. A
+ * spoiled connection is emptied and shut down where libcurl waits for nothing on it, so that
+ * libcurl finds it dead when it looks for one; and sockets_begin refuses it in any case. See
+ * README.md, section 4.
+ *
+ * Three places look for what came unasked: on_poll, when the loop waits; sockets_look, when several
+ * requests are about to leave; sockets_begin, for one. What sockets_look has found quiet counts for
+ * one request, and only until sockets_end_look: after that a connection may have been used, and
+ * used up its answer.
+ */
+
+/*
  * The negative control of what spoils a connection: the tests build a second binary in which this
  * is defined, and see rows with the uuids of others. The product has no such switch.
  */

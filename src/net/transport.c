@@ -147,7 +147,8 @@ enum status transport_renew_key(struct transport *transport)
 {
     struct header_set **current = &transport->handle_options.headers;
     struct header_set *set;
-    enum status status = header_set_new(transport->options.credentials, time(NULL), &set);
+    enum status status = header_set_new(transport->options.credentials,
+                                        transport->handle_options.host, time(NULL), &set);
 
     if (status != STATUS_OK)
         return status;

@@ -195,6 +195,39 @@ static void test_the_answer_tells_how_long_to_wait(void **state)
     }
 }
 
+/* As libcurl would write it, or left to it. */
+static void test_the_host_is_named_as_libcurl_would(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *url, *line;
+    } cases[] = {{"https://api.heclouds.com", "Host: api.heclouds.com"},
+                 {"https://api.heclouds.com:443/x", "Host: api.heclouds.com"},
+                 {"https://api.heclouds.com:80", "Host: api.heclouds.com:80"},
+                 {"http://127.0.0.1:80", "Host: 127.0.0.1"},
+                 {"http://127.0.0.1:8080", "Host: 127.0.0.1:8080"},
+                 {"http://[::1]", "Host: [::1]"},
+                 {"http://[::80]:81", "Host: [::80]:81"},
+                 {"https://[fe80::1]:8443", "Host: [fe80::1]:8443"},
+                 {"https://pl\xc3\xa4tze.example", NULL}};
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct endpoint endpoint;
+        struct buf message;
+        struct handle_options options;
+        buf_init(&message, 1000);
+        assert_int_equal(endpoint_parse(cases[i].url, &message, &endpoint), STATUS_OK);
+        const struct transport_options transport = {.endpoint = &endpoint};
+        assert_int_equal(handle_options_init(&options, &transport), STATUS_OK);
+        if (cases[i].line == NULL)
+            assert_null(options.host);
+        else
+            assert_string_equal(options.host, cases[i].line);
+        handle_options_deinit(&options);
+        endpoint_deinit(&endpoint);
+        buf_deinit(&message);
+    }
+}
+
 static void test_headers_are_capped(void **state)
 {
     (void)state;
@@ -223,6 +256,7 @@ int main(void)
         cmocka_unit_test(test_trailers_change_nothing),
         cmocka_unit_test(test_retry_after_is_seconds_or_a_date),
         cmocka_unit_test(test_the_answer_tells_how_long_to_wait),
+        cmocka_unit_test(test_the_host_is_named_as_libcurl_would),
         cmocka_unit_test(test_headers_are_capped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
