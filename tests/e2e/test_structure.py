@@ -42,8 +42,10 @@ LIBRARY_ROOMS = {
     "openssl/crypto.h": {"platform"},
 }
 
-# core, command and send do no I/O and read no clock.
+# core, platform and send do no I/O and read no clock, nor does the engine itself; what acts for it is told by its name.
 PURE = {"core", "platform", "send"}
+ACTING = re.compile(r"engine/(driver\w*|job|intake|check)\.[ch]$")
+ENGINE_MAY_INCLUDE = {"engine", "platform", "send", "core"}
 IMPURE_HEADERS = {"unistd.h", "fcntl.h", "sys/socket.h", "sys/stat.h", "poll.h", "uv.h", "curl/curl.h", "pthread.h"}
 IMPURE_CALLS = re.compile(r"\b(time|clock_gettime|gettimeofday|open|read|write|fopen|printf|fprintf|rand|random|"
                           r"getrandom|getenv|sleep|usleep)\s*\(")
@@ -54,6 +56,10 @@ SOURCES = sorted([*SRC.rglob("*.c"), *SRC.rglob("*.h")])
 def room(path):
     relative = path.relative_to(SRC)
     return relative.parts[0]
+
+
+def is_pure(path):
+    return room(path) in PURE or (room(path) == "engine" and not ACTING.search(str(path)))
 
 
 def includes(path):
@@ -75,11 +81,31 @@ def test_includes_point_downwards(path):
             assert room(path) in LIBRARY_ROOMS[name], f"{path} includes {name}"
 
 
-@pytest.mark.parametrize("path", [p for p in SOURCES if room(p) in PURE], ids=lambda p: str(p.relative_to(SRC)))
+@pytest.mark.parametrize("path", [p for p in SOURCES if is_pure(p)], ids=lambda p: str(p.relative_to(SRC)))
 def test_pure_rooms_do_no_io_and_read_no_clock(path):
     assert not IMPURE_HEADERS & set(includes(path))
     found = IMPURE_CALLS.findall(without_comments_and_strings(path.read_text(encoding="utf-8")))
     assert not found, f"{path}: {found}"
+
+
+def upward_of_the_engine(path):
+    """What a file of the pure engine includes and must not: rooms that act, or its own driver."""
+    return [name for name in includes(path)
+            if (SRC / name).exists() and (name.split("/")[0] not in ENGINE_MAY_INCLUDE or ACTING.search(name))]
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if room(p) == "engine" and is_pure(p)], ids=lambda p: p.name)
+def test_the_engine_knows_nothing_of_what_acts_for_it(path):
+    assert not upward_of_the_engine(path)
+
+
+def test_an_engine_that_acts_is_seen(tmp_path):
+    """Negative control."""
+    bad = tmp_path / "engine.c"
+    bad.write_text('#include <uv.h>\n#include "engine/driver_record.h"\n#include "engine/item.h"\n#include "ledger/ledger.h"\n')
+    assert upward_of_the_engine(bad) == ["engine/driver_record.h", "ledger/ledger.h"]
+    assert IMPURE_HEADERS & set(includes(bad)) == {"uv.h"}
+    assert not is_pure(SRC / "engine" / "driver.c") and is_pure(SRC / "engine" / "engine.c")
 
 
 def test_the_check_sees_an_upward_include(tmp_path):

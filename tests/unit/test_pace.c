@@ -142,15 +142,16 @@ static void start_ready(struct world *world)
 
 static void read_ahead(struct world *world)
 {
-    while (scheduler_has_room(&world->scheduler, world->scene->concurrency, 0)) {
+    while (scheduler_has_room(&world->scheduler, world->scene->concurrency)) {
         struct row *row = world->free_rows;
         if (row != NULL)
             world->free_rows = row->next;
         else
             row = calloc(1, sizeof(*row));
         assert_non_null(row);
-        *row = (struct row){.task = {.state = TASK_NEW, .device = ++world->devices}};
-        assert_int_equal(scheduler_add(&world->scheduler, &row->task), STATUS_OK);
+        *row = (struct row){.task = {.state = TASK_READ, .device = ++world->devices}};
+        scheduler_admit(&world->scheduler, &row->task);
+        assert_int_equal(scheduler_add(&world->scheduler), STATUS_OK);
     }
 }
 

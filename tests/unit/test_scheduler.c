@@ -5,8 +5,9 @@
 
 static struct task *add(struct scheduler *scheduler, struct task *task, uint64_t device)
 {
-    *task = (struct task){.device = device, .state = TASK_NEW};
-    assert_int_equal(scheduler_add(scheduler, task), STATUS_OK);
+    *task = (struct task){.device = device, .state = TASK_READ};
+    scheduler_admit(scheduler, task);
+    assert_int_equal(scheduler_add(scheduler), STATUS_OK);
     return task;
 }
 
@@ -63,12 +64,12 @@ static void test_a_row_is_pulled_only_when_it_could_start_or_find_a_free_device(
     size_t count = 0;
 
     scheduler_init(&scheduler, 1);
-    assert_true(scheduler_has_room(&scheduler, 1, 0));
+    assert_true(scheduler_has_room(&scheduler, 1));
     add(&scheduler, &tasks[count++], 1);
-    assert_false(scheduler_has_room(&scheduler, 1, 0)); /* one is ready: no need to read on */
+    assert_false(scheduler_has_room(&scheduler, 1)); /* one is ready: no need to read on */
     assert_non_null(scheduler_next(&scheduler));
     while (
-        scheduler_has_room(&scheduler, 1, 0)) /* all for the busy device: reading on is bounded */
+        scheduler_has_room(&scheduler, 1)) /* all for the busy device: reading on is bounded */
         add(&scheduler, &tasks[count++], 1);
     assert_int_equal(count, SCHEDULER_ROWS_MIN);
     scheduler_deinit(&scheduler);
@@ -89,7 +90,7 @@ static void test_random_schedules_hold_order_and_limit(void **state)
     memset(last_finished, 0, sizeof(last_finished));
     scheduler_init(&scheduler, CONCURRENCY);
     while (finished < TASKS) {
-        while (added < TASKS && scheduler_has_room(&scheduler, 1, 0)) {
+        while (added < TASKS && scheduler_has_room(&scheduler, 1)) {
             add(&scheduler, &tasks[added], (uint64_t)(rand() % DEVICES));
             added++;
         }
@@ -160,7 +161,7 @@ static void test_retries_go_before_new_rows_in_the_order_of_their_times(void **s
     scheduler_retry(&scheduler, &tasks[1], 20);
     scheduler_retry(&scheduler, &tasks[2], 30);
     assert_int_equal(scheduler_next_due_ms(&scheduler), 20);
-    assert_false(scheduler_has_room(&scheduler, 1, 0)); /* new rows wait already */
+    assert_false(scheduler_has_room(&scheduler, 1)); /* new rows wait already */
     assert_int_equal(scheduler_due(&scheduler, INT64_MAX), 3);
     assert_int_equal(scheduler_next_due_ms(&scheduler), INT64_MAX);
     assert_ptr_equal(scheduler_next(&scheduler), &tasks[1]);
@@ -182,9 +183,9 @@ static void test_a_due_retry_is_started_before_more_rows_are_read(void **state)
     add(&scheduler, &task, 1);
     assert_ptr_equal(scheduler_next(&scheduler), &task);
     scheduler_retry(&scheduler, &task, 5);
-    assert_true(scheduler_has_room(&scheduler, 1, 0));
+    assert_true(scheduler_has_room(&scheduler, 1));
     (void)scheduler_due(&scheduler, 5);
-    assert_false(scheduler_has_room(&scheduler, 1, 0));
+    assert_false(scheduler_has_room(&scheduler, 1));
     scheduler_deinit(&scheduler);
 }
 
@@ -226,14 +227,14 @@ static void test_the_rows_ahead_follow_the_number_of_places(void **state)
     scheduler_set_concurrency(&scheduler, PLACES);
     add(&scheduler, &tasks[count++], 1);
     assert_non_null(scheduler_next(&scheduler));
-    while (scheduler_has_room(&scheduler, 1, 0)) {
+    while (scheduler_has_room(&scheduler, 1)) {
         assert_true(count < ROWS);
         add(&scheduler, &tasks[count++], 1);
     }
     assert_int_equal(count, ROWS);
     scheduler_set_concurrency(&scheduler, 1); /* holding more than that from now on is fine */
     scheduler_finish(&scheduler, &tasks[0]);
-    assert_false(scheduler_has_room(&scheduler, 1, 0));
+    assert_false(scheduler_has_room(&scheduler, 1));
     scheduler_deinit(&scheduler);
 }
 
