@@ -612,9 +612,14 @@ bool journal_is_of_this_mount(const struct journal *journal)
     return mount_mark_is_same(&about->mount, &mount);
 }
 
+bool journal_is_settled(const struct journal *journal)
+{
+    return *journal->settled == journal->run_id;
+}
+
 bool journal_is_live(const struct journal *journal)
 {
-    return *journal->settled == journal->run_id || journal_is_of_this_mount(journal);
+    return journal_is_settled(journal) || journal_is_of_this_mount(journal);
 }
 
 /* Looks at the lines of a half, and sets how much of it is in use. */
