@@ -596,6 +596,9 @@ static enum status name_orphans(struct recovery *recovery)
         buf_add_format(recovery->message, "%s", ledger_error(ledger));
     ledger->past.orphans = recovery->pending_count;
     ledger->count = 0; /* they are the earlier run's */
+    /* No later line of theirs may end before, also where the clock is set back in this run. */
+    if (recovery->pending_count > 0 && ledger->latest_ms < now_ms)
+        ledger->latest_ms = now_ms;
     return status;
 }
 
