@@ -339,6 +339,30 @@ static void test_a_result_counts_though_the_clock_was_set_back_behind_a_recovery
     ledger_close(ledger);
 }
 
+/* The machine has died while a run created its results: their size is there, and not their bytes.
+ */
+static void test_results_of_zeros_are_begun_anew(void **state)
+{
+    (void)state;
+    static char zeros[4096], header[4096];
+    struct ledger *ledger = begin(NULL, 1);
+
+    finish(ledger, true);
+    size_t len = read_file(path, header, sizeof(header));
+    for (size_t good = 0; good <= len; good += len / 3)
+        for (int is_cut = 0; is_cut < 2; is_cut++) {
+            memcpy(zeros, header, good);
+            memset(zeros + good, 0, sizeof(zeros) - good);
+            write_file(path, zeros, is_cut ? good : len);
+            assert_int_equal(open_at(path, &no_wish, &ledger), STATUS_OK);
+            ledger_close(ledger);
+            assert_int_equal(read_file(path, zeros, sizeof(zeros)), len);
+            assert_memory_equal(zeros, header, len);
+        }
+    write_file(path, "no header of ours", 17);
+    assert_int_equal(open_at(path, &no_wish, &ledger), STATUS_SYNTAX);
+}
+
 static void test_a_second_run_is_refused_and_told_who_holds_the_results(void **state)
 {
     (void)state;
@@ -999,6 +1023,7 @@ int main(void)
         TEST(test_each_wish_sends_its_rows_again_and_no_others),
         TEST(test_rows_under_way_are_named_and_sent_again_by_their_action),
         TEST(test_a_result_counts_though_the_clock_was_set_back_behind_a_recovery),
+        TEST(test_results_of_zeros_are_begun_anew),
         TEST(test_a_second_run_is_refused_and_told_who_holds_the_results),
         TEST(test_results_that_cannot_be_written_are_kept_in_the_journal),
         TEST(test_lines_of_no_row_and_followed_lines_are_counted),
