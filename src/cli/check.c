@@ -48,8 +48,9 @@ static int choose_format(const struct settings *settings, struct intake_options 
 
 static int choose_imei(const struct settings *settings, struct intake_options *options)
 {
-    options->any_imei = settings->imei != NULL && strcmp(settings->imei, "any") == 0;
-    if (options->any_imei || settings->imei == NULL || strcmp(settings->imei, "strict") == 0)
+    options->dialect = settings->dialect;
+    options->any_device = settings->imei != NULL && strcmp(settings->imei, "any") == 0;
+    if (options->any_device || settings->imei == NULL || strcmp(settings->imei, "strict") == 0)
         return 0;
     show_error("--imei %s: must be strict or any", settings->imei);
     return EXIT_USAGE;

@@ -150,8 +150,16 @@ static void add_flag(const struct option *option, const struct assignment *item,
     buf_add_format(out, "%s: %s", option->name, off ? "false" : "true");
 }
 
-static void add_option(const struct option_sources *sources, const struct option *option,
-                       struct buf *out)
+/* What holds where nothing was set: what is in the table, or follows from another option. */
+static const char *fallback_of(const struct settings *settings, const struct option *option)
+{
+    if (option->fallback == NULL || option->kind != OPTION_TEXT)
+        return option->fallback;
+    return *(const char *const *)((const char *)settings + option->offset);
+}
+
+static void add_option(const struct settings *settings, const struct option_sources *sources,
+                       const struct option *option, struct buf *out)
 {
     const struct assignment *item = NULL, *found;
     size_t start = out->len;
@@ -161,7 +169,7 @@ static void add_option(const struct option_sources *sources, const struct option
         while ((found = next_of(sources, option, (enum option_origin)origin, &at)) != NULL)
             item = found;
     }
-    const char *value = item != NULL ? item->value : option->fallback;
+    const char *value = item != NULL ? item->value : fallback_of(settings, option);
     if (option->kind == OPTION_FLAG)
         add_flag(option, item, out);
     else
@@ -210,7 +218,7 @@ int cli_config(const struct settings *settings, const struct option_sources *sou
         if (options[i].kind == OPTION_LIST)
             add_list(sources, &options[i], &out);
         else
-            add_option(sources, &options[i], &out);
+            add_option(settings, sources, &options[i], &out);
     }
     add_key_places(&out);
     bool written = out.status == STATUS_OK && show_data(buf_span(&out));

@@ -230,6 +230,7 @@ static enum status settle_conflicts(struct option_sources *sources, struct buf *
                  {"simulate", "api-key-file", false},
                  {"simulate", "api-key-command", false},
                  {"simulate", "product-id", false},
+                 {"simulate", "user-id", false},
                  {"simulate", "access-key-file", false},
                  {"simulate", "cacert", false},
                  {"simulate", "proxy", false},

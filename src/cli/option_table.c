@@ -32,7 +32,10 @@ const struct option options[] = {
      "bring the results of a complete run into the order of its rows, one line each; lines that "
      "others have replaced go to a file beside it, such as fleet.results.superseded.csv"},
     {"endpoint", 0, OPTION_TEXT, RUN, "URL", "https://api.heclouds.com", FIELD(endpoint), 0, 0,
-     "the platform's base URL"},
+     "the platform's base URL; with --api v2 the default is https://iot-api.heclouds.com"},
+    {"api", 0, OPTION_TEXT, RUN | CHECK | BENCH, "v1|v2", "v1", FIELD(api), 0, 0,
+     "the platform's dialect; v2 is the newer OneNET: from public documents, not tried on the "
+     "platform"},
     {"endpoint", 0, OPTION_TEXT, BENCH, "URL", NULL, FIELD(bench_endpoint), 0, 0,
      "send to this platform (default: a simulator within the process)"},
     {"simulate", 0, OPTION_OPTIONAL_TEXT, RUN | BENCH, "SPEC", NULL, FIELD(simulate), 0, 0,
@@ -45,8 +48,11 @@ const struct option options[] = {
      "a shell command that prints the MasterKey, on one line, within ten seconds"},
     {"product-id", 0, OPTION_TEXT, RUN | BENCH, "ID", NULL, FIELD(product_id), 0, 0,
      "sign tokens for this product with its access key, instead of sending a MasterKey"},
+    {"user-id", 0, OPTION_TEXT, RUN | BENCH, "ID", NULL, FIELD(user_id), 0, 0,
+     "with --api v2: sign tokens for this account with its access key"},
     {"access-key-file", 0, OPTION_TEXT, RUN | BENCH, "FILE", NULL, FIELD(access_key_file), 0, 0,
-     "file with the product's access key, as for --api-key-file (else: NBATCH_ACCESS_KEY)"},
+     "file with the access key of the product or account, as for --api-key-file (else: "
+     "NBATCH_ACCESS_KEY)"},
     {"insecure-http", 0, OPTION_FLAG, RUN | BENCH, NULL, NULL, FIELD(insecure_http), 0, 0,
      "allow a plain http endpoint that is not on this machine: the key travels readable for all"},
     {"cacert", 0, OPTION_TEXT, RUN | BENCH, "FILE", NULL, FIELD(cacert), 0, 0,
@@ -104,10 +110,10 @@ const struct option options[] = {
      "commands to make up and send each time"},
     {"rounds", 0, OPTION_COUNT, BENCH, "N", "3", FIELD(rounds), 1, 100,
      "how often each is measured; the median is shown"},
-    {"rate", 0, OPTION_RATE, RUN | CHECK, "N/s|m|h", NULL, FIELD(rate), 0, 0,
+    {"rate", 0, OPTION_RATE, RUN | CHECK, "N/s|m|h|none", NULL, FIELD(rate), 0, 0,
      "how many requests start in a second, minute or hour at most, retries included; the check "
-     "says "
-     "how long that takes, and which rows would be too late"},
+     "says how long that takes, and which rows would be too late; none: as many as go (default: "
+     "what the platform documents, at its own hosts: 300/s, with --api v2 100/s; else none)"},
     {"burst", 0, OPTION_COUNT, RUN, "N", "1", FIELD(burst), 1, 1000000,
      "how many of them may start back to back"},
     {"ramp", 0, OPTION_TEXT, RUN, "R..R:D", NULL, FIELD(ramp), 0, 0,

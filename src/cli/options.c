@@ -113,9 +113,12 @@ static enum status set_option(const struct setting *setting)
         return STATUS_OK;
     case OPTION_RATE:
         rate = field;
-        if (!rate_parse(span_string(value), &rate->count, &rate->per_ms))
+        *rate = (struct rate){0, 1000};
+        if (strcmp(value, "none") != 0 &&
+            !rate_parse(span_string(value), &rate->count, &rate->per_ms))
             return refuse_value(setting,
-                                "must be a number and its unit, such as 20/s, 600/m or 5000/h");
+                                "must be a number and its unit, such as 20/s, 600/m or 5000/h, or "
+                                "none");
         return STATUS_OK;
     case OPTION_LIST:
         return add_to_list(setting, field);
@@ -323,6 +326,32 @@ static bool asks_for_text(const struct option_sources *sources)
     return false;
 }
 
+/* The platform's dialect, and what is the default for it. Its own hosts speak one alone. */
+static enum status resolve_dialect(struct settings *settings, struct buf *message)
+{
+    const char *usual = option_find(COMMAND_RUN, SPAN_LITERAL("endpoint"))->fallback;
+    enum dialect host;
+
+    if (!dialect_find(span_string(settings->api), &settings->dialect)) {
+        buf_add_string(message, "--api ");
+        buf_add_printable(message, span_string(settings->api));
+        buf_add_string(message, ": must be v1 or v2");
+        return STATUS_USAGE;
+    }
+    if (settings->endpoint == usual) /* the table's own text: it was not given */
+        settings->endpoint = dialects[settings->dialect].endpoint;
+    const char *given =
+        settings->bench_endpoint != NULL ? settings->bench_endpoint : settings->endpoint;
+    if (dialect_of_url(span_string(given), &host) && host != settings->dialect) {
+        buf_add_string(message, "endpoint ");
+        buf_add_printable(message, span_string(given));
+        buf_add_format(message, " speaks --api %s, not %s: say --api %s, or give another endpoint",
+                       dialects[host].name, dialects[settings->dialect].name, dialects[host].name);
+        return STATUS_USAGE;
+    }
+    return STATUS_OK;
+}
+
 enum status options_parse(const struct parse_request *request, struct option_sources *sources,
                           struct buf *message, struct settings *ret_settings)
 {
@@ -339,6 +368,8 @@ enum status options_parse(const struct parse_request *request, struct option_sou
         status = option_sources_complete(sources, request->subcommand, message);
     if (status == STATUS_OK)
         status = apply(request, sources, &settings, message);
+    if (status == STATUS_OK && !asks_for_text(sources))
+        status = resolve_dialect(&settings, message);
     if (status == STATUS_OK)
         *ret_settings = settings;
     return status;

@@ -7,6 +7,7 @@
 
 #include "cli/config_file.h"
 #include "core/word_list.h"
+#include "platform/dialect.h"
 
 /* COMMAND_CONFIG takes the options of run and check. */
 enum subcommand {
@@ -39,11 +40,14 @@ struct settings {
     const char *sheet;
     const char *encoding;
     const char *delimiter;
+    const char *api;
+    enum dialect dialect; /* that api names */
     const char *endpoint;
     const char *simulate; /* the SPEC, "" for none given; NULL: no simulator */
     const char *api_key_file;
     const char *api_key_command;
     const char *product_id;
+    const char *user_id;
     const char *access_key_file;
     const char *cacert;
     const char *proxy;         /* "none": none; NULL: the environment's */
@@ -54,7 +58,7 @@ struct settings {
     const char *progress;
     const char *log;
     const char *metrics_file;
-    struct rate rate; /* count 0: as fast as it goes */
+    struct rate rate; /* count 0: as fast as it goes; per_ms 0 as well: nothing was said */
     const char *on_ambiguous;
     const char *resume; /* what is to be sent although it has a result, "" for nothing; NULL: no
                            resume */

@@ -8,6 +8,7 @@
 
 #include "cli/options.h"
 #include "engine/job.h"
+#include "ledger/ledger.h"
 #include "send/retry.h"
 
 struct recording {
@@ -18,7 +19,7 @@ struct recording {
     char *superseded; /* where --sort puts what is not current */
     struct ledger *ledger;
     bool has_account;
-    struct ledger_account account;
+    struct store_account account;
     struct buf message; /* the text of the last failure */
 };
 

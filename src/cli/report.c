@@ -68,7 +68,7 @@ static void complete_facts(struct page_facts *facts, struct results_page *read)
     facts->version = NBATCH_VERSION;
 }
 
-int report_write(const char *path, struct page_facts *facts, results_page_filter_fn *filter,
+int report_write(const char *path, struct page_facts *facts, results_filter_fn *filter,
                  void *context)
 {
     struct results_page read = {.page = NULL};

@@ -10,7 +10,7 @@
  * Reads the results (facts->results), fills in what they say, and writes the page to `path`. 0 or
  * an exit status, after the reason was said.
  */
-int report_write(const char *path, struct page_facts *facts, results_page_filter_fn *filter,
+int report_write(const char *path, struct page_facts *facts, results_filter_fn *filter,
                  void *context);
 
 /* In flight over time; a tick of the job is a sample. */

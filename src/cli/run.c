@@ -87,6 +87,7 @@ static int start_simulator(struct run *run)
     char url[128];
 
     sim_config_init(&config);
+    config.dialect = run->settings->dialect;
     enum status status =
         sim_config_parse(&config, span_string(run->settings->simulate), &run->message);
     if (status == STATUS_OK)
@@ -205,16 +206,22 @@ static int open_results(struct run *run)
                        run->sim != NULL || run->endpoint.loopback);
 
     if (result == 0 && run->settings->resume != NULL)
-        intake_use_ledger(run->intake, run->recording.ledger);
+        intake_use_store(run->intake, ledger_store(run->recording.ledger));
     return result;
 }
 
 static int start_results(struct run *run)
 {
-    int result = recording_start(&run->recording, run->intake,
-                                 run->sim != NULL ? "simulator" : run->endpoint.origin);
+    struct buf target;
 
-    intake_use_ledger(run->intake, run->recording.ledger);
+    buf_init(&target, 4096);
+    if (run->sim != NULL)
+        buf_add_string(&target, "simulator");
+    else
+        dialect_add_target(run->settings->dialect, run->endpoint.origin, &target);
+    int result = recording_start(&run->recording, run->intake, buf_string(&target));
+    buf_deinit(&target);
+    intake_use_store(run->intake, ledger_store(run->recording.ledger));
     return result;
 }
 
@@ -600,8 +607,8 @@ static int send_rows(struct run *run)
     prepare(run);
     announce(run);
     console_start();
-    enum status status = job_run(run->intake, &run->options, run->recording.ledger, &run->tally,
-                                 &run->result, &run->message);
+    enum status status = job_run(run->intake, &run->options, ledger_store(run->recording.ledger),
+                                 &run->tally, &run->result, &run->message);
     double seconds = monotonic_s() - start_s;
     watch_nothing_yet();
     if (run->figures != NULL)

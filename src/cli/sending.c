@@ -78,16 +78,30 @@ static uint64_t random_seed(void)
     return getrandom(&seed, sizeof(seed), 0) == (ssize_t)sizeof(seed) ? seed : 1;
 }
 
+/* The rate that was asked for; else what the platform documents, at its own host. */
+static struct rate rate_of(const struct settings *settings)
+{
+    enum dialect host;
+
+    if (settings->rate.per_ms > 0 || settings->ramp != NULL || settings->simulate != NULL ||
+        !dialect_of_url(span_string(settings->endpoint), &host))
+        return settings->rate;
+    return (struct rate){dialects[host].rate_per_s, 1000};
+}
+
 enum status sending_options(const struct settings *settings, struct halt *halt,
                             struct job_options *options, struct buf *message)
 {
+    const struct rate rate = rate_of(settings);
+
     halt_init(halt);
     options->halt = halt;
     options->canary = (struct canary){.state = CANARY_OVER};
+    options->dialect = settings->dialect;
     options->outage_wait_ms = settings->outage_wait_ms;
     options->seed = settings->seed > 0 ? (uint64_t)settings->seed : random_seed();
-    options->pacer = (struct pacer_options){.rate_count = settings->rate.count,
-                                            .rate_per_ms = settings->rate.per_ms,
+    options->pacer = (struct pacer_options){.rate_count = rate.count,
+                                            .rate_per_ms = rate.per_ms,
                                             .burst = settings->burst,
                                             .rate_is_asked = settings->rate.count > 0,
                                             .adaptive = !settings->no_adaptive,
@@ -102,7 +116,7 @@ enum status sending_explain(const struct settings *settings, struct buf *out, st
     enum status status = retry_policy_of(settings, &policy, message);
 
     if (status == STATUS_OK)
-        retry_explain(&policy, out);
+        retry_explain(settings->dialect, &policy, out);
     return status;
 }
 

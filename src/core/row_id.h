@@ -23,4 +23,19 @@ struct row_id {
     uint32_t occurrence; /* which of the rows with this hash it is, from 1 */
 };
 
+/* SplitMix64's finalizer: uniform in all bits where its input is different. */
+static inline uint64_t row_id_mix(uint64_t hash, uint64_t with)
+{
+    uint64_t z = hash + with * 0x9e3779b97f4a7c15u;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+/* The row's key as one number, for tables. */
+static inline uint64_t row_id_key(const struct row_id *id)
+{
+    return id->occurrence == 1 ? id->hash : row_id_mix(id->hash, id->occurrence);
+}
+
 #endif

@@ -31,7 +31,7 @@ static enum status take_row(struct check *check)
 
     counts->rows++;
     counts->warnings += check->problems.warning_count;
-    if (intake_known(check->intake)->verdict == LEDGER_SETTLED && !is_lost) {
+    if (intake_known(check->intake)->verdict == STORE_SETTLED && !is_lost) {
         counts->settled++;
     } else if (is_valid) {
         counts->valid++;

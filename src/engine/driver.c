@@ -2,9 +2,10 @@
 #include <time.h>
 
 #include "engine/driver_impl.h"
+#include "platform/operation.h"
 
 /*
- * The engine's world: libuv's loop, the transport and the ledger. Each callback of the loop becomes
+ * The engine's world: libuv's loop, the transport and the record. Each callback of the loop becomes
  * one event; `perform` does what the engine asks for, and where that brings something about at once
  * (a row that is read, a request that could not leave, a record that cannot be written), it becomes
  * the next event, behind the step.
@@ -70,15 +71,14 @@ static void tell_key(struct driver *driver)
 static void step_failed(struct driver *driver)
 {
     const struct event event = {.kind = EVENT_RECORD_FAILED,
-                                .failure = {STATUS_IO, ledger_error(driver->ledger)}};
+                                .failure = {STATUS_IO, driver->store->error(driver->store)}};
 
     step(driver, &event);
 }
 
 static void step_room(struct driver *driver)
 {
-    const struct event event = {.kind = EVENT_ROOM,
-                                .room = {ledger_room(driver->ledger), driver->held_up}};
+    const struct event event = {.kind = EVENT_ROOM, .room = {driver->store->room, driver->held_up}};
 
     step(driver, &event);
 }
@@ -88,6 +88,14 @@ static void step_sync(struct driver *driver, const char *failed)
     const struct event event = {.kind = EVENT_SYNC_DONE, .sync = {driver->sync_number, failed}};
 
     step(driver, &event);
+}
+
+/* There was nothing to sync, or it cannot be. */
+static void step_skipped(struct driver *driver)
+{
+    const char *error = driver->store->error(driver->store);
+
+    step_sync(driver, error[0] != '\0' ? error : NULL);
 }
 
 /* Takes a word that stands for something to be told; the order is that of its urgency. */
@@ -110,7 +118,7 @@ static bool tell_next(struct driver *driver)
     else if (take(&news->room))
         step_room(driver);
     else if (take(&news->sync_skipped))
-        step_sync(driver, ledger_has_failed(driver->ledger) ? ledger_error(driver->ledger) : NULL);
+        step_skipped(driver);
     else if (driver->unsent_count > 0)
         tell_unsent(driver);
     else if (take(&news->key))
@@ -125,7 +133,7 @@ static bool tell_next(struct driver *driver)
 /* Notes where whoever reads the results has fallen behind or caught up. */
 static void look_at_reader(struct driver *driver)
 {
-    bool held_up = ledger_is_held_up(driver->ledger);
+    bool held_up = driver->store->is_held_up(driver->store);
 
     driver->news.room |= held_up != driver->held_up;
     driver->held_up = held_up;
@@ -221,7 +229,7 @@ static void send_item(struct driver *driver, struct item *item)
 {
     const struct command *command = &item->command;
     struct transport_request request = {
-        .method = action_rules[command->action].method,
+        .method = operations[command->action].method,
         .target = command_target(command),
         .body = command_body(command),
     };
@@ -236,25 +244,25 @@ static void do_sync(uv_work_t *work)
 {
     struct driver *driver = work->data;
 
-    ledger_sync_run(driver->sync);
+    driver->store->sync_run(driver->sync);
 }
 
 static void after_sync(uv_work_t *work, int cancelled)
 {
     struct driver *driver = work->data;
-    bool ok = ledger_sync_end(driver->ledger, driver->sync) == STATUS_OK;
+    bool ok = driver->store->sync_end(driver->store, driver->sync) == STATUS_OK;
 
     (void)cancelled; /* nobody does */
     driver->rows = 0;
     step_room(driver);
-    step_sync(driver, ok ? NULL : ledger_error(driver->ledger));
+    step_sync(driver, ok ? NULL : driver->store->error(driver->store));
     finish_step(driver);
 }
 
 static void begin_sync(struct driver *driver, uint64_t number)
 {
     driver->sync_number = number;
-    driver->sync = ledger_sync_begin(driver->ledger);
+    driver->sync = driver->store->sync_begin(driver->store);
     driver->news.sync_skipped = driver->sync == NULL;
     if (driver->sync != NULL) /* EINVAL alone */
         (void)uv_queue_work(&driver->loop, &driver->sync_work, do_sync, after_sync);
@@ -345,8 +353,9 @@ static enum status make_engine(struct driver *driver)
 {
     const struct job_options *options = driver->options;
     const struct engine_options engine_options = {
+        .dialect = options->dialect,
         .concurrency = options->transport.concurrency,
-        .room = ledger_room(driver->ledger),
+        .room = driver->store->room,
         .retry = options->retry,
         .seed = options->seed,
         .pacer = options->pacer,
@@ -400,7 +409,7 @@ static void close_run(struct driver *driver)
     driver_close_input(driver);
     if (uv_loop_close(&driver->loop) != 0)
         step(driver, &event);
-    if (ledger_flush(driver->ledger) != STATUS_OK)
+    if (driver->store->flush(driver->store) != STATUS_OK)
         step_failed(driver);
     event = (struct event){.kind = EVENT_CLOSED,
                            .closed = {.line = intake_line(driver->intake),
@@ -422,7 +431,7 @@ static enum status run(struct driver *driver, struct job_result *ret_result)
     return engine_result(driver->engine, ret_result);
 }
 
-enum status job_run(struct intake *intake, const struct job_options *options, struct ledger *ledger,
+enum status job_run(struct intake *intake, const struct job_options *options, struct store *store,
                     struct tally *tally, struct job_result *ret_result, struct buf *message)
 {
     struct driver *driver = calloc(1, sizeof(*driver));
@@ -432,9 +441,9 @@ enum status job_run(struct intake *intake, const struct job_options *options, st
         return STATUS_NO_MEMORY;
     driver->options = options;
     driver->intake = intake;
-    driver->ledger = ledger;
+    driver->store = store;
     driver->message = message;
-    driver->recorder = (struct recorder){.ledger = ledger,
+    driver->recorder = (struct recorder){.store = store,
                                          .tally = tally,
                                          .problems = &driver->problems,
                                          .report = options->report,

@@ -29,7 +29,7 @@ struct unsent {
 struct driver {
     const struct job_options *options;
     struct intake *intake;
-    struct ledger *ledger;
+    struct store *store;
     struct buf *message;
     struct engine *engine;
     struct engine_time now; /* of the step that is under way */
@@ -42,7 +42,7 @@ struct driver {
     uv_timer_t tick;
     uv_signal_t signals[DRIVER_SIGNALS];
     uv_work_t sync_work;
-    struct ledger_sync *sync; /* the one that is under way */
+    struct store_sync *sync; /* the one that is under way */
     uint64_t sync_number;
     struct transport *transport;
     unsigned answers; /* taken since the engine's last turn */

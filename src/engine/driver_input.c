@@ -47,7 +47,7 @@ static void report(const struct driver *driver)
 
 static void take_row(struct driver *driver, struct event *event)
 {
-    const struct ledger_row *known = intake_known(driver->intake);
+    const struct store_row *known = intake_known(driver->intake);
     struct item *item = event->item;
     const struct command *command = &item->command;
 
@@ -58,7 +58,7 @@ static void take_row(struct driver *driver, struct event *event)
                                .occurrence = known->occurrence};
     event->kind = EVENT_ROW;
     event->row.verdict = ITEM_GOOD;
-    if (known->verdict == LEDGER_SETTLED) {
+    if (known->verdict == STORE_SETTLED) {
         event->row.verdict = ITEM_SETTLED;
         return;
     }

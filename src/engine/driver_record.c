@@ -14,18 +14,18 @@ static void admit(struct recorder *recorder, struct item *item)
                                   .sent = count_of(item->so_far.sent),
                                   .ambiguous = count_of(item->so_far.ambiguous)};
 
-    item->ticket = ledger_admit(recorder->ledger, &intent);
+    item->ticket = recorder->store->admit(recorder->store, &intent);
 }
 
 static enum status record(struct recorder *recorder, const struct item *item, uint32_t ticket,
                           struct result_record *result, int64_t wall_ms)
 {
     result->id = item->id;
-    result->device = command_imei(&item->command);
+    result->device = command_device_text(&item->command);
     result->finished_ms = wall_ms;
     result->passed = recorder->passed;
     result->passed_count = command_passed(&item->command, recorder->passed, LAYOUT_PASSES_MAX);
-    return ledger_end(recorder->ledger, ticket, result);
+    return recorder->store->end(recorder->store, ticket, result);
 }
 
 static enum status record_outcome(struct recorder *recorder, const struct effect *effect,
@@ -84,6 +84,7 @@ static enum status record_expired(struct recorder *recorder, const struct item *
 enum status recorder_perform(struct recorder *recorder, const struct effect *effect,
                              int64_t wall_ms)
 {
+    struct store *store = recorder->store;
     struct item *item = effect->item;
 
     switch (effect->kind) {
@@ -91,22 +92,22 @@ enum status recorder_perform(struct recorder *recorder, const struct effect *eff
         admit(recorder, item);
         break;
     case EFFECT_MARK:
-        ledger_attempt(recorder->ledger, item->ticket, item->so_far.sent, item->so_far.ambiguous);
+        store->attempt(store, item->ticket, item->so_far.sent, item->so_far.ambiguous);
         break;
     case EFFECT_UNMARK:
-        ledger_pause(recorder->ledger, item->ticket);
+        store->pause(store, item->ticket);
         break;
     case EFFECT_DROP:
-        ledger_drop(recorder->ledger, item->ticket);
+        store->drop(store, item->ticket);
         break;
     case EFFECT_RECORD:
         return record_outcome(recorder, effect, wall_ms);
     case EFFECT_RECORD_INVALID:
-        return record_invalid(recorder, item, LEDGER_NO_TICKET, effect->problems, wall_ms);
+        return record_invalid(recorder, item, STORE_NO_TICKET, effect->problems, wall_ms);
     case EFFECT_RECORD_EXPIRED:
         return record_expired(recorder, item, wall_ms);
     case EFFECT_FLUSH:
-        return ledger_flush(recorder->ledger);
+        return store->flush(store);
     default:
         break;
     }

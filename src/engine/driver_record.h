@@ -1,22 +1,22 @@
 /*
- * What the engine asks of the record, done on a ledger: the part of the driver that needs no loop.
+ * What the engine asks of the record, done on a store: the part of the driver that needs no loop.
  *
- *     recorder_init(&recorder, ledger, tally, &problems);
+ *     struct recorder recorder = {.store = store, .tally = tally, .problems = &problems};
  *     … for each effect: if (recorder_perform(&recorder, &effect, wall_ms) != STATUS_OK)
- *         … RECORD_FAILED with ledger_error, after the step …
+ *         … RECORD_FAILED with store->error, after the step …
  *
- * SYNC is the caller's, since it waits: ledger_sync_begin, and so on.
+ * SYNC is the caller's, since it waits: store->sync_begin, and so on.
  */
 #ifndef NB_ENGINE_DRIVER_RECORD_H
 #define NB_ENGINE_DRIVER_RECORD_H
 
 #include "engine/check.h"
 #include "engine/engine.h"
-#include "ledger/ledger.h"
+#include "ledger/store.h"
 #include "report/tally.h"
 
 struct recorder {
-    struct ledger *ledger;
+    struct store *store;
     struct tally *tally;
     struct problems *problems; /* to describe a row by that expires */
     problems_fn *report;       /* told of it; may be NULL */

@@ -201,7 +201,6 @@ static void end_expired(struct engine *engine, struct item *item)
     else
         engine_record_expired(engine, item);
     engine_end_item(engine, item);
-    engine_turn_soon(engine);
 }
 
 /* When something may start, 0 for now, and why not earlier. */
@@ -221,18 +220,18 @@ static int64_t next_start_ns(struct engine *engine)
     return pacer_next_ns(&engine->pacer, now_ns, &engine->wait);
 }
 
-/* Until the platform has answered once, one request goes at a time: the scout. And none goes while
- * the key's source is being read. */
+/* Until the platform has answered once, one request goes at a time: the scout. None goes while the
+ * key's source is being read; nor in a step that has written a result, since whoever wrote it has
+ * not said yet whether it could. */
 static bool may_start(const struct engine *engine)
 {
     return !engine_is_stopping(engine) && scheduler_can_start(&engine->scheduler) &&
            (engine->trust.met || engine->scheduler.in_flight == 0) &&
-           engine->renewal == RENEWAL_NONE;
+           engine->renewal == RENEWAL_NONE && !engine->is_recording;
 }
 
-/* Takes the next row, whose turn has come; false where it has ended, and may have stopped the run
- * by that: whoever wrote its result has not said yet whether it could. */
-static bool start_next(struct engine *engine)
+/* Takes the next row, whose turn has come. */
+static void start_next(struct engine *engine)
 {
     struct item *item = item_of(scheduler_next(&engine->scheduler));
     int64_t now_ms = engine_now_ms(engine);
@@ -244,17 +243,14 @@ static bool start_next(struct engine *engine)
     int64_t again_ms = is_retry ? budget_next_ms(&engine->budget, now_ms) : 0;
     if (item->command.expires_at_s <= now_s) {
         end_expired(engine, item);
-        return false;
-    }
-    if (again_ms != 0) {
+    } else if (again_ms != 0) {
         scheduler_retry(&engine->scheduler, &item->task, again_ms);
-        return true;
+    } else {
+        if (is_retry)
+            budget_take(&engine->budget, now_ms);
+        engine->result.retries += is_retry;
+        start(engine, item, now_s);
     }
-    if (is_retry)
-        budget_take(&engine->budget, now_ms);
-    engine->result.retries += is_retry;
-    start(engine, item, now_s);
-    return true;
 }
 
 /* Starts what may start; sets when to ask again where something waits. */
@@ -268,8 +264,7 @@ static void start_ready(struct engine *engine)
             engine->wake_ns = next_ns;
             return;
         }
-        if (!start_next(engine))
-            break;
+        start_next(engine);
     }
     engine->wait = PACER_GO;
 }
@@ -567,6 +562,7 @@ void engine_step(struct engine *engine, const struct event *event, struct engine
     bool is_late = engine->has_ended && event->kind != EVENT_CLOSED;
 
     engine->now = now;
+    engine->is_recording = false;
     if (is_late && event->kind == EVENT_RECORD_FAILED)
         engine_fail(engine, event->failure.status, event->failure.why);
     else if (!is_late)

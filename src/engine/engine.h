@@ -189,6 +189,7 @@ enum {
 };
 
 struct engine_options {
+    enum dialect dialect; /* of the platform */
     size_t concurrency;
     size_t room; /* rows that may be admitted before the first ROOM */
     struct retry_policy retry;

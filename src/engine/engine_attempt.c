@@ -1,6 +1,6 @@
 #include "core/redact.h"
 #include "engine/engine_impl.h"
-#include "platform/rules.h"
+#include "platform/operation.h"
 
 /*
  * The end of an attempt: what it says of the platform goes to the policies of send/, and the row
@@ -25,6 +25,8 @@ static void record(struct engine *engine, const struct effect *effect, const str
     engine->options.perform(engine->options.context, effect);
     engine->recorded++;
     engine->unsynced++;
+    engine->is_recording = true;
+    engine_turn_soon(engine);
     watch_end(engine, fact);
     if (effect->item->number > 0 && effect->item->number <= engine->canary.rows)
         engine_watch_canary(engine, fact->status);
@@ -157,7 +159,7 @@ static bool disbelieve(struct engine *engine, const struct item *item, struct ou
 static void decide(struct engine *engine, struct item *item, const struct answer *answer,
                    struct outcome *outcome, struct retry_decision *ret_decision)
 {
-    outcome_judge(answer, outcome);
+    outcome_judge(engine->options.dialect, (enum operation)item->command.action, answer, outcome);
     bool disbelieved = disbelieve(engine, item, outcome);
     redact_string(outcome->error, REDACT_MIN);
     redact_string(outcome->uuid, REDACT_ID_MIN);

@@ -38,6 +38,7 @@ struct engine {
     uint64_t syncs;  /* that were asked for */
     bool is_syncing;
     uint64_t recorded; /* results */
+    bool is_recording; /* this step has written one */
     /* Rows and attempts. */
     uint64_t admitted;
     uint64_t starts; /* attempts that were started */

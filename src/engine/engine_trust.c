@@ -31,7 +31,6 @@ static void reject_held(struct engine *engine, uint64_t start)
         free(item->refusal);
         item->refusal = NULL;
         engine_end_item(engine, item);
-        engine_turn_soon(engine);
     }
 }
 
@@ -161,7 +160,7 @@ static void stop_for_stranger(struct engine *engine, const struct answer *answer
     if (shown[0] != '\0')
         buf_add_format(message, ", \"%s\"", shown);
     buf_add_string(message, "; ");
-    stranger_describe(answer, engine->options.target_path, message);
+    stranger_describe(engine->options.dialect, answer, engine->options.target_path, message);
     engine_stop(engine, JOB_REFUSED, NULL);
 }
 

@@ -26,8 +26,8 @@ struct intake {
     struct kinds *kinds;   /* likewise */
     uint64_t device_count; /* what it found, once it is gone */
     uint64_t replaced_count;
-    struct ledger *ledger; /* NULL: none */
-    struct ledger_row known;
+    struct store *store; /* NULL: none */
+    struct store_row known;
     bool is_lost; /* the row that was read last comes behind one that leaves open what it is */
     struct footprint footprint;
     struct data_memo memo;
@@ -280,7 +280,7 @@ static void name_bad_row(struct command *command, const struct row *row,
     command->line = row->line;
     command->hash = hash_problems(problems);
     command->device = 0;
-    command->imei_len = command->body_len = command->target_len = command->passed_count = 0;
+    command->device_len = command->body_len = command->target_len = command->passed_count = 0;
     buf_clear(&command->text);
     buf_add_char(&command->text, '\0');
 }
@@ -369,10 +369,11 @@ static bool builds_requests(const struct intake *intake)
 static enum status meet(struct intake *intake, const struct command *command, bool idempotent,
                         struct problems *problems)
 {
-    if (intake->ledger == NULL)
+    if (intake->store == NULL)
         return STATUS_OK;
-    enum status status = ledger_meet(intake->ledger, command->hash, idempotent, &intake->known);
-    if (status == STATUS_OK && intake->known.verdict == LEDGER_SETTLED)
+    enum status status =
+        intake->store->meet(intake->store, command->hash, idempotent, &intake->known);
+    if (status == STATUS_OK && intake->known.verdict == STORE_SETTLED)
         problems_clear(problems, command->row, command->line);
     return status;
 }
@@ -412,7 +413,8 @@ static enum status build_command(struct intake *intake, const struct row *row,
     const struct command_context context = {.schema = &layout->schema,
                                             .now_s = intake->options.now_s,
                                             .check_only = !builds_requests(intake),
-                                            .any_imei = intake->options.any_imei,
+                                            .dialect = intake->options.dialect,
+                                            .any_device = intake->options.any_device,
                                             .memo = &intake->memo,
                                             .fleet = intake->fleet};
     enum status status = learn_columns(intake);
@@ -428,7 +430,7 @@ static enum status build_command(struct intake *intake, const struct row *row,
     }
     if (status == STATUS_OK)
         status = meet(intake, command, action_rules[command->action].idempotent, problems);
-    if (status != STATUS_OK || problems->error_count > 0 || intake->known.verdict == LEDGER_SETTLED)
+    if (status != STATUS_OK || problems->error_count > 0 || intake->known.verdict == STORE_SETTLED)
         return status;
     if (intake->again)
         recall_row(intake, problems);
@@ -478,7 +480,7 @@ enum status intake_next(struct intake *intake, struct command *command, struct p
     struct row row = {.number = 0};
 
     problems->strict = intake->options.strict;
-    intake->known = (struct ledger_row){.verdict = LEDGER_NEW, .occurrence = 1};
+    intake->known = (struct store_row){.verdict = STORE_NEW, .occurrence = 1};
     enum status status = reader_next(intake->reader, &row, problems);
 
     status = judge_place(intake, status, &row, problems);
@@ -513,8 +515,8 @@ enum status intake_rewind(struct intake *intake, struct buf *message)
     intake->again = true;
     intake->next_crossed = 0;
     free_fleet(intake);
-    if (intake->ledger != NULL)
-        ledger_rewind(intake->ledger);
+    if (intake->store != NULL)
+        intake->store->rewind(intake->store);
     return layout_restart(&intake->layout);
 }
 
@@ -528,12 +530,12 @@ uint64_t intake_line(const struct intake *intake)
     return reader_line(intake->reader);
 }
 
-void intake_use_ledger(struct intake *intake, struct ledger *ledger)
+void intake_use_store(struct intake *intake, struct store *store)
 {
-    intake->ledger = ledger;
+    intake->store = store;
 }
 
-const struct ledger_row *intake_known(const struct intake *intake)
+const struct store_row *intake_known(const struct intake *intake)
 {
     return &intake->known;
 }

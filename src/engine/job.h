@@ -8,7 +8,7 @@
 
 #include "engine/check.h"
 #include "engine/news.h"
-#include "ledger/ledger.h"
+#include "ledger/store.h"
 #include "net/transport.h"
 #include "report/tally.h"
 #include "send/halt.h"
@@ -16,6 +16,7 @@
 typedef enum job_key job_key_fn(void *context, struct buf *message);
 
 struct job_options {
+    enum dialect dialect; /* of the platform */
     struct transport_options transport;
     struct retry_policy retry;
     uint64_t seed; /* of the jitter */
@@ -55,7 +56,7 @@ struct job_options {
  * resumes. A signal that is ignored when the run starts (nohup, a background job of a script) stays
  * so.
  */
-enum status job_run(struct intake *intake, const struct job_options *options, struct ledger *ledger,
+enum status job_run(struct intake *intake, const struct job_options *options, struct store *store,
                     struct tally *tally, struct job_result *ret_result,
                     struct buf *message) MUST_USE;
 

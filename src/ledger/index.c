@@ -1,5 +1,7 @@
 #include "ledger/index.h"
 
+#include "ledger/current.h"
+
 /*
  * An entry's value: what is known of the first row with its hash, and how many rows with that hash
  * have been met. For each further row that has a result there is another entry, under a hash made
@@ -29,24 +31,10 @@ void index_deinit(struct index *index)
         keytable_deinit(&index->table);
 }
 
-/* SplitMix64's finalizer: uniform in all bits where its input is different. */
-static uint64_t mix(uint64_t hash, uint64_t with)
-{
-    uint64_t z = hash + with * 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
-uint64_t index_key(const struct row_id *id)
-{
-    return id->occurrence == 1 ? id->hash : mix(id->hash, id->occurrence);
-}
-
 /* Where the rows of a hash are counted that its own entry has no room for. */
 static uint64_t carry_key(uint64_t hash)
 {
-    return mix(hash, UINT64_C(1) << 40);
+    return row_id_mix(hash, UINT64_C(1) << 40);
 }
 
 static enum status slot_of(struct index *index, uint64_t key, uint32_t **ret_value)
@@ -86,7 +74,7 @@ static void put(struct index *index, uint32_t *value, const struct key_state *st
 enum status index_put(struct index *index, const struct row_id *id, const struct key_state *state)
 {
     uint32_t *value;
-    enum status status = slot_of(index, index_key(id), &value);
+    enum status status = slot_of(index, row_id_key(id), &value);
 
     if (status == STATUS_OK)
         put(index, value, state);
@@ -97,23 +85,21 @@ enum status index_learn(struct index *index, const struct row_id *id, const stru
                         bool is_latest, struct key_state *ret_before, bool *ret_unsure)
 {
     uint32_t *value;
-    enum status status = slot_of(index, index_key(id), &value);
+    enum status status = slot_of(index, row_id_key(id), &value);
 
     if (status != STATUS_OK)
         return status;
     const struct key_state before = state_of(*value);
-    bool same_kind = (state->status == ROW_ACCEPTED) == (before.status == ROW_ACCEPTED);
-    bool beats = !before.known || (same_kind ? is_latest : state->status == ROW_ACCEPTED);
-    if (beats)
+    *ret_unsure = false;
+    if (!before.known || current_beats(state->status, is_latest, before.status, ret_unsure))
         put(index, value, state);
     *ret_before = before;
-    *ret_unsure = before.known && same_kind && !is_latest;
     return STATUS_OK;
 }
 
 void index_get(struct index *index, const struct row_id *id, struct key_state *ret_state)
 {
-    *ret_state = state_of(keytable_get(&index->table, index_key(id)));
+    *ret_state = state_of(keytable_get(&index->table, row_id_key(id)));
 }
 
 /* Counts a row in the entry of `key`; how many it has counted, with what was carried. */
@@ -151,7 +137,7 @@ enum status index_meet(struct index *index, uint64_t hash, uint32_t *ret_occurre
     *ret_occurrence = occurrence;
     if (occurrence > 1)
         value = keytable_get(&index->table,
-                             index_key(&(struct row_id){.hash = hash, .occurrence = occurrence}));
+                             row_id_key(&(struct row_id){.hash = hash, .occurrence = occurrence}));
     *ret_state = state_of(value);
     return STATUS_OK;
 }
@@ -196,7 +182,7 @@ enum status index_mark(struct index *index, const struct row_id *id, enum index_
         *ret_mark = INDEX_STRANGE;
         return STATUS_OK;
     }
-    enum status status = slot_of(index, index_key(id), &value);
+    enum status status = slot_of(index, row_id_key(id), &value);
     if (status != STATUS_OK)
         return status;
     *ret_mark = (*value & MARKED) != 0 ? INDEX_AGAIN : INDEX_FIRST;

@@ -36,9 +36,6 @@ struct index {
 void index_init(struct index *index);
 void index_deinit(struct index *index);
 
-/* The key of a table that stands for one row. Pure. */
-uint64_t index_key(const struct row_id *id);
-
 /* What counts for a key from now on. STATUS_NO_MEMORY. */
 enum status index_put(struct index *index, const struct row_id *id,
                       const struct key_state *state) MUST_USE;

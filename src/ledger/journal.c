@@ -1,16 +1,15 @@
+/*
+ * The journal as a file: a header, the live record (slots.c, stage.c), the snapshots (snapshot.c).
+ * It is made under another name, with all its room, filled, synced and renamed, so that there is a
+ * whole journal at the name or the one before.
+ */
 #include "ledger/journal_impl.h"
 #include "ledger/place.h"
 
-#include <assert.h>
 #include <errno.h>
 
 enum {
-    VERSION = 2,
-    VERSION_1 = 1, /* no stamps, no mount; zeros are free slots and the end of the lines */
-    SEED = 1,      /* of the checksums that both versions have */
-    STAGE_FLUSH_LINES = 512,       /* as many as are written to the results at once … */
-    STAGE_FLUSH_BYTES = 96 * 1024, /* … or so many bytes of them */
-    STAGE_LINE_BYTES = 512,        /* of room for each row in flight, when the disk is full */
+    STAGE_LINE_BYTES = 512, /* of room for each row in flight, when the disk is full */
     STAGE_SPARE_BYTES = 16 * 1024,
     SLOTS_MIN = 2048,
     SLOTS_PER_PLACE = 8, /* rows that are read ahead (send/scheduler.h), or wait for a sync */
@@ -28,77 +27,20 @@ struct header {
     struct journal_about about;
 };
 
-/* A row that is under way. state: free, or started and counts (low half) and a checksum (high
- * half). */
-struct slot {
-    uint64_t state;
-    struct row_id id;
-};
-
-enum { SLOT_CHECKED = offsetof(struct row_id, occurrence) + sizeof(uint32_t) };
-
-static_assert(offsetof(struct row_id, device) == 8 && offsetof(struct row_id, row) == 16 &&
-                  offsetof(struct row_id, line) == 24 && SLOT_CHECKED == 36 &&
-                  sizeof(struct slot) == 48,
-              "journals of earlier versions are read");
-
-/* A page of slots. */
-struct slot_page {
-    uint64_t stamp; /* sequence (low) and a checksum (high) */
-    uint64_t unused;
-    struct slot slots[];
-};
-
-enum { SLOTS_PER_PAGE = (JOURNAL_PAGE - sizeof(struct slot_page)) / sizeof(struct slot) };
-
-/* A half of the stage; behind it words[stage_lines + 1], each length (low) and checksum (high) of a
- * line, up to one that says that there are no more; then the lines themselves. The first word may
- * announce a line that is not among them (announced_bit in its length). The checksums are of the
- * half's generation too, so that words of an earlier one are none. */
-struct half {
-    uint64_t base;
-    uint64_t base_hash;
-    uint32_t generation;
-    uint32_t check; /* of the above */
-    uint64_t words[];
-};
-
-static uint32_t check_of(const void *bytes, size_t len, uint64_t seed)
-{
-    return (uint32_t)XXH3_64bits_withSeed(bytes, len, seed);
-}
-
 struct journal_shape journal_shape_for(size_t concurrency)
 {
     uint32_t places = (uint32_t)concurrency, slots = places * SLOTS_PER_PLACE;
 
     return (struct journal_shape){
         .slots = slots > SLOTS_MIN ? slots : SLOTS_MIN,
-        .stage_lines = STAGE_FLUSH_LINES + places + 64,
-        .stage_bytes = STAGE_FLUSH_BYTES + places * STAGE_LINE_BYTES + STAGE_SPARE_BYTES,
+        .stage_lines = JOURNAL_FLUSH_LINES + places + 64,
+        .stage_bytes = JOURNAL_FLUSH_BYTES + places * STAGE_LINE_BYTES + STAGE_SPARE_BYTES,
     };
-}
-
-static uint32_t slot_pages(const struct journal_shape *shape)
-{
-    return (shape->slots + SLOTS_PER_PAGE - 1) / SLOTS_PER_PAGE;
-}
-
-static size_t slots_bytes(const struct journal_shape *shape, uint32_t version)
-{
-    return version == VERSION_1 ? journal_round_up(shape->slots * sizeof(struct slot))
-                                : (size_t)slot_pages(shape) * JOURNAL_PAGE;
-}
-
-static size_t half_bytes(const struct journal_shape *shape)
-{
-    return journal_round_up(sizeof(struct half) + (shape->stage_lines + 1) * sizeof(uint64_t) +
-                            shape->stage_bytes);
 }
 
 size_t journal_live_bytes(const struct journal_shape *shape, uint32_t version)
 {
-    return 2 * JOURNAL_PAGE + slots_bytes(shape, version) + 2 * half_bytes(shape);
+    return 2 * JOURNAL_PAGE + journal_slots_bytes(shape, version) + 2 * journal_half_bytes(shape);
 }
 
 static uint64_t size_of(const struct journal_shape *shape, uint32_t version)
@@ -108,7 +50,7 @@ static uint64_t size_of(const struct journal_shape *shape, uint32_t version)
 
 uint64_t journal_size(const struct journal_shape *shape)
 {
-    return size_of(shape, VERSION);
+    return size_of(shape, JOURNAL_VERSION);
 }
 
 void journal_about_init(struct disk *disk, struct journal_about *about)
@@ -144,9 +86,9 @@ static void place_parts(struct journal *journal)
     journal->active = (uint64_t *)(void *)(journal->map + JOURNAL_PAGE);
     journal->settled = journal->active + 8;
     journal->slots = at;
-    at += slots_bytes(&journal->shape, journal->version);
+    at += journal_slots_bytes(&journal->shape, journal->version);
     journal->halves[0] = (struct half *)(void *)at;
-    at += half_bytes(&journal->shape);
+    at += journal_half_bytes(&journal->shape);
     journal->halves[1] = (struct half *)(void *)at;
 }
 
@@ -195,7 +137,7 @@ static enum status map(struct journal *journal, struct buf *message)
 
 static size_t header_size(uint32_t version)
 {
-    return version == VERSION_1
+    return version == JOURNAL_VERSION_1
                ? offsetof(struct header, about) + offsetof(struct journal_about, mount)
                : sizeof(struct header);
 }
@@ -205,190 +147,7 @@ static uint32_t header_check(const struct header *header)
     struct header copy = *header;
 
     copy.check = 0;
-    return check_of(&copy, header_size(header->version), header->version);
-}
-
-static uint64_t active_word(uint32_t generation)
-{
-    return (uint64_t)check_of(&generation, sizeof(generation), SEED) << 32 | generation;
-}
-
-static uint32_t half_check(const struct half *half)
-{
-    return check_of(half, offsetof(struct half, check), SEED);
-}
-
-static unsigned char *stage_bytes(const struct journal *journal, const struct half *half)
-{
-    return (unsigned char *)half + sizeof(struct half) +
-           (journal->shape.stage_lines + 1) * sizeof(uint64_t);
-}
-
-/* What a word's checksum depends on beside the line. */
-static uint64_t word_seed(const struct journal *journal, const struct half *half, uint32_t low)
-{
-    return journal->version == VERSION_1
-               ? low
-               : (journal->run_id ^ (uint64_t)half->generation << 32) + low;
-}
-
-/* The word behind the last line. */
-static uint64_t end_word(const struct journal *journal, const struct half *half)
-{
-    const uint32_t end = 0;
-
-    return journal->version == VERSION_1
-               ? 0
-               : (uint64_t)check_of(&end, sizeof(end), word_seed(journal, half, end)) << 32 | end;
-}
-
-void journal_turn(struct journal *journal, uint64_t base, uint64_t base_hash)
-{
-    uint32_t generation = journal->generation + 1;
-    struct half *half = journal->halves[generation % 2];
-
-    journal->lines = 0;
-    half->base = base;
-    half->base_hash = base_hash;
-    half->generation = generation;
-    half->check = half_check(half);
-    half->words[0] = end_word(journal, half);
-    __atomic_store_n(journal->active, active_word(generation), __ATOMIC_RELEASE);
-    journal->generation = generation;
-    journal->staged_bytes = 0;
-}
-
-/* Puts a word behind the others: that it is the last one is stored first. */
-static void put_word(struct journal *journal, struct half *half, uint64_t word)
-{
-    uint32_t at = journal->lines++;
-
-    __atomic_store_n(&half->words[at + 1], end_word(journal, half), __ATOMIC_RELEASE);
-    __atomic_store_n(&half->words[at], word, __ATOMIC_RELEASE);
-}
-
-bool journal_stage(struct journal *journal, struct span line)
-{
-    struct half *half = journal->halves[journal->generation % 2];
-
-    if (journal->lines >= journal->shape.stage_lines ||
-        line.len > journal->shape.stage_bytes - journal->staged_bytes)
-        return false;
-    memcpy(stage_bytes(journal, half) + journal->staged_bytes, line.ptr, line.len);
-    uint32_t low = (uint32_t)line.len;
-    put_word(journal, half,
-             (uint64_t)check_of(line.ptr, line.len, word_seed(journal, half, low)) << 32 | low);
-    journal->staged_bytes += (uint32_t)line.len;
-    return true;
-}
-
-static const uint32_t announced_bit = UINT32_C(1) << 31; /* no line is so long */
-
-void journal_announce(struct journal *journal, struct span line)
-{
-    struct half *half = journal->halves[journal->generation % 2];
-    uint32_t low = announced_bit | (uint32_t)line.len;
-
-    put_word(journal, half,
-             (uint64_t)check_of(line.ptr, line.len, word_seed(journal, half, low)) << 32 | low);
-}
-
-bool journal_is_announced(const struct journal_live *live, struct span line)
-{
-    return line.len == live->announced &&
-           check_of(line.ptr, line.len, live->announced_seed) == live->announced_check;
-}
-
-struct span journal_staged(const struct journal *journal)
-{
-    const struct half *half = journal->halves[journal->generation % 2];
-
-    return span_of((const char *)stage_bytes(journal, half), journal->staged_bytes);
-}
-
-enum { SLOT_STARTED = 1, SLOT_SENT_SHIFT = 1, SLOT_AMBIGUOUS_SHIFT = 16, SLOT_COUNT_MAX = 0x7fff };
-
-static const uint32_t slot_free_bit = UINT32_C(1) << 31;
-
-static struct slot_page *slot_page(const struct journal *journal, uint32_t page)
-{
-    return (struct slot_page *)(void *)(journal->slots + (size_t)page * JOURNAL_PAGE);
-}
-
-static struct slot *slot_at(const struct journal *journal, uint32_t number)
-{
-    if (journal->version == VERSION_1)
-        return (struct slot *)(void *)journal->slots + number;
-    return &slot_page(journal, number / SLOTS_PER_PAGE)->slots[number % SLOTS_PER_PAGE];
-}
-
-/* A page of another journal, or of another place, is none of this one's. */
-static uint64_t seed_of(const struct journal *journal, uint32_t number)
-{
-    return journal->run_id ^ (uint64_t)number << 32;
-}
-
-static uint64_t slot_state(const struct journal *journal, uint32_t number, uint32_t low)
-{
-    uint64_t seed = journal->version == VERSION_1 ? low : seed_of(journal, number) + low;
-
-    return (uint64_t)check_of(&slot_at(journal, number)->id, SLOT_CHECKED, seed) << 32 | low;
-}
-
-static uint64_t free_state(const struct journal *journal, uint32_t number)
-{
-    if (journal->version == VERSION_1)
-        return 0;
-    return (uint64_t)check_of(&number, sizeof(number), journal->run_id) << 32 | slot_free_bit;
-}
-
-static uint64_t stamp_of(const struct journal *journal, uint32_t page, uint64_t sequence)
-{
-    uint32_t low = (uint32_t)sequence;
-
-    return (uint64_t)check_of(&low, sizeof(low), seed_of(journal, page) + 1) << 32 | low;
-}
-
-void journal_stamp(struct journal *journal, uint64_t sequence)
-{
-    for (uint32_t i = 0; i < slot_pages(&journal->shape); i++)
-        __atomic_store_n(&slot_page(journal, i)->stamp, stamp_of(journal, i, sequence),
-                         __ATOMIC_RELEASE);
-}
-
-bool journal_is_fresh(const struct journal *journal, uint64_t sequence)
-{
-    if (journal->version == VERSION_1)
-        return true;
-    for (uint32_t i = 0; i < slot_pages(&journal->shape); i++) {
-        uint64_t stamp = slot_page(journal, i)->stamp;
-        /* The low halves are compared as counters that may have gone round. */
-        if (stamp != stamp_of(journal, i, stamp) ||
-            (int32_t)((uint32_t)stamp - (uint32_t)sequence) < 0)
-            return false;
-    }
-    return true;
-}
-
-static uint32_t slot_count(uint16_t count)
-{
-    return count < SLOT_COUNT_MAX ? count : SLOT_COUNT_MAX;
-}
-
-void journal_mark(struct journal *journal, uint32_t slot_number, const struct intent *intent)
-{
-    struct slot *slot = slot_at(journal, slot_number);
-
-    if (slot->state == free_state(journal, slot_number))
-        slot->id = intent->id;
-    uint32_t low = SLOT_STARTED | slot_count(intent->sent) << SLOT_SENT_SHIFT |
-                   slot_count(intent->ambiguous) << SLOT_AMBIGUOUS_SHIFT;
-    __atomic_store_n(&slot->state, slot_state(journal, slot_number, low), __ATOMIC_RELEASE);
-}
-
-void journal_unmark(struct journal *journal, uint32_t slot)
-{
-    __atomic_store_n(&slot_at(journal, slot)->state, free_state(journal, slot), __ATOMIC_RELEASE);
+    return journal_check(&copy, header_size(header->version), header->version);
 }
 
 /* Fills the file: header, halves, slots. */
@@ -400,7 +159,7 @@ static void fill(struct journal *journal, const struct journal_about *about,
 
     memset(header, 0, sizeof(*header));
     memcpy(header->magic, magic, sizeof(magic));
-    header->version = VERSION;
+    header->version = JOURNAL_VERSION;
     header->run_id = journal->run_id;
     header->shape = journal->shape;
     header->about = *about;
@@ -466,7 +225,7 @@ enum status journal_create(struct disk *disk, const char *path, const struct jou
     buf_init(&name, 64 * 1024);
     buf_add_format(&name, "%s.new", path);
     journal->shape = *shape;
-    journal->version = VERSION;
+    journal->version = JOURNAL_VERSION;
     journal->run_id = disk->random(disk);
     enum status status = allocate(journal, buf_string(&name), message);
     if (status == STATUS_OK) {
@@ -488,10 +247,10 @@ static bool read_header(struct disk *disk, int fd, struct header *header)
 {
     if (disk_read_all(disk, fd, header, sizeof(*header), 0) != STATUS_OK ||
         memcmp(header->magic, magic, sizeof(magic)) != 0 ||
-        (header->version != VERSION && header->version != VERSION_1) ||
+        (header->version != JOURNAL_VERSION && header->version != JOURNAL_VERSION_1) ||
         header->check != header_check(header))
         return false;
-    if (header->version == VERSION_1)
+    if (header->version == JOURNAL_VERSION_1)
         header->about.mount = (struct mount_mark){.device = 0};
     return true;
 }
@@ -606,7 +365,7 @@ bool journal_is_of_this_mount(const struct journal *journal)
     if (strcmp(about->boot_id, host.boot_id) != 0)
         return false;
     if (journal->version ==
-        VERSION_1) /* it knows no mount: as it was believed by its own version */
+        JOURNAL_VERSION_1) /* it knows no mount: as it was believed by its own version */
         return true;
     journal->disk->mount(journal->disk, journal->fd, &mount);
     return mount_mark_is_same(&about->mount, &mount);
@@ -620,69 +379,4 @@ bool journal_is_settled(const struct journal *journal)
 bool journal_is_live(const struct journal *journal)
 {
     return journal_is_settled(journal) || journal_is_of_this_mount(journal);
-}
-
-/* Looks at the lines of a half, and sets how much of it is in use. */
-static enum status verify_stage(const struct journal *journal, const struct half *half,
-                                struct journal_live *live, struct buf *message)
-{
-    const char *bytes = (const char *)stage_bytes(journal, half);
-    size_t offset = (size_t)((const unsigned char *)half - journal->map);
-    uint32_t used = 0, lines = 0;
-    uint64_t first = half->words[0], announcement = (first & announced_bit) != 0 ? first : 0;
-    uint64_t end = end_word(journal, half);
-
-    if (announcement != 0)
-        lines = 1;
-    for (; lines <= journal->shape.stage_lines && half->words[lines] != end; lines++) {
-        uint32_t len = (uint32_t)half->words[lines];
-        if (lines == journal->shape.stage_lines || len > journal->shape.stage_bytes - used ||
-            check_of(bytes + used, len, word_seed(journal, half, len)) != half->words[lines] >> 32)
-            return journal_say_damaged(journal, offset, "a line that waits for the results",
-                                       message);
-        used += len;
-    }
-    *live =
-        (struct journal_live){.base = half->base,
-                              .base_hash = half->base_hash,
-                              .staged = span_of(bytes, used),
-                              .lines = announcement != 0 ? lines - 1 : lines,
-                              .announced = (uint32_t)announcement & ~announced_bit,
-                              .announced_check = (uint32_t)(announcement >> 32),
-                              .announced_seed = word_seed(journal, half, (uint32_t)announcement)};
-    return STATUS_OK;
-}
-
-enum status journal_read_live(const struct journal *journal, struct journal_live *ret_live,
-                              struct buf *message)
-{
-    uint32_t generation = (uint32_t)*journal->active;
-    const struct half *half = journal->halves[generation % 2];
-
-    if (*journal->active != active_word(generation))
-        return journal_say_damaged(journal, JOURNAL_PAGE, "which half is in use", message);
-    if (half->generation != generation || half->check != half_check(half))
-        return journal_say_damaged(journal, (size_t)((const unsigned char *)half - journal->map),
-                                   "where the results end", message);
-    return verify_stage(journal, half, ret_live, message);
-}
-
-enum status journal_read_slot(const struct journal *journal, uint32_t slot_number, bool *ret_taken,
-                              struct intent *ret_intent, struct buf *message)
-{
-    const struct slot *slot = slot_at(journal, slot_number);
-    uint32_t low = (uint32_t)slot->state;
-
-    *ret_taken = slot->state != free_state(journal, slot_number);
-    if (!*ret_taken)
-        return STATUS_OK;
-    if ((low & SLOT_STARTED) == 0 || slot->state != slot_state(journal, slot_number, low))
-        return journal_say_damaged(journal, (size_t)((const unsigned char *)slot - journal->map),
-                                   "a row that was under way", message);
-    *ret_intent = (struct intent){
-        .id = slot->id,
-        .sent = (uint16_t)(low >> SLOT_SENT_SHIFT & SLOT_COUNT_MAX),
-        .ambiguous = (uint16_t)(low >> SLOT_AMBIGUOUS_SHIFT & SLOT_COUNT_MAX),
-    };
-    return STATUS_OK;
 }

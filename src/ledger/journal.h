@@ -30,19 +30,14 @@
 #include <xxhash.h>
 
 #include "core/buf.h"
-#include "core/row_id.h"
 #include "ledger/disk.h"
+#include "ledger/store.h"
 
 enum {
     JOURNAL_TEXT_MAX = 255,
     JOURNAL_CHECKPOINTS = 256,
-};
-
-/* A row that may be sent, or is under way. */
-struct intent {
-    struct row_id id;
-    uint16_t sent;      /* requests that had left before */
-    uint16_t ambiguous; /* those of them that may have been processed */
+    JOURNAL_FLUSH_LINES = 512,       /* so many lines are written to the results at once … */
+    JOURNAL_FLUSH_BYTES = 96 * 1024, /* … or so many bytes of them */
 };
 
 /* The hash of the first `offset` bytes of the results. */

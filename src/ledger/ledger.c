@@ -5,19 +5,7 @@
 
 enum {
     LINE_MAX_BYTES = RESULT_LINE_MAX, /* of a row with all it carries */
-    COPY_BYTES = 64 * 1024,           /* lines of the copy are handed over together, so many … */
-    COPY_MAX_BYTES = COPY_BYTES + RESULT_LINE_MAX, /* … and one more */
 };
-
-/*
- * The negative control of the mark before a request leaves: the tests build another binary in which
- * this is defined, and see the duplicates that the mark prevents. The product has no such switch.
- */
-#ifdef NBATCH_TEST_WITHOUT_MARK
-enum { IS_MARKED = false };
-#else
-enum { IS_MARKED = true };
-#endif
 
 enum status ledger_say(const struct ledger *ledger, const char *what, int error,
                        struct buf *message)
@@ -26,32 +14,6 @@ enum status ledger_say(const struct ledger *ledger, const char *what, int error,
     buf_add_format(message, ": %s%s%s", what, error != 0 ? ": " : "",
                    error != 0 ? strerror(error) : "");
     return STATUS_IO;
-}
-
-enum status ledger_make_entries(struct ledger *ledger, uint32_t slots)
-{
-    struct entry *entries = calloc(slots, sizeof(*entries));
-    struct snapshot *snapshot = calloc(1, snapshot_size(slots));
-
-    if (entries == NULL || snapshot == NULL) {
-        free(entries);
-        free(snapshot);
-        return STATUS_NO_MEMORY;
-    }
-    if (ledger->snapshot != NULL) /* what is known of the results stays */
-        memcpy(snapshot, ledger->snapshot, sizeof(*snapshot));
-    snapshot->intent_count = 0;
-    free(ledger->entries);
-    free(ledger->snapshot);
-    ledger->entries = entries;
-    ledger->snapshot = snapshot;
-    ledger->capacity = slots;
-    ledger->used = 0;
-    for (uint32_t i = 0; i < slots; i++)
-        entries[i].next = i + 1 < slots ? i + 1 : LEDGER_NO_TICKET;
-    ledger->first_free = 0;
-    ledger->first_done = ledger->last_done = LEDGER_NO_TICKET;
-    return STATUS_OK;
 }
 
 static enum status prepare(struct ledger *ledger)
@@ -81,6 +43,25 @@ static enum status prepare(struct ledger *ledger)
     return ledger->header.status;
 }
 
+static const struct store file_store = {
+    .meet = ledger_meet,
+    .rewind = ledger_rewind,
+    .admit = ledger_admit,
+    .is_durable = ledger_is_durable,
+    .attempt = ledger_attempt,
+    .pause = ledger_pause,
+    .drop = ledger_drop,
+    .end = ledger_end,
+    .flush = ledger_flush,
+    .is_held_up = ledger_is_held_up,
+    .sync_begin = ledger_sync_begin,
+    .sync_run = ledger_sync_run,
+    .sync_end = ledger_sync_end,
+    .error = ledger_error,
+    .account = ledger_account,
+    .finish = ledger_finish,
+};
+
 enum status ledger_open(const struct ledger_options *options, struct buf *message,
                         struct ledger **ret_ledger)
 {
@@ -90,6 +71,7 @@ enum status ledger_open(const struct ledger_options *options, struct buf *messag
         buf_add_string(message, status_text(STATUS_NO_MEMORY));
         return STATUS_NO_MEMORY;
     }
+    ledger->store = file_store;
     ledger->options = *options;
     enum status status = prepare(ledger);
     if (status == STATUS_OK)
@@ -129,6 +111,11 @@ void ledger_close(struct ledger *ledger)
     free(ledger);
 }
 
+struct store *ledger_store(struct ledger *ledger)
+{
+    return &ledger->store;
+}
+
 const struct ledger_past *ledger_past(const struct ledger *ledger)
 {
     return &ledger->past;
@@ -152,44 +139,6 @@ const uint64_t *ledger_settled(const struct ledger *ledger)
 uint64_t ledger_settled_twice(const struct ledger *ledger)
 {
     return ledger->settled_twice;
-}
-
-/* Whether a row that has a result is to be sent. */
-static bool is_wanted(const struct ledger *ledger, const struct key_state *state, bool idempotent)
-{
-    const struct resume_wish *again = &ledger->options.again;
-
-    if (again->status[state->status])
-        return true;
-    return state->orphan && (idempotent ? again->orphan_idempotent : again->orphan_other);
-}
-
-enum status ledger_meet(struct ledger *ledger, uint64_t hash, bool idempotent,
-                        struct ledger_row *ret_row)
-{
-    struct ledger_row row = {.verdict = LEDGER_NEW};
-    enum status status = index_meet(&ledger->index, hash, &row.occurrence, &row.before);
-
-    if (status != STATUS_OK)
-        return status;
-    if (row.before.known) {
-        ledger->met_keys++;
-        row.verdict = is_wanted(ledger, &row.before, idempotent) ? LEDGER_AGAIN : LEDGER_SETTLED;
-        bool settled = row.verdict == LEDGER_SETTLED;
-        ledger->settled[row.before.status] += settled;
-        ledger->settled_twice +=
-            settled && row.before.status == ROW_ACCEPTED && row.before.ambiguous > 0;
-    }
-    *ret_row = row;
-    return STATUS_OK;
-}
-
-void ledger_rewind(struct ledger *ledger)
-{
-    index_rewind(&ledger->index);
-    memset(ledger->settled, 0, sizeof(ledger->settled));
-    ledger->settled_twice = 0;
-    ledger->met_keys = 0;
 }
 
 /* Whether the file is as it was created: a run with --resume may have locked it first, have written
@@ -238,12 +187,28 @@ static void set_text(char out[JOURNAL_TEXT_MAX + 1], const char *text)
     buf_copy_printable(out, JOURNAL_TEXT_MAX + 1, span_string(text));
 }
 
+enum status ledger_make_journal(struct ledger *ledger, const struct journal_about *about,
+                                const struct journal_shape *shape, const struct intent *started,
+                                size_t count, struct buf *message, struct journal **ret_journal)
+{
+    const struct journal_live live = {.base = ledger->base,
+                                      .base_hash = XXH3_64bits_digest(ledger->hash)};
+    struct snapshot *snapshot = ledger->snapshot;
+
+    snapshot_add_checkpoint(snapshot, live.base, live.base_hash);
+    snapshot->durable = ledger->durable = live.base;
+    snapshot->sequence = ledger->begun = ledger->ended = 1;
+    snapshot->intent_count = 0;
+    for (size_t i = 0; i < count; i++)
+        snapshot_put(snapshot, &started[i]);
+    return journal_create(ledger->disk, ledger->journal_path, about, shape, &live, snapshot,
+                          started, count, message, ret_journal);
+}
+
 static enum status create_journal(struct ledger *ledger, const struct ledger_about *given,
                                   struct buf *message)
 {
     struct journal_shape shape = journal_shape_for(ledger->options.concurrency);
-    const struct journal_live live = {.base = ledger->base,
-                                      .base_hash = XXH3_64bits_digest(ledger->hash)};
     struct journal *journal;
     struct journal_about about;
 
@@ -261,29 +226,12 @@ static enum status create_journal(struct ledger *ledger, const struct ledger_abo
     ledger->completion.input_size = given->input_size;
     ledger->completion.input_hash = given->input_hash;
     ledger->completion.is_rehearsal = strcmp(given->target, "simulator") == 0;
-    snapshot_add_checkpoint(ledger->snapshot, live.base, live.base_hash);
-    ledger->snapshot->durable = ledger->base;
-    ledger->snapshot->sequence = ledger->begun = ledger->ended = 1;
-    status = journal_create(ledger->disk, ledger->journal_path, &about, &shape, &live,
-                            ledger->snapshot, NULL, 0, message, &journal);
+    status = ledger_make_journal(ledger, &about, &shape, NULL, 0, message, &journal);
     if (status != STATUS_OK)
         return status;
     journal_close(ledger->journal);
     ledger->journal = journal;
-    ledger->durable = ledger->base;
     return STATUS_OK;
-}
-
-static enum status open_copy(struct ledger *ledger, struct buf *message)
-{
-    if (!ledger->options.copy_to_stdout)
-        return STATUS_OK;
-    enum status status = outlet_open(STDOUT_FILENO, &ledger->copy);
-    if (status != STATUS_OK)
-        buf_add_string(message, status_text(status));
-    buf_init(&ledger->copied, COPY_MAX_BYTES);
-    result_format_add_header(&ledger->copy_format, &ledger->copied);
-    return status;
 }
 
 enum status ledger_start(struct ledger *ledger, const struct ledger_about *about,
@@ -291,7 +239,7 @@ enum status ledger_start(struct ledger *ledger, const struct ledger_about *about
 {
     bool is_new = ledger->fd < 0;
     ledger->is_new = is_new;
-    enum status status = open_copy(ledger, message);
+    enum status status = ledger_open_copy(ledger, message);
 
     if (status == STATUS_OK && is_new)
         status = create_results(ledger, message);
@@ -308,65 +256,6 @@ enum status ledger_start(struct ledger *ledger, const struct ledger_about *about
     return status;
 }
 
-size_t ledger_room(const struct ledger *ledger)
-{
-    return ledger->capacity - ledger->used;
-}
-
-uint32_t ledger_admit(struct ledger *ledger, const struct intent *intent)
-{
-    uint32_t ticket = ledger->first_free;
-    struct entry *entry = &ledger->entries[ticket];
-
-    ledger->first_free = entry->next;
-    ledger->used++;
-    ledger->waiting++;
-    *entry = (struct entry){.intent = *intent,
-                            .state = ENTRY_ADMITTED,
-                            .next = LEDGER_NO_TICKET,
-                            .sequence = ledger->begun + 1};
-    return ticket;
-}
-
-bool ledger_is_durable(const struct ledger *ledger, uint32_t ticket)
-{
-    return ledger->entries[ticket].sequence <= ledger->ended;
-}
-
-void ledger_attempt(struct ledger *ledger, uint32_t ticket, uint32_t sent, uint32_t ambiguous)
-{
-    struct entry *entry = &ledger->entries[ticket];
-
-    entry->state = ENTRY_STARTED;
-    entry->intent.sent = (uint16_t)(sent < UINT16_MAX ? sent : UINT16_MAX);
-    entry->intent.ambiguous = (uint16_t)(ambiguous < UINT16_MAX ? ambiguous : UINT16_MAX);
-    if (IS_MARKED)
-        journal_mark(ledger->journal, ticket, &entry->intent);
-}
-
-void ledger_pause(struct ledger *ledger, uint32_t ticket)
-{
-    journal_unmark(ledger->journal, ticket);
-}
-
-void ledger_free_entry(struct ledger *ledger, uint32_t ticket)
-{
-    struct entry *entry = &ledger->entries[ticket];
-
-    if (entry->state == ENTRY_ADMITTED && entry->sequence > ledger->begun)
-        ledger->waiting--;
-    entry->state = ENTRY_FREE;
-    entry->next = ledger->first_free;
-    ledger->first_free = ticket;
-    ledger->used--;
-}
-
-void ledger_drop(struct ledger *ledger, uint32_t ticket)
-{
-    journal_unmark(ledger->journal, ticket);
-    ledger_free_entry(ledger, ticket);
-}
-
 enum status ledger_fail(struct ledger *ledger, const char *what, int error)
 {
     if (!ledger->failed)
@@ -375,215 +264,9 @@ enum status ledger_fail(struct ledger *ledger, const char *what, int error)
     return STATUS_IO;
 }
 
-/* What was written only in part is taken back, so that the results end with a whole line. */
-static enum status fail_write(struct ledger *ledger, int error)
+const char *ledger_error(struct store *store)
 {
-    (void)!ledger->disk->truncate(ledger->disk, ledger->fd, ledger->base);
-    return ledger_fail(ledger, "the results cannot be written", error);
-}
-
-static void note_written(struct ledger *ledger, struct span bytes)
-{
-    (void)XXH3_64bits_update(ledger->hash, bytes.ptr, bytes.len);
-    ledger->base += bytes.len;
-    ledger->staged = 0;
-    ledger->staged_lines = 0;
-    journal_turn(ledger->journal, ledger->base, XXH3_64bits_digest(ledger->hash));
-}
-
-/* Writes to the end of the results, which must be where it was. */
-static enum status write_lines(struct ledger *ledger, struct span lines)
-{
-    const uint64_t wanted = ledger->base + lines.len;
-    struct stat about;
-
-    if (disk_append_all(ledger->disk, ledger->fd, lines) != STATUS_OK)
-        return fail_write(ledger, errno);
-    if (ledger->disk->stat(ledger->disk, ledger->fd, &about) == 0 &&
-        (uint64_t)about.st_size != wanted)
-        return ledger_displace(ledger, (uint64_t)about.st_size < wanted ? PLACE_CUT : PLACE_GROWN);
-    note_written(ledger, lines);
-    return STATUS_OK;
-}
-
-enum status ledger_flush_results(struct ledger *ledger)
-{
-    /* A file that was only moved or removed takes what comes until the end. */
-    if (ledger->failed && !place_keeps_lines(ledger->place))
-        return STATUS_IO;
-    struct span staged = journal_staged(ledger->journal);
-    return staged.len == 0 ? STATUS_OK : write_lines(ledger, staged);
-}
-
-/* Standard output cannot be written; the results still can. */
-static enum status fail_copy(struct ledger *ledger, int error)
-{
-    if (ledger->error.len == 0)
-        buf_add_format(&ledger->error, "standard output: %s", strerror(error));
-    return STATUS_IO;
-}
-
-/* Hands the copy's lines to the thread that writes them. */
-static enum status flush_copy(struct ledger *ledger)
-{
-    if (ledger->copy == NULL)
-        return STATUS_OK;
-    enum status status = ledger->copied.status;
-    if (status == STATUS_OK && ledger->copied.len > 0)
-        status = outlet_add(ledger->copy, buf_span(&ledger->copied));
-    buf_clear(&ledger->copied);
-    int error = outlet_error(ledger->copy); /* also of what was handed over before */
-    if (status == STATUS_OK && error == 0)
-        return STATUS_OK;
-    return fail_copy(ledger, error != 0 ? error : ENOMEM);
-}
-
-bool ledger_is_held_up(const struct ledger *ledger)
-{
-    return ledger->copy != NULL && outlet_is_full(ledger->copy);
-}
-
-enum status ledger_flush(struct ledger *ledger)
-{
-    enum status status = ledger_flush_results(ledger);
-    enum status copied = flush_copy(ledger);
-
-    return status == STATUS_OK ? copied : status;
-}
-
-enum status ledger_await_copy(struct ledger *ledger, int64_t patience_ms, bool *ret_all)
-{
-    *ret_all = true;
-    if (ledger->copy == NULL)
-        return STATUS_OK;
-    enum status status = flush_copy(ledger);
-    if (status == STATUS_OK)
-        *ret_all = outlet_wait(ledger->copy, patience_ms);
-    return status == STATUS_OK ? flush_copy(ledger) : status;
-}
-
-/* A line that has no room beside others: it goes straight into the results. */
-static enum status write_long(struct ledger *ledger, struct span line)
-{
-    journal_announce(ledger->journal, line);
-    return write_lines(ledger, line);
-}
-
-/* Takes a line down. STATUS_IO with *ret_kept false: nothing remembers it. */
-static enum status keep_line(struct ledger *ledger, struct span line, bool *ret_kept)
-{
-    enum status status = STATUS_OK;
-
-    *ret_kept = true;
-    if (ledger->staged_lines >= LEDGER_FLUSH_LINES || ledger->staged >= LEDGER_FLUSH_BYTES)
-        status = ledger_flush_results(ledger);
-    if (journal_stage(ledger->journal, line)) {
-        ledger->staged += line.len;
-        ledger->staged_lines++;
-        return status;
-    }
-    if (status == STATUS_OK)
-        status = ledger_flush_results(ledger);
-    if (status == STATUS_OK)
-        status = write_long(ledger, line);
-    *ret_kept = status == STATUS_OK;
-    return status;
-}
-
-static enum status copy_line(struct ledger *ledger, const struct result_record *record)
-{
-    if (ledger->copy == NULL)
-        return STATUS_OK;
-    if (ledger->format.jsonl)
-        result_format_add_line(&ledger->copy_format, record, &ledger->copied);
-    else
-        buf_add(&ledger->copied, buf_span(&ledger->line));
-    return ledger->copied.len < COPY_BYTES ? STATUS_OK : flush_copy(ledger);
-}
-
-/* The row's line is kept: its entry waits until that is durable. */
-static void finish_entry(struct ledger *ledger, uint32_t ticket)
-{
-    struct entry *entry = &ledger->entries[ticket];
-
-    journal_unmark(ledger->journal, ticket);
-    if (entry->state == ENTRY_ADMITTED && entry->sequence > ledger->begun)
-        ledger->waiting--;
-    entry->state = ENTRY_DONE;
-    entry->end = ledger->base + ledger->staged;
-    entry->next = LEDGER_NO_TICKET;
-    if (ledger->last_done != LEDGER_NO_TICKET)
-        ledger->entries[ledger->last_done].next = ticket;
-    else
-        ledger->first_done = ticket;
-    ledger->last_done = ticket;
-}
-
-/*
- * The clock may have been set back since the results that are there: a row that has one of them
- * would end before it, and the new result would not count. It ends with the latest of them then.
- */
-static struct result_record keep_order(struct ledger *ledger, const struct result_record *record)
-{
-    struct result_record kept = *record;
-    struct key_state before;
-
-    if (record->finished_ms >= ledger->latest_ms)
-        return kept;
-    index_get(&ledger->index, &record->id, &before);
-    if (before.known)
-        kept.finished_ms = ledger->latest_ms;
-    return kept;
-}
-
-enum status ledger_end(struct ledger *ledger, uint32_t ticket, const struct result_record *given)
-{
-    const struct result_record ordered = keep_order(ledger, given), *record = &ordered;
-    bool kept;
-
-    buf_clear(&ledger->line);
-    result_format_add_line(&ledger->format, record, &ledger->line);
-    if (ledger->line.status != STATUS_OK) {
-        ledger->lost++;
-        return ledger_fail(ledger, "a line of the results", ENOMEM);
-    }
-    enum status status = keep_line(ledger, buf_span(&ledger->line), &kept);
-    if (!kept) {
-        ledger->lost++;
-        return status;
-    }
-    ledger->count++;
-    ledger->unsynced++;
-    if (record->status == ROW_ACCEPTED) /* no row is sent that was */
-        accepted_add(&ledger->accepted, &record->id);
-    if (ticket != LEDGER_NO_TICKET)
-        finish_entry(ledger, ticket);
-    enum status copied = copy_line(ledger, record);
-    return status == STATUS_OK ? copied : status;
-}
-
-uint64_t ledger_count(const struct ledger *ledger)
-{
-    return ledger->count;
-}
-
-uint64_t ledger_unsynced(const struct ledger *ledger)
-{
-    return ledger->unsynced;
-}
-
-size_t ledger_waiting(const struct ledger *ledger)
-{
-    return ledger->waiting;
-}
-
-bool ledger_is_syncing(const struct ledger *ledger)
-{
-    return ledger->syncing;
-}
-
-const char *ledger_error(struct ledger *ledger)
-{
+    struct ledger *ledger = (struct ledger *)store;
     return buf_string(&ledger->error);
 }
 
@@ -624,19 +307,20 @@ static enum status finish_failed(struct ledger *ledger, struct buf *message)
     return STATUS_IO;
 }
 
-enum status ledger_finish(struct ledger *ledger, bool is_complete, struct buf *message)
+enum status ledger_finish(struct store *store, bool is_complete, struct buf *message)
 {
+    struct ledger *ledger = (struct ledger *)store;
     if (ledger->journal == NULL)
         return STATUS_OK;
-    enum status copied = ledger_flush(ledger);
+    enum status copied = ledger_flush(store);
     enum place place = ledger->failed ? PLACE_SAME : ledger_look(ledger, ledger->base, true);
     if (place != PLACE_SAME)
         (void)ledger_displace(ledger, place);
-    ledger->waiting++; /* a last snapshot, also where there is nothing new */
+    ledger->store.waiting++; /* a last snapshot, also where there is nothing new */
     if (ledger_sync_now(ledger) != STATUS_OK)
         return finish_failed(ledger, message);
     enum status status = STATUS_OK;
-    bool is_empty = !is_complete && ledger->is_new && ledger->count == 0 && ledger->lost == 0;
+    bool is_empty = !is_complete && ledger->is_new && ledger->store.count == 0 && ledger->lost == 0;
     if (is_complete)
         status = ledger_write_completion(ledger, &ledger->accepted, message);
     if (status != STATUS_OK) {

@@ -135,12 +135,9 @@ static bool choose_name(struct ledger *ledger)
 /* A journal for the new place, with what is known of the rows. */
 static enum status make_journal(struct ledger *ledger, struct buf *message)
 {
-    const struct journal_live live = {.base = ledger->base,
-                                      .base_hash = XXH3_64bits_digest(ledger->hash)};
     struct journal_about about = *journal_about(ledger->journal);
     const struct journal_shape shape = *journal_shape(ledger->journal);
     struct intent *started = calloc(ledger->capacity, sizeof(*started));
-    struct snapshot *snapshot = ledger->snapshot;
     struct journal *journal;
     uint32_t count = 0;
 
@@ -149,14 +146,8 @@ static enum status make_journal(struct ledger *ledger, struct buf *message)
     for (uint32_t i = 0; i < ledger->capacity; i++)
         if (ledger->entries[i].state == ENTRY_STARTED)
             started[count++] = ledger->entries[i].intent;
-    snapshot_add_checkpoint(snapshot, live.base, live.base_hash);
-    snapshot->durable = live.base;
-    snapshot->sequence = 1;
-    snapshot->intent_count = 0;
-    for (uint32_t i = 0; i < count; i++)
-        snapshot_put(snapshot, &started[i]);
-    enum status status = journal_create(ledger->disk, ledger->journal_path, &about, &shape, &live,
-                                        snapshot, started, count, message, &journal);
+    enum status status =
+        ledger_make_journal(ledger, &about, &shape, started, count, message, &journal);
     free(started);
     if (status != STATUS_OK)
         return status;

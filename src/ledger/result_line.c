@@ -3,7 +3,7 @@
 #include "ledger/cell.h"
 
 const char *const result_column_names[RESULT_COLUMN_COUNT] = {
-#define X(name) #name,
+#define X(name, text) text,
     RESULT_COLUMN_MAP(X)
 #undef X
 };
@@ -157,7 +157,7 @@ static void add_jsonl(struct result_format *format, const struct result_record *
     buf_add_string(out, ",\"key\":\"");
     result_add_key(&record->id, out);
     buf_add_char(out, '"');
-    add_json_text(out, "imei", record->device);
+    add_json_text(out, DEVICE_COLUMN, record->device);
     add_json_text(out, "status", span_string(row_status_name(record->status)));
     add_json_text(out, "uuid", record->uuid);
     buf_add_string(out, ",\"errno\":");

@@ -1,5 +1,5 @@
 /*
- * A line of the results: what became of one row, as CSV or JSONL (design.md, "Results").
+ * A line of the results: what became of one row, as CSV or JSONL.
  *
  *     struct result_format format;
  *     result_format_init(&format, jsonl, passed, passed_count);
@@ -13,26 +13,27 @@
 #include "core/row.h"
 #include "core/row_id.h"
 #include "core/when.h"
+#include "platform/device.h"
 #include "platform/outcome.h"
 
-/* X(name): the columns that are the results' own, in their order. */
-#define RESULT_COLUMN_MAP(X) \
-    X(row)                   \
-    X(line)                  \
-    X(key)                   \
-    X(imei)                  \
-    X(status)                \
-    X(uuid)                  \
-    X(errno)                 \
-    X(error)                 \
-    X(http_status)           \
-    X(attempts)              \
-    X(ambiguous)             \
-    X(latency_ms)            \
-    X(finished_at)
+/* X(name, text): the columns that are the results' own, in their order. */
+#define RESULT_COLUMN_MAP(X)      \
+    X(row, "row")                 \
+    X(line, "line")               \
+    X(key, "key")                 \
+    X(device, DEVICE_COLUMN)      \
+    X(status, "status")           \
+    X(uuid, "uuid")               \
+    X(errno, "errno")             \
+    X(error, "error")             \
+    X(http_status, "http_status") \
+    X(attempts, "attempts")       \
+    X(ambiguous, "ambiguous")     \
+    X(latency_ms, "latency_ms")   \
+    X(finished_at, "finished_at")
 
 enum result_column {
-#define X(name) RESULT_##name,
+#define X(name, text) RESULT_##name,
     RESULT_COLUMN_MAP(X)
 #undef X
         RESULT_COLUMN_COUNT

@@ -73,29 +73,28 @@ static size_t count_quotes(struct span text)
     return count;
 }
 
-/*
- * Finds the end of the first line; a line end within quotes is none. False when there is not enough
- * text.
- */
-static bool find_end(struct result_scan *scan, size_t *ret_len)
+bool result_find_end(struct span text, bool jsonl, size_t *searched, size_t *ret_len)
 {
-    struct span text = span_of(scan->block.ptr + scan->used, scan->block.len - scan->used);
-
     for (;;) {
-        const char *end = text.len > scan->searched
-                              ? memchr(text.ptr + scan->searched, '\n', text.len - scan->searched)
-                              : NULL;
+        const char *end =
+            text.len > *searched ? memchr(text.ptr + *searched, '\n', text.len - *searched) : NULL;
         if (end == NULL) {
-            scan->searched = text.len;
+            *searched = text.len;
             return false;
         }
         size_t len = (size_t)(end - text.ptr) + 1;
-        if (scan->jsonl || count_quotes(span_of(text.ptr, len)) % 2 == 0) {
+        if (jsonl || count_quotes(span_of(text.ptr, len)) % 2 == 0) {
             *ret_len = len;
             return true;
         }
-        scan->searched = len;
+        *searched = len;
     }
+}
+
+static bool find_end(struct result_scan *scan, size_t *ret_len)
+{
+    return result_find_end(span_of(scan->block.ptr + scan->used, scan->block.len - scan->used),
+                           scan->jsonl, &scan->searched, ret_len);
 }
 
 static enum status next_line(struct result_scan *scan, struct span *ret_line)
@@ -146,6 +145,29 @@ enum status result_scan_header(struct result_scan *scan, struct span expected)
         return fail(scan, "the columns are others than this run's");
     scan->at += line.len;
     return STATUS_OK;
+}
+
+enum status result_scan_each(struct result_scan *scan, uint64_t from, uint64_t to,
+                             struct span header, result_take_fn *take, void *context)
+{
+    struct result_fields fields;
+    enum status status = STATUS_OK;
+
+    result_scan_range(scan, from, to);
+    if (from == 0)
+        status = result_scan_header(scan, header);
+    while (status == STATUS_OK) {
+        status = result_scan_next(scan, &fields);
+        if (status == STATUS_OK)
+            status = take(context, &fields);
+    }
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
+bool result_scan_is_cut(const struct result_scan *scan)
+{
+    return scan->read == scan->to && scan->searched > 0 &&
+           scan->searched == scan->block.len - scan->used;
 }
 
 bool result_parse_key(struct span text, struct row_id *ret_id)
@@ -285,10 +307,10 @@ static bool take_member(struct span *text, const char *name, bool is_first, stru
     return true;
 }
 
-/* Whether the text is `count` members, each with a comma before it. */
-static bool are_members(struct span text, size_t count)
+/* How many members the text is, each with a comma before it. */
+static bool count_members(struct span text, size_t *ret_count)
 {
-    for (size_t i = 0; i < count; i++) {
+    for (*ret_count = 0; text.len > 0; ++*ret_count) {
         if (text.len < 2 || text.ptr[0] != ',' || text.ptr[1] != '"')
             return false;
         text = span_skip(text, 1);
@@ -301,7 +323,7 @@ static bool are_members(struct span text, size_t count)
             return false;
         text = span_skip(text, value);
     }
-    return text.len == 0;
+    return true;
 }
 
 static bool is_string(struct span value)
@@ -314,17 +336,34 @@ struct span result_without_quotes(struct span value)
     return is_string(value) ? span_of(value.ptr + 1, value.len - 2) : value;
 }
 
+/* Takes the results' own columns of a line, and leaves the passed ones in the text. */
+static bool take_columns(struct span *text, struct span columns[RESULT_COLUMN_COUNT])
+{
+    if (text->len < 2 || text->ptr[0] != '{' || text->ptr[text->len - 1] != '}')
+        return false;
+    *text = span_of(text->ptr + 1, text->len - 2);
+    for (size_t i = 0; i < RESULT_COLUMN_COUNT; i++)
+        if (!take_member(text, result_column_names[i], i == 0, &columns[i]))
+            return false;
+    return true;
+}
+
+bool result_count_passed(struct span text, size_t *ret_count)
+{
+    struct span columns[RESULT_COLUMN_COUNT];
+
+    return take_columns(&text, columns) && count_members(text, ret_count);
+}
+
 static bool parse_jsonl(struct span text, size_t passed_count, struct result_fields *fields,
                         const char **ret_error)
 {
+    size_t count;
+
     *ret_error = "it is not the JSON object of a result";
-    if (text.len < 2 || text.ptr[0] != '{' || text.ptr[text.len - 1] != '}')
+    if (!take_columns(&text, fields->columns))
         return false;
-    text = span_of(text.ptr + 1, text.len - 2);
-    for (size_t i = 0; i < RESULT_COLUMN_COUNT; i++)
-        if (!take_member(&text, result_column_names[i], i == 0, &fields->columns[i]))
-            return false;
-    if (!are_members(text, passed_count)) {
+    if (!count_members(text, &count) || count != passed_count) {
         *ret_error = "it carries other columns of the input than this run";
         return false;
     }

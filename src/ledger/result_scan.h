@@ -69,6 +69,27 @@ enum status result_scan_next(struct result_scan *scan, struct result_fields *ret
  */
 enum status result_scan_header(struct result_scan *scan, struct span expected) MUST_USE;
 
+/* What is done with a line; anything but STATUS_OK ends the reading. */
+typedef enum status result_take_fn(void *context, const struct result_fields *fields);
+
+/*
+ * Hands each line of the bytes [from, to) to `take`, from the start with the header (see
+ * result_scan_header). STATUS_OK behind the last one, or as result_scan_next, or as `take`.
+ */
+enum status result_scan_each(struct result_scan *scan, uint64_t from, uint64_t to,
+                             struct span header, result_take_fn *take, void *context) MUST_USE;
+
+/* After STATUS_SYNTAX: the last line has no end, since a death, or a writer at work, has left it
+ * unfinished. */
+bool result_scan_is_cut(const struct result_scan *scan);
+
+/* Where the first line of a text ends, with its line end; one within quotes is none. False when
+ * there is not enough text: `searched` says how far was looked, from 0. Pure. */
+bool result_find_end(struct span text, bool jsonl, size_t *searched, size_t *ret_len);
+
+/* How many passed columns a line of JSONL has. False where it is no result. Pure. */
+bool result_count_passed(struct span text, size_t *ret_count);
+
 /* Reads a key as result_add_key writes it. Pure. */
 bool result_parse_key(struct span text, struct row_id *ret_id);
 

@@ -199,8 +199,10 @@ static enum status open_superseded(struct sort *sort, struct span first)
     return STATUS_OK;
 }
 
-static enum status take_line(struct sort *sort, const struct result_fields *fields)
+static enum status take_line(void *context, const struct result_fields *fields)
 {
+    struct sort *sort = context;
+
     if (!ledger_is_current(sort->ledger, fields)) {
         enum status status = open_superseded(sort, fields->line);
         return status == STATUS_OK ? put_superseded(sort, fields->line) : status;
@@ -219,34 +221,28 @@ static enum status take_line(struct sort *sort, const struct result_fields *fiel
     return sort->chunk.status;
 }
 
-static enum status weigh_line(struct sort *sort, const struct result_fields *fields)
+static enum status weigh_line(void *context, const struct result_fields *fields)
 {
-    (void)current_weigh(&sort->ledger->repeated, index_key(&fields->id), fields);
+    struct sort *sort = context;
+
+    (void)current_weigh(&sort->ledger->repeated, fields);
     return STATUS_OK;
 }
 
-static enum status read_results(struct sort *sort,
-                                enum status (*take)(struct sort *sort,
-                                                    const struct result_fields *fields))
+static enum status read_results(struct sort *sort, result_take_fn *take)
 {
     const struct ledger *ledger = sort->ledger;
     struct result_scan scan;
-    struct result_fields fields;
 
     result_scan_init(&scan, ledger->disk, ledger->fd, ledger->format.jsonl,
                      ledger->format.passed_count);
-    result_scan_range(&scan, 0, ledger->base);
-    enum status status = result_scan_header(&scan, buf_span(&ledger->header));
-    while (status == STATUS_OK) {
-        status = result_scan_next(&scan, &fields);
-        if (status == STATUS_OK)
-            status = take(sort, &fields);
-    }
+    enum status status =
+        result_scan_each(&scan, 0, ledger->base, buf_span(&ledger->header), take, sort);
     if (status == STATUS_SYNTAX)
         buf_add_format(sort->message, "%s: at byte %llu: %s", ledger->path,
                        (unsigned long long)scan.at, scan.error);
     result_scan_deinit(&scan);
-    return status == STATUS_END ? STATUS_OK : status;
+    return status;
 }
 
 static enum status next_of_run(struct sort_run *run, struct heap *heap)

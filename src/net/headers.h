@@ -10,11 +10,6 @@
 
 #include "net/credentials.h"
 
-enum {
-    TOKEN_LIFE_S = 60 * 60,
-    TOKEN_LEFT_MIN_S = 10 * 60, /* an attempt takes no token with less than this left */
-};
-
 struct header_set {
     struct header_set *older; /* still in use by an attempt */
     struct curl_slist *post, *get;

@@ -1,6 +1,6 @@
 /*
- * The content of a write: the JSON array `data`, checked item by item against onenet-api.md
- * ("Write", body), and made from res: columns.
+ * The content of a write: the JSON array `data`, checked item by item by the platform's
+ * rules (README.md, "Commands"), and made from res: columns.
  */
 #ifndef NB_PLATFORM_DATA_H
 #define NB_PLATFORM_DATA_H
@@ -31,7 +31,7 @@ struct footprint {
     size_t count;
 };
 
-/* Notes an item, by a hash of its value's text; `type` as in onenet-api.md. Not more than
+/* Notes an item, by a hash of its value's text; `type` as in README.md, "Commands". Not more than
  * FOOTPRINT_ITEMS_MAX. */
 void footprint_add(struct footprint *footprint, int64_t res_id, int64_t type, bool is_string,
                    struct span value);

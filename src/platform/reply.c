@@ -135,18 +135,16 @@ static bool to_number(const cJSON *member, int64_t *ret_number)
     return to_integer(strtod(digits, NULL), ret_number);
 }
 
-/* Whether the tree is a reply; its errno is then in `reply`, and whether there is another. */
-static bool read_number(const cJSON *root, struct reply *reply)
+/* Takes the members of that name as the reply's number; whether there was one. */
+static bool take_numbers(const cJSON *root, const char *name, struct reply *reply)
 {
     const cJSON *member;
     bool found = false, odd = false;
 
-    if (!cJSON_IsObject(root))
-        return false;
     cJSON_ArrayForEach(member, root)
     {
         int64_t number = 0;
-        if (strcmp(member->string, "errno") != 0)
+        if (strcmp(member->string, name) != 0)
             continue;
         if (!to_number(member, &number)) {
             odd = true;
@@ -159,6 +157,30 @@ static bool read_number(const cJSON *root, struct reply *reply)
     }
     reply->contradicts = found && odd;
     return found;
+}
+
+/* Whether the tree is a reply; its number is then in `reply`, and whether there is another. Many a
+ * service answers with a code: the second dialect's has company. */
+static bool read_number(enum dialect dialect, const cJSON *root, struct reply *reply)
+{
+    const struct dialect_rule *rule = &dialects[dialect];
+    struct reply first = *reply;
+
+    if (!cJSON_IsObject(root))
+        return false;
+    if (dialect == DIALECT_V1)
+        return take_numbers(root, rule->number, reply);
+    bool is_own = (cJSON_GetObjectItemCaseSensitive(root, rule->text) != NULL ||
+                   cJSON_GetObjectItemCaseSensitive(root, "request_id") != NULL) &&
+                  take_numbers(root, rule->number, reply);
+    bool is_first = take_numbers(root, dialects[DIALECT_V1].number, &first);
+    if (is_own && is_first)
+        reply->contradicts =
+            reply->contradicts || first.contradicts || first.number != reply->number;
+    else if (is_first)
+        *reply = first;
+    reply->is_crossed = is_first && !is_own;
+    return is_own || is_first;
 }
 
 static bool is_uuid_char(char c)
@@ -183,7 +205,7 @@ static bool read_usual(struct span body, struct reply *ret_reply)
         if (!is_uuid_char(uuid.ptr[i]))
             return false;
     ret_reply->number = 0;
-    ret_reply->contradicts = false;
+    ret_reply->contradicts = ret_reply->is_crossed = false;
     ret_reply->flaw = NULL;
     memcpy(ret_reply->error, "succ", sizeof("succ"));
     memcpy(ret_reply->uuid, uuid.ptr, uuid.len);
@@ -248,14 +270,17 @@ static bool repair_escapes(char *text, size_t len)
     return changed;
 }
 
-/* Whether what is behind the object may say something else about the command. */
-static bool is_silent(struct span rest)
+/* Whether what is behind the object says nothing else about the command. */
+static bool is_silent(enum dialect dialect, struct span rest)
 {
-    return memmem(rest.ptr, rest.len, "errno", 5) == NULL;
+    const char *name = dialects[dialect].number;
+
+    return memmem(rest.ptr, rest.len, "errno", 5) == NULL &&
+           memmem(rest.ptr, rest.len, name, strlen(name)) == NULL;
 }
 
 /* What cJSON can read of the body, as a reply. */
-static enum status read_reply(struct span body, struct reply *ret_reply)
+static enum status read_reply(enum dialect dialect, struct span body, struct reply *ret_reply)
 {
     struct reply reply = {.number = 0};
     cJSON *root = NULL;
@@ -265,10 +290,11 @@ static enum status read_reply(struct span body, struct reply *ret_reply)
     if (status != STATUS_OK)
         return status;
     bool is_whole = at == body.len;
-    if (read_number(root, &reply) &&
-        (is_whole || (reply.number == 0 && is_silent(span_skip(body, at))))) {
+    if (read_number(dialect, root, &reply) &&
+        (is_whole || (reply.number == 0 && is_silent(dialect, span_skip(body, at))))) {
+        const char *name = dialects[reply.is_crossed ? DIALECT_V1 : dialect].text;
         buf_copy_printable(reply.error, sizeof(reply.error),
-                           text_of(cJSON_GetObjectItemCaseSensitive(root, "error")));
+                           text_of(cJSON_GetObjectItemCaseSensitive(root, name)));
         find_uuid(body, root, &reply);
         *ret_reply = reply;
     } else {
@@ -278,11 +304,11 @@ static enum status read_reply(struct span body, struct reply *ret_reply)
     return status;
 }
 
-enum status reply_parse(struct span body, struct reply *ret_reply)
+enum status reply_parse_as(enum dialect dialect, struct span body, struct reply *ret_reply)
 {
-    if (read_usual(body, ret_reply))
+    if (dialect == DIALECT_V1 && read_usual(body, ret_reply))
         return STATUS_OK;
-    enum status status = read_reply(body, ret_reply);
+    enum status status = read_reply(dialect, body, ret_reply);
     if (status != STATUS_SYNTAX || body.len == 0 || memchr(body.ptr, '\\', body.len) == NULL)
         return status;
     char *copy = malloc(body.len + 1);
@@ -291,7 +317,7 @@ enum status reply_parse(struct span body, struct reply *ret_reply)
     memcpy(copy, body.ptr, body.len);
     copy[body.len] = '\0';
     if (repair_escapes(copy, body.len))
-        status = read_reply(span_of(copy, body.len), ret_reply);
+        status = read_reply(dialect, span_of(copy, body.len), ret_reply);
     free(copy);
     return status;
 }

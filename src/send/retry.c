@@ -47,6 +47,9 @@ const struct retry_rule retry_rules[RETRY_RULE_COUNT] = {
     {"other doubt", "nothing says what became of the command", OUTCOME_AMBIGUOUS, THE_REST,
      .verdict = RETRY_ASK},
 
+    {"unknown answer", "nobody has seen its form: it may have been processed", OUTCOME_UNKNOWN,
+     THE_REST},
+
     {"errno: key", "the key is refused; five in a row stop", OUTCOME_REFUSED, MEANS(MEANING_KEY)},
     {"errno: device's key", "the key does not fit; five in a row stop", OUTCOME_REFUSED,
      MEANS(MEANING_DEVICE_KEY)},
@@ -155,9 +158,14 @@ static int64_t host_wait_of(const struct retry_rule *rule, const struct retry_at
                                                         : RETRY_AFTER_MAX_MS;
 }
 
+static bool may_be_processed(enum outcome_class class)
+{
+    return class == OUTCOME_AMBIGUOUS || class == OUTCOME_UNKNOWN;
+}
+
 static void count(struct retry *retry, const struct retry_decision *decision)
 {
-    bool ambiguous = decision->rule->class == OUTCOME_AMBIGUOUS;
+    bool ambiguous = may_be_processed(decision->rule->class);
 
     retry->seen[decision->rule - retry_rules]++;
     retry->retries += decision->again;
@@ -169,7 +177,7 @@ static void count(struct retry *retry, const struct retry_decision *decision)
 /* Nothing that was not sent has an HTTP status; what was sent and has none is ambiguous. */
 static void count_attempt(struct retry_row *row, const struct outcome *outcome)
 {
-    bool ambiguous = outcome->class == OUTCOME_AMBIGUOUS;
+    bool ambiguous = may_be_processed(outcome->class);
 
     row->tries++;
     row->sent += ambiguous || outcome->http_status != 0;
@@ -291,31 +299,34 @@ static void explain_case(const struct retry_policy *policy, const struct retry_r
 }
 
 /* A case of errno is shown as the numbers and texts that fall under it. */
-static void explain_rule(const struct retry_policy *policy, const struct retry_rule *rule,
-                         struct buf *out)
+static void explain_rule(enum dialect dialect, const struct retry_policy *policy,
+                         const struct retry_rule *rule, struct buf *out)
 {
     size_t count;
     const struct meaning *entries = meaning_all(&count);
 
     for (size_t i = 0; rule->by == RETRY_BY_MEANING && i < count; i++) {
         char name[32], why[256];
-        if ((int)entries[i].class != rule->from)
+        if ((int)entries[i].class != rule->from || entries[i].dialect != dialect)
             continue;
-        (void)snprintf(name, sizeof(name), "errno %lld", (long long)entries[i].number);
+        (void)snprintf(name, sizeof(name), "%s %lld", dialects[dialect].number,
+                       (long long)entries[i].number);
         (void)snprintf(why, sizeof(why), "%s: %s", entries[i].name, rule->why);
         explain_case(policy, rule, name, why, out);
     }
+    if (rule->class == OUTCOME_UNKNOWN && !dialects[dialect].unseen)
+        return;
     if (rule->by != RETRY_BY_MEANING)
         explain_case(policy, rule, rule->name, rule->why, out);
     else if (rule->from == MEANING_REJECTED)
         explain_case(policy, rule, rule->name, rule->why, out);
 }
 
-void retry_explain(const struct retry_policy *policy, struct buf *out)
+void retry_explain(enum dialect dialect, const struct retry_policy *policy, struct buf *out)
 {
     buf_add_format(out, "%-22s  %-*s  %s\n", "what happened", DONE_WIDTH, "sent again", "why");
     for (size_t i = 0; i < RETRY_RULE_COUNT; i++)
-        explain_rule(policy, &retry_rules[i], out);
+        explain_rule(dialect, policy, &retry_rules[i], out);
     buf_add_char(out, '\n');
     if (policy->on_ambiguous != ON_AMBIGUOUS_RESEND) {
         buf_add_string(out, "An attempt that may have been processed is never sent again for ");

@@ -1,6 +1,6 @@
 /*
- * What is sent again, and when: one table of cases (sending.md section 3), which decides and is
- * shown by --explain-retries.
+ * What is sent again, and when: one table of cases, which decides and is shown by
+ * --explain-retries.
  *
  *     retry_init(&retry, &policy, seed);
  *     … per row: struct retry_row so_far = {0} …
@@ -65,7 +65,7 @@ struct retry_rule {
     bool throttles; /* the platform says that it gets too much */
 };
 
-enum { RETRY_RULE_COUNT = 26 };
+enum { RETRY_RULE_COUNT = 27 };
 
 /* The table, in the order in which its cases are tried; the last of each class covers the rest. */
 extern const struct retry_rule retry_rules[RETRY_RULE_COUNT];
@@ -136,7 +136,8 @@ enum row_status retry_row_status(const struct retry_row *row, enum row_status la
 /* The longest wait before the retry that follows attempt number `tries` (≥ 1). */
 int64_t retry_longest_ms(const struct retry_policy *policy, uint32_t tries, bool throttles);
 
-/* Appends the table as text: each case, what is done under this policy, why; then the waits. */
-void retry_explain(const struct retry_policy *policy, struct buf *out);
+/* Appends the table as text: each case that a dialect has, what is done under this policy, why;
+ * then the waits. */
+void retry_explain(enum dialect dialect, const struct retry_policy *policy, struct buf *out);
 
 #endif

@@ -6,26 +6,40 @@ static size_t find(struct span text, char c)
     return at != NULL ? (size_t)(at - text.ptr) : text.len;
 }
 
-static const char *method_name(enum method method)
+/* Whether the path is the operation's; a uuid at its end is then in `ret_uuid`. */
+static bool is_path_of(enum operation operation, struct span path, struct span *ret_uuid)
 {
-    return method == METHOD_POST ? "POST" : "GET";
+    const struct operation_rule *rule = &operations[operation];
+
+    *ret_uuid = span_of("", 0);
+    if ((rule->questions & QUESTION_UUID) == 0)
+        return span_is(path, rule->path);
+    if (!span_starts_with(path, rule->path))
+        return false;
+    *ret_uuid = span_skip(path, strlen(rule->path));
+    return ret_uuid->len > 0 && find(*ret_uuid, '/') == ret_uuid->len;
 }
 
-/* The action with that path and method; a path that only takes others is CALL_WRONG_METHOD. */
-static void find_action(struct span method, struct span path, struct call *call)
+/* The operation with that path and method; a path that only takes others is CALL_WRONG_METHOD. */
+static void find_operation(struct span method, struct span path, struct call *call)
 {
+    static const enum call_kind kinds[] = {[OPERATION_WRITE] = CALL_COMMAND,
+                                           [OPERATION_READ] = CALL_COMMAND,
+                                           [OPERATION_EXECUTE] = CALL_COMMAND,
+                                           [OPERATION_LIST] = CALL_HISTORY,
+                                           [OPERATION_LOOKUP] = CALL_HISTORY_ONE};
     bool get = false, post = false;
 
-    for (size_t i = 0; i < ACTION_COUNT; i++) {
-        if (!span_is(path, action_rules[i].path))
+    for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++) {
+        if (!is_path_of((enum operation)i, path, &call->uuid))
             continue;
-        if (span_is(method, method_name(action_rules[i].method))) {
-            call->kind = CALL_COMMAND;
-            call->action = (enum action)i;
+        if (span_is(method, method_name(operations[i].method))) {
+            call->kind = kinds[i];
+            call->action = kinds[i] == CALL_COMMAND ? (enum action)i : ACTION_WRITE;
             return;
         }
-        get = get || action_rules[i].method == METHOD_GET;
-        post = post || action_rules[i].method == METHOD_POST;
+        get = get || operations[i].method == METHOD_GET;
+        post = post || operations[i].method == METHOD_POST;
     }
     if (get || post) {
         call->kind = CALL_WRONG_METHOD;
@@ -33,36 +47,15 @@ static void find_action(struct span method, struct span path, struct call *call)
     }
 }
 
-static void find_history(struct span method, struct span path, struct call *call)
-{
-    static const char history[] = "/nbiot/offline/history";
-    struct span rest;
-
-    if (!span_starts_with(path, history))
-        return;
-    rest = span_skip(path, strlen(history));
-    if (rest.len > 0) {
-        if (rest.ptr[0] != '/' || rest.len == 1 || find(span_skip(rest, 1), '/') < rest.len - 1)
-            return;
-        call->uuid = span_skip(rest, 1);
-    }
-    call->kind = rest.len > 0 ? CALL_HISTORY_ONE : CALL_HISTORY;
-    if (!span_is(method, "GET")) {
-        call->kind = CALL_WRONG_METHOD;
-        call->allow = "GET";
-    }
-}
-
-void call_parse(struct span method, struct span target, struct call *ret_call)
+void call_parse(enum dialect dialect, struct span method, struct span target, struct call *ret_call)
 {
     size_t path_len = find(target, '?');
     struct span path = span_of(target.ptr, path_len);
     struct call call = {.kind = CALL_UNKNOWN};
 
     call.query = span_skip(target, path_len < target.len ? path_len + 1 : path_len);
-    find_action(method, path, &call);
-    if (call.kind == CALL_UNKNOWN)
-        find_history(method, path, &call);
+    if (span_starts_with(path, dialects[dialect].prefix))
+        find_operation(method, span_skip(path, strlen(dialects[dialect].prefix)), &call);
     *ret_call = call;
 }
 

@@ -1,7 +1,7 @@
 /*
- * Which call a request is, by its method and target, and what stands in its query.
+ * Which call a request is, by its method and target, in a dialect, and what stands in its query.
  *
- *     call_parse(SPAN_LITERAL("POST"), target, &call);
+ *     call_parse(DIALECT_V1, SPAN_LITERAL("POST"), target, &call);
  *     rest = call.query;
  *     while (query_next(&rest, &scratch, &pair) == STATUS_OK) … pair.name, pair.value …
  */
@@ -9,7 +9,7 @@
 #define NB_SIM_CALL_H
 
 #include "core/buf.h"
-#include "platform/rules.h"
+#include "platform/operation.h"
 
 enum call_kind {
     CALL_COMMAND,      /* write, read or execute: see `action` */
@@ -28,7 +28,8 @@ struct call {
 };
 
 /* The spans point into `target`. */
-void call_parse(struct span method, struct span target, struct call *ret_call);
+void call_parse(enum dialect dialect, struct span method, struct span target,
+                struct call *ret_call);
 
 struct query_pair {
     struct span name, value; /* decoded: %XX, and + for a space */

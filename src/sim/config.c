@@ -171,13 +171,30 @@ static enum status set_api_key_file(struct sim_config *config, struct span value
     return set_path(&config->api_key_file, value, message);
 }
 
+static enum status set_api(struct sim_config *config, struct span value, struct buf *message)
+{
+    if (dialect_find(value, &config->dialect))
+        return STATUS_OK;
+    buf_add_string(message, "give v1 or v2");
+    return STATUS_USAGE;
+}
+
+static enum status set_id(char **id, struct span value, const char *whose, struct buf *message)
+{
+    if (token_is_id(value))
+        return set_path(id, value, message);
+    buf_add_format(message, "give the %s's id, letters and digits", whose);
+    return STATUS_USAGE;
+}
+
 static enum status set_product_id(struct sim_config *config, struct span value, struct buf *message)
 {
-    if (!token_is_product_id(value)) {
-        buf_add_string(message, "give the product's id, letters and digits");
-        return STATUS_USAGE;
-    }
-    return set_path(&config->product_id, value, message);
+    return set_id(&config->product_id, value, "product", message);
+}
+
+static enum status set_user_id(struct sim_config *config, struct span value, struct buf *message)
+{
+    return set_id(&config->user_id, value, "account", message);
 }
 
 static enum status set_access_key_file(struct sim_config *config, struct span value,
@@ -194,13 +211,15 @@ static enum status set_audit(struct sim_config *config, struct span value, struc
 const struct sim_setting sim_settings[] = {
     {"listen", "HOST:PORT", "127.0.0.1:0", "where to listen, on this machine; port 0: any free one",
      set_listen},
+    {"api", "v1|v2", "v1", "the platform's dialect; v2 is the newer OneNET, as documented",
+     set_api},
     {"latency", "D", "0",
      "time to an answer: 20ms, uniform:10ms..30ms, or lognormal:MEDIAN[:SIGMA]", set_latency},
     {"fault", "KIND:P", "none",
      "a fault and its probability, such as reset:1%; can be given again. Kinds, each before or "
      "with "
      "-after its command is processed: close, reset, silent, http-NNN; before: errno-N, "
-     "http-429-retry-after, http-503-retry-after; after: cut, garbage, no-uuid, slow",
+     "http-429-retry-after, http-503-retry-after; after: cut, garbage, envelope, no-uuid, slow",
      set_fault},
     {"limit", "N/s|m|h", "none",
      "commands that are taken at most, as a hidden limit: a token bucket", set_limit},
@@ -215,6 +234,8 @@ const struct sim_setting sim_settings[] = {
     {"api-key-file", "FILE", "no key is checked", "ask for the key that is this file's first line",
      set_api_key_file},
     {"product-id", "ID", "no token is checked", "ask for a token of this product", set_product_id},
+    {"user-id", "ID", "no token is checked", "with v2: ask for a token of this account",
+     set_user_id},
     {"access-key-file", "FILE", "no token is checked",
      "… that is signed with the access key that is this file's first line", set_access_key_file},
     {"audit", "FILE", "none", "write each request as a line of JSON", set_audit},
@@ -242,7 +263,8 @@ void sim_config_deinit(struct sim_config *config)
     free(config->product_id);
     free(config->access_key_file);
     free(config->audit_file);
-    config->product_id = NULL;
+    free(config->user_id);
+    config->product_id = config->user_id = NULL;
     config->access_key_file = NULL;
     config->api_key_file = NULL;
     config->audit_file = NULL;

@@ -13,6 +13,7 @@
 #include <netinet/in.h>
 
 #include "core/buf.h"
+#include "platform/dialect.h"
 #include "sim/faults.h"
 #include "sim/latency.h"
 #include "sim/limit.h"
@@ -21,6 +22,7 @@
 enum { SIM_QUEUE_LIMIT_MAX = 1000, SIM_COMMANDS_MAX = 100 * 1000 * 1000, SIM_SETTING_MAX = 4096 };
 
 struct sim_config {
+    enum dialect dialect;
     struct sockaddr_storage address; /* where to listen: a loopback address, port 0 for any */
     struct latency latency;
     struct faults faults;
@@ -30,7 +32,8 @@ struct sim_config {
     uint32_t queue_limit;  /* waiting commands per device; 0: no limit */
     uint64_t max_commands; /* kept with their text */
     char *api_key_file;    /* owned; NULL: no key is asked for */
-    char *product_id;      /* owned; with the next: a token of this product is asked for */
+    char *product_id;      /* owned; this one or the next, … */
+    char *user_id;         /* owned; … with access_key_file: a token of this owner is asked for */
     char *access_key_file; /* owned */
     char *audit_file;      /* owned; NULL: no audit */
 };

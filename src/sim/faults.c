@@ -16,6 +16,8 @@ const struct fault_kind fault_kinds[] = {
      "processed; the connection is closed in the middle of the body"},
     {"garbage", FAULT_GARBAGE, true, false, NULL, NULL, 0, 0,
      "processed; the body is no JSON, with status 200"},
+    {"envelope", FAULT_ENVELOPE, true, false, NULL, NULL, 0, 0,
+     "processed; the body is JSON of a form that nobody knows, with status 200"},
     {"no-uuid", FAULT_NO_UUID, true, false, NULL, NULL, 0, 0,
      "processed; errno 0, but no uuid in it"},
     {"http-429-retry-after", FAULT_HTTP, false, true, NULL, NULL, 429, 429,

@@ -3,6 +3,7 @@
 #include <cjson/cJSON.h>
 
 #include "core/when.h"
+#include "platform/device.h"
 
 enum { SEND_STATUS_WAITING = 1, SEND_STATUS_EXPIRED = 4 };
 
@@ -27,7 +28,7 @@ static bool take_pair(const struct query_pair *pair, struct query_values *values
 {
     if (span_is(pair->name, "imei")) {
         values->imei = pair->value;
-        if (!command_read_device(pair->value, &values->device))
+        if (!device_read(pair->value, &values->device))
             return refuse(answer, "imei: must be 15 digits");
     } else if (span_is(pair->name, "page")) {
         if (span_to_uint64(pair->value, &values->page) != STATUS_OK || values->page == 0 ||
@@ -59,13 +60,13 @@ static bool take_query(struct platform *platform, struct span query, struct quer
     if (status != STATUS_END)
         return refuse(answer, "the query is not made of name=value, joined by &");
     if (values->imei.len == 0) {
-        platform_refuse(answer, 3, SPAN_LITERAL("parameter required"));
+        platform_refuse_by_number(answer, 3);
         return false;
     }
     return true;
 }
 
-/* Replies write a space where parameters have a T (onenet-api.md, "Common to every call"). */
+/* Replies write a space where parameters have a T (platform/README.md, "Times"). */
 static void add_time(cJSON *item, const char *name, int64_t time_s)
 {
     char text[WHEN_PLATFORM_LENGTH + 1];
@@ -201,9 +202,8 @@ void history_answer(struct platform *platform, const struct call *call, int64_t 
     }
     char *text = cJSON_PrintUnformatted(data);
     cJSON_Delete(data);
-    answer->http = 200;
-    answer->has_errno = true;
-    buf_add_string(&answer->body, "{\"errno\":0,\"error\":\"succ\",\"data\":");
+    platform_begin(answer, 0, SPAN_LITERAL("succ"));
+    buf_add_string(&answer->body, ",\"data\":");
     buf_add_string(&answer->body, text != NULL ? text : "null");
     buf_add_char(&answer->body, '}');
     cJSON_free(text);

@@ -1,6 +1,6 @@
 /*
- * The history of a device's commands, as far as the store has kept them (onenet-api.md, "What
- * became of a command"). start, end and sort are taken and not acted upon. No command is ever
+ * The history of a device's commands, as far as the store has kept them (platform/README.md,
+ * "What became of a command"). start, end and sort are taken and not acted upon. No command is ever
  * delivered here: send_status is 1 (waiting), or 4 once expired_time is past.
  */
 #ifndef NB_SIM_HISTORY_H

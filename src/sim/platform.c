@@ -15,6 +15,7 @@ enum {
     ERRNO_INTERNAL = 7,
     ERRNO_LIMIT = 5006,
     ERRNO_INVALID_PARAMETER = 5108,
+    CODE_NO_PERMISSION = 10403,
 };
 
 static enum status add_columns(struct schema *schema)
@@ -56,17 +57,43 @@ void platform_deinit(struct platform *platform)
     buf_deinit(&platform->query);
 }
 
-void platform_refuse(struct platform_answer *answer, int64_t number, struct span text)
+/* What a request id is made of is not documented; one is in every answer of the newer platform. */
+void platform_begin(struct platform_answer *answer, int64_t number, struct span text)
 {
+    const struct dialect_rule *dialect = &dialects[answer->dialect];
+
     answer->http = 200;
     answer->has_errno = true;
     answer->platform_errno = number;
     buf_clear(&answer->body);
-    buf_add_string(&answer->body, "{\"errno\":");
-    buf_add_int64(&answer->body, number);
-    buf_add_string(&answer->body, ",\"error\":");
+    buf_add_format(&answer->body, "{\"%s\":%lld,\"%s\":", dialect->number, (long long)number,
+                   dialect->text);
     buf_add_json_string(&answer->body, text);
+    if (answer->dialect != DIALECT_V1)
+        buf_add_string(&answer->body, ",\"request_id\":\"simulated\"");
+}
+
+void platform_refuse(struct platform_answer *answer, int64_t number, struct span text)
+{
+    platform_begin(answer, number, text);
     buf_add_char(&answer->body, '}');
+}
+
+/* Which numbers the newer platform gives its refusals is not documented, but for one: the others
+ * are the simulator's own, with the texts that the first dialect has for them. */
+void platform_refuse_by_number(struct platform_answer *answer, int64_t number)
+{
+    const struct meaning *known = meaning_of_number(answer->dialect, number);
+
+    if (known == NULL)
+        known = meaning_of_number(DIALECT_V1, number);
+    platform_refuse(answer, number, span_string(known != NULL ? known->name : "simulated error"));
+}
+
+static void refuse_key(struct platform_answer *answer)
+{
+    platform_refuse_by_number(answer, answer->dialect == DIALECT_V1 ? ERRNO_AUTH_FAILED
+                                                                    : CODE_NO_PERMISSION);
 }
 
 static void refuse_parameter(struct platform_answer *answer, struct span name, struct span message)
@@ -131,7 +158,7 @@ static bool take_query(struct platform *platform, struct span query, struct plat
 
     buf_clear(&platform->query);
     if (query.len > 0 && !buf_reserve(&platform->query, query.len)) {
-        platform_refuse(answer, ERRNO_INTERNAL, SPAN_LITERAL("service internal error"));
+        platform_refuse_by_number(answer, ERRNO_INTERNAL);
         return false;
     }
     while ((status = query_next(&query, &platform->query, &pair)) == STATUS_OK)
@@ -241,9 +268,9 @@ static void refuse_problem(const struct problems *problems, struct platform_answ
     const struct problem *problem = first_error(problems);
 
     if (problem == NULL) /* more warnings than are kept stood before it */
-        platform_refuse(answer, ERRNO_INVALID_PARAMETER, SPAN_LITERAL("invalid parameter"));
+        platform_refuse_by_number(answer, ERRNO_INVALID_PARAMETER);
     else if (problem->code == PROBLEM_REQUIRED || problem->code == PROBLEM_JSON)
-        platform_refuse(answer, ERRNO_PARAMETER_REQUIRED, SPAN_LITERAL("parameter required"));
+        platform_refuse_by_number(answer, ERRNO_PARAMETER_REQUIRED);
     else
         refuse_parameter(answer, problem_field(problems, problem),
                          problem_message(problems, problem));
@@ -268,12 +295,10 @@ static void take_values(const struct cell *cells, struct store_command *kept)
 
 static void answer_accepted(struct platform_answer *answer, const uint8_t uuid[UUID_BYTES])
 {
-    answer->http = 200;
+    platform_begin(answer, 0, SPAN_LITERAL("succ"));
     answer->processed = true;
-    answer->has_errno = true;
-    answer->platform_errno = 0;
     uuid_format(uuid, answer->uuid);
-    buf_add_string(&answer->body, "{\"errno\":0,\"error\":\"succ\",\"data\":{\"uuid\":\"");
+    buf_add_string(&answer->body, ",\"data\":{\"uuid\":\"");
     buf_add_bytes(&answer->body, answer->uuid, UUID_LENGTH);
     buf_add_string(&answer->body, "\"}}");
 }
@@ -299,9 +324,9 @@ static void accept(struct platform *platform, enum action action, int64_t now_s,
     if (status == STATUS_OK)
         answer_accepted(answer, kept.uuid);
     else if (status == STATUS_RANGE)
-        platform_refuse(answer, ERRNO_LIMIT, SPAN_LITERAL("system logic limit"));
+        platform_refuse_by_number(answer, ERRNO_LIMIT);
     else
-        platform_refuse(answer, ERRNO_INTERNAL, SPAN_LITERAL("service internal error"));
+        platform_refuse_by_number(answer, ERRNO_INTERNAL);
 }
 
 /* Checks the cells as the client checks a row, and accepts or refuses. */
@@ -315,11 +340,12 @@ static void judge(struct platform *platform, enum action action, int64_t now_s,
     /* Test devices are documented, with 4 digits ("create device"), and no rule for the others. */
     const struct command_context context = {.schema = &platform->schema,
                                             .now_s = now_s,
-                                            .any_imei = true};
+                                            .dialect = platform->auth->dialect,
+                                            .any_device = true};
 
     problems_clear(&platform->problems, row.number, row.line);
     if (command_build(&platform->command, &context, &row, NULL, &platform->problems) != STATUS_OK)
-        platform_refuse(answer, ERRNO_INTERNAL, SPAN_LITERAL("service internal error"));
+        platform_refuse_by_number(answer, ERRNO_INTERNAL);
     else if (platform->problems.error_count > 0)
         refuse_problem(&platform->problems, answer);
     else
@@ -342,7 +368,7 @@ static void answer_command(struct platform *platform, const struct platform_requ
     else if (rule->body == BODY_NONE)
         refuse_parameter(answer, span_string(rule->name), SPAN_LITERAL("takes no body"));
     else
-        platform_refuse(answer, ERRNO_PARAMETER_REQUIRED, SPAN_LITERAL("parameter required"));
+        platform_refuse_by_number(answer, ERRNO_PARAMETER_REQUIRED);
     cJSON_free(args);
 }
 
@@ -351,7 +377,7 @@ enum status platform_answer(struct platform *platform, const struct platform_req
 {
     enum call_kind kind = request->call.kind;
 
-    *answer = (struct platform_answer){.body = answer->body};
+    *answer = (struct platform_answer){.dialect = platform->auth->dialect, .body = answer->body};
     buf_clear(&answer->body);
     if (kind == CALL_UNKNOWN)
         answer_http(answer, 404, "not found");
@@ -360,7 +386,7 @@ enum status platform_answer(struct platform *platform, const struct platform_req
     else if (request->body_too_big)
         answer_http(answer, 413, "request entity too large");
     else if (!auth_fits(platform->auth, request->api_key, request->authorization, now_s))
-        platform_refuse(answer, ERRNO_AUTH_FAILED, SPAN_LITERAL("auth failed"));
+        refuse_key(answer);
     else if (kind == CALL_COMMAND)
         answer_command(platform, request, now_s, answer);
     else

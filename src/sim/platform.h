@@ -3,7 +3,7 @@
  * fault in here.
  *
  *     platform_init(&platform, queue_limit, max_commands, &auth);
- *     call_parse(method, target, &request.call);
+ *     call_parse(auth.dialect, method, target, &request.call);
  *     status = platform_answer(&platform, &request, now_s, &answer);
  *     platform_deinit(&platform);
  *
@@ -12,7 +12,7 @@
  * (UTC+8, with a T), the body of a write is an object with nothing but `data`, that of an execute
  * nothing but `args`. Warnings are ignored. Answers:
  *
- *     errno 1     neither api-key nor Authorization proves what is asked for (see sim/auth.h)
+ *     errno 1     neither key nor token proves what is asked for (see sim/auth.h); of v2: 10403
  *     errno 3     body missing or not that object, or a required parameter is missing
  *     errno 5108  any other problem, with its text; unknown and repeated parameters
  *     errno 5006  queue_limit commands of the device wait
@@ -25,6 +25,7 @@
 #define NB_SIM_PLATFORM_H
 
 #include "platform/command.h"
+#include "platform/meaning.h"
 #include "sim/auth.h"
 #include "sim/call.h"
 #include "sim/store.h"
@@ -58,6 +59,7 @@ struct platform_request {
 };
 
 struct platform_answer {
+    enum dialect dialect; /* of its envelope */
     unsigned http;
     bool processed; /* the command was put into the store */
     bool has_errno;
@@ -76,7 +78,14 @@ void platform_deinit(struct platform *platform);
 enum status platform_answer(struct platform *platform, const struct platform_request *request,
                             int64_t now_s, struct platform_answer *answer) MUST_USE;
 
-/* Sets answer and body to an errno with its text. */
+/* Begins the body: the envelope up to a member behind its text, which the caller may add after a
+ * comma; the caller closes it with a brace. */
+void platform_begin(struct platform_answer *answer, int64_t number, struct span text);
+
+/* Sets answer and body to an errno with its text, … */
 void platform_refuse(struct platform_answer *answer, int64_t number, struct span text);
+
+/* … which is that of the platform's table. */
+void platform_refuse_by_number(struct platform_answer *answer, int64_t number);
 
 #endif

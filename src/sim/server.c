@@ -187,9 +187,9 @@ static enum status write_audit(struct sim *sim, const struct request *request, c
     return audit_write(&sim->audit, &entry);
 }
 
-static void empty_answer(struct platform_answer *answer)
+static void empty_answer(const struct sim *sim, struct platform_answer *answer)
 {
-    *answer = (struct platform_answer){.body = answer->body};
+    *answer = (struct platform_answer){.dialect = sim->auth.dialect, .body = answer->body};
     buf_clear(&answer->body);
 }
 
@@ -211,7 +211,7 @@ static void judge(struct request *request, const char *method, struct call *ret_
     enum status status = STATUS_OK;
 
     sim->request_count++;
-    call_parse(span_string(method), buf_span(&request->target), &asked.call);
+    call_parse(sim->auth.dialect, span_string(method), buf_span(&request->target), &asked.call);
     if (asked.call.kind == CALL_COMMAND)
         fault = find_fault(sim);
     asked.api_key = MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "api-key");
@@ -220,7 +220,7 @@ static void judge(struct request *request, const char *method, struct call *ret_
     if (fault == NULL || fault->kind->processed)
         status = platform_answer(&sim->platform, &asked, (int64_t)time(NULL), &request->answer);
     else
-        empty_answer(&request->answer);
+        empty_answer(sim, &request->answer);
     verdict_make(&request->verdict, &request->answer, fault);
     if (status != STATUS_OK || request->answer.body.status != STATUS_OK) {
         request->verdict.ending = ENDING_CLOSE; /* no memory for an answer */

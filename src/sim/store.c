@@ -7,7 +7,7 @@ enum {
 };
 
 struct store_device {
-    uint64_t key;     /* the device's number + 1: an IMEI may be 0, an empty slot's key is */
+    uint64_t key;     /* the device's number + 1: an empty slot's key is 0 */
     uint32_t waiting; /* references: its waiting commands, newest first */
     uint32_t newest;  /* … and its kept ones */
     uint32_t count;

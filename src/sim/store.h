@@ -24,7 +24,7 @@ enum {
 
 /* A command as it is put in and looked at. Times are epoch seconds. */
 struct store_command {
-    uint64_t device; /* the IMEI as a number */
+    uint64_t device; /* see platform/device.h */
     enum action action;
     uint8_t uuid[STORE_UUID_BYTES];
     int64_t created_s, valid_s, expires_s;

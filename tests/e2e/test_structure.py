@@ -108,6 +108,77 @@ def test_an_engine_that_acts_is_seen(tmp_path):
     assert not is_pure(SRC / "engine" / "driver.c") and is_pure(SRC / "engine" / "engine.c")
 
 
+# The calls by which the record touches the outside go through disk.h; what else is opened there is no record.
+DISK_CALLS = re.compile(r"(?<![\w>.])(open|close|read|pread|write|pwrite|fsync|fdatasync|ftruncate|rename|unlink|link|flock|mmap|munmap|"
+                        r"fstat|lstat|access|getrandom|getpid|gethostname|clock_gettime|time|realpath|glob|posix_fallocate)\s*\(")
+BELOW_THE_DISK = {"disk.c", "mount.c", "outlet.c"}
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if room(p) == "ledger" and p.name not in BELOW_THE_DISK],
+                         ids=lambda p: str(p.relative_to(SRC)))
+def test_the_record_touches_the_disk_through_one_seam(path):
+    found = DISK_CALLS.findall(without_comments_and_strings(path.read_text(encoding="utf-8")))
+    assert not found, f"{path}: {found}"
+
+
+def test_the_checks_of_the_record_see_what_they_look_for():
+    """Negative control."""
+    assert DISK_CALLS.findall("int fd = open(path, 0); x = disk->open(disk, path); (void)unlink(path);") == ["open", "unlink"]
+
+
+# What only platform/ (and sim/, which plays it) knows: its hosts, paths, headers, parameters and numbers.
+KNOWLEDGE_OF_THE_PLATFORM = re.compile(r"api-key|heclouds|nb-?iot|imei|\b(?:2001|5006|5106|5108|5117|10403)\b", re.I)
+ROOMS_THAT_DO_NOT_KNOW = ["core", "net", "send", "engine", "ledger"]
+# Where a key comes from has names of its own: options, variables, systemd's credentials.
+NAMES_OF_PLACES = {"net/credentials.c": {"api-key"}, "net/credentials.h": {"api-key"}}
+
+
+def knowledge_of_the_platform(text, allowed=frozenset()):
+    return sorted({found.lower() for found in KNOWLEDGE_OF_THE_PLATFORM.findall(text)} - set(allowed))
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if room(p) in ROOMS_THAT_DO_NOT_KNOW],
+                         ids=lambda p: str(p.relative_to(SRC)))
+def test_what_the_platform_wants_and_says_is_known_in_one_room(path):
+    allowed = NAMES_OF_PLACES.get(str(path.relative_to(SRC)), set())
+    assert knowledge_of_the_platform(path.read_text(encoding="utf-8"), allowed) == []
+
+
+@pytest.mark.parametrize("text,found", [
+    ("list = curl_slist_append(list, \"api-key: x\");", ["api-key"]),
+    ("/* as /nb-iot/offline wants it */ if (number == 5006)", ["5006", "nb-iot"]),
+    ("uint64_t imei; /* https://API.heclouds.com */", ["heclouds", "imei"]),
+    ("enum { MAX = 150061 }; char other[65106];", []),
+])
+def test_the_check_sees_what_it_looks_for(text, found):
+    """Negative control; and what it is told to pass over it does."""
+    assert knowledge_of_the_platform(text) == found
+    assert knowledge_of_the_platform(text, set(found)) == []
+
+
+ROOMS_THAT_CITE_THE_TREE = ["core", "platform", "send", "sim"]  # the others are to follow
+OUTSIDE_PAGE = re.compile(r"[a-z-]+\.md(?<!README\.md)")
+CITED = re.compile(r'((?:\w+/)?README\.md),[\s*]+"([^"]+)"')
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if room(p) in ROOMS_THAT_CITE_THE_TREE],
+                         ids=lambda p: str(p.relative_to(SRC)))
+def test_comments_cite_pages_and_headings_of_the_tree(path):
+    text = path.read_text(encoding="utf-8")
+    assert OUTSIDE_PAGE.findall(text) == []
+    for page, heading in CITED.findall(text):
+        page = SRC / page if "/" in page else path.parent / page
+        heading = re.sub(r"\s*\n \* ?", " ", heading)
+        assert f"\n## {heading}\n" in page.read_text(encoding="utf-8"), f"{path}: {page}: {heading}"
+
+
+def test_the_check_sees_a_page_that_is_not_there():
+    """Negative control."""
+    assert OUTSIDE_PAGE.findall("/* as sending.md says (README.md) */") == ["sending.md"]
+    assert CITED.findall('/* (README.md,\n * "Is it?") (platform/README.md, "Times") */') == [
+        ("README.md", "Is it?"), ("platform/README.md", "Times")]
+
+
 def test_the_check_sees_an_upward_include(tmp_path):
     """Negative control: the expressions above find what they look for."""
     bad = tmp_path / "bad.c"

@@ -33,7 +33,7 @@ static void check_record(struct sim_world *world, const struct item *item)
         sim_violate(world, "a row leaves that is not marked", item->id.row);
     if (!is_off && (row->sync == 0 || row->sync > process->durable))
         sim_violate(world, "a row leaves before its admission is durable", item->id.row);
-    if (!is_off && !ledger_is_durable(process->ledger, item->ticket))
+    if (!is_off && !process->store->is_durable(process->store, item->ticket))
         sim_violate(world, "a row leaves that the ledger calls not durable", item->id.row);
 }
 

@@ -98,7 +98,7 @@ static void push_again(struct sim_world *world, enum sim_kind kind, int64_t afte
 {
     struct process *process = &world->process;
     int64_t at_ns = world->now_ns + after_ms * ns_of_ms, next_ns = next_other_ns(process);
-    bool is_idle = process->in_flight == 0 || ledger_unsynced(process->ledger) == 0;
+    bool is_idle = process->in_flight == 0 || process->store->unsynced == 0;
 
     if (is_idle && next_ns != INT64_MAX && next_ns > at_ns)
         at_ns = next_ns + dice_between(&world->dice, 0, after_ms) * ns_of_ms;
@@ -121,7 +121,7 @@ static void step_kind(struct sim_world *world, enum event_kind kind)
 static void take_row(struct sim_world *world, struct item *item)
 {
     struct process *process = &world->process;
-    const struct ledger_row *known = intake_known(process->intake);
+    const struct store_row *known = intake_known(process->intake);
     struct event event = {.kind = EVENT_ROW, .item = item};
     bool is_bad = process->problems.error_count > 0;
 
@@ -134,9 +134,9 @@ static void take_row(struct sim_world *world, struct item *item)
                                .occurrence = known->occurrence};
     if (sim_is_broken(BREAK_ORDER))
         item->id.device = item->command.device = item->id.row;
-    event.row.verdict = known->verdict == LEDGER_SETTLED ? ITEM_SETTLED
-                        : is_bad                         ? ITEM_INVALID
-                                                         : ITEM_GOOD;
+    event.row.verdict = known->verdict == STORE_SETTLED ? ITEM_SETTLED
+                        : is_bad                        ? ITEM_INVALID
+                                                        : ITEM_GOOD;
     if (event.row.verdict == ITEM_INVALID)
         event.row.problems = &process->problems;
     else if (event.row.verdict == ITEM_GOOD && known->before.known) {
@@ -191,14 +191,15 @@ static void end_sync(struct sim_world *world)
     struct process *process = &world->process;
     struct event event = {.kind = EVENT_SYNC_DONE, .sync.number = process->sync_number};
 
-    if (process->sync != NULL && ledger_sync_end(process->ledger, process->sync) != STATUS_OK)
-        event.sync.failed = ledger_error(process->ledger);
-    else if (process->sync == NULL && ledger_has_failed(process->ledger))
-        event.sync.failed = ledger_error(process->ledger);
+    if (process->sync != NULL &&
+        process->store->sync_end(process->store, process->sync) != STATUS_OK)
+        event.sync.failed = process->store->error(process->store);
+    else if (process->sync == NULL && process->store->error(process->store)[0] != '\0')
+        event.sync.failed = process->store->error(process->store);
     else
         process->durable = process->sync_number;
     process->sync = NULL;
-    step(world, &(struct event){.kind = EVENT_ROOM, .room.rows = ledger_room(process->ledger)});
+    step(world, &(struct event){.kind = EVENT_ROOM, .room.rows = process->store->room});
     step(world, &event);
 }
 
@@ -259,7 +260,8 @@ static void take_signal(struct sim_world *world, int number)
 static void tell_failure(struct sim_world *world)
 {
     const struct event event = {.kind = EVENT_RECORD_FAILED,
-                                .failure = {STATUS_IO, ledger_error(world->process.ledger)}};
+                                .failure = {STATUS_IO,
+                                            world->process.store->error(world->process.store)}};
 
     step(world, &event);
 }
@@ -269,7 +271,7 @@ static void close_run(struct sim_world *world)
     struct process *process = &world->process;
     struct event event = {.kind = EVENT_CLOSED, .closed.line = intake_line(process->intake)};
 
-    if (ledger_flush(process->ledger) != STATUS_OK)
+    if (process->store->flush(process->store) != STATUS_OK)
         tell_failure(world);
     event.closed.has_grown = source_has_grown(intake_source(process->intake));
     step(world, &event);
@@ -308,7 +310,7 @@ static void take_event(struct sim_world *world, const struct sim_event *event)
         look_at_input(world);
         break;
     case SIM_SYNC_RUN:
-        ledger_sync_run(process->sync);
+        process->store->sync_run(process->sync);
         break;
     case SIM_SYNC_END:
         end_sync(world);
@@ -383,7 +385,7 @@ static void begin_sync(struct sim_world *world, uint64_t number)
     bool is_waited_for = !sim_is_broken(BREAK_WAIT);
 
     process->sync_number = number;
-    process->sync = is_waited_for ? ledger_sync_begin(process->ledger) : NULL;
+    process->sync = is_waited_for ? process->store->sync_begin(process->store) : NULL;
     if (process->sync != NULL)
         (void)push(world, SIM_SYNC_RUN, world->now_ns + dice_between(&world->dice, 0, took_ns));
     else
@@ -558,7 +560,7 @@ static enum status note_checked(void *context, struct intake *intake, bool is_va
 {
     struct sim_world *world = context;
     uint64_t number = ++world->process.checked;
-    bool is_settled = intake_known(intake)->verdict == LEDGER_SETTLED;
+    bool is_settled = intake_known(intake)->verdict == STORE_SETTLED;
 
     if (number > world->input.row_count)
         return STATUS_OK;
@@ -601,6 +603,8 @@ static bool open_record(struct sim_world *world)
                                            .concurrency = process->plan.concurrency};
 
     enum status status = ledger_open(&options, &process->message, &process->ledger);
+    if (status == STATUS_OK)
+        process->store = ledger_store(process->ledger);
     if (fake_disk_is_dead())
         return false;
     if (status != STATUS_OK)
@@ -614,7 +618,7 @@ static bool open_record(struct sim_world *world)
     world->stats->resumed += options.resume;
     world->stats->orphans += ledger_past(process->ledger)->orphans;
     if (options.resume) {
-        intake_use_ledger(process->intake, process->ledger);
+        intake_use_store(process->intake, process->store);
         check_results(world, false);
     }
     return world->violation == NULL;
@@ -640,7 +644,7 @@ static bool start_record(struct sim_world *world)
 
     intake_digest(process->intake, &about.input_size, &about.input_hash);
     enum status status = ledger_start(process->ledger, &about, &process->message);
-    intake_use_ledger(process->intake, process->ledger);
+    intake_use_store(process->intake, process->store);
     if (status != STATUS_OK)
         sim_trace(world, "record not started: %s", buf_string(&process->message));
     if (status != STATUS_OK && process->plan.is_calm)
@@ -658,7 +662,7 @@ static bool start_engine(struct sim_world *world)
         halt_parse(&process->halt, span_string(plan->halt_rules), &process->message) != STATUS_OK)
         abort();
     const struct engine_options options = {.concurrency = plan->concurrency,
-                                           .room = ledger_room(process->ledger),
+                                           .room = process->store->room,
                                            .retry = plan->retry,
                                            .seed = prng_next(&world->dice),
                                            .pacer = plan->pacer,
@@ -674,7 +678,7 @@ static bool start_engine(struct sim_world *world)
     if (engine_new(&options, time_of(world), &process->engine) != STATUS_OK)
         abort();
     process->started_ns = world->now_ns;
-    process->recorder.ledger = process->ledger;
+    process->recorder.store = process->store;
     process->recorder.tally = &process->tally;
     process->recorder.problems = &process->expired;
     (void)push(world, SIM_TURN, world->now_ns);
@@ -710,7 +714,7 @@ static enum life_end finish_record(struct sim_world *world)
 {
     struct process *process = &world->process;
     struct job_result result;
-    struct ledger_account account = {.rows = 0};
+    struct store_account account = {.rows = 0};
     uint64_t rows = world->input.row_count;
 
     enum status status = engine_result(process->engine, &result);
@@ -718,14 +722,14 @@ static enum life_end finish_record(struct sim_world *world)
     sim_trace(world, "run ended: %d, status %d: %s", (int)result.end, (int)status,
               buf_string(&process->message));
     bool is_complete = status == STATUS_OK && result.end == JOB_COMPLETE;
-    if (is_complete && ledger_flush(process->ledger) == STATUS_OK &&
-        ledger_account(process->ledger, &account, &process->message) != STATUS_OK &&
+    if (is_complete && process->store->flush(process->store) == STATUS_OK &&
+        process->store->account(process->store, &account, &process->message) != STATUS_OK &&
         process->plan.is_calm)
         sim_violate(world, buf_string(&process->message), 0);
     bool is_whole = is_complete && account.rows == rows;
     if (is_complete && !is_whole && process->plan.is_calm)
         sim_violate(world, "a run is complete, and not all rows are accounted for", 0);
-    status = ledger_finish(process->ledger, is_whole, &process->message);
+    status = process->store->finish(process->store, is_whole, &process->message);
     if (fake_disk_is_dead())
         return LIFE_DEAD;
     sim_trace(world, "record finished: %d", (int)status);

@@ -21,6 +21,7 @@
 #include "fake_input.h"
 #include "fake_platform.h"
 #include "judge.h"
+#include "ledger/ledger.h"
 
 enum { CONCURRENCY_MAX = 24, QUEUE_MAX = 256, TEXT_MAX = 256 };
 
@@ -159,6 +160,7 @@ struct process {
     struct plan plan;
     struct intake *intake;
     struct ledger *ledger;
+    struct store *store; /* the ledger's */
     struct engine *engine;
     struct halt halt;
     struct problems problems; /* of the row that was read last */
@@ -170,7 +172,7 @@ struct process {
     size_t queue_length;
     struct flight flights[CONCURRENCY_MAX];
     size_t in_flight;
-    struct ledger_sync *sync; /* that is under way */
+    struct store_sync *sync; /* that is under way */
     uint64_t sync_number, durable;
     bool has_input_pending; /* a READ */
     int64_t started_ns;

@@ -33,7 +33,7 @@ static void check_send(struct world *world, const struct world_row *row)
     assert_true(row->marked);                /* first the record, … */
     assert_true(row->sync <= world->synced); /* … and that durably */
     assert_false(row->in_flight || row->ended);
-    assert_false(engine_is_stopping(world->engine) || world->held_up);
+    assert_false(engine_is_stopping(world->engine) || world->held_up || world->has_recorded);
     for (size_t i = 0; i < world->row_count; i++) { /* one at a time, in the order of the file */
         const struct world_row *other = &world->rows[i];
         if (other == row || other->device != row->device)
@@ -56,6 +56,7 @@ static void end_row(struct world *world, const struct effect *effect, enum row_s
     struct world_row *row = row_of(world, effect->item);
 
     check_record(row);
+    world->has_recorded = true;
     row->records++;
     row->ended = true;
     row->item = NULL;
@@ -140,7 +141,7 @@ static void perform_other(struct world *world, const struct effect *effect)
 {
     switch (effect->kind) {
     case EFFECT_LOOK:
-        note(world, "look", NULL);
+        world->looked++;
         world->looks = true;
         break;
     case EFFECT_FLUSH:
@@ -222,15 +223,21 @@ static void perform(void *context, const struct effect *effect)
 
 /* Time and events. */
 
+static void step(struct world *world, const struct event *event)
+{
+    world->has_recorded = false;
+    engine_step(world->engine, event, world->now);
+}
+
 void world_event(struct world *world, const struct event *event)
 {
-    engine_step(world->engine, event, world->now);
+    step(world, event);
     world_settle(world);
 }
 
 static void tell(struct world *world, enum event_kind kind)
 {
-    engine_step(world->engine, &(struct event){.kind = kind}, world->now);
+    step(world, &(struct event){.kind = kind});
 }
 
 static void add_time(struct command *command, const char *name, int64_t time_s, bool is_given)
@@ -289,7 +296,7 @@ static void tell_row(struct world *world)
     event.row.verdict = row->verdict;
     event.row.sent = row->sent;
     event.row.ambiguous = row->ambiguous;
-    engine_step(world->engine, &event, world->now);
+    step(world, &event);
 }
 
 /* Answers READ; false where that has to wait. */
@@ -308,7 +315,7 @@ static bool read_row(struct world *world)
         tell(world, EVENT_INPUT_WAITS);
     } else if (world->next == end) {
         world->reading = NULL;
-        engine_step(world->engine, &world->input_end, world->now);
+        step(world, &world->input_end);
     } else {
         tell_row(world);
     }
@@ -324,7 +331,7 @@ void world_sync(struct world *world)
     if (world->sync_fails == NULL)
         world->synced = world->syncing;
     world->syncing = 0;
-    engine_step(world->engine, &event, world->now);
+    step(world, &event);
     world_settle(world);
 }
 
@@ -340,8 +347,7 @@ void world_room(struct world *world, size_t room, bool held_up)
 {
     world->room = room;
     world->held_up = held_up;
-    engine_step(world->engine, &(struct event){.kind = EVENT_ROOM, .room = {room, held_up}},
-                world->now);
+    step(world, &(struct event){.kind = EVENT_ROOM, .room = {room, held_up}});
 }
 
 void world_signal(struct world *world, enum engine_signal meaning)
@@ -366,9 +372,9 @@ static bool settle_one(struct world *world)
                                  .failure = {STATUS_IO, world->record_fails}};
 
     if (take(&world->record_failed))
-        engine_step(world->engine, &failed, world->now);
+        step(world, &failed);
     else if (take(&world->looks) && world->has_changed)
-        engine_step(world->engine, &(struct event){.kind = EVENT_INPUT_CHANGED}, world->now);
+        step(world, &(struct event){.kind = EVENT_INPUT_CHANGED});
     else if (world->renewing && !world->keys_by_hand)
         world_key(world);
     else if (read_row(world))

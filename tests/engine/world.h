@@ -75,8 +75,8 @@ struct world {
     /* What it told. */
     unsigned told[JOB_EVENT_STOPPED + 1];
     struct job_status status; /* of the last time, but for texts */
-    unsigned attempts, in_flight, most_in_flight;
-    bool aborted;
+    unsigned attempts, in_flight, most_in_flight, looked;
+    bool aborted, has_recorded; /* the latter in the step that is under way */
     struct job_result result;
     enum status end; /* job_run's */
 };

@@ -65,7 +65,7 @@ static void write_and_read(struct span rest, bool jsonl, size_t passed)
     MUST(result_parse_line(span_of(line.ptr, line.len - 1), jsonl, passed, &fields, &why));
     MUST(fields.id.row == record.id.row && fields.id.hash == record.id.hash &&
          fields.id.occurrence == record.id.occurrence && fields.status == record.status);
-    check_text(fields.columns[RESULT_imei], jsonl, record.device);
+    check_text(fields.columns[RESULT_device], jsonl, record.device);
     check_text(fields.columns[RESULT_error], jsonl, record.error);
     check_text(fields.columns[RESULT_uuid], jsonl, record.uuid);
     buf_deinit(&line);

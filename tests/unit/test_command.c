@@ -108,7 +108,7 @@ static void test_a_write_has_the_platforms_order_of_parameters(void **state)
                 "&retry=0&timeout=40&trigger_msg=7");
     assert_int_equal(command_target(&command).ptr[command_target(&command).len], '\0');
     assert_span(command_body(&command), "{\"data\":[{\"res_id\":12,\"val\":121}]}");
-    assert_span(command_imei(&command), "865820031313187");
+    assert_span(command_device_text(&command), "865820031313187");
     assert_int_equal(command.row, 7);
     assert_int_equal(command.line, 9);
     assert_true(command.device == 865820031313187u);
@@ -187,7 +187,7 @@ static void test_valid_time_can_be_left_out_of_a_target(void **state)
     assert_span(command_target(&command), without);
     assert_int_equal(command_target(&command).ptr[command_target(&command).len], '\0');
     assert_span(command_body(&command), "{\"data\":[{\"res_id\":5850,\"val\":true}]}");
-    assert_span(command_imei(&command), "865820031313187");
+    assert_span(command_device_text(&command), "865820031313187");
     assert_false(command_drop_valid_time(&command));
     assert_span(command_target(&command), without);
     build_with("retry", "3"); /* none was given */
@@ -199,38 +199,7 @@ static void test_valid_time_can_be_left_out_of_a_target(void **state)
     assert_true(command_drop_valid_time(&command));
     assert_int_equal(command_passed(&command, &found, 1), 1);
     assert_span(found.text, "kept");
-    assert_span(command_imei(&command), "865820031313187");
-}
-
-static void assert_device(const char *text, bool is_one)
-{
-    char out[COMMAND_DEVICE_MAX + 1];
-    uint64_t device = 0;
-
-    assert_int_equal(command_read_device(span_string(text), &device), is_one);
-    if (!is_one)
-        return;
-    command_device(device, out);
-    assert_string_equal(out, text);
-}
-
-static void test_a_devices_number_keeps_its_digits(void **state)
-{
-    static const char *const devices[] = {
-        "865820031313187",   "012345678901234",   "0012",          "1234", "9999999999999999",
-        "00000000000000001", "99999999999999999", "99999999999999"};
-    static const char *const others[] = {"",     "123",
-                                         "0000", "000000000000000",
-                                         "12a4", "123456789012345678"};
-
-    (void)state;
-    for (size_t i = 0; i < ARRAY_LENGTH(devices); i++)
-        assert_device(devices[i], true);
-    for (size_t i = 0; i < ARRAY_LENGTH(others); i++)
-        assert_device(others[i], false);
-    uint64_t device = 0;
-    assert_true(command_read_device(SPAN_LITERAL("865820031313187"), &device));
-    assert_true(device == 865820031313187u); /* as it is in journals that were written before */
+    assert_span(command_device_text(&command), "865820031313187");
 }
 
 /* A cell with blanks around it: its key is that of the cell without, and its text is sent whole. */
@@ -324,7 +293,8 @@ static void test_integer_parameters_hold_their_bounds(void **state)
     }
 }
 
-/* The platform's own figures, so that a slip in the table is seen (onenet-api.md, "Write"). */
+/* The platform's own figures, so that a slip in the table is seen (platform/README.md, "Commands").
+ */
 static void test_the_ranges_are_the_platforms(void **state)
 {
     (void)state;
@@ -364,7 +334,7 @@ static void test_a_spreadsheets_imei_is_called_by_its_name(void **state)
         assert_code("imei", texts[i], PROBLEM_IMEI);
         struct span message = problem_message(&problems, &problems.items[0]);
         assert_non_null(memmem(message.ptr, message.len, "spreadsheet", 11));
-        assert_span(command_imei(&command), texts[i]);
+        assert_span(command_device_text(&command), texts[i]);
     }
 }
 
@@ -557,7 +527,6 @@ int main(void)
         cmocka_unit_test(test_integers_have_one_form_on_the_wire),
         cmocka_unit_test(test_the_documents_own_examples_are_what_is_sent),
         cmocka_unit_test(test_valid_time_can_be_left_out_of_a_target),
-        cmocka_unit_test(test_a_devices_number_keeps_its_digits),
         cmocka_unit_test(test_blanks_are_sent_and_are_no_part_of_the_key),
         cmocka_unit_test(test_the_defaults_are_those_of_the_rules),
         cmocka_unit_test(test_data_reaches_the_body_byte_for_byte),

@@ -257,10 +257,10 @@ static void judge_answers(struct world *world)
                             .http_status = 200,
                             .body = span_string(accepted)};
 
-    outcome_judge(&answer, &world->outcomes[1]);
+    outcome_judge(DIALECT_V1, OPERATION_WRITE, &answer, &world->outcomes[1]);
     answer.http_status = refusals[world->scene->refusal].http_status;
     answer.body = span_string(refusals[world->scene->refusal].body);
-    outcome_judge(&answer, &world->outcomes[0]);
+    outcome_judge(DIALECT_V1, OPERATION_WRITE, &answer, &world->outcomes[0]);
     assert_int_equal(breaker_kind_of(&world->outcomes[0]), BREAKER_REFUSED);
 }
 

@@ -93,7 +93,7 @@ static void read_back(bool jsonl, size_t passed, size_t rounds)
         result_unquote(fields.columns[RESULT_error], jsonl, &value);
         assert_true(span_equal(buf_span(&value), wanted->error));
         buf_clear(&value);
-        result_unquote(fields.columns[RESULT_imei], jsonl, &value);
+        result_unquote(fields.columns[RESULT_device], jsonl, &value);
         assert_true(span_equal(buf_span(&value), wanted->device));
     }
     assert_int_equal(result_scan_next(&scan, &fields), STATUS_END);
