@@ -267,11 +267,6 @@ const char *ledger_error(struct store *store)
     return buf_string(&ledger->error);
 }
 
-bool ledger_is_displaced(const struct ledger *ledger)
-{
-    return ledger->place != PLACE_SAME;
-}
-
 bool ledger_is_rescued(const struct ledger *ledger)
 {
     return ledger->rescued;
