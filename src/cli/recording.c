@@ -400,7 +400,7 @@ static void tell_failure(struct recording *recording)
 
     if (ledger_is_rescued(recording->ledger))
         tell_rescued(recording);
-    else if (ledger_has_failed(recording->ledger))
+    else if (ledger_store(recording->ledger)->has_failed)
         show_error("what is known of the rows is kept in %s and %s.journal: once the cause is "
                    "gone, go on with --resume",
                    recording->path, recording->path);

@@ -1,3 +1,9 @@
+/*
+ * The look at the whole at the end of a run: the results are read as they are in the file, and must
+ * have the hash of what was written. Each line's key is marked in the index: the first one of a row
+ * that the input has is the row's, further ones are weighed later (current.h), and those of rows
+ * that the input does not have are strange.
+ */
 #include <errno.h>
 
 #include "ledger/ledger_impl.h"

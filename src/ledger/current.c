@@ -1,3 +1,8 @@
+/*
+ * A line's weight is one number: its time, and for an accepted line more than any time. The best
+ * weight of a watched key is kept with the offset of its line, and a later line with the same
+ * weight takes its place.
+ */
 #include "ledger/current.h"
 
 /* Sixteen bytes: as many of them are kept as keys have several lines. */

@@ -10,7 +10,7 @@
 
 enum { LINK_BYTES_MAX = 8192, BLOCK_BYTES = 64 * 1024 };
 
-/* The real disk has no state of its own. */
+/* The real disk has no state of its own. NOLINTBEGIN(misc-unused-parameters) */
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 
 static int real_open(struct disk *disk, const char *path, int flags, unsigned mode)
@@ -207,6 +207,8 @@ static int64_t real_now_ms(struct disk *disk)
     (void)clock_gettime(CLOCK_REALTIME, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
+
+/* NOLINTEND(misc-unused-parameters) */
 
 struct disk disk_real = {
     .open = real_open,

@@ -5,7 +5,7 @@
 /*
  * An entry's value: what is known of the first row with its hash, and how many rows with that hash
  * have been met. For each further row that has a result there is another entry, under a hash made
- * of hash and occurrence; and one for every 65536 rows that were met.
+ * of hash and occurrence; and one for every 32767 rows that were met.
  */
 enum {
     PRESENT = 1u, /* so that no value is 0, which is the table's empty slot */

@@ -1,9 +1,8 @@
 /*
  * What the results say about which row, by content: a key is the hash of a row and its number among
- * the rows with that hash (design.md, "Results"), so that a file may be sorted, cut, extended or
- * corrected between runs.
+ * the rows with that hash, so that a file may be sorted, cut, extended or corrected between runs.
  *
- *     index_learn(&index, &id, &state, …);   // each line of the results, in order
+ *     index_learn(&index, &id, &state, …);                // each line of the results, in order
  *     index_meet(&index, hash, &occurrence, &state);      // each row of the input, in order
  *     index_rewind(&index);                               // the input is read once more
  *

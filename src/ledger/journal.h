@@ -1,7 +1,7 @@
 /*
  * The journal beside the results (RESULTS.journal): what a run must have on record before a request
  * leaves, and what it knows and has not brought into the results yet. A file of fixed size, which
- * is allocated before anything is sent, so that a full disk cannot touch it (sending.md section 5).
+ * is allocated before anything is sent, so that a full disk cannot touch it.
  *
  * It keeps two records, since a process and a machine die differently.
  *
@@ -116,6 +116,9 @@ enum status journal_open(struct disk *disk, const char *path, struct buf *messag
 
 /* Who wrote it; false where there is no journal, or none that can be read. */
 bool journal_peek(struct disk *disk, const char *path, struct journal_about *ret_about);
+
+/* Appends "PATH: WHAT: why". Returns STATUS_IO. */
+enum status journal_say(struct buf *message, const char *path, const char *what, int error);
 
 /* Takes NULL. The file stays. */
 void journal_close(struct journal *journal);

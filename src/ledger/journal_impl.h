@@ -54,9 +54,6 @@ size_t journal_half_bytes(const struct journal_shape *shape);
 size_t journal_live_bytes(const struct journal_shape *shape, uint32_t version);
 size_t journal_snapshots_bytes(const struct journal_shape *shape);
 
-/* Appends "PATH: WHAT: why". Returns STATUS_IO. */
-enum status journal_say(struct buf *message, const char *path, const char *what, int error);
-
 /* Appends where the journal is damaged, and what. Returns STATUS_SYNTAX. */
 enum status journal_say_damaged(const struct journal *journal, size_t offset, const char *what,
                                 struct buf *message);

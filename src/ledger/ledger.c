@@ -10,10 +10,7 @@ enum {
 enum status ledger_say(const struct ledger *ledger, const char *what, int error,
                        struct buf *message)
 {
-    buf_add_printable(message, span_string(ledger->path));
-    buf_add_format(message, ": %s%s%s", what, error != 0 ? ": " : "",
-                   error != 0 ? strerror(error) : "");
-    return STATUS_IO;
+    return journal_say(message, ledger->path, what, error);
 }
 
 static enum status prepare(struct ledger *ledger)
@@ -258,9 +255,9 @@ enum status ledger_start(struct ledger *ledger, const struct ledger_about *about
 
 enum status ledger_fail(struct ledger *ledger, const char *what, int error)
 {
-    if (!ledger->failed)
+    if (!ledger->store.has_failed)
         (void)ledger_say(ledger, what, error, &ledger->error);
-    ledger->failed = true;
+    ledger->store.has_failed = true;
     return STATUS_IO;
 }
 
@@ -268,16 +265,6 @@ const char *ledger_error(struct store *store)
 {
     struct ledger *ledger = (struct ledger *)store;
     return buf_string(&ledger->error);
-}
-
-bool ledger_has_failed(const struct ledger *ledger)
-{
-    return ledger->failed;
-}
-
-bool ledger_is_displaced(const struct ledger *ledger)
-{
-    return ledger->place != PLACE_SAME;
 }
 
 bool ledger_is_rescued(const struct ledger *ledger)
@@ -313,7 +300,8 @@ enum status ledger_finish(struct store *store, bool is_complete, struct buf *mes
     if (ledger->journal == NULL)
         return STATUS_OK;
     enum status copied = ledger_flush(store);
-    enum place place = ledger->failed ? PLACE_SAME : ledger_look(ledger, ledger->base, true);
+    enum place place =
+        ledger->store.has_failed ? PLACE_SAME : ledger_look(ledger, ledger->base, true);
     if (place != PLACE_SAME)
         (void)ledger_displace(ledger, place);
     ledger->store.waiting++; /* a last snapshot, also where there is nothing new */

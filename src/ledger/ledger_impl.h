@@ -1,8 +1,9 @@
 /*
- * What the files of the ledger share; nobody else includes it. ledger.c is a run's record while it
- * goes on, sync.c what makes it durable, lock.c whose it is, recover.c what an earlier run left,
- * rescue.c what becomes of lines whose file is taken away, account.c and sort.c the look at the
- * whole at the end.
+ * What the files of the ledger share; nobody else includes it. ledger.c is a run's record as a
+ * whole, rows.c the rows that are under way, lines.c the way of a line into the results, sync.c
+ * what makes both durable, lock.c whose the files are, recover.c what an earlier run left, rescue.c
+ * what becomes of lines whose file is taken away, account.c and sort.c the look at the whole at the
+ * end.
  */
 #ifndef NB_LEDGER_LEDGER_IMPL_H
 #define NB_LEDGER_LEDGER_IMPL_H
@@ -56,7 +57,6 @@ struct ledger {
     uint64_t staged;    /* bytes that wait in the journal */
     uint32_t staged_lines;
     uint64_t lost;
-    bool failed;
     bool journal_failed; /* its sync */
     bool results_failed; /* theirs */
     enum place place;    /* not PLACE_SAME: the files are not where they were */

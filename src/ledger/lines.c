@@ -48,7 +48,7 @@ static enum status write_lines(struct ledger *ledger, struct span lines)
 enum status ledger_flush_results(struct ledger *ledger)
 {
     /* A file that was only moved or removed takes what comes until the end. */
-    if (ledger->failed && !place_keeps_lines(ledger->place))
+    if (ledger->store.has_failed && !place_keeps_lines(ledger->place))
         return STATUS_IO;
     struct span staged = journal_staged(ledger->journal);
     return staged.len == 0 ? STATUS_OK : write_lines(ledger, staged);

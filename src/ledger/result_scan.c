@@ -1,3 +1,9 @@
+/*
+ * Lines are found in blocks that are read one behind the other: a line ends with the first line end
+ * that is not within quotes, of which the text up to there has an even number. What is cut off at
+ * the end of a block is moved to the start of the next. Each line is then taken apart strictly:
+ * what is not as nbatch writes it is no line, so that a part of one is never taken for another.
+ */
 #include "ledger/result_scan.h"
 
 #include "core/jsonlex.h"

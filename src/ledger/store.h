@@ -75,6 +75,7 @@ struct store {
     uint64_t unsynced; /* lines that no sync that has begun covers */
     uint64_t count;    /* lines that this run has added */
     bool is_syncing;
+    bool has_failed; /* the record cannot be written or synced; `error` says why */
 
     /* The next row of the input. `idempotent`: its action may be sent twice. STATUS_NO_MEMORY. */
     enum status (*meet)(struct store *store, uint64_t hash, bool idempotent,

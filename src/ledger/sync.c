@@ -26,7 +26,7 @@ struct store_sync *ledger_sync_begin(struct store *store)
 {
     struct ledger *ledger = (struct ledger *)store;
 
-    if (ledger->store.is_syncing || ledger->failed ||
+    if (ledger->store.is_syncing || ledger->store.has_failed ||
         (ledger->store.unsynced == 0 && ledger->store.waiting == 0) ||
         ledger_flush_results(ledger) != STATUS_OK)
         return NULL;
@@ -89,7 +89,7 @@ enum status ledger_sync_now(struct ledger *ledger)
     struct store_sync *sync = ledger_sync_begin(&ledger->store);
 
     if (sync == NULL)
-        return ledger->failed ? STATUS_IO : STATUS_OK;
+        return ledger->store.has_failed ? STATUS_IO : STATUS_OK;
     ledger_sync_run(sync);
     return ledger_sync_end(&ledger->store, sync);
 }

@@ -65,6 +65,12 @@ static void drop(struct store *store, uint32_t ticket)
     store->room++;
 }
 
+static enum status fail(struct store *store)
+{
+    store->has_failed = true;
+    return STATUS_IO;
+}
+
 static struct memory_line *new_line(struct memory_store *memory)
 {
     if (memory->line_count == memory->line_capacity) {
@@ -84,7 +90,7 @@ static enum status end(struct store *store, uint32_t ticket, const struct result
     struct memory_line *line = memory->fails ? NULL : new_line(memory);
 
     if (line == NULL)
-        return STATUS_IO;
+        return fail(store);
     *line = (struct memory_line){.id = record->id,
                                  .status = record->status,
                                  .has_errno = record->has_errno,
@@ -102,7 +108,7 @@ static enum status end(struct store *store, uint32_t ticket, const struct result
 
 static enum status flush(struct store *store)
 {
-    return ((struct memory_store *)store)->fails ? STATUS_IO : STATUS_OK;
+    return ((struct memory_store *)store)->fails ? fail(store) : STATUS_OK;
 }
 
 static bool is_held_up(const struct store *store)
@@ -114,7 +120,7 @@ static struct store_sync *sync_begin(struct store *store)
 {
     struct memory_store *memory = (struct memory_store *)store;
 
-    if (store->is_syncing || memory->fails || (store->waiting == 0 && store->unsynced == 0))
+    if (store->is_syncing || store->has_failed || (store->waiting == 0 && store->unsynced == 0))
         return NULL;
     memory->begun++;
     store->waiting = 0;
@@ -135,14 +141,14 @@ static enum status sync_end(struct store *store, struct store_sync *sync)
     (void)sync;
     store->is_syncing = false;
     if (memory->fails)
-        return STATUS_IO;
+        return fail(store);
     memory->ended = memory->begun;
     return STATUS_OK;
 }
 
 static const char *error(struct store *store)
 {
-    return ((struct memory_store *)store)->fails ? "the record fails" : "";
+    return store->has_failed ? "the record fails" : "";
 }
 
 static enum status account(struct store *store, struct store_account *ret_account,
@@ -168,9 +174,9 @@ static enum status account(struct store *store, struct store_account *ret_accoun
 static enum status finish(struct store *store, bool is_complete, struct buf *message)
 {
     (void)is_complete;
-    if (((struct memory_store *)store)->fails)
-        buf_add_string(message, error(store));
-    return flush(store);
+    enum status status = flush(store);
+    buf_add_string(message, error(store));
+    return status;
 }
 
 static const struct store memory_functions = {
