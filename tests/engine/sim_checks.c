@@ -149,6 +149,46 @@ void check_end(struct sim_world *world, uint64_t number, enum row_status status)
         sim_violate(world, "a row that was processed ends as if it were not", number);
 }
 
+void check_synced(struct sim_world *world, uint64_t sync)
+{
+    for (size_t i = 1; i <= world->input.row_count; i++) {
+        const struct row_state *row = &world->rows[i];
+        if (row->is_accepted && row->end_sync <= sync)
+            world->is_kept[i] = true;
+    }
+}
+
+/* A process that is killed, and nothing else: all that it took down is found, and no more rows are
+ * in doubt than were under way (and one whose result was being written). */
+void check_left(struct sim_world *world)
+{
+    const struct process *process = &world->process;
+    bool is_exact = fake_disk_is_dead() && process->death == DEATH_OF_PROCESS &&
+                    process->has_begun && world->stats->disk.lost_sectors == world->lost_before;
+
+    world->doubts_max = is_exact ? 1 : -1;
+    for (size_t i = 1; i <= world->input.row_count; i++) {
+        const struct row_state *row = &world->rows[i];
+        world->is_live[i] = is_exact && row->is_accepted;
+        world->doubts_max += is_exact && row->is_marked && !row->is_ended;
+    }
+}
+
+void check_found(struct sim_world *world, uint64_t orphans)
+{
+    if (world->doubts_max >= 0 && orphans > (uint64_t)world->doubts_max)
+        sim_violate(world, "more rows are in doubt than were under way", 0);
+    for (size_t i = 1; i <= world->input.row_count; i++) {
+        const struct result *result = world->results.of_row[i];
+        bool is_accepted = result != NULL && result->status == ROW_ACCEPTED;
+        if ((world->is_kept[i] || world->is_live[i]) && !is_accepted)
+            sim_violate(world, "a result that was on record is gone", i);
+        world->is_kept[i] = is_accepted; /* a recovery has synced it */
+        world->is_live[i] = false;
+    }
+    world->doubts_max = -1;
+}
+
 void check_results(struct sim_world *world, bool is_complete)
 {
     const struct judgement judgement = {.input = &world->input,

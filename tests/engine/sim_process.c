@@ -198,6 +198,8 @@ static void end_sync(struct sim_world *world)
         event.sync.failed = process->store->error(process->store);
     else
         process->durable = process->sync_number;
+    if (process->sync != NULL && process->durable == process->sync_number)
+        check_synced(world, process->durable);
     process->sync = NULL;
     step(world, &(struct event){.kind = EVENT_ROOM, .room.rows = process->store->room});
     step(world, &event);
@@ -468,6 +470,12 @@ static void perform_record(struct sim_world *world, const struct effect *effect)
     enum status status = recorder_perform(&process->recorder, effect, sim_wall_ms(world));
     if (so_far != NULL)
         so_far->ambiguous = ambiguous;
+    if (status == STATUS_OK && !fake_disk_is_dead() && effect->kind == EFFECT_RECORD &&
+        effect->record.outcome->status == ROW_ACCEPTED) {
+        struct row_state *row = &world->rows[effect->item->id.row];
+        row->is_accepted = true;
+        row->end_sync = process->sync_number + 1;
+    }
     if (status == STATUS_OK || process->record_failed)
         return;
     process->record_failed = true;
@@ -620,6 +628,7 @@ static bool open_record(struct sim_world *world)
     if (options.resume) {
         intake_use_store(process->intake, process->store);
         check_results(world, false);
+        check_found(world, ledger_past(process->ledger)->orphans);
     }
     return world->violation == NULL;
 }
@@ -678,6 +687,7 @@ static bool start_engine(struct sim_world *world)
     if (engine_new(&options, time_of(world), &process->engine) != STATUS_OK)
         abort();
     process->started_ns = world->now_ns;
+    process->has_begun = true;
     process->recorder.store = process->store;
     process->recorder.tally = &process->tally;
     process->recorder.problems = &process->expired;

@@ -127,8 +127,12 @@ static void number_devices(struct sim_world *world)
 static void open_world(struct sim_world *world, uint64_t seed, const struct sim_settings *settings,
                        struct sim_stats *stats)
 {
-    *world = (struct sim_world){
-        .seed = seed, .settings = settings, .stats = stats, .dice = {seed}, .hash = NULL};
+    *world = (struct sim_world){.seed = seed,
+                                .doubts_max = -1,
+                                .settings = settings,
+                                .stats = stats,
+                                .dice = {seed},
+                                .hash = NULL};
     world->hash = XXH3_createState();
     if (world->hash == NULL)
         abort();
@@ -179,6 +183,7 @@ static void pass_time(struct sim_world *world, enum life_end end)
     if (fake_disk_is_dead())
         world->stats->deaths[death]++;
     sim_trace(world, "life ended: %d, death %d", (int)end, (int)death);
+    check_left(world);
     if (death != DEATH_OF_PROCESS || world->stats->disk.lost_sectors != world->lost_before)
         note_uncounted(world);
     fake_disk_restart(death, dice_chance(dice, 300));

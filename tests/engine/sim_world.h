@@ -120,7 +120,9 @@ struct row_state {
     bool is_todo;    /* it was checked, is good, and has no result yet */
     bool is_marked, in_flight, is_ended;
     uint32_t attempts;
-    uint64_t sync; /* that makes its admission durable */
+    uint64_t sync; /* that makes its admission durable, */
+    bool is_accepted;
+    uint64_t end_sync; /* … and that result */
 };
 
 /* A request that is under way. */
@@ -181,7 +183,7 @@ struct process {
     int tokens; /* of the budget, by our own book */
     int64_t retried_ms;
     uint32_t key;
-    bool is_paused, is_stopped, has_ended, is_closed, record_failed;
+    bool has_begun, is_paused, is_stopped, has_ended, is_closed, record_failed;
     uint64_t effects_left; /* it dies at that one; 0: at none */
     int64_t canary_ended_ns;
     enum fake_death death;
@@ -200,6 +202,9 @@ struct sim_world {
     int64_t disk_ms;                          /* this machine's clock, as the record reads it */
     struct row_state rows[FAKE_ROWS_MAX + 2]; /* from 1; one may be added to the input */
     uint32_t uncounted[FAKE_ROWS_MAX + 1];    /* see pass_time */
+    bool is_kept[FAKE_ROWS_MAX + 1];          /* it is accepted, and that is durable */
+    bool is_live[FAKE_ROWS_MAX + 1]; /* … or a process that was killed has taken it down */
+    int64_t doubts_max; /* so many rows may the next process find under way; -1: any number */
     struct process process;
     struct results results;
     bool input_is_changed;
@@ -231,6 +236,11 @@ void plan_draw(struct sim_world *world, struct plan *plan, bool is_calm);
 
 /* One life of a process. */
 enum life_end process_live(struct sim_world *world, bool is_calm);
+
+/* What was synced, and what a process leaves that dies, is there later. */
+void check_synced(struct sim_world *world, uint64_t sync);
+void check_left(struct sim_world *world);
+void check_found(struct sim_world *world, uint64_t orphans);
 
 /* Looks at the results as they are in the file. */
 void check_results(struct sim_world *world, bool is_complete);
