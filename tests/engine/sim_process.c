@@ -458,11 +458,12 @@ static void perform_record(struct sim_world *world, const struct effect *effect)
 {
     struct process *process = &world->process;
     struct retry_row *so_far = effect->item != NULL ? &effect->item->so_far : NULL;
-    bool is_mark = effect->kind == EFFECT_MARK;
+    bool is_left_out = (sim_is_broken(BREAK_MARK) && effect->kind == EFFECT_MARK) ||
+                       (sim_is_broken(BREAK_UNMARK) && effect->kind == EFFECT_UNMARK);
 
     if (effect->item != NULL)
         note_record(world, effect);
-    if (sim_is_broken(BREAK_MARK) && is_mark)
+    if (is_left_out)
         return;
     uint32_t ambiguous = so_far != NULL ? so_far->ambiguous : 0;
     if (sim_is_broken(BREAK_AMBIGUOUS) && so_far != NULL)

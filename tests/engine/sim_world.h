@@ -32,6 +32,7 @@ enum { CONCURRENCY_MAX = 24, QUEUE_MAX = 256, TEXT_MAX = 256 };
     X(SYNC, "sync")           /* the disk lies: nothing is durable */                      \
     X(WAIT, "wait")           /* rows leave before they are durable */                     \
     X(MARK, "mark")           /* … or without a mark in the record */                    \
+    X(UNMARK, "unmark")       /* … or stay marked while none is under way */             \
     X(ORDER, "order")         /* each row is its own device's */                           \
     X(BUDGET, "budget")       /* retries cost nothing */                                   \
     X(VERDICT, "verdict")     /* the second pass does not know what the first one found */ \
