@@ -6,6 +6,7 @@
  * It dies at an effect, in a call to the disk, or at a time. From then on nothing that it does
  * counts: the disk is as it was at that moment, and requests that have left are under way.
  */
+#include <assert.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -286,6 +287,29 @@ static void set_clock(struct sim_world *world)
     world->wall_off_ms += dice_between(&world->dice, -7200, 7200) * 1000;
 }
 
+/* What the engine is not told of. */
+static void take_outside(struct sim_world *world, const struct sim_event *event)
+{
+    switch (event->kind) {
+    case SIM_CLOCK:
+        set_clock(world);
+        break;
+    case SIM_CHANGE:
+    case SIM_GROWTH:
+        fake_input_change(&world->input, &world->dice, event->kind == SIM_GROWTH);
+        world->input_is_changed = true;
+        break;
+    case SIM_WRITE_BACK:
+        fake_disk_write_back();
+        break;
+    case SIM_DEATH:
+        fake_disk_die();
+        break;
+    default:
+        break;
+    }
+}
+
 static void take_event(struct sim_world *world, const struct sim_event *event)
 {
     struct process *process = &world->process;
@@ -332,21 +356,8 @@ static void take_event(struct sim_world *world, const struct sim_event *event)
     case SIM_SIGNAL:
         take_signal(world, event->signal_number);
         break;
-    case SIM_CLOCK:
-        set_clock(world);
-        break;
-    case SIM_CHANGE:
-    case SIM_GROWTH:
-        fake_input_change(&world->input, &world->dice, event->kind == SIM_GROWTH);
-        world->input_is_changed = true;
-        break;
-    case SIM_WRITE_BACK:
-        fake_disk_write_back();
-        break;
-    case SIM_DEATH:
-        fake_disk_die();
-        break;
-    case SIM_KIND_COUNT:
+    default:
+        take_outside(world, event);
         break;
     }
 }
@@ -398,9 +409,10 @@ static void begin_sync(struct sim_world *world, uint64_t number)
 static void send_row(struct sim_world *world, struct item *item)
 {
     struct process *process = &world->process;
-    const uint64_t row = item->id.row;
     size_t free = 0;
 
+    assert(item != NULL);
+    const uint64_t row = item->id.row;
     check_send(world, item);
     while (free < CONCURRENCY_MAX && process->flights[free].used)
         free++;
