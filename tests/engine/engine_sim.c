@@ -192,6 +192,7 @@ static uint64_t show_stats(const struct sim_stats *stats)
     show("all", "resumed", stats->resumed, &missing);
     show("all", "steps", stats->steps, &missing);
     show("all", "sends", stats->sends, &missing);
+    show("all", "sorted", stats->sorted, &missing);
     show("all", "orphans", stats->orphans, &missing);
     show("all", "processed twice", stats->twice, &missing);
     show_each("event", sim_kind_names, stats->events, SIM_KIND_COUNT, &missing);

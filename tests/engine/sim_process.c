@@ -733,6 +733,22 @@ static void run_engine(struct sim_world *world)
     }
 }
 
+static enum life_end sort_results(struct sim_world *world)
+{
+    struct process *process = &world->process;
+    enum status status =
+        ledger_sort(process->ledger, FAKE_FOLDER "/out.superseded.csv", &process->message);
+
+    if (fake_disk_is_dead())
+        return LIFE_DEAD;
+    sim_trace(world, "sorted: %d", (int)status);
+    if (status != STATUS_OK && process->plan.is_calm)
+        sim_violate(world, buf_string(&process->message), 0);
+    check_results(world, true);
+    world->stats->sorted += status == STATUS_OK;
+    return status == STATUS_OK ? LIFE_COMPLETE : LIFE_NOT_CLOSED;
+}
+
 static enum life_end finish_record(struct sim_world *world)
 {
     struct process *process = &world->process;
@@ -745,6 +761,9 @@ static enum life_end finish_record(struct sim_world *world)
     sim_trace(world, "run ended: %d, status %d: %s", (int)result.end, (int)status,
               buf_string(&process->message));
     bool is_complete = status == STATUS_OK && result.end == JOB_COMPLETE;
+    if (process->plan.dies_at_last) /* while all is written, accounted for and sorted */
+        fake_disk_set_faults(
+            &(struct fake_faults){.die_at = (uint64_t)dice_skewed(&world->dice, 1, 30)});
     if (is_complete && process->store->flush(process->store) == STATUS_OK &&
         process->store->account(process->store, &account, &process->message) != STATUS_OK &&
         process->plan.is_calm)
@@ -760,6 +779,8 @@ static enum life_end finish_record(struct sim_world *world)
         sim_violate(world, buf_string(&process->message), 0);
     if (status != STATUS_OK)
         return LIFE_NOT_CLOSED;
+    if (is_whole && process->plan.sorts)
+        return sort_results(world);
     check_results(world, is_whole);
     return is_whole ? LIFE_COMPLETE : LIFE_STOPPED;
 }

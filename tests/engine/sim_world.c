@@ -107,6 +107,8 @@ void plan_draw(struct sim_world *world, struct plan *plan, bool is_calm)
     plan->wish.status[ROW_FAILED] = dice_chance(dice, 300);
     plan->wish.status[ROW_REJECTED] = dice_chance(dice, 200);
     draw_pace(plan, dice);
+    plan->sorts = dice_chance(dice, 300);
+    plan->dies_at_last = !is_calm && dice_chance(dice, 200);
     if (!is_calm)
         draw_rules(plan, dice);
 }

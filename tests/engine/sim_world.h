@@ -106,6 +106,7 @@ struct sim_stats {
     uint64_t results[ROW_STATUS_COUNT];
     uint64_t twice;   /* rows that were processed more than once, as was counted */
     uint64_t resumed; /* lives that found results */
+    uint64_t sorted;
     uint64_t orphans, told[JOB_EVENT_STOPPED + 1];
     struct fake_disk_counts disk;
 };
@@ -155,6 +156,7 @@ struct plan {
     struct resume_wish wish;
     int64_t sync_ms; /* how long a sync takes, about */
     bool can_renew;
+    bool sorts, dies_at_last;
     bool is_calm; /* nothing goes wrong */
 };
 
