@@ -247,8 +247,9 @@ enum status ledger_start(struct ledger *ledger, const struct ledger_about *about
     /* They hold nothing; except where another run has been quicker to lock the results. */
     if (status != STATUS_OK && status != STATUS_EXISTS && is_new && ledger->fd >= 0 &&
         place_is_name_of(ledger->disk, ledger->path, ledger->fd)) {
-        (void)ledger->disk->unlink(ledger->disk, ledger->journal_path);
-        (void)ledger->disk->unlink(ledger->disk, ledger->path);
+        /* A journal without results would be in the way of any run. */
+        if (ledger->disk->unlink(ledger->disk, ledger->journal_path) == 0 || errno == ENOENT)
+            (void)ledger->disk->unlink(ledger->disk, ledger->path);
     }
     return status;
 }
