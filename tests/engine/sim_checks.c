@@ -81,6 +81,8 @@ static void check_pace(struct sim_world *world, uint64_t row)
         sim_violate(world, "more requests under way than asked for", row);
     if (process->is_paused)
         sim_violate(world, "a row leaves while the run is paused", row);
+    if (process->is_held_up)
+        sim_violate(world, "a row leaves while the results' reader does not keep up", row);
     if (process->is_stopped || process->has_ended)
         sim_violate(world, "a row leaves after the run was stopped", row);
     if (pacer->rate_count > 0 &&

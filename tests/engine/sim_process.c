@@ -187,6 +187,14 @@ static void look_at_input(struct sim_world *world)
         step(world, &event);
 }
 
+static void tell_room(struct sim_world *world)
+{
+    const struct process *process = &world->process;
+
+    step(world,
+         &(struct event){.kind = EVENT_ROOM, .room = {process->store->room, process->is_held_up}});
+}
+
 static void end_sync(struct sim_world *world)
 {
     struct process *process = &world->process;
@@ -202,7 +210,7 @@ static void end_sync(struct sim_world *world)
     if (process->sync != NULL && process->durable == process->sync_number)
         check_synced(world, process->durable);
     process->sync = NULL;
-    step(world, &(struct event){.kind = EVENT_ROOM, .room.rows = process->store->room});
+    tell_room(world);
     step(world, &event);
 }
 
@@ -291,6 +299,10 @@ static void set_clock(struct sim_world *world)
 static void take_outside(struct sim_world *world, const struct sim_event *event)
 {
     switch (event->kind) {
+    case SIM_READER:
+        world->process.is_held_up = !world->process.is_held_up;
+        tell_room(world);
+        break;
     case SIM_CLOCK:
         set_clock(world);
         break;
@@ -810,6 +822,11 @@ static void draw_events(struct sim_world *world)
         if (number == SIGUSR2) /* whoever pauses goes on */
             push(world, SIM_SIGNAL, at_ns + dice_skewed(dice, 1, 600000) * ns_of_ms)
                 ->signal_number = number;
+    }
+    if (dice_chance(dice, 60)) {
+        int64_t at_ns = world->now_ns + dice_skewed(dice, 0, 20000) * ns_of_ms;
+        (void)push(world, SIM_READER, at_ns);
+        (void)push(world, SIM_READER, at_ns + dice_skewed(dice, 1, 60000) * ns_of_ms);
     }
     while (dice_chance(dice, 100))
         (void)push(world, SIM_CLOCK, world->now_ns + dice_skewed(dice, 0, 60000) * ns_of_ms);

@@ -50,24 +50,25 @@ enum sim_break {
 extern const char *const break_names[BREAK_COUNT];
 
 /* What a process waits for. */
-#define SIM_MAP(X)                                          \
-    X(TURN)                                                 \
-    X(TIMER)                                                \
-    X(FLUSH)                                                \
-    X(TICK)                                                 \
-    X(READ)                                                 \
-    X(LOOK)                                                 \
-    X(SYNC_RUN) /* the disk is asked */                     \
-    X(SYNC_END) /* … and has answered */                  \
-    X(ANSWER)                                               \
-    X(KEY)                                                  \
-    X(RECORD_FAILED)                                        \
-    X(CLOSED)                                               \
-    X(SIGNAL)                                               \
-    X(CLOCK)      /* this machine's is set */               \
-    X(CHANGE)     /* somebody writes to the input, … */   \
-    X(GROWTH)     /* … at its end */                      \
-    X(WRITE_BACK) /* the kernel writes of its own accord */ \
+#define SIM_MAP(X)                                                        \
+    X(TURN)                                                               \
+    X(TIMER)                                                              \
+    X(FLUSH)                                                              \
+    X(TICK)                                                               \
+    X(READ)                                                               \
+    X(LOOK)                                                               \
+    X(SYNC_RUN) /* the disk is asked */                                   \
+    X(SYNC_END) /* … and has answered */                                \
+    X(ANSWER)                                                             \
+    X(KEY)                                                                \
+    X(RECORD_FAILED)                                                      \
+    X(CLOSED)                                                             \
+    X(READER) /* whoever reads the results falls behind, or catches up */ \
+    X(SIGNAL)                                                             \
+    X(CLOCK)      /* this machine's is set */                             \
+    X(CHANGE)     /* somebody writes to the input, … */                 \
+    X(GROWTH)     /* … at its end */                                    \
+    X(WRITE_BACK) /* the kernel writes of its own accord */               \
     X(DEATH)
 
 enum sim_kind {
@@ -186,7 +187,7 @@ struct process {
     int tokens; /* of the budget, by our own book */
     int64_t retried_ms;
     uint32_t key;
-    bool has_begun, is_paused, is_stopped, has_ended, is_closed, record_failed;
+    bool has_begun, is_paused, is_held_up, is_stopped, has_ended, is_closed, record_failed;
     uint64_t effects_left; /* it dies at that one; 0: at none */
     int64_t canary_ended_ns;
     enum fake_death death;
