@@ -145,6 +145,9 @@ static enum status recover_snapshot(struct recovery *recovery, uint64_t end)
     status = recovery_load_verified(recovery, snapshot->durable, snapshot->checkpoints[last].hash);
     if (status == STATUS_OK)
         status = recovery_load_tail(recovery, snapshot->durable, end);
+    /* Where the machine did not die (another mount), the tail may be pages that a sync has lost. */
+    if (status == STATUS_OK && snapshot->durable < recovery->ledger->base)
+        status = recovery_write_again(recovery, snapshot->durable, recovery->ledger->base);
     return status == STATUS_OK ? complete_results(recovery) : status;
 }
 
