@@ -176,6 +176,17 @@ void check_left(struct sim_world *world)
     }
 }
 
+/* Where a snapshot counted, it did not know of some attempts. */
+void check_recovered(struct sim_world *world)
+{
+    for (size_t i = 1; i <= world->input.row_count; i++) {
+        if (world->is_live_lost)
+            world->uncounted[i] += world->unrecovered[i];
+        world->unrecovered[i] = 0;
+    }
+    world->is_live_lost = false;
+}
+
 void check_found(struct sim_world *world, uint64_t orphans)
 {
     if (world->doubts_max >= 0 && orphans > (uint64_t)world->doubts_max)

@@ -652,6 +652,7 @@ static bool open_record(struct sim_world *world)
     world->stats->orphans += ledger_past(process->ledger)->orphans;
     if (options.resume) {
         intake_use_store(process->intake, process->store);
+        check_recovered(world);
         check_results(world, false);
         check_found(world, ledger_past(process->ledger)->orphans);
     }

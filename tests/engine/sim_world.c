@@ -173,7 +173,9 @@ static void note_uncounted(struct sim_world *world)
 {
     for (size_t i = 1; i <= world->input.row_count; i++)
         if (world->rows[i].attempts > 1)
-            world->uncounted[i] += world->rows[i].attempts - 1;
+            world->unrecovered[i] += world->rows[i].attempts - 1;
+    world->is_live_lost = world->is_live_lost || world->process.death != DEATH_OF_PROCESS ||
+                          world->stats->disk.lost_sectors != world->lost_before;
 }
 
 /* What happens between two processes: time goes by, clocks are set, machines are started. */
@@ -186,8 +188,7 @@ static void pass_time(struct sim_world *world, enum life_end end)
         world->stats->deaths[death]++;
     sim_trace(world, "life ended: %d, death %d", (int)end, (int)death);
     check_left(world);
-    if (death != DEATH_OF_PROCESS || world->stats->disk.lost_sectors != world->lost_before)
-        note_uncounted(world);
+    note_uncounted(world);
     fake_disk_restart(death, dice_chance(dice, 300));
     world->now_ns += dice_skewed(dice, 0, 3600) * 1000000000;
     if (dice_chance(dice, 150))

@@ -206,6 +206,8 @@ struct sim_world {
     int64_t disk_ms;                          /* this machine's clock, as the record reads it */
     struct row_state rows[FAKE_ROWS_MAX + 2]; /* from 1; one may be added to the input */
     uint32_t uncounted[FAKE_ROWS_MAX + 1];    /* see pass_time */
+    uint32_t unrecovered[FAKE_ROWS_MAX + 1];  /* … since the last recovery */
+    bool is_live_lost;                        /* … which will go by a snapshot */
     bool is_kept[FAKE_ROWS_MAX + 1];          /* it is accepted, and that is durable */
     bool is_live[FAKE_ROWS_MAX + 1]; /* … or a process that was killed has taken it down */
     int64_t doubts_max; /* so many rows may the next process find under way; -1: any number */
@@ -244,6 +246,7 @@ enum life_end process_live(struct sim_world *world, bool is_calm);
 /* What was synced, and what a process leaves that dies, is there later. */
 void check_synced(struct sim_world *world, uint64_t sync);
 void check_left(struct sim_world *world);
+void check_recovered(struct sim_world *world);
 void check_found(struct sim_world *world, uint64_t orphans);
 
 /* Looks at the results as they are in the file. */
