@@ -487,9 +487,12 @@ static void take_sync(struct engine *engine, const struct event *event)
     pump(engine);
 }
 
+/* An input that is known to go on behind what was checked would be found changed: what was checked
+ * has been read. */
 static void tick(struct engine *engine)
 {
-    if (!engine_is_stopping(engine) && engine_has_waiting(engine))
+    if (!engine_is_stopping(engine) && engine_has_waiting(engine) &&
+        engine->input_end == JOB_COMPLETE)
         engine_perform(engine, EFFECT_LOOK, NULL);
     engine_tell(engine, JOB_EVENT_TICK);
 }
