@@ -214,8 +214,9 @@ static void on_done(void *context, const struct answer *answer)
 {
     struct item *item = context;
     struct driver *driver = item->world;
-    struct event event = {.kind = EVENT_ANSWER, .item = item, .answer = {.answer = answer}};
+    struct event event = {.kind = EVENT_ANSWER, .item = item};
 
+    event.answer.answer = answer;
     if (engine_wants_date(driver->engine))
         event.answer.has_date = transport_date_s(answer->date, &event.answer.date_s);
     driver_step(driver, &event);

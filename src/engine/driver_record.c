@@ -2,9 +2,17 @@
 
 #include "core/when.h"
 
+static uint16_t count_of(uint32_t attempts)
+{
+    return (uint16_t)(attempts < UINT16_MAX ? attempts : UINT16_MAX);
+}
+
+/* A machine that dies before the row is sent once more finds what earlier runs have counted. */
 static void admit(struct recorder *recorder, struct item *item)
 {
-    const struct intent intent = {.id = item->id};
+    const struct intent intent = {.id = item->id,
+                                  .sent = count_of(item->so_far.sent),
+                                  .ambiguous = count_of(item->so_far.ambiguous)};
 
     item->ticket = recorder->store->admit(recorder->store, &intent);
 }

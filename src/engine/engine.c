@@ -380,11 +380,12 @@ static int64_t to_ns(int64_t ms)
 static void arm(struct engine *engine)
 {
     const struct breaker *breaker = &engine->pacer.breaker;
-    int64_t at_ns = INT64_MAX;
+    int64_t canary_ns = to_ns(canary_wake_ms(&engine->canary)), at_ns = INT64_MAX;
 
     if (!engine_is_stopping(engine)) {
         at_ns = earlier(engine->wake_ns, to_ns(scheduler_next_due_ms(&engine->scheduler)));
-        at_ns = earlier(at_ns, to_ns(canary_wake_ms(&engine->canary)));
+        if (canary_ns > engine->now.ns) /* else something but time keeps rows from being read */
+            at_ns = earlier(at_ns, canary_ns);
         if (breaker_is_open(breaker))
             at_ns = earlier(at_ns, to_ns(breaker->open_since_ms + engine->options.outage_wait_ms));
     }
@@ -486,9 +487,12 @@ static void take_sync(struct engine *engine, const struct event *event)
     pump(engine);
 }
 
+/* An input that is known to go on behind what was checked would be found changed: what was checked
+ * has been read. */
 static void tick(struct engine *engine)
 {
-    if (!engine_is_stopping(engine) && engine_has_waiting(engine))
+    if (!engine_is_stopping(engine) && engine_has_waiting(engine) &&
+        engine->input_end == JOB_COMPLETE)
         engine_perform(engine, EFFECT_LOOK, NULL);
     engine_tell(engine, JOB_EVENT_TICK);
 }

@@ -30,15 +30,12 @@ struct engine {
     struct item *free_items, *all_items;
     struct item *reading; /* handed out by READ */
     /* The record. */
-    size_t room;     /* rows that may be admitted */
-    bool held_up;    /* its reader does not keep up */
-    size_t ahead;    /* so many rows shall be read that have not started */
-    size_t waiting;  /* rows that were admitted and that no sync covers yet, */
-    size_t unsynced; /* … and results */
-    uint64_t syncs;  /* that were asked for */
-    bool is_syncing;
+    size_t room;       /* rows that may be admitted */
+    size_t ahead;      /* so many rows shall be read that have not started */
+    size_t waiting;    /* rows that were admitted and that no sync covers yet, */
+    size_t unsynced;   /* … and results */
+    uint64_t syncs;    /* that were asked for */
     uint64_t recorded; /* results */
-    bool is_recording; /* this step has written one */
     /* Rows and attempts. */
     uint64_t admitted;
     uint64_t starts; /* attempts that were started */
@@ -46,21 +43,25 @@ struct engine {
     /* The key. */
     enum renewal renewal; /* its source is being read */
     uint32_t key_number;  /* counts the keys */
-    bool has_clock;       /* the platform's has been looked at */
     int64_t clock_off_s;  /* it, less this machine's, where that is worth saying */
     /* Time. */
     enum pacer_wait wait; /* why nothing starts */
     int64_t wake_ns;      /* when it may */
     int64_t armed_ns;     /* what the world's timer is set for */
     /* The end. */
-    bool input_ended;
     enum job_end input_end; /* why it ended, where that was not its end */
-    bool told_valid_now;
     uint64_t outages_told;
-    bool was_asked; /* to stop, by SIGINT or SIGTERM: the next one stops at once */
-    bool has_ended; /* END was performed */
     struct job_result result;
     enum status status; /* not STATUS_OK: no row is started any more */
+    /* What is so at the moment. */
+    bool held_up; /* the record's reader does not keep up */
+    bool is_syncing;
+    bool is_recording; /* this step has written a result */
+    bool has_clock;    /* the platform's has been looked at */
+    bool input_ended;
+    bool told_valid_now;
+    bool was_asked; /* to stop, by SIGINT or SIGTERM: the next one stops at once */
+    bool has_ended; /* END was performed */
 };
 
 static inline int64_t engine_now_ms(const struct engine *engine)

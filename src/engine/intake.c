@@ -7,10 +7,11 @@
 #include "platform/fleet.h"
 #include "platform/kinds.h"
 
-/* A row that is good by itself and was found bad beside the others. */
+/* What the first pass remembers of a row that is good by itself and was found bad beside the
+ * others: its verdict, by meaning. */
 struct crossed_row {
     uint64_t row;
-    enum problem_code code;
+    enum problem_code first_error;
 };
 
 struct intake {
@@ -354,7 +355,7 @@ static void recall_row(struct intake *intake, struct problems *problems)
         (*next)++;
     if (*next == intake->crossed_count || crossed[*next].row != problems->row)
         return;
-    enum problem_code code = crossed[*next].code;
+    enum problem_code code = crossed[*next].first_error;
     problem_add(problems, code, span_of(NULL, 0), span_of(NULL, 0),
                 "the check found this row bad beside others: %s", problem_code_remedy(code));
 }
@@ -566,7 +567,7 @@ uint64_t intake_replaced_count(const struct intake *intake)
     return intake->fleet != NULL ? intake->fleet->replaced_count : intake->replaced_count;
 }
 
-size_t intake_judge_file(const struct intake *intake, struct problems *problems)
+void intake_judge_file(const struct intake *intake, struct problems *problems)
 {
     uint64_t replaced = intake_replaced_count(intake);
     const struct reader_lost *lost = reader_lost(intake->reader);
@@ -581,7 +582,8 @@ size_t intake_judge_file(const struct intake *intake, struct problems *problems)
         problem_add(problems, PROBLEM_REPLACES, SPAN_LITERAL("mode"), SPAN_LITERAL("1"),
                     "%llu instance%s will lose every resource that the rows do not name",
                     (unsigned long long)replaced, replaced == 1 ? "" : "s");
-    return intake->kinds != NULL ? kinds_judge(intake->kinds, &intake->layout.schema, problems) : 0;
+    if (intake->kinds != NULL)
+        kinds_judge(intake->kinds, &intake->layout.schema, problems);
 }
 
 /* The bytes that the reader's text was in the input, behind `prefix`. */

@@ -90,9 +90,8 @@ bool intake_is_lost(const struct intake *intake);
 uint64_t intake_device_count(const struct intake *intake);
 uint64_t intake_replaced_count(const struct intake *intake);
 
-/* Once all rows are read: adds what is to be said about the file as a whole. Returns how much of it
- * is about columns that a person should look at before anything is sent. */
-size_t intake_judge_file(const struct intake *intake, struct problems *problems);
+/* Once all rows are read: adds what is to be said about the file as a whole. */
+void intake_judge_file(const struct intake *intake, struct problems *problems);
 
 /* Goes back to the first byte, as source_rewind: what is read from now on is what was read before,
  * or STATUS_CHANGED. */

@@ -371,7 +371,12 @@ bool journal_is_of_this_mount(const struct journal *journal)
     return mount_mark_is_same(&about->mount, &mount);
 }
 
+bool journal_is_settled(const struct journal *journal)
+{
+    return *journal->settled == journal->run_id;
+}
+
 bool journal_is_live(const struct journal *journal)
 {
-    return *journal->settled == journal->run_id || journal_is_of_this_mount(journal);
+    return journal_is_settled(journal) || journal_is_of_this_mount(journal);
 }

@@ -180,6 +180,7 @@ void journal_stamp(struct journal *journal, uint64_t sequence);
 /* Whether the live record may count: it is of this boot of the machine and this mount of the disk,
  * or was settled. */
 bool journal_is_live(const struct journal *journal);
+bool journal_is_settled(const struct journal *journal);
 bool journal_is_of_this_mount(const struct journal *journal);
 
 /* Whether no page of the live record is older than the snapshot of that sequence. Version 1 has no

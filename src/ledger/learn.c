@@ -106,19 +106,38 @@ enum status recovery_load_verified(struct recovery *recovery, uint64_t end, uint
     return recovery_say(recovery, status);
 }
 
-/* A run that died while it created the results has left a part of the header, or nothing. */
+/* How much of the header is at the start of the results, where nothing else is there but what a
+ * disk shows for bytes that it never got; SIZE_MAX where something is. */
+static size_t header_written(const struct recovery *recovery)
+{
+    const struct ledger *ledger = recovery->ledger;
+    struct span header = buf_span(&ledger->header);
+    size_t len = (size_t)recovery->size, good = 0;
+    char start[HEADER_MAX_BYTES];
+
+    if (recovery->size > header.len || len > sizeof(start) ||
+        disk_read_all(ledger->disk, ledger->fd, start, len, 0) != STATUS_OK)
+        return SIZE_MAX;
+    while (good < len && start[good] == header.ptr[good])
+        good++;
+    for (size_t i = good; i < len; i++)
+        if (start[i] != '\0')
+            return SIZE_MAX;
+    return good;
+}
+
+/* A run that died while it created the results has left a part of the header, or nothing; where the
+ * machine died, its size may be there without its bytes. */
 static enum status complete_header(struct recovery *recovery)
 {
     const struct ledger *ledger = recovery->ledger;
     struct span header = buf_span(&ledger->header);
-    size_t len = (size_t)recovery->size;
-    char start[HEADER_MAX_BYTES];
+    size_t good = header_written(recovery);
 
-    if (recovery->size >= header.len || len > sizeof(start) ||
-        disk_read_all(ledger->disk, ledger->fd, start, len, 0) != STATUS_OK ||
-        memcmp(start, header.ptr, len) != 0)
-        return STATUS_OK; /* it is looked at with the lines */
-    if (disk_append_all(ledger->disk, ledger->fd, span_skip(header, len)) != STATUS_OK ||
+    if (good >= header.len)
+        return STATUS_OK; /* what else there is is looked at with the lines */
+    if (ledger->disk->truncate(ledger->disk, ledger->fd, good) != 0 ||
+        disk_append_all(ledger->disk, ledger->fd, span_skip(header, good)) != STATUS_OK ||
         ledger->disk->sync_data(ledger->disk, ledger->fd) != 0)
         return ledger_say(ledger, "the results cannot be written; make room, and try again", errno,
                           recovery->message);

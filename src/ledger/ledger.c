@@ -247,8 +247,9 @@ enum status ledger_start(struct ledger *ledger, const struct ledger_about *about
     /* They hold nothing; except where another run has been quicker to lock the results. */
     if (status != STATUS_OK && status != STATUS_EXISTS && is_new && ledger->fd >= 0 &&
         place_is_name_of(ledger->disk, ledger->path, ledger->fd)) {
-        (void)ledger->disk->unlink(ledger->disk, ledger->journal_path);
-        (void)ledger->disk->unlink(ledger->disk, ledger->path);
+        /* A journal without results would be in the way of any run. */
+        if (ledger->disk->unlink(ledger->disk, ledger->journal_path) == 0 || errno == ENOENT)
+            (void)ledger->disk->unlink(ledger->disk, ledger->path);
     }
     return status;
 }
@@ -265,11 +266,6 @@ const char *ledger_error(struct store *store)
 {
     struct ledger *ledger = (struct ledger *)store;
     return buf_string(&ledger->error);
-}
-
-bool ledger_is_displaced(const struct ledger *ledger)
-{
-    return ledger->place != PLACE_SAME;
 }
 
 bool ledger_is_rescued(const struct ledger *ledger)

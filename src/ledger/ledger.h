@@ -76,7 +76,7 @@ enum status ledger_probe(struct disk *disk, const char *path, struct buf *messag
 enum status ledger_open(const struct ledger_options *options, struct buf *message,
                         struct ledger **ret_ledger) MUST_USE;
 
-/* Takes NULL. What ledger_finish did not remove stays, for a later run to go on with. */
+/* Takes NULL. What `finish` did not remove stays, for a later run to go on with. */
 void ledger_close(struct ledger *ledger);
 
 /* The ledger itself, as a store. */
@@ -99,12 +99,11 @@ enum status ledger_start(struct ledger *ledger, const struct ledger_about *about
                          struct buf *message) MUST_USE;
 
 /* Waits for the reader of the copy, for `patience_ms` without any progress, or however long
- * (negative). STATUS_IO: it is gone; ledger_error says so. */
+ * (negative). STATUS_IO: it is gone; `error` says so. */
 enum status ledger_await_copy(struct ledger *ledger, int64_t patience_ms, bool *ret_all) MUST_USE;
 
-/* Whether somebody has moved, removed, replaced or cut the results or the journal in mid-run; and
- * whether ledger_finish has the lines nevertheless: ledger_path names them now. */
-bool ledger_is_displaced(const struct ledger *ledger);
+/* Whether somebody has moved, removed, replaced or cut the results or the journal in mid-run, and
+ * `finish` has the lines nevertheless: ledger_path names them now. */
 bool ledger_is_rescued(const struct ledger *ledger);
 
 /* Whether the results have further names (hard links), under which no journal would be found. */
@@ -123,7 +122,7 @@ bool ledger_is_of_input(struct ledger *ledger, const struct row_id *id);
 /*
  * Rewrites the results in the order of the input's rows, one line for each row; lines that are not
  * current go to `superseded_path`, behind those that are there already, which is created only where
- * there are any. To be called after ledger_account. STATUS_IO, STATUS_NO_MEMORY, with a text.
+ * there are any. To be called after `account`. STATUS_IO, STATUS_NO_MEMORY, with a text.
  */
 enum status ledger_sort(struct ledger *ledger, const char *superseded_path,
                         struct buf *message) MUST_USE;

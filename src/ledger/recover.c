@@ -145,13 +145,31 @@ static enum status recover_snapshot(struct recovery *recovery, uint64_t end)
     status = recovery_load_verified(recovery, snapshot->durable, snapshot->checkpoints[last].hash);
     if (status == STATUS_OK)
         status = recovery_load_tail(recovery, snapshot->durable, end);
+    /* Where the machine did not die (another mount), the tail may be pages that a sync has lost. */
+    if (status == STATUS_OK && snapshot->durable < recovery->ledger->base)
+        status = recovery_write_again(recovery, snapshot->durable, recovery->ledger->base);
     return status == STATUS_OK ? complete_results(recovery) : status;
 }
 
 /*
+ * A sync that failed leaves pages that the kernel takes for written. Once it has dropped them, the
+ * results are again what they were, without a death of anything. Only a run that ended as it should
+ * has said that there is nobody else to blame.
+ */
+static bool has_lost_pages(const struct recovery *recovery)
+{
+    const struct journal_live *live = &recovery->live;
+
+    return journal_is_settled(recovery->journal) && recovery->snapshot != NULL &&
+           recovery->snapshot->durable < live->base &&
+           !recovery_begins_with(recovery, live->base, live->base_hash);
+}
+
+/*
  * The process ended as it should, since its results could not be written or synced, and the machine
- * died since. What the results had may be gone where no sync covered it, and behind that may stand
- * a part of what a recovery wrote; the lines that waited in the journal are all there.
+ * died since, or the kernel has dropped what it had not written. What the results had may be gone
+ * where no sync covered it, and behind that may stand a part of what a recovery wrote; the lines
+ * that waited in the journal are all there.
  */
 static enum status recover_settled(struct recovery *recovery)
 {
@@ -246,6 +264,9 @@ static enum status name_orphans(struct recovery *recovery)
         buf_add_format(recovery->message, "%s", buf_string(&ledger->error));
     ledger->past.orphans = recovery->pending_count;
     ledger->store.count = 0; /* they are the earlier run's */
+    /* No later line of theirs may end before, also where the clock is set back in this run. */
+    if (recovery->pending_count > 0 && ledger->latest_ms < now_ms)
+        ledger->latest_ms = now_ms;
     return status;
 }
 
@@ -307,8 +328,8 @@ static enum status recover_record(struct recovery *recovery)
         return status;
     if (!live)
         return recover_snapshot(recovery, recovery->size);
-    return journal_is_of_this_mount(recovery->journal) ? recover_live(recovery)
-                                                       : recover_settled(recovery);
+    bool is_whole = journal_is_of_this_mount(recovery->journal) && !has_lost_pages(recovery);
+    return is_whole ? recover_live(recovery) : recover_settled(recovery);
 }
 
 static enum status recover_journal(struct recovery *recovery)

@@ -137,7 +137,7 @@ static bool confirm_replace(const struct run *run, uint64_t replaced)
 /* Whether columns of mixed values are meant, which the check has just told of. */
 static bool confirm_doubts(const struct run *run, const struct check_counts *counts)
 {
-    char otherwise[CHECK_DOUBT_MAX + 200], more[100] = "";
+    char otherwise[PROBLEM_DOUBT_MAX + 200], more[100] = "";
 
     if (counts->doubts > 1)
         (void)snprintf(more, sizeof(more), " (and %llu more of this kind: see nbatch check)",

@@ -1180,6 +1180,9 @@ static void test_what_was_checked_is_sent_where_something_was_added(void **state
     world.input_end =
         (struct event){.kind = EVENT_INPUT_CHANGED, .input = {.line = 4, .is_beyond = true}};
     world_begin(&world);
+    world.has_changed = true; /* as a look would say, too */
+    world_pass(&world, 500);
+    assert_int_equal(world.looked, 0);
     finish_well();
     assert_stopped(JOB_CHANGED, "fleet.csv has more at its end than was checked, from line 4 on");
     assert_int_equal(rows[1].status, ROW_ACCEPTED);

@@ -185,7 +185,8 @@ static uint32_t admit(struct ledger *ledger, uint64_t row)
     return ledger_admit(&ledger->store, &intent);
 }
 
-static enum status end(struct ledger *ledger, uint32_t ticket, uint64_t row, enum row_status status)
+static enum status end_at(struct ledger *ledger, uint32_t ticket, uint64_t row,
+                          enum row_status status, int64_t finished_ms)
 {
     const struct result_record record = {
         .id = {.row = row, .line = row + 1, .hash = hash_of(row), .occurrence = 1},
@@ -195,8 +196,13 @@ static enum status end(struct ledger *ledger, uint32_t ticket, uint64_t row, enu
                                        : span_of(NULL, 0),
         .attempts = status == ROW_INVALID ? 0 : 1,
         .latency_us = 11721,
-        .finished_ms = 1800000000007 + (int64_t)row};
+        .finished_ms = finished_ms};
     return ledger_end(&ledger->store, ticket, &record);
+}
+
+static enum status end(struct ledger *ledger, uint32_t ticket, uint64_t row, enum row_status status)
+{
+    return end_at(ledger, ticket, row, status, 1800000000007 + (int64_t)row);
 }
 
 /* Admits rows and syncs; sends them all, and ends those up to `ended`. */
@@ -309,6 +315,52 @@ static void test_rows_under_way_are_named_and_sent_again_by_their_action(void **
         assert_int_equal(verdict_of(ledger, 6, false), STORE_SETTLED);
         ledger_close(ledger);
     }
+}
+
+/* The recovery has named a row, and the clock is set back before its next result. */
+static void test_a_result_counts_though_the_clock_was_set_back_behind_a_recovery(void **state)
+{
+    (void)state;
+    const struct resume_wish wish = {.orphan_idempotent = true};
+    struct ledger *ledger = begin(NULL, 1);
+
+    go(ledger, 1, 1, 0);
+    ledger_close(ledger);
+    ledger = begin(&wish, 1);
+    uint32_t ticket = admit(ledger, 1);
+    assert_int_equal(ledger_sync_now(ledger), STATUS_OK);
+    ledger_attempt(&ledger->store, ticket, 1, 1);
+    /* By its time, years before the line that the recovery has written. */
+    assert_int_equal(end_at(ledger, ticket, 1, ROW_REJECTED, 1000000000000), STATUS_OK);
+    finish(ledger, false);
+    assert_int_equal(open_at(path, &wish, &ledger), STATUS_OK);
+    assert_int_equal(verdict_of(ledger, 1, true), STORE_SETTLED);
+    assert_int_equal(ledger_settled(ledger)[ROW_REJECTED], 1);
+    ledger_close(ledger);
+}
+
+/* The machine has died while a run created its results: their size is there, and not their bytes.
+ */
+static void test_results_of_zeros_are_begun_anew(void **state)
+{
+    (void)state;
+    static char zeros[4096], header[4096];
+    struct ledger *ledger = begin(NULL, 1);
+
+    finish(ledger, true);
+    size_t len = read_file(path, header, sizeof(header));
+    for (size_t good = 0; good <= len; good += len / 3)
+        for (int is_cut = 0; is_cut < 2; is_cut++) {
+            memcpy(zeros, header, good);
+            memset(zeros + good, 0, sizeof(zeros) - good);
+            write_file(path, zeros, is_cut ? good : len);
+            assert_int_equal(open_at(path, &no_wish, &ledger), STATUS_OK);
+            ledger_close(ledger);
+            assert_int_equal(read_file(path, zeros, sizeof(zeros)), len);
+            assert_memory_equal(zeros, header, len);
+        }
+    write_file(path, "no header of ours", 17);
+    assert_int_equal(open_at(path, &no_wish, &ledger), STATUS_SYNTAX);
 }
 
 static void test_a_second_run_is_refused_and_told_who_holds_the_results(void **state)
@@ -970,6 +1022,8 @@ int main(void)
         TEST(test_a_run_is_recorded_and_accounted_for),
         TEST(test_each_wish_sends_its_rows_again_and_no_others),
         TEST(test_rows_under_way_are_named_and_sent_again_by_their_action),
+        TEST(test_a_result_counts_though_the_clock_was_set_back_behind_a_recovery),
+        TEST(test_results_of_zeros_are_begun_anew),
         TEST(test_a_second_run_is_refused_and_told_who_holds_the_results),
         TEST(test_results_that_cannot_be_written_are_kept_in_the_journal),
         TEST(test_lines_of_no_row_and_followed_lines_are_counted),
