@@ -8,7 +8,7 @@
 #include "cli/completion.h"
 #include "cli/help.h"
 #include "cli/show.h"
-#include "run/use_cases.h"
+#include "cli/subcommands.h"
 
 static int print(struct buf *text)
 {

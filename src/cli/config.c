@@ -1,6 +1,6 @@
 #include "cli/option_sources.h"
 #include "cli/show.h"
-#include "run/use_cases.h"
+#include "cli/subcommands.h"
 #include "core/text.h"
 
 enum { ORIGIN_COLUMN = 44 };

@@ -8,10 +8,10 @@
  *
  * All of it does nothing while the log is not open. What cannot be written is told once, and does
  * not stop a run. Where the log is a pipe that nobody reads, lines are left out; an event left_out
- * says how many. Private to run/.
+ * says how many. Private to cli/.
  */
-#ifndef NB_RUN_EVENT_LOG_H
-#define NB_RUN_EVENT_LOG_H
+#ifndef NB_CLI_EVENT_LOG_H
+#define NB_CLI_EVENT_LOG_H
 
 #include "core/buf.h"
 #include "ledger/outlet.h"

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "cli/show.h"
-#include "run/use_cases.h"
+#include "cli/subcommands.h"
 #include "net/endpoint.h"
 #include "platform/device.h"
 #include "report/speed.h"

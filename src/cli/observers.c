@@ -1,4 +1,4 @@
-#include "run/observers.h"
+#include "cli/observers.h"
 
 #include <time.h>
 

@@ -1,7 +1,7 @@
-#include "run/target.h"
+#include "cli/target.h"
 
 #include "cli/show.h"
-#include "run/use_cases.h"
+#include "cli/subcommands.h"
 
 struct wire_options cli_wire_options(const struct settings *settings)
 {

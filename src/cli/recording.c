@@ -1,4 +1,4 @@
-#include "run/recording.h"
+#include "cli/recording.h"
 
 #include <time.h>
 #include <unistd.h>

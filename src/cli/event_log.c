@@ -1,4 +1,4 @@
-#include "run/event_log.h"
+#include "cli/event_log.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,10 +1,10 @@
-/* Writing the HTML page of results, at the end of a run and later. Private to run/. */
-#ifndef NB_RUN_REPORT_H
-#define NB_RUN_REPORT_H
+/* Writing the HTML page of results, at the end of a run and later. Private to cli/. */
+#ifndef NB_CLI_REPORT_H
+#define NB_CLI_REPORT_H
 
 #include "cli/options.h"
-#include "run/results_page.h"
-#include "run/sending.h"
+#include "cli/results_page.h"
+#include "cli/sending.h"
 
 /*
  * Reads the results (facts->results), fills in what they say, and writes the page to `path`. 0 or

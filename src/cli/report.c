@@ -1,12 +1,12 @@
-#include "run/report.h"
+#include "cli/report.h"
 
 #include <time.h>
 #include <unistd.h>
 
 #include "cli/option_values.h"
-#include "run/page_file.h"
+#include "cli/page_file.h"
 #include "cli/show.h"
-#include "run/use_cases.h"
+#include "cli/subcommands.h"
 
 enum { PAGE_MAX = 16 * 1024 * 1024 };
 

@@ -1,4 +1,4 @@
-#include "run/page_file.h"
+#include "cli/page_file.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-#include "run/metrics_file.h"
+#include "cli/metrics_file.h"
 
 #include <errno.h>
 #include <fcntl.h>

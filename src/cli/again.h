@@ -1,7 +1,7 @@
 /* The command that calls a run once more, made of the words that it was called by. Private to cli/.
  */
-#ifndef NB_CLI_NEXT_COMMAND_H
-#define NB_CLI_NEXT_COMMAND_H
+#ifndef NB_CLI_AGAIN_H
+#define NB_CLI_AGAIN_H
 
 #include "cli/options.h"
 #include "report/next.h"

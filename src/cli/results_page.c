@@ -1,4 +1,4 @@
-#include "run/results_page.h"
+#include "cli/results_page.h"
 
 struct reading {
     struct results results;

@@ -1,7 +1,7 @@
 #include <signal.h>
 
 #include "cli/show.h"
-#include "run/use_cases.h"
+#include "cli/subcommands.h"
 #include "sim/server.h"
 
 static int exit_status_of(enum status status)

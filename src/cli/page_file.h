@@ -1,6 +1,6 @@
-/* The file of an HTML page: written whole or not at all. Private to run/. */
-#ifndef NB_RUN_PAGE_FILE_H
-#define NB_RUN_PAGE_FILE_H
+/* The file of an HTML page: written whole or not at all. Private to cli/. */
+#ifndef NB_CLI_PAGE_FILE_H
+#define NB_CLI_PAGE_FILE_H
 
 #include "core/buf.h"
 

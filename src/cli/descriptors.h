@@ -1,6 +1,6 @@
-/* How many files this process may have open, and what that allows for. Private to run/. */
-#ifndef NB_RUN_DESCRIPTORS_H
-#define NB_RUN_DESCRIPTORS_H
+/* How many files this process may have open, and what that allows for. Private to cli/. */
+#ifndef NB_CLI_DESCRIPTORS_H
+#define NB_CLI_DESCRIPTORS_H
 
 #include "core/buf.h"
 

@@ -1,8 +1,8 @@
-/* How rows are sent, out of the settings; and what is told while it goes on. Private to run/. */
-#ifndef NB_RUN_SENDING_H
-#define NB_RUN_SENDING_H
+/* How rows are sent, out of the settings; and what is told while it goes on. Private to cli/. */
+#ifndef NB_CLI_SENDING_H
+#define NB_CLI_SENDING_H
 
-#include "run/observers.h"
+#include "cli/observers.h"
 #include "cli/progress.h"
 #include "engine/job.h"
 

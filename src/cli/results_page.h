@@ -1,8 +1,8 @@
 /*
- * Brings the lines of a results file that count into an HTML page. Private to run/.
+ * Brings the lines of a results file that count into an HTML page. Private to cli/.
  */
-#ifndef NB_RUN_RESULTS_PAGE_H
-#define NB_RUN_RESULTS_PAGE_H
+#ifndef NB_CLI_RESULTS_PAGE_H
+#define NB_CLI_RESULTS_PAGE_H
 
 #include "ledger/results.h"
 #include "report/page.h"

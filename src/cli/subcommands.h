@@ -1,7 +1,7 @@
 /* The subcommands, one file each. Each takes parsed settings and returns the exit status. Private
  * to cli/. */
-#ifndef NB_RUN_USE_CASES_H
-#define NB_RUN_USE_CASES_H
+#ifndef NB_CLI_SUBCOMMANDS_H
+#define NB_CLI_SUBCOMMANDS_H
 
 #include "cli/cli.h"
 #include "cli/options.h"

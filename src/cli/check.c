@@ -3,7 +3,7 @@
 
 #include "cli/progress.h"
 #include "cli/show.h"
-#include "run/use_cases.h"
+#include "cli/subcommands.h"
 #include "engine/check.h"
 #include "ledger/problem_file.h"
 #include "ledger/split.h"

@@ -1,4 +1,4 @@
-#include "run/sending.h"
+#include "cli/sending.h"
 
 #include <stdlib.h>
 #include <sys/random.h>

@@ -1,4 +1,4 @@
-#include "cli/next_command.h"
+#include "cli/again.h"
 
 #include "core/shell.h"
 

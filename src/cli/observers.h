@@ -8,11 +8,11 @@
  *     observers_end(&observers, &end)
  *     observers_close(&observers)
  */
-#ifndef NB_RUN_OBSERVERS_H
-#define NB_RUN_OBSERVERS_H
+#ifndef NB_CLI_OBSERVERS_H
+#define NB_CLI_OBSERVERS_H
 
-#include "run/event_log.h"
-#include "run/metrics_file.h"
+#include "cli/event_log.h"
+#include "cli/metrics_file.h"
 #include "cli/options.h"
 #include "engine/job.h"
 #include "report/metrics.h"

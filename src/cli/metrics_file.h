@@ -1,9 +1,9 @@
 /*
  * The file of --metrics-file: replaced as a whole every few seconds, so that who reads it never
- * sees a part. Private to run/.
+ * sees a part. Private to cli/.
  */
-#ifndef NB_RUN_METRICS_FILE_H
-#define NB_RUN_METRICS_FILE_H
+#ifndef NB_CLI_METRICS_FILE_H
+#define NB_CLI_METRICS_FILE_H
 
 #include "core/buf.h"
 

@@ -1,10 +1,10 @@
 /*
  * A run's record as a person sees it: which file it is, what an earlier run left in it, and whether
  * every row is accounted for at the end. Each step returns 0 or an exit status, after the reason
- * was said. Private to run/.
+ * was said. Private to cli/.
  */
-#ifndef NB_RUN_RECORDING_H
-#define NB_RUN_RECORDING_H
+#ifndef NB_CLI_RECORDING_H
+#define NB_CLI_RECORDING_H
 
 #include "cli/options.h"
 #include "engine/job.h"

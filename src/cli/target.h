@@ -1,6 +1,6 @@
 /* Where the rows go, by which way, and with which key: settled before the input is read. */
-#ifndef NB_RUN_TARGET_H
-#define NB_RUN_TARGET_H
+#ifndef NB_CLI_TARGET_H
+#define NB_CLI_TARGET_H
 
 #include "cli/options.h"
 #include "engine/job.h"

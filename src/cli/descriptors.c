@@ -1,4 +1,4 @@
-#include "run/descriptors.h"
+#include "cli/descriptors.h"
 
 #include <dirent.h>
 #include <sys/resource.h>
