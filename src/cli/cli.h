@@ -2,7 +2,7 @@
 #ifndef NB_CLI_CLI_H
 #define NB_CLI_CLI_H
 
-/* The statuses of the process (design.md, "Exit status"). */
+/* The statuses of the process (README.md, "Exit status"). */
 enum exit_status {
     EXIT_ALL_ACCEPTED = 0,
     EXIT_SOME_NOT_ACCEPTED = 1,

@@ -309,7 +309,7 @@ static void announce(const struct run *run)
               run->endpoint.proxy != NULL ? run->endpoint.proxy : "");
 }
 
-/* The highest of 1, 5 and 6 that applies (design.md, "Exit status"), unless something else ended
+/* The highest of 1, 5 and 6 that applies (cli/cli.h), unless something else ended
  * the run. */
 static int judge(const struct run *run)
 {

@@ -7,7 +7,7 @@ from conftest import ROOT
 
 SRC = ROOT / "src"
 
-# Includes point downwards only (design.md, "The way of a row").
+# Includes point downwards only (README.md, "Map of the source").
 MAY_INCLUDE = {
     "main.c": {"cli"},
     "cli": {"cli", "engine", "input", "send", "net", "ledger", "report", "sim", "platform", "core"},
