@@ -1,38 +1,7 @@
 #include "cli/next_command.h"
 
+#include "cli/option_table.h"
 #include "core/shell.h"
-
-enum { PROGRAM_WORDS = 2 };
-
-enum word_kind {
-    WORD_KEPT,
-    WORD_DROPPED,
-    WORD_OUTPUT, /* "-" is not where a run can go on */
-    WORD_SECRET,
-    WORD_PROXY, /* a secret where it names a user */
-};
-
-/* The options that are not taken over as they are; the others are. */
-static const struct {
-    const char *name;
-    enum word_kind kind;
-    bool has_value; /* in the next word, where none stands behind "=" */
-} options[] = {
-    {"--resume", WORD_DROPPED, false}, {"-o-", WORD_DROPPED, false},
-    {"--output", WORD_OUTPUT, true},   {"-o", WORD_OUTPUT, true},
-    {"--proxy", WORD_PROXY, true},     {"--api-key-command", WORD_SECRET, true},
-};
-
-/* The place of the option that a word is; behind the last one for a word that is kept. */
-static size_t find(const char *word)
-{
-    size_t len = strcspn(word, "=");
-
-    for (size_t i = 0; i < ARRAY_LENGTH(options); i++)
-        if (span_is(span_of(word, len), options[i].name))
-            return i;
-    return ARRAY_LENGTH(options);
-}
 
 static void add_word(const char *word, struct buf *out)
 {
@@ -40,54 +9,49 @@ static void add_word(const char *word, struct buf *out)
     shell_add_word(word, out);
 }
 
-/* --name 'VALUE', or what stands for it. */
-static void add_option(size_t option, const char *value, struct buf *out)
+/* --name, --name VALUE, or --name=VALUE where the value is optional. */
+static void add_option(const struct option *option, const char *value, struct buf *out)
 {
-    enum word_kind kind = options[option].kind;
-    bool hides = kind == WORD_SECRET || (kind == WORD_PROXY && strchr(value, '@') != NULL);
+    bool hides = value != NULL && (option->secret == SECRET_VALUE ||
+                                   (option->secret == SECRET_USER && strchr(value, '@') != NULL));
 
-    if (kind == WORD_OUTPUT && strcmp(value, "-") == 0)
+    buf_add_format(out, " --%s", option->name);
+    if (value == NULL)
         return;
-    add_word(options[option].name, out);
-    add_word(hides ? "..." : value, out);
+    buf_add_char(out, option_is_optional(option) ? '=' : ' ');
+    shell_add_word(hides ? "..." : value, out);
 }
 
-void again_add_program(const struct settings *settings, struct buf *out)
+void next_command_add_program(const char *program, struct buf *out)
 {
-    for (size_t i = 0; i < PROGRAM_WORDS && i < settings->word_count; i++) {
-        if (i > 0)
-            buf_add_char(out, ' ');
-        shell_add_word(settings->words[i], out);
+    shell_add_word(program, out);
+    buf_add_format(out, " %s", subcommands[COMMAND_RUN].name);
+}
+
+void next_command_add_words(const struct option_sources *sources, const char *results,
+                            bool is_moved, struct buf *out)
+{
+    bool from_stdin = false, has_name = false;
+
+    for (size_t i = 0; i < sources->count; i++) {
+        const struct assignment *item = &sources->items[i];
+        bool is_dash = item->value != NULL && strcmp(item->value, "-") == 0;
+        from_stdin = from_stdin || (item->option == NULL && is_dash);
+        has_name =
+            has_name || (item->option != NULL && item->option->carry == CARRY_RESULTS && !is_dash);
     }
-}
-
-void again_add_words(const struct settings *settings, const char *results, bool is_moved,
-                     struct buf *out)
-{
-    bool from_stdin = settings->input != NULL && strcmp(settings->input, "-") == 0;
-    bool has_name = settings->output != NULL && strcmp(settings->output, "-") != 0;
-    bool only_inputs = false;
-
     if (is_moved || (from_stdin && !has_name)) {
         add_word("--output", out);
         add_word(results, out);
     }
-    for (size_t i = PROGRAM_WORDS; i < settings->word_count; i++) {
-        const char *word = settings->words[i];
-        size_t option = only_inputs ? ARRAY_LENGTH(options) : find(word);
-        if (option == ARRAY_LENGTH(options)) {
-            add_word(word, out);
-            only_inputs = only_inputs || strcmp(word, "--") == 0;
+    for (size_t i = 0; i < sources->count; i++) {
+        const struct assignment *item = &sources->items[i];
+        const struct option *option = item->option;
+        if (item->origin != ORIGIN_FLAG || (option != NULL && option->carry == CARRY_NOT))
             continue;
-        }
-        const char *value = strchr(word, '=');
-        if (!options[option].has_value)
-            continue;
-        if (value == NULL && i + 1 < settings->word_count)
-            value = settings->words[++i];
-        else if (value != NULL)
-            value++;
-        if (value != NULL && !(is_moved && options[option].kind == WORD_OUTPUT))
-            add_option(option, value, out);
+        if (option == NULL)
+            add_word(item->value, out);
+        else if (option->carry != CARRY_RESULTS || !(is_moved || strcmp(item->value, "-") == 0))
+            add_option(option, item->value, out);
     }
 }

@@ -1,19 +1,20 @@
-/* The command that calls a run once more, made of the words that it was called by. Private to cli/.
+/* The command that calls a run once more, made of the flags that it was called by. Private to cli/.
  */
 #ifndef NB_CLI_NEXT_COMMAND_H
 #define NB_CLI_NEXT_COMMAND_H
 
 #include "cli/options.h"
-#include "report/next.h"
+
+/* Appends what is typed before --resume, quoted for a shell: "nbatch run". */
+void next_command_add_program(const char *program, struct buf *out);
 
 /*
- * Appends program and subcommand, and the other words, each quoted for a shell and with a space
- * before it: without --resume, which comes in between.
- * `results` is the results file that goes on; `is_moved`: the words name another one. What may hold
- * a secret (the command that prints the key, the user of a proxy) is shown as '...'.
+ * Appends what is typed behind it, each word with a space before it: the flags and the input of
+ * nbatch run, in their order, as the table of options carries them over. `results` is the results
+ * file that goes on; `is_moved`: the flags name another one. What may hold a secret (the command
+ * that prints the key, the user of a proxy) is shown as '...'.
  */
-void again_add_program(const struct settings *settings, struct buf *out);
-void again_add_words(const struct settings *settings, const char *results, bool is_moved,
-                     struct buf *out);
+void next_command_add_words(const struct option_sources *sources, const char *results,
+                            bool is_moved, struct buf *out);
 
 #endif

@@ -5,55 +5,30 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "cli/show.h"
-#include "run/use_cases.h"
 #include "net/endpoint.h"
 #include "platform/rules.h"
 #include "report/speed.h"
+#include "run/use_cases.h"
 
 /*
  * Measures runs: rows are made up, written to a file in a temporary folder, and sent by the very
  * code that nbatch run is, once in each round for each number of requests in flight.
  */
 
-enum { LEVELS_MAX = 16, ROUNDS_MAX = 100, CONCURRENCY_MAX = 1024 };
-
 /* A run takes its key out of the environment, and the next one needs it too. */
 static const char *const key_variables[] = {"NBATCH_API_KEY", "NBATCH_ACCESS_KEY"};
 
 struct bench {
-    const struct settings *settings;
+    const struct run_settings *settings;
+    const struct person *person;
     char folder[4096];
     char input[4128], output[4128];
-    size_t levels[LEVELS_MAX];
-    size_t level_count;
     struct speed runs[LEVELS_MAX][ROUNDS_MAX];
     char *keys[ARRAY_LENGTH(key_variables)]; /* NULL: not set */
 };
 
-static int parse_levels(struct bench *bench)
-{
-    struct span rest = span_string(bench->settings->concurrencies);
-    int64_t level = 0;
-
-    for (bool more = true; more;) {
-        const char *comma = memchr(rest.ptr, ',', rest.len);
-        struct span word = span_of(rest.ptr, comma != NULL ? (size_t)(comma - rest.ptr) : rest.len);
-        if (span_to_int64(word, &level) != STATUS_OK || level < 1 || level > CONCURRENCY_MAX ||
-            bench->level_count == LEVELS_MAX) {
-            show_error("--concurrency %s: must be at most %d numbers of 1–%d, such as 1,16,64",
-                       bench->settings->concurrencies, LEVELS_MAX, CONCURRENCY_MAX);
-            return EXIT_USAGE;
-        }
-        bench->levels[bench->level_count++] = (size_t)level;
-        more = comma != NULL;
-        rest = span_skip(rest, word.len + (more ? 1 : 0));
-    }
-    return 0;
-}
-
 /* Made-up commands are for a platform elsewhere only when somebody says so. */
-static int check_endpoint(const struct settings *settings)
+static int check_endpoint(const struct run_settings *settings, const struct person *person)
 {
     struct endpoint endpoint;
     struct buf message;
@@ -63,16 +38,18 @@ static int check_endpoint(const struct settings *settings)
     buf_init(&message, 64 * 1024);
     enum status status = endpoint_parse(settings->bench_endpoint, &message, &endpoint);
     if (status != STATUS_OK) {
-        show_error("%s", message.len > 0 ? buf_string(&message) : status_text(status));
+        person_failure(person, &message, status);
         buf_deinit(&message);
         return status == STATUS_USAGE ? EXIT_USAGE : EXIT_INTERNAL;
     }
     bool here =
         endpoint.loopback && (settings->proxy == NULL || strcmp(settings->proxy, "none") == 0);
     if (!here && !settings->yes)
-        show_error("bench sends made-up commands, and %s is not this machine: say --yes if that is "
-                   "meant",
-                   endpoint.origin);
+        person_error(
+            person,
+            "bench sends made-up commands, and %s is not this machine: say --yes if that is "
+            "meant",
+            endpoint.origin);
     endpoint_deinit(&endpoint);
     buf_deinit(&message);
     return here || settings->yes ? 0 : EXIT_USAGE;
@@ -114,7 +91,8 @@ static int make_input(struct bench *bench)
                        parent != NULL && parent[0] != '\0' ? parent : "/tmp");
 
     if (len < 0 || (size_t)len >= sizeof(bench->folder) || mkdtemp(bench->folder) == NULL) {
-        show_error("no temporary folder can be made as %s: %s", bench->folder, strerror(errno));
+        person_error(bench->person, "no temporary folder can be made as %s: %s", bench->folder,
+                     strerror(errno));
         bench->folder[0] = '\0';
         return EXIT_INTERNAL;
     }
@@ -125,7 +103,7 @@ static int make_input(struct bench *bench)
     if (file != NULL && fclose(file) != 0)
         written = false;
     if (!written)
-        show_error("%s: %s", bench->input, strerror(errno));
+        person_error(bench->person, "%s: %s", bench->input, strerror(errno));
     return written ? 0 : EXIT_INTERNAL;
 }
 
@@ -185,16 +163,17 @@ static double cpu_s(void)
 
 static int measure(struct bench *bench, size_t level, struct speed *ret_speed)
 {
-    struct settings settings = *bench->settings;
+    struct run_settings settings = *bench->settings;
+    struct person hushed = *bench->person;
     struct run_figures *figures = calloc(1, sizeof(*figures));
 
     if (figures == NULL)
         return EXIT_INTERNAL;
     settings.input = bench->input;
     settings.output = bench->output;
-    settings.concurrency = (int64_t)bench->levels[level];
-    settings.quiet = true;
-    settings.imei = "any"; /* its own begin with 0 */
+    settings.concurrency = (int64_t)bench->settings->levels.items[level];
+    hushed.quiet = true;
+    settings.imei = IMEI_ANY; /* its own begin with 0 */
     settings.json = false;
     if (settings.bench_endpoint != NULL)
         settings.endpoint = settings.bench_endpoint;
@@ -202,9 +181,10 @@ static int measure(struct bench *bench, size_t level, struct speed *ret_speed)
         settings.simulate = "";
     put_keys(bench);
     double before = cpu_s();
-    int result = cli_run_measured(&settings, figures);
+    int result = run_send(&settings, &hushed, figures);
     double own = cpu_s() - before - figures->simulator_cpu_s;
-    *ret_speed = speed_of(bench->levels[level], &figures->tally, figures->seconds, own);
+    *ret_speed =
+        speed_of(bench->settings->levels.items[level], &figures->tally, figures->seconds, own);
     free(figures);
     clear_folder(bench, false);
     /* Rows that were not accepted are a figure; what kept a run from its end is a reason to stop.
@@ -214,34 +194,34 @@ static int measure(struct bench *bench, size_t level, struct speed *ret_speed)
 
 static int measure_all(struct bench *bench)
 {
-    const struct settings *settings = bench->settings;
+    const struct run_settings *settings = bench->settings;
     int result = 0;
 
-    show_note(settings->quiet, "sending %lld rows %lld times to %s", (long long)settings->rows,
-              (long long)settings->rounds * (long long)bench->level_count,
-              settings->bench_endpoint != NULL ? settings->bench_endpoint
-                                               : "a simulator in this process");
+    person_note(bench->person, "sending %lld rows %lld times to %s", (long long)settings->rows,
+                (long long)settings->rounds * (long long)bench->settings->levels.count,
+                settings->bench_endpoint != NULL ? settings->bench_endpoint
+                                                 : "a simulator in this process");
     for (size_t round = 0; round < (size_t)settings->rounds && result == 0; round++)
-        for (size_t level = 0; level < bench->level_count && result == 0; level++)
+        for (size_t level = 0; level < bench->settings->levels.count && result == 0; level++)
             result = measure(bench, level, &bench->runs[level][round]);
     return result;
 }
 
 static int report(struct bench *bench)
 {
-    const struct settings *settings = bench->settings;
+    const struct run_settings *settings = bench->settings;
     struct speed medians[LEVELS_MAX];
     const struct speed_report report = {.endpoint = settings->bench_endpoint,
                                         .rows = settings->rows,
                                         .rounds = settings->rounds,
                                         .processors = sysconf(_SC_NPROCESSORS_ONLN),
                                         .levels = medians,
-                                        .level_count = bench->level_count};
+                                        .level_count = bench->settings->levels.count};
     enum status status = STATUS_OK;
     bool all = true;
     struct buf out;
 
-    for (size_t level = 0; level < bench->level_count; level++) {
+    for (size_t level = 0; level < bench->settings->levels.count; level++) {
         medians[level] = speed_median(bench->runs[level], (size_t)settings->rounds);
         all = all && medians[level].accepted == medians[level].rows;
     }
@@ -250,24 +230,24 @@ static int report(struct bench *bench)
         status = speed_add_json(&report, &out);
     else
         speed_add_text(&report, &out);
-    bool written = status == STATUS_OK && out.status == STATUS_OK && show_data(buf_span(&out));
+    bool written = status == STATUS_OK && out.status == STATUS_OK &&
+                   person_give(bench->person, buf_span(&out));
     buf_deinit(&out);
     if (!written)
         return EXIT_INTERNAL;
     return all ? EXIT_ALL_ACCEPTED : EXIT_SOME_NOT_ACCEPTED;
 }
 
-int cli_bench(const struct settings *settings)
+int run_bench(const struct run_settings *settings, const struct person *person)
 {
     struct bench *bench = calloc(1, sizeof(*bench));
 
     if (bench == NULL)
         return EXIT_INTERNAL;
     bench->settings = settings;
+    bench->person = person;
     keep_keys(bench);
-    int result = parse_levels(bench);
-    if (result == 0)
-        result = check_endpoint(settings);
+    int result = check_endpoint(settings, person);
     if (result == 0)
         result = make_input(bench);
     if (result == 0)

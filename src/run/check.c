@@ -1,18 +1,18 @@
 #include <errno.h>
 #include <time.h>
 
-#include "cli/progress.h"
-#include "cli/show.h"
-#include "run/use_cases.h"
+#include "core/when.h"
 #include "engine/check.h"
 #include "ledger/problem_file.h"
 #include "ledger/split.h"
+#include "run/check.h"
+#include "run/use_cases.h"
 
 /* A check as a person follows it: what is shown, and the files that are written on the way. */
 struct inspection {
-    const struct settings *settings;
-    struct problem_show show;
-    struct progress progress;
+    const struct run_settings *settings;
+    const struct person *person;
+    const char *input;
     struct problem_file problem_file;
     struct split split;
     bool has_problem_file, has_split;
@@ -21,46 +21,23 @@ struct inspection {
     struct buf message; /* what could not be written */
 };
 
-static double rate_per_s(const struct settings *settings)
+static double rate_per_s(const struct run_settings *settings)
 {
     const struct rate *rate = &settings->rate;
     return rate->count > 0 ? (double)rate->count * 1000 / (double)rate->per_ms : 0;
 }
 
-static int choose_format(const struct settings *settings, struct intake_options *options)
-{
-    static const struct {
-        const char *name;
-        enum input_format format;
-    } formats[] = {{"csv", INPUT_CSV}, {"jsonl", INPUT_JSONL}, {"xlsx", INPUT_XLSX}};
-
-    options->has_format = settings->format != NULL;
-    for (size_t i = 0; i < ARRAY_LENGTH(formats) && settings->format != NULL; i++) {
-        options->format = formats[i].format;
-        if (strcmp(settings->format, formats[i].name) == 0)
-            return 0;
-    }
-    if (settings->format == NULL)
-        return 0;
-    show_error("--format %s: must be csv, jsonl or xlsx", settings->format);
-    return EXIT_USAGE;
-}
-
-static int choose_imei(const struct settings *settings, struct intake_options *options)
-{
-    options->any_imei = settings->imei != NULL && strcmp(settings->imei, "any") == 0;
-    if (options->any_imei || settings->imei == NULL || strcmp(settings->imei, "strict") == 0)
-        return 0;
-    show_error("--imei %s: must be strict or any", settings->imei);
-    return EXIT_USAGE;
-}
-
-int cli_open_intake(const struct settings *settings, bool for_sending, struct intake **ret_intake)
+int check_open(const struct run_settings *settings, const struct person *person, bool for_sending,
+               struct intake **ret_intake)
 {
     struct intake_options options = {
         .path = settings->input,
+        .has_format = settings->format > 0,
+        .format = settings->format > 0 ? (enum input_format)(settings->format - 1) : INPUT_CSV,
         .sheet = settings->sheet,
         .encoding = settings->encoding,
+        .delimiter = settings->delimiter,
+        .any_imei = settings->imei == IMEI_ANY,
         .max_row_bytes = (size_t)settings->max_row_bytes,
         .sets = &settings->sets,
         .maps = &settings->maps,
@@ -77,19 +54,10 @@ int cli_open_intake(const struct settings *settings, bool for_sending, struct in
     };
     struct buf message;
 
-    if (choose_format(settings, &options) != 0 || choose_imei(settings, &options) != 0)
-        return EXIT_USAGE;
-    if (settings->delimiter != NULL &&
-        !reader_delimiter_of(settings->delimiter, &options.delimiter)) {
-        show_error("--delimiter %s: must be one ASCII character that is no letter, digit, space or "
-                   "double quote, or comma, semicolon, tab, pipe",
-                   settings->delimiter);
-        return EXIT_USAGE;
-    }
     buf_init(&message, 64 * 1024);
     enum status status = intake_open(&options, &message, ret_intake);
     if (status != STATUS_OK)
-        show_error("%s", message.len > 0 ? buf_string(&message) : status_text(status));
+        person_failure(person, &message, status);
     buf_deinit(&message);
     if (status == STATUS_OK)
         return 0;
@@ -100,9 +68,7 @@ static void on_problems(void *context, const struct problems *problems)
 {
     struct inspection *inspection = context;
 
-    if (show_problems_is_needed(&inspection->show, problems))
-        progress_hide(&inspection->progress);
-    show_problems(&inspection->show, problems);
+    inspection->person->ops->problems(inspection->person, inspection->input, problems);
     if (inspection->has_problem_file &&
         problem_file_add(&inspection->problem_file, problems) != STATUS_OK)
         inspection->write_failed = true;
@@ -135,21 +101,15 @@ static void on_tick(void *context, const struct intake *intake, uint64_t rows)
     const struct source *source = intake_source(intake);
 
     uint64_t bytes = source_taken(source), all = source_size(source);
+    bool is_known = all > 0 && bytes <= all;
 
-    if (!progress_tick(&inspection->progress, rows))
-        return;
-    struct progress_facts facts = {.done = rows,
-                                   .share = -1,
-                                   .rate = progress_rate(&inspection->progress, rows),
-                                   .eta_s = -1};
-    if (all > 0 && bytes <= all)
-        facts.share = (double)bytes / (double)all;
-    progress_show(&inspection->progress, &facts);
+    inspection->person->ops->checked(inspection->person, rows,
+                                     is_known ? (double)bytes / (double)all : -1);
 }
 
 static enum status open_files(struct inspection *inspection)
 {
-    const struct settings *settings = inspection->settings;
+    const struct run_settings *settings = inspection->settings;
     enum status status = STATUS_OK;
 
     if (settings->problems != NULL) {
@@ -189,29 +149,26 @@ static void show_notes(const struct inspection *inspection, const struct intake 
     const struct workbook *workbook = source_workbook(intake_source(intake));
     struct buf notes;
 
-    if (workbook == NULL || inspection->settings->quiet)
+    if (workbook == NULL)
         return;
     buf_init(&notes, 64 * 1024);
     workbook_add_notes(workbook, &notes);
     const char *line = buf_string(&notes);
     for (size_t len; *line != '\0'; line += len + 1) {
         len = strcspn(line, "\n");
-        show_note(false, "%s: %.*s", inspection->show.input, (int)len, line);
+        person_note(inspection->person, "%s: %.*s", inspection->input, (int)len, line);
     }
     buf_deinit(&notes);
 }
 
 static void show_counts(const struct inspection *inspection, const struct check_counts *counts)
 {
-    bool quiet = inspection->settings->quiet;
     double rate = rate_per_s(inspection->settings);
     struct buf text;
 
-    if (quiet)
-        return;
     buf_init(&text, 4096);
     buf_add_format(&text, "%s: %llu row%s, %llu valid, %llu invalid, %llu warning%s",
-                   inspection->show.input, (unsigned long long)counts->rows,
+                   inspection->input, (unsigned long long)counts->rows,
                    counts->rows == 1 ? "" : "s", (unsigned long long)counts->valid,
                    (unsigned long long)counts->invalid, (unsigned long long)counts->warnings,
                    counts->warnings == 1 ? "" : "s");
@@ -228,15 +185,15 @@ static void show_counts(const struct inspection *inspection, const struct check_
     if (counts->devices > 0)
         buf_add_format(&text, " for %llu device%s", (unsigned long long)counts->devices,
                        counts->devices == 1 ? "" : "s");
-    show_note(quiet, "%s", buf_string(&text));
+    person_note(inspection->person, "%s", buf_string(&text));
     if (rate > 0 && counts->valid > 0) {
         buf_clear(&text);
-        show_add_duration((double)counts->valid / rate, &text);
-        show_note(quiet, "sending the valid rows takes %s at %lld/%s", buf_string(&text),
-                  (long long)inspection->settings->rate.count,
-                  inspection->settings->rate.per_ms == 1000    ? "s"
-                  : inspection->settings->rate.per_ms == 60000 ? "m"
-                                                               : "h");
+        when_add_duration((double)counts->valid / rate, &text);
+        person_note(inspection->person, "sending the valid rows takes %s at %lld/%s",
+                    buf_string(&text), (long long)inspection->settings->rate.count,
+                    inspection->settings->rate.per_ms == 1000    ? "s"
+                    : inspection->settings->rate.per_ms == 60000 ? "m"
+                                                                 : "h");
     }
     buf_deinit(&text);
 }
@@ -245,17 +202,18 @@ static void show_counts(const struct inspection *inspection, const struct check_
 static int conclude(struct inspection *inspection, const struct intake *intake, enum status status,
                     int error, const struct check_counts *counts)
 {
-    const char *name = inspection->show.input;
+    const char *name = inspection->input;
 
     if (close_files(inspection) != STATUS_OK || inspection->message.len > 0) {
-        show_error("%s", buf_string(&inspection->message));
+        person_error(inspection->person, "%s", buf_string(&inspection->message));
         return EXIT_INTERNAL;
     }
     if (status != STATUS_OK && status != STATUS_BAD_INPUT) {
-        show_error("%s: %s", name, status == STATUS_IO ? strerror(error) : status_text(status));
+        person_error(inspection->person, "%s: %s", name,
+                     status == STATUS_IO ? strerror(error) : status_text(status));
         return EXIT_INTERNAL;
     }
-    show_problem_counts(&inspection->show);
+    inspection->person->ops->problem_counts(inspection->person);
     if (!counts->is_unreadable)
         show_notes(inspection, intake);
     if (!counts->is_unreadable)
@@ -263,38 +221,31 @@ static int conclude(struct inspection *inspection, const struct intake *intake, 
     return counts->file_is_bad || counts->invalid > 0 ? EXIT_INPUT_INVALID : 0;
 }
 
-int cli_check_input(struct intake *intake, const struct settings *settings,
-                    struct check_counts *ret_counts)
+int check_input(struct intake *intake, const struct run_settings *settings,
+                const struct person *person, struct check_counts *ret_counts)
 {
     const char *name = source_name(intake_source(intake));
-    struct inspection inspection = {.settings = settings,
-                                    .show = {.input = name, .quiet = settings->quiet}};
+    struct inspection inspection = {.settings = settings, .person = person, .input = name};
     const struct check_hooks hooks = {.problems = on_problems,
                                       .row = on_row,
                                       .tick = on_tick,
                                       .context = &inspection};
     struct check_counts counts = {.rows = 0};
-    enum progress_mode mode = PROGRESS_AUTO;
     struct buf doing;
 
-    if (!progress_mode_of(settings->progress, &mode)) {
-        show_error("--progress %s: must be auto, always or never", settings->progress);
-        return EXIT_USAGE;
-    }
     buf_init(&inspection.message, 64 * 1024);
     if (open_files(&inspection) != STATUS_OK) {
-        show_error("%s", buf_string(&inspection.message));
+        person_error(person, "%s", buf_string(&inspection.message));
         (void)close_files(&inspection);
         buf_deinit(&inspection.message);
         return EXIT_USAGE;
     }
     buf_init(&doing, 64 * 1024);
     buf_add_format(&doing, "checking %s", name);
-    progress_init(&inspection.progress, settings->quiet ? PROGRESS_NEVER : mode,
-                  buf_string(&doing));
+    person->ops->begin(person, buf_string(&doing), NULL);
     enum status status = job_check(intake, &hooks, &counts);
     int error = errno;
-    progress_hide(&inspection.progress);
+    person->ops->end(person);
     int result = conclude(&inspection, intake, status, error, &counts);
     buf_deinit(&doing);
     buf_deinit(&inspection.message);
@@ -331,8 +282,8 @@ static void add_counts_json(const struct check_counts *counts, struct buf *out)
     add_codes_json(counts, out);
 }
 
-static int print_json(const struct settings *settings, const char *name,
-                      const struct check_counts *counts, int exit_status)
+static int print_json(const struct run_settings *settings, const struct person *person,
+                      const char *name, const struct check_counts *counts, int exit_status)
 {
     double rate = rate_per_s(settings);
     struct buf out;
@@ -346,12 +297,12 @@ static int print_json(const struct settings *settings, const char *name,
     buf_add_format(&out, ",\"usable\":%s,\"exit_status\":%d}",
                    counts->file_is_bad ? "false" : "true", exit_status);
     buf_add_char(&out, '\n');
-    bool written = out.status == STATUS_OK && show_data(buf_span(&out));
+    bool written = out.status == STATUS_OK && person_give(person, buf_span(&out));
     buf_deinit(&out);
     return written ? exit_status : EXIT_INTERNAL;
 }
 
-int cli_check_problem_path(const struct settings *settings)
+int check_problem_path(const struct run_settings *settings, const struct person *person)
 {
     struct buf message;
 
@@ -359,48 +310,51 @@ int cli_check_problem_path(const struct settings *settings)
         return 0;
     bool is_stdout = strcmp(settings->problems, "-") == 0;
     if (is_stdout && settings->json) {
-        show_error("--json and --problems - both go to standard output: name a file for one");
+        person_error(person,
+                     "--json and --problems - both go to standard output: name a file for one");
         return EXIT_USAGE;
     }
     if (is_stdout && settings->output != NULL && strcmp(settings->output, "-") == 0) {
-        show_error("--output - and --problems - both go to standard output: name a file for one");
+        person_error(person,
+                     "--output - and --problems - both go to standard output: name a file for one");
         return EXIT_USAGE;
     }
     buf_init(&message, 64 * 1024);
     enum status status = problem_file_probe(settings->problems, &message);
     if (status != STATUS_OK)
-        show_error("%s", buf_string(&message));
+        person_error(person, "%s", buf_string(&message));
     buf_deinit(&message);
     return status == STATUS_OK ? 0 : EXIT_USAGE;
 }
 
 /* What can be known to go wrong with the files before a large input is read. */
-static int check_split_paths(const struct settings *settings)
+static int check_split_paths(const struct run_settings *settings, const struct person *person)
 {
     struct buf message;
 
     buf_init(&message, 64 * 1024);
     enum status status = split_probe(settings->split_valid, settings->split_invalid, &message);
     if (status != STATUS_OK)
-        show_error("%s", buf_string(&message));
+        person_error(person, "%s", buf_string(&message));
     buf_deinit(&message);
     return status == STATUS_OK ? 0 : EXIT_USAGE;
 }
 
-int cli_check(const struct settings *settings)
+int run_check(const struct run_settings *settings, const struct person *person)
 {
     struct intake *intake = NULL;
     struct check_counts counts = {.rows = 0};
-    int result = cli_check_problem_path(settings);
+    int result = check_problem_path(settings, person);
 
     if (result == 0)
-        result = check_split_paths(settings);
+        result = check_split_paths(settings, person);
     if (result == 0)
-        result = cli_open_intake(settings, false, &intake);
+        result = check_open(settings, person, false, &intake);
     if (result == 0) {
-        result = cli_check_input(intake, settings, &counts);
+        const char *name = source_name(intake_source(intake));
+        result = check_input(intake, settings, person, &counts);
         if (settings->json && (result == 0 || result == EXIT_INPUT_INVALID))
-            result = print_json(settings, source_name(intake_source(intake)), &counts, result);
+            result = print_json(settings, person, name, &counts, result);
     }
     intake_close(intake);
     return result;

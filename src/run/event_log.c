@@ -6,7 +6,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cli/show.h"
 #include "core/when.h"
 
 enum { FLUSH_BYTES = 64 * 1024, PATIENCE_MS = 30 * 1000 };
@@ -33,7 +32,8 @@ static bool is_log(int fd)
            memcmp(start, line_start, sizeof(start)) == 0;
 }
 
-enum status event_log_open(struct event_log *log, const char *path, struct buf *message)
+enum status event_log_open(struct event_log *log, const char *path, const struct person *person,
+                           struct buf *message)
 {
     struct stat info;
     int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
@@ -46,7 +46,7 @@ enum status event_log_open(struct event_log *log, const char *path, struct buf *
         (void)close(fd);
         return refuse(path, "something else than a log stands in it", message);
     }
-    *log = (struct event_log){.path = strdup(path), .fd = fd};
+    *log = (struct event_log){.path = strdup(path), .person = person, .fd = fd};
     buf_init(&log->out, 16 * 1024 * 1024);
     bool may_block = fstat(fd, &info) == 0 && !S_ISREG(info.st_mode);
     if (log->path != NULL && (!may_block || outlet_open(fd, &log->outlet) == STATUS_OK))
@@ -101,8 +101,8 @@ void event_log_end(struct event_log *log)
 
 static void tell_failure(struct event_log *log, int error)
 {
-    show_error("%s: the log cannot be written: %s; the run goes on without", log->path,
-               strerror(error));
+    person_error(log->person, "%s: the log cannot be written: %s; the run goes on without",
+                 log->path, strerror(error));
     log->failed = true;
 }
 
@@ -177,7 +177,8 @@ void event_log_close(struct event_log *log)
     outlet_close(log->outlet);
     /* A write that hangs still needs the descriptor. */
     if (all && close(log->fd) != 0 && !log->failed)
-        show_error("%s: the log could not be written to its end: %s", log->path, strerror(errno));
+        person_error(log->person, "%s: the log could not be written to its end: %s", log->path,
+                     strerror(errno));
     buf_deinit(&log->out);
     free(log->path);
     *log = (struct event_log){.path = NULL};

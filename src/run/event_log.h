@@ -15,9 +15,11 @@
 
 #include "core/buf.h"
 #include "ledger/outlet.h"
+#include "run/person.h"
 
 struct event_log {
-    char *path; /* NULL: not open */
+    char *path;                  /* NULL: not open */
+    const struct person *person; /* who is told of its failures */
     int fd;
     bool failed;
     struct outlet *outlet; /* where it is no file: its reader may not read; else NULL */
@@ -27,7 +29,8 @@ struct event_log {
 
 /* Opens or creates the file. STATUS_USAGE with a text in `message` where that cannot be, or where
  * something else stands in the file. */
-enum status event_log_open(struct event_log *log, const char *path, struct buf *message) MUST_USE;
+enum status event_log_open(struct event_log *log, const char *path, const struct person *person,
+                           struct buf *message) MUST_USE;
 
 void event_log_begin(struct event_log *log, const char *event);
 void event_log_add_text(struct event_log *log, const char *name, const char *value);

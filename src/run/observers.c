@@ -2,8 +2,6 @@
 
 #include <time.h>
 
-#include "cli/show.h"
-
 static int64_t wall_clock_ms(void)
 {
     struct timespec now;
@@ -11,14 +9,14 @@ static int64_t wall_clock_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-enum status observers_open(struct observers *observers, const struct settings *settings,
-                           struct buf *message)
+enum status observers_open(struct observers *observers, const struct run_settings *settings,
+                           const struct person *person, struct buf *message)
 {
     enum status status = STATUS_OK;
 
-    observers->verbose = settings->verbose;
+    observers->person = person;
     if (settings->log != NULL)
-        status = event_log_open(&observers->log, settings->log, message);
+        status = event_log_open(&observers->log, settings->log, person, message);
     if (status == STATUS_OK && settings->metrics_file != NULL)
         status = metrics_file_open(&observers->metrics, settings->metrics_file, message);
     return status;
@@ -60,7 +58,7 @@ static void update_metrics(struct observers *observers, struct metrics *metrics)
 
     buf_init(&message, 64 * 1024);
     if (write_metrics(observers, metrics, &message) != STATUS_OK && !observers->metrics.failed) {
-        show_error("%s", buf_string(&message));
+        person_error(observers->person, "%s", buf_string(&message));
         observers->metrics.failed = true;
     }
     buf_deinit(&message);
@@ -180,7 +178,7 @@ void observers_attempt(struct observers *observers, const struct job_attempt *at
     struct event_log *log = &observers->log;
     char class[RETRY_CASE_NAME_MAX + 1];
 
-    if (!observers->verbose)
+    if (!observers->person->verbose)
         return;
     retry_case_name(attempt->decision->rule, outcome, class);
     event_log_begin(log, "attempt");

@@ -1,8 +1,7 @@
 /*
- * Who follows a run beside the person at the terminal: the log, the metrics, and -v. Private to
- * cli/.
+ * Who follows a run beside the person: the log and the metrics. Private to run/.
  *
- *     observers_open(&observers, settings)           before anything is sent
+ *     observers_open(&observers, …)                  before anything is sent
  *     observers_start(&observers, &subject)          when sending begins
  *     … observers_event, observers_attempt …
  *     observers_end(&observers, &end)
@@ -11,11 +10,11 @@
 #ifndef NB_RUN_OBSERVERS_H
 #define NB_RUN_OBSERVERS_H
 
-#include "run/event_log.h"
-#include "run/metrics_file.h"
-#include "cli/options.h"
 #include "engine/job.h"
 #include "report/metrics.h"
+#include "run/event_log.h"
+#include "run/metrics_file.h"
+#include "run/settings.h"
 
 /* The run that is followed; texts are the caller's and outlive the observers. */
 struct observed_run {
@@ -25,7 +24,7 @@ struct observed_run {
     const struct tally *tally;
     const uint64_t *earlier_twice; /* rows of runs before this that may be held twice; NULL: none */
     uint64_t rows;                 /* 0: not known */
-    const struct settings *settings;
+    const struct run_settings *settings;
 };
 
 struct observed_end {
@@ -40,15 +39,15 @@ struct observers {
     struct event_log log;
     struct metrics_file metrics;
     struct observed_run run;
-    struct job_status last; /* without what it points to */
-    int64_t start_ms;       /* epoch */
-    bool verbose;           /* each attempt goes into the log */
+    struct job_status last;      /* without what it points to */
+    int64_t start_ms;            /* epoch */
+    const struct person *person; /* verbose: each attempt goes into the log */
     bool started;
 };
 
 /* Opens what the settings ask for. STATUS_USAGE with a text in `message`, STATUS_NO_MEMORY. */
-enum status observers_open(struct observers *observers, const struct settings *settings,
-                           struct buf *message) MUST_USE;
+enum status observers_open(struct observers *observers, const struct run_settings *settings,
+                           const struct person *person, struct buf *message) MUST_USE;
 
 /* Notes the start. STATUS_IO with a text in `message` where the metrics cannot be written. */
 enum status observers_start(struct observers *observers, const struct observed_run *run,

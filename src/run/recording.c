@@ -3,18 +3,17 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
-#include "cli/consent.h"
-#include "cli/show.h"
 #include "input/reader.h"
 #include "ledger/outfile.h"
+#include "run/exit_status.h"
 #include "sim/uuid.h"
 
 enum { READER_PATIENCE_MS = 1000 }; /* before it is said what is waited for */
 
-void recording_init(struct recording *recording, const struct settings *settings)
+void recording_init(struct recording *recording, const struct run_settings *settings,
+                    const struct person *person)
 {
-    *recording = (struct recording){.settings = settings};
+    *recording = (struct recording){.settings = settings, .person = person};
     buf_init(&recording->message, 64 * 1024);
 }
 
@@ -29,7 +28,7 @@ void recording_deinit(struct recording *recording)
 static int fail(struct recording *recording, int exit_status)
 {
     if (recording->message.len > 0)
-        show_error("%s", buf_string(&recording->message));
+        person_error(recording->person, "%s", buf_string(&recording->message));
     buf_clear(&recording->message);
     return exit_status;
 }
@@ -85,7 +84,7 @@ static int resolve_path(struct recording *recording)
 
 static int choose_path(struct recording *recording)
 {
-    const struct settings *settings = recording->settings;
+    const struct run_settings *settings = recording->settings;
     bool is_stdin = strcmp(settings->input, "-") == 0;
 
     recording->copies = settings->output != NULL && strcmp(settings->output, "-") == 0;
@@ -95,15 +94,16 @@ static int choose_path(struct recording *recording)
         struct span plain = reader_plain_name(settings->input);
         recording->path = joined(span_of(plain.ptr, stem_length(plain)),
                                  settings->simulate != NULL ? ".rehearsal.csv" : ".results.csv");
-    } else if (settings->resume != NULL || !recording->copies) {
-        show_error("standard input has no name to call the results by: give one with --output "
-                   "FILE%s",
-                   settings->resume == NULL ? " (- copies them to standard output)" : "");
+    } else if (settings->resume.on || !recording->copies) {
+        person_error(recording->person,
+                     "standard input has no name to call the results by: give one with --output "
+                     "FILE%s",
+                     !settings->resume.on ? " (- copies them to standard output)" : "");
         return EXIT_USAGE;
     } else {
         recording->path = name_by_time();
         if (recording->path != NULL)
-            show_note(settings->quiet, "the results are kept in %s", recording->path);
+            person_note(recording->person, "the results are kept in %s", recording->path);
     }
     if (recording->path == NULL || resolve_path(recording) != 0)
         return EXIT_INTERNAL;
@@ -125,56 +125,15 @@ int recording_choose(struct recording *recording)
     if (result != 0)
         return result;
     if (recording->copies && recording->settings->json) {
-        show_error("standard output can take the results or the --json summary, not both: "
-                   "name a results file with --output FILE");
+        person_error(recording->person,
+                     "standard output can take the results or the --json summary, not both: "
+                     "name a results file with --output FILE");
         return EXIT_USAGE;
     }
-    if (recording->settings->resume != NULL)
+    if (recording->settings->resume.on)
         return 0;
     enum status status = ledger_probe(recording->path, &recording->message);
     return status == STATUS_OK ? 0 : fail(recording, EXIT_USAGE);
-}
-
-static const struct {
-    const char *name;
-    bool wishes[ROW_STATUS_COUNT];
-} wishes[] = {
-    {"failed", {[ROW_FAILED] = true}},
-    {"rejected", {[ROW_REJECTED] = true}},
-    {"invalid", {[ROW_INVALID] = true}},
-    {"in_doubt", {[ROW_IN_DOUBT] = true}},
-    {"all", {[ROW_FAILED] = true, [ROW_REJECTED] = true, [ROW_INVALID] = true}},
-};
-
-static bool add_wish(struct resume_wish *wish, struct span word)
-{
-    for (size_t i = 0; i < ARRAY_LENGTH(wishes); i++) {
-        if (!span_is(word, wishes[i].name))
-            continue;
-        for (size_t j = 0; j < ROW_STATUS_COUNT; j++)
-            wish->status[j] = wish->status[j] || wishes[i].wishes[j];
-        return true;
-    }
-    return false;
-}
-
-/* --resume=failed,rejected */
-static int parse_wish(const char *text, enum on_ambiguous on_ambiguous, struct resume_wish *wish)
-{
-    wish->orphan_idempotent = on_ambiguous != ON_AMBIGUOUS_HOLD;
-    wish->orphan_other = on_ambiguous == ON_AMBIGUOUS_RESEND;
-    while (text != NULL && *text != '\0') {
-        size_t len = strcspn(text, ",");
-        if (!add_wish(wish, span_of(text, len))) {
-            show_error("--resume=%.*s: must be failed, rejected, invalid, in_doubt or all (the "
-                       "first three), with commas between them, or nothing",
-                       (int)len, text);
-            return EXIT_USAGE;
-        }
-        text += len;
-        text += *text == ',';
-    }
-    return 0;
 }
 
 /*
@@ -198,35 +157,37 @@ static int check_target(const struct recording *recording, bool is_local)
 
     if (!are_from_elsewhere(ledger_past(recording->ledger), rehearses, is_local))
         return 0;
-    show_error(!rehearses
-                   ? "%s is the record of a rehearsal (--simulate): name another results file with "
+    person_error(
+        recording->person,
+        !rehearses ? "%s is the record of a rehearsal (--simulate): name another results file with "
                      "--output for the platform"
                    : "%s is the record of a run against a platform: name another results file with "
                      "--output to rehearse",
-               recording->path);
+        recording->path);
     return EXIT_USAGE;
 }
 
 static void tell_past(const struct recording *recording)
 {
     const struct ledger_past *past = ledger_past(recording->ledger);
-    bool quiet = recording->settings->quiet;
 
-    show_note(quiet, "%s: going on; %llu row%s a result", recording->path,
-              (unsigned long long)past->keys, past->keys == 1 ? " has" : "s have");
+    person_note(recording->person, "%s: going on; %llu row%s a result", recording->path,
+                (unsigned long long)past->keys, past->keys == 1 ? " has" : "s have");
     if (past->cut)
-        show_note(quiet, "the last line was cut off and has been removed: its row is in doubt");
+        person_note(recording->person,
+                    "the last line was cut off and has been removed: its row is in doubt");
     if (!past->has_journal && !past->has_completion && past->keys > 0)
-        show_note(quiet,
-                  "neither %s.journal nor %s.complete is beside it: nobody can tell whether rows "
-                  "were under way, or results are missing",
-                  recording->path, recording->path);
+        person_note(recording->person,
+                    "neither %s.journal nor %s.complete is beside it: nobody can tell whether rows "
+                    "were under way, or results are missing",
+                    recording->path, recording->path);
     if (past->orphans > 0)
-        show_note(quiet,
-                  "%llu row%s under way when the last run ended, and may have been processed: "
-                  "recorded as in_doubt, and sent again (by which it may be held twice) or not as "
-                  "--on-ambiguous says",
-                  (unsigned long long)past->orphans, past->orphans == 1 ? " was" : "s were");
+        person_note(
+            recording->person,
+            "%llu row%s under way when the last run ended, and may have been processed: "
+            "recorded as in_doubt, and sent again (by which it may be held twice) or not as "
+            "--on-ambiguous says",
+            (unsigned long long)past->orphans, past->orphans == 1 ? " was" : "s were");
 }
 
 /* What is missing from the results, for a question and for where none can be asked; empty where
@@ -235,7 +196,7 @@ static void describe_missing(const struct recording *recording, struct buf *ques
                              struct buf *otherwise)
 {
     const struct ledger_past *past = ledger_past(recording->ledger);
-    bool resumes = recording->settings->resume != NULL;
+    bool resumes = recording->settings->resume.on;
     unsigned long long missing = past->accepted_missing, then = past->accepted_then;
 
     if (past->completion_is_damaged) {
@@ -268,7 +229,7 @@ static void describe_missing(const struct recording *recording, struct buf *ques
 /* Rows that were accepted, and whose results are gone, would be sent once more. */
 static int check_completion(const struct recording *recording)
 {
-    const struct settings *settings = recording->settings;
+    const struct run_settings *settings = recording->settings;
     struct buf question, otherwise;
 
     if (!ledger_past(recording->ledger)->has_completion || settings->yes)
@@ -276,30 +237,32 @@ static int check_completion(const struct recording *recording)
     buf_init(&question, 64 * 1024);
     buf_init(&otherwise, 64 * 1024);
     describe_missing(recording, &question, &otherwise);
-    bool good =
-        otherwise.len == 0 || consent_ask(settings, buf_string(&question), buf_string(&otherwise));
+    bool good = otherwise.len == 0 ||
+                person_consents(recording->person, buf_string(&question), buf_string(&otherwise));
     buf_deinit(&question);
     buf_deinit(&otherwise);
     return good ? 0 : EXIT_USAGE;
 }
 
 int recording_open(struct recording *recording, const struct span *passed, size_t passed_count,
-                   enum on_ambiguous on_ambiguous, bool is_local)
+                   bool is_local)
 {
-    const struct settings *settings = recording->settings;
+    const int policy = recording->settings->on_ambiguous;
+    const struct run_settings *settings = recording->settings;
     struct ledger_options options = {.path = recording->path,
                                      .copy_to_stdout = recording->copies,
-                                     .resume = settings->resume != NULL,
+                                     .resume = settings->resume.on,
+                                     .again = {.orphan_idempotent = policy != ON_AMBIGUOUS_HOLD,
+                                               .orphan_other = policy == ON_AMBIGUOUS_RESEND},
                                      .passed = passed,
                                      .passed_count = passed_count,
                                      .concurrency = (size_t)settings->concurrency};
 
-    if (parse_wish(settings->resume, on_ambiguous, &options.again) != 0)
-        return EXIT_USAGE;
+    memcpy(options.again.status, settings->resume.status, sizeof(options.again.status));
     enum status status = ledger_open(&options, &recording->message, &recording->ledger);
     if (status != STATUS_OK)
         return fail(recording, status == STATUS_EXISTS ? EXIT_USAGE : EXIT_INTERNAL);
-    if (settings->resume == NULL)
+    if (!settings->resume.on)
         return check_completion(recording);
     int result = check_target(recording, is_local);
     if (result == 0)
@@ -319,23 +282,24 @@ static bool is_suspicious(const struct ledger_past *past, uint64_t met, uint64_t
 
 int recording_match(struct recording *recording, uint64_t new_rows, uint64_t input_hash)
 {
-    const struct settings *settings = recording->settings;
+    const struct run_settings *settings = recording->settings;
     const struct ledger_past *past = ledger_past(recording->ledger);
     uint64_t met = ledger_met_keys(recording->ledger);
     unsigned long long strange = past->keys - met;
 
-    if (settings->resume == NULL || strange == 0)
+    if (!settings->resume.on || strange == 0)
         return 0;
-    show_note(
-        settings->quiet,
+    person_note(
+        recording->person,
         "%llu of the results belong%s to no row of the input any more (corrected, or removed)",
         strange, strange == 1 ? "s" : "");
     if (new_rows == 0 || settings->yes || !is_suspicious(past, met, input_hash))
         return 0;
-    show_error("%llu rows would be sent as new ones, although their results may be among these "
-               "%llu: is it the same input, with the same --set and --map? Say --yes if that is "
-               "meant; nothing was sent",
-               (unsigned long long)new_rows, strange);
+    person_error(recording->person,
+                 "%llu rows would be sent as new ones, although their results may be among these "
+                 "%llu: is it the same input, with the same --set and --map? Say --yes if that is "
+                 "meant; nothing was sent",
+                 (unsigned long long)new_rows, strange);
     return EXIT_USAGE;
 }
 
@@ -363,8 +327,9 @@ static int take_account(struct recording *recording, uint64_t rows)
     recording->has_account = true;
     if (account->rows == rows)
         return 0;
-    show_error("%llu of %llu rows are accounted for in %s: did the input change during the run?",
-               (unsigned long long)account->rows, (unsigned long long)rows, recording->path);
+    person_error(recording->person,
+                 "%llu of %llu rows are accounted for in %s: did the input change during the run?",
+                 (unsigned long long)account->rows, (unsigned long long)rows, recording->path);
     return EXIT_INTERNAL;
 }
 
@@ -375,11 +340,14 @@ static void tell_rescued(struct recording *recording)
 
     if (now == NULL)
         return;
-    show_error("what has been recorded is in %s: go on with --resume --output %s", now, now);
+    person_error(recording->person,
+                 "what has been recorded is in %s: go on with --resume --output %s", now, now);
     if (strcmp(now, recording->path) != 0)
-        show_error("%s is not this run's any more and was not touched; if %s.journal is there, it "
-                   "keeps that file from being taken for the results: remove it last",
-                   recording->path, recording->path);
+        person_error(
+            recording->person,
+            "%s is not this run's any more and was not touched; if %s.journal is there, it "
+            "keeps that file from being taken for the results: remove it last",
+            recording->path, recording->path);
     recording->is_moved = strcmp(now, recording->path) != 0;
     free(recording->path);
     recording->path = now;
@@ -392,14 +360,17 @@ static void tell_failure(struct recording *recording)
     if (ledger_is_rescued(recording->ledger))
         tell_rescued(recording);
     else if (ledger_has_failed(recording->ledger))
-        show_error("what is known of the rows is kept in %s and %s.journal: once the cause is "
-                   "gone, go on with --resume",
-                   recording->path, recording->path);
+        person_error(recording->person,
+                     "what is known of the rows is kept in %s and %s.journal: once the cause is "
+                     "gone, go on with --resume",
+                     recording->path, recording->path);
     else
-        show_error("what has been recorded is in %s: go on with --resume", recording->path);
+        person_error(recording->person, "what has been recorded is in %s: go on with --resume",
+                     recording->path);
     if (lost > 0)
-        show_error("%llu result%s found no place there: --resume will call %s in_doubt", lost,
-                   lost == 1 ? "" : "s", lost == 1 ? "it" : "them");
+        person_error(recording->person,
+                     "%llu result%s found no place there: --resume will call %s in_doubt", lost,
+                     lost == 1 ? "" : "s", lost == 1 ? "it" : "them");
 }
 
 /* Waits for whoever reads the copy on standard output; the record is whole without it. */
@@ -409,8 +380,9 @@ static int await_reader(struct recording *recording)
     enum status status = ledger_await_copy(recording->ledger, READER_PATIENCE_MS, &all);
 
     if (status == STATUS_OK && !all) {
-        show_note(recording->settings->quiet,
-                  "all is recorded in %s; waiting for standard output to be read", recording->path);
+        person_note(recording->person,
+                    "all is recorded in %s; waiting for standard output to be read",
+                    recording->path);
         status = ledger_await_copy(recording->ledger, -1, &all);
     }
     if (status == STATUS_OK)
@@ -439,12 +411,14 @@ int recording_finish(struct recording *recording, uint64_t rows, bool is_complet
     if (result == 0 && is_whole && recording->settings->sort) {
         if (ledger_sort(ledger, recording->superseded, &recording->message) != STATUS_OK) {
             result = fail(recording, EXIT_INTERNAL);
-            show_error("the results are complete, in the order in which the rows ended");
+            person_error(recording->person,
+                         "the results are complete, in the order in which the rows ended");
         }
     }
     if (ledger_has_other_names(ledger))
-        show_error("%s has got another name (a hard link), by which its journal would not be "
-                   "found: --resume is refused until that is removed",
-                   recording->path);
+        person_error(recording->person,
+                     "%s has got another name (a hard link), by which its journal would not be "
+                     "found: --resume is refused until that is removed",
+                     recording->path);
     return result;
 }

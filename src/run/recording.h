@@ -6,12 +6,12 @@
 #ifndef NB_RUN_RECORDING_H
 #define NB_RUN_RECORDING_H
 
-#include "cli/options.h"
-#include "engine/job.h"
-#include "send/retry.h"
+#include "run/person.h"
+#include "run/settings.h"
 
 struct recording {
-    const struct settings *settings;
+    const struct run_settings *settings;
+    const struct person *person;
     char *path;       /* of the results */
     bool copies;      /* they go to standard output as well */
     bool is_moved;    /* somebody has taken them away, and they have been written anew to `path` */
@@ -22,7 +22,8 @@ struct recording {
     struct buf message; /* the text of the last failure */
 };
 
-void recording_init(struct recording *recording, const struct settings *settings);
+void recording_init(struct recording *recording, const struct run_settings *settings,
+                    const struct person *person);
 
 /* Closes the ledger. Takes a zeroed struct. */
 void recording_deinit(struct recording *recording);
@@ -33,7 +34,7 @@ int recording_choose(struct recording *recording);
 /* Opens the ledger; the names of the passed columns stay the caller's. `is_local`: what is sent to
  * is on this machine. */
 int recording_open(struct recording *recording, const struct span *passed, size_t passed_count,
-                   enum on_ambiguous on_ambiguous, bool is_local);
+                   bool is_local);
 
 /* Whether the checked input is the one that the results are of; asks where that is in doubt. */
 int recording_match(struct recording *recording, uint64_t new_rows, uint64_t input_hash);

@@ -3,9 +3,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cli/option_values.h"
 #include "run/page_file.h"
-#include "cli/show.h"
 #include "run/use_cases.h"
 
 enum { PAGE_MAX = 16 * 1024 * 1024 };
@@ -26,30 +24,6 @@ void report_sample(struct series *flight, const struct job_status *status)
     series_add(flight, now_ms, FLIGHT_LIMIT, status->concurrency);
 }
 
-static void keep_setting(void *context, const char *name, const char *value)
-{
-    struct report_settings *shown = context;
-
-    bool is_own_endpoint = shown->simulates && strcmp(name, "endpoint") == 0;
-    if (is_own_endpoint || shown->count == ARRAY_LENGTH(shown->entries))
-        return;
-    char *copy = strdup(value);
-    if (copy != NULL)
-        shown->entries[shown->count++] = (struct page_entry){.name = name, .value = copy};
-}
-
-void report_settings_init(struct report_settings *shown, const struct settings *settings)
-{
-    *shown = (struct report_settings){.simulates = settings->simulate != NULL};
-    options_tell(COMMAND_RUN, settings, keep_setting, shown);
-}
-
-void report_settings_deinit(struct report_settings *shown)
-{
-    while (shown->count > 0)
-        free((char *)(uintptr_t)shown->entries[--shown->count].value);
-}
-
 /* What is known of the rows' next steps once they are counted. */
 static void complete_facts(struct page_facts *facts, struct results_page *read)
 {
@@ -68,8 +42,8 @@ static void complete_facts(struct page_facts *facts, struct results_page *read)
     facts->version = NBATCH_VERSION;
 }
 
-int report_write(const char *path, struct page_facts *facts, results_page_filter_fn *filter,
-                 void *context)
+int report_write(const char *path, const struct person *person, struct page_facts *facts,
+                 results_page_filter_fn *filter, void *context)
 {
     struct results_page read = {.page = NULL};
     struct buf page, message;
@@ -89,7 +63,7 @@ int report_write(const char *path, struct page_facts *facts, results_page_filter
             result = EXIT_INTERNAL;
     }
     if (result != 0)
-        show_error("%s", buf_string(&message));
+        person_error(person, "%s", buf_string(&message));
     results_page_deinit(&read);
     buf_deinit(&page);
     buf_deinit(&message);
@@ -119,7 +93,7 @@ static bool has_journal(const char *results)
     return is_there;
 }
 
-int cli_report(const struct settings *settings)
+int run_report(const struct run_settings *settings, const struct person *person)
 {
     struct page_facts facts = {.results = settings->input,
                                .next = {.has_more = has_journal(settings->input)}};
@@ -133,17 +107,17 @@ int cli_report(const struct settings *settings)
         add_default_path(settings->input, &path);
     int result = 0;
     if (page_file_probe(buf_string(&path), &message) != STATUS_OK) {
-        show_error("%s", buf_string(&message));
+        person_error(person, "%s", buf_string(&message));
         result = EXIT_USAGE;
     }
     if (result == 0 && strcmp(settings->input, "-") == 0) {
-        show_error("the results must be a file, since they are read twice");
+        person_error(person, "the results must be a file, since they are read twice");
         result = EXIT_USAGE;
     }
     if (result == 0)
-        result = report_write(buf_string(&path), &facts, NULL, NULL);
+        result = report_write(buf_string(&path), person, &facts, NULL, NULL);
     if (result == 0 && strcmp(buf_string(&path), "-") != 0)
-        show_note(settings->quiet, "the report is in %s", buf_string(&path));
+        person_note(person, "the report is in %s", buf_string(&path));
     buf_deinit(&path);
     buf_deinit(&message);
     return result;

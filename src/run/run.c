@@ -2,27 +2,26 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cli/next_command.h"
-#include "cli/consent.h"
-#include "cli/console.h"
-#include "run/descriptors.h"
-#include "run/page_file.h"
-#include "run/recording.h"
-#include "run/report.h"
-#include "run/sending.h"
-#include "cli/show.h"
-#include "run/use_cases.h"
-#include "run/target.h"
 #include "engine/job.h"
 #include "ledger/outfile.h"
 #include "ledger/problem_file.h"
 #include "report/summary.h"
+#include "run/check.h"
+#include "run/descriptors.h"
+#include "run/observers.h"
+#include "run/page_file.h"
+#include "run/recording.h"
+#include "run/report.h"
+#include "run/sending.h"
+#include "run/target.h"
+#include "run/use_cases.h"
 #include "sim/server.h"
 #include "sim/setup.h"
 
 /* One call of nbatch run: what it opened, in the order in which it does. */
 struct run {
-    const struct settings *settings;
+    const struct run_settings *settings;
+    const struct person *person;
     struct buf message; /* the text of the last failure */
     struct endpoint endpoint;
     struct credentials credentials;
@@ -36,25 +35,23 @@ struct run {
     struct halt halt;
     struct job_options options;
     struct job_result result;
-    struct sending_view view;
     struct observers observers;
-    struct series flight;      /* for the report */
-    struct buf program, words; /* the call that goes on where this one ended */
-    struct problem_show show;  /* of a pipe, which is checked while it is sent */
-    struct problem_file problem_file;
-    struct run_figures *figures; /* NULL: nobody measures */
+    struct series flight;             /* for the report */
+    struct buf program, words;        /* the call that goes on where this one ended */
+    struct problem_file problem_file; /* of a pipe, which is checked while it is sent */
+    struct run_figures *figures;      /* NULL: nobody measures */
 };
 
 static int fail(struct run *run, int exit_status)
 {
     if (run->message.len > 0)
-        show_error("%s", buf_string(&run->message));
+        person_error(run->person, "%s", buf_string(&run->message));
     return exit_status;
 }
 
 static int check_problem_file(struct run *run)
 {
-    return cli_check_problem_path(run->settings);
+    return check_problem_path(run->settings, run->person);
 }
 
 static int check_report(struct run *run)
@@ -74,11 +71,11 @@ static int check_report(struct run *run)
 /* Where the rows go, and with which key. */
 static int choose_endpoint(struct run *run)
 {
-    const struct settings *settings = run->settings;
+    const struct run_settings *settings = run->settings;
 
     if (settings->simulate != NULL)
         return 0; /* known when the simulator runs */
-    return cli_choose_target(settings, &run->endpoint, &run->credentials);
+    return target_choose(settings, run->person, &run->endpoint, &run->credentials);
 }
 
 static int start_simulator(struct run *run)
@@ -109,8 +106,9 @@ static int check_passed(struct run *run)
 
     for (size_t i = 0; i < count; i++) {
         if (result_has_column(passed[i])) {
-            show_error("--pass %.*s: the results have a column of that name of their own",
-                       SPAN_ARG(passed[i]));
+            person_error(run->person,
+                         "--pass %.*s: the results have a column of that name of their own",
+                         SPAN_ARG(passed[i]));
             return EXIT_USAGE;
         }
     }
@@ -130,7 +128,7 @@ static bool confirm_replace(const struct run *run, uint64_t replaced)
                    "%llu instance%s would be replaced (mode 1): say --allow-replace if that is "
                    "meant",
                    count, plural);
-    return consent_ask(run->settings, question, otherwise);
+    return person_consents(run->person, question, otherwise);
 }
 
 /* Whether columns of mixed values are meant, which the check has just told of. */
@@ -144,7 +142,8 @@ static bool confirm_doubts(const struct run *run, const struct check_counts *cou
     (void)snprintf(otherwise, sizeof(otherwise),
                    "%s%s: correct the values, or say --yes where they are meant",
                    counts->first_doubt, more);
-    return consent_ask(run->settings, "Send the values that are warned of as they are?", otherwise);
+    return person_consents(run->person, "Send the values that are warned of as they are?",
+                           otherwise);
 }
 
 static void note_earlier(struct run *run)
@@ -160,16 +159,16 @@ static int check_whole_input(struct run *run)
 
     if (!source_is_seekable(intake_source(run->intake)))
         return 0;
-    int result = cli_check_input(run->intake, run->settings, &counts);
+    int result = check_input(run->intake, run->settings, run->person, &counts);
     bool some_good = counts.valid + counts.settled > 0 && !counts.file_is_bad;
     if (result == EXIT_INPUT_INVALID && some_good && run->settings->skip_invalid) {
-        show_note(run->settings->quiet,
-                  "the invalid rows are recorded and not sent (--skip-invalid)");
+        person_note(run->person, "the invalid rows are recorded and not sent (--skip-invalid)");
         result = 0;
     }
     if (result == EXIT_INPUT_INVALID)
-        show_error("nothing was sent%s",
-                   some_good ? "; mend the rows, or send the valid ones with --skip-invalid" : "");
+        person_error(run->person, "nothing was sent%s",
+                     some_good ? "; mend the rows, or send the valid ones with --skip-invalid"
+                               : "");
     if (result != 0)
         return result;
     if (counts.replaced > 0 && !settings_allow_replace(run->settings) &&
@@ -200,11 +199,10 @@ static int open_results(struct run *run)
 {
     size_t passed_count;
     const struct span *passed = intake_passed(run->intake, &passed_count);
-    int result =
-        recording_open(&run->recording, passed, passed_count, run->options.retry.on_ambiguous,
-                       run->sim != NULL || run->endpoint.loopback);
+    int result = recording_open(&run->recording, passed, passed_count,
+                                run->sim != NULL || run->endpoint.loopback);
 
-    if (result == 0 && run->settings->resume != NULL)
+    if (result == 0 && run->settings->resume.on)
         intake_use_ledger(run->intake, run->recording.ledger);
     return result;
 }
@@ -247,7 +245,7 @@ static const struct {
 /* The log and the metrics. */
 static int open_observers(struct run *run)
 {
-    enum status status = observers_open(&run->observers, run->settings, &run->message);
+    enum status status = observers_open(&run->observers, run->settings, run->person, &run->message);
 
     return status == STATUS_OK ? 0 : fail(run, status == STATUS_USAGE ? EXIT_USAGE : EXIT_INTERNAL);
 }
@@ -295,11 +293,11 @@ static void announce(const struct run *run)
 
     if (run->rows > 0)
         (void)snprintf(rows, sizeof(rows), "%llu row%s", count, count == 1 ? "" : "s");
-    show_note(run->settings->quiet, "sending %s to %s%s%s, %lld at a time%s%s", rows,
-              run->sim != NULL ? "the simulator at " : "", run->endpoint.origin, run->endpoint.path,
-              (long long)run->settings->concurrency,
-              run->endpoint.proxy != NULL ? ", through the proxy " : "",
-              run->endpoint.proxy != NULL ? run->endpoint.proxy : "");
+    person_note(run->person, "sending %s to %s%s%s, %lld at a time%s%s", rows,
+                run->sim != NULL ? "the simulator at " : "", run->endpoint.origin,
+                run->endpoint.path, (long long)run->settings->concurrency,
+                run->endpoint.proxy != NULL ? ", through the proxy " : "",
+                run->endpoint.proxy != NULL ? run->endpoint.proxy : "");
 }
 
 /* The highest of 1, 5 and 6 that applies (design.md, "Exit status"), unless something else ended
@@ -324,12 +322,12 @@ static int judge(const struct run *run)
 }
 
 /* The call that goes on where this one ended. */
-static struct next_command command_again(struct run *run)
+static struct next_command next_command(struct run *run)
 {
     buf_clear(&run->program);
     buf_clear(&run->words);
-    again_add_program(run->settings, &run->program);
-    again_add_words(run->settings, run->recording.path, run->recording.is_moved, &run->words);
+    run->person->ops->next_command(run->person, run->recording.path, run->recording.is_moved,
+                                   &run->program, &run->words);
     return (struct next_command){.program = buf_string(&run->program),
                                  .words = buf_string(&run->words),
                                  .from_stdin = strcmp(run->settings->input, "-") == 0};
@@ -355,9 +353,7 @@ static bool is_of_input(void *context, uint64_t hash, uint32_t occurrence)
 static int write_report(struct run *run, double seconds, int exit_status)
 {
     struct recording *recording = &run->recording;
-    struct report_settings shown;
 
-    report_settings_init(&shown, run->settings);
     const struct page_run about = {.end = ends[run->result.end].name,
                                    .exit_status = exit_status,
                                    .endpoint = run->endpoint.origin,
@@ -365,21 +361,19 @@ static int write_report(struct run *run, double seconds, int exit_status)
                                    .retries = run->result.retries,
                                    .seconds = seconds,
                                    .flight = &run->flight,
-                                   .settings = shown.entries,
-                                   .setting_count = shown.count};
+                                   .settings = run->settings->shown,
+                                   .setting_count = run->settings->shown_count};
     struct page_facts facts = {.input = source_name(intake_source(run->intake)),
                                .results = recording->path,
                                .input_rows = knows_unsent(run) ? input_rows(run) : 0,
                                .next = {.has_more = !knows_unsent(run),
                                         .is_refused = run->result.end == JOB_REFUSED,
-                                        .command = command_again(run)},
+                                        .command = next_command(run)},
                                .run = &about};
     intake_digest(run->intake, &facts.input_size, &facts.input_hash);
     /* Of a run that was stopped, not every row of the input has been met. */
-    int result = report_write(run->settings->report, &facts,
-                              recording->has_account ? is_of_input : NULL, recording->ledger);
-    report_settings_deinit(&shown);
-    return result;
+    return report_write(run->settings->report, run->person, &facts,
+                        recording->has_account ? is_of_input : NULL, recording->ledger);
 }
 
 /* A run that recorded nothing has left no results, and so nothing to report. */
@@ -388,8 +382,8 @@ static int report_results(struct run *run, double seconds, int exit_status)
     if (run->settings->report == NULL)
         return 0;
     if (access(run->recording.path, F_OK) != 0) {
-        show_note(run->settings->quiet, "no page was written to %s: no row has a result",
-                  run->settings->report);
+        person_note(run->person, "no page was written to %s: no row has a result",
+                    run->settings->report);
         return 0;
     }
     return write_report(run, seconds, exit_status);
@@ -400,13 +394,14 @@ static int print_summary(const struct run *run, const struct summary *summary, i
     struct buf text;
 
     buf_init(&text, 4 * 1024 * 1024);
-    if (!run->settings->quiet) {
+    if (!run->person->quiet) {
         summary_add_text(summary, &text);
-        console_write(buf_span(&text), CONSOLE_KEPT);
+        run->person->ops->tell(run->person, TELL_SUMMARY, buf_string(&text));
     }
     buf_clear(&text);
     if (run->settings->json) {
-        bool written = summary_add_json(summary, &text) == STATUS_OK && show_data(buf_span(&text));
+        bool written = summary_add_json(summary, &text) == STATUS_OK &&
+                       person_give(run->person, buf_span(&text));
         exit_status = written ? exit_status : EXIT_INTERNAL;
     }
     buf_deinit(&text);
@@ -430,7 +425,7 @@ static int summarize(struct run *run, double seconds, int exit_status)
                                     .endpoint = run->endpoint.origin,
                                     .tally = &run->tally,
                                     .earlier = run->earlier,
-                                    .is_resumed = run->settings->resume != NULL,
+                                    .is_resumed = run->settings->resume.on,
                                     .end = ends[run->result.end].name,
                                     .is_refused = run->result.end == JOB_REFUSED,
                                     .has_unsent = knows_unsent(run),
@@ -442,11 +437,11 @@ static int summarize(struct run *run, double seconds, int exit_status)
                                     .superseded = recording->account.superseded,
                                     .strange = recording->account.strange,
                                     .retries = run->result.retries,
-                                    .canary = run->settings->canary != NULL ? &canary : NULL,
+                                    .canary = run->settings->canary.rows > 0 ? &canary : NULL,
                                     .allowed = run->result.allowed,
                                     .seconds = seconds,
                                     .exit_status = exit_status,
-                                    .command = command_again(run),
+                                    .command = next_command(run),
                                     .report = reported == 0 ? run->settings->report : NULL};
 
     return print_summary(run, &summary, exit_status);
@@ -463,9 +458,7 @@ static void on_pipe_problems(void *context, const struct problems *problems)
 {
     struct run *run = context;
 
-    if (show_problems_is_needed(&run->show, problems))
-        progress_hide(&run->view.progress);
-    show_problems(&run->show, problems);
+    run->person->ops->problems(run->person, source_name(intake_source(run->intake)), problems);
     if (run->problem_file.file.name != NULL)
         (void)!problem_file_add(&run->problem_file, problems); /* told when it is closed */
 }
@@ -475,8 +468,6 @@ static int open_problem_file(struct run *run)
 {
     const char *path = run->settings->problems;
 
-    run->show = (struct problem_show){.input = source_name(intake_source(run->intake)),
-                                      .quiet = run->settings->quiet};
     if (run->rows > 0 || path == NULL)
         return 0;
     enum status status = problem_file_open(&run->problem_file, path, &run->message);
@@ -487,7 +478,7 @@ static int close_problem_file(struct run *run, int result)
 {
     if (outfile_close(&run->problem_file.file) == STATUS_OK)
         return result;
-    show_error("%s", outfile_error(&run->problem_file.file));
+    person_error(run->person, "%s", outfile_error(&run->problem_file.file));
     return EXIT_INTERNAL;
 }
 
@@ -497,14 +488,24 @@ static void on_event(void *context, enum job_event event, const struct job_statu
 
     if (event == JOB_EVENT_TICK && run->settings->report != NULL)
         report_sample(&run->flight, status);
-    sending_event(&run->view, event, status);
+    run->person->ops->event(run->person, event, status);
+    observers_event(&run->observers, event, status,
+                    run->person->ops->pace(run->person, status->rows));
+}
+
+static void on_attempt(void *context, const struct job_attempt *attempt)
+{
+    struct run *run = context;
+
+    observers_attempt(&run->observers, attempt);
+    run->person->ops->attempt(run->person, attempt);
 }
 
 static enum job_key on_key_refused(void *context, struct buf *message)
 {
     struct run *run = context;
 
-    return cli_renew_key(run->settings, &run->credentials, message);
+    return target_renew_key(run->settings, &run->credentials, message);
 }
 
 /* Where the canary is the whole input, there are no others to keep from being sent. */
@@ -516,10 +517,8 @@ static void drop_needless_canary(struct run *run)
 
 static void prepare(struct run *run)
 {
-    const struct settings *settings = run->settings;
-    enum progress_mode mode = PROGRESS_AUTO;
+    const struct run_settings *settings = run->settings;
 
-    (void)progress_mode_of(settings->progress, &mode); /* the options' check has asked */
     drop_needless_canary(run);
     run->options.transport =
         (struct transport_options){.endpoint = &run->endpoint,
@@ -527,38 +526,33 @@ static void prepare(struct run *run)
                                    .concurrency = (size_t)settings->concurrency,
                                    .connect_timeout_ms = settings->connect_timeout_ms,
                                    .request_timeout_ms = settings->request_timeout_ms,
-                                   .wire = cli_wire_options(settings)};
+                                   .wire = target_wire(settings)};
     run->options.renew_key = settings->simulate == NULL ? on_key_refused : NULL;
     run->options.renew_key_context = run;
     run->options.report = run->rows > 0 ? NULL : on_pipe_problems;
     run->options.report_context = run;
     run->options.event = on_event;
     run->options.event_context = run;
-    run->options.attempt = sending_attempt;
-    run->options.attempt_context = &run->view;
-    run->view = (struct sending_view){.quiet = settings->quiet,
-                                      .verbose = settings->verbose,
-                                      .input = source_name(intake_source(run->intake)),
-                                      .rows = run->rows - earlier_total(run),
-                                      .tally = &run->tally,
-                                      .observers = &run->observers};
-    progress_init(&run->view.progress, settings->quiet ? PROGRESS_NEVER : mode, "sending");
+    run->options.attempt = on_attempt;
+    run->options.attempt_context = run;
 }
 
 /* Says why a run ended early. */
 static void explain_end(struct run *run)
 {
     if (run->message.len > 0)
-        show_error("%s", buf_string(&run->message));
+        person_error(run->person, "%s", buf_string(&run->message));
     if (run->result.end != JOB_COMPLETE && !run->result.aborted)
-        show_error("the run was stopped; what was in flight has been waited for, the other rows "
-                   "were not sent");
+        person_error(run->person,
+                     "the run was stopped; what was in flight has been waited for, the other rows "
+                     "were not sent");
     else if (run->result.end != JOB_COMPLETE)
-        show_error("the run was stopped at once; %llu request%s ended without an answer, and %s in "
-                   "doubt; the other rows were not sent",
-                   (unsigned long long)run->result.cut_off,
-                   run->result.cut_off == 1 ? " was" : "s were",
-                   run->result.cut_off == 1 ? "its row is" : "their rows are");
+        person_error(
+            run->person,
+            "the run was stopped at once; %llu request%s ended without an answer, and %s in "
+            "doubt; the other rows were not sent",
+            (unsigned long long)run->result.cut_off, run->result.cut_off == 1 ? " was" : "s were",
+            run->result.cut_off == 1 ? "its row is" : "their rows are");
 }
 
 /* The job's end, and the record's. */
@@ -597,9 +591,14 @@ static int send_rows(struct run *run)
 {
     double start_s = monotonic_s();
 
+    const struct person *person = run->person;
+    const struct watched watched = {.input = source_name(intake_source(run->intake)),
+                                    .tally = &run->tally,
+                                    .rows = run->rows - earlier_total(run)};
+
     prepare(run);
     announce(run);
-    console_start();
+    person->ops->begin(person, "sending", &watched);
     enum status status = job_run(run->intake, &run->options, run->recording.ledger, &run->tally,
                                  &run->result, &run->message);
     double seconds = monotonic_s() - start_s;
@@ -608,11 +607,11 @@ static int send_rows(struct run *run)
         *run->figures = (struct run_figures){.tally = run->tally,
                                              .seconds = seconds,
                                              .simulator_cpu_s = sim_cpu_s(run->sim)};
-    progress_hide(&run->view.progress);
-    show_problem_counts(&run->show);
+    person->ops->end(person);
+    person->ops->problem_counts(person);
     if (status == STATUS_BAD_INPUT && tally_total(&run->tally) == 0) {
         (void)recording_finish(&run->recording, 0, false, false);
-        show_error("nothing was sent");
+        person_error(run->person, "nothing was sent");
         end_observers(run, seconds, EXIT_INPUT_INVALID);
         return EXIT_INPUT_INVALID;
     }
@@ -627,29 +626,20 @@ static int send_rows(struct run *run)
 
 static int choose_sending(struct run *run)
 {
-    enum progress_mode mode;
-
-    if (!progress_mode_of(run->settings->progress, &mode)) {
-        show_error("--progress %s: must be auto, always or never", run->settings->progress);
-        return EXIT_USAGE;
-    }
-    enum status status = sending_options(run->settings, &run->halt, &run->options, &run->message);
-    return status == STATUS_OK ? 0 : fail(run, EXIT_USAGE);
+    sending_options(run->settings, &run->halt, &run->options);
+    return 0;
 }
 
-static int explain_retries(const struct settings *settings)
+int run_explain_retries(const struct run_settings *settings, const struct person *person)
 {
-    struct buf out, message;
+    const struct retry_policy policy = sending_retries(settings);
+    struct buf out;
 
     buf_init(&out, 64 * 1024);
-    buf_init(&message, 4096);
-    enum status status = sending_explain(settings, &out, &message);
-    if (status != STATUS_OK)
-        show_error("%s", buf_string(&message));
-    bool written = status == STATUS_OK && show_data(buf_span(&out));
+    retry_explain(&policy, &out);
+    bool given = out.status == STATUS_OK && person_give(person, buf_span(&out));
     buf_deinit(&out);
-    buf_deinit(&message);
-    return status != STATUS_OK ? EXIT_USAGE : written ? EXIT_ALL_ACCEPTED : EXIT_INTERNAL;
+    return given ? EXIT_ALL_ACCEPTED : EXIT_INTERNAL;
 }
 
 static int run_steps(struct run *run)
@@ -662,7 +652,7 @@ static int run_steps(struct run *run)
     for (size_t i = 0; i < ARRAY_LENGTH(steps) && result == 0; i++)
         result = steps[i](run);
     if (result == 0)
-        result = cli_open_intake(run->settings, true, &run->intake);
+        result = check_open(run->settings, run->person, true, &run->intake);
     if (result == 0)
         result = check_passed(run);
     if (result == 0)
@@ -680,52 +670,49 @@ static int run_steps(struct run *run)
     return result == 0 ? send_rows(run) : result;
 }
 
-int cli_run(const struct settings *settings)
-{
-    return cli_run_measured(settings, NULL);
-}
-
 /* No more at a time than there are descriptors for. Returns 0 or an exit status. */
-static int fit_descriptors(struct settings *settings)
+static int fit_descriptors(struct run_settings *settings, const struct person *person)
 {
     uint64_t limit, needed;
     size_t wanted = (size_t)settings->concurrency;
     size_t room = descriptors_fit(wanted, settings->simulate != NULL, &limit, &needed);
 
     if (room == 0) {
-        show_error("this process may have %llu files open, which leaves no room for a connection; "
-                   "raise that with ulimit -n %llu",
-                   (unsigned long long)limit, (unsigned long long)needed);
+        person_error(
+            person,
+            "this process may have %llu files open, which leaves no room for a connection; "
+            "raise that with ulimit -n %llu",
+            (unsigned long long)limit, (unsigned long long)needed);
         return EXIT_REFUSED;
     }
     if (settings->simulate != NULL && room > setup_connection_limit(SIM_CONNECTIONS_MAX))
         room = setup_connection_limit(SIM_CONNECTIONS_MAX);
     if (room < wanted)
-        show_note(settings->quiet,
-                  "%zu requests at a time, not %zu: this process may have %llu files open; raise "
-                  "that with ulimit -n %llu",
-                  room, wanted, (unsigned long long)limit, (unsigned long long)needed);
+        person_note(person,
+                    "%zu requests at a time, not %zu: this process may have %llu files open; raise "
+                    "that with ulimit -n %llu",
+                    room, wanted, (unsigned long long)limit, (unsigned long long)needed);
     settings->concurrency = (int64_t)room;
     return 0;
 }
 
-int cli_run_measured(const struct settings *given, struct run_figures *ret_figures)
+int run_send(const struct run_settings *given, const struct person *person,
+             struct run_figures *ret_figures)
 {
-    struct settings own = *given, *settings = &own;
+    struct run_settings own = *given, *settings = &own;
 
-    if (settings->explain_retries)
-        return explain_retries(settings);
-    int fits = fit_descriptors(settings);
+    int fits = fit_descriptors(settings, person);
     struct run *run = fits == 0 ? calloc(1, sizeof(*run)) : NULL;
     if (run == NULL)
         return fits != 0 ? fits : EXIT_INTERNAL;
     run->settings = settings;
+    run->person = person;
     run->figures = ret_figures;
     watch_nothing_yet();
     buf_init(&run->message, 64 * 1024);
     buf_init(&run->program, 64 * 1024);
     buf_init(&run->words, 1024 * 1024);
-    recording_init(&run->recording, settings);
+    recording_init(&run->recording, settings, person);
     int result = run_steps(run);
     if (!run->observers.started)
         refuse_observers(run, result);
@@ -740,6 +727,5 @@ int cli_run_measured(const struct settings *given, struct run_figures *ret_figur
     buf_deinit(&run->program);
     buf_deinit(&run->words);
     free(run);
-    console_finish();
     return result;
 }

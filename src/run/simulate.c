@@ -1,6 +1,5 @@
 #include <signal.h>
 
-#include "cli/show.h"
 #include "run/use_cases.h"
 #include "sim/server.h"
 
@@ -12,15 +11,15 @@ static int exit_status_of(enum status status)
 }
 
 /* An audit with holes is no evidence: whoever relies on it must know. */
-static int report_audit(struct sim *sim)
+static int report_audit(struct sim *sim, const struct person *person)
 {
     struct sim_stats stats;
 
     sim_stats(sim, &stats);
     if (stats.audit_lost == 0)
         return 0;
-    show_error("%llu lines of the audit could not be written",
-               (unsigned long long)stats.audit_lost);
+    person_error(person, "%llu lines of the audit could not be written",
+                 (unsigned long long)stats.audit_lost);
     return EXIT_INTERNAL;
 }
 
@@ -30,7 +29,7 @@ static int wait_for_signal(const sigset_t *signals)
     return sigwait(signals, &signal_number) == 0 ? 0 : EXIT_INTERNAL;
 }
 
-int cli_simulate(const struct settings *settings, const struct sim_config *config)
+int run_simulate(const struct sim_config *config, const struct person *person)
 {
     struct buf message;
     struct sim *sim = NULL;
@@ -46,7 +45,7 @@ int cli_simulate(const struct settings *settings, const struct sim_config *confi
     buf_init(&message, 64 * 1024);
     enum status status = sim_start(config, &message, &sim);
     if (status != STATUS_OK) {
-        show_error("%s", message.len > 0 ? buf_string(&message) : status_text(status));
+        person_failure(person, &message, status);
         buf_deinit(&message);
         return exit_status_of(status);
     }
@@ -55,13 +54,12 @@ int cli_simulate(const struct settings *settings, const struct sim_config *confi
     /* On standard output, alone on its line: a script reads the port from it. */
     size_t len = strlen(url);
     url[len] = '\n';
-    bool is_told = show_data(span_of(url, len + 1));
+    bool is_told = person_give(person, span_of(url, len + 1));
     url[len] = '\0';
-    show_note(settings->quiet,
-              "a simulated OneNET platform listens (seed %llu); stop it with Ctrl-C",
-              (unsigned long long)sim_seed(sim));
+    person_note(person, "a simulated OneNET platform listens (seed %llu); stop it with Ctrl-C",
+                (unsigned long long)sim_seed(sim));
     int result = is_told ? wait_for_signal(&signals) : EXIT_INTERNAL;
-    int audit = report_audit(sim);
+    int audit = report_audit(sim, person);
     sim_stop(sim);
     return result == 0 ? audit : result;
 }

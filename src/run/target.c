@@ -1,9 +1,8 @@
 #include "run/target.h"
 
-#include "cli/show.h"
-#include "run/use_cases.h"
+#include "run/exit_status.h"
 
-struct wire_options cli_wire_options(const struct settings *settings)
+struct wire_options target_wire(const struct run_settings *settings)
 {
     return (struct wire_options){.ca_file = settings->cacert,
                                  .resolve = &settings->resolves,
@@ -12,10 +11,10 @@ struct wire_options cli_wire_options(const struct settings *settings)
                                  .http2 = settings->http2};
 }
 
-static enum status choose_way(const struct settings *settings, struct endpoint *endpoint,
+static enum status choose_way(const struct run_settings *settings, struct endpoint *endpoint,
                               struct buf *message)
 {
-    const struct wire_options wire = cli_wire_options(settings);
+    const struct wire_options wire = target_wire(settings);
     enum status status = endpoint_parse(settings->endpoint, message, endpoint);
 
     if (status == STATUS_OK && settings->proxy != NULL)
@@ -24,27 +23,32 @@ static enum status choose_way(const struct settings *settings, struct endpoint *
 }
 
 /* Says who can read the key on its way; false where that was not asked for. */
-static bool accept_risk(const struct settings *settings, const struct endpoint *endpoint)
+static bool accept_risk(const struct run_settings *settings, const struct person *person,
+                        const struct endpoint *endpoint)
 {
     if (endpoint->secure) {
         if (settings->insecure)
-            show_error("WARNING: the certificate of %s is not verified (--insecure): whoever sits "
-                       "on the way can read the key and answer in the platform's place",
-                       endpoint->origin);
+            person_error(
+                person,
+                "WARNING: the certificate of %s is not verified (--insecure): whoever sits "
+                "on the way can read the key and answer in the platform's place",
+                endpoint->origin);
         return true;
     }
-    const struct wire_options wire = cli_wire_options(settings);
+    const struct wire_options wire = target_wire(settings);
     bool elsewhere = wire_leads_elsewhere(&wire, endpoint);
     if (endpoint->loopback && !elsewhere)
         return true;
     if (!settings->insecure_http) {
-        show_error("endpoint %s%s: over plain http the key can be read on the way%s; use https, or "
-                   "say --insecure-http",
-                   endpoint->origin, elsewhere ? " (which --resolve leads to another machine)" : "",
-                   endpoint->proxy != NULL ? " and by the proxy" : "");
+        person_error(
+            person,
+            "endpoint %s%s: over plain http the key can be read on the way%s; use https, or "
+            "say --insecure-http",
+            endpoint->origin, elsewhere ? " (which --resolve leads to another machine)" : "",
+            endpoint->proxy != NULL ? " and by the proxy" : "");
         return false;
     }
-    show_error("warning: the key travels to %s in clear text", endpoint->origin);
+    person_error(person, "warning: the key travels to %s in clear text", endpoint->origin);
     return true;
 }
 
@@ -55,7 +59,7 @@ static int exit_status_of(enum status status)
     return status == STATUS_CREDENTIALS ? EXIT_REFUSED : EXIT_INTERNAL;
 }
 
-static struct credentials_options credentials_options_of(const struct settings *settings)
+static struct credentials_options credentials_options_of(const struct run_settings *settings)
 {
     return (struct credentials_options){.api_key_file = settings->api_key_file,
                                         .api_key_command = settings->api_key_command,
@@ -63,8 +67,8 @@ static struct credentials_options credentials_options_of(const struct settings *
                                         .access_key_file = settings->access_key_file};
 }
 
-enum job_key cli_renew_key(const struct settings *settings, struct credentials *credentials,
-                           struct buf *message)
+enum job_key target_renew_key(const struct run_settings *settings, struct credentials *credentials,
+                              struct buf *message)
 {
     const struct credentials_options keys = credentials_options_of(settings);
     struct credentials other = {.key = NULL};
@@ -87,8 +91,8 @@ enum job_key cli_renew_key(const struct settings *settings, struct credentials *
     return JOB_KEY_OTHER;
 }
 
-int cli_choose_target(const struct settings *settings, struct endpoint *endpoint,
-                      struct credentials *credentials)
+int target_choose(const struct run_settings *settings, const struct person *person,
+                  struct endpoint *endpoint, struct credentials *credentials)
 {
     const struct credentials_options keys = credentials_options_of(settings);
     struct buf message;
@@ -96,12 +100,12 @@ int cli_choose_target(const struct settings *settings, struct endpoint *endpoint
 
     buf_init(&message, 64 * 1024);
     enum status status = choose_way(settings, endpoint, &message);
-    if (status == STATUS_OK && !accept_risk(settings, endpoint))
+    if (status == STATUS_OK && !accept_risk(settings, person, endpoint))
         result = EXIT_REFUSED;
     if (status == STATUS_OK && result == 0)
         status = credentials_load(&keys, &message, credentials);
     if (status != STATUS_OK) {
-        show_error("%s", message.len > 0 ? buf_string(&message) : status_text(status));
+        person_failure(person, &message, status);
         result = exit_status_of(status);
     }
     buf_deinit(&message);

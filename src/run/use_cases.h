@@ -1,20 +1,16 @@
-/* The subcommands, one file each. Each takes parsed settings and returns the exit status. Private
- * to cli/. */
+/*
+ * What nbatch does, apart from words: which things are opened in which order, what a person is
+ * asked, and how the end is judged. Each takes settings (run/settings.h) and a person
+ * (run/person.h), to whom the reason of any failure was said when it returns the exit status. No
+ * option is parsed here, and nothing is written to a terminal but through the person.
+ */
 #ifndef NB_RUN_USE_CASES_H
 #define NB_RUN_USE_CASES_H
 
-#include "cli/cli.h"
-#include "cli/options.h"
-#include "engine/check.h"
-#include "report/tally.h"
+#include "run/exit_status.h"
+#include "run/person.h"
+#include "run/settings.h"
 #include "sim/config.h"
-
-int cli_run(const struct settings *settings);
-int cli_check(const struct settings *settings);
-int cli_config(const struct settings *settings, const struct option_sources *sources);
-int cli_bench(const struct settings *settings);
-int cli_report(const struct settings *settings);
-int cli_simulate(const struct settings *settings, const struct sim_config *config);
 
 /* What a run came to, for who measures it. All zero where nothing was sent. */
 struct run_figures {
@@ -23,22 +19,23 @@ struct run_figures {
     double simulator_cpu_s; /* of the simulator in the process */
 };
 
-/* As cli_run. */
-int cli_run_measured(const struct settings *settings, struct run_figures *ret_figures);
+/* Checks the whole input, then sends every row. `ret_figures` may be NULL. */
+int run_send(const struct run_settings *settings, const struct person *person,
+             struct run_figures *ret_figures);
 
-/* Opens the input that the settings name, to check it only or to send it; an exit status other than
- * 0 after the reason was said. */
-int cli_open_intake(const struct settings *settings, bool for_sending, struct intake **ret_intake);
+/* Gives the table of what is sent again. */
+int run_explain_retries(const struct run_settings *settings, const struct person *person);
 
-/* What can be known to go wrong with --problems before a large input is read: 0 or an exit status,
- * after the reason was said. */
-int cli_check_problem_path(const struct settings *settings);
+/* Checks the whole input. */
+int run_check(const struct run_settings *settings, const struct person *person);
 
-/*
- * Checks the whole input, shows its problems and how many there are. 0, EXIT_INPUT_INVALID when
- * there are errors, or EXIT_INTERNAL after the reason was said.
- */
-int cli_check_input(struct intake *intake, const struct settings *settings,
-                    struct check_counts *ret_counts);
+/* Measures how fast made-up rows are sent. */
+int run_bench(const struct run_settings *settings, const struct person *person);
+
+/* Makes an HTML page of results. */
+int run_report(const struct run_settings *settings, const struct person *person);
+
+/* Serves the simulator until SIGINT or SIGTERM. */
+int run_simulate(const struct sim_config *config, const struct person *person);
 
 #endif
