@@ -170,7 +170,7 @@ static const struct {
             "    elif [[ -n $lines[1] ]]; then\n"
             "        lines=(\"${(@)lines//:/\\\\:}\")\n"
             "        lines=(\"${(@)lines/$'\\t'/:}\")\n"
-            "        _describe -o nbatch lines\n"
+            "        _describe nbatch lines\n"
             "    fi\n}\n\n"
             "if [[ $funcstack[1] == _nbatch ]]; then\n    _nbatch \"$@\"\nelse\n"
             "    compdef _nbatch nbatch\nfi\n"},
