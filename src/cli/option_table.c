@@ -72,9 +72,11 @@ static bool set_delimiter(struct settings *settings, struct span value, struct b
 static bool set_levels(struct settings *settings, struct span value, struct buf *wanted)
 {
     struct levels levels = {.count = 0};
+    bool ends = false;
     int64_t level;
 
-    do {
+    while (!ends) {
+        ends = memchr(value.ptr, ',', value.len) == NULL;
         if (levels.count == LEVELS_MAX || span_to_int64(take_piece(&value), &level) != STATUS_OK ||
             level < 1 || level > CONCURRENCY_MAX) {
             buf_add_format(wanted, "must be at most %d numbers of 1–%d, such as 1,16,64",
@@ -82,7 +84,7 @@ static bool set_levels(struct settings *settings, struct span value, struct buf 
             return false;
         }
         levels.items[levels.count++] = (size_t)level;
-    } while (value.len > 0);
+    }
     settings->run.levels = levels;
     return true;
 }

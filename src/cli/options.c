@@ -162,18 +162,23 @@ static enum status set_rate(const struct setting *setting, struct rate *rate)
                               "must be a number and its unit, such as 20/s, 600/m or 5000/h");
 }
 
+/* Kinds that say themselves what they want instead of nothing. */
+static bool may_be_empty(const struct option *option)
+{
+    return option->kind != OPTION_TEXT && option->kind != OPTION_FILE;
+}
+
 static enum status set_option(const struct setting *setting)
 {
     const struct option *option = setting->item->option;
     const char *value = setting->item->value;
     void *field = (char *)setting->settings + option->offset;
-    bool is_list = option->kind == OPTION_LIST || option->kind == OPTION_SET_LIST;
 
     if (option->kind == OPTION_FLAG)
         return set_flag(setting, field);
     if (value == NULL && option_is_optional(option))
         value = "";
-    else if (value == NULL || (value[0] == '\0' && !is_list && !option_is_optional(option)))
+    if (value == NULL || (value[0] == '\0' && !may_be_empty(option)))
         return refuse_value(setting, "the value is empty");
     switch (option->kind) {
     case OPTION_TEXT:
@@ -198,20 +203,21 @@ static enum status set_option(const struct setting *setting)
     }
 }
 
-static enum status set_defaults(enum subcommand subcommand, struct settings *settings,
-                                struct buf *message)
+/* Of every option, since one subcommand may do what another does: bench sends as run. */
+static enum status set_defaults(struct settings *settings, struct buf *message)
 {
     const struct option_sources none = {.items = NULL};
-    const struct option *option = NULL;
     enum status status = STATUS_OK;
+    size_t count;
+    const struct option *all = options_all(&count);
 
     sim_config_init(&settings->sim);
     halt_init(&settings->run.halt);
-    while (status == STATUS_OK && (option = option_next(subcommand, option)) != NULL) {
-        const struct assignment item = {.option = option,
-                                        .value = option->fallback,
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        const struct assignment item = {.option = &all[i],
+                                        .value = all[i].fallback,
                                         .origin = ORIGIN_FLAG};
-        if (item.value != NULL && option->kind != OPTION_SIMULATOR)
+        if (item.value != NULL && all[i].kind != OPTION_SIMULATOR)
             status = set_option(&(struct setting){&none, &item, settings, message});
     }
     return status;
@@ -373,7 +379,7 @@ enum status options_parse(const struct parse_request *request, struct option_sou
                                  .message = message};
 
     *settings = (struct settings){.config = NULL};
-    enum status status = set_defaults(request->subcommand, settings, message);
+    enum status status = set_defaults(settings, message);
     if (status == STATUS_OK)
         status = read_words(&words);
     if (status == STATUS_OK && !asks_for_text(sources))
