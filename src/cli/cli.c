@@ -13,7 +13,6 @@
 #include "cli/option_values.h"
 #include "cli/show.h"
 #include "cli/terminal.h"
-#include "platform/json.h"
 #include "run/use_cases.h"
 
 static int print(struct buf *text)
@@ -210,7 +209,6 @@ int cli_main(int argc, char **argv)
     (void)setlocale(LC_CTYPE, "C.UTF-8");
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN); /* a write says that the file is too large */
-    json_use_arena();
     if (argc < 2) {
         show_error("what shall be done? nbatch run FILE, nbatch check FILE, nbatch simulate or "
                    "nbatch bench; nbatch --help says more");

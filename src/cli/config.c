@@ -129,13 +129,21 @@ static void add_flag(const struct option *option, const struct assignment *item,
     buf_add_format(out, "%s: %s", option->name, off ? "false" : "true");
 }
 
-static void add_option(const struct option_sources *sources, const struct option *option,
-                       struct buf *out)
+/* What holds where nothing was set: what is in the table, or follows from another option. */
+static const char *fallback_of(const struct settings *settings, const struct option *option)
+{
+    if (option->fallback == NULL || option->kind != OPTION_TEXT)
+        return option->fallback;
+    return *(const char *const *)((const char *)settings + option->offset);
+}
+
+static void add_option(const struct settings *settings, const struct option_sources *sources,
+                       const struct option *option, struct buf *out)
 {
     const struct assignment *item = option_sources_last(sources, option);
     size_t start = out->len;
 
-    const char *value = item != NULL ? item->value : option->fallback;
+    const char *value = item != NULL ? item->value : fallback_of(settings, option);
     if (option->kind == OPTION_FLAG)
         add_flag(option, item, out);
     else
@@ -184,7 +192,7 @@ void config_add(const struct settings *settings, const struct option_sources *so
         if (option_repeats(option))
             add_list(sources, option, out);
         else
-            add_option(sources, option, out);
+            add_option(settings, sources, option, out);
     }
     add_key_places(out);
 }

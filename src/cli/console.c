@@ -33,7 +33,7 @@ static void tell_left_out(void)
 void console_write(struct span text, enum console_kind kind)
 {
     if (console == NULL) {
-        (void)!outfile_write_all(STDERR_FILENO, text); /* nobody is left to be told */
+        (void)!disk_append_all(&disk_real, STDERR_FILENO, text); /* nobody is left to be told */
         return;
     }
     if (kind == CONSOLE_PASSING && outlet_is_full(console)) {

@@ -143,8 +143,11 @@ static const struct option table[] = {
              "that "
              "others have replaced go to a file beside it, such as fleet.results.superseded.csv"},
     {"endpoint", 0, OPTION_TEXT, RUN, "URL", "https://api.heclouds.com", RUN_FIELD(endpoint),
-     .help = "the platform's base URL", .group = "Where to, and with which key",
-     .rival = "simulate", .secret = SECRET_USER},
+     .help = "the platform's base URL; with --api v2 the default is https://iot-api.heclouds.com",
+     .group = "Where to, and with which key", .rival = "simulate", .secret = SECRET_USER},
+    {"api", 0, OPTION_CHOICE, RUN | CHECK | BENCH, "v1|v2", "v1", RUN_FIELD(api),
+     .help = "the platform's dialect; v2 is the newer OneNET: from public documents, not tried on "
+             "the platform"},
     {"endpoint", 0, OPTION_TEXT, BENCH, "URL", NULL, RUN_FIELD(bench_endpoint),
      .help = "send to this platform (default: a simulator within the process)", .rival = "simulate",
      .places = IN_FLAG_ONLY, .secret = SECRET_USER},
@@ -162,8 +165,12 @@ static const struct option table[] = {
     {"product-id", 0, OPTION_TEXT, RUN | BENCH, "ID", NULL, RUN_FIELD(product_id),
      .help = "sign tokens for this product with its access key, instead of sending a MasterKey",
      .rival = "simulate"},
+    {"user-id", 0, OPTION_TEXT, RUN | BENCH, "ID", NULL, RUN_FIELD(user_id),
+     .help = "with --api v2: sign tokens for this account with its access key",
+     .rival = "simulate"},
     {"access-key-file", 0, OPTION_FILE, RUN | BENCH, "FILE", NULL, RUN_FIELD(access_key_file),
-     .help = "file with the product's access key, as for --api-key-file (else: NBATCH_ACCESS_KEY)",
+     .help = "file with the access key of the product or account, as for --api-key-file (else: "
+             "NBATCH_ACCESS_KEY)",
      .rival = "simulate"},
     {"insecure-http", 0, OPTION_FLAG, RUN | BENCH, NULL, NULL, RUN_FIELD(insecure_http),
      .help = "allow a plain http endpoint that is not on this machine: the key travels readable "
@@ -239,11 +246,11 @@ static const struct option table[] = {
      .help = "commands to make up and send each time", .places = IN_FLAG_ONLY},
     {"rounds", 0, OPTION_COUNT, BENCH, "N", "3", RUN_FIELD(rounds), .min = 1, .max = 100,
      .help = "how often each is measured; the median is shown", .places = IN_FLAG_ONLY},
-    {"rate", 0, OPTION_RATE, RUN | CHECK, "N/s|m|h", NULL, RUN_FIELD(rate),
-     .help =
-         "how many requests start in a second, minute or hour at most, retries included; the check "
-         "says "
-         "how long that takes, and which rows would be too late"},
+    {"rate", 0, OPTION_RATE, RUN | CHECK, "N/s|m|h|none", NULL, RUN_FIELD(rate),
+     .help = "how many requests start in a second, minute or hour at most, retries included; the "
+             "check says how long that takes, and which rows would be too late; none: as many as "
+             "go (default: what the platform documents, at its own hosts: 300/s, with --api v2 "
+             "100/s; else none)"},
     {"burst", 0, OPTION_COUNT, RUN, "N", "1", RUN_FIELD(burst), .min = 1, .max = 1000000,
      .help = "how many of them may start back to back"},
     {"ramp", 0, OPTION_SET, RUN, "R..R:D", NULL,

@@ -156,10 +156,13 @@ static enum status set_flag(const struct setting *setting, bool *field)
 
 static enum status set_rate(const struct setting *setting, struct rate *rate)
 {
-    return rate_parse(span_string(setting->item->value), &rate->count, &rate->per_ms)
+    struct span value = span_string(setting->item->value);
+
+    *rate = (struct rate){0, 1000};
+    return span_is(value, "none") || rate_parse(value, &rate->count, &rate->per_ms)
                ? STATUS_OK
-               : refuse_value(setting,
-                              "must be a number and its unit, such as 20/s, 600/m or 5000/h");
+               : refuse_value(setting, "must be a number and its unit, such as 20/s, 600/m or "
+                                       "5000/h, or none");
 }
 
 /* Kinds that say themselves what they want instead of nothing. */
@@ -370,6 +373,28 @@ static bool asks_for_text(const struct option_sources *sources)
     return false;
 }
 
+/* What is the default for the platform's dialect. Its own hosts speak one alone. */
+static enum status resolve_dialect(struct run_settings *settings, struct buf *message)
+{
+    const char *usual = option_find(COMMAND_RUN, SPAN_LITERAL("endpoint"))->fallback;
+    enum dialect host;
+
+    settings->dialect =
+        (enum dialect)(settings->api - 1); /* of a choice; the table has a default */
+    if (settings->endpoint == usual)       /* the table's own text: it was not given */
+        settings->endpoint = dialects[settings->dialect].endpoint;
+    const char *given =
+        settings->bench_endpoint != NULL ? settings->bench_endpoint : settings->endpoint;
+    if (dialect_of_url(span_string(given), &host) && host != settings->dialect) {
+        buf_add_string(message, "endpoint ");
+        buf_add_printable(message, span_string(given));
+        buf_add_format(message, " speaks --api %s, not %s: say --api %s, or give another endpoint",
+                       dialects[host].name, dialects[settings->dialect].name, dialects[host].name);
+        return STATUS_USAGE;
+    }
+    return STATUS_OK;
+}
+
 enum status options_parse(const struct parse_request *request, struct option_sources *sources,
                           struct buf *message, struct settings *settings)
 {
@@ -384,7 +409,11 @@ enum status options_parse(const struct parse_request *request, struct option_sou
         status = read_words(&words);
     if (status == STATUS_OK && !asks_for_text(sources))
         status = option_sources_complete(sources, request->subcommand, message);
-    return status == STATUS_OK ? apply(request->subcommand, sources, settings, message) : status;
+    if (status == STATUS_OK)
+        status = apply(request->subcommand, sources, settings, message);
+    if (status == STATUS_OK && !asks_for_text(sources))
+        status = resolve_dialect(&settings->run, message);
+    return status;
 }
 
 void settings_deinit(struct settings *settings)

@@ -33,12 +33,10 @@ void buf_drop(struct buf *buf, size_t count)
     buf->len -= count;
 }
 
-bool buf_reserve(struct buf *buf, size_t extra)
+bool buf_grow(struct buf *buf, size_t extra)
 {
     if (buf->status != STATUS_OK)
         return false;
-    if (extra <= buf->capacity - buf->len)
-        return true;
     if (extra > buf->max - buf->len) {
         buf->status = STATUS_TOO_BIG;
         return false;
@@ -76,7 +74,7 @@ void buf_add_uint64(struct buf *buf, uint64_t value)
         digits[--at] = (char)('0' + value % 10);
         value /= 10;
     } while (value > 0);
-    buf_add_bytes(buf, digits + at, sizeof(digits) - at);
+    buf_add(buf, span_of(digits + at, sizeof(digits) - at));
 }
 
 void buf_add_int64(struct buf *buf, int64_t value)

@@ -39,8 +39,14 @@ void buf_clear(struct buf *buf);
 /* Drops the first `count` bytes; `count` is at most `buf->len`. */
 void buf_drop(struct buf *buf, size_t count);
 
-/* Makes room for `extra` more bytes; false, and the status set, where that cannot be. */
-bool buf_reserve(struct buf *buf, size_t extra);
+/* Makes room for `extra` more bytes; false, and the status set, where that cannot be. buf_grow is
+ * for the case that there is no room. */
+bool buf_grow(struct buf *buf, size_t extra);
+
+static inline bool buf_reserve(struct buf *buf, size_t extra)
+{
+    return (buf->status == STATUS_OK && extra <= buf->capacity - buf->len) || buf_grow(buf, extra);
+}
 
 void buf_add_bytes(struct buf *buf, const void *bytes, size_t len);
 void buf_add_uint64(struct buf *buf, uint64_t value);
@@ -74,11 +80,9 @@ void buf_add_percent_encoded(struct buf *buf, struct span text);
 
 static inline void buf_add(struct buf *buf, struct span span)
 {
-    if (buf->status == STATUS_OK && span.len > 0 && span.len <= buf->capacity - buf->len) {
+    if (span.len > 0 && buf_reserve(buf, span.len)) {
         memcpy(buf->ptr + buf->len, span.ptr, span.len);
         buf->len += span.len;
-    } else {
-        buf_add_bytes(buf, span.ptr, span.len);
     }
 }
 

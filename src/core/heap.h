@@ -25,7 +25,7 @@ struct heap {
     uint64_t pushed;
 };
 
-/* Adds a node that stands in no heap. It belongs to the caller and stays where it is until it is
+/* Adds a node that is in no heap. It belongs to the caller and stays where it is until it is
  * popped. */
 void heap_push(struct heap *heap, struct heap_node *node, int64_t key);
 

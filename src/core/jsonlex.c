@@ -1,226 +1,217 @@
+/*
+ * A pushdown automaton. Its stack is one bit for each open bracket (object or array), its state
+ * what may come next; each call of jsonlex_next takes the white space and the commas and colons
+ * before a token, and the token. A name takes its colon along, so that only these states are left:
+ *
+ *     VALUE            at the start, behind a colon, and behind a comma in an array
+ *     VALUE_OR_CLOSE   behind [
+ *     NAME             behind a comma in an object
+ *     NAME_OR_CLOSE    behind {
+ *     COMMA_OR_CLOSE   behind a value within brackets
+ *     END              behind the outermost value
+ */
 #include "core/jsonlex.h"
 
-struct scan {
-    struct jsonlex *lex;
-    const char *start, *at, *end;
-    size_t depth;
-    const char *member_at; /* where the value at depth 1 that is being read starts */
-    bool outer_array;
-    bool value_due;   /* the next token at depth 1 starts a value, not a name */
-    bool member_open; /* inside an array or object that is a value at depth 1 */
-};
+#include <unistr.h>
 
-static enum status fail(struct scan *scan, const char *at, const char *error)
+enum { VALUE, VALUE_OR_CLOSE, NAME, NAME_OR_CLOSE, COMMA_OR_CLOSE, END };
+
+static enum jsonlex_token fail(struct jsonlex *lex, const char *at, const char *error)
 {
-    scan->lex->error = error;
-    scan->lex->error_at = (size_t)(at - scan->start);
-    return STATUS_SYNTAX;
+    lex->error = error;
+    lex->error_at = (size_t)(at - lex->start);
+    return JSONLEX_BAD;
 }
 
-static char peek(const struct scan *scan, size_t ahead)
+static inline char peek(const struct jsonlex *lex)
 {
     /* NUL is no part of any token, so that it can stand for the end as well. */
-    return ahead < (size_t)(scan->end - scan->at) ? scan->at[ahead] : '\0';
+    return lex->at < lex->end ? *lex->at : '\0';
 }
 
-static void record_member(struct scan *scan)
+static inline char peek_past_space(struct jsonlex *lex)
 {
-    struct jsonlex *lex = scan->lex;
+    char c;
 
-    if (lex->member_count < lex->members_max)
-        lex->members[lex->member_count] =
-            span_of(scan->member_at, (size_t)(scan->at - scan->member_at));
-    lex->member_count++;
+    while ((c = peek(lex)) == ' ' || c == '\t' || c == '\n' || c == '\r')
+        lex->at++;
+    return c;
 }
 
-/* To be called behind a scalar token that started at `start`. */
-static inline void end_scalar(struct scan *scan, const char *start)
+/* Ends a token that started at `start`, up to where the lexer is. */
+static inline enum jsonlex_token take(struct jsonlex *lex, enum jsonlex_token token,
+                                      const char *start)
 {
-    if (scan->depth != 1 || !scan->value_due)
-        return;
-    scan->value_due = false;
-    scan->member_at = start;
-    record_member(scan);
+    lex->text = span_of(start, (size_t)(lex->at - start));
+    return token;
 }
 
-static enum status open_bracket(struct scan *scan)
+static inline enum jsonlex_token take_value(struct jsonlex *lex, enum jsonlex_token token,
+                                            const char *start)
 {
-    if (scan->depth == JSONLEX_DEPTH_MAX)
-        return fail(scan, scan->at, "it is nested too deeply");
-    if (scan->depth == 0) {
-        scan->outer_array = peek(scan, 0) == '[';
-        scan->value_due = scan->outer_array;
-    } else if (scan->depth == 1 && scan->value_due) {
-        scan->value_due = false;
-        scan->member_open = true;
-        scan->member_at = scan->at;
-    }
-    scan->depth++;
-    scan->at++;
-    return STATUS_OK;
+    lex->expects = lex->depth > 0 ? COMMA_OR_CLOSE : END;
+    return take(lex, token, start);
 }
 
-static enum status close_bracket(struct scan *scan)
+static inline uint64_t bit_of(unsigned depth)
 {
-    if (scan->depth == 0)
-        return fail(scan, scan->at, "nothing is open that this bracket could close");
-    scan->depth--;
-    scan->at++;
-    if (scan->depth == 1 && scan->member_open) {
-        scan->member_open = false;
-        record_member(scan);
-    }
-    return STATUS_OK;
+    return UINT64_C(1) << (depth - 1);
 }
 
-static size_t count_digits(const struct scan *scan, size_t ahead)
+static bool is_in_object(const struct jsonlex *lex)
 {
-    size_t count = 0;
-
-    while (is_digit(peek(scan, ahead + count)))
-        count++;
-    return count;
+    return lex->depth > 0 && (lex->objects & bit_of(lex->depth)) != 0;
 }
 
-/* How long the number here is, by RFC 8259 section 6; 0 with the error where it is none. */
-static size_t measure_number(const struct scan *scan, const char **ret_error)
+static enum jsonlex_token open_bracket(struct jsonlex *lex, bool is_object)
 {
-    size_t len = peek(scan, 0) == '-' ? 1 : 0;
-    size_t digits = count_digits(scan, len);
+    if (lex->depth == JSONLEX_DEPTH_MAX)
+        return fail(lex, lex->at, "it is nested too deeply");
+    uint64_t bit = bit_of(++lex->depth);
+    lex->objects = is_object ? lex->objects | bit : lex->objects & ~bit;
+    lex->expects = is_object ? NAME_OR_CLOSE : VALUE_OR_CLOSE;
+    return take(lex, is_object ? JSONLEX_OBJECT : JSONLEX_ARRAY, lex->at++);
+}
+
+static enum jsonlex_token close_bracket(struct jsonlex *lex)
+{
+    const char *start = lex->at++;
+    bool is_object = *start == '}';
+
+    if (lex->depth == 0)
+        return fail(lex, start, "nothing is open that this bracket could close");
+    if (is_object != is_in_object(lex))
+        return fail(lex, start,
+                    is_object ? "a brace cannot close an array"
+                              : "a bracket cannot close an object");
+    lex->depth--;
+    return take_value(lex, is_object ? JSONLEX_OBJECT_END : JSONLEX_ARRAY_END, start);
+}
+
+static inline size_t count_digits(struct span text, size_t from)
+{
+    size_t at = from;
+
+    while (at < text.len && is_digit(text.ptr[at]))
+        at++;
+    return at - from;
+}
+
+static inline bool has_char(struct span text, size_t at, char one, char other)
+{
+    return at < text.len && (text.ptr[at] == one || text.ptr[at] == other);
+}
+
+/* How long the number is that the text starts with, without its exponent (section 6); 0 with the
+ * error for none. */
+static inline size_t decimal_length(struct span text, const char **ret_error)
+{
+    size_t len = has_char(text, 0, '-', '-') ? 1 : 0;
+    size_t digits = count_digits(text, len);
 
     *ret_error = "a minus sign without a digit";
     if (digits == 0)
         return 0;
     *ret_error = "a number with a leading zero";
-    if (digits > 1 && peek(scan, len) == '0')
+    if (digits > 1 && text.ptr[len] == '0')
         return 0;
     len += digits;
-    if (peek(scan, len) == '.') {
-        digits = count_digits(scan, ++len);
-        *ret_error = "a decimal point without a digit behind it";
-        if (digits == 0)
-            return 0;
-        len += digits;
-    }
-    if (peek(scan, len) == 'e' || peek(scan, len) == 'E') {
-        len++;
-        if (peek(scan, len) == '+' || peek(scan, len) == '-')
-            len++;
-        digits = count_digits(scan, len);
-        *ret_error = "an exponent without a digit";
-        if (digits == 0)
-            return 0;
-        len += digits;
-    }
-    return len;
+    if (!has_char(text, len, '.', '.'))
+        return len;
+    digits = count_digits(text, ++len);
+    *ret_error = "a decimal point without a digit behind it";
+    return digits > 0 ? len + digits : 0;
 }
 
-static enum status number(struct scan *scan)
+/* The same with its exponent. */
+static size_t number_length(struct span text, const char **ret_error)
 {
-    struct jsonlex *lex = scan->lex;
-    const char *start = scan->at;
-    const char *error;
-    size_t len = measure_number(scan, &error);
+    size_t len = decimal_length(text, ret_error);
+
+    if (len == 0 || !has_char(text, len, 'e', 'E'))
+        return len;
+    len += has_char(text, len + 1, '+', '-') ? 2 : 1;
+    size_t digits = count_digits(text, len);
+    *ret_error = "an exponent without a digit";
+    return digits > 0 ? len + digits : 0;
+}
+
+static enum jsonlex_token number(struct jsonlex *lex)
+{
+    const char *start = lex->at, *error;
+    size_t len = number_length(span_of(start, (size_t)(lex->end - start)), &error);
 
     if (len == 0)
-        return fail(scan, start, error);
-    if (len > JSONLEX_NUMBER_MAX) {
-        lex->long_number = true;
-        return fail(scan, start, "a number of more than 63 characters");
-    }
-    if (lex->number_count < lex->numbers_max)
-        lex->numbers[lex->number_count] = span_of(start, len);
-    lex->number_count++;
-    scan->at += len;
-    end_scalar(scan, start);
-    return STATUS_OK;
+        return fail(lex, start, error);
+    lex->long_number = len > JSONLEX_NUMBER_MAX;
+    if (lex->long_number)
+        return fail(lex, start, "a number of more than 63 characters");
+    lex->at += len;
+    return take_value(lex, JSONLEX_NUMBER, start);
 }
 
-bool jsonlex_is_number(struct span text)
+static enum jsonlex_token word(struct jsonlex *lex, enum jsonlex_token token, struct span name)
 {
-    const char *error;
+    const char *start = lex->at;
 
-    if (text.len == 0 || (text.ptr[0] != '-' && !is_digit(text.ptr[0])))
-        return false; /* most texts: without a look at the rest */
-    struct scan scan = {.start = text.ptr, .at = text.ptr, .end = text.ptr + text.len};
-    return measure_number(&scan, &error) == text.len;
+    if ((size_t)(lex->end - start) < name.len || memcmp(start, name.ptr, name.len) != 0)
+        return fail(lex, start, "a word that is not true, false or null");
+    lex->at += name.len;
+    return take_value(lex, token, start);
 }
 
-static enum status literal(struct scan *scan)
+static uint32_t hex_value(char c)
 {
-    static const char *const names[] = {"true", "false", "null"};
-    struct span rest = span_of(scan->at, (size_t)(scan->end - scan->at));
-
-    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
-        if (!span_starts_with(rest, names[i]))
-            continue;
-        const char *start = scan->at;
-        scan->at += strlen(names[i]);
-        end_scalar(scan, start);
-        return STATUS_OK;
-    }
-    return fail(scan, scan->at, "a word that is not true, false or null");
+    return is_digit(c) ? (uint32_t)(c - '0') : (uint32_t)((c | 0x20) - 'a') + 10;
 }
 
-static unsigned hex_value(char c)
-{
-    if (is_digit(c))
-        return (unsigned)(c - '0');
-    return (unsigned)((c | 0x20) - 'a') + 10;
-}
-
-/* The code unit of a \uXXXX that starts `ahead` bytes from here, or UINT32_MAX. */
-static uint32_t code_unit(const struct scan *scan, size_t ahead)
+/* The code unit of the \uXXXX that the text starts with, or UINT32_MAX. */
+static uint32_t code_unit(struct span text)
 {
     uint32_t unit = 0;
 
-    if (peek(scan, ahead) != '\\' || peek(scan, ahead + 1) != 'u')
+    if (text.len < 6 || text.ptr[0] != '\\' || text.ptr[1] != 'u')
         return UINT32_MAX;
-    for (size_t i = ahead + 2; i < ahead + 6; i++) {
-        if (!is_hex_digit(peek(scan, i)))
+    for (size_t i = 2; i < 6; i++) {
+        if (!is_hex_digit(text.ptr[i]))
             return UINT32_MAX;
-        unit = unit << 4 | hex_value(peek(scan, i));
+        unit = unit << 4 | hex_value(text.ptr[i]);
     }
     return unit;
 }
 
-static enum status unicode_escape(struct scan *scan)
-{
-    uint32_t unit = code_unit(scan, 0);
+/* What single letters behind a backslash stand for. */
+static const char letters[] = "\"\\/bfnrt", letter_values[] = "\"\\/\b\f\n\r\t";
 
-    if (unit == UINT32_MAX)
-        return fail(scan, scan->at, "a \\u without four hexadecimal digits");
-    if (unit == 0)
-        scan->lex->nul_escape = true;
-    if (unit < 0xd800 || unit > 0xdfff) {
-        scan->at += 6;
-        return STATUS_OK;
-    }
-    uint32_t second = code_unit(scan, 6);
-    if (unit > 0xdbff || second < 0xdc00 || second > 0xdfff)
-        return fail(scan, scan->at, "half of a surrogate pair");
-    scan->at += 12;
-    return STATUS_OK;
+size_t jsonlex_escape_length(struct span text)
+{
+    uint32_t unit = code_unit(text);
+
+    if (text.len < 2 || text.ptr[0] != '\\')
+        return 0;
+    if (text.ptr[1] != 'u')
+        return memchr(letters, text.ptr[1], sizeof(letters) - 1) != NULL ? 2 : 0;
+    if (unit < 0xd800 || (unit > 0xdfff && unit != UINT32_MAX))
+        return 6;
+    uint32_t second = unit < 0xdc00 ? code_unit(span_skip(text, 6)) : 0;
+    return second >= 0xdc00 && second <= 0xdfff ? 12 : 0;
 }
 
-static enum status escape(struct scan *scan)
+static bool escape(struct jsonlex *lex)
 {
-    switch (peek(scan, 1)) {
-    case '"':
-    case '\\':
-    case '/':
-    case 'b':
-    case 'f':
-    case 'n':
-    case 'r':
-    case 't':
-        scan->at += 2;
-        return STATUS_OK;
-    case 'u':
-        return unicode_escape(scan);
-    default:
-        return fail(scan, scan->at, "an escape that JSON does not know");
+    struct span rest = span_of(lex->at, (size_t)(lex->end - lex->at));
+    size_t len = jsonlex_escape_length(rest);
+
+    if (len == 0) {
+        (void)fail(lex, lex->at,
+                   rest.len < 2 || rest.ptr[1] != 'u' ? "an escape that JSON does not know"
+                   : code_unit(rest) == UINT32_MAX    ? "a \\u without four hexadecimal digits"
+                                                      : "half of a surrogate pair");
+        return false;
     }
+    lex->nul_escape |= span_starts_with(rest, "\\u0000");
+    lex->at += len;
+    return true;
 }
 
 /* What ends a stretch of plain text in a string: quotes, backslashes and control characters. */
@@ -230,107 +221,241 @@ static const bool needs_a_look[256] = {
     true, true, true, true, true, true, true, true, ['"'] = true, ['\\'] = true,
 };
 
-static enum status string(struct scan *scan)
+/* Takes plain text; false where it is not UTF-8. */
+static inline bool plain_text(struct jsonlex *lex)
 {
-    const char *start = scan->at++;
+    const char *start = lex->at, *at = start;
+    unsigned char all = 0;
 
-    for (;;) {
-        const char *at = scan->at;
-        while (at < scan->end && !needs_a_look[(unsigned char)*at])
-            at++;
-        scan->at = at;
-        if (scan->at == scan->end)
-            return fail(scan, scan->at, "it ends inside a string");
-        if (*scan->at == '"')
-            break;
-        if (*scan->at != '\\')
-            return fail(scan, scan->at, "a control character inside a string");
-        enum status status = escape(scan);
-        if (status != STATUS_OK)
-            return status;
-    }
-    scan->at++;
-    end_scalar(scan, start);
-    return STATUS_OK;
+    for (; at < lex->end && !needs_a_look[(unsigned char)*at]; at++)
+        all |= (unsigned char)*at;
+    lex->at = at;
+    if (all < 0x80)
+        return true;
+    const uint8_t *bad = u8_check((const uint8_t *)start, (size_t)(at - start));
+    if (bad != NULL)
+        (void)fail(lex, (const char *)bad, "a byte that is not UTF-8");
+    return bad == NULL;
 }
 
-/* What a token starts with. */
-enum token_kind {
-    TOKEN_NONE,
-    TOKEN_SPACE,
-    TOKEN_COLON,
-    TOKEN_COMMA,
-    TOKEN_OPEN,
-    TOKEN_CLOSE,
-    TOKEN_STRING,
-    TOKEN_NUMBER,
-    TOKEN_WORD,
-};
-
-static const unsigned char token_kinds[256] = {
-    [' '] = TOKEN_SPACE,  ['\t'] = TOKEN_SPACE, ['\n'] = TOKEN_SPACE, ['\r'] = TOKEN_SPACE,
-    [':'] = TOKEN_COLON,  [','] = TOKEN_COMMA,  ['{'] = TOKEN_OPEN,   ['['] = TOKEN_OPEN,
-    ['}'] = TOKEN_CLOSE,  [']'] = TOKEN_CLOSE,  ['"'] = TOKEN_STRING, ['-'] = TOKEN_NUMBER,
-    ['0'] = TOKEN_NUMBER, ['1'] = TOKEN_NUMBER, ['2'] = TOKEN_NUMBER, ['3'] = TOKEN_NUMBER,
-    ['4'] = TOKEN_NUMBER, ['5'] = TOKEN_NUMBER, ['6'] = TOKEN_NUMBER, ['7'] = TOKEN_NUMBER,
-    ['8'] = TOKEN_NUMBER, ['9'] = TOKEN_NUMBER, ['t'] = TOKEN_WORD,   ['f'] = TOKEN_WORD,
-    ['n'] = TOKEN_WORD,
-};
-
-/* There is at least one byte. */
-static inline enum status token(struct scan *scan)
+/* Takes a string, which starts here; false where it is none. */
+static bool string(struct jsonlex *lex)
 {
-    enum token_kind kind = (enum token_kind)token_kinds[(unsigned char)*scan->at];
-
-    switch (kind) {
-    case TOKEN_SPACE:
-        scan->at++;
-        return STATUS_OK;
-    case TOKEN_COLON:
-    case TOKEN_COMMA:
-        if (scan->depth == 1)
-            scan->value_due = scan->outer_array || kind == TOKEN_COLON;
-        scan->at++;
-        return STATUS_OK;
-    case TOKEN_OPEN:
-        return open_bracket(scan);
-    case TOKEN_CLOSE:
-        return close_bracket(scan);
-    case TOKEN_STRING:
-        return string(scan);
-    case TOKEN_NUMBER:
-        return number(scan);
-    case TOKEN_WORD:
-        return literal(scan);
-    case TOKEN_NONE:
-        break;
+    lex->at++;
+    for (;;) {
+        if (!plain_text(lex))
+            return false;
+        if (lex->at == lex->end) {
+            (void)fail(lex, lex->at, "it ends inside a string");
+            return false;
+        }
+        if (*lex->at == '"') {
+            lex->at++;
+            return true;
+        }
+        if (*lex->at != '\\') {
+            (void)fail(lex, lex->at, "a control character inside a string");
+            return false;
+        }
+        if (!escape(lex))
+            return false;
     }
-    bool is_word = *scan->at >= 'a' && *scan->at <= 'z';
-    return fail(scan, scan->at,
+}
+
+static enum jsonlex_token name(struct jsonlex *lex)
+{
+    const char *start = lex->at;
+
+    if (!string(lex))
+        return JSONLEX_BAD;
+    (void)take(lex, JSONLEX_NAME, start);
+    if (peek_past_space(lex) != ':')
+        return fail(lex, lex->at,
+                    lex->at < lex->end ? "a colon is missing"
+                                       : "it ends before its last bracket is closed");
+    lex->at++;
+    lex->expects = VALUE;
+    return JSONLEX_NAME;
+}
+
+/* What there is in place of a value. */
+static enum jsonlex_token no_value(struct jsonlex *lex, char c)
+{
+    bool is_word = c >= 'a' && c <= 'z';
+
+    if (lex->at == lex->end)
+        return fail(lex, lex->at,
+                    lex->depth > 0 ? "it ends before its last bracket is closed"
+                                   : "there is no value");
+    if (c == ',' || c == ':' || c == ']' || c == '}')
+        return fail(lex, lex->at,
+                    lex->depth > 0 || c == ',' || c == ':'
+                        ? "a value is missing"
+                        : "nothing is open that this bracket could close");
+    return fail(lex, lex->at,
                 is_word ? "a word that is not true, false or null"
                         : "a character that starts no JSON value");
 }
 
-enum status jsonlex_scan(struct jsonlex *lex, struct span text)
+static inline enum jsonlex_token value(struct jsonlex *lex, char c)
+{
+    const char *start = lex->at;
+
+    switch (c) {
+    case '"':
+        return string(lex) ? take_value(lex, JSONLEX_STRING, start) : JSONLEX_BAD;
+    case '{':
+    case '[':
+        return open_bracket(lex, c == '{');
+    case 't':
+        return word(lex, JSONLEX_TRUE, SPAN_LITERAL("true"));
+    case 'f':
+        return word(lex, JSONLEX_FALSE, SPAN_LITERAL("false"));
+    case 'n':
+        return word(lex, JSONLEX_NULL, SPAN_LITERAL("null"));
+    default:
+        return c == '-' || is_digit(c) ? number(lex) : no_value(lex, c);
+    }
+}
+
+static enum jsonlex_token no_name(struct jsonlex *lex, char c)
+{
+    if (lex->at == lex->end)
+        return no_value(lex, c);
+    return fail(lex, lex->at, "a name in double quotes is missing");
+}
+
+/* What comes where there is a value before it. */
+static inline enum jsonlex_token behind_value(struct jsonlex *lex, char c)
+{
+    if (c == ',') {
+        lex->at++;
+        bool is_object = is_in_object(lex);
+        c = peek_past_space(lex);
+        if (!is_object)
+            return value(lex, c);
+        return c == '"' ? name(lex) : no_name(lex, c);
+    }
+    if (c == '}' || c == ']')
+        return close_bracket(lex);
+    return lex->at == lex->end ? no_value(lex, c) : fail(lex, lex->at, "a comma is missing");
+}
+
+static enum jsonlex_token at_end(struct jsonlex *lex, char c)
+{
+    if (lex->at == lex->end)
+        return take(lex, JSONLEX_END, lex->at);
+    return c == '}' || c == ']' ? close_bracket(lex) : fail(lex, lex->at, "text behind the value");
+}
+
+static inline enum jsonlex_token next(struct jsonlex *lex)
+{
+    char c = peek_past_space(lex);
+
+    switch (lex->expects) {
+    case VALUE:
+        return value(lex, c);
+    case VALUE_OR_CLOSE:
+        return c == ']' ? close_bracket(lex) : value(lex, c);
+    case NAME_OR_CLOSE:
+        if (c == '}' || c == ']')
+            return close_bracket(lex);
+        return c == '"' ? name(lex) : no_name(lex, c);
+    case COMMA_OR_CLOSE:
+        return behind_value(lex, c);
+    default:
+        return at_end(lex, c);
+    }
+}
+
+void jsonlex_start(struct jsonlex *lex, struct span text)
 {
     if (text.len == 0) /* its pointer may be NULL */
         text = SPAN_LITERAL("");
-    struct scan scan = {.lex = lex, .start = text.ptr, .at = text.ptr, .end = text.ptr + text.len};
+    *lex = (struct jsonlex){.token = JSONLEX_END,
+                            .start = text.ptr,
+                            .at = text.ptr,
+                            .end = text.ptr + text.len,
+                            .expects = VALUE};
+}
 
-    lex->number_count = 0;
-    lex->member_count = 0;
-    lex->nul_escape = false;
-    lex->long_number = false;
-    lex->error_at = 0;
-    lex->error = NULL;
-    while (scan.at < scan.end) {
-        enum status status = token(&scan);
-        if (status != STATUS_OK)
-            return status;
+enum jsonlex_token jsonlex_next(struct jsonlex *lex)
+{
+    if (lex->token != JSONLEX_BAD)
+        lex->token = next(lex);
+    return lex->token;
+}
+
+bool jsonlex_skip(struct jsonlex *lex)
+{
+    const char *start = lex->text.ptr;
+    unsigned depth = lex->depth;
+
+    if (lex->token == JSONLEX_OBJECT || lex->token == JSONLEX_ARRAY) {
+        while (lex->depth >= depth && jsonlex_next(lex) != JSONLEX_BAD)
+            continue;
+        lex->text = span_of(start, (size_t)(lex->at - start));
     }
-    if (scan.depth > 0)
-        return fail(&scan, scan.end, "it ends before its last bracket is closed");
-    return STATUS_OK;
+    return lex->token != JSONLEX_BAD;
+}
+
+enum status jsonlex_check(struct jsonlex *lex, struct span text)
+{
+    jsonlex_start(lex, text);
+    while (jsonlex_next(lex) > JSONLEX_END)
+        continue;
+    return lex->token == JSONLEX_END ? STATUS_OK : STATUS_SYNTAX;
+}
+
+static size_t add_escape(struct span text, struct buf *out)
+{
+    size_t len = jsonlex_escape_length(text);
+    uint8_t utf8[6];
+
+    if (len == 2) {
+        const char *letter = memchr(letters, text.ptr[1], sizeof(letters) - 1);
+        buf_add_char(out, letter_values[letter - letters]);
+        return len;
+    }
+    ucs4_t c = code_unit(text);
+    if (len == 12)
+        c = 0x10000 + ((c - 0xd800) << 10) + (code_unit(span_skip(text, 6)) - 0xdc00);
+    buf_add_bytes(out, utf8, (size_t)u8_uctomb(utf8, c, sizeof(utf8)));
+    return len;
+}
+
+struct span jsonlex_string(struct span quoted, struct buf *decoded)
+{
+    struct span text = span_of(quoted.ptr + 1, quoted.len - 2);
+    size_t from = decoded->len;
+
+    if (memchr(text.ptr, '\\', text.len) == NULL)
+        return text;
+    while (text.len > 0) {
+        const char *backslash = memchr(text.ptr, '\\', text.len);
+        size_t plain = backslash != NULL ? (size_t)(backslash - text.ptr) : text.len;
+        buf_add(decoded, span_of(text.ptr, plain));
+        text = span_skip(text, plain);
+        if (text.len > 0)
+            text = span_skip(text, add_escape(text, decoded));
+    }
+    return decoded->len > from ? span_of(decoded->ptr + from, decoded->len - from) : span_of("", 0);
+}
+
+size_t jsonlex_decimal_length(struct span text)
+{
+    const char *error;
+
+    return decimal_length(text, &error);
+}
+
+bool jsonlex_is_number(struct span text)
+{
+    const char *error;
+
+    if (text.len == 0 || (text.ptr[0] != '-' && !is_digit(text.ptr[0])))
+        return false; /* most texts: without a look at the rest */
+    return number_length(text, &error) == text.len;
 }
 
 bool jsonlex_is_bool(struct span text)

@@ -1,47 +1,81 @@
 /*
- * What cJSON lets pass and RFC 8259 forbids, and what cJSON forgets: a lexer that runs beside it
- * over the same text.
+ * The program's reader of JSON: token by token, without a tree and without memory of its own. It
+ * takes exactly RFC 8259 in UTF-8, but for the maxima below and for halves of surrogate pairs,
+ * which the grammar allows and no UTF-8 can express (section 8.2). Tokens are spans of the text, so
+ * that numbers reach the wire as they were written.
  *
- * cJSON 1.7.15 (Debian 12) accepts numbers such as 01 and 1., control characters inside strings,
- * \uXYZW with what are no hexadecimal digits, any byte up to 0x20 as white space, a byte order mark
- * in front and text behind the value, and truncates strings at \u0000; and it keeps numbers only as
- * doubles. The lexer refuses the former and records where values stand, so that numbers reach the
- * wire as they were written. It does not check the grammar between tokens (that is cJSON's part)
- * nor UTF-8 (see text_is_utf8). UTF-8 text that passes both is RFC 8259 JSON; of that, it refuses
- * what is beyond the maxima below, and halves of surrogate pairs, which the grammar allows and no
- * UTF-8 can express (section 8.2).
- *
- * Whoever hands text to cJSON_ParseWithLength must own one readable byte behind it: before 1.7.18
- * cJSON looks at it (CVE-2023-53154).
+ *     jsonlex_start(&lex, text);
+ *     if (jsonlex_next(&lex) == JSONLEX_OBJECT)
+ *         while (jsonlex_next(&lex) == JSONLEX_NAME) {
+ *             name = jsonlex_string(lex.text, &decoded);
+ *             kind = jsonlex_next(&lex);
+ *             (void)jsonlex_skip(&lex); // now lex.text is the whole value
+ *         }
+ *     if (jsonlex_next(&lex) != JSONLEX_END) … // lex.error, lex.error_at
  */
 #ifndef NB_CORE_JSONLEX_H
 #define NB_CORE_JSONLEX_H
 
-#include "core/span.h"
+#include "core/buf.h"
 
 enum {
     JSONLEX_DEPTH_MAX = 64,
     JSONLEX_NUMBER_MAX = 63, /* bytes of a number: cJSON 1.7.15 cannot read longer ones */
 };
 
-struct jsonlex {
-    /* Set by the caller; either array may be NULL with a maximum of 0. */
-    struct span *numbers; /* every number token, in document order */
-    size_t numbers_max;
-    struct span *members; /* the text of each value at depth 1 (elements or member values of the
-                             outermost), in order */
-    size_t members_max;
-    /* Results. Counts may exceed the maxima; what is beyond them is not recorded. */
-    size_t number_count;
-    size_t member_count;
-    bool long_number; /* on failure: it is JSON so far, but for JSONLEX_NUMBER_MAX */
-    bool nul_escape;  /* a string holds \u0000, which a C string cannot */
-    size_t error_at;  /* on failure: the offset, and what is wrong there */
-    const char *error;
+enum jsonlex_token {
+    JSONLEX_BAD, /* and so is every further token */
+    JSONLEX_END, /* of the text; there was one value */
+    JSONLEX_OBJECT,
+    JSONLEX_OBJECT_END,
+    JSONLEX_ARRAY,
+    JSONLEX_ARRAY_END,
+    JSONLEX_NAME, /* of a member; the next token starts its value */
+    JSONLEX_STRING,
+    JSONLEX_NUMBER,
+    JSONLEX_TRUE,
+    JSONLEX_FALSE,
+    JSONLEX_NULL,
 };
 
-/* STATUS_OK, or STATUS_SYNTAX with error and error_at set. */
-enum status jsonlex_scan(struct jsonlex *lex, struct span text) MUST_USE;
+struct jsonlex {
+    struct span text;         /* of the last token, as written: strings with their quotes */
+    enum jsonlex_token token; /* the last one */
+    unsigned depth;           /* of arrays and objects that are open */
+    bool nul_escape;          /* a string so far holds \u0000, which a C string cannot */
+    bool long_number;         /* of JSONLEX_BAD: JSON so far, but for JSONLEX_NUMBER_MAX */
+    size_t error_at;          /* of JSONLEX_BAD: the offset, and what is wrong there */
+    const char *error;
+    /* The lexer's own. */
+    const char *start, *at, *end;
+    uint64_t objects; /* a bit for each depth: an object is open there, not an array */
+    int expects;
+};
+
+/* The text must outlive the lexer; its pointer may be NULL where it is empty. */
+void jsonlex_start(struct jsonlex *lex, struct span text);
+
+enum jsonlex_token jsonlex_next(struct jsonlex *lex);
+
+/* After the start of an array or object: goes on to its end, and makes the text the whole of it.
+ * After any other token: does nothing. False where it was not JSON. */
+bool jsonlex_skip(struct jsonlex *lex);
+
+/* Reads all of the text. STATUS_OK, or STATUS_SYNTAX with error and error_at set. */
+enum status jsonlex_check(struct jsonlex *lex, struct span text) MUST_USE;
+
+/*
+ * The value of a string or name that was read, from its text with the quotes: a part of the text
+ * where it has no escapes, else a part of `decoded`, to which it is appended. Whoever uses several
+ * values reserves room for all (no value is longer than its text), so that they do not move.
+ */
+struct span jsonlex_string(struct span quoted, struct buf *decoded);
+
+/* How long the escape is that the text starts with, a surrogate pair as a whole; 0 for none. */
+size_t jsonlex_escape_length(struct span text);
+
+/* How long the number is that the text starts with, up to an exponent; 0 for none. */
+size_t jsonlex_decimal_length(struct span text);
 
 /* Whether all of the text is one number, of whatever length. */
 bool jsonlex_is_number(struct span text);

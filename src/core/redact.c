@@ -31,6 +31,7 @@ static size_t secret_count;          /* of the places above, so many have been u
 static size_t next_place;            /* to be used again */
 static uint8_t beginnings[8 * 1024]; /* a bit for each pair of characters: something that is looked
                                         for may begin with it */
+static bool is_first[256] = {[':'] = true}; /* of such a pair, or of :// */
 
 static void wipe_secret(struct secret *secret)
 {
@@ -108,6 +109,7 @@ static void note_pair(unsigned char first, unsigned char second)
     unsigned pair = (unsigned)first << 8 | second;
 
     beginnings[pair / 8] |= (uint8_t)(1u << pair % 8);
+    is_first[first] = true;
 }
 
 static bool may_begin(const char *text)
@@ -371,8 +373,9 @@ static size_t userinfo_length(struct span text)
 /* Where the next secret may begin, at the earliest: most texts have none, and each row has one. */
 static size_t next_suspect(struct span all, size_t at)
 {
-    while (at + 1 < all.len && all.ptr[at] != ':' && !may_begin(all.ptr + at))
-        at++;
+    for (; at + 1 < all.len; at++)
+        if (is_first[(unsigned char)all.ptr[at]] && (all.ptr[at] == ':' || may_begin(all.ptr + at)))
+            break;
     return at;
 }
 

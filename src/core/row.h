@@ -17,12 +17,9 @@ enum cell_kind {
     CELL_JSON,   /* array or object; the span is its text as written */
 };
 
-struct cJSON;
-
 struct cell {
     enum cell_kind kind;
     struct span text;
-    const struct cJSON *tree; /* of CELL_JSON, where the reader has parsed it; may be NULL */
     struct span given; /* with the blanks around it, where an unquoted CSV cell has any; else NULL.
                           Numbers, times and names, and a row's key, go by `text`; what is sent or
                           carried as a text is this */

@@ -3,7 +3,7 @@
  * here.
  *
  * The platform's own form has no zone: its clock is China Standard Time, UTC+8, without daylight
- * saving (onenet-api.md, "Common to every call").
+ * saving (platform/README.md, "Times").
  */
 #ifndef NB_CORE_WHEN_H
 #define NB_CORE_WHEN_H

@@ -1,7 +1,5 @@
 #include "engine/check.h"
 
-#include "core/text.h"
-
 struct check {
     struct intake *intake;
     const struct check_hooks *hooks;
@@ -31,7 +29,7 @@ static enum status take_row(struct check *check)
 
     counts->rows++;
     counts->warnings += check->problems.warning_count;
-    if (intake_known(check->intake)->verdict == LEDGER_SETTLED && !is_lost) {
+    if (intake_known(check->intake)->verdict == STORE_SETTLED && !is_lost) {
         counts->settled++;
     } else if (is_valid) {
         counts->valid++;
@@ -57,23 +55,6 @@ static enum status read_rows(struct check *check)
     return status;
 }
 
-/* Those about columns stand behind the others. */
-static void keep_first_doubt(struct check *check)
-{
-    const struct problems *problems = &check->problems;
-    uint64_t doubts = check->counts.doubts;
-
-    if (doubts == 0 || doubts > problems->count)
-        return;
-    size_t at = 0;
-    while (at + 1 < problems->count && problems->items[at].code == PROBLEM_REPLACES)
-        at++;
-    struct span field = problem_field(problems, &problems->items[at]);
-    struct span message = problem_message(problems, &problems->items[at]);
-    (void)snprintf(check->counts.first_doubt, CHECK_DOUBT_MAX, "%.*s: %.*s",
-                   (int)text_cut(field, CHECK_DOUBT_MAX / 8), field.ptr, SPAN_ARG(message));
-}
-
 /* What concerns the file as a whole, once it is read. */
 static void judge_file(struct check *check)
 {
@@ -83,8 +64,9 @@ static void judge_file(struct check *check)
     counts->devices = intake_device_count(check->intake);
     counts->replaced = intake_replaced_count(check->intake);
     problems_clear(problems, 0, 0);
-    counts->doubts = intake_judge_file(check->intake, problems);
-    keep_first_doubt(check);
+    intake_judge_file(check->intake, problems);
+    counts->doubts = problems->doubt_count;
+    memcpy(counts->first_doubt, problems->first_doubt, sizeof(counts->first_doubt));
     counts->warnings += problems->warning_count;
     counts->file_is_bad = problems->error_count > 0;
     tell_problems(check);

@@ -17,7 +17,7 @@ struct check_hooks {
     void *context;
 };
 
-enum { CHECK_TICK_ROWS = 4096, CHECK_DOUBT_MAX = 640 };
+enum { CHECK_TICK_ROWS = 4096 };
 
 struct check_counts {
     uint64_t rows;
@@ -28,10 +28,10 @@ struct check_counts {
     uint64_t devices;  /* different ones among the valid rows */
     uint64_t replaced; /* instances that writes with mode 1 replace */
     uint64_t doubts;   /* what a person should look at before anything is sent */
-    char first_doubt[CHECK_DOUBT_MAX];  /* the first of it: "res:5850: holds …"; "" for none */
-    uint64_t actions[ACTION_COUNT];     /* valid rows by action */
-    uint64_t codes[PROBLEM_CODE_COUNT]; /* problems by code */
-    bool file_is_bad;                   /* something is wrong with it as a whole */
+    char first_doubt[PROBLEM_DOUBT_MAX]; /* the first of it: "res:5850: holds …"; "" for none */
+    uint64_t actions[ACTION_COUNT];      /* valid rows by action */
+    uint64_t codes[PROBLEM_CODE_COUNT];  /* problems by code */
+    bool file_is_bad;                    /* something is wrong with it as a whole */
     bool is_unreadable; /* and so no row counts: the header, damage, or that there are no rows */
 };
 

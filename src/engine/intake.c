@@ -7,10 +7,11 @@
 #include "platform/fleet.h"
 #include "platform/kinds.h"
 
-/* A row that is good by itself and was found bad beside the others. */
+/* What the first pass remembers of a row that is good by itself and was found bad beside the
+ * others: its verdict, by meaning. */
 struct crossed_row {
     uint64_t row;
-    enum problem_code code;
+    enum problem_code first_error;
 };
 
 struct intake {
@@ -26,8 +27,8 @@ struct intake {
     struct kinds *kinds;   /* likewise */
     uint64_t device_count; /* what it found, once it is gone */
     uint64_t replaced_count;
-    struct ledger *ledger; /* NULL: none */
-    struct ledger_row known;
+    struct store *store; /* NULL: none */
+    struct store_row known;
     bool is_lost; /* the row that was read last comes behind one that leaves open what it is */
     struct footprint footprint;
     struct data_memo memo;
@@ -280,7 +281,7 @@ static void name_bad_row(struct command *command, const struct row *row,
     command->line = row->line;
     command->hash = hash_problems(problems);
     command->device = 0;
-    command->imei_len = command->body_len = command->target_len = command->passed_count = 0;
+    command->device_len = command->body_len = command->target_len = command->passed_count = 0;
     buf_clear(&command->text);
     buf_add_char(&command->text, '\0');
 }
@@ -354,7 +355,7 @@ static void recall_row(struct intake *intake, struct problems *problems)
         (*next)++;
     if (*next == intake->crossed_count || crossed[*next].row != problems->row)
         return;
-    enum problem_code code = crossed[*next].code;
+    enum problem_code code = crossed[*next].first_error;
     problem_add(problems, code, span_of(NULL, 0), span_of(NULL, 0),
                 "the check found this row bad beside others: %s", problem_code_remedy(code));
 }
@@ -369,10 +370,11 @@ static bool builds_requests(const struct intake *intake)
 static enum status meet(struct intake *intake, const struct command *command, bool idempotent,
                         struct problems *problems)
 {
-    if (intake->ledger == NULL)
+    if (intake->store == NULL)
         return STATUS_OK;
-    enum status status = ledger_meet(intake->ledger, command->hash, idempotent, &intake->known);
-    if (status == STATUS_OK && intake->known.verdict == LEDGER_SETTLED)
+    enum status status =
+        intake->store->meet(intake->store, command->hash, idempotent, &intake->known);
+    if (status == STATUS_OK && intake->known.verdict == STORE_SETTLED)
         problems_clear(problems, command->row, command->line);
     return status;
 }
@@ -412,7 +414,8 @@ static enum status build_command(struct intake *intake, const struct row *row,
     const struct command_context context = {.schema = &layout->schema,
                                             .now_s = intake->options.now_s,
                                             .check_only = !builds_requests(intake),
-                                            .any_imei = intake->options.any_imei,
+                                            .dialect = intake->options.dialect,
+                                            .any_device = intake->options.any_device,
                                             .memo = &intake->memo,
                                             .fleet = intake->fleet};
     enum status status = learn_columns(intake);
@@ -428,7 +431,7 @@ static enum status build_command(struct intake *intake, const struct row *row,
     }
     if (status == STATUS_OK)
         status = meet(intake, command, action_rules[command->action].idempotent, problems);
-    if (status != STATUS_OK || problems->error_count > 0 || intake->known.verdict == LEDGER_SETTLED)
+    if (status != STATUS_OK || problems->error_count > 0 || intake->known.verdict == STORE_SETTLED)
         return status;
     if (intake->again)
         recall_row(intake, problems);
@@ -478,7 +481,7 @@ enum status intake_next(struct intake *intake, struct command *command, struct p
     struct row row = {.number = 0};
 
     problems->strict = intake->options.strict;
-    intake->known = (struct ledger_row){.verdict = LEDGER_NEW, .occurrence = 1};
+    intake->known = (struct store_row){.verdict = STORE_NEW, .occurrence = 1};
     enum status status = reader_next(intake->reader, &row, problems);
 
     status = judge_place(intake, status, &row, problems);
@@ -513,8 +516,8 @@ enum status intake_rewind(struct intake *intake, struct buf *message)
     intake->again = true;
     intake->next_crossed = 0;
     free_fleet(intake);
-    if (intake->ledger != NULL)
-        ledger_rewind(intake->ledger);
+    if (intake->store != NULL)
+        intake->store->rewind(intake->store);
     return layout_restart(&intake->layout);
 }
 
@@ -528,12 +531,12 @@ uint64_t intake_line(const struct intake *intake)
     return reader_line(intake->reader);
 }
 
-void intake_use_ledger(struct intake *intake, struct ledger *ledger)
+void intake_use_store(struct intake *intake, struct store *store)
 {
-    intake->ledger = ledger;
+    intake->store = store;
 }
 
-const struct ledger_row *intake_known(const struct intake *intake)
+const struct store_row *intake_known(const struct intake *intake)
 {
     return &intake->known;
 }
@@ -564,7 +567,7 @@ uint64_t intake_replaced_count(const struct intake *intake)
     return intake->fleet != NULL ? intake->fleet->replaced_count : intake->replaced_count;
 }
 
-size_t intake_judge_file(const struct intake *intake, struct problems *problems)
+void intake_judge_file(const struct intake *intake, struct problems *problems)
 {
     uint64_t replaced = intake_replaced_count(intake);
     const struct reader_lost *lost = reader_lost(intake->reader);
@@ -579,7 +582,8 @@ size_t intake_judge_file(const struct intake *intake, struct problems *problems)
         problem_add(problems, PROBLEM_REPLACES, SPAN_LITERAL("mode"), SPAN_LITERAL("1"),
                     "%llu instance%s will lose every resource that the rows do not name",
                     (unsigned long long)replaced, replaced == 1 ? "" : "s");
-    return intake->kinds != NULL ? kinds_judge(intake->kinds, &intake->layout.schema, problems) : 0;
+    if (intake->kinds != NULL)
+        kinds_judge(intake->kinds, &intake->layout.schema, problems);
 }
 
 /* The bytes that the reader's text was in the input, behind `prefix`. */

@@ -13,7 +13,7 @@
 
 #include "core/word_list.h"
 #include "input/reader.h"
-#include "ledger/ledger.h"
+#include "ledger/store.h"
 #include "platform/command.h"
 #include "platform/layout.h"
 
@@ -29,7 +29,8 @@ struct intake_options {
     bool keep_raw;                                /* for intake_raw_row */
     bool strict;                                  /* warnings are errors */
     const struct word_list *trues, *falses;       /* WORD[,WORD…] */
-    bool any_imei;                                /* test devices too */
+    enum dialect dialect;                         /* of the requests */
+    bool any_device;                              /* test devices too */
     bool allow_replace;                           /* writes with mode 1 are meant */
     bool allow_mixed;                             /* and whatever kinds.h would ask about */
     bool for_sending;  /* rows of an input that cannot be read twice are sent as they come: what a
@@ -59,17 +60,17 @@ enum status intake_start(struct intake *intake, struct problems *problems) MUST_
  * settled: nothing is wrong with it any more, and it takes no part beside the others. The ledger
  * stays the caller's.
  */
-void intake_use_ledger(struct intake *intake, struct ledger *ledger);
+void intake_use_store(struct intake *intake, struct store *store);
 
 /* The row that was read last, as the ledger knows it; a new one where there is no ledger. */
-const struct ledger_row *intake_known(const struct intake *intake);
+const struct store_row *intake_known(const struct intake *intake);
 
 /* Size and hash (XXH3) of the input's bytes, as they stand in the file; 0 where they are not known:
  * not all was read, or it cannot be read twice. Kept over intake_rewind. */
 void intake_digest(const struct intake *intake, uint64_t *ret_size, uint64_t *ret_hash);
 
 /*
- * The next row as a command. STATUS_OK: row, line, hash and imei are set; the row is good when
+ * The next row as a command. STATUS_OK: row, line, hash and device are set; the row is good when
  * problems.error_count is 0, only then there is a request. STATUS_END, STATUS_AGAIN, STATUS_IO
  * (errno is set), STATUS_CHANGED, STATUS_NO_MEMORY; STATUS_BAD_INPUT as reader_next, or there are
  * no rows.
@@ -89,9 +90,8 @@ bool intake_is_lost(const struct intake *intake);
 uint64_t intake_device_count(const struct intake *intake);
 uint64_t intake_replaced_count(const struct intake *intake);
 
-/* Once all rows are read: adds what is to be said about the file as a whole. Returns how much of it
- * is about columns that a person should look at before anything is sent. */
-size_t intake_judge_file(const struct intake *intake, struct problems *problems);
+/* Once all rows are read: adds what is to be said about the file as a whole. */
+void intake_judge_file(const struct intake *intake, struct problems *problems);
 
 /* Goes back to the first byte, as source_rewind: what is read from now on is what was read before,
  * or STATUS_CHANGED. */

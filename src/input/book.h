@@ -21,23 +21,6 @@ enum {
 
 struct book;
 
-/* What a file is, by its first bytes, when it is not text. */
-enum file_kind {
-    FILE_OTHER,
-    FILE_ZIP, /* an .xlsx, or another archive: book_open tells */
-    FILE_OLE, /* an .xls, or a workbook that is encrypted: book_describe_ole tells */
-};
-
-enum { FILE_KIND_BYTES = 8 };
-
-enum file_kind file_kind_of(struct span start);
-
-/* Whether it takes more bytes than these to tell. */
-bool file_kind_may_be(struct span start);
-
-/* What the OLE file is, and how to save it so that it can be read. */
-void book_describe_ole(int fd, struct trouble *trouble);
-
 /*
  * Opens the workbook that `fd` is open on; `fd` stays the caller's. STATUS_USAGE where it is an
  * archive, but no workbook that is read here (.ods, .numbers, .xlsb, …), with what to do;

@@ -1,15 +1,19 @@
+/*
+ * libcsv pushes: it calls back for every cell and row in the bytes that it is given. Fed slices
+ * that end behind a CR or LF, it completes at most one row a slice, which makes a pull reader of
+ * it. A slice is also bounded, so that a file without line feeds is not searched to its end for
+ * each row.
+ *
+ * libcsv drops the blanks around a cell without quotes; where a row has any, `typed`, the row as it
+ * is in the input, is walked once more for them. A row that breaks the rules of quoting is given
+ * up: the rest of its line is skipped, and reading goes on behind it.
+ */
 #include <csv.h>
 #include <inttypes.h>
 
 #include "core/text.h"
 #include "input/reader_impl.h"
 
-/*
- * libcsv pushes: it calls back for every cell and row in the bytes that it is given. Fed slices
- * that end behind a CR or LF, it completes at most one row a slice, which makes a pull reader of
- * it. A slice is also bounded, so that a file without line feeds is not searched to its end for
- * each row.
- */
 enum {
     SLICE_MAX = 1024,
     CELL_BUFFER_STEP = 4096, /* libcsv's own is 128: too many reallocations for a large cell */
@@ -39,7 +43,7 @@ struct csv_reader {
     size_t fault_column;
     uint64_t fault_row, fault_row_line; /* the row that was given up last, and where it starts */
     bool has_quote;                     /* the row does */
-    bool header_in_quotes; /* while the header is read: how often each of these stands in it */
+    bool header_in_quotes; /* while the header is read: how often each of these is in it */
     size_t header_delimiters[ARRAY_LENGTH(usual_delimiters)];
 };
 

@@ -1,14 +1,21 @@
+/*
+ * A line is handed on as it lies in the source's block where all of it is there, else put together
+ * in `partial`. Its object is read in one go: names and values are noted as spans of the line, and
+ * become columns and cells only when the whole line has proved to be good.
+ */
 #include <unistr.h>
 
 #include "core/jsonlex.h"
 #include "core/text.h"
 #include "input/encoding.h"
 #include "input/reader_impl.h"
-#include "platform/json.h"
-
-enum { JSONL_NUMBERS_MAX = 1024 }; /* of a line; cJSON converts any more */
 
 #define ONE_PER_LINE "JSONL wants one object per line"
+
+struct member {
+    struct span name, text; /* as written */
+    enum jsonlex_token kind;
+};
 
 struct jsonl_reader {
     struct buf partial; /* a line that does not lie within one block */
@@ -16,9 +23,8 @@ struct jsonl_reader {
     bool skipping;      /* dropping what is left of a line that is too long */
     bool is_too_long;   /* the line is, which is told when it has been skipped: with keep_raw */
     uint64_t row_line;  /* the line that was read last */
-    cJSON *tree;        /* of the last row, which points into it */
-    struct span members[READER_COLUMNS_MAX];
-    struct span numbers[JSONL_NUMBERS_MAX];
+    struct buf decoded; /* names and strings of the last row that have escapes */
+    struct member members[READER_COLUMNS_MAX];
     size_t order[READER_COLUMNS_MAX]; /* the column of the n-th member of the last row */
 };
 
@@ -28,7 +34,8 @@ enum status jsonl_reader_new(size_t max_row_bytes, struct jsonl_reader **ret_jso
 
     if (jsonl == NULL)
         return STATUS_NO_MEMORY;
-    buf_init(&jsonl->partial, max_row_bytes + 1);
+    buf_init(&jsonl->partial, max_row_bytes);
+    buf_init(&jsonl->decoded, max_row_bytes);
     *ret_jsonl = jsonl;
     return STATUS_OK;
 }
@@ -39,8 +46,6 @@ void jsonl_reader_reset(struct jsonl_reader *jsonl)
     jsonl->partial_used = false;
     jsonl->skipping = false;
     jsonl->is_too_long = false;
-    json_free(jsonl->tree);
-    jsonl->tree = NULL;
 }
 
 void jsonl_reader_free(struct jsonl_reader *jsonl)
@@ -49,6 +54,7 @@ void jsonl_reader_free(struct jsonl_reader *jsonl)
         return;
     jsonl_reader_reset(jsonl);
     buf_deinit(&jsonl->partial);
+    buf_deinit(&jsonl->decoded);
     free(jsonl);
 }
 
@@ -79,14 +85,11 @@ static void take_line(struct reader *reader, struct span block, const char *line
     reader_take(reader, line_feed != NULL ? (size_t)(line_feed - block.ptr) + 1 : block.len);
 }
 
-/* The line as it was put together, with a NUL behind it: cJSON may look at the byte there. */
+/* The line as it was put together. */
 static enum status use_partial(struct jsonl_reader *jsonl, struct span *ret_line)
 {
-    buf_add_char(&jsonl->partial, '\0');
-    if (jsonl->partial.status != STATUS_OK)
-        return jsonl->partial.status;
     jsonl->partial_used = true;
-    *ret_line = span_of(jsonl->partial.ptr, jsonl->partial.len - 1);
+    *ret_line = buf_span(&jsonl->partial);
     return STATUS_OK;
 }
 
@@ -135,10 +138,8 @@ static enum status take_part(struct reader *reader, struct span *ret_line, bool 
     return line_feed != NULL ? use_partial(jsonl, ret_line) : STATUS_OK;
 }
 
-/*
- * The next line without its line feed, in memory that has one more byte; valid until the next call.
- * STATUS_TOO_BIG for a line that is longer than a row may be; the next call skips the rest of it.
- */
+/* The next line without its line feed, valid until the next call. STATUS_TOO_BIG for a line that is
+ * longer than a row may be; the next call skips the rest of it. */
 static enum status read_line(struct reader *reader, struct span *ret_line)
 {
     struct jsonl_reader *jsonl = reader->jsonl;
@@ -191,72 +192,76 @@ static void add_json_problem(struct problems *problems, enum problem_code code, 
                 what, hint[0] != '\0' ? "; " : "", hint);
 }
 
-static void check_bytes(const struct reader *reader, struct span line, struct problems *problems)
+/* What keeps the line from being text at all; whether there is something. */
+static bool add_byte_problems(const struct reader *reader, struct span line,
+                              struct problems *problems)
 {
-    const char *nul = memchr(line.ptr, '\0', line.len);
-    if (nul != NULL)
-        add_json_problem(problems, PROBLEM_NUL, line, (size_t)(nul - line.ptr), "a NUL byte", "");
-    if (text_is_utf8(line))
-        return;
     const uint8_t *text = (const uint8_t *)line.ptr;
     const uint8_t *bad = u8_check(text, line.len);
+    const char *nul = memchr(line.ptr, '\0', line.len);
+
+    if (nul != NULL)
+        add_json_problem(problems, PROBLEM_NUL, line, (size_t)(nul - line.ptr), "a NUL byte", "");
     if (bad != NULL) {
         char what[ENCODING_NAME_MAX + 8];
         (void)snprintf(what, sizeof(what), "not %s", reader_encoding_name(reader));
         add_json_problem(problems, PROBLEM_UTF8, line, (size_t)(bad - text), what,
                          reader_encoding_hint(reader));
     }
+    return nul != NULL || bad != NULL;
 }
 
-static void check_tokens(struct jsonlex *lex, struct span line, struct problems *problems)
+/* What keeps the line from being one object. */
+static void add_line_problems(const struct reader *reader, const struct jsonlex *lex,
+                              struct span line, struct problems *problems)
 {
     size_t first = count_blanks(line);
 
-    if (line.ptr[first] != '{') {
-        add_json_problem(problems, PROBLEM_JSON, line, first, "not an object", ONE_PER_LINE);
+    if (add_byte_problems(reader, line, problems))
         return;
-    }
-    if (jsonlex_scan(lex, line) != STATUS_OK && lex->long_number)
+    if (line.ptr[first] != '{')
+        add_json_problem(problems, PROBLEM_JSON, line, first, "not an object", ONE_PER_LINE);
+    else if (lex->long_number)
         add_json_problem(problems, PROBLEM_NUMBER, line, lex->error_at, lex->error, "");
-    else if (lex->error != NULL)
+    else /* it goes on on the next line, or there is a second object on this one */
         add_json_problem(problems, PROBLEM_JSON, line, lex->error_at, lex->error,
-                         lex->error_at == line.len ? ONE_PER_LINE : "");
-    else if (lex->nul_escape)
-        problem_add(problems, PROBLEM_NUL, SPAN_LITERAL(""), line, "a string holds \\u0000");
+                         lex->error_at == line.len || lex->depth == 0 ? ONE_PER_LINE : "");
 }
 
-/* Sets jsonl->tree, unless the line is not one JSON value: then there is a problem. */
-static enum status parse(struct jsonl_reader *jsonl, struct span line, const struct jsonlex *lex,
-                         struct problems *problems)
+/* Notes the members of the line's object and counts them; false where it is not one object. */
+static bool scan_members(struct jsonl_reader *jsonl, struct jsonlex *lex, size_t *ret_count)
 {
-    size_t at = 0;
-    size_t kept = lex->number_count < lex->numbers_max ? lex->number_count : lex->numbers_max;
-    enum status status = json_parse_shape(line, lex->numbers, kept, &jsonl->tree, &at);
+    size_t count = 0;
 
-    if (status == STATUS_SYNTAX) {
-        add_json_problem(problems, PROBLEM_JSON, line, at, "not valid JSON", "");
-        return STATUS_OK;
+    if (jsonlex_next(lex) != JSONLEX_OBJECT)
+        return false;
+    for (; jsonlex_next(lex) == JSONLEX_NAME; count++) {
+        struct member member = {.name = lex->text};
+        member.kind = jsonlex_next(lex);
+        if (!jsonlex_skip(lex))
+            return false;
+        member.text = lex->text;
+        if (count < READER_COLUMNS_MAX)
+            jsonl->members[count] = member;
     }
-    if (status == STATUS_OK && at < line.len)
-        add_json_problem(problems, PROBLEM_JSON, line, at, "text behind the object", ONE_PER_LINE);
-    return status;
+    *ret_count = count;
+    return jsonlex_next(lex) == JSONLEX_END;
 }
 
-static struct cell cell_of(const cJSON *item, struct span text)
+static struct cell cell_of(struct jsonl_reader *jsonl, const struct member *member)
 {
-    struct cell cell = {.kind = CELL_JSON, .text = text};
-
-    if (cJSON_IsString(item))
-        cell = (struct cell){.kind = CELL_STRING, .text = span_string(item->valuestring)};
-    else if (cJSON_IsNumber(item))
-        cell.kind = CELL_NUMBER;
-    else if (cJSON_IsBool(item))
-        cell.kind = CELL_BOOL;
-    else if (cJSON_IsNull(item))
-        cell.kind = CELL_NULL;
-    else
-        cell.tree = item;
-    return cell;
+    switch (member->kind) {
+    case JSONLEX_STRING:
+        return (struct cell){CELL_STRING, .text = jsonlex_string(member->text, &jsonl->decoded)};
+    case JSONLEX_NUMBER:
+        return (struct cell){CELL_NUMBER, .text = member->text};
+    case JSONLEX_TRUE:
+    case JSONLEX_FALSE:
+        return (struct cell){CELL_BOOL, .text = member->text};
+    default:
+        return (struct cell){member->kind == JSONLEX_NULL ? CELL_NULL : CELL_JSON,
+                             .text = member->text};
+    }
 }
 
 /* The column of the n-th member: most rows have the members of the row before, in its order. */
@@ -280,11 +285,11 @@ static enum status find_column(struct reader *reader, size_t n, struct span name
     return STATUS_OK;
 }
 
-static enum status set_cell(struct reader *reader, size_t n, const cJSON *item,
-                            struct problems *problems)
+static enum status set_cell(struct reader *reader, size_t n, struct problems *problems)
 {
-    struct span name = span_string(item->string);
-    struct span text = reader->jsonl->members[n];
+    const struct member *member = &reader->jsonl->members[n];
+    struct span name = jsonlex_string(member->name, &reader->jsonl->decoded);
+    struct span text = member->text;
     size_t column;
 
     if (name.len == 0) {
@@ -305,23 +310,21 @@ static enum status set_cell(struct reader *reader, size_t n, const cJSON *item,
         problem_add(problems, PROBLEM_DUPLICATE, name, text, "member %zu repeats an earlier one",
                     n + 1);
     else
-        reader->cells[column] = cell_of(item, text);
+        reader->cells[column] = cell_of(reader->jsonl, member);
     return STATUS_OK;
 }
 
-static enum status set_cells(struct reader *reader, const struct jsonlex *lex,
-                             struct problems *problems)
+static enum status set_cells(struct reader *reader, size_t count, struct problems *problems)
 {
-    if (lex->member_count > READER_COLUMNS_MAX) {
+    if (count > READER_COLUMNS_MAX) {
         problem_add(problems, PROBLEM_COLUMN, SPAN_LITERAL(""), SPAN_LITERAL(""),
-                    "has %zu members, more than %d", lex->member_count, READER_COLUMNS_MAX);
+                    "has %zu members, more than %d", count, READER_COLUMNS_MAX);
         return STATUS_OK;
     }
     for (size_t i = 0; i < reader->column_count; i++)
         reader->cells[i] = (struct cell){.kind = CELL_ABSENT};
-    const cJSON *item = reader->jsonl->tree->child;
-    for (size_t n = 0; n < lex->member_count && item != NULL; n++, item = item->next) {
-        enum status status = set_cell(reader, n, item, problems);
+    for (size_t n = 0; n < count; n++) {
+        enum status status = set_cell(reader, n, problems);
         if (status != STATUS_OK)
             return status;
     }
@@ -332,20 +335,22 @@ static enum status set_cells(struct reader *reader, const struct jsonlex *lex,
 static enum status read_object(struct reader *reader, struct span line, struct problems *problems)
 {
     struct jsonl_reader *jsonl = reader->jsonl;
-    size_t known = reader->column_count;
-    struct jsonlex lex = {.members = jsonl->members,
-                          .members_max = READER_COLUMNS_MAX,
-                          .numbers = jsonl->numbers,
-                          .numbers_max = JSONL_NUMBERS_MAX};
+    size_t known = reader->column_count, count = 0;
+    struct jsonlex lex;
 
-    check_bytes(reader, line, problems);
-    if (problems->error_count == 0)
-        check_tokens(&lex, line, problems);
-    if (problems->error_count > 0)
+    jsonlex_start(&lex, line);
+    if (!scan_members(jsonl, &lex, &count)) {
+        add_line_problems(reader, &lex, line, problems);
         return STATUS_OK;
-    enum status status = parse(jsonl, line, &lex, problems);
-    if (status == STATUS_OK && problems->error_count == 0)
-        status = set_cells(reader, &lex, problems);
+    }
+    if (lex.nul_escape) {
+        problem_add(problems, PROBLEM_NUL, SPAN_LITERAL(""), line, "a string holds \\u0000");
+        return STATUS_OK;
+    }
+    buf_clear(&jsonl->decoded);
+    if (memchr(line.ptr, '\\', line.len) != NULL && !buf_reserve(&jsonl->decoded, line.len))
+        return jsonl->decoded.status;
+    enum status status = set_cells(reader, count, problems);
     if (problems->error_count > 0)
         reader_drop_columns(reader, known); /* a bad row brings no columns */
     return status;
@@ -357,8 +362,6 @@ enum status jsonl_reader_next(struct reader *reader, struct row *ret_row, struct
     struct span line = SPAN_LITERAL("");
     enum status status;
 
-    json_free(jsonl->tree);
-    jsonl->tree = NULL;
     do
         status = read_line(reader, &line);
     while (status == STATUS_OK && is_blank(line));

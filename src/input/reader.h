@@ -147,7 +147,7 @@ const struct reader_lost *reader_lost(const struct reader *reader);
 size_t reader_marks(const struct reader *reader, const struct sheet_mark **ret_marks);
 
 /*
- * With reader_options.keep_raw, the bytes that the last row, good or bad, stood in: as the source
+ * With reader_options.keep_raw, the bytes of the last row, good or bad, as the source
  * gave them (decompressed, UTF-8; source_encode_back gives the original ones), with the line end
  * unless the input ended there. Valid until the next call of reader_next. The header has none for
  * JSONL. Header and rows in turn are the whole input but for its byte order mark and the blank

@@ -25,7 +25,7 @@ struct reader {
     struct span columns[READER_COLUMNS_MAX]; /* the names, each in memory of its own */
     size_t column_count;
     struct cell cells[READER_COLUMNS_MAX]; /* of the last row */
-    struct buf raw;                        /* what the last row stood in; with keep_raw only */
+    struct buf raw;                        /* the bytes of the last row; with keep_raw only */
     struct buf raw_header;
 };
 

@@ -13,8 +13,7 @@
 #ifndef NB_INPUT_SHEET_H
 #define NB_INPUT_SHEET_H
 
-#include "input/book.h"
-#include "input/cell_text.h"
+#include "input/merges.h"
 
 enum sheet_mark_kind {
     MARK_ERROR,   /* the cell holds an error value, such as #N/A: that is its text */
@@ -34,15 +33,6 @@ struct sheet_mark {
 
 enum { SHEET_MARKS_PER_ROW = 64 /* dates apart */ };
 
-/* The merged cells of a sheet; zeroed for none. They stand behind the rows, so that they are looked
- * for first. */
-struct sheet_merges {
-    struct cell_range *ranges; /* in the order of their first rows */
-    size_t count, capacity;
-};
-
-void sheet_merges_deinit(struct sheet_merges *merges);
-
 /* What is told of a sheet once it is read. */
 struct sheet_facts {
     uint64_t hidden_rows, hidden_columns; /* with values; those that the header has */
@@ -51,10 +41,6 @@ struct sheet_facts {
 };
 
 struct sheet;
-
-/* Finds the merged cells of the chosen sheet: unpacks all of it. `ret_merges` is zeroed before.
- * STATUS_BAD_INPUT, STATUS_NO_MEMORY. */
-enum status sheet_find_merges(struct book *book, struct sheet_merges *ret_merges) MUST_USE;
 
 /* Book (loaded) and merges stay the caller's and live as long. STATUS_BAD_INPUT, STATUS_NO_MEMORY.
  */

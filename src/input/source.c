@@ -1,3 +1,15 @@
+/*
+ * Each step writes where the next one reads: descriptor, decompressor (out of `raw`), conversion
+ * (out of `plain`), block. Steps that the input does not need are left out, so that plain UTF-8 is
+ * read into the block. Which ones it needs is learnt from its first bytes: they are read into the
+ * block, and moved back to the step that has to have them. A workbook's text goes straight into the
+ * block.
+ *
+ * What a seekable input says is sealed when it is read first, behind the last of these steps. When
+ * it is read again, the block hands out what its seals confirm and nothing else: a file that was
+ * written to meanwhile ends there with STATUS_CHANGED. Beside that reading the file is watched
+ * (watch.h), so that a change is seen before the reading gets there.
+ */
 #include "input/source.h"
 
 #include <ctype.h>
@@ -10,13 +22,11 @@
 
 #include "input/decompress.h"
 #include "input/encoding.h"
+#include "input/file_kind.h"
 #include "input/seal.h"
+#include "input/watch.h"
 
-enum {
-    ERROR_MAX = 512,
-    LOOK_BYTES = 64 * 1024,
-    LOOK_PIECES = 64, /* of one source_look: about a millisecond */
-};
+enum { ERROR_MAX = 512 };
 
 /* Bytes on their way between two steps; `bytes` has SOURCE_BLOCK_BYTES, NULL where no step needs
  * it. */
@@ -26,23 +36,6 @@ struct stage {
     size_t end;
 };
 
-/* The file is hashed once more beside the reading, some of it at a time: see source_look. */
-struct look {
-    bool is_on;
-    uint64_t at; /* bytes that have been hashed */
-    XXH3_state_t *state;
-    char *bytes; /* LOOK_BYTES; NULL until they are needed */
-};
-
-/*
- * Each step writes where the next one reads: descriptor, decompressor (out of `raw`), conversion
- * (out of `plain`), block. Steps that the input does not need are left out, so that plain UTF-8 is
- * read into the block.
- *
- * What a seekable input says is sealed when it is read first, behind the last of these steps. When
- * it is read again, the block hands out what its seals confirm and nothing else: a file that was
- * written to meanwhile ends there with STATUS_CHANGED.
- */
 struct source {
     char *name;
     int fd;
@@ -53,9 +46,7 @@ struct source {
     bool raw_ended;         /* there are no more bytes to be read */
     bool plain_ended;       /* nor to be decompressed */
     off_t start;
-    off_t size;      /* of the whole file, as it was at opening */
-    off_t seen_size; /* likewise, when it was last looked at */
-    struct timespec seen_modified;
+    off_t size;         /* of the whole file, as it was at opening */
     uint64_t raw_bytes; /* read from the descriptor */
     XXH3_state_t
         *hashing; /* of them; NULL once the digest is known, and where there will be none */
@@ -78,7 +69,7 @@ struct source {
     bool is_changed;  /* and was not the same */
     bool is_spent;    /* all of it has been handed out again */
     size_t next_seal; /* the block of text that comes behind what is ready */
-    struct look look;
+    struct watch watch;
     size_t at;
     size_t ready; /* up to here bytes may be handed out */
     size_t end;
@@ -105,8 +96,8 @@ static bool inspect(struct source *source, struct buf *message)
     source->hashing = source->seekable ? XXH3_createState() : NULL;
     if (source->hashing != NULL)
         (void)XXH3_64bits_reset(source->hashing);
-    source->size = source->seen_size = about.st_size;
-    source->seen_modified = about.st_mtim;
+    source->size = about.st_size;
+    watch_init(&source->watch, source->fd, source->start, &about);
     (void)posix_fadvise(source->fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* only a hint */
     return true;
 }
@@ -152,8 +143,7 @@ void source_close(struct source *source)
     encoding_close(source->marked);
     (void)XXH3_freeState(source->hashing);
     seals_deinit(&source->seals);
-    free(source->look.bytes);
-    (void)XXH3_freeState(source->look.state);
+    watch_deinit(&source->watch);
     free(source->raw.bytes);
     free(source->plain.bytes);
     free(source->name);
@@ -210,7 +200,7 @@ enum status source_find_workbook(struct source *source, const char *sheet, size_
     enum status status = STATUS_OK;
 
     if (kind == FILE_OLE) {
-        book_describe_ole(source->fd, &trouble);
+        file_kind_describe_ole(source->fd, &trouble);
         status = STATUS_USAGE;
     } else if (kind == FILE_ZIP) {
         status = workbook_open(source->fd, sheet, max_row_bytes, &trouble, &source->workbook);
@@ -344,7 +334,7 @@ static void start_over(struct source *source)
     source->ready = 0;
     source->end = 0;
     source->next_seal = 0;
-    source->look.is_on = false;
+    watch_stop(&source->watch);
     source->is_changed = false;
     source->is_spent = false;
     source->is_again = source->seals.is_whole;
@@ -372,30 +362,12 @@ static enum status read_again(struct source *source)
     return status;
 }
 
-/* Whether the file was written to, or its times set, since it was last looked at. */
-static bool looks_touched(const struct source *source, const struct stat *about)
-{
-    return about->st_size != source->seen_size ||
-           about->st_mtim.tv_sec != source->seen_modified.tv_sec ||
-           about->st_mtim.tv_nsec != source->seen_modified.tv_nsec;
-}
-
-static void remember_look(struct source *source, const struct stat *about)
-{
-    source->seen_size = about->st_size;
-    source->seen_modified = about->st_mtim;
-}
-
 enum status source_rewind(struct source *source, struct buf *message)
 {
-    struct stat about;
     enum status status = go_back(source, message);
 
-    if (status != STATUS_OK || !source->is_again)
+    if (status != STATUS_OK || !source->is_again || !watch_sees_touch(&source->watch))
         return status;
-    if (fstat(source->fd, &about) != 0 || !looks_touched(source, &about))
-        return STATUS_OK; /* where something is wrong with it, reading it tells */
-    remember_look(source, &about);
     status = read_again(source);
     if (status == STATUS_END)
         return go_back(source, message);
@@ -413,14 +385,6 @@ bool source_is_spent(const struct source *source)
     return source->is_spent;
 }
 
-/* Whether the file has fewer bytes than were read of it the first time. */
-static bool is_cut(const struct source *source, const struct stat *about)
-{
-    off_t read_to = source->start + (off_t)source->digest_size;
-
-    return source->seen_size >= read_to && about->st_size < read_to;
-}
-
 bool source_has_grown(const struct source *source)
 {
     struct stat about;
@@ -429,57 +393,10 @@ bool source_has_grown(const struct source *source)
            about.st_size > source->start + (off_t)source->digest_size;
 }
 
-/* Starts to hash the file once more. Without memory for it nobody looks: the reading does not
- * depend on that. */
-static void start_look(struct source *source)
-{
-    struct look *look = &source->look;
-
-    if (look->bytes == NULL)
-        look->bytes = malloc(LOOK_BYTES);
-    if (look->state == NULL)
-        look->state = XXH3_createState();
-    look->is_on = look->bytes != NULL && look->state != NULL;
-    look->at = 0;
-    if (look->is_on)
-        (void)XXH3_64bits_reset(look->state);
-}
-
-/* Hashes some more of what was read the first time; false where it is known to be another file. */
-static bool look_on(struct source *source)
-{
-    struct look *look = &source->look;
-
-    for (size_t i = 0; i < LOOK_PIECES && look->at < source->digest_size; i++) {
-        uint64_t left = source->digest_size - look->at;
-        ssize_t count =
-            pread(source->fd, look->bytes, left < LOOK_BYTES ? (size_t)left : LOOK_BYTES,
-                  source->start + (off_t)look->at);
-        if (count < 0)
-            return true; /* the reading will tell why */
-        if (count == 0)
-            return false;
-        (void)XXH3_64bits_update(look->state, look->bytes, (size_t)count);
-        look->at += (uint64_t)count;
-    }
-    look->is_on = look->at < source->digest_size;
-    return look->is_on || XXH3_64bits_digest(look->state) == source->digest;
-}
-
 enum status source_look(struct source *source)
 {
-    struct stat about;
-
-    if (!source->is_again || source->is_changed)
-        return source->is_changed ? STATUS_CHANGED : STATUS_OK;
-    if (fstat(source->fd, &about) != 0)
-        return STATUS_OK;
-    source->is_changed = is_cut(source, &about);
-    if (looks_touched(source, &about))
-        start_look(source);
-    remember_look(source, &about);
-    if (source->look.is_on && !source->is_changed)
-        source->is_changed = !look_on(source);
+    if (source->is_again && !source->is_changed)
+        source->is_changed = !watch_look(&source->watch, source->digest_size, source->digest);
     return source->is_changed ? STATUS_CHANGED : STATUS_OK;
 }
 
@@ -498,7 +415,7 @@ enum status source_fill(struct source *source)
     return source_fill_to(source, 1);
 }
 
-/* The next bytes as they stand in the file; STATUS_END when there are none. */
+/* The next bytes as they are in the file; STATUS_END when there are none. */
 static enum status pull_raw(struct source *source, char *out, size_t room, size_t *ret_count)
 {
     ssize_t count;
@@ -612,19 +529,27 @@ static struct span held(const struct source *source)
     return span_of(source->block + source->at, source->end - source->at);
 }
 
+/* Reads some more into the block, to learn what the input is; STATUS_OK also at its end. */
+static enum status see_more(struct source *source, bool decompressed)
+{
+    size_t room = SOURCE_BLOCK_BYTES - source->end, count = 0;
+    enum status status =
+        (decompressed ? pull_plain : pull_raw)(source, source->block + source->end, room, &count);
+
+    if (decompressed)
+        source->plain_ended = status == STATUS_END;
+    source->end += count;
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
 static enum status start_decompressor(struct source *source)
 {
     enum compression kind = COMPRESSION_NONE;
     enum status status;
 
-    while ((status = compression_of(held(source), source->raw_ended, &kind)) == STATUS_AGAIN) {
-        size_t count = 0;
-        status =
-            pull_raw(source, source->block + source->end, SOURCE_BLOCK_BYTES - source->end, &count);
-        if (status != STATUS_OK && status != STATUS_END)
+    while ((status = compression_of(held(source), source->raw_ended, &kind)) == STATUS_AGAIN)
+        if ((status = see_more(source, false)) != STATUS_OK)
             return status;
-        source->end += count;
-    }
     if (status == STATUS_OK && kind != COMPRESSION_NONE)
         status = decompressor_new(kind, &source->decompressor);
     if (status == STATUS_OK && kind != COMPRESSION_NONE)
@@ -639,15 +564,9 @@ static enum status find_mark(struct source *source)
     enum status status;
 
     while ((status = encoding_find_mark(held(source), source->plain_ended, &source->mark)) ==
-           STATUS_AGAIN) {
-        size_t count = 0;
-        status = pull_plain(source, source->block + source->end, SOURCE_BLOCK_BYTES - source->end,
-                            &count);
-        if (status != STATUS_OK && status != STATUS_END)
+           STATUS_AGAIN)
+        if ((status = see_more(source, true)) != STATUS_OK)
             return status;
-        source->plain_ended = status == STATUS_END;
-        source->end += count;
-    }
     return status;
 }
 
@@ -738,15 +657,9 @@ static enum status find_workbook(struct source *source)
 {
     enum status status = STATUS_OK;
 
-    while (!source->plain_ended && file_kind_may_be(held(source))) {
-        size_t count = 0;
-        status = pull_plain(source, source->block + source->end, SOURCE_BLOCK_BYTES - source->end,
-                            &count);
-        if (status != STATUS_OK && status != STATUS_END)
+    while (!source->plain_ended && file_kind_may_be(held(source)))
+        if ((status = see_more(source, true)) != STATUS_OK)
             return status;
-        source->plain_ended = status == STATUS_END;
-        source->end += count;
-    }
     return file_kind_of(held(source)) == FILE_OTHER ? STATUS_OK : refuse_workbook(source);
 }
 

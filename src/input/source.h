@@ -76,13 +76,13 @@ bool source_is_seekable(const struct source *source);
 
 /*
  * For progress: the size of a seekable input, else 0, and how much of that has been taken. Both are
- * raw bytes, as they stand in the file; where it is compressed, what has been decompressed counts
+ * raw bytes, as they are in the file; where it is compressed, what has been decompressed counts
  * as taken.
  */
 uint64_t source_size(const struct source *source);
 uint64_t source_taken(const struct source *source);
 
-/* Size and hash (XXH3, 64 bits) of the bytes as they stand in the file, once a seekable input has
+/* Size and hash (XXH3, 64 bits) of the bytes as they are in the file, once a seekable input has
  * been read to its end the first time; before, and for others, both are 0. */
 void source_digest(const struct source *source, uint64_t *ret_size, uint64_t *ret_hash);
 

@@ -1,24 +1,31 @@
+/*
+ * The look at the whole at the end of a run: the results are read as they are in the file, and must
+ * have the hash of what was written. Each line's key is marked in the index: the first one of a row
+ * that the input has is the row's, further ones are weighed later (current.h), and those of rows
+ * that the input does not have are strange.
+ */
 #include <errno.h>
-#include <sys/stat.h>
 
 #include "ledger/ledger_impl.h"
 
-/* A line's key, whose entry is on its way from memory while the next line is parsed. */
-struct pending_key {
-    bool is_set;
-    uint64_t hash;
-    uint32_t occurrence;
+struct counting {
+    struct ledger *ledger;
+    struct store_account *account;
+    struct row_id last; /* whose entry is on its way from memory while the next line is parsed */
+    bool has_last;
 };
 
-/* Marks what a line stands for. */
-static enum status count_line(struct ledger *ledger, const struct pending_key *line,
-                              struct ledger_account *account)
+/* Marks what the last line stands for. */
+static enum status count_line(const struct counting *counting)
 {
+    struct ledger *ledger = counting->ledger;
+    struct store_account *account = counting->account;
+    const struct row_id *line = &counting->last;
     enum index_mark mark;
 
-    if (!line->is_set)
+    if (!counting->has_last)
         return STATUS_OK;
-    enum status status = index_mark(&ledger->index, line->hash, line->occurrence, &mark);
+    enum status status = index_mark(&ledger->index, line, &mark);
     if (status != STATUS_OK)
         return status;
     account->lines++;
@@ -31,7 +38,7 @@ static enum status count_line(struct ledger *ledger, const struct pending_key *l
         return STATUS_OK;
     }
     account->superseded++;
-    return current_watch(&ledger->repeated, index_key(line->hash, line->occurrence));
+    return current_watch(&ledger->repeated, line);
 }
 
 enum status ledger_write_completion(const struct ledger *ledger, const struct accepted *accepted,
@@ -46,8 +53,9 @@ enum status ledger_write_completion(const struct ledger *ledger, const struct ac
         return STATUS_NO_MEMORY;
     }
     completion.accepted = *accepted;
-    (void)!fstat(ledger->fd, &about); /* no wider than the results */
-    enum status status = completion_write(path, &completion, about.st_mode & 0666, message);
+    (void)!ledger->disk->stat(ledger->disk, ledger->fd, &about); /* no wider than the results */
+    enum status status =
+        completion_write(ledger->disk, path, &completion, about.st_mode & 0666, message);
     free(path);
     return status;
 }
@@ -60,7 +68,7 @@ enum status ledger_compare_completion(struct ledger *ledger, struct buf *message
 
     if (path == NULL)
         return STATUS_NO_MEMORY;
-    enum status status = completion_read(path, &completion);
+    enum status status = completion_read(ledger->disk, path, &completion);
     int error = errno;
     free(path);
     if (status == STATUS_IO)
@@ -79,15 +87,14 @@ enum status ledger_compare_completion(struct ledger *ledger, struct buf *message
     return STATUS_OK;
 }
 
-bool ledger_is_of_input(struct ledger *ledger, uint64_t hash, uint32_t occurrence)
+bool ledger_is_of_input(struct ledger *ledger, const struct row_id *id)
 {
-    return index_has_met(&ledger->index, hash, occurrence);
+    return index_has_met(&ledger->index, id);
 }
 
 bool ledger_is_current(struct ledger *ledger, const struct result_fields *fields)
 {
-    return index_has_met(&ledger->index, fields->hash, fields->occurrence) &&
-           current_has(&ledger->repeated, index_key(fields->hash, fields->occurrence), fields);
+    return index_has_met(&ledger->index, &fields->id) && current_has(&ledger->repeated, fields);
 }
 
 /* Whether all that is in the file is what this ledger has written or found there. */
@@ -95,47 +102,51 @@ static const char *find_change(const struct ledger *ledger, const struct result_
 {
     struct stat about;
 
-    if (fstat(ledger->fd, &about) == 0 && (uint64_t)about.st_size != ledger->base)
+    if (ledger->disk->stat(ledger->disk, ledger->fd, &about) == 0 &&
+        (uint64_t)about.st_size != ledger->base)
         return "something else than nbatch has written behind it";
     if (XXH3_64bits_digest(scan->hash) != XXH3_64bits_digest(ledger->hash))
         return "somebody else has changed bytes before it";
     return NULL;
 }
 
+static enum status take_line(void *context, const struct result_fields *fields)
+{
+    struct counting *counting = context;
+
+    index_expect(&counting->ledger->index, fields->id.hash);
+    enum status status = count_line(counting);
+    counting->last = fields->id;
+    counting->has_last = true;
+    return status;
+}
+
 /* Counts all lines. STATUS_SYNTAX also where the file as a whole is not what it was. */
 static enum status count_lines(struct ledger *ledger, struct result_scan *scan,
-                               struct ledger_account *account)
+                               struct store_account *account)
 {
-    struct pending_key last = {.is_set = false};
-    struct result_fields fields;
-    enum status status = result_scan_header(scan, buf_span(&ledger->header));
+    struct counting counting = {.ledger = ledger, .account = account};
+    enum status status =
+        result_scan_each(scan, 0, ledger->base, buf_span(&ledger->header), take_line, &counting);
 
-    while (status == STATUS_OK) {
-        status = result_scan_next(scan, &fields);
-        if (status == STATUS_OK) {
-            index_expect(&ledger->index, fields.hash);
-            status = count_line(ledger, &last, account);
-            last = (struct pending_key){true, fields.hash, fields.occurrence};
-        }
-    }
-    if (status != STATUS_END)
-        return status;
-    status = count_line(ledger, &last, account);
+    if (status == STATUS_OK)
+        status = count_line(&counting);
     if (status != STATUS_OK)
         return status;
     scan->error = find_change(ledger, scan);
     return scan->error == NULL ? STATUS_OK : STATUS_SYNTAX;
 }
 
-enum status ledger_account(struct ledger *ledger, struct ledger_account *ret_account,
+enum status ledger_account(struct store *store, struct store_account *ret_account,
                            struct buf *message)
 {
-    struct ledger_account account = {.rows = 0};
+    struct ledger *ledger = (struct ledger *)store;
+    struct store_account account = {.rows = 0};
     struct result_scan scan;
     enum status status = STATUS_NO_MEMORY;
 
-    result_scan_init(&scan, ledger->fd, ledger->format.jsonl, ledger->format.passed_count);
-    result_scan_range(&scan, 0, ledger->base);
+    result_scan_init(&scan, ledger->disk, ledger->fd, ledger->format.jsonl,
+                     ledger->format.passed_count);
     scan.hash = XXH3_createState();
     if (scan.hash != NULL) {
         (void)XXH3_64bits_reset(scan.hash);

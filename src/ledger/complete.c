@@ -1,13 +1,7 @@
 #include "ledger/complete.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <sys/random.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <xxhash.h>
-
-#include "ledger/outfile.h"
 
 enum { COMPLETION_VERSION = 1, PATH_BYTES_MAX = 64 * 1024 };
 
@@ -39,11 +33,11 @@ static uint64_t get_number(const unsigned char bytes[8])
     return number;
 }
 
-void accepted_add(struct accepted *accepted, uint64_t hash, uint32_t occurrence)
+void accepted_add(struct accepted *accepted, const struct row_id *id)
 {
-    const uint64_t key[2] = {hash, occurrence};
+    const uint64_t key[2] = {id->hash, id->occurrence};
     uint64_t sum = XXH3_64bits(key, sizeof(key));
-    struct accepted_part *part = &accepted->parts[hash % ACCEPTED_PARTS];
+    struct accepted_part *part = &accepted->parts[id->hash % ACCEPTED_PARTS];
 
     part->count++;
     part->sum += sum;
@@ -105,38 +99,37 @@ static void fill(struct completion_file *file, const struct completion *completi
 }
 
 /* Writes a file that nobody has yet, and renames it. */
-static bool write_file(const char *name, const char *path, unsigned mode,
+static bool write_file(struct disk *disk, const char *name, const char *path, unsigned mode,
                        const struct completion_file *file)
 {
-    int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int fd = disk->open(disk, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
 
     if (fd < 0)
         return false;
-    bool good = outfile_write_all(fd, span_of((const char *)file, sizeof(*file))) == STATUS_OK &&
-                fchmod(fd, (mode_t)mode) == 0 && fsync(fd) == 0;
-    int error = errno;
-    (void)close(fd); /* synced */
-    if (good && rename(name, path) == 0)
+    bool good =
+        disk_append_all(disk, fd, span_of((const char *)file, sizeof(*file))) == STATUS_OK &&
+        disk->chmod(disk, fd, mode) == 0 && disk->sync(disk, fd) == 0;
+    (void)disk->close(disk, fd);
+    if (good && disk->rename(disk, name, path) == 0)
         return true;
-    error = good ? errno : error;
-    (void)unlink(name);
+    int error = errno;
+    (void)disk->unlink(disk, name);
     errno = error;
     return false;
 }
 
-enum status completion_write(const char *path, const struct completion *completion, unsigned mode,
+enum status completion_write(struct disk *disk, const char *path,
+                             const struct completion *completion, unsigned mode,
                              struct buf *message)
 {
     struct completion_file file;
     struct buf name;
-    uint64_t number = 0;
 
-    (void)!getrandom(&number, sizeof(number), 0);
     buf_init(&name, PATH_BYTES_MAX);
-    buf_add_format(&name, "%s.%08llx", path, (unsigned long long)(number & 0xffffffff));
+    buf_add_format(&name, "%s.%08llx", path, (unsigned long long)(disk->random(disk) & 0xffffffff));
     enum status status = name.status;
     fill(&file, completion);
-    if (status == STATUS_OK && !write_file(buf_string(&name), path, mode, &file)) {
+    if (status == STATUS_OK && !write_file(disk, buf_string(&name), path, mode, &file)) {
         status = STATUS_IO;
         buf_add_printable(message, span_string(path));
         buf_add_format(message, ": what --resume compares the results with cannot be written: %s",
@@ -148,27 +141,27 @@ enum status completion_write(const char *path, const struct completion *completi
     return status;
 }
 
-static bool read_file(int fd, struct completion_file *file)
+static bool read_file(struct disk *disk, int fd, struct completion_file *file)
 {
     struct stat about;
 
-    return fstat(fd, &about) == 0 && S_ISREG(about.st_mode) &&
+    return disk->stat(disk, fd, &about) == 0 && S_ISREG(about.st_mode) &&
            about.st_size == (off_t)sizeof(*file) &&
-           pread(fd, file, sizeof(*file), 0) == (ssize_t)sizeof(*file) &&
+           disk_read_all(disk, fd, file, sizeof(*file), 0) == STATUS_OK &&
            memcmp(file->text, file_text, sizeof(file->text)) == 0 &&
            get_number(file->version) == COMPLETION_VERSION &&
            get_number(file->check) == check_of(file);
 }
 
-enum status completion_read(const char *path, struct completion *ret_completion)
+enum status completion_read(struct disk *disk, const char *path, struct completion *ret_completion)
 {
     struct completion_file file;
-    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    int fd = disk->open(disk, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
 
     if (fd < 0)
         return errno == ENOENT ? STATUS_END : errno == ELOOP ? STATUS_SYNTAX : STATUS_IO;
-    bool good = read_file(fd, &file);
-    (void)close(fd); /* it was only read */
+    bool good = read_file(disk, fd, &file);
+    (void)disk->close(disk, fd);
     if (!good)
         return STATUS_SYNTAX;
     ret_completion->is_rehearsal = get_number(file.flags) == 1;

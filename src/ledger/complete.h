@@ -4,15 +4,17 @@
  * many keys were accepted and a sum of them, in 256 parts, so that the order of the lines does not
  * matter, and lines that were added hide few that are missing. No row can be read out of it.
  *
- *     accepted_add(&accepted, hash, occurrence);          // each key once
- *     completion_write(path, &completion, mode, &message);
- *     completion_read(path, &completion);
+ *     accepted_add(&accepted, &id);          // each key once
+ *     completion_write(disk, path, &completion, mode, &message);
+ *     completion_read(disk, path, &completion);
  *     accepted_missing(&completion.accepted, &accepted);  // at least so many
  */
 #ifndef NB_LEDGER_COMPLETE_H
 #define NB_LEDGER_COMPLETE_H
 
 #include "core/buf.h"
+#include "core/row_id.h"
+#include "ledger/disk.h"
 
 enum { ACCEPTED_PARTS = 256 };
 
@@ -29,7 +31,7 @@ struct completion {
 };
 
 /* A key that was accepted; each once. Pure. */
-void accepted_add(struct accepted *accepted, uint64_t hash, uint32_t occurrence);
+void accepted_add(struct accepted *accepted, const struct row_id *id);
 
 /* Pure. */
 uint64_t accepted_count(const struct accepted *accepted);
@@ -42,11 +44,13 @@ char *completion_path(const char *results);
 
 /* Puts the file in the place of an earlier one, with these permissions, durably but for its name.
  * STATUS_IO, STATUS_NO_MEMORY, with a text in `message`. */
-enum status completion_write(const char *path, const struct completion *completion, unsigned mode,
+enum status completion_write(struct disk *disk, const char *path,
+                             const struct completion *completion, unsigned mode,
                              struct buf *message) MUST_USE;
 
 /* STATUS_END: there is none. STATUS_SYNTAX: it is damaged, or no such file. STATUS_IO; errno is
  * set. */
-enum status completion_read(const char *path, struct completion *ret_completion) MUST_USE;
+enum status completion_read(struct disk *disk, const char *path,
+                            struct completion *ret_completion) MUST_USE;
 
 #endif

@@ -1,3 +1,8 @@
+/*
+ * A line's weight is one number: its time, and for an accepted line more than any time. The best
+ * weight of a watched key is kept with the offset of its line, and a later line with the same
+ * weight takes its place.
+ */
 #include "ledger/current.h"
 
 /* Sixteen bytes: as many of them are kept as keys have several lines. */
@@ -18,10 +23,12 @@ static int64_t weight_of(enum row_status status, int64_t finished_ms)
     return year_0 + finished_ms + (status == ROW_ACCEPTED ? accepted : 0);
 }
 
-bool current_beats(enum row_status status, int64_t finished_ms, enum row_status earlier_status,
-                   int64_t earlier_finished_ms)
+bool current_beats(enum row_status status, bool is_latest, enum row_status before, bool *ret_unsure)
 {
-    return weight_of(status, finished_ms) >= weight_of(earlier_status, earlier_finished_ms);
+    bool same_kind = (status == ROW_ACCEPTED) == (before == ROW_ACCEPTED);
+
+    *ret_unsure = same_kind && !is_latest;
+    return same_kind ? is_latest : status == ROW_ACCEPTED;
 }
 
 void current_init(struct current *current)
@@ -53,13 +60,13 @@ static enum status make_room(struct current *current)
     return STATUS_OK;
 }
 
-enum status current_watch(struct current *current, uint64_t key)
+enum status current_watch(struct current *current, const struct row_id *id)
 {
     uint32_t *place = NULL;
     enum status status = make_room(current); /* first: a slot must not stay empty */
 
     if (status == STATUS_OK)
-        status = keytable_slot(&current->places, key, &place);
+        status = keytable_slot(&current->places, row_id_key(id), &place);
     if (status != STATUS_OK || *place != 0)
         return status;
     current->lines[current->count++] = (struct current_line){.weight = NONE};
@@ -67,22 +74,22 @@ enum status current_watch(struct current *current, uint64_t key)
     return STATUS_OK;
 }
 
-static struct current_line *find(const struct current *current, uint64_t key)
+static struct current_line *find(const struct current *current, const struct row_id *id)
 {
-    uint32_t place = current->count > 0 ? keytable_get(&current->places, key) : 0;
+    uint32_t place = current->count > 0 ? keytable_get(&current->places, row_id_key(id)) : 0;
 
     return place > 0 ? &current->lines[place - 1] : NULL;
 }
 
-bool current_watches(const struct current *current, uint64_t key)
+bool current_watches(const struct current *current, const struct row_id *id)
 {
-    return find(current, key) != NULL;
+    return find(current, id) != NULL;
 }
 
-bool current_weigh(struct current *current, uint64_t key, const struct result_fields *fields)
+bool current_weigh(struct current *current, const struct result_fields *fields)
 {
     int64_t weight = weight_of(fields->status, fields->finished_ms);
-    struct current_line *line = find(current, key);
+    struct current_line *line = find(current, &fields->id);
 
     if (line == NULL)
         return true;
@@ -92,9 +99,9 @@ bool current_weigh(struct current *current, uint64_t key, const struct result_fi
     return true;
 }
 
-bool current_has(const struct current *current, uint64_t key, const struct result_fields *fields)
+bool current_has(const struct current *current, const struct result_fields *fields)
 {
-    const struct current_line *line = find(current, key);
+    const struct current_line *line = find(current, &fields->id);
 
     return line == NULL || line->offset == fields->offset;
 }

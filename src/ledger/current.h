@@ -1,15 +1,15 @@
 /*
- * Which line of a key counts, where the results have several (design.md, "Results"): an accepted
+ * Which line of a key counts, where the results have several: an accepted
  * line beats any other, whatever the order of the lines; among accepted lines, and among the
  * others, the latest finished_at counts, then the later line. Every reader of results asks here:
  * what --resume knows, the account, --sort, the page.
  *
  *     … a first time over the lines: where a key comes once more
- *     current_watch(&current, key);
+ *     current_watch(&current, &fields.id);
  *     … a second time, where any key is watched (current.count > 0)
- *     current_weigh(&current, key, &fields);
+ *     current_weigh(&current, &fields);
  *     … and from then on
- *     current_has(&current, key, &fields);      // whether this is the line that counts
+ *     current_has(&current, &fields);      // whether this is the line that counts
  *
  * A key that is not watched has one line, which counts. Watched keys take 30–37 bytes each, the
  * others none.
@@ -31,20 +31,24 @@ struct current {
 void current_init(struct current *current);
 void current_deinit(struct current *current);
 
-/* Whether a line beats one that is before it in the file. Pure. */
-bool current_beats(enum row_status status, int64_t finished_ms, enum row_status earlier_status,
-                   int64_t earlier_finished_ms);
+/*
+ * Whether a line beats the one that counted before it, for those who keep no times: `is_latest`
+ * says that no line before it ended later. *ret_unsure: it cannot be told, and the key is to be
+ * watched. Pure.
+ */
+bool current_beats(enum row_status status, bool is_latest, enum row_status before,
+                   bool *ret_unsure);
 
-/* The key (index_key) has several lines. Watched already: nothing happens. STATUS_NO_MEMORY. */
-enum status current_watch(struct current *current, uint64_t key) MUST_USE;
+/* The key has several lines. Watched already: nothing happens. STATUS_NO_MEMORY. */
+enum status current_watch(struct current *current, const struct row_id *id) MUST_USE;
 
-bool current_watches(const struct current *current, uint64_t key);
+bool current_watches(const struct current *current, const struct row_id *id);
 
 /* The next line in the order of the file. True where it beats those before it, or its key is not
  * watched. */
-bool current_weigh(struct current *current, uint64_t key, const struct result_fields *fields);
+bool current_weigh(struct current *current, const struct result_fields *fields);
 
 /* Whether this is the line of its key that counts: after all lines were weighed. */
-bool current_has(const struct current *current, uint64_t key, const struct result_fields *fields);
+bool current_has(const struct current *current, const struct result_fields *fields);
 
 #endif

@@ -1,9 +1,11 @@
 #include "ledger/index.h"
 
+#include "ledger/current.h"
+
 /*
  * An entry's value: what is known of the first row with its hash, and how many rows with that hash
  * have been met. For each further row that has a result there is another entry, under a hash made
- * of hash and occurrence; and one for every 65536 rows that were met.
+ * of hash and occurrence; and one for every 32767 rows that were met.
  */
 enum {
     PRESENT = 1u, /* so that no value is 0, which is the table's empty slot */
@@ -29,24 +31,10 @@ void index_deinit(struct index *index)
         keytable_deinit(&index->table);
 }
 
-/* SplitMix64's finalizer: uniform in all bits where its input is different. */
-static uint64_t mix(uint64_t hash, uint64_t with)
-{
-    uint64_t z = hash + with * 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
-uint64_t index_key(uint64_t hash, uint32_t occurrence)
-{
-    return occurrence == 1 ? hash : mix(hash, occurrence);
-}
-
 /* Where the rows of a hash are counted that its own entry has no room for. */
 static uint64_t carry_key(uint64_t hash)
 {
-    return mix(hash, UINT64_C(1) << 40);
+    return row_id_mix(hash, UINT64_C(1) << 40);
 }
 
 static enum status slot_of(struct index *index, uint64_t key, uint32_t **ret_value)
@@ -83,39 +71,35 @@ static void put(struct index *index, uint32_t *value, const struct key_state *st
              capped(state->ambiguous) << AMBIGUOUS_SHIFT;
 }
 
-enum status index_put(struct index *index, uint64_t hash, uint32_t occurrence,
-                      const struct key_state *state)
+enum status index_put(struct index *index, const struct row_id *id, const struct key_state *state)
 {
     uint32_t *value;
-    enum status status = slot_of(index, index_key(hash, occurrence), &value);
+    enum status status = slot_of(index, row_id_key(id), &value);
 
     if (status == STATUS_OK)
         put(index, value, state);
     return status;
 }
 
-enum status index_learn(struct index *index, uint64_t hash, uint32_t occurrence,
-                        const struct key_state *state, bool is_latest, struct key_state *ret_before,
-                        bool *ret_unsure)
+enum status index_learn(struct index *index, const struct row_id *id, const struct key_state *state,
+                        bool is_latest, struct key_state *ret_before, bool *ret_unsure)
 {
     uint32_t *value;
-    enum status status = slot_of(index, index_key(hash, occurrence), &value);
+    enum status status = slot_of(index, row_id_key(id), &value);
 
     if (status != STATUS_OK)
         return status;
     const struct key_state before = state_of(*value);
-    bool same_kind = (state->status == ROW_ACCEPTED) == (before.status == ROW_ACCEPTED);
-    bool beats = !before.known || (same_kind ? is_latest : state->status == ROW_ACCEPTED);
-    if (beats)
+    *ret_unsure = false;
+    if (!before.known || current_beats(state->status, is_latest, before.status, ret_unsure))
         put(index, value, state);
     *ret_before = before;
-    *ret_unsure = before.known && same_kind && !is_latest;
     return STATUS_OK;
 }
 
-void index_get(struct index *index, uint64_t hash, uint32_t occurrence, struct key_state *ret_state)
+void index_get(struct index *index, const struct row_id *id, struct key_state *ret_state)
 {
-    *ret_state = state_of(keytable_get(&index->table, index_key(hash, occurrence)));
+    *ret_state = state_of(keytable_get(&index->table, row_id_key(id)));
 }
 
 /* Counts a row in the entry of `key`; how many it has counted, with what was carried. */
@@ -152,7 +136,8 @@ enum status index_meet(struct index *index, uint64_t hash, uint32_t *ret_occurre
         return status;
     *ret_occurrence = occurrence;
     if (occurrence > 1)
-        value = keytable_get(&index->table, index_key(hash, occurrence));
+        value = keytable_get(&index->table,
+                             row_id_key(&(struct row_id){.hash = hash, .occurrence = occurrence}));
     *ret_state = state_of(value);
     return STATUS_OK;
 }
@@ -179,26 +164,25 @@ static uint64_t met_count(struct index *index, uint64_t key)
     return met < MET_MAX ? met : met + met_count(index, carry_key(key));
 }
 
-bool index_has_met(struct index *index, uint64_t hash, uint32_t occurrence)
+bool index_has_met(struct index *index, const struct row_id *id)
 {
-    return occurrence <= met_count(index, hash);
+    return id->occurrence <= met_count(index, id->hash);
 }
 
-enum status index_mark(struct index *index, uint64_t hash, uint32_t occurrence,
-                       enum index_mark *ret_mark)
+enum status index_mark(struct index *index, const struct row_id *id, enum index_mark *ret_mark)
 {
-    uint32_t *value = occurrence == 1 ? keytable_find(&index->table, hash) : NULL;
+    uint32_t *value = id->occurrence == 1 ? keytable_find(&index->table, id->hash) : NULL;
 
     if (value != NULL && *value >> MET_SHIFT > 0) { /* nearly every row: one look-up */
         *ret_mark = (*value & MARKED) != 0 ? INDEX_AGAIN : INDEX_FIRST;
         *value |= MARKED;
         return STATUS_OK;
     }
-    if (!index_has_met(index, hash, occurrence)) {
+    if (!index_has_met(index, id)) {
         *ret_mark = INDEX_STRANGE;
         return STATUS_OK;
     }
-    enum status status = slot_of(index, index_key(hash, occurrence), &value);
+    enum status status = slot_of(index, row_id_key(id), &value);
     if (status != STATUS_OK)
         return status;
     *ret_mark = (*value & MARKED) != 0 ? INDEX_AGAIN : INDEX_FIRST;

@@ -1,9 +1,8 @@
 /*
  * What the results say about which row, by content: a key is the hash of a row and its number among
- * the rows with that hash (design.md, "Results"), so that a file may be sorted, cut, extended or
- * corrected between runs.
+ * the rows with that hash, so that a file may be sorted, cut, extended or corrected between runs.
  *
- *     index_learn(&index, hash, occurrence, &state, …);   // each line of the results, in order
+ *     index_learn(&index, &id, &state, …);                // each line of the results, in order
  *     index_meet(&index, hash, &occurrence, &state);      // each row of the input, in order
  *     index_rewind(&index);                               // the input is read once more
  *
@@ -14,6 +13,7 @@
 #define NB_LEDGER_INDEX_H
 
 #include "core/keytable.h"
+#include "core/row_id.h"
 #include "platform/outcome.h"
 
 /* Attempts are remembered up to this number. */
@@ -35,11 +35,8 @@ struct index {
 void index_init(struct index *index);
 void index_deinit(struct index *index);
 
-/* The key of a table that stands for one row. Pure. */
-uint64_t index_key(uint64_t hash, uint32_t occurrence);
-
 /* What counts for a key from now on. STATUS_NO_MEMORY. */
-enum status index_put(struct index *index, uint64_t hash, uint32_t occurrence,
+enum status index_put(struct index *index, const struct row_id *id,
                       const struct key_state *state) MUST_USE;
 
 /*
@@ -48,13 +45,11 @@ enum status index_put(struct index *index, uint64_t hash, uint32_t occurrence,
  * none of them ended later. Where it cannot be told, *ret_unsure is set, and the lines of the key
  * are to be weighed in another pass. *ret_before is what was known. STATUS_NO_MEMORY.
  */
-enum status index_learn(struct index *index, uint64_t hash, uint32_t occurrence,
-                        const struct key_state *state, bool is_latest, struct key_state *ret_before,
-                        bool *ret_unsure) MUST_USE;
+enum status index_learn(struct index *index, const struct row_id *id, const struct key_state *state,
+                        bool is_latest, struct key_state *ret_before, bool *ret_unsure) MUST_USE;
 
 /* What is known of a key. */
-void index_get(struct index *index, uint64_t hash, uint32_t occurrence,
-               struct key_state *ret_state);
+void index_get(struct index *index, const struct row_id *id, struct key_state *ret_state);
 
 /* The next row of the input: which of its kind it is, and what the results say. STATUS_NO_MEMORY.
  */
@@ -68,14 +63,14 @@ void index_expect(const struct index *index, uint64_t hash);
 void index_rewind(struct index *index);
 
 /* Whether the row that a key stands for has been met since the last rewind. */
-bool index_has_met(struct index *index, uint64_t hash, uint32_t occurrence);
+bool index_has_met(struct index *index, const struct row_id *id);
 
 /*
  * For the account at the end of a run: whether a line's key belongs to a row that was met, and has
  * not been marked before. Marks it. STATUS_NO_MEMORY.
  */
 enum index_mark { INDEX_FIRST, INDEX_AGAIN, INDEX_STRANGE };
-enum status index_mark(struct index *index, uint64_t hash, uint32_t occurrence,
+enum status index_mark(struct index *index, const struct row_id *id,
                        enum index_mark *ret_mark) MUST_USE;
 
 #endif

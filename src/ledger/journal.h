@@ -1,7 +1,7 @@
 /*
  * The journal beside the results (RESULTS.journal): what a run must have on record before a request
  * leaves, and what it knows and has not brought into the results yet. A file of fixed size, which
- * is allocated before anything is sent, so that a full disk cannot touch it (sending.md section 5).
+ * is allocated before anything is sent, so that a full disk cannot touch it.
  *
  * It keeps two records, since a process and a machine die differently.
  *
@@ -30,22 +30,14 @@
 #include <xxhash.h>
 
 #include "core/buf.h"
-#include "ledger/mount.h"
+#include "ledger/disk.h"
+#include "ledger/store.h"
 
 enum {
     JOURNAL_TEXT_MAX = 255,
     JOURNAL_CHECKPOINTS = 256,
-    JOURNAL_BOOT_ID_LENGTH = 36,
-};
-
-/* A row that may be sent, or is under way. */
-struct intent {
-    uint64_t hash;
-    uint64_t device; /* the IMEI, as command_device reads it */
-    uint64_t row, line;
-    uint32_t occurrence;
-    uint16_t sent;      /* requests that had left before */
-    uint16_t ambiguous; /* those of them that may have been processed */
+    JOURNAL_FLUSH_LINES = 512,       /* so many lines are written to the results at once … */
+    JOURNAL_FLUSH_BYTES = 96 * 1024, /* … or so many bytes of them */
 };
 
 /* The hash of the first `offset` bytes of the results. */
@@ -63,7 +55,7 @@ struct journal_shape {
 
 /* Who wrote it and for what; no secrets. */
 struct journal_about {
-    char boot_id[JOURNAL_BOOT_ID_LENGTH + 1];
+    char boot_id[DISK_BOOT_ID_LENGTH + 1];
     char host[JOURNAL_TEXT_MAX + 1];
     char input[JOURNAL_TEXT_MAX + 1];  /* its name */
     char target[JOURNAL_TEXT_MAX + 1]; /* "simulator", or the endpoint's scheme and host */
@@ -82,7 +74,7 @@ struct snapshot {
     uint32_t checkpoint_count;
     uint32_t intent_count;
     struct checkpoint checkpoints[JOURNAL_CHECKPOINTS];
-    /* Behind it, in the same block of memory: intent_count intents, see snapshot_intents. */
+    /* Behind it, in the same block of memory: the intents, see snapshot_put. */
 };
 
 /* The lines that wait to be written to the results, behind `base`. */
@@ -99,7 +91,7 @@ struct journal_live {
 struct journal;
 
 /* Everything about this process and machine; target, input and the rest are left empty. */
-void journal_about_init(struct journal_about *about);
+void journal_about_init(struct disk *disk, struct journal_about *about);
 
 struct journal_shape journal_shape_for(size_t concurrency);
 
@@ -112,18 +104,21 @@ uint64_t journal_size(const struct journal_shape *shape);
  * same. Durable when it returns, with the results' folder. STATUS_IO or STATUS_NO_MEMORY with a
  * text in `message`.
  */
-enum status journal_create(const char *path, const struct journal_about *about,
+enum status journal_create(struct disk *disk, const char *path, const struct journal_about *about,
                            const struct journal_shape *shape, const struct journal_live *live,
                            const struct snapshot *snapshot, const struct intent *started,
                            size_t started_count, struct buf *message,
                            struct journal **ret_journal) MUST_USE;
 
 /* Opens one that was left behind. STATUS_SYNTAX with a text in `message` where it is damaged. */
-enum status journal_open(const char *path, struct buf *message,
+enum status journal_open(struct disk *disk, const char *path, struct buf *message,
                          struct journal **ret_journal) MUST_USE;
 
 /* Who wrote it; false where there is no journal, or none that can be read. */
-bool journal_peek(const char *path, struct journal_about *ret_about);
+bool journal_peek(struct disk *disk, const char *path, struct journal_about *ret_about);
+
+/* Appends "PATH: WHAT: why". Returns STATUS_IO. */
+enum status journal_say(struct buf *message, const char *path, const char *what, int error);
 
 /* Takes NULL. The file stays. */
 void journal_close(struct journal *journal);
@@ -157,13 +152,12 @@ struct span journal_staged(const struct journal *journal);
 /* The staged lines stand in the results now, which are `base` bytes long and have that hash. */
 void journal_turn(struct journal *journal, uint64_t base, uint64_t base_hash);
 
-/* The bytes of a snapshot with so many intents, and where these are. */
+/* The bytes of a snapshot with so many intents. */
 size_t snapshot_size(uint32_t intents);
 
-static inline struct intent *snapshot_intents(struct snapshot *snapshot)
-{
-    return (struct intent *)(void *)(snapshot + 1);
-}
+/* Adds an intent, for which there is room; and gives one back. */
+void snapshot_put(struct snapshot *snapshot, const struct intent *intent);
+struct intent snapshot_get(const struct snapshot *snapshot, uint32_t number);
 
 /* Adds a checkpoint behind the last one; thins out the earlier ones when there are too many. */
 void snapshot_add_checkpoint(struct snapshot *snapshot, uint64_t offset, uint64_t hash);
@@ -186,6 +180,7 @@ void journal_stamp(struct journal *journal, uint64_t sequence);
 /* Whether the live record may count: it is of this boot of the machine and this mount of the disk,
  * or was settled. */
 bool journal_is_live(const struct journal *journal);
+bool journal_is_settled(const struct journal *journal);
 bool journal_is_of_this_mount(const struct journal *journal);
 
 /* Whether no page of the live record is older than the snapshot of that sequence. Version 1 has no
@@ -204,8 +199,5 @@ enum status journal_read_slot(const struct journal *journal, uint32_t slot, bool
  * STATUS_NO_MEMORY, with a text in `message`. */
 enum status journal_read_snapshot(const struct journal *journal, struct snapshot **ret_snapshot,
                                   struct buf *message) MUST_USE;
-
-/* Syncs the folder of a file. STATUS_IO; errno is set. */
-enum status folder_sync(const char *path) MUST_USE;
 
 #endif

@@ -1,17 +1,23 @@
 /*
- * What the journal's files share; nobody else includes it. journal.c is the file and its live
- * record, snapshot.c the snapshots behind that.
+ * What the journal's files share; nobody else includes it. journal.c is the file, slots.c and
+ * stage.c are the live record in it, snapshot.c the snapshots behind that.
  */
 #ifndef NB_LEDGER_JOURNAL_IMPL_H
 #define NB_LEDGER_JOURNAL_IMPL_H
 
 #include "ledger/journal.h"
 
-enum { JOURNAL_PAGE = 4096 };
+enum {
+    JOURNAL_PAGE = 4096,
+    JOURNAL_VERSION = 2,
+    JOURNAL_VERSION_1 = 1, /* no stamps, no mount; zeros are free slots and the end of the lines */
+    JOURNAL_SEED = 1,      /* of the checksums that both versions have */
+};
 
 struct half;
 
 struct journal {
+    struct disk *disk;
     int fd;
     int sync_fd; /* opened so that a write is durable when it returns */
     char *path;
@@ -35,12 +41,18 @@ static inline size_t journal_round_up(size_t bytes)
     return (bytes + JOURNAL_PAGE - 1) / JOURNAL_PAGE * JOURNAL_PAGE;
 }
 
+static inline uint32_t journal_check(const void *bytes, size_t len, uint64_t seed)
+{
+    return (uint32_t)XXH3_64bits_withSeed(bytes, len, seed);
+}
+
+/* The slots, and one half of the stage. */
+size_t journal_slots_bytes(const struct journal_shape *shape, uint32_t version);
+size_t journal_half_bytes(const struct journal_shape *shape);
+
 /* Header and live record, behind which the snapshots begin; and all of these. */
 size_t journal_live_bytes(const struct journal_shape *shape, uint32_t version);
 size_t journal_snapshots_bytes(const struct journal_shape *shape);
-
-/* Appends "PATH: WHAT: why". Returns STATUS_IO. */
-enum status journal_say(struct buf *message, const char *path, const char *what, int error);
 
 /* Appends where the journal is damaged, and what. Returns STATUS_SYNTAX. */
 enum status journal_say_damaged(const struct journal *journal, size_t offset, const char *what,

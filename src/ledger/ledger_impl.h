@@ -1,8 +1,9 @@
 /*
- * What the files of the ledger share; nobody else includes it. ledger.c is a run's record while it
- * goes on, sync.c what makes it durable, lock.c whose it is, recover.c what an earlier run left,
- * rescue.c what becomes of lines whose file is taken away, account.c and sort.c the look at the
- * whole at the end.
+ * What the files of the ledger share; nobody else includes it. ledger.c is a run's record as a
+ * whole, rows.c the rows that are under way, lines.c the way of a line into the results, sync.c
+ * what makes both durable, lock.c whose the files are, recover.c what an earlier run left, rescue.c
+ * what becomes of lines whose file is taken away, account.c and sort.c the look at the whole at the
+ * end.
  */
 #ifndef NB_LEDGER_LEDGER_IMPL_H
 #define NB_LEDGER_LEDGER_IMPL_H
@@ -27,7 +28,7 @@ struct entry {
     uint64_t end;      /* when done: where its line ends in the results */
 };
 
-struct ledger_sync {
+struct store_sync {
     struct ledger *ledger;
     uint64_t upto; /* so many bytes of the results will be durable */
     enum status status;
@@ -38,7 +39,9 @@ struct ledger_sync {
 };
 
 struct ledger {
+    struct store store; /* first: a pointer to it is one to the ledger */
     struct ledger_options options;
+    struct disk *disk;
     char *path, *journal_path;
     int fd;      /* -1: there is no file yet */
     bool is_new; /* this ledger has created it */
@@ -53,9 +56,7 @@ struct ledger {
     uint64_t base;      /* bytes that are written */
     uint64_t staged;    /* bytes that wait in the journal */
     uint32_t staged_lines;
-    uint64_t count;
     uint64_t lost;
-    bool failed;
     bool journal_failed; /* its sync */
     bool results_failed; /* theirs */
     enum place place;    /* not PLACE_SAME: the files are not where they were */
@@ -63,17 +64,14 @@ struct ledger {
     struct buf error;
     /* Rows. */
     struct entry *entries;
-    uint32_t capacity, used;
+    uint32_t capacity;
     uint32_t first_free;
     uint32_t first_done, last_done; /* in the order of their lines */
     /* Syncs. */
-    struct ledger_sync sync;
-    bool syncing;
+    struct store_sync sync;
     struct snapshot *snapshot; /* not touched while a sync is under way */
     uint64_t durable;          /* bytes of the results that are synced */
     uint64_t begun, ended;     /* sequences of snapshots */
-    uint64_t unsynced;         /* lines */
-    size_t waiting;            /* rows that no begun snapshot holds */
     /* Keys. */
     struct index index;
     struct ledger_past past;
@@ -87,8 +85,43 @@ struct ledger {
     int64_t latest_ms;        /* no line of earlier runs has ended later */
 };
 
+/* What a store does: see store.h. */
+enum status ledger_meet(struct store *store, uint64_t hash, bool idempotent,
+                        struct store_row *ret_row) MUST_USE;
+void ledger_rewind(struct store *store);
+uint32_t ledger_admit(struct store *store, const struct intent *intent);
+bool ledger_is_durable(const struct store *store, uint32_t ticket);
+void ledger_attempt(struct store *store, uint32_t ticket, uint32_t sent, uint32_t ambiguous);
+void ledger_pause(struct store *store, uint32_t ticket);
+void ledger_drop(struct store *store, uint32_t ticket);
+enum status ledger_end(struct store *store, uint32_t ticket,
+                       const struct result_record *record) MUST_USE;
+enum status ledger_flush(struct store *store) MUST_USE;
+bool ledger_is_held_up(const struct store *store);
+struct store_sync *ledger_sync_begin(struct store *store);
+void ledger_sync_run(struct store_sync *sync);
+enum status ledger_sync_end(struct store *store, struct store_sync *sync) MUST_USE;
+const char *ledger_error(struct store *store);
+enum status ledger_account(struct store *store, struct store_account *ret_account,
+                           struct buf *message) MUST_USE;
+enum status ledger_finish(struct store *store, bool is_complete, struct buf *message) MUST_USE;
+
+/* Takes a line down. STATUS_IO with *ret_kept false: nothing remembers it. */
+enum status ledger_keep_line(struct ledger *ledger, struct span line, bool *ret_kept) MUST_USE;
+
+/* Opens the copy on standard output, where one is wanted; and adds a line to it. */
+enum status ledger_open_copy(struct ledger *ledger, struct buf *message) MUST_USE;
+enum status ledger_copy_line(struct ledger *ledger, const struct result_record *record) MUST_USE;
+
 /* Makes room for the rows of that many slots, all free. STATUS_NO_MEMORY. */
 enum status ledger_make_entries(struct ledger *ledger, uint32_t slots) MUST_USE;
+
+/* Makes a journal with a first snapshot, for results that are durable as far as they are written;
+ * these rows are under way from the start. As journal_create. */
+enum status ledger_make_journal(struct ledger *ledger, const struct journal_about *about,
+                                const struct journal_shape *shape, const struct intent *started,
+                                size_t count, struct buf *message,
+                                struct journal **ret_journal) MUST_USE;
 
 /* Gives a row's place back. */
 void ledger_free_entry(struct ledger *ledger, uint32_t ticket);

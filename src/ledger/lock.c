@@ -3,19 +3,15 @@
  * already.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "ledger/ledger_impl.h"
 
-static void add_holder(const char *journal_path, struct buf *message)
+static void add_holder(struct disk *disk, const char *journal_path, struct buf *message)
 {
     struct journal_about about;
     char started[WHEN_UTC_LENGTH + 1];
 
-    if (!journal_peek(journal_path, &about)) {
+    if (!journal_peek(disk, journal_path, &about)) {
         buf_add_string(message, "another nbatch");
         return;
     }
@@ -27,13 +23,13 @@ static void add_holder(const char *journal_path, struct buf *message)
 
 enum status ledger_lock(const struct ledger *ledger, struct buf *message)
 {
-    if (flock(ledger->fd, LOCK_EX | LOCK_NB) == 0)
+    if (ledger->disk->lock(ledger->disk, ledger->fd) == 0)
         return STATUS_OK;
     if (errno != EWOULDBLOCK)
         return ledger_say(ledger, "the results cannot be locked", errno, message);
     buf_add_printable(message, span_string(ledger->path));
     buf_add_string(message, " is in use by ");
-    add_holder(ledger->journal_path, message);
+    add_holder(ledger->disk, ledger->journal_path, message);
     buf_add_string(message,
                    ": wait until it has ended, or name another results file with --output");
     return STATUS_EXISTS;
@@ -49,14 +45,14 @@ char *ledger_journal_path(const char *path)
     return name;
 }
 
-char *ledger_resolve(const char *path)
+char *ledger_resolve(struct disk *disk, const char *path)
 {
     struct stat about;
     char *resolved = NULL;
 
     /* Links to folders may stay: all that belongs to the results is in the same one. */
-    if (lstat(path, &about) == 0 && S_ISLNK(about.st_mode))
-        resolved = realpath(path, NULL);
+    if (disk->lstat(disk, path, &about) == 0 && S_ISLNK(about.st_mode))
+        resolved = disk->resolve(disk, path);
     return resolved != NULL ? resolved : strdup(path);
 }
 
@@ -72,27 +68,31 @@ void ledger_say_linked(const char *path, struct buf *message)
 }
 
 /* Whether another process has the results open, and says so. */
-static bool is_held(const char *path, const char *journal_path, struct buf *message)
+static bool is_held(struct disk *disk, const char *path, const char *journal_path,
+                    struct buf *message)
 {
-    struct ledger peek = {.path = (char *)(uintptr_t)path,
+    struct ledger peek = {.disk = disk,
+                          .path = (char *)(uintptr_t)path,
                           .journal_path = (char *)(uintptr_t)journal_path};
 
-    peek.fd = open(path, O_RDONLY | O_CLOEXEC);
+    peek.fd = disk->open(disk, path, O_RDONLY, 0);
     if (peek.fd < 0)
         return false;
     enum status status = ledger_lock(&peek, message);
-    (void)close(peek.fd); /* it was only asked */
+    (void)disk->close(disk, peek.fd);
     return status == STATUS_EXISTS;
 }
 
-static enum status probe(const char *path, const char *journal_path, struct buf *message)
+static enum status probe(struct disk *disk, const char *path, const char *journal_path,
+                         struct buf *message)
 {
     struct stat about;
-    bool has_results = lstat(path, &about) == 0, has_journal = access(journal_path, F_OK) == 0;
+    bool has_results = disk->lstat(disk, path, &about) == 0,
+         has_journal = disk->has(disk, journal_path);
 
     if (!has_results && !has_journal)
         return STATUS_OK;
-    if (has_results && S_ISREG(about.st_mode) && is_held(path, journal_path, message))
+    if (has_results && S_ISREG(about.st_mode) && is_held(disk, path, journal_path, message))
         return STATUS_EXISTS;
     if (has_results && S_ISLNK(about.st_mode)) {
         buf_add_printable(message, span_string(path));
@@ -118,16 +118,16 @@ static enum status probe(const char *path, const char *journal_path, struct buf 
     return STATUS_EXISTS;
 }
 
-enum status ledger_probe(const char *path, struct buf *message)
+enum status ledger_probe(struct disk *disk, const char *path, struct buf *message)
 {
-    char *resolved = ledger_resolve(path);
+    char *resolved = ledger_resolve(disk, path);
     char *journal_path = resolved != NULL ? ledger_journal_path(resolved) : NULL;
     enum status status = STATUS_NO_MEMORY;
 
     if (journal_path == NULL)
         buf_add_string(message, status_text(STATUS_NO_MEMORY));
     else
-        status = probe(resolved, journal_path, message);
+        status = probe(disk, resolved, journal_path, message);
     free(journal_path);
     free(resolved);
     return status;

@@ -1,7 +1,6 @@
 #include "ledger/outfile.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <strings.h>
 #include <unistd.h>
 
@@ -23,16 +22,17 @@ static enum status refuse_existing(const char *path, const struct outfile_kind *
     return STATUS_EXISTS;
 }
 
-enum status outfile_probe(const char *path, const struct outfile_kind *kind, struct buf *message)
+enum status outfile_probe(struct disk *disk, const char *path, const struct outfile_kind *kind,
+                          struct buf *message)
 {
-    bool there = strcmp(path, "-") != 0 && access(path, F_OK) == 0;
+    bool there = strcmp(path, "-") != 0 && disk->has(disk, path);
     return there ? refuse_existing(path, kind, message) : STATUS_OK;
 }
 
-static enum status open_file(const char *path, int flags, const struct outfile_kind *kind,
-                             struct buf *message, int *ret_fd)
+static enum status open_file(struct disk *disk, const char *path, int flags,
+                             const struct outfile_kind *kind, struct buf *message, int *ret_fd)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | flags, 0644);
+    int fd = disk->open(disk, path, O_WRONLY | O_CREAT | O_APPEND | flags, 0644);
 
     if (fd >= 0) {
         *ret_fd = fd;
@@ -47,8 +47,8 @@ static enum status open_file(const char *path, int flags, const struct outfile_k
     return STATUS_IO;
 }
 
-static enum status open_outfile(struct outfile *file, const char *path, int flags,
-                                const struct outfile_kind *kind, struct buf *message)
+static enum status open_outfile(struct outfile *file, struct disk *disk, const char *path,
+                                int flags, const struct outfile_kind *kind, struct buf *message)
 {
     bool standard_output = strcmp(path, "-") == 0;
     int fd = STDOUT_FILENO;
@@ -58,27 +58,28 @@ static enum status open_outfile(struct outfile *file, const char *path, int flag
         buf_add_string(message, status_text(STATUS_NO_MEMORY));
         return STATUS_NO_MEMORY;
     }
-    enum status status = standard_output ? STATUS_OK : open_file(path, flags, kind, message, &fd);
+    enum status status =
+        standard_output ? STATUS_OK : open_file(disk, path, flags, kind, message, &fd);
     if (status != STATUS_OK) {
         free(name);
         return status;
     }
-    *file = (struct outfile){.name = name, .fd = fd};
+    *file = (struct outfile){.disk = disk, .name = name, .fd = fd};
     buf_init(&file->out, OUTFILE_BUFFER_MAX);
     buf_init(&file->error, 8192);
     return STATUS_OK;
 }
 
-enum status outfile_create(struct outfile *file, const char *path, const struct outfile_kind *kind,
-                           struct buf *message)
+enum status outfile_create(struct outfile *file, struct disk *disk, const char *path,
+                           const struct outfile_kind *kind, struct buf *message)
 {
-    return open_outfile(file, path, O_EXCL, kind, message);
+    return open_outfile(file, disk, path, O_EXCL, kind, message);
 }
 
-enum status outfile_append(struct outfile *file, const char *path, const struct outfile_kind *kind,
-                           struct buf *message)
+enum status outfile_append(struct outfile *file, struct disk *disk, const char *path,
+                           const struct outfile_kind *kind, struct buf *message)
 {
-    return open_outfile(file, path, 0, kind, message);
+    return open_outfile(file, disk, path, 0, kind, message);
 }
 
 static enum status fail(struct outfile *file, int error)
@@ -89,27 +90,12 @@ static enum status fail(struct outfile *file, int error)
     return STATUS_IO;
 }
 
-enum status outfile_write_all(int fd, struct span bytes)
-{
-    while (bytes.len > 0) {
-        ssize_t count = write(fd, bytes.ptr, bytes.len);
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count < 0)
-            return STATUS_IO;
-        bytes = span_skip(bytes, (size_t)count);
-    }
-    return STATUS_OK;
-}
-
 enum status outfile_flush(struct outfile *file)
 {
     if (file->out.status != STATUS_OK)
         return fail(file, ENOMEM);
     while (file->out.len > 0 && !file->failed) {
-        ssize_t written = write(file->fd, file->out.ptr, file->out.len);
-        if (written < 0 && errno == EINTR)
-            continue;
+        ssize_t written = file->disk->append(file->disk, file->fd, file->out.ptr, file->out.len);
         if (written < 0)
             return fail(file, errno);
         buf_drop(&file->out, (size_t)written);
@@ -131,7 +117,8 @@ enum status outfile_close(struct outfile *file)
     if (file->name == NULL)
         return STATUS_OK;
     enum status status = outfile_flush(file);
-    if (file->fd != STDOUT_FILENO && close(file->fd) != 0 && status == STATUS_OK)
+    if (file->fd != STDOUT_FILENO && file->disk->close(file->disk, file->fd) != 0 &&
+        status == STATUS_OK)
         status = fail(file, errno);
     free(file->name);
     file->name = NULL;

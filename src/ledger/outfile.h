@@ -2,7 +2,7 @@
  * A file that is written from its start to its end and never in place of another: results, lists of
  * problems, the halves of a split input.
  *
- *     outfile_create(&file, path, &kind, &message);
+ *     outfile_create(&file, &disk_real, path, &kind, &message);
  *     buf_add_string(&file.out, "…");           // as often as wanted
  *     outfile_settle(&file);                    // after each line: writes when enough is there
  *     outfile_close(&file);
@@ -12,7 +12,7 @@
 #ifndef NB_LEDGER_OUTFILE_H
 #define NB_LEDGER_OUTFILE_H
 
-#include "core/buf.h"
+#include "ledger/disk.h"
 
 /* What messages call the file, and the option that names it. */
 struct outfile_kind {
@@ -23,6 +23,7 @@ struct outfile_kind {
 struct outfile {
     struct buf out; /* for the caller to append to */
     struct buf error;
+    struct disk *disk;
     char *name;
     int fd; /* valid while name is set */
     bool failed;
@@ -30,19 +31,16 @@ struct outfile {
 
 /* Creates the file; "-" is standard output. STATUS_EXISTS, STATUS_IO or STATUS_NO_MEMORY, with a
  * text in `message`. */
-enum status outfile_create(struct outfile *file, const char *path, const struct outfile_kind *kind,
-                           struct buf *message) MUST_USE;
+enum status outfile_create(struct outfile *file, struct disk *disk, const char *path,
+                           const struct outfile_kind *kind, struct buf *message) MUST_USE;
 
 /* Opens a file to be appended to, which may be there already. As outfile_create. */
-enum status outfile_append(struct outfile *file, const char *path, const struct outfile_kind *kind,
-                           struct buf *message) MUST_USE;
-
-/* Writes all of it to a descriptor, whatever it is. STATUS_IO; errno is set. */
-enum status outfile_write_all(int fd, struct span bytes) MUST_USE;
+enum status outfile_append(struct outfile *file, struct disk *disk, const char *path,
+                           const struct outfile_kind *kind, struct buf *message) MUST_USE;
 
 /* Whether outfile_create would be refused since the file is there: STATUS_EXISTS with a text in
  * `message`. */
-enum status outfile_probe(const char *path, const struct outfile_kind *kind,
+enum status outfile_probe(struct disk *disk, const char *path, const struct outfile_kind *kind,
                           struct buf *message) MUST_USE;
 
 /* Writes what has been appended; _settle only when it is a good deal, or could not be appended. */

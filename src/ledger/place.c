@@ -1,15 +1,6 @@
 #include "ledger/place.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <glob.h>
-#include <sys/random.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include "ledger/outfile.h"
-
-enum { COPY_BLOCK_BYTES = 64 * 1024, PATH_BYTES_MAX = 64 * 1024, LINK_BYTES_MAX = 8192 };
+enum { PATH_BYTES_MAX = 64 * 1024 };
 
 const char *place_text(enum place place)
 {
@@ -32,24 +23,22 @@ bool place_keeps_lines(enum place place)
     return place == PLACE_GONE || place == PLACE_OTHER || place == PLACE_JOURNAL;
 }
 
-bool place_is_name_of(const char *path, int fd)
+bool place_is_name_of(struct disk *disk, const char *path, int fd)
 {
     struct stat opened, named;
 
-    return fstat(fd, &opened) == 0 && lstat(path, &named) == 0 && opened.st_ino == named.st_ino &&
-           opened.st_dev == named.st_dev;
+    return disk->stat(disk, fd, &opened) == 0 && disk->lstat(disk, path, &named) == 0 &&
+           opened.st_ino == named.st_ino && opened.st_dev == named.st_dev;
 }
 
-char *place_name_now(int fd)
+char *place_name_now(struct disk *disk, int fd)
 {
-    char link[64], name[LINK_BYTES_MAX];
+    char *name = disk->name_of(disk, fd);
 
-    (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-    ssize_t len = readlink(link, name, sizeof(name) - 1);
-    if (len <= 0 || (size_t)len == sizeof(name) - 1)
-        return NULL;
-    name[len] = '\0';
-    return place_is_name_of(name, fd) ? strdup(name) : NULL; /* else: "NAME (deleted)" */
+    if (name != NULL && place_is_name_of(disk, name, fd))
+        return name;
+    free(name); /* "NAME (deleted)" */
+    return NULL;
 }
 
 /* How much of a path is before the extension of its last part. */
@@ -76,20 +65,17 @@ static char *name_beside(const char *path, const char *mark)
     return text;
 }
 
-char *place_name_beside(const char *path)
+char *place_name_beside(struct disk *disk, const char *path)
 {
-    uint32_t number = (uint32_t)getpid();
     char mark[16];
 
-    (void)!getrandom(&number, sizeof(number), 0);
-    (void)snprintf(mark, sizeof(mark), "%08x", (unsigned)number);
+    (void)snprintf(mark, sizeof(mark), "%08x", (unsigned)disk->random(disk));
     return name_beside(path, mark);
 }
 
-char *place_find_beside(const char *path)
+char *place_find_beside(struct disk *disk, const char *path)
 {
     struct buf pattern;
-    glob_t found = {.gl_pathc = 0};
     char *name = NULL, *plain = name_beside(path, "");
 
     if (plain == NULL)
@@ -105,42 +91,9 @@ char *place_find_beside(const char *path)
     }
     if (plain[before] == '\0')
         buf_add_string(&pattern, "*");
-    if (pattern.status == STATUS_OK && glob(buf_string(&pattern), 0, NULL, &found) == 0)
-        name = strdup(found.gl_pathv[0]);
-    globfree(&found);
+    if (pattern.status == STATUS_OK)
+        name = disk->find(disk, buf_string(&pattern));
     buf_deinit(&pattern);
     free(plain);
     return name;
-}
-
-enum status place_copy(int from, uint64_t size, int to, uint64_t *ret_hash)
-{
-    XXH3_state_t *hash = XXH3_createState();
-    char block[COPY_BLOCK_BYTES];
-    enum status status = STATUS_OK;
-
-    if (hash == NULL) {
-        errno = ENOMEM;
-        return STATUS_IO;
-    }
-    (void)XXH3_64bits_reset(hash);
-    for (uint64_t at = 0; at < size && status == STATUS_OK;) {
-        size_t want = size - at < sizeof(block) ? (size_t)(size - at) : sizeof(block);
-        ssize_t count = pread(from, block, want, (off_t)at);
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count <= 0) {
-            errno = count == 0 ? 0 : errno;
-            status = STATUS_IO;
-            break;
-        }
-        (void)XXH3_64bits_update(hash, block, (size_t)count);
-        status = outfile_write_all(to, span_of(block, (size_t)count));
-        at += (uint64_t)count;
-    }
-    int error = errno;
-    *ret_hash = XXH3_64bits_digest(hash);
-    (void)XXH3_freeState(hash);
-    errno = error;
-    return status;
 }

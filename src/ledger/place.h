@@ -6,7 +6,7 @@
 #ifndef NB_LEDGER_PLACE_H
 #define NB_LEDGER_PLACE_H
 
-#include "ledger/ledger.h"
+#include "ledger/disk.h"
 
 enum place {
     PLACE_SAME,
@@ -24,20 +24,16 @@ const char *place_text(enum place place);
 bool place_keeps_lines(enum place place);
 
 /* Whether a path is a name of an open file, itself and not by a link. */
-bool place_is_name_of(const char *path, int fd);
+bool place_is_name_of(struct disk *disk, const char *path, int fd);
 
 /* The name that a file has now, to be freed; NULL: it has none, or it cannot be told. */
-char *place_name_now(int fd);
+char *place_name_now(struct disk *disk, int fd);
 
 /* A name beside `path` for what belongs there, with the same extension and not taken yet; to be
  * freed; NULL without memory. */
-char *place_name_beside(const char *path);
+char *place_name_beside(struct disk *disk, const char *path);
 
 /* As place_name_beside was used for before: NULL, or such a file that is there; to be freed. */
-char *place_find_beside(const char *path);
-
-/* Copies the first `size` bytes to the end of another file. STATUS_IO; errno is set, or 0 where
- * they are not there. `hash` is of what was copied. */
-enum status place_copy(int from, uint64_t size, int to, uint64_t *ret_hash) MUST_USE;
+char *place_find_beside(struct disk *disk, const char *path);
 
 #endif

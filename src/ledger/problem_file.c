@@ -7,13 +7,13 @@ static const struct outfile_kind kind = {"list of problems", "--problems"};
 
 enum status problem_file_probe(const char *path, struct buf *message)
 {
-    return outfile_probe(path, &kind, message);
+    return outfile_probe(&disk_real, path, &kind, message);
 }
 
 enum status problem_file_open(struct problem_file *problem_file, const char *path,
                               struct buf *message)
 {
-    enum status status = outfile_create(&problem_file->file, path, &kind, message);
+    enum status status = outfile_create(&problem_file->file, &disk_real, path, &kind, message);
 
     if (status != STATUS_OK)
         return status;

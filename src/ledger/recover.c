@@ -1,37 +1,33 @@
+/*
+ * What an earlier run left, and how a run goes on from there (README.md, "Recovery"):
+ *
+ *  1. The results are opened and locked. Without a journal they are taken as they are, whole.
+ *  2. The journal's live record counts if it can: it is of this boot and mount, or was settled, no
+ *     page of it is older than the newest snapshot, nothing in it is damaged. Else that snapshot.
+ *  3. The results must have the hash that it says as far as it goes. Behind that, by the live
+ *     record: the beginning of the lines that waited, which are written now; by the snapshot: as
+ *     many lines as are whole. The rest is cut off.
+ *  4. The rows that may have been under way, less those that have got a line since, are put into a
+ *     new journal, as started, which takes the place of the old one. If this process dies now, the
+ *     next one finds them there.
+ *  5. Each of them gets a line that says in_doubt, and all is synced.
+ *
+ * Nothing is changed before step 3 has found nothing wrong.
+ */
 #include <errno.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
-#include "ledger/ledger_impl.h"
-#include "platform/command.h"
+#include "ledger/recover_impl.h"
+#include "platform/device.h"
 
 const char ledger_orphan_error[] =
     "the run ended while this was under way: it may have been processed";
 
-enum { OPEN_TRIES = 5, COPY_BLOCK_BYTES = 64 * 1024 };
-
-/* What is found out about an earlier run. */
-struct recovery {
-    struct ledger *ledger;
-    struct buf *message;
-    struct result_scan scan;
-    uint64_t size;             /* of the results */
-    struct journal *journal;   /* NULL: there is none */
-    struct snapshot *snapshot; /* its newest; NULL where none can be read and none is needed */
-    struct journal_live live;  /* where the live record counts */
-    struct intent *pending;    /* rows that may have been under way */
-    size_t pending_count;
-    struct index answers; /* of those: known once a line of `since` or later has their key */
-    uint64_t since;
-    struct current unsure; /* keys whose lines are not in the order of their times */
-};
+enum { OPEN_TRIES = 5 };
 
 static enum status no_results(struct ledger *ledger, struct buf *message)
 {
     buf_add_printable(message, span_string(ledger->path));
-    if (access(ledger->journal_path, F_OK) == 0)
+    if (ledger->disk->has(ledger->disk, ledger->journal_path))
         buf_add_string(message, " is not beside its journal: put it back, or move the journal away "
                                 "and leave --resume out");
     else
@@ -43,14 +39,15 @@ static enum status no_results(struct ledger *ledger, struct buf *message)
 static enum status open_results(struct recovery *recovery)
 {
     struct ledger *ledger = recovery->ledger;
+    struct disk *disk = ledger->disk;
     struct stat about;
 
     for (int i = 0; i < OPEN_TRIES; i++) {
         /* Not to hang where the name is one of a pipe. */
-        ledger->fd = open(ledger->path, O_RDWR | O_APPEND | O_CLOEXEC | O_NONBLOCK);
+        ledger->fd = disk->open(disk, ledger->path, O_RDWR | O_APPEND | O_NONBLOCK, 0);
         if (ledger->fd < 0 && errno == ENOENT)
             return no_results(ledger, recovery->message);
-        if (ledger->fd < 0 || fstat(ledger->fd, &about) != 0)
+        if (ledger->fd < 0 || disk->stat(disk, ledger->fd, &about) != 0)
             return ledger_say(ledger, "the results cannot be opened", errno, recovery->message);
         if (!S_ISREG(about.st_mode)) {
             (void)ledger_say(ledger, "is no regular file: no results", 0, recovery->message);
@@ -60,7 +57,8 @@ static enum status open_results(struct recovery *recovery)
         if (status != STATUS_OK)
             return status;
         /* The last run may have put another file there, or have written to it, until just now. */
-        if (place_is_name_of(ledger->path, ledger->fd) && fstat(ledger->fd, &about) == 0) {
+        if (place_is_name_of(disk, ledger->path, ledger->fd) &&
+            disk->stat(disk, ledger->fd, &about) == 0) {
             if (about.st_nlink > 1) {
                 ledger_say_linked(ledger->path, recovery->message);
                 return STATUS_EXISTS;
@@ -68,221 +66,15 @@ static enum status open_results(struct recovery *recovery)
             recovery->size = (uint64_t)about.st_size;
             return STATUS_OK;
         }
-        (void)close(ledger->fd); /* it was only looked at */
+        (void)disk->close(disk, ledger->fd);
         ledger->fd = -1;
     }
     return ledger_say(ledger, "the results change while they are opened", 0, recovery->message);
 }
 
-static enum status refuse(struct recovery *recovery, uint64_t from, uint64_t to, const char *what)
+static void add_pending(struct recovery *recovery, struct intent intent)
 {
-    struct buf *message = recovery->message;
-
-    buf_add_printable(message, span_string(recovery->ledger->path));
-    if (to > from)
-        buf_add_format(message, ": damaged between byte %llu and byte %llu: %s",
-                       (unsigned long long)from, (unsigned long long)to, what);
-    else
-        buf_add_format(message, ": damaged at byte %llu: %s", (unsigned long long)from, what);
-    buf_add_string(message, "; nothing was changed and nothing sent: ");
-    char *beside = place_find_beside(recovery->ledger->path);
-    if (beside != NULL) { /* written by a run whose results were taken away */
-        buf_add_string(message, "its run has written its lines anew to ");
-        buf_add_printable(message, span_string(beside));
-        buf_add_string(message, ", go on with --output ");
-        buf_add_printable(message, span_string(beside));
-    } else {
-        buf_add_string(message, "restore the file from a copy, or mend it by hand");
-    }
-    free(beside);
-    return STATUS_SYNTAX;
-}
-
-static enum status say_scan(struct recovery *recovery, enum status status)
-{
-    if (status == STATUS_IO)
-        return ledger_say(recovery->ledger, "the results cannot be read", errno, recovery->message);
-    if (status == STATUS_SYNTAX)
-        return refuse(recovery, recovery->scan.at, 0, recovery->scan.error);
-    return status;
-}
-
-static bool is_orphan(const struct result_fields *fields)
-{
-    return fields->status == ROW_IN_DOUBT &&
-           span_is(result_without_quotes(fields->columns[RESULT_error]), ledger_orphan_error);
-}
-
-/* A longer one is no uuid of anybody's, but its beginning still tells whose it is not. */
-static void keep_uuid(struct ledger *ledger, struct span uuid)
-{
-    size_t len = uuid.len < sizeof(ledger->first_uuid) ? uuid.len : sizeof(ledger->first_uuid);
-
-    memcpy(ledger->first_uuid, uuid.ptr, len);
-    ledger->past.uuid = span_of(ledger->first_uuid, len);
-}
-
-static struct key_state state_of(const struct result_fields *fields)
-{
-    return (struct key_state){.known = true,
-                              .status = fields->status,
-                              .orphan = is_orphan(fields),
-                              .attempts = fields->attempts,
-                              .ambiguous = fields->ambiguous};
-}
-
-/* Takes down what a line says. */
-static enum status learn(struct recovery *recovery, const struct result_fields *fields)
-{
-    struct ledger *ledger = recovery->ledger;
-    const struct key_state state = state_of(fields);
-    struct key_state before;
-    bool is_latest = fields->finished_ms >= ledger->latest_ms, unsure = false;
-    enum status status = index_learn(&ledger->index, fields->hash, fields->occurrence, &state,
-                                     is_latest, &before, &unsure);
-
-    if (status == STATUS_OK && unsure)
-        status = current_watch(&recovery->unsure, index_key(fields->hash, fields->occurrence));
-    if (status == STATUS_OK && fields->status == ROW_ACCEPTED &&
-        !(before.known && before.status == ROW_ACCEPTED))
-        accepted_add(&ledger->accepted, fields->hash, fields->occurrence);
-    if (is_latest)
-        ledger->latest_ms = fields->finished_ms;
-    ledger->past.lines++;
-    if (fields->status == ROW_ACCEPTED && ledger->past.uuid.len == 0)
-        keep_uuid(ledger, result_without_quotes(fields->columns[RESULT_uuid]));
-    if (status == STATUS_OK && recovery->pending_count > 0 && fields->offset >= recovery->since)
-        status = index_put(&recovery->answers, fields->hash, fields->occurrence, &state);
-    return status;
-}
-
-/* Learns the lines of [from, to). `hash` is of the bytes, where it is not NULL. */
-static enum status load(struct recovery *recovery, uint64_t from, uint64_t to, XXH3_state_t *hash)
-{
-    struct result_scan *scan = &recovery->scan;
-    struct result_fields fields;
-    enum status status = STATUS_OK;
-
-    scan->hash = hash;
-    result_scan_range(scan, from, to);
-    if (from == 0)
-        status = result_scan_header(scan, buf_span(&recovery->ledger->header));
-    while (status == STATUS_OK) {
-        status = result_scan_next(scan, &fields);
-        if (status == STATUS_OK)
-            status = learn(recovery, &fields);
-    }
-    return status == STATUS_END ? STATUS_OK : status;
-}
-
-/* Looks once more at the keys whose lines are not in the order of their times. */
-static enum status settle_unsure(struct recovery *recovery)
-{
-    struct ledger *ledger = recovery->ledger;
-    struct current *unsure = &recovery->unsure;
-    struct result_scan *scan = &recovery->scan;
-    struct result_fields fields;
-
-    if (unsure->count == 0)
-        return STATUS_OK;
-    scan->hash = NULL;
-    result_scan_range(scan, 0, ledger->base);
-    enum status status = result_scan_header(scan, buf_span(&ledger->header));
-    while (status == STATUS_OK && (status = result_scan_next(scan, &fields)) == STATUS_OK) {
-        uint64_t key = index_key(fields.hash, fields.occurrence);
-        const struct key_state state = state_of(&fields);
-        if (current_watches(unsure, key) && current_weigh(unsure, key, &fields))
-            status = index_put(&ledger->index, fields.hash, fields.occurrence, &state);
-    }
-    return status == STATUS_END ? STATUS_OK : say_scan(recovery, status);
-}
-
-/* Finds out between which checkpoints the results are not what was written, and says so. */
-static enum status locate_damage(struct recovery *recovery, uint64_t end)
-{
-    const struct snapshot *snapshot = recovery->snapshot;
-    char block[COPY_BLOCK_BYTES];
-    XXH3_state_t *hash = XXH3_createState();
-    uint64_t at = 0, good = 0, bad = end;
-
-    if (hash == NULL)
-        return STATUS_NO_MEMORY;
-    (void)XXH3_64bits_reset(hash);
-    for (uint32_t i = 0; snapshot != NULL && i < snapshot->checkpoint_count; i++) {
-        const struct checkpoint *point = &snapshot->checkpoints[i];
-        while (at < point->offset) {
-            size_t len =
-                point->offset - at < sizeof(block) ? (size_t)(point->offset - at) : sizeof(block);
-            ssize_t count = pread(recovery->ledger->fd, block, len, (off_t)at);
-            if (count <= 0)
-                break;
-            (void)XXH3_64bits_update(hash, block, (size_t)count);
-            at += (uint64_t)count;
-        }
-        if (at != point->offset || XXH3_64bits_digest(hash) != point->hash) {
-            bad = point->offset;
-            break;
-        }
-        good = point->offset;
-    }
-    (void)XXH3_freeState(hash);
-    return refuse(recovery, good, bad, "it is not what was written there");
-}
-
-/* Learns the first `end` bytes, which must have that hash. */
-static enum status load_verified(struct recovery *recovery, uint64_t end, uint64_t hash)
-{
-    struct ledger *ledger = recovery->ledger;
-
-    if (recovery->size < end)
-        return refuse(recovery, recovery->size, 0, "the end of the file is missing");
-    enum status status = load(recovery, 0, end, ledger->hash);
-    if (status == STATUS_NO_MEMORY || status == STATUS_IO)
-        return say_scan(recovery, status);
-    if (status == STATUS_SYNTAX && recovery->scan.read < end)
-        return say_scan(recovery, status);
-    if (XXH3_64bits_digest(ledger->hash) != hash)
-        return locate_damage(recovery, end);
-    ledger->base = end;
-    return say_scan(recovery, status);
-}
-
-/* A run that died while it created the results has left a part of the header, or nothing. */
-static enum status complete_header(struct recovery *recovery)
-{
-    const struct ledger *ledger = recovery->ledger;
-    struct span header = buf_span(&ledger->header);
-    size_t len = (size_t)recovery->size;
-    char start[COPY_BLOCK_BYTES];
-
-    if (recovery->size >= header.len || len > sizeof(start) ||
-        pread(ledger->fd, start, len, 0) != (ssize_t)len || memcmp(start, header.ptr, len) != 0)
-        return STATUS_OK; /* it is looked at with the lines */
-    if (outfile_write_all(ledger->fd, span_skip(header, len)) != STATUS_OK ||
-        fdatasync(ledger->fd) != 0)
-        return ledger_say(ledger, "the results cannot be written; make room, and try again", errno,
-                          recovery->message);
-    recovery->size = header.len;
-    return STATUS_OK;
-}
-
-/* Without a journal, the last run was complete, or had not begun to send. */
-static enum status load_complete(struct recovery *recovery)
-{
-    struct ledger *ledger = recovery->ledger;
-    enum status status = complete_header(recovery);
-
-    if (status != STATUS_OK)
-        return status;
-    status = load(recovery, 0, recovery->size, ledger->hash);
-    ledger->base = recovery->size;
-    return status == STATUS_OK ? settle_unsure(recovery) : say_scan(recovery, status);
-}
-
-static enum status add_pending(struct recovery *recovery, const struct intent *intent)
-{
-    recovery->pending[recovery->pending_count++] = *intent;
-    return STATUS_OK;
+    recovery->pending[recovery->pending_count++] = intent;
 }
 
 static enum status read_slots(struct recovery *recovery)
@@ -295,103 +87,30 @@ static enum status read_slots(struct recovery *recovery)
         bool taken;
         status = journal_read_slot(recovery->journal, i, &taken, &intent, recovery->message);
         if (status == STATUS_OK && taken)
-            status = add_pending(recovery, &intent);
+            add_pending(recovery, intent);
     }
     return status;
-}
-
-/* Behind the last written byte stands a line that was announced, or a part of it, which is cut. */
-static enum status take_announced(struct recovery *recovery)
-{
-    struct ledger *ledger = recovery->ledger;
-    const struct journal_live *live = &recovery->live;
-    size_t len = (size_t)(recovery->size - live->base);
-    char *bytes = malloc(len + 1);
-    enum status status = STATUS_OK;
-
-    if (bytes == NULL)
-        return STATUS_NO_MEMORY;
-    if (pread(ledger->fd, bytes, len, (off_t)live->base) != (ssize_t)len) {
-        status = say_scan(recovery, STATUS_IO);
-    } else if (journal_is_announced(live, span_of(bytes, len))) {
-        status = say_scan(recovery, load(recovery, live->base, recovery->size, ledger->hash));
-        ledger->base = recovery->size;
-    }
-    free(bytes);
-    return status;
-}
-
-/* What stands behind the last written byte can only be the beginning of what was to follow. */
-static enum status verify_tail(struct recovery *recovery)
-{
-    const struct journal_live *live = &recovery->live;
-    uint64_t len = recovery->size - live->base;
-    char block[COPY_BLOCK_BYTES];
-
-    if (len > 0 && len <= live->announced)
-        return take_announced(recovery);
-    if (len > live->staged.len)
-        return refuse(recovery, live->base + live->staged.len, 0,
-                      "something else than nbatch has written there");
-    for (uint64_t at = 0; at < len;) {
-        size_t want = len - at < sizeof(block) ? (size_t)(len - at) : sizeof(block);
-        ssize_t count = pread(recovery->ledger->fd, block, want, (off_t)(live->base + at));
-        if (count <= 0)
-            return say_scan(recovery, STATUS_IO);
-        if (memcmp(block, live->staged.ptr + at, (size_t)count) != 0)
-            return refuse(recovery, live->base + at, 0,
-                          "something else than nbatch has written there");
-        at += (uint64_t)count;
-    }
-    return STATUS_OK;
-}
-
-/*
- * Writes the bytes that no sync has covered once more: where a sync has failed, the kernel may take
- * them for written although they are not.
- */
-static enum status write_again(struct recovery *recovery, uint64_t from, uint64_t to)
-{
-    struct ledger *ledger = recovery->ledger;
-    char block[COPY_BLOCK_BYTES];
-    int fd = open(ledger->path, O_WRONLY | O_CLOEXEC);
-
-    if (fd < 0)
-        return ledger_say(ledger, "the results cannot be opened", errno, recovery->message);
-    while (from < to) {
-        size_t want = to - from < sizeof(block) ? (size_t)(to - from) : sizeof(block);
-        ssize_t count = pread(ledger->fd, block, want, (off_t)from);
-        if (count > 0)
-            count = pwrite(fd, block, (size_t)count, (off_t)from); /* all of it, or a part */
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count <= 0)
-            break;
-        from += (uint64_t)count;
-    }
-    int error = errno;
-    (void)close(fd); /* synced through the other descriptor */
-    return from == to ? STATUS_OK
-                      : ledger_say(ledger, "the results cannot be written again", error,
-                                   recovery->message);
 }
 
 /* Cuts the results to what is known of them, adds the staged lines, and syncs. */
 static enum status complete_results(struct recovery *recovery)
 {
     struct ledger *ledger = recovery->ledger;
+    struct disk *disk = ledger->disk;
     struct span staged = recovery->live.staged;
 
-    if (ftruncate(ledger->fd, (off_t)ledger->base) != 0)
+    if (disk->truncate(disk, ledger->fd, ledger->base) != 0)
         return ledger_say(ledger, "the results cannot be cut back", errno, recovery->message);
-    if (outfile_write_all(ledger->fd, staged) != STATUS_OK || fdatasync(ledger->fd) != 0)
+    if (disk_append_all(disk, ledger->fd, staged) != STATUS_OK ||
+        disk->sync_data(disk, ledger->fd) != 0)
         return ledger_say(ledger, "the results cannot be written; make room, and try again", errno,
                           recovery->message);
     if (staged.len == 0)
         return STATUS_OK;
-    enum status status = load(recovery, ledger->base, ledger->base + staged.len, ledger->hash);
+    enum status status =
+        recovery_load(recovery, ledger->base, ledger->base + staged.len, ledger->hash);
     ledger->base += staged.len;
-    return say_scan(recovery, status);
+    return recovery_say(recovery, status);
 }
 
 /* The process died, not the machine: the live record is what it knew. */
@@ -399,36 +118,14 @@ static enum status recover_live(struct recovery *recovery)
 {
     struct ledger *ledger = recovery->ledger;
     struct journal_live *live = &recovery->live;
-    enum status status = load_verified(recovery, live->base, live->base_hash);
+    enum status status = recovery_load_verified(recovery, live->base, live->base_hash);
 
     if (status == STATUS_OK)
-        status = verify_tail(recovery);
+        status = recovery_verify_tail(recovery);
     uint64_t durable = recovery->snapshot != NULL ? recovery->snapshot->durable : 0;
     if (status == STATUS_OK && durable < ledger->base)
-        status = write_again(recovery, durable, ledger->base);
+        status = recovery_write_again(recovery, durable, ledger->base);
     return status == STATUS_OK ? complete_results(recovery) : status;
-}
-
-/* The lines behind the last sync, as far as they are whole. */
-static enum status load_tail(struct recovery *recovery, uint64_t from, uint64_t to)
-{
-    struct result_scan *scan = &recovery->scan;
-    struct ledger *ledger = recovery->ledger;
-    struct result_fields fields;
-    enum status status = STATUS_OK;
-
-    scan->hash = NULL;
-    result_scan_range(scan, from, to);
-    while (status == STATUS_OK) {
-        status = result_scan_next(scan, &fields);
-        if (status != STATUS_OK)
-            break;
-        (void)XXH3_64bits_update(ledger->hash, fields.line.ptr, fields.line.len);
-        status = learn(recovery, &fields);
-    }
-    ledger->base = scan->at;
-    ledger->past.cut = status == STATUS_SYNTAX;
-    return status == STATUS_END || status == STATUS_SYNTAX ? STATUS_OK : say_scan(recovery, status);
 }
 
 /* The machine died: what was synced counts, and of the rest, up to `end`, what is whole. */
@@ -441,42 +138,38 @@ static enum status recover_snapshot(struct recovery *recovery, uint64_t end)
     recovery->since = snapshot->durable;
     recovery->pending_count = 0;
     for (uint32_t i = 0; i < snapshot->intent_count; i++)
-        (void)add_pending(recovery, &snapshot_intents(snapshot)[i]);
+        add_pending(recovery, snapshot_get(snapshot, i));
     if (snapshot->checkpoint_count == 0 || snapshot->checkpoints[last].offset != snapshot->durable)
-        return refuse(recovery, snapshot->durable, 0, "its journal knows nothing about it");
-    status = load_verified(recovery, snapshot->durable, snapshot->checkpoints[last].hash);
+        return recovery_refuse(recovery, snapshot->durable, 0,
+                               "its journal knows nothing about it");
+    status = recovery_load_verified(recovery, snapshot->durable, snapshot->checkpoints[last].hash);
     if (status == STATUS_OK)
-        status = load_tail(recovery, snapshot->durable, end);
+        status = recovery_load_tail(recovery, snapshot->durable, end);
+    /* Where the machine did not die (another mount), the tail may be pages that a sync has lost. */
+    if (status == STATUS_OK && snapshot->durable < recovery->ledger->base)
+        status = recovery_write_again(recovery, snapshot->durable, recovery->ledger->base);
     return status == STATUS_OK ? complete_results(recovery) : status;
 }
 
-/* Whether the results begin with `end` bytes of that hash. */
-static bool begins_with(const struct recovery *recovery, uint64_t end, uint64_t wanted)
+/*
+ * A sync that failed leaves pages that the kernel takes for written. Once it has dropped them, the
+ * results are again what they were, without a death of anything. Only a run that ended as it should
+ * has said that there is nobody else to blame.
+ */
+static bool has_lost_pages(const struct recovery *recovery)
 {
-    XXH3_state_t *hash = XXH3_createState();
-    char block[COPY_BLOCK_BYTES];
-    uint64_t at = 0;
+    const struct journal_live *live = &recovery->live;
 
-    if (hash == NULL)
-        return false;
-    (void)XXH3_64bits_reset(hash);
-    while (at < end) {
-        size_t want = end - at < sizeof(block) ? (size_t)(end - at) : sizeof(block);
-        ssize_t count = pread(recovery->ledger->fd, block, want, (off_t)at);
-        if (count <= 0)
-            break;
-        (void)XXH3_64bits_update(hash, block, (size_t)count);
-        at += (uint64_t)count;
-    }
-    bool same = at == end && XXH3_64bits_digest(hash) == wanted;
-    (void)XXH3_freeState(hash);
-    return same;
+    return journal_is_settled(recovery->journal) && recovery->snapshot != NULL &&
+           recovery->snapshot->durable < live->base &&
+           !recovery_begins_with(recovery, live->base, live->base_hash);
 }
 
 /*
  * The process ended as it should, since its results could not be written or synced, and the machine
- * died since. What the results had may be gone where no sync covered it, and behind that may stand
- * a part of what a recovery wrote; the lines that waited in the journal are all there.
+ * died since, or the kernel has dropped what it had not written. What the results had may be gone
+ * where no sync covered it, and behind that may stand a part of what a recovery wrote; the lines
+ * that waited in the journal are all there.
  */
 static enum status recover_settled(struct recovery *recovery)
 {
@@ -484,7 +177,7 @@ static enum status recover_settled(struct recovery *recovery)
 
     if (recovery->size > live->base)
         recovery->size = live->base;
-    if (recovery->snapshot == NULL || begins_with(recovery, live->base, live->base_hash))
+    if (recovery->snapshot == NULL || recovery_begins_with(recovery, live->base, live->base_hash))
         return recover_live(recovery);
     return recover_snapshot(recovery, recovery->size);
 }
@@ -497,7 +190,7 @@ static void drop_answered(struct recovery *recovery)
     for (size_t i = 0; i < recovery->pending_count; i++) {
         const struct intent *intent = &recovery->pending[i];
         struct key_state state;
-        index_get(&recovery->answers, intent->hash, intent->occurrence, &state);
+        index_get(&recovery->answers, &intent->id, &state);
         if (!state.known)
             recovery->pending[kept++] = *intent;
     }
@@ -513,14 +206,12 @@ static enum status replace_journal(struct recovery *recovery)
     struct ledger *ledger = recovery->ledger;
     const struct journal_about *old = journal_about(recovery->journal);
     const struct journal_shape shape = *journal_shape(recovery->journal);
-    const struct journal_live live = {.base = ledger->base,
-                                      .base_hash = XXH3_64bits_digest(ledger->hash)};
     struct journal_about about;
     enum status status = ledger_make_entries(ledger, shape.slots);
 
     if (status != STATUS_OK)
         return status;
-    journal_about_init(&about);
+    journal_about_init(ledger->disk, &about);
     memcpy(about.input, old->input, sizeof(about.input));
     memcpy(about.target, old->target, sizeof(about.target));
     about.input_size = old->input_size;
@@ -528,28 +219,17 @@ static enum status replace_journal(struct recovery *recovery)
     about.strange = old->strange;
     about.jsonl = old->jsonl;
     about.run_base = ledger->base;
-    struct snapshot *snapshot = ledger->snapshot;
-    if (recovery->snapshot != NULL)
-        memcpy(snapshot, recovery->snapshot, sizeof(*snapshot));
-    snapshot_add_checkpoint(snapshot, live.base, live.base_hash);
-    snapshot->durable = live.base;
-    snapshot->sequence = ledger->begun = ledger->ended = 1;
-    snapshot->intent_count = (uint32_t)recovery->pending_count;
-    memcpy(snapshot_intents(snapshot), recovery->pending,
-           recovery->pending_count * sizeof(*recovery->pending));
-    ledger->durable = live.base;
-    return journal_create(ledger->journal_path, &about, &shape, &live, snapshot, recovery->pending,
-                          recovery->pending_count, recovery->message, &ledger->journal);
+    if (recovery->snapshot != NULL) /* its checkpoints */
+        memcpy(ledger->snapshot, recovery->snapshot, sizeof(*recovery->snapshot));
+    return ledger_make_journal(ledger, &about, &shape, recovery->pending, recovery->pending_count,
+                               recovery->message, &ledger->journal);
 }
 
 static enum status name_orphan(struct ledger *ledger, const struct intent *intent, int64_t now_ms)
 {
-    uint32_t ticket = ledger_admit(ledger, intent);
-    char imei[COMMAND_DEVICE_MAX + 1];
-    struct result_record record = {.row = intent->row,
-                                   .line = intent->line,
-                                   .hash = intent->hash,
-                                   .occurrence = intent->occurrence,
+    uint32_t ticket = ledger_admit(&ledger->store, intent);
+    char device[DEVICE_TEXT_MAX + 1];
+    struct result_record record = {.id = intent->id,
                                    .status = ROW_IN_DOUBT,
                                    .error = span_string(ledger_orphan_error),
                                    .attempts = intent->sent + 1u,
@@ -562,31 +242,31 @@ static enum status name_orphan(struct ledger *ledger, const struct intent *inten
                                     .attempts = record.attempts,
                                     .ambiguous = record.ambiguous};
 
-    command_device(intent->device, imei);
-    record.imei = span_string(imei);
-    enum status status = ledger_end(ledger, ticket, &record);
+    device_write(intent->id.device, device);
+    record.device = span_string(device);
+    enum status status = ledger_end(&ledger->store, ticket, &record);
     ledger->past.lines++;
-    return status == STATUS_OK ? index_put(&ledger->index, intent->hash, intent->occurrence, &state)
-                               : status;
+    return status == STATUS_OK ? index_put(&ledger->index, &intent->id, &state) : status;
 }
 
 /* Each row that was under way gets a line that says so. */
 static enum status name_orphans(struct recovery *recovery)
 {
     struct ledger *ledger = recovery->ledger;
-    struct timespec now;
+    const int64_t now_ms = ledger->disk->now_ms(ledger->disk);
     enum status status = STATUS_OK;
 
-    (void)clock_gettime(CLOCK_REALTIME, &now);
     for (size_t i = 0; i < recovery->pending_count && status == STATUS_OK; i++)
-        status = name_orphan(ledger, &recovery->pending[i],
-                             (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
+        status = name_orphan(ledger, &recovery->pending[i], now_ms);
     if (status == STATUS_OK)
         status = ledger_sync_now(ledger);
     if (status == STATUS_IO)
-        buf_add_format(recovery->message, "%s", ledger_error(ledger));
+        buf_add_format(recovery->message, "%s", buf_string(&ledger->error));
     ledger->past.orphans = recovery->pending_count;
-    ledger->count = 0; /* they are the earlier run's */
+    ledger->store.count = 0; /* they are the earlier run's */
+    /* No later line of theirs may end before, also where the clock is set back in this run. */
+    if (recovery->pending_count > 0 && ledger->latest_ms < now_ms)
+        ledger->latest_ms = now_ms;
     return status;
 }
 
@@ -648,14 +328,15 @@ static enum status recover_record(struct recovery *recovery)
         return status;
     if (!live)
         return recover_snapshot(recovery, recovery->size);
-    return journal_is_of_this_mount(recovery->journal) ? recover_live(recovery)
-                                                       : recover_settled(recovery);
+    bool is_whole = journal_is_of_this_mount(recovery->journal) && !has_lost_pages(recovery);
+    return is_whole ? recover_live(recovery) : recover_settled(recovery);
 }
 
 static enum status recover_journal(struct recovery *recovery)
 {
     struct ledger *ledger = recovery->ledger;
-    enum status status = journal_open(ledger->journal_path, recovery->message, &recovery->journal);
+    enum status status =
+        journal_open(ledger->disk, ledger->journal_path, recovery->message, &recovery->journal);
 
     if (status != STATUS_OK)
         return status;
@@ -666,7 +347,7 @@ static enum status recover_journal(struct recovery *recovery)
         return STATUS_NO_MEMORY;
     status = recover_record(recovery);
     if (status == STATUS_OK)
-        status = settle_unsure(recovery);
+        status = recovery_weigh(recovery);
     if (status == STATUS_OK) {
         drop_answered(recovery);
         status = replace_journal(recovery);
@@ -685,12 +366,12 @@ enum status ledger_recover(struct ledger *ledger, struct buf *message)
     index_init(&recovery->answers);
     current_init(&recovery->unsure);
     enum status status = open_results(recovery);
-    result_scan_init(&recovery->scan, ledger->fd, ledger->format.jsonl,
+    result_scan_init(&recovery->scan, ledger->disk, ledger->fd, ledger->format.jsonl,
                      ledger->format.passed_count);
-    if (status == STATUS_OK && access(ledger->journal_path, F_OK) == 0)
+    if (status == STATUS_OK && ledger->disk->has(ledger->disk, ledger->journal_path))
         status = recover_journal(recovery);
     else if (status == STATUS_OK && errno == ENOENT)
-        status = load_complete(recovery);
+        status = recovery_load_complete(recovery);
     else if (status == STATUS_OK) /* without it, rows that were under way would be sent again */
         status = ledger_say(ledger, "its journal cannot be looked for", errno, message);
     ledger->past.keys = ledger->index.keys;

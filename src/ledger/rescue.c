@@ -7,20 +7,17 @@
  */
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "ledger/ledger_impl.h"
 
 enum place ledger_look(const struct ledger *ledger, uint64_t size, bool is_all)
 {
     struct stat opened, named;
+    struct disk *disk = ledger->disk;
 
-    if (fstat(ledger->fd, &opened) != 0)
+    if (disk->stat(disk, ledger->fd, &opened) != 0)
         return PLACE_SAME; /* nothing can be said */
-    if (lstat(ledger->path, &named) != 0)
+    if (disk->lstat(disk, ledger->path, &named) != 0)
         return errno == ENOENT || errno == ENOTDIR ? PLACE_GONE : PLACE_SAME;
     if (opened.st_ino != named.st_ino || opened.st_dev != named.st_dev)
         return PLACE_OTHER;
@@ -44,7 +41,8 @@ bool ledger_has_other_names(const struct ledger *ledger)
 {
     struct stat about;
 
-    return ledger->fd >= 0 && fstat(ledger->fd, &about) == 0 && about.st_nlink > 1;
+    return ledger->fd >= 0 && ledger->disk->stat(ledger->disk, ledger->fd, &about) == 0 &&
+           about.st_nlink > 1;
 }
 
 /* Takes other names for the files. */
@@ -63,33 +61,28 @@ static enum status rename_to(struct ledger *ledger, char *path)
     return STATUS_OK;
 }
 
-static bool is_free(const char *path)
+static bool is_free(struct disk *disk, const char *path)
 {
     struct stat about;
 
-    return lstat(path, &about) != 0 && errno == ENOENT;
+    return disk->lstat(disk, path, &about) != 0 && errno == ENOENT;
 }
 
-static bool is_folder_there(const char *path)
+static bool is_folder_open(const struct ledger *ledger, const char *path)
 {
-    const char *slash = strrchr(path, '/');
-    char *folder = slash == NULL ? strdup(".") : strndup(path, (size_t)(slash - path) + 1);
-    bool there = folder != NULL && access(folder, W_OK | X_OK) == 0;
-
-    free(folder);
-    return there;
+    return ledger->disk->is_folder_open(ledger->disk, path);
 }
 
 /* Where the journal of the name would be: ours, or nobody's. */
 static bool has_journal_place(const struct ledger *ledger)
 {
-    return journal_is_in_place(ledger->journal) || is_free(ledger->journal_path);
+    return journal_is_in_place(ledger->journal) || is_free(ledger->disk, ledger->journal_path);
 }
 
 /* Both files were moved, with their folder or under a common name: nothing is lost. */
 static bool follow_move(struct ledger *ledger)
 {
-    char *name = place_name_now(ledger->fd);
+    char *name = place_name_now(ledger->disk, ledger->fd);
     char *journal_name = name != NULL ? ledger_journal_path(name) : NULL;
     bool moved = journal_name != NULL && journal_is_named(ledger->journal, journal_name);
 
@@ -104,14 +97,14 @@ static bool follow_move(struct ledger *ledger)
 static const char *const last_folders[] = {"./", "/var/tmp/", "/tmp/"};
 
 /* A name in another folder, made of the last part of a path. */
-static char *name_in(const char *folder, const char *path)
+static char *name_in(struct disk *disk, const char *folder, const char *path)
 {
     const char *slash = strrchr(path, '/');
     struct buf name;
 
     buf_init(&name, 64 * 1024);
     buf_add_format(&name, "%s%s", folder, slash != NULL ? slash + 1 : path);
-    char *beside = name.status == STATUS_OK ? place_name_beside(buf_string(&name)) : NULL;
+    char *beside = name.status == STATUS_OK ? place_name_beside(disk, buf_string(&name)) : NULL;
     buf_deinit(&name);
     return beside;
 }
@@ -119,31 +112,32 @@ static char *name_in(const char *folder, const char *path)
 /* Names what is to be written; false where there is no place or no memory. */
 static bool choose_name(struct ledger *ledger)
 {
-    bool is_ours = place_is_name_of(ledger->path, ledger->fd) && place_keeps_lines(ledger->place);
+    bool is_ours = place_is_name_of(ledger->disk, ledger->path, ledger->fd) &&
+                   place_keeps_lines(ledger->place);
 
-    if ((is_ours || is_free(ledger->path)) && is_folder_there(ledger->path) &&
+    if ((is_ours || is_free(ledger->disk, ledger->path)) && is_folder_open(ledger, ledger->path) &&
         has_journal_place(ledger))
         return true;
-    if (is_folder_there(ledger->path))
-        return rename_to(ledger, place_name_beside(ledger->path)) == STATUS_OK;
+    if (is_folder_open(ledger, ledger->path))
+        return rename_to(ledger, place_name_beside(ledger->disk, ledger->path)) == STATUS_OK;
     /* The folder was removed or moved: where the file is now, or where there is any place. */
-    char *now = place_name_now(ledger->fd);
-    char *beside = now != NULL && is_folder_there(now) ? place_name_beside(now) : NULL;
+    char *now = place_name_now(ledger->disk, ledger->fd);
+    char *beside =
+        now != NULL && is_folder_open(ledger, now) ? place_name_beside(ledger->disk, now) : NULL;
     free(now);
     for (size_t i = 0; beside == NULL && i < ARRAY_LENGTH(last_folders); i++)
-        beside = is_folder_there(last_folders[i]) ? name_in(last_folders[i], ledger->path) : NULL;
+        beside = is_folder_open(ledger, last_folders[i])
+                     ? name_in(ledger->disk, last_folders[i], ledger->path)
+                     : NULL;
     return rename_to(ledger, beside) == STATUS_OK;
 }
 
 /* A journal for the new place, with what is known of the rows. */
 static enum status make_journal(struct ledger *ledger, struct buf *message)
 {
-    const struct journal_live live = {.base = ledger->base,
-                                      .base_hash = XXH3_64bits_digest(ledger->hash)};
     struct journal_about about = *journal_about(ledger->journal);
     const struct journal_shape shape = *journal_shape(ledger->journal);
     struct intent *started = calloc(ledger->capacity, sizeof(*started));
-    struct snapshot *snapshot = ledger->snapshot;
     struct journal *journal;
     uint32_t count = 0;
 
@@ -152,13 +146,8 @@ static enum status make_journal(struct ledger *ledger, struct buf *message)
     for (uint32_t i = 0; i < ledger->capacity; i++)
         if (ledger->entries[i].state == ENTRY_STARTED)
             started[count++] = ledger->entries[i].intent;
-    snapshot_add_checkpoint(snapshot, live.base, live.base_hash);
-    snapshot->durable = live.base;
-    snapshot->sequence = 1;
-    snapshot->intent_count = count;
-    memcpy(snapshot_intents(snapshot), started, count * sizeof(*started));
-    enum status status = journal_create(ledger->journal_path, &about, &shape, &live, snapshot,
-                                        started, count, message, &journal);
+    enum status status =
+        ledger_make_journal(ledger, &about, &shape, started, count, message, &journal);
     free(started);
     if (status != STATUS_OK)
         return status;
@@ -172,35 +161,67 @@ static enum status make_journal(struct ledger *ledger, struct buf *message)
     return STATUS_OK;
 }
 
-/* Fills the new file: what was written, and behind it what waits in the journal. */
-static bool fill(const struct ledger *ledger, int fd, uint64_t *ret_hash)
+struct copying {
+    struct disk *disk;
+    int to;
+    XXH3_state_t *hash; /* of what is copied */
+};
+
+static enum status copy_block(void *context, struct span block, uint64_t offset)
 {
-    return flock(fd, LOCK_EX | LOCK_NB) == 0 &&
-           place_copy(ledger->fd, ledger->base, fd, ret_hash) == STATUS_OK &&
-           outfile_write_all(fd, journal_staged(ledger->journal)) == STATUS_OK && fsync(fd) == 0 &&
-           folder_sync(ledger->path) == STATUS_OK;
+    const struct copying *copying = context;
+
+    (void)offset;
+    (void)XXH3_64bits_update(copying->hash, block.ptr, block.len);
+    return disk_append_all(copying->disk, copying->to, block);
+}
+
+/* Fills the new file: what was written, and behind it what waits in the journal. STATUS_IO; errno
+ * is 0 where that is not there any more. */
+static enum status fill(const struct ledger *ledger, int fd)
+{
+    struct disk *disk = ledger->disk;
+    struct copying copying = {.disk = disk, .to = fd, .hash = XXH3_createState()};
+    enum status status = STATUS_IO;
+
+    errno = ENOMEM;
+    if (copying.hash != NULL && XXH3_64bits_reset(copying.hash) == XXH_OK &&
+        disk->lock(disk, fd) == 0)
+        status = disk_each_block(disk, ledger->fd, 0, ledger->base, copy_block, &copying);
+    if (status == STATUS_OK &&
+        XXH3_64bits_digest(copying.hash) != XXH3_64bits_digest(ledger->hash)) {
+        errno = 0;
+        status = STATUS_IO;
+    }
+    if (status == STATUS_OK)
+        status = disk_append_all(disk, fd, journal_staged(ledger->journal));
+    if (status == STATUS_OK &&
+        (disk->sync(disk, fd) != 0 || disk->sync_folder(disk, ledger->path) != 0))
+        status = STATUS_IO;
+    int error = errno;
+    (void)XXH3_freeState(copying.hash);
+    errno = error;
+    return status;
 }
 
 /* Writes the lines to a file that nobody has yet, locked and durable. */
 static enum status write_anew(struct ledger *ledger, struct buf *message)
 {
     struct stat about = {.st_mode = 0600};
-    uint64_t hash = 0;
-
-    (void)!fstat(ledger->fd, &about);
-    int fd = open(ledger->path, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC,
-                  about.st_mode & 0666);
+    struct disk *disk = ledger->disk;
+    (void)!disk->stat(disk, ledger->fd, &about);
+    int fd = disk->open(disk, ledger->path, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW,
+                        about.st_mode & 0666);
     if (fd < 0)
         return ledger_say(ledger, "the results cannot be written anew", errno, message);
-    bool good = fill(ledger, fd, &hash);
-    if (good && hash == XXH3_64bits_digest(ledger->hash)) {
-        (void)close(ledger->fd); /* it has no name here */
+    if (fill(ledger, fd) == STATUS_OK) {
+        (void)disk->close(disk, ledger->fd); /* it has no name here */
         ledger->fd = fd;
         return STATUS_OK;
     }
-    int error = good ? 0 : errno;
-    (void)unlink(ledger->path);
-    (void)close(fd); /* nothing of it is kept */
+    int error = errno;
+    (void)disk->unlink(disk, ledger->path);
+    (void)disk->close(disk, fd); /* nothing of it is kept */
     return ledger_say(ledger,
                       error != 0 ? "the results cannot be written anew"
                                  : "what the run wrote is not in the results any more: restore "
@@ -220,7 +241,7 @@ static enum status rescue(struct ledger *ledger, struct buf *message)
         free(old_path);
         return ledger_say(ledger, "there is no place to write the results anew", 0, message);
     }
-    is_here = place_is_name_of(ledger->path, ledger->fd);
+    is_here = place_is_name_of(ledger->disk, ledger->path, ledger->fd);
     has_journal = journal_is_named(ledger->journal, ledger->journal_path);
     /* The journal first: results without one are taken for complete. */
     if (!has_journal)
@@ -231,7 +252,7 @@ static enum status rescue(struct ledger *ledger, struct buf *message)
         status = journal_settle(ledger->journal);
     if (status != STATUS_OK) {
         if (!has_journal && journal_is_named(ledger->journal, ledger->journal_path))
-            (void)unlink(ledger->journal_path); /* of no results */
+            (void)ledger->disk->unlink(ledger->disk, ledger->journal_path); /* of no results */
         (void)!rename_to(ledger, old_path);
         return status;
     }
@@ -241,7 +262,7 @@ static enum status rescue(struct ledger *ledger, struct buf *message)
 
 enum status ledger_rescue(struct ledger *ledger, struct buf *message)
 {
-    if (fdatasync(ledger->fd) != 0)
+    if (ledger->disk->sync_data(ledger->disk, ledger->fd) != 0)
         return ledger_say(ledger, "the results cannot be synced to the disk", errno, message);
     if (place_keeps_lines(ledger->place) && follow_move(ledger)) {
         ledger->rescued = true;

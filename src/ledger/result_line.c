@@ -3,7 +3,7 @@
 #include "ledger/cell.h"
 
 const char *const result_column_names[RESULT_COLUMN_COUNT] = {
-#define X(name) #name,
+#define X(name, text) text,
     RESULT_COLUMN_MAP(X)
 #undef X
 };
@@ -41,16 +41,16 @@ bool result_has_column(struct span name)
     return false;
 }
 
-void result_add_key(uint64_t hash, uint32_t occurrence, struct buf *out)
+void result_add_key(const struct row_id *id, struct buf *out)
 {
     static const char hex[] = "0123456789abcdef";
     char text[17];
 
     for (size_t i = 0; i < 16; i++)
-        text[i] = hex[hash >> (60 - 4 * i) & 15];
+        text[i] = hex[id->hash >> (60 - 4 * i) & 15];
     text[16] = '-';
     buf_add_bytes(out, text, sizeof(text));
-    buf_add_uint64(out, occurrence);
+    buf_add_uint64(out, id->occurrence);
 }
 
 static void add_latency(struct buf *out, int64_t latency_us)
@@ -78,13 +78,13 @@ static void add_time(struct result_format *format, int64_t epoch_ms, struct buf 
 static void add_csv(struct result_format *format, const struct result_record *record,
                     struct buf *out)
 {
-    buf_add_uint64(out, record->row);
+    buf_add_uint64(out, record->id.row);
     buf_add_char(out, ',');
-    buf_add_uint64(out, record->line);
+    buf_add_uint64(out, record->id.line);
     buf_add_char(out, ',');
-    result_add_key(record->hash, record->occurrence, out);
+    result_add_key(&record->id, out);
     buf_add_char(out, ',');
-    cell_add(out, record->imei);
+    cell_add(out, record->device);
     buf_add_char(out, ',');
     buf_add_string(out, row_status_name(record->status));
     buf_add_char(out, ',');
@@ -151,13 +151,13 @@ static void add_jsonl(struct result_format *format, const struct result_record *
                       struct buf *out)
 {
     buf_add_string(out, "{\"row\":");
-    buf_add_uint64(out, record->row);
+    buf_add_uint64(out, record->id.row);
     buf_add_string(out, ",\"line\":");
-    buf_add_uint64(out, record->line);
+    buf_add_uint64(out, record->id.line);
     buf_add_string(out, ",\"key\":\"");
-    result_add_key(record->hash, record->occurrence, out);
+    result_add_key(&record->id, out);
     buf_add_char(out, '"');
-    add_json_text(out, "imei", record->imei);
+    add_json_text(out, DEVICE_COLUMN, record->device);
     add_json_text(out, "status", span_string(row_status_name(record->status)));
     add_json_text(out, "uuid", record->uuid);
     buf_add_string(out, ",\"errno\":");

@@ -1,5 +1,5 @@
 /*
- * A line of the results: what became of one row, as CSV or JSONL (design.md, "Results").
+ * A line of the results: what became of one row, as CSV or JSONL.
  *
  *     struct result_format format;
  *     result_format_init(&format, jsonl, passed, passed_count);
@@ -11,27 +11,29 @@
 
 #include "core/buf.h"
 #include "core/row.h"
+#include "core/row_id.h"
 #include "core/when.h"
+#include "platform/device.h"
 #include "platform/outcome.h"
 
-/* X(name): the columns that are the results' own, in their order. */
-#define RESULT_COLUMN_MAP(X) \
-    X(row)                   \
-    X(line)                  \
-    X(key)                   \
-    X(imei)                  \
-    X(status)                \
-    X(uuid)                  \
-    X(errno)                 \
-    X(error)                 \
-    X(http_status)           \
-    X(attempts)              \
-    X(ambiguous)             \
-    X(latency_ms)            \
-    X(finished_at)
+/* X(name, text): the columns that are the results' own, in their order. */
+#define RESULT_COLUMN_MAP(X)      \
+    X(row, "row")                 \
+    X(line, "line")               \
+    X(key, "key")                 \
+    X(device, DEVICE_COLUMN)      \
+    X(status, "status")           \
+    X(uuid, "uuid")               \
+    X(errno, "errno")             \
+    X(error, "error")             \
+    X(http_status, "http_status") \
+    X(attempts, "attempts")       \
+    X(ambiguous, "ambiguous")     \
+    X(latency_ms, "latency_ms")   \
+    X(finished_at, "finished_at")
 
 enum result_column {
-#define X(name) RESULT_##name,
+#define X(name, text) RESULT_##name,
     RESULT_COLUMN_MAP(X)
 #undef X
         RESULT_COLUMN_COUNT
@@ -40,10 +42,8 @@ enum result_column {
 extern const char *const result_column_names[RESULT_COLUMN_COUNT];
 
 struct result_record {
-    uint64_t row, line;
-    uint64_t hash;       /* the row's content … */
-    uint32_t occurrence; /* … and which of the equal rows it is, from 1: together the key */
-    struct span imei;    /* as given */
+    struct row_id id;
+    struct span device; /* as given */
     enum row_status status;
     struct span uuid; /* empty: none */
     bool has_errno;
@@ -77,7 +77,7 @@ void result_format_add_line(struct result_format *format, const struct result_re
                             struct buf *out);
 
 /* Appends a key as the results show it: 16 hexadecimal digits, a minus sign, the occurrence. */
-void result_add_key(uint64_t hash, uint32_t occurrence, struct buf *out);
+void result_add_key(const struct row_id *id, struct buf *out);
 
 /* Whether the results have a column of that name of their own, which no passed one may take. */
 bool result_has_column(struct span name);

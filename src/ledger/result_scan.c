@@ -1,13 +1,18 @@
+/*
+ * Lines are found in blocks that are read one behind the other: a line ends with the first line end
+ * that is not within quotes, of which the text up to there has an even number. What is cut off at
+ * the end of a block is moved to the start of the next. Each line is then taken apart strictly:
+ * what is not as nbatch writes it is no line, so that a part of one is never taken for another.
+ */
 #include "ledger/result_scan.h"
-
-#include <errno.h>
-#include <unistd.h>
 
 #include "core/jsonlex.h"
 
-void result_scan_init(struct result_scan *scan, int fd, bool jsonl, size_t passed_count)
+void result_scan_init(struct result_scan *scan, struct disk *disk, int fd, bool jsonl,
+                      size_t passed_count)
 {
-    *scan = (struct result_scan){.fd = fd,
+    *scan = (struct result_scan){.disk = disk,
+                                 .fd = fd,
                                  .jsonl = jsonl,
                                  .passed_count = passed_count,
                                  .block_bytes = RESULT_SCAN_BLOCK_BYTES};
@@ -51,9 +56,7 @@ static enum status read_block(struct result_scan *scan)
         return block->status;
     if (room > left)
         room = (size_t)left;
-    do
-        count = pread(scan->fd, block->ptr + block->len, room, (off_t)scan->read);
-    while (count < 0 && errno == EINTR);
+    count = scan->disk->read_at(scan->disk, scan->fd, block->ptr + block->len, room, scan->read);
     if (count < 0)
         return STATUS_IO;
     if (count == 0)
@@ -76,29 +79,28 @@ static size_t count_quotes(struct span text)
     return count;
 }
 
-/*
- * Finds the end of the first line; a line end within quotes is none. False when there is not enough
- * text.
- */
-static bool find_end(struct result_scan *scan, size_t *ret_len)
+bool result_find_end(struct span text, bool jsonl, size_t *searched, size_t *ret_len)
 {
-    struct span text = span_of(scan->block.ptr + scan->used, scan->block.len - scan->used);
-
     for (;;) {
-        const char *end = text.len > scan->searched
-                              ? memchr(text.ptr + scan->searched, '\n', text.len - scan->searched)
-                              : NULL;
+        const char *end =
+            text.len > *searched ? memchr(text.ptr + *searched, '\n', text.len - *searched) : NULL;
         if (end == NULL) {
-            scan->searched = text.len;
+            *searched = text.len;
             return false;
         }
         size_t len = (size_t)(end - text.ptr) + 1;
-        if (scan->jsonl || count_quotes(span_of(text.ptr, len)) % 2 == 0) {
+        if (jsonl || count_quotes(span_of(text.ptr, len)) % 2 == 0) {
             *ret_len = len;
             return true;
         }
-        scan->searched = len;
+        *searched = len;
     }
+}
+
+static bool find_end(struct result_scan *scan, size_t *ret_len)
+{
+    return result_find_end(span_of(scan->block.ptr + scan->used, scan->block.len - scan->used),
+                           scan->jsonl, &scan->searched, ret_len);
 }
 
 static enum status next_line(struct result_scan *scan, struct span *ret_line)
@@ -151,7 +153,30 @@ enum status result_scan_header(struct result_scan *scan, struct span expected)
     return STATUS_OK;
 }
 
-bool result_parse_key(struct span text, uint64_t *ret_hash, uint32_t *ret_occurrence)
+enum status result_scan_each(struct result_scan *scan, uint64_t from, uint64_t to,
+                             struct span header, result_take_fn *take, void *context)
+{
+    struct result_fields fields;
+    enum status status = STATUS_OK;
+
+    result_scan_range(scan, from, to);
+    if (from == 0)
+        status = result_scan_header(scan, header);
+    while (status == STATUS_OK) {
+        status = result_scan_next(scan, &fields);
+        if (status == STATUS_OK)
+            status = take(context, &fields);
+    }
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
+bool result_scan_is_cut(const struct result_scan *scan)
+{
+    return scan->read == scan->to && scan->searched > 0 &&
+           scan->searched == scan->block.len - scan->used;
+}
+
+bool result_parse_key(struct span text, struct row_id *ret_id)
 {
     uint64_t hash = 0, occurrence;
 
@@ -171,8 +196,8 @@ bool result_parse_key(struct span text, uint64_t *ret_hash, uint32_t *ret_occurr
     if (span_to_uint64(span_skip(text, 17), &occurrence) != STATUS_OK || occurrence == 0 ||
         occurrence > UINT32_MAX)
         return false;
-    *ret_hash = hash;
-    *ret_occurrence = (uint32_t)occurrence;
+    ret_id->hash = hash;
+    ret_id->occurrence = (uint32_t)occurrence;
     return true;
 }
 
@@ -288,10 +313,10 @@ static bool take_member(struct span *text, const char *name, bool is_first, stru
     return true;
 }
 
-/* Whether the text is `count` members, each with a comma before it. */
-static bool are_members(struct span text, size_t count)
+/* How many members the text is, each with a comma before it. */
+static bool count_members(struct span text, size_t *ret_count)
 {
-    for (size_t i = 0; i < count; i++) {
+    for (*ret_count = 0; text.len > 0; ++*ret_count) {
         if (text.len < 2 || text.ptr[0] != ',' || text.ptr[1] != '"')
             return false;
         text = span_skip(text, 1);
@@ -304,7 +329,7 @@ static bool are_members(struct span text, size_t count)
             return false;
         text = span_skip(text, value);
     }
-    return text.len == 0;
+    return true;
 }
 
 static bool is_string(struct span value)
@@ -317,17 +342,34 @@ struct span result_without_quotes(struct span value)
     return is_string(value) ? span_of(value.ptr + 1, value.len - 2) : value;
 }
 
+/* Takes the results' own columns of a line, and leaves the passed ones in the text. */
+static bool take_columns(struct span *text, struct span columns[RESULT_COLUMN_COUNT])
+{
+    if (text->len < 2 || text->ptr[0] != '{' || text->ptr[text->len - 1] != '}')
+        return false;
+    *text = span_of(text->ptr + 1, text->len - 2);
+    for (size_t i = 0; i < RESULT_COLUMN_COUNT; i++)
+        if (!take_member(text, result_column_names[i], i == 0, &columns[i]))
+            return false;
+    return true;
+}
+
+bool result_count_passed(struct span text, size_t *ret_count)
+{
+    struct span columns[RESULT_COLUMN_COUNT];
+
+    return take_columns(&text, columns) && count_members(text, ret_count);
+}
+
 static bool parse_jsonl(struct span text, size_t passed_count, struct result_fields *fields,
                         const char **ret_error)
 {
+    size_t count;
+
     *ret_error = "it is not the JSON object of a result";
-    if (text.len < 2 || text.ptr[0] != '{' || text.ptr[text.len - 1] != '}')
+    if (!take_columns(&text, fields->columns))
         return false;
-    text = span_of(text.ptr + 1, text.len - 2);
-    for (size_t i = 0; i < RESULT_COLUMN_COUNT; i++)
-        if (!take_member(&text, result_column_names[i], i == 0, &fields->columns[i]))
-            return false;
-    if (!are_members(text, passed_count)) {
+    if (!count_members(text, &count) || count != passed_count) {
         *ret_error = "it carries other columns of the input than this run";
         return false;
     }
@@ -387,11 +429,10 @@ static bool are_columns_good(const struct result_fields *fields, bool jsonl)
     struct span number = columns[RESULT_errno], http = columns[RESULT_http_status];
     struct span latency = columns[RESULT_latency_ms];
     struct span finished = columns[RESULT_finished_at];
-    struct span line = columns[RESULT_line];
 
     if (number.len > 0 && number.ptr[0] == '-')
         number = span_skip(number, 1);
-    return has_shape(line, "+") && (number.len == 0 || has_shape(number, "+")) &&
+    return (number.len == 0 || has_shape(number, "+")) &&
            (http.len == 0 || has_shape(http, "999")) &&
            (latency.len == 0 || has_shape(latency, "+.999")) &&
            has_shape(jsonl ? result_without_quotes(finished) : finished,
@@ -429,9 +470,10 @@ bool result_parse_line(struct span text, bool jsonl, size_t passed_count,
     struct span key = jsonl ? result_without_quotes(columns[RESULT_key]) : columns[RESULT_key];
     struct span status =
         jsonl ? result_without_quotes(columns[RESULT_status]) : columns[RESULT_status];
-    if (span_to_uint64(columns[RESULT_row], &fields.row) != STATUS_OK)
-        *ret_error = "row is no number";
-    else if (!result_parse_key(key, &fields.hash, &fields.occurrence))
+    if (span_to_uint64(columns[RESULT_row], &fields.id.row) != STATUS_OK ||
+        span_to_uint64(columns[RESULT_line], &fields.id.line) != STATUS_OK)
+        *ret_error = "row or line is no number";
+    else if (!result_parse_key(key, &fields.id))
         *ret_error = "key is not 16 hexadecimal digits, a minus sign and a number";
     else if (!parse_status(status, &fields.status))
         *ret_error = "status is none that nbatch writes";

@@ -2,7 +2,7 @@
  * Reads a results file line by line, as nbatch wrote it: strictly, so that what has been changed or
  * cut off is never taken for a result.
  *
- *     result_scan_init(&scan, fd, jsonl, passed_count);
+ *     result_scan_init(&scan, disk, fd, jsonl, passed_count);
  *     result_scan_range(&scan, from, to);
  *     while ((status = result_scan_next(&scan, &line)) == STATUS_OK) …
  *     result_scan_deinit(&scan);
@@ -12,6 +12,7 @@
 
 #include <xxhash.h>
 
+#include "ledger/disk.h"
 #include "ledger/result_line.h"
 
 enum {
@@ -24,15 +25,14 @@ struct result_fields {
     uint64_t offset;  /* of the line in the file */
     struct span line; /* with its line end */
     struct span columns[RESULT_COLUMN_COUNT];
-    uint64_t row;
-    uint64_t hash;
-    uint32_t occurrence;
+    struct row_id id; /* without the device, which is a text in the line */
     enum row_status status;
     uint32_t attempts, ambiguous;
     int64_t finished_ms; /* epoch */
 };
 
 struct result_scan {
+    struct disk *disk;
     int fd;
     bool jsonl;
     size_t passed_count;
@@ -48,7 +48,8 @@ struct result_scan {
 };
 
 /* Allocates nothing. `passed_count`: of the columns behind the results' own. */
-void result_scan_init(struct result_scan *scan, int fd, bool jsonl, size_t passed_count);
+void result_scan_init(struct result_scan *scan, struct disk *disk, int fd, bool jsonl,
+                      size_t passed_count);
 
 /* Takes a zeroed struct. Leaves the descriptor open. */
 void result_scan_deinit(struct result_scan *scan);
@@ -68,8 +69,29 @@ enum status result_scan_next(struct result_scan *scan, struct result_fields *ret
  */
 enum status result_scan_header(struct result_scan *scan, struct span expected) MUST_USE;
 
+/* What is done with a line; anything but STATUS_OK ends the reading. */
+typedef enum status result_take_fn(void *context, const struct result_fields *fields);
+
+/*
+ * Hands each line of the bytes [from, to) to `take`, from the start with the header (see
+ * result_scan_header). STATUS_OK behind the last one, or as result_scan_next, or as `take`.
+ */
+enum status result_scan_each(struct result_scan *scan, uint64_t from, uint64_t to,
+                             struct span header, result_take_fn *take, void *context) MUST_USE;
+
+/* After STATUS_SYNTAX: the last line has no end, since a death, or a writer at work, has left it
+ * unfinished. */
+bool result_scan_is_cut(const struct result_scan *scan);
+
+/* Where the first line of a text ends, with its line end; one within quotes is none. False when
+ * there is not enough text: `searched` says how far was looked, from 0. Pure. */
+bool result_find_end(struct span text, bool jsonl, size_t *searched, size_t *ret_len);
+
+/* How many passed columns a line of JSONL has. False where it is no result. Pure. */
+bool result_count_passed(struct span text, size_t *ret_count);
+
 /* Reads a key as result_add_key writes it. Pure. */
-bool result_parse_key(struct span text, uint64_t *ret_hash, uint32_t *ret_occurrence);
+bool result_parse_key(struct span text, struct row_id *ret_id);
 
 /* Reads one line without its line end. False, and `ret_error`, when nbatch did not write it. Pure.
  */

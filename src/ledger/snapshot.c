@@ -3,7 +3,6 @@
  * that take turns, each with two copies.
  */
 #include <errno.h>
-#include <unistd.h>
 
 #include "ledger/journal_impl.h"
 
@@ -16,9 +15,40 @@ struct snapshot_head {
     struct snapshot body;
 };
 
+/* An intent as it stands in the file. */
+struct stored_intent {
+    uint64_t hash, device, row, line;
+    uint32_t occurrence;
+    uint16_t sent, ambiguous;
+};
+
 size_t snapshot_size(uint32_t intents)
 {
-    return sizeof(struct snapshot) + intents * sizeof(struct intent);
+    return sizeof(struct snapshot) + intents * sizeof(struct stored_intent);
+}
+
+void snapshot_put(struct snapshot *snapshot, const struct intent *intent)
+{
+    struct stored_intent *stored = (struct stored_intent *)(void *)(snapshot + 1);
+    const struct row_id *id = &intent->id;
+
+    stored[snapshot->intent_count++] =
+        (struct stored_intent){id->hash,       id->device,   id->row,          id->line,
+                               id->occurrence, intent->sent, intent->ambiguous};
+}
+
+struct intent snapshot_get(const struct snapshot *snapshot, uint32_t number)
+{
+    const struct stored_intent *stored =
+        (const struct stored_intent *)(const void *)(snapshot + 1) + number;
+
+    return (struct intent){.id = {.hash = stored->hash,
+                                  .device = stored->device,
+                                  .row = stored->row,
+                                  .line = stored->line,
+                                  .occurrence = stored->occurrence},
+                           .sent = stored->sent,
+                           .ambiguous = stored->ambiguous};
 }
 
 static size_t snapshot_bytes(const struct journal_shape *shape)
@@ -32,10 +62,10 @@ size_t journal_snapshots_bytes(const struct journal_shape *shape)
 }
 
 /* A place holds the copies one behind the other, each from the next page on. */
-static off_t place_offset(const struct journal *journal, size_t place)
+static uint64_t place_offset(const struct journal *journal, size_t place)
 {
-    return (off_t)(journal_live_bytes(&journal->shape, journal->version) +
-                   place * COPIES * snapshot_bytes(&journal->shape));
+    return journal_live_bytes(&journal->shape, journal->version) +
+           place * COPIES * snapshot_bytes(&journal->shape);
 }
 
 static size_t snapshot_used(const struct snapshot *snapshot)
@@ -48,25 +78,6 @@ static uint64_t snapshot_check(const struct snapshot_head *head, size_t used)
     const size_t from = offsetof(struct snapshot_head, run_id);
 
     return XXH3_64bits((const char *)head + from, used - from);
-}
-
-static enum status write_at(int fd, const void *bytes, size_t len, off_t offset)
-{
-    const char *at = bytes;
-
-    while (len > 0) {
-        ssize_t count = pwrite(fd, at, len, offset);
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count <= 0) {
-            errno = count == 0 ? ENOSPC : errno;
-            return STATUS_IO;
-        }
-        at += count;
-        len -= (size_t)count;
-        offset += count;
-    }
-    return STATUS_OK;
 }
 
 enum status journal_write_snapshot(struct journal *journal, const struct snapshot *snapshot)
@@ -82,8 +93,10 @@ enum status journal_write_snapshot(struct journal *journal, const struct snapsho
     memcpy(&head->body, snapshot, used - offsetof(struct snapshot_head, body));
     head->check = snapshot_check(head, used);
     memcpy((char *)head + padded, head, used);
-    enum status status = write_at(journal->sync_fd, head, COPIES * padded,
-                                  place_offset(journal, (size_t)(snapshot->sequence % PLACES)));
+    enum status status =
+        disk_write_all(journal->disk, journal->sync_fd,
+                       span_of((const char *)head, COPIES * padded),
+                       place_offset(journal, (size_t)(snapshot->sequence % PLACES)));
     int error = errno;
     free(head);
     errno = error;
@@ -141,7 +154,8 @@ enum status journal_read_snapshot(const struct journal *journal, struct snapshot
 
     if (bytes == NULL || best == NULL)
         buf_add_string(message, status_text(status));
-    else if (pread(journal->fd, bytes, len, place_offset(journal, 0)) != (ssize_t)len)
+    else if (disk_read_all(journal->disk, journal->fd, bytes, len, place_offset(journal, 0)) !=
+             STATUS_OK)
         status = journal_say(message, journal->path, "the journal cannot be read", errno);
     else if (!find_newest(journal, bytes, len, best))
         status = journal_say_damaged(journal, journal_live_bytes(&journal->shape, journal->version),

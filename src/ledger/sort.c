@@ -4,11 +4,6 @@
  * into a new file, which takes the place of the old one at once.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "core/heap.h"
 #include "ledger/ledger_impl.h"
@@ -69,17 +64,19 @@ static enum status say(struct sort *sort, const char *what)
 /* A file in the results' folder that goes away with its descriptor. */
 static enum status open_runs(struct sort *sort)
 {
+    struct disk *disk = sort->ledger->disk;
     struct buf name;
 
     if (sort->runs_fd >= 0)
         return STATUS_OK;
     buf_init(&name, 64 * 1024);
     buf_add_format(&name, "%s.runs", sort->ledger->path);
-    (void)unlink(buf_string(&name)); /* of a sort that died: it is never written through */
+    (void)disk->unlink(disk,
+                       buf_string(&name)); /* of a sort that died: it is never written through */
     sort->runs_fd =
-        open(buf_string(&name), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        disk->open(disk, buf_string(&name), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
     if (sort->runs_fd >= 0)
-        (void)unlink(buf_string(&name));
+        (void)disk->unlink(disk, buf_string(&name));
     buf_deinit(&name);
     return sort->runs_fd >= 0 ? STATUS_OK : say(sort, "no room to sort");
 }
@@ -107,7 +104,7 @@ static enum status put_out(struct sort *sort, struct span line)
 static enum status put_run(struct sort *sort, struct span line)
 {
     sort->runs_size += line.len;
-    return outfile_write_all(sort->runs_fd, line);
+    return disk_append_all(sort->ledger->disk, sort->runs_fd, line);
 }
 
 /* Sorts what is in memory, and puts it aside as a run. */
@@ -132,22 +129,20 @@ static enum status close_chunk(struct sort *sort)
 /* Looks at what the file of superseded lines holds already. */
 static enum status map_superseded(struct sort *sort)
 {
+    struct disk *disk = sort->ledger->disk;
     struct stat about;
-    int fd = open(sort->superseded_path, O_RDONLY | O_CLOEXEC);
+    int fd = disk->open(disk, sort->superseded_path, O_RDONLY, 0);
+    bool good = true;
 
     if (fd < 0)
         return errno == ENOENT ? STATUS_OK : say(sort, "the superseded results cannot be read");
-    void *map = fstat(fd, &about) == 0 && about.st_size > 0
-                    ? mmap(NULL, (size_t)about.st_size, PROT_READ, MAP_SHARED, fd, 0)
-                    : NULL;
-    int error = errno;
-    (void)close(fd); /* it was only read */
-    errno = error;
-    if (map == MAP_FAILED)
-        return say(sort, "the superseded results cannot be read");
-    if (map != NULL)
-        sort->there = span_of(map, (size_t)about.st_size);
-    return STATUS_OK;
+    if (disk->stat(disk, fd, &about) == 0 && about.st_size > 0) {
+        sort->there = span_of(disk->map(disk, fd, (size_t)about.st_size, false), 0);
+        good = sort->there.ptr != NULL;
+        sort->there.len = good ? (size_t)about.st_size : 0;
+    }
+    (void)disk->close(disk, fd);
+    return good ? STATUS_OK : say(sort, "the superseded results cannot be read");
 }
 
 /*
@@ -193,8 +188,8 @@ static enum status open_superseded(struct sort *sort, struct span first)
         return STATUS_OK;
     enum status status = map_superseded(sort);
     if (status == STATUS_OK)
-        status =
-            outfile_append(&sort->superseded, sort->superseded_path, &sorted_kind, sort->message);
+        status = outfile_append(&sort->superseded, sort->ledger->disk, sort->superseded_path,
+                                &sorted_kind, sort->message);
     if (status != STATUS_OK)
         return status;
     sort->has_superseded = true;
@@ -204,8 +199,10 @@ static enum status open_superseded(struct sort *sort, struct span first)
     return STATUS_OK;
 }
 
-static enum status take_line(struct sort *sort, const struct result_fields *fields)
+static enum status take_line(void *context, const struct result_fields *fields)
 {
+    struct sort *sort = context;
+
     if (!ledger_is_current(sort->ledger, fields)) {
         enum status status = open_superseded(sort, fields->line);
         return status == STATUS_OK ? put_superseded(sort, fields->line) : status;
@@ -217,41 +214,35 @@ static enum status take_line(struct sort *sort, const struct result_fields *fiel
             return status;
     }
     if (fields->status == ROW_ACCEPTED)
-        accepted_add(&sort->accepted, fields->hash, fields->occurrence);
+        accepted_add(&sort->accepted, &fields->id);
     sort->lines[sort->line_count++] =
-        (struct sort_line){fields->row, sort->chunk.len, fields->line.len};
+        (struct sort_line){fields->id.row, sort->chunk.len, fields->line.len};
     buf_add(&sort->chunk, fields->line);
     return sort->chunk.status;
 }
 
-static enum status weigh_line(struct sort *sort, const struct result_fields *fields)
+static enum status weigh_line(void *context, const struct result_fields *fields)
 {
-    (void)current_weigh(&sort->ledger->repeated, index_key(fields->hash, fields->occurrence),
-                        fields);
+    struct sort *sort = context;
+
+    (void)current_weigh(&sort->ledger->repeated, fields);
     return STATUS_OK;
 }
 
-static enum status read_results(struct sort *sort,
-                                enum status (*take)(struct sort *sort,
-                                                    const struct result_fields *fields))
+static enum status read_results(struct sort *sort, result_take_fn *take)
 {
     const struct ledger *ledger = sort->ledger;
     struct result_scan scan;
-    struct result_fields fields;
 
-    result_scan_init(&scan, ledger->fd, ledger->format.jsonl, ledger->format.passed_count);
-    result_scan_range(&scan, 0, ledger->base);
-    enum status status = result_scan_header(&scan, buf_span(&ledger->header));
-    while (status == STATUS_OK) {
-        status = result_scan_next(&scan, &fields);
-        if (status == STATUS_OK)
-            status = take(sort, &fields);
-    }
+    result_scan_init(&scan, ledger->disk, ledger->fd, ledger->format.jsonl,
+                     ledger->format.passed_count);
+    enum status status =
+        result_scan_each(&scan, 0, ledger->base, buf_span(&ledger->header), take, sort);
     if (status == STATUS_SYNTAX)
         buf_add_format(sort->message, "%s: at byte %llu: %s", ledger->path,
                        (unsigned long long)scan.at, scan.error);
     result_scan_deinit(&scan);
-    return status == STATUS_END ? STATUS_OK : status;
+    return status;
 }
 
 static enum status next_of_run(struct sort_run *run, struct heap *heap)
@@ -259,7 +250,7 @@ static enum status next_of_run(struct sort_run *run, struct heap *heap)
     enum status status = result_scan_next(&run->scan, &run->fields);
 
     if (status == STATUS_OK)
-        heap_push(heap, &run->node, (int64_t)run->fields.row);
+        heap_push(heap, &run->node, (int64_t)run->fields.id.row);
     return status == STATUS_END ? STATUS_OK : status;
 }
 
@@ -272,7 +263,8 @@ static enum status merge(struct sort *sort)
 
     for (size_t i = 0; i < sort->run_count; i++) {
         struct sort_run *run = &sort->runs[i];
-        result_scan_init(&run->scan, sort->runs_fd, format->jsonl, format->passed_count);
+        result_scan_init(&run->scan, sort->ledger->disk, sort->runs_fd, format->jsonl,
+                         format->passed_count);
         run->scan.block_bytes = SORT_RUN_BLOCK_BYTES;
         result_scan_range(&run->scan, run->from, run->to);
         if (status == STATUS_OK)
@@ -313,12 +305,13 @@ static enum status write_sorted(struct sort *sort)
 static enum status put_beside(struct sort *sort, const char *name)
 {
     struct ledger *ledger = sort->ledger;
+    struct disk *disk = ledger->disk;
     char *beside = NULL;
     const char *to = ledger->path;
 
-    if (link(name, to) != 0) {
-        to = beside = place_name_beside(ledger->path);
-        if (beside == NULL || link(name, beside) != 0) {
+    if (disk->link(disk, name, to) != 0) {
+        to = beside = place_name_beside(disk, ledger->path);
+        if (beside == NULL || disk->link(disk, name, beside) != 0) {
             free(beside);
             return say(sort, "they have been moved or replaced, and cannot be sorted");
         }
@@ -327,7 +320,7 @@ static enum status put_beside(struct sort *sort, const char *name)
     buf_add_string(sort->message, ": the results were removed, moved or replaced before they were "
                                   "sorted; the sorted results are in ");
     buf_add_printable(sort->message, span_string(to));
-    (void)!folder_sync(to);
+    (void)!disk->sync_folder(disk, to);
     free(beside);
     return STATUS_IO; /* `name` is removed by the caller */
 }
@@ -336,19 +329,20 @@ static enum status put_beside(struct sort *sort, const char *name)
 static enum status settle(struct sort *sort, const char *name)
 {
     struct ledger *ledger = sort->ledger;
+    struct disk *disk = ledger->disk;
     struct stat about;
     int fd = sort->out.fd;
 
-    if (outfile_flush(&sort->out) != STATUS_OK || fsync(fd) != 0)
+    if (outfile_flush(&sort->out) != STATUS_OK || disk->sync(disk, fd) != 0)
         return say(sort, "the sorted results cannot be written");
-    if (sort->has_superseded &&
-        (outfile_flush(&sort->superseded) != STATUS_OK || fsync(sort->superseded.fd) != 0))
+    if (sort->has_superseded && (outfile_flush(&sort->superseded) != STATUS_OK ||
+                                 disk->sync(disk, sort->superseded.fd) != 0))
         return say(sort, "the superseded results cannot be written");
-    if (fstat(ledger->fd, &about) == 0) {
-        (void)!fchmod(fd, about.st_mode & 07777);
-        (void)!fchown(fd, about.st_uid, about.st_gid);
+    if (disk->stat(disk, ledger->fd, &about) == 0) {
+        (void)!disk->chmod(disk, fd, about.st_mode & 07777);
+        (void)!disk->chown(disk, fd, about.st_uid, about.st_gid);
     }
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+    if (disk->lock(disk, fd) != 0)
         return say(sort, "the sorted results cannot be locked");
     if (ledger_look(ledger, ledger->base, true) != PLACE_SAME)
         return put_beside(sort, name);
@@ -356,7 +350,7 @@ static enum status settle(struct sort *sort, const char *name)
     enum status status = ledger_write_completion(ledger, &sort->accepted, sort->message);
     if (status != STATUS_OK)
         return status;
-    if (rename(name, ledger->path) != 0 || folder_sync(ledger->path) != STATUS_OK)
+    if (disk->rename(disk, name, ledger->path) != 0 || disk->sync_folder(disk, ledger->path) != 0)
         return say(sort, "the sorted results cannot be put in their place");
     return STATUS_OK;
 }
@@ -368,8 +362,9 @@ static enum status prepare(struct sort *sort, const char *name)
     sort->lines = calloc(SORT_CHUNK_LINES, sizeof(*sort->lines));
     if (sort->lines == NULL)
         return STATUS_NO_MEMORY;
-    (void)unlink(name); /* of a sort that died; the lock is ours */
-    return outfile_create(&sort->out, name, &sorted_kind, sort->message);
+    (void)sort->ledger->disk->unlink(sort->ledger->disk,
+                                     name); /* of a sort that died; the lock is ours */
+    return outfile_create(&sort->out, sort->ledger->disk, name, &sorted_kind, sort->message);
 }
 
 enum status ledger_sort(struct ledger *ledger, const char *superseded_path, struct buf *message)
@@ -389,14 +384,14 @@ enum status ledger_sort(struct ledger *ledger, const char *superseded_path, stru
     if (status != STATUS_OK && message->len == 0)
         (void)say(&sort, "the results cannot be sorted");
     if (status != STATUS_OK)
-        (void)unlink(buf_string(&name));
+        (void)ledger->disk->unlink(ledger->disk, buf_string(&name));
     outfile_deinit(&sort.out);
     if (sort.has_superseded)
         outfile_deinit(&sort.superseded);
     if (sort.there.len > 0)
-        (void)munmap((void *)(uintptr_t)sort.there.ptr, sort.there.len);
+        ledger->disk->unmap(ledger->disk, (void *)(uintptr_t)sort.there.ptr, sort.there.len);
     if (sort.runs_fd >= 0)
-        (void)close(sort.runs_fd); /* and with it the file */
+        (void)ledger->disk->close(ledger->disk, sort.runs_fd); /* and with it the file */
     buf_deinit(&sort.chunk);
     buf_deinit(&name);
     free(sort.lines);

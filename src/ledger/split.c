@@ -8,9 +8,9 @@ enum status split_probe(const char *valid_path, const char *invalid_path, struct
     enum status status = STATUS_OK;
 
     if (valid_path != NULL)
-        status = outfile_probe(valid_path, &valid_kind, message);
+        status = outfile_probe(&disk_real, valid_path, &valid_kind, message);
     if (status == STATUS_OK && invalid_path != NULL)
-        status = outfile_probe(invalid_path, &invalid_kind, message);
+        status = outfile_probe(&disk_real, invalid_path, &invalid_kind, message);
     return status;
 }
 
@@ -20,11 +20,11 @@ enum status split_open(struct split *split, const char *valid_path, const char *
     enum status status = STATUS_OK;
 
     if (valid_path != NULL) {
-        status = outfile_create(&split->valid, valid_path, &valid_kind, message);
+        status = outfile_create(&split->valid, &disk_real, valid_path, &valid_kind, message);
         split->has_valid = status == STATUS_OK;
     }
     if (status == STATUS_OK && invalid_path != NULL) {
-        status = outfile_create(&split->invalid, invalid_path, &invalid_kind, message);
+        status = outfile_create(&split->invalid, &disk_real, invalid_path, &invalid_kind, message);
         split->has_invalid = status == STATUS_OK;
     }
     return status;

@@ -9,7 +9,6 @@
 
 #include "core/redact.h"
 #include "net/key_command.h"
-#include "platform/token.h"
 
 static void protect_process(void)
 {
@@ -34,13 +33,14 @@ static const struct kind master_key = {
     "--product-id ID)"};
 static const struct kind access_key = {
     "access key", "NBATCH_ACCESS_KEY", "access-key",
-    "no access key: put the product's access key into a file that only you can read and name it "
+    "no access key: put the product's access key (with --user-id the account's) into a file that "
+    "only you can read and name it "
     "with --access-key-file FILE, or set NBATCH_ACCESS_KEY"};
 
 /* A search for a key. */
 struct search {
     const struct kind *kind;
-    const char *product_id;
+    const struct key_form *form;
     struct buf *message;
 };
 
@@ -52,27 +52,10 @@ static enum status refuse(const struct search *search, const char *where, const 
     return STATUS_CREDENTIALS;
 }
 
-/* Whether a token can be signed with it: it is base64. */
-static enum status try_access_key(const struct search *search, const char *where, struct span text)
-{
-    const struct token_key key = {span_string(search->product_id), text};
-    struct buf token;
-
-    buf_init(&token, TOKEN_MAX);
-    enum status status = token_make(&key, 0, TOKEN_SHA256, &token);
-    buf_deinit(&token);
-    return status == STATUS_SYNTAX ? refuse(search, where,
-                                            "it is not base64; give the access key as the platform "
-                                            "shows it")
-                                   : status;
-}
-
 /* Takes the bytes over as the key when they can be one. They are wiped by the caller. */
 static enum status adopt(const struct search *search, const char *where, struct span text,
                          struct credentials *ret_credentials)
 {
-    enum status status = STATUS_OK;
-
     if (text.len > 0 && text.ptr[text.len - 1] == '\n')
         text.len--;
     if (text.len == 0)
@@ -82,17 +65,16 @@ static enum status adopt(const struct search *search, const char *where, struct 
             return refuse(search, where,
                           "it holds a space, a line break or another character that no key has; "
                           "let the key stand there alone, on one line");
-    if (search->product_id != NULL)
-        status = try_access_key(search, where, text);
-    if (status != STATUS_OK)
-        return status;
+    const char *flaw = key_flaw(search->form, text);
+    if (flaw != NULL)
+        return refuse(search, where, flaw);
     char *key = malloc(text.len + 1);
     if (key == NULL)
         return STATUS_NO_MEMORY;
     memcpy(key, text.ptr, text.len);
     key[text.len] = '\0';
     redact_add(text);
-    *ret_credentials = (struct credentials){key, text.len, search->product_id, false};
+    *ret_credentials = (struct credentials){key, text.len, *search->form, false};
     return STATUS_OK;
 }
 
@@ -196,52 +178,38 @@ static enum status load_usual(const struct search *search, struct credentials *r
     return STATUS_CREDENTIALS;
 }
 
-/* The two ways to prove who one is exclude each other, and so do the places of one key. */
-static enum status check_options(const struct credentials_options *options, struct buf *message)
+/* Which key is meant, and whether its places go together. */
+static enum status choose_form(const struct credentials_options *options, struct key_form *ret_form,
+                               struct buf *message)
 {
-    const struct {
-        const char *first, *second;
-        bool both;
-    } pairs[] = {
-        {"--api-key-file", "--api-key-command",
-         options->api_key_file != NULL && options->api_key_command != NULL},
-        {"--product-id", "--api-key-file",
-         options->product_id != NULL && options->api_key_file != NULL},
-        {"--product-id", "--api-key-command",
-         options->product_id != NULL && options->api_key_command != NULL},
-    };
+    const struct key_asked asked = {.dialect = options->dialect,
+                                    .product_id = options->product_id,
+                                    .user_id = options->user_id,
+                                    .master_key = options->api_key_file != NULL ? "--api-key-file"
+                                                  : options->api_key_command != NULL
+                                                      ? "--api-key-command"
+                                                      : NULL,
+                                    .access_key = options->access_key_file != NULL
+                                                      ? "--access-key-file"
+                                                      : NULL};
 
-    for (size_t i = 0; i < ARRAY_LENGTH(pairs); i++) {
-        if (!pairs[i].both)
-            continue;
-        buf_add_format(message, "%s and %s exclude each other: leave one of them out",
-                       pairs[i].first, pairs[i].second);
+    if (options->api_key_file != NULL && options->api_key_command != NULL) {
+        buf_add_string(message, "--api-key-file and --api-key-command exclude each other: leave "
+                                "one of them out");
         return STATUS_USAGE;
     }
-    if (options->access_key_file != NULL && options->product_id == NULL) {
-        buf_add_string(message, "--access-key-file needs --product-id ID: an access key signs "
-                                "tokens for one product");
-        return STATUS_USAGE;
-    }
-    if (options->product_id != NULL && !token_is_product_id(span_string(options->product_id))) {
-        buf_add_string(message, "--product-id ");
-        buf_add_printable(message, span_string(options->product_id));
-        buf_add_format(message, ": give the product's id, letters and digits, %d at most",
-                       TOKEN_PRODUCT_ID_MAX);
-        return STATUS_USAGE;
-    }
-    return STATUS_OK;
+    return key_choose(&asked, ret_form, message);
 }
 
 enum status credentials_load(const struct credentials_options *options, struct buf *message,
                              struct credentials *ret_credentials)
 {
-    const struct search search = {options->product_id != NULL ? &access_key : &master_key,
-                                  options->product_id, message};
-    const char *path =
-        options->product_id != NULL ? options->access_key_file : options->api_key_file;
+    struct key_form form = {.id = NULL};
+    enum status status = choose_form(options, &form, message);
+    bool signs = key_is_signing(&form);
+    const struct search search = {signs ? &access_key : &master_key, &form, message};
+    const char *path = signs ? options->access_key_file : options->api_key_file;
 
-    enum status status = check_options(options, message);
     if (status == STATUS_OK) {
         protect_process();
         if (path != NULL)

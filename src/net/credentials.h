@@ -7,36 +7,38 @@
 #ifndef NB_NET_CREDENTIALS_H
 #define NB_NET_CREDENTIALS_H
 
-#include "core/buf.h"
+#include "platform/key.h"
 
 enum { CREDENTIALS_KEY_MAX = 4096 };
 
 struct credentials {
     char *key; /* NULL when there is none */
     size_t key_len;
-    const char *product_id; /* NULL: the key is a MasterKey; else an access key, that signs tokens
-                               for this product. The options' text. */
-    bool is_fixed;          /* it is from the environment, which is read once */
+    struct key_form form; /* what it proves, and to whom; its id is the options' text */
+    bool is_fixed;        /* it is from the environment, which is read once */
 };
 
-/* Texts of the options, each NULL where it was not given; product_id decides which key is meant. */
+/* Texts of the options, each NULL where it was not given; the ids decide which key is meant. */
 struct credentials_options {
+    enum dialect dialect;
     const char *api_key_file;
     const char *api_key_command;
     const char *product_id;
+    const char *user_id;
     const char *access_key_file;
 };
 
 /*
  * Takes the MasterKey from the file or the command that the options name, else from NBATCH_API_KEY,
- * else from $CREDENTIALS_DIRECTORY/api-key as systemd gives it; with a product id the access key,
- * likewise, from NBATCH_ACCESS_KEY and …/access-key. Both variables are wiped from the environment.
- * A key file must be a regular file, owned by the user or root, without permissions for group and
- * others; one newline at its end is dropped, as at the end of a command's output.
+ * else from $CREDENTIALS_DIRECTORY/api-key as systemd gives it; with the id of a product or an
+ * account the access key, likewise, from NBATCH_ACCESS_KEY and …/access-key. Both variables are
+ * wiped from the environment. A key file must be a regular file, owned by the user or root, without
+ * permissions for group and others; one newline at its end is dropped, as at the end of a command's
+ * output.
  *
- * STATUS_USAGE for options that do not go together, STATUS_CREDENTIALS when there is no key or it
- * cannot be used, each with a text in `message` that names the place and the remedy, never the key;
- * STATUS_NO_MEMORY.
+ * STATUS_USAGE for options that do not go together, STATUS_CREDENTIALS when there is no key, or it
+ * cannot be used or is none for the dialect, each with a text in `message` that names the place and
+ * the remedy, never the key; STATUS_NO_MEMORY.
  */
 enum status credentials_load(const struct credentials_options *options, struct buf *message,
                              struct credentials *ret_credentials) MUST_USE;

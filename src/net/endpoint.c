@@ -6,6 +6,7 @@
 
 #include "core/redact.h"
 #include "net/memory.h"
+#include "platform/dialect.h"
 
 static bool host_is_loopback(const char *host)
 {
@@ -68,7 +69,7 @@ static enum status refuse(const char *url, const char *why, struct buf *message)
 {
     buf_add_string(message, "endpoint ");
     redact_add_url(message, span_string(url));
-    buf_add_format(message, ": %s; give something like https://api.heclouds.com", why);
+    buf_add_format(message, ": %s; give something like %s", why, dialects[DIALECT_V1].endpoint);
     return STATUS_USAGE;
 }
 

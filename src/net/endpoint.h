@@ -6,7 +6,7 @@
 
 struct endpoint {
     char *origin; /* scheme://host[:port], as it goes into a URL */
-    char *path;   /* what stands before /nbiot, without a slash at its end; often "" */
+    char *path;   /* in front of the requests' own, without a slash at its end; often "" */
     char *proxy;  /* the proxy for it as people are told of it, without credentials; NULL: none */
     char *proxy_url; /* the one that was given; NULL: that of the environment, or none */
     bool secure;     /* https */

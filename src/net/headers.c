@@ -1,9 +1,6 @@
 #include "net/headers.h"
 
 #include "core/redact.h"
-#include "platform/token.h"
-
-enum { LINE_MAX_LEN = CREDENTIALS_KEY_MAX + 64 };
 
 static void append(struct curl_slist **list, const char *line, bool *ok)
 {
@@ -14,76 +11,61 @@ static void append(struct curl_slist **list, const char *line, bool *ok)
         *list = longer;
 }
 
-/* A token may be used by whoever has its signature. */
-static void hide_signature(const char *token)
-{
-    static const char name[] = "sign=";
-    const char *sign = strstr(token, name);
-
-    if (sign != NULL)
-        redact_add_encoded(span_string(sign + strlen(name)));
-}
-
 /* The line that says who asks; "" for credentials without a key. */
 static enum status write_key_line(const struct credentials *credentials, int64_t now_s,
-                                  char line[LINE_MAX_LEN])
+                                  struct buf *line, int64_t *ret_renew_at_s)
 {
-    struct token_key key;
-    struct buf token;
-
-    line[0] = '\0';
     if (credentials == NULL || credentials->key == NULL)
         return STATUS_OK;
-    if (credentials->product_id == NULL) {
-        (void)snprintf(line, LINE_MAX_LEN, "api-key: %s", credentials->key);
-        return STATUS_OK;
-    }
-    key.product_id = span_string(credentials->product_id);
-    key.access_key = span_of(credentials->key, credentials->key_len);
-    buf_init(&token, TOKEN_MAX);
-    enum status status = token_make(&key, now_s + TOKEN_LIFE_S, TOKEN_SHA256, &token);
-    if (status == STATUS_OK) {
-        (void)snprintf(line, LINE_MAX_LEN, "Authorization: %s", buf_string(&token));
-        hide_signature(buf_string(&token));
-    }
-    if (token.len > 0)
-        explicit_bzero(token.ptr, token.len);
-    buf_deinit(&token);
-    return status == STATUS_SYNTAX ? STATUS_CREDENTIALS : status;
+    enum status status =
+        key_header(&credentials->form, span_of(credentials->key, credentials->key_len), now_s, line,
+                   ret_renew_at_s);
+    struct span secret = key_secret_of(buf_span(line));
+    if (status == STATUS_OK && secret.len > 0)
+        redact_add_encoded(secret);
+    return status;
 }
 
 /*
- * "Accept:" without a value takes libcurl's own one away. Each line costs a look for every header
+ * A name without a value takes libcurl's own line away. Each line costs a look for every header
  * that libcurl might add. "Expect: 100-continue" it adds to bodies of more than 1 MB alone, and
  * ours have a few KB (COMMAND_CONTENT_MAX).
  */
-enum status header_set_new(const struct credentials *credentials, int64_t now_s,
+enum status header_set_new(const struct credentials *credentials, const char *host, int64_t now_s,
                            struct header_set **ret_set)
 {
     struct header_set *set = calloc(1, sizeof(*set));
-    char line[LINE_MAX_LEN];
+    struct buf line;
     bool ok = true;
 
     if (set == NULL)
         return STATUS_NO_MEMORY;
-    enum status status = write_key_line(credentials, now_s, line);
+    set->renew_at_s = INT64_MAX;
+    buf_init(&line, KEY_LINE_MAX);
+    (void)buf_reserve(&line, KEY_LINE_MAX - 1); /* at once: a buffer that grows leaves copies */
+    enum status status = write_key_line(credentials, now_s, &line, &set->renew_at_s);
+    if (host != NULL) {
+        append(&set->get, "Host:", &ok);
+        append(&set->get, host, &ok);
+        append(&set->post, "Host:", &ok);
+        append(&set->post, host, &ok);
+    }
     append(&set->get, "Accept:", &ok);
     append(&set->post, "Content-Type: application/json", &ok);
     append(&set->post, "Accept:", &ok);
-    if (line[0] != '\0') {
-        append(&set->get, line, &ok);
-        append(&set->post, line, &ok);
+    if (line.len > 0 && status == STATUS_OK) {
+        append(&set->get, buf_string(&line), &ok);
+        append(&set->post, buf_string(&line), &ok);
     }
-    explicit_bzero(line, sizeof(line));
+    if (line.len > 0)
+        explicit_bzero(line.ptr, line.len);
+    buf_deinit(&line);
     if (status == STATUS_OK && !ok)
         status = STATUS_NO_MEMORY;
     if (status != STATUS_OK) {
         header_set_free(set);
         return status;
     }
-    set->renew_at_s = credentials != NULL && credentials->product_id != NULL
-                          ? now_s + TOKEN_LIFE_S - TOKEN_LEFT_MIN_S
-                          : INT64_MAX;
     *ret_set = set;
     return STATUS_OK;
 }

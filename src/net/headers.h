@@ -10,11 +10,6 @@
 
 #include "net/credentials.h"
 
-enum {
-    TOKEN_LIFE_S = 60 * 60,
-    TOKEN_LEFT_MIN_S = 10 * 60, /* an attempt takes no token with less than this left */
-};
-
 struct header_set {
     struct header_set *older; /* still in use by an attempt */
     struct curl_slist *post, *get;
@@ -22,10 +17,11 @@ struct header_set {
 };
 
 /*
- * Makes the lines for these credentials, which may hold no key; `now_s` is the wall clock.
+ * Makes the lines for these credentials, which may hold no key; `now_s` is the wall clock. `host`
+ * is the line "Host: …"; NULL leaves it to libcurl, which writes it twice, character by character.
  * STATUS_NO_MEMORY, or STATUS_CREDENTIALS when the access key signs nothing.
  */
-enum status header_set_new(const struct credentials *credentials, int64_t now_s,
+enum status header_set_new(const struct credentials *credentials, const char *host, int64_t now_s,
                            struct header_set **ret_set) MUST_USE;
 
 /* Wipes and frees this set; not the older ones. Takes NULL. */

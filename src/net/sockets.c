@@ -2,8 +2,23 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+/*
+ * A connection's life: sockets_open, first request (FRESH), and then from request to request
+ * (REUSED), until libcurl closes it, or until it is spoiled: something came over it while it
+ * carried no request, its last answer may have been for none, or nobody believes what it brings. A
+ * spoiled connection is emptied and shut down where libcurl waits for nothing on it, so that
+ * libcurl finds it dead when it looks for one; and sockets_begin refuses it in any case. See
+ * README.md, section 4.
+ *
+ * Three places look for what came unasked: on_poll, when the loop waits; sockets_look, when several
+ * requests are about to leave; sockets_begin, for one. What sockets_look has found quiet counts for
+ * one request, and only until sockets_end_look: after that a connection may have been used, and
+ * used up its answer.
+ */
 
 /*
  * The negative control of what spoils a connection: the tests build a second binary in which this
@@ -17,6 +32,7 @@
 
 enum { WASTE_READS_MAX = 16 }; /* of WASTE_BYTES each: what else comes stays unread */
 enum { WASTE_BYTES = 4096 };
+enum { LOOK_MAX = 64 }; /* connections; others are looked at one by one */
 
 /*
  * A socket that is watched. One that sockets_open made lives as long as its connection and is
@@ -36,6 +52,7 @@ struct watcher {
     int wanted; /* what libcurl waits for, as UV_…; 0: nothing */
     int armed;  /* what the kernel is asked for */
     uint64_t serial;
+    uint64_t look;        /* the last one that found nothing to read */
     bool used;            /* has carried a request */
     bool spoiled;         /* must carry none */
     bool multiplexed;     /* HTTP/2 */
@@ -48,7 +65,7 @@ struct watcher {
 
 void sockets_init(struct sockets *sockets, uv_loop_t *loop, sockets_ready_fn *ready, void *context)
 {
-    *sockets = (struct sockets){.loop = loop, .ready = ready, .context = context};
+    *sockets = (struct sockets){.loop = loop, .ready = ready, .context = context, .look = 1};
     hashmap_init(&sockets->watchers);
     hashmap_init(&sockets->ports);
 }
@@ -338,6 +355,40 @@ static bool has_input(const struct watcher *watcher)
            (errno != EAGAIN && errno != EWOULDBLOCK);
 }
 
+/* Carries no request, and may carry another one. */
+static bool is_idle(const struct watcher *watcher)
+{
+    return watcher->used && watcher->wanted == 0 && !watcher->spoiled && !watcher->multiplexed;
+}
+
+void sockets_look(struct sockets *sockets)
+{
+    struct watcher *idle[LOOK_MAX];
+    struct pollfd polls[LOOK_MAX];
+    nfds_t count = 0;
+
+    for (size_t i = 0; i < sockets->watchers.capacity && count < LOOK_MAX; i++) {
+        struct watcher *watcher = sockets->watchers.slots[i].value;
+        if (watcher == NULL || !is_idle(watcher))
+            continue;
+        idle[count] = watcher;
+        polls[count++] = (struct pollfd){.fd = watcher->socket, .events = POLLIN};
+    }
+    if (count == 0 || !GUARDS_ANSWERS || poll(polls, count, 0) < 0)
+        return;
+    for (nfds_t i = 0; i < count; i++) {
+        if (polls[i].revents != 0)
+            spoil(idle[i]);
+        else
+            idle[i]->look = sockets->look;
+    }
+}
+
+void sockets_end_look(struct sockets *sockets)
+{
+    sockets->look++;
+}
+
 enum sockets_use sockets_begin(struct sockets *sockets, const struct sockets_ends *ends,
                                struct sockets_ticket *ret_ticket)
 {
@@ -355,7 +406,10 @@ enum sockets_use sockets_begin(struct sockets *sockets, const struct sockets_end
         watcher->used = true;
         return SOCKETS_FRESH;
     }
-    if (GUARDS_ANSWERS && (watcher->spoiled || (!watcher->multiplexed && has_input(watcher)))) {
+    bool is_quiet = watcher->look == sockets->look;
+    watcher->look = 0;
+    if (GUARDS_ANSWERS &&
+        (watcher->spoiled || (!watcher->multiplexed && !is_quiet && has_input(watcher)))) {
         watcher->spoiled = true;
         return SOCKETS_SPOILED;
     }

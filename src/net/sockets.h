@@ -38,6 +38,7 @@ struct sockets {
     struct hashmap ports;    /* connections by local port; those of one port are a list */
     struct watcher *unnamed; /* connections whose ends are not known yet */
     uint64_t serial;         /* of the connection that was made last */
+    uint64_t look;           /* the number of the look that counts now; see sockets_look */
     bool only_loopback;      /* no connection to another machine is made */
     bool refused;            /* one would have been */
 };
@@ -76,8 +77,17 @@ curl_socket_t sockets_open(void *context, curlsocktype purpose, struct curl_sock
 int sockets_close(void *context, curl_socket_t socket);
 
 /*
+ * Several requests are about to leave: looks at all connections that carry none, in one system
+ * call, and spoils those that have something to read. The others need not be looked at one by one
+ * until sockets_end_look, each for one request.
+ */
+void sockets_look(struct sockets *sockets);
+void sockets_end_look(struct sockets *sockets);
+
+/*
  * A request is about to leave over the connection with these ends. One system call where it has
- * carried a request before. A fresh one is not looked at: session tickets of TLS may wait there.
+ * carried a request before and no look counts. A fresh one is not looked at: session tickets of TLS
+ * may wait there.
  */
 enum sockets_use sockets_begin(struct sockets *sockets, const struct sockets_ends *ends,
                                struct sockets_ticket *ret_ticket) MUST_USE;

@@ -1,7 +1,7 @@
 /*
  * How requests travel: libcurl's multi handle on a libuv loop, one attempt a call, with the rules
- * of sending.md: nothing is sent twice behind the caller's back (section 1), and what an attempt
- * came to is told by its state, not by an error code (section 2).
+ * of README.md: nothing is sent twice behind the caller's back (section 2), and what an attempt
+ * came to is told by its state, not by an error code (section 1).
  *
  * An answer is the answer to the request before it: what comes over a connection that carries no
  * request closes it, and a request that finds something to read on a kept connection goes out over

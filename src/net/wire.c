@@ -69,7 +69,7 @@ static enum status check_resolve(const char *item, struct buf *message)
     static const char option[] = "--resolve";
     static const char form[] =
         "give HOST:PORT:ADDRESS with a name, a port and an IP address, such as "
-        "api.heclouds.com:443:203.0.113.7";
+        "platform.example:443:203.0.113.7";
     size_t host_len = strcspn(item, ":");
     const char *port = item[host_len] == ':' ? item + host_len + 1 : "";
     size_t port_len = strcspn(port, ":");

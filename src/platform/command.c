@@ -1,37 +1,13 @@
-#include "platform/command.h"
-
 #include <xxhash.h>
 
 #include "core/text.h"
 #include "core/when.h"
-#include "platform/data_memo.h"
-#include "platform/fleet.h"
+#include "platform/command_impl.h"
+#include "platform/operation.h"
 
 enum {
     COMMAND_TEXT_MAX = 64 * 1024 * 1024
 }; /* the reader's limit on a row is the one that matters */
-
-/* What the row says, by meaning instead of by position. */
-struct draft {
-    struct command *command;
-    const struct schema *schema;
-    const struct row *row;
-    struct problems *problems;
-    int64_t now_s;
-    bool check_only;
-    bool any_imei;
-    bool has_blanks; /* the body holds texts with blanks around them, which the key leaves out */
-    struct data_memo *memo;
-    const struct fleet *fleet;
-    struct footprint *footprint;
-    const struct cell *parts[PART_COUNT];     /* what is given; NULL: nothing */
-    const struct column *columns[PART_COUNT]; /* where it stands */
-    size_t res_count;
-    bool valid_time_good, expired_time_good;
-    int64_t times_s[PARAM_COUNT]; /* for parameters that are times */
-    int64_t ints[PARAM_COUNT];    /* and for those that are good numbers; else the default */
-    enum status status;           /* STATUS_NO_MEMORY where the row could not be checked */
-};
 
 void command_init(struct command *command)
 {
@@ -45,10 +21,10 @@ void command_deinit(struct command *command)
         buf_deinit(&command->text);
 }
 
-struct span command_imei(const struct command *command)
+struct span command_device_text(const struct command *command)
 {
     return span_of(command->text.ptr + command->body_len + command->target_len + 1,
-                   command->imei_len);
+                   command->device_len);
 }
 
 struct span command_target(const struct command *command)
@@ -61,8 +37,7 @@ struct span command_body(const struct command *command)
     return span_of(command->text.ptr, command->body_len);
 }
 
-/* What the input calls a part: messages name the column as people know it. */
-static struct span field_of(const struct draft *draft, size_t part)
+struct span draft_field(const struct draft *draft, size_t part)
 {
     if (draft->columns[part] != NULL)
         return span_string(draft->columns[part]->name);
@@ -98,418 +73,8 @@ static void sort_cells(struct draft *draft)
     const struct cell *action = draft->parts[PART_ACTION];
     draft->command->action = ACTION_WRITE;
     if (action != NULL && !action_find(action->text, &draft->command->action))
-        problem_add(draft->problems, PROBLEM_ACTION, field_of(draft, PART_ACTION), action->text,
+        problem_add(draft->problems, PROBLEM_ACTION, draft_field(draft, PART_ACTION), action->text,
                     "\"%.*s\" is not one of write, read, execute", SPAN_ARG(action->text));
-}
-
-/* 8.65820E+14: what a spreadsheet makes of a long number. */
-static bool is_spreadsheet_number(struct span text)
-{
-    size_t i = 0;
-    while (i < text.len && (is_digit(text.ptr[i]) || text.ptr[i] == '.' || text.ptr[i] == ','))
-        i++;
-    return i > 0 && i + 1 < text.len && (text.ptr[i] == 'E' || text.ptr[i] == 'e') &&
-           (text.ptr[i + 1] == '+' || is_digit(text.ptr[i + 1]));
-}
-
-/* The check digit of an IMEI is by Luhn's formula (3GPP TS 23.003, annex B): from the right, every
- * second digit counts double, and the digits of that are added. */
-static bool luhn_holds(const char digits[COMMAND_IMEI_DIGITS])
-{
-    static const unsigned char doubled[] = {0, 2, 4, 6, 8, 1, 3, 5, 7, 9};
-    unsigned sum = (unsigned)(digits[COMMAND_IMEI_DIGITS - 1] - '0');
-
-    for (size_t i = 0; i + 1 < COMMAND_IMEI_DIGITS; i += 2)
-        sum += (unsigned)(digits[i] - '0') + doubled[digits[i + 1] - '0'];
-    return sum % 10 == 0;
-}
-
-/* The digits' number, and in the four highest bits how many there are: 0 for 15. */
-static uint64_t device_of(uint64_t number, size_t digits)
-{
-    return number | (uint64_t)((digits - COMMAND_IMEI_DIGITS) & 15) << 60;
-}
-
-void command_device(uint64_t device, char out[COMMAND_DEVICE_MAX + 1])
-{
-    size_t digits = COMMAND_IMEI_DIGITS + (size_t)(device >> 60);
-    uint64_t rest = device << 4 >> 4;
-
-    if (digits > COMMAND_TEST_DIGITS_MAX)
-        digits -= 16;
-    for (size_t i = digits; i > 0; i--, rest /= 10)
-        out[i - 1] = (char)('0' + rest % 10);
-    out[digits] = '\0';
-}
-
-static void refuse_imei(struct draft *draft, struct span text, size_t digits)
-{
-    struct span field = field_of(draft, PARAM_IMEI);
-
-    if (is_spreadsheet_number(text))
-        problem_add(draft->problems, PROBLEM_IMEI, field, text,
-                    "%.*s is what a spreadsheet made of the number; its last digits are lost",
-                    SPAN_ARG(text));
-    else if (digits == text.len && draft->any_imei)
-        problem_add(draft->problems, PROBLEM_IMEI, field, text,
-                    "%.*s is no device's: that has %d to %d digits, not all of them 0",
-                    SPAN_ARG(text), COMMAND_TEST_DIGITS_MIN, COMMAND_TEST_DIGITS_MAX);
-    else if (digits == COMMAND_IMEI_DIGITS && text.len == digits)
-        problem_add(draft->problems, PROBLEM_IMEI, field, text,
-                    "%.*s begins with 0, as no IMEI does (of a test device: --imei any)",
-                    SPAN_ARG(text));
-    else if (digits == text.len)
-        problem_add(draft->problems, PROBLEM_IMEI, field, text, "%.*s has %zu digits instead of %d",
-                    SPAN_ARG(text), digits, COMMAND_IMEI_DIGITS);
-    else
-        problem_add(draft->problems, PROBLEM_IMEI, field, text, "\"%.*s\" is not %d digits",
-                    SPAN_ARG(text), COMMAND_IMEI_DIGITS);
-}
-
-/* The number that the text starts with, and how many digits that has. Too many do not fit. */
-static size_t count_digits(struct span text, uint64_t *ret_number)
-{
-    uint64_t number = 0;
-    size_t digits = 0;
-
-    for (; digits < text.len && is_digit(text.ptr[digits]); digits++)
-        number = number * 10 + (uint64_t)(text.ptr[digits] - '0');
-    *ret_number = number;
-    return digits;
-}
-
-static bool is_any_device(struct span text, uint64_t number, size_t digits)
-{
-    return digits == text.len && number != 0 && digits >= COMMAND_TEST_DIGITS_MIN &&
-           digits <= COMMAND_TEST_DIGITS_MAX;
-}
-
-bool command_read_device(struct span text, uint64_t *ret_device)
-{
-    uint64_t number;
-    size_t digits = count_digits(text, &number);
-
-    if (!is_any_device(text, number, digits))
-        return false;
-    *ret_device = device_of(number, digits);
-    return true;
-}
-
-/* An IMEI has 15 digits, the first not 0 (the platform's page on creating devices); test devices
- * have other numbers. */
-static void check_imei(struct draft *draft, struct span text)
-{
-    uint64_t number = 0;
-    size_t digits = count_digits(text, &number);
-    bool is_imei = digits == COMMAND_IMEI_DIGITS && digits == text.len && text.ptr[0] != '0';
-
-    if (!is_imei && !(draft->any_imei && is_any_device(text, number, digits))) {
-        refuse_imei(draft, text, digits);
-        return;
-    }
-    draft->command->device = device_of(number, digits);
-    if (draft->fleet != NULL)
-        fleet_expect(draft->fleet, draft->command->device);
-    if (digits == COMMAND_IMEI_DIGITS && !luhn_holds(text.ptr))
-        problem_add(draft->problems, PROBLEM_IMEI_CHECK, field_of(draft, PARAM_IMEI), text,
-                    "%.*s does not fit its check digit", SPAN_ARG(text));
-}
-
-static void check_int_param(struct draft *draft, enum param param, struct span text)
-{
-    const struct param_rule *rule = &param_rules[param];
-    int64_t value = 0;
-    enum status status = span_to_int64(text, &value);
-
-    if (status == STATUS_SYNTAX)
-        problem_add(draft->problems, PROBLEM_TYPE, field_of(draft, param), text,
-                    "\"%.*s\" is not a whole number", SPAN_ARG(text));
-    else if (status == STATUS_RANGE || value < rule->min || value > rule->max || text.ptr[0] == '-')
-        problem_add(draft->problems, PROBLEM_RANGE, field_of(draft, param), text,
-                    "%.*s is outside %lld–%lld", SPAN_ARG(text), (long long)rule->min,
-                    (long long)rule->max);
-    else
-        draft->ints[param] = value;
-}
-
-/* Only a time with milliseconds, or with more behind it than the platform's form has. */
-static bool may_have_fraction(struct span text)
-{
-    return text.len > WHEN_PLATFORM_LENGTH || text.ptr[text.len > 1 ? text.len - 2 : 0] == 'm';
-}
-
-static void warn_of_fraction(struct draft *draft, enum param param, struct span text)
-{
-    char shown[WHEN_PLATFORM_LENGTH + 1];
-
-    when_format_platform(draft->times_s[param], shown);
-    problem_add(draft->problems, PROBLEM_TIME_FRACTION, field_of(draft, param), text,
-                "the fraction of a second in %.*s is dropped: %s (UTC+8) is sent", SPAN_ARG(text),
-                shown);
-}
-
-static bool check_time_param(struct draft *draft, enum param param, struct span text)
-{
-    enum status status = when_parse(text, draft->now_s, &draft->times_s[param]);
-
-    if (status == STATUS_OK) {
-        if (may_have_fraction(text) && when_drops_fraction(text))
-            warn_of_fraction(draft, param, text);
-        return true;
-    }
-    if (status == STATUS_TOO_BIG)
-        problem_add(draft->problems, PROBLEM_TIME, field_of(draft, param), text,
-                    "\"%.*s\" cannot be told to the platform: in its time (UTC+8) it is outside "
-                    "the years 1970–9999%s",
-                    SPAN_ARG(text),
-                    text.ptr[0] == '+' ? ", or more than a hundred years from now" : "");
-    else if (status == STATUS_RANGE)
-        problem_add(draft->problems, PROBLEM_TIME, field_of(draft, param), text,
-                    "\"%.*s\" names a day or an hour that does not exist", SPAN_ARG(text));
-    else
-        problem_add(draft->problems, PROBLEM_TIME, field_of(draft, param), text,
-                    "\"%.*s\" is not a time such as 2030-01-31T08:00:00, "
-                    "2030-01-31T08:00:00+08:00 or +24h",
-                    SPAN_ARG(text));
-    return false;
-}
-
-static void refuse_past(struct draft *draft, enum param param)
-{
-    char now[WHEN_PLATFORM_LENGTH + 1], shown[WHEN_PLATFORM_LENGTH + 1];
-
-    when_format_platform(draft->now_s, now);
-    when_format_platform(draft->times_s[param], shown);
-    problem_add(draft->problems, PROBLEM_TIME_PAST, field_of(draft, param),
-                draft->parts[param]->text, "%s is not later than now, %s (both UTC+8)", shown, now);
-}
-
-static void refuse_order(struct draft *draft)
-{
-    char valid[WHEN_PLATFORM_LENGTH + 1], expired[WHEN_PLATFORM_LENGTH + 1];
-
-    when_format_platform(draft->times_s[PARAM_VALID_TIME], valid);
-    when_format_platform(draft->times_s[PARAM_EXPIRED_TIME], expired);
-    problem_add(draft->problems, PROBLEM_TIME_ORDER, field_of(draft, PARAM_EXPIRED_TIME),
-                draft->parts[PARAM_EXPIRED_TIME]->text,
-                "%s is not later than valid_time %s (both UTC+8)", expired, valid);
-}
-
-/* valid_time > now; expired_time > valid_time, and > now (onenet-api.md, "Write"). */
-static void check_time_order(struct draft *draft)
-{
-    int64_t valid_s = draft->times_s[PARAM_VALID_TIME];
-    int64_t expired_s = draft->times_s[PARAM_EXPIRED_TIME];
-
-    if (draft->valid_time_good) {
-        draft->command->valid_at_s = valid_s;
-        if (valid_s <= draft->now_s)
-            refuse_past(draft, PARAM_VALID_TIME);
-    }
-    if (!draft->expired_time_good)
-        return;
-    draft->command->expires_at_s = expired_s;
-    if (expired_s <= draft->now_s)
-        refuse_past(draft, PARAM_EXPIRED_TIME);
-    else if (draft->valid_time_good && expired_s <= valid_s)
-        refuse_order(draft);
-}
-
-static void note_relative(struct command *command, enum param param, struct span text)
-{
-    bool is_relative = when_is_relative(text);
-
-    if (param == PARAM_VALID_TIME) {
-        command->valid_is_given = true;
-        command->valid_is_relative = is_relative;
-    } else {
-        command->expires_is_relative = is_relative;
-    }
-}
-
-static void check_param_value(struct draft *draft, enum param param, const struct cell *cell)
-{
-    const struct param_rule *rule = &param_rules[param];
-
-    if (cell->kind == CELL_JSON || (cell->kind == CELL_BOOL && rule->type != PARAM_TYPE_BOOL)) {
-        problem_add(draft->problems, PROBLEM_TYPE, field_of(draft, param), cell->text,
-                    "must be a number or a string, is %s",
-                    cell->kind == CELL_BOOL    ? "a boolean"
-                    : cell->text.ptr[0] == '[' ? "an array"
-                                               : "an object");
-        return;
-    }
-    switch (rule->type) {
-    case PARAM_TYPE_IMEI:
-        check_imei(draft, cell->text);
-        break;
-    case PARAM_TYPE_INT:
-        check_int_param(draft, param, cell->text);
-        break;
-    case PARAM_TYPE_TIME:
-        if (param == PARAM_VALID_TIME)
-            draft->valid_time_good = check_time_param(draft, param, cell->text);
-        else
-            draft->expired_time_good = check_time_param(draft, param, cell->text);
-        note_relative(draft->command, param, cell->text);
-        break;
-    case PARAM_TYPE_BOOL:
-        if (!span_is(cell->text, "true") && !span_is(cell->text, "false"))
-            problem_add(draft->problems, PROBLEM_TYPE, field_of(draft, param), cell->text,
-                        "\"%.*s\" is neither true nor false", SPAN_ARG(cell->text));
-        break;
-    }
-}
-
-static void check_params(struct draft *draft)
-{
-    unsigned action = FOR_ACTION(draft->command->action);
-    const char *action_name = action_rules[draft->command->action].name;
-
-    for (size_t i = 0; i < PARAM_COUNT; i++) {
-        const struct param_rule *rule = &param_rules[i];
-        const struct cell *cell = draft->parts[i];
-        if (cell == NULL) {
-            if ((rule->required & action) != 0)
-                problem_add(draft->problems, PROBLEM_REQUIRED, field_of(draft, i), span_of(NULL, 0),
-                            "is missing");
-        } else if ((rule->allowed & action) == 0) {
-            problem_add(draft->problems, PROBLEM_NOT_ALLOWED, field_of(draft, i), cell->text,
-                        "%s takes no %s", action_name, rule->name);
-        } else {
-            check_param_value(draft, (enum param)i, cell);
-        }
-    }
-    check_time_order(draft);
-    if (draft->command->action == ACTION_READ && draft->parts[PARAM_RES_ID] != NULL &&
-        draft->parts[PARAM_OBJ_INST_ID] == NULL)
-        problem_add(draft->problems, PROBLEM_NO_INSTANCE, field_of(draft, PARAM_RES_ID),
-                    draft->parts[PARAM_RES_ID]->text, "is given without obj_inst_id");
-}
-
-/* The data cell as it stands; what a template made of it has the blanks of the cells in it. */
-static void add_data_cell(struct draft *draft, struct buf *out)
-{
-    struct cell cell = *draft->parts[PART_DATA];
-
-    if (cell.given.ptr != NULL && draft->columns[PART_DATA]->is_fallback) {
-        cell.text = cell.given;
-        draft->has_blanks = true;
-    }
-    draft->status = data_check_memo(draft->memo, &cell, draft->footprint, draft->problems);
-    buf_add(out, cell.text);
-}
-
-/* Appends the data array of a write: the data cell as it stands, or what the res: columns make. */
-static void add_data(struct draft *draft, struct buf *out)
-{
-    struct problems *problems = draft->problems;
-
-    if (draft->parts[PART_DATA] != NULL && draft->res_count > 0) {
-        problem_add(problems, PROBLEM_DATA_TWICE, field_of(draft, PART_DATA), span_of(NULL, 0),
-                    "the row has data and %zu filled res: column%s", draft->res_count,
-                    draft->res_count == 1 ? "" : "s");
-    } else if (draft->parts[PART_DATA] == NULL && draft->res_count == 0) {
-        problem_add(problems, PROBLEM_REQUIRED, field_of(draft, PART_DATA), span_of(NULL, 0),
-                    "is missing: a write needs data, or a filled res: column");
-    }
-    if (draft->parts[PART_DATA] != NULL) {
-        add_data_cell(draft, out);
-        return;
-    }
-    size_t start = out->len;
-    buf_add_char(out, '[');
-    for (size_t i = 0; i < draft->row->cell_count; i++) {
-        const struct column *column = &draft->schema->columns[i];
-        const struct cell *cell = &draft->row->cells[i];
-        if (column->role != COLUMN_RES || !cell_is_given(cell))
-            continue;
-        if (out->len > start + 1)
-            buf_add_char(out, ',');
-        data_add_res(column, cell, draft->footprint, problems, out);
-        draft->has_blanks = draft->has_blanks || cell->given.ptr != NULL;
-    }
-    buf_add_char(out, ']');
-    content_check_size("data", span_of(out->ptr + start, out->len - start), problems);
-    footprint_check(draft->footprint, field_of(draft, PART_DATA), problems);
-}
-
-static void add_args(struct draft *draft, struct buf *out)
-{
-    const struct cell *args = draft->parts[PART_ARGS];
-
-    if (args == NULL)
-        return;
-    struct span text = cell_as_given(args);
-    const struct column *column = draft->columns[PART_ARGS];
-    draft->has_blanks = draft->has_blanks || args->given.ptr != NULL;
-    if (args->kind == CELL_JSON)
-        problem_add(draft->problems, PROBLEM_TYPE, field_of(draft, PART_ARGS), args->text,
-                    "must be a string");
-    else if (!column->is_text && !column->is_fallback) /* what --set says is meant */
-        (void)data_check_damage(field_of(draft, PART_ARGS), args->text, draft->problems);
-    content_check_size("args", text, draft->problems);
-    buf_add_string(out, "{\"args\":");
-    buf_add_json_string(out, text);
-    buf_add_char(out, '}');
-}
-
-static void refuse_part(struct draft *draft, enum part part)
-{
-    if (draft->parts[part] != NULL)
-        problem_add(draft->problems, PROBLEM_NOT_ALLOWED, field_of(draft, part),
-                    draft->parts[part]->text, "%s takes no %s",
-                    action_rules[draft->command->action].name, schema_part_name(part));
-}
-
-/* Appends the body, with its checks. */
-static void add_body(struct draft *draft, struct buf *out)
-{
-    enum body_kind kind = action_rules[draft->command->action].body;
-
-    if (kind == BODY_DATA) {
-        buf_add_string(out, "{\"data\":");
-        add_data(draft, out);
-        buf_add_char(out, '}');
-    } else {
-        refuse_part(draft, PART_DATA);
-        if (draft->res_count > 0)
-            problem_add(draft->problems, PROBLEM_NOT_ALLOWED, SPAN_LITERAL("res:"),
-                        span_of(NULL, 0), "%s takes no res: columns",
-                        action_rules[draft->command->action].name);
-    }
-    if (kind == BODY_ARGS)
-        add_args(draft, out);
-    else
-        refuse_part(draft, PART_ARGS);
-}
-
-/* Appends the body without the blanks around its texts. */
-static void add_key_body(const struct draft *draft, struct buf *out)
-{
-    char separator = '[';
-
-    if (action_rules[draft->command->action].body == BODY_ARGS) {
-        buf_add_string(out, "{\"args\":");
-        buf_add_json_string(out, draft->parts[PART_ARGS]->text);
-        buf_add_char(out, '}');
-        return;
-    }
-    buf_add_string(out, "{\"data\":");
-    if (draft->parts[PART_DATA] != NULL) {
-        buf_add(out, draft->parts[PART_DATA]->text);
-    } else {
-        for (size_t i = 0; i < draft->row->cell_count; i++) {
-            const struct column *column = &draft->schema->columns[i];
-            if (column->role != COLUMN_RES || !cell_is_given(&draft->row->cells[i]))
-                continue;
-            buf_add_char(out, separator);
-            data_add_res_key(column, &draft->row->cells[i], out);
-            separator = ',';
-        }
-        buf_add_char(out, ']');
-    }
-    buf_add_char(out, '}');
 }
 
 /*
@@ -553,7 +118,7 @@ static void add_target(struct draft *draft, struct buf *out)
 {
     char separator = '?';
 
-    buf_add_string(out, action_rules[draft->command->action].path);
+    operation_add_path(draft->dialect, (enum operation)draft->command->action, out);
     for (size_t i = 0; i < PARAM_COUNT; i++) {
         if (draft->parts[i] == NULL)
             continue;
@@ -629,11 +194,11 @@ static void build_text(struct draft *draft)
     struct buf *text = &command->text, *hashed = text;
     struct buf key;
 
-    add_body(draft, text);
+    draft_add_body(draft, text);
     command->body_len = text->len;
     if (draft->has_blanks) { /* keys were without them before they were sent: a row keeps its key */
         buf_init(&key, COMMAND_TEXT_MAX);
-        add_key_body(draft, &key);
+        draft_add_key_body(draft, &key);
         hashed = &key;
     }
     command->hash = hash_content(draft, hashed);
@@ -654,8 +219,8 @@ static void build_text(struct draft *draft)
 
     const struct cell *imei = draft->parts[PARAM_IMEI];
     if (imei != NULL) {
-        command->imei_len = text_cut(imei->text, COMMAND_IMEI_SHOWN_MAX);
-        buf_add_bytes(text, imei->text.ptr, command->imei_len);
+        command->device_len = text_cut(imei->text, COMMAND_IMEI_SHOWN_MAX);
+        buf_add_bytes(text, imei->text.ptr, command->device_len);
     }
 }
 
@@ -672,7 +237,8 @@ enum status command_build(struct command *command, const struct command_context 
                           .problems = problems,
                           .now_s = context->now_s,
                           .check_only = context->check_only,
-                          .any_imei = context->any_imei,
+                          .any_device = context->any_device,
+                          .dialect = context->dialect,
                           .ints = {[PARAM_RETRY] = DEFAULT_RETRY,
                                    [PARAM_TIMEOUT] = DEFAULT_TIMEOUT,
                                    [PARAM_TRIGGER_MSG] = DEFAULT_TRIGGER_MSG},
@@ -688,7 +254,7 @@ enum status command_build(struct command *command, const struct command_context 
                                 .text = text};
     draft.footprint->count = 0;
     sort_cells(&draft);
-    check_params(&draft);
+    draft_check_params(&draft);
     command->object_id = (uint16_t)draft.ints[PARAM_OBJ_ID];
     command->instance_id = (uint16_t)draft.ints[PARAM_OBJ_INST_ID];
     command->replaces =
@@ -747,7 +313,7 @@ enum status command_add_passed(struct command *command, const struct cell *cell)
 
 size_t command_passed(const struct command *command, struct cell *ret_cells, size_t max)
 {
-    size_t at = command->body_len + command->target_len + 1 + command->imei_len;
+    size_t at = command->body_len + command->target_len + 1 + command->device_len;
     size_t count = command->passed_count < max ? command->passed_count : max;
 
     for (size_t i = 0; i < count; i++) {

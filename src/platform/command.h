@@ -12,13 +12,10 @@
 
 #include "core/row.h"
 #include "platform/data.h"
+#include "platform/dialect.h"
 #include "platform/schema.h"
 
 enum {
-    COMMAND_IMEI_DIGITS = 15,
-    COMMAND_TEST_DIGITS_MIN = 4, /* of a test device's identity, where those are allowed */
-    COMMAND_TEST_DIGITS_MAX = 17,
-    COMMAND_DEVICE_MAX = COMMAND_TEST_DIGITS_MAX, /* characters that command_device writes */
     COMMAND_IMEI_SHOWN_MAX =
         64, /* bytes of what stands in place of an IMEI that the results repeat */
 };
@@ -26,7 +23,7 @@ enum {
 struct command {
     uint64_t row, line;
     enum action action;
-    uint64_t device;      /* the IMEI, as command_device reads it; 0 when it is none */
+    uint64_t device;      /* see device.h; 0 when it is none */
     uint64_t hash;        /* the content of the row as given, before relative times are resolved */
     uint64_t meaning;     /* of a good row in a check (context.fleet): a hash of what is asked for,
                              equal where two requests differ in nothing but spelling */
@@ -40,7 +37,7 @@ struct command {
     uint32_t valid_time_at, valid_time_len; /* where the target has that parameter, its & included;
                                                0: nowhere */
     struct buf text;                        /* body, target, NUL, imei, passed cells */
-    size_t body_len, target_len, imei_len;
+    size_t body_len, target_len, device_len;
     size_t passed_count;
 };
 
@@ -55,7 +52,8 @@ struct command_context {
     const struct schema *schema;
     int64_t now_s; /* the run's start, epoch: times are compared with it, relative ones resolved */
     bool check_only;           /* no request is built */
-    bool any_imei;             /* test devices too: 4 to 17 digits, whatever the first */
+    enum dialect dialect;      /* whose paths the request takes */
+    bool any_device;           /* test devices too: 4 to 17 digits, whatever the first */
     struct data_memo *memo;    /* of data that were good; NULL: none */
     const struct fleet *fleet; /* that the command will be added to; NULL: none */
 };
@@ -86,7 +84,7 @@ size_t command_passed(const struct command *command, struct cell *ret_cells, siz
  */
 void command_shift(struct command *command, int64_t off_s);
 
-struct span command_imei(const struct command *command);
+struct span command_device_text(const struct command *command);
 
 /* Path and query, NUL-terminated behind its end. */
 struct span command_target(const struct command *command);
@@ -96,13 +94,6 @@ struct span command_target(const struct command *command);
  * valid_time has come before it leaves, which the platform would refuse. False where there is none.
  */
 bool command_drop_valid_time(struct command *command);
-
-/* Reads the identity of a device, a test device too: its number, with how many digits it has. False
- * where it is none. */
-bool command_read_device(struct span text, uint64_t *ret_device);
-
-/* Writes a device's identity with its digits, as the row had them, and a NUL: 0's in front too. */
-void command_device(uint64_t device, char out[COMMAND_DEVICE_MAX + 1]);
 
 /* Empty for a command without a body. */
 struct span command_body(const struct command *command);

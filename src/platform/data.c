@@ -6,12 +6,7 @@
 #include "core/jsonlex.h"
 #include "core/text.h"
 #include "platform/data_plain.h"
-#include "platform/json.h"
 #include "platform/look.h"
-
-/* More numbers than 2048 bytes of data can hold; in a longer array the rest is not checked digit by
- * digit. */
-enum { DATA_NUMBERS_MAX = COMMAND_CONTENT_MAX / 2 };
 
 enum { NAME_SHOWN_MAX = 40 }; /* bytes of a member's name in the name of a field */
 
@@ -21,7 +16,7 @@ static const int64_t TIME_SECONDS_MAX = 253402300799; /* the end of the year 999
 struct place {
     const char *column; /* of a res: cell; NULL within data */
     size_t item;
-    const char *member; /* NULL: the item itself */
+    struct span member; /* NULL: the item itself */
     char text[64];
 };
 
@@ -29,41 +24,35 @@ static struct span place_text(struct place *place)
 {
     if (place->column != NULL)
         return span_string(place->column);
-    if (place->member == NULL)
+    if (place->member.ptr == NULL)
         (void)snprintf(place->text, sizeof(place->text), "data[%zu]", place->item);
     else
         (void)snprintf(place->text, sizeof(place->text), "data[%zu].%.*s", place->item,
-                       (int)text_cut(span_string(place->member), NAME_SHOWN_MAX), place->member);
+                       (int)text_cut(place->member, NAME_SHOWN_MAX), place->member.ptr);
     return span_string(place->text);
 }
 
+/* On its way through an array that is JSON. */
 struct data_walk {
+    struct jsonlex lex;
     struct problems *problems;
-    const struct jsonlex *lex;
     struct footprint *footprint;
-    size_t next_number; /* index into lex->numbers: numbers are met in document order */
+    struct buf decoded; /* texts with escapes; has room for all of them */
     struct place place;
 };
 
-static void go_to(struct data_walk *walk, size_t item, const char *member)
+static void go_to(struct data_walk *walk, size_t item, struct span member)
 {
     walk->place.item = item;
     walk->place.member = member;
 }
 
-/* The next number token as it was written; empty where there were too many to keep. */
-static struct span take_number(struct data_walk *walk)
+/* A string or name without its escapes. What is behind a NUL is not looked at: the NUL is a problem
+ * of its own. */
+static struct span string_at(struct data_walk *walk)
 {
-    size_t i = walk->next_number++;
-    return i < walk->lex->numbers_max ? walk->lex->numbers[i] : span_of(NULL, 0);
-}
-
-static void skip_numbers(struct data_walk *walk, const cJSON *value)
-{
-    if (cJSON_IsNumber(value))
-        (void)take_number(walk);
-    for (const cJSON *child = value->child; child != NULL; child = child->next)
-        skip_numbers(walk, child);
+    struct span text = jsonlex_string(walk->lex.text, &walk->decoded);
+    return span_of(text.ptr, strnlen(text.ptr, text.len));
 }
 
 static bool is_integer_text(struct span number)
@@ -87,8 +76,6 @@ static void check_number(struct place *place, struct span number, struct problem
 {
     int64_t value = 0;
 
-    if (number.len == 0)
-        return;
     if (is_integer_text(number)) {
         if (span_to_int64(number, &value) == STATUS_RANGE)
             problem_add(problems, PROBLEM_NUMBER, place_text(place), number,
@@ -149,59 +136,67 @@ static void check_text(struct place *place, struct span text, struct problems *p
                     "the text holds a control character");
 }
 
-static const char *type_name(const cJSON *value)
+static const char *type_name(enum jsonlex_token kind)
 {
-    if (cJSON_IsNull(value))
+    switch (kind) {
+    case JSONLEX_NULL:
         return "null";
-    if (cJSON_IsBool(value))
+    case JSONLEX_TRUE:
+    case JSONLEX_FALSE:
         return "a boolean";
-    if (cJSON_IsNumber(value))
+    case JSONLEX_NUMBER:
         return "a number";
-    if (cJSON_IsString(value))
+    case JSONLEX_STRING:
         return "a string";
-    return cJSON_IsArray(value) ? "an array" : "an object";
-}
-
-static struct span string_of(const cJSON *value)
-{
-    return cJSON_IsString(value) ? span_string(value->valuestring) : span_of(NULL, 0);
+    default:
+        return kind == JSONLEX_ARRAY ? "an array" : "an object";
+    }
 }
 
 enum item_type { ITEM_BASIC = 0, ITEM_OPAQUE = 1, ITEM_TIME = 2, ITEM_UNKNOWN = -1 };
 
-/* A member of an item: its value, and its text as it was written where that is a number. */
-struct member {
-    const cJSON *value; /* NULL when it is not there */
-    struct span number;
+struct value {
+    enum jsonlex_token kind; /* JSONLEX_BAD when it is not there */
+    struct span text;        /* of a scalar: as written; a string's without escapes */
 };
 
 struct item_members {
-    struct member res_id, type, val;
+    struct value res_id, type, val;
 };
 
-static struct span take_text(struct data_walk *walk, const cJSON *value)
+/* The text of a value of that kind, or none. */
+static struct span text_if(const struct value *value, enum jsonlex_token kind)
 {
-    if (cJSON_IsNumber(value))
-        return take_number(walk);
-    skip_numbers(walk, value);
-    return span_of(NULL, 0);
+    return value->kind == kind ? value->text : span_of(NULL, 0);
+}
+
+/* The value whose first token has been read; goes on to its end. */
+static struct value value_at(struct data_walk *walk)
+{
+    struct value value = {.kind = walk->lex.token};
+
+    if (value.kind == JSONLEX_STRING)
+        value.text = string_at(walk);
+    else if (value.kind == JSONLEX_OBJECT || value.kind == JSONLEX_ARRAY)
+        (void)jsonlex_skip(&walk->lex);
+    else if (value.kind != JSONLEX_NULL)
+        value.text = walk->lex.text;
+    return value;
 }
 
 /* A member that must be an integer within min … max; false after a problem was added. */
-static bool check_int(struct data_walk *walk, const struct member *member, int64_t min, int64_t max,
+static bool check_int(struct data_walk *walk, const struct value *member, int64_t min, int64_t max,
                       int64_t *ret_value)
 {
-    struct span number = member->number;
+    struct span number = member->text;
     int64_t value = 0;
 
-    if (!cJSON_IsNumber(member->value)) {
+    if (member->kind != JSONLEX_NUMBER) {
         problem_add(walk->problems, PROBLEM_TYPE, place_text(&walk->place),
-                    string_of(member->value), "must be a whole number, is %s",
-                    type_name(member->value));
+                    text_if(member, JSONLEX_STRING), "must be a whole number, is %s",
+                    type_name(member->kind));
         return false;
     }
-    if (number.len == 0) /* not kept: the text is too big, and was reported for that */
-        return false;
     enum status status = span_to_int64(number, &value);
     if (status == STATUS_SYNTAX) {
         problem_add(walk->problems, PROBLEM_TYPE, place_text(&walk->place), number,
@@ -217,79 +212,80 @@ static bool check_int(struct data_walk *walk, const struct member *member, int64
     return true;
 }
 
-static void check_val(struct data_walk *walk, const struct member *val, enum item_type type)
+static void check_val(struct data_walk *walk, const struct value *val, enum item_type type)
 {
     struct place *place = &walk->place;
     struct problems *problems = walk->problems;
-    const cJSON *value = val->value;
+    enum jsonlex_token kind = val->kind;
 
-    if (cJSON_IsNull(value) || cJSON_IsArray(value) || cJSON_IsObject(value)) {
+    if (kind == JSONLEX_NULL || kind == JSONLEX_ARRAY || kind == JSONLEX_OBJECT) {
         problem_add(problems, PROBLEM_TYPE, place_text(place), span_of(NULL, 0),
-                    "must be a boolean, a string or a number, is %s", type_name(value));
+                    "must be a boolean, a string or a number, is %s", type_name(kind));
         return;
     }
-    if (cJSON_IsString(value))
-        check_text(place, string_of(value), problems);
-    if (type == ITEM_OPAQUE && cJSON_IsString(value))
-        check_hex(place, string_of(value), problems);
+    if (kind == JSONLEX_STRING)
+        check_text(place, val->text, problems);
+    if (type == ITEM_OPAQUE && kind == JSONLEX_STRING)
+        check_hex(place, val->text, problems);
     else if (type == ITEM_OPAQUE)
-        problem_add(problems, PROBLEM_TYPE, place_text(place), val->number,
-                    "an opaque value (type 1) is a string of hex digits, not %s", type_name(value));
-    else if (type == ITEM_TIME && !cJSON_IsNumber(value))
-        problem_add(problems, PROBLEM_TYPE, place_text(place), string_of(value),
-                    "a time (type 2) is a number of seconds since 1970, not %s", type_name(value));
-    else if (type == ITEM_TIME && val->number.len > 0)
-        check_time(place, val->number, problems);
-    else if (type != ITEM_TIME && cJSON_IsNumber(value))
-        check_number(place, val->number, problems);
+        problem_add(problems, PROBLEM_TYPE, place_text(place), text_if(val, JSONLEX_NUMBER),
+                    "an opaque value (type 1) is a string of hex digits, not %s", type_name(kind));
+    else if (type == ITEM_TIME && kind != JSONLEX_NUMBER)
+        problem_add(problems, PROBLEM_TYPE, place_text(place), text_if(val, JSONLEX_STRING),
+                    "a time (type 2) is a number of seconds since 1970, not %s", type_name(kind));
+    else if (type == ITEM_TIME)
+        check_time(place, val->text, problems);
+    else if (kind == JSONLEX_NUMBER)
+        check_number(place, val->text, problems);
 }
 
-static struct member *member_slot(struct item_members *members, const char *name)
+static struct value *member_slot(struct item_members *members, struct span name)
 {
-    if (strcmp(name, "res_id") == 0)
+    if (span_is(name, "res_id"))
         return &members->res_id;
-    if (strcmp(name, "type") == 0)
+    if (span_is(name, "type"))
         return &members->type;
-    return strcmp(name, "val") == 0 ? &members->val : NULL;
+    return span_is(name, "val") ? &members->val : NULL;
 }
 
-static void report_unknown_member(struct data_walk *walk, const char *name)
+static void report_unknown_member(struct data_walk *walk, struct span name)
 {
     static const char *const known[] = {"res_id", "type", "val"};
-    const char *nearest = text_nearest(span_string(name), known, ARRAY_LENGTH(known));
+    const char *nearest = text_nearest(name, known, ARRAY_LENGTH(known));
 
     if (nearest != NULL)
-        problem_add(walk->problems, PROBLEM_DATA, place_text(&walk->place), span_string(name),
+        problem_add(walk->problems, PROBLEM_DATA, place_text(&walk->place), name,
                     "unknown member; did you mean %s?", nearest);
     else
-        problem_add(walk->problems, PROBLEM_DATA, place_text(&walk->place), span_string(name),
+        problem_add(walk->problems, PROBLEM_DATA, place_text(&walk->place), name,
                     "unknown member; an item has res_id, type and val");
 }
 
 /* Sorts the members of an item into `members`; strays and repetitions are problems. */
-static void collect_members(struct data_walk *walk, const cJSON *item, size_t index,
-                            struct item_members *members)
+static void collect_members(struct data_walk *walk, size_t index, struct item_members *members)
 {
-    for (const cJSON *value = item->child; value != NULL; value = value->next) {
-        struct member *slot = member_slot(members, value->string);
-        struct span number = take_text(walk, value);
-        go_to(walk, index, value->string);
+    while (jsonlex_next(&walk->lex) == JSONLEX_NAME) {
+        struct span name = string_at(walk);
+        struct value *slot = member_slot(members, name);
+        (void)jsonlex_next(&walk->lex);
+        struct value value = value_at(walk);
+        go_to(walk, index, name);
         if (slot == NULL)
-            report_unknown_member(walk, value->string);
-        else if (slot->value != NULL)
-            problem_add(walk->problems, PROBLEM_DUPLICATE, place_text(&walk->place), number,
-                        "the member stands here twice");
+            report_unknown_member(walk, name);
+        else if (slot->kind != JSONLEX_BAD)
+            problem_add(walk->problems, PROBLEM_DUPLICATE, place_text(&walk->place),
+                        text_if(&value, JSONLEX_NUMBER), "the member is here twice");
         else
-            *slot = (struct member){value, number};
+            *slot = value;
     }
 }
 
-/* Sets the walk's field to the member; false, with a problem, when it is not there. */
-static bool require_member(struct data_walk *walk, size_t index, const char *name,
-                           const struct member *member)
+/* Sets the walk's place to the member; false, with a problem, when it is not there. */
+static bool require_member(struct data_walk *walk, size_t index, struct span name,
+                           const struct value *member)
 {
     go_to(walk, index, name);
-    if (member->value != NULL)
+    if (member->kind != JSONLEX_BAD)
         return true;
     problem_add(walk->problems, PROBLEM_REQUIRED, place_text(&walk->place), span_of(NULL, 0),
                 "is missing");
@@ -313,51 +309,44 @@ void footprint_add(struct footprint *footprint, int64_t res_id, int64_t type, bo
     item->value = (uint32_t)XXH3_64bits_withSeed(value.ptr, value.len, seed);
 }
 
-static struct span text_of(const struct member *val)
+/* The item whose first token has been read. */
+static void check_item(struct data_walk *walk, size_t index)
 {
-    if (cJSON_IsNumber(val->value))
-        return val->number;
-    if (cJSON_IsBool(val->value))
-        return cJSON_IsTrue(val->value) ? SPAN_LITERAL("true") : SPAN_LITERAL("false");
-    return string_of(val->value);
-}
-
-static void check_item(struct data_walk *walk, const cJSON *item, size_t index)
-{
-    struct item_members members = {.res_id = {NULL, {NULL, 0}}};
+    struct item_members members = {.res_id = {.kind = JSONLEX_BAD}};
     int64_t res_id = -1, type = ITEM_BASIC;
 
-    if (!cJSON_IsObject(item)) {
-        go_to(walk, index, NULL);
-        problem_add(walk->problems, PROBLEM_DATA, place_text(&walk->place), string_of(item),
-                    "must be an object, is %s", type_name(item));
-        skip_numbers(walk, item);
+    if (walk->lex.token != JSONLEX_OBJECT) {
+        struct value item = value_at(walk);
+        go_to(walk, index, span_of(NULL, 0));
+        problem_add(walk->problems, PROBLEM_DATA, place_text(&walk->place),
+                    text_if(&item, JSONLEX_STRING), "must be an object, is %s",
+                    type_name(item.kind));
         return;
     }
-    collect_members(walk, item, index, &members);
-    if (require_member(walk, index, "res_id", &members.res_id))
+    collect_members(walk, index, &members);
+    if (require_member(walk, index, SPAN_LITERAL("res_id"), &members.res_id))
         (void)check_int(walk, &members.res_id, 0, LWM2M_ID_MAX, &res_id);
-    go_to(walk, index, "type");
-    if (members.type.value != NULL &&
+    go_to(walk, index, SPAN_LITERAL("type"));
+    if (members.type.kind != JSONLEX_BAD &&
         !check_int(walk, &members.type, ITEM_OPAQUE, ITEM_TIME, &type))
         type = ITEM_UNKNOWN;
-    if (require_member(walk, index, "val", &members.val))
+    if (require_member(walk, index, SPAN_LITERAL("val"), &members.val))
         check_val(walk, &members.val, (enum item_type)type);
-    if (res_id < 0 || members.val.value == NULL)
+    if (res_id < 0 || members.val.kind == JSONLEX_BAD)
         return;
-    struct span text = text_of(&members.val);
+    bool is_string = members.val.kind == JSONLEX_STRING;
     size_t added = walk->footprint->count;
-    footprint_add(walk->footprint, res_id, type, cJSON_IsString(members.val.value), text);
-    if (cJSON_IsString(members.val.value) && added < walk->footprint->count)
-        walk->footprint->items[added].invisible = look_has_invisible(text);
+    footprint_add(walk->footprint, res_id, type, is_string, members.val.text);
+    if (is_string && added < walk->footprint->count)
+        walk->footprint->items[added].invisible = look_has_invisible(members.val.text);
 }
 
-static void check_items(struct data_walk *walk, const cJSON *array)
+static void check_items(struct data_walk *walk)
 {
     size_t index = 0;
 
-    for (const cJSON *item = array->child; item != NULL; item = item->next, index++)
-        check_item(walk, item, index);
+    for (; jsonlex_next(&walk->lex) != JSONLEX_ARRAY_END; index++)
+        check_item(walk, index);
     if (index == 0)
         problem_add(walk->problems, PROBLEM_DATA, SPAN_LITERAL("data"), span_of(NULL, 0),
                     "the array has no items");
@@ -378,89 +367,52 @@ void footprint_check(const struct footprint *footprint, struct span field,
     }
 }
 
-/* What has to hold before cJSON may see the text; false after a problem was added. */
-static bool check_tokens(struct span text, struct jsonlex *lex, struct problems *problems)
+/* Whether the text is JSON; adds a problem where it is not, or holds a NUL. */
+static bool check_json(struct span text, struct problems *problems)
 {
     struct span field = SPAN_LITERAL("data");
+    struct jsonlex lex;
 
-    if (!text_is_utf8(text)) {
-        problem_add(problems, PROBLEM_UTF8, field, text, "is not UTF-8");
-        return false;
+    if (jsonlex_check(&lex, text) == STATUS_OK) {
+        if (lex.nul_escape)
+            problem_add(problems, PROBLEM_NUL, field, text,
+                        "a string holds the NUL character (\\u0000)");
+        return true;
     }
-    if (jsonlex_scan(lex, text) != STATUS_OK && lex->long_number) {
+    if (!text_is_utf8(text))
+        problem_add(problems, PROBLEM_UTF8, field, text, "is not UTF-8");
+    else if (lex.long_number)
         problem_add(problems, PROBLEM_NUMBER, field, text,
                     "holds a number of more than %d characters, at byte %zu", JSONLEX_NUMBER_MAX,
-                    lex->error_at + 1);
-        return false;
-    }
-    if (lex->error != NULL) {
-        problem_add(problems, PROBLEM_JSON, field, text, "is no JSON: %s at byte %zu", lex->error,
-                    lex->error_at + 1);
-        return false;
-    }
-    if (lex->nul_escape)
-        problem_add(problems, PROBLEM_NUL, field, text,
-                    "a string holds the NUL character (\\u0000)");
-    return true;
-}
-
-/* The array's tree: the reader's, or one of our own. STATUS_SYNTAX after a problem was added. */
-static enum status parse_array(const struct cell *cell, const struct jsonlex *lex,
-                               struct problems *problems, cJSON **ret_own_tree,
-                               const cJSON **ret_tree)
-{
-    struct span field = SPAN_LITERAL("data");
-    struct span text = cell->text;
-    size_t at = 0;
-
-    if (cell->tree != NULL) {
-        *ret_tree = cell->tree;
-        return STATUS_OK;
-    }
-    size_t kept = lex->number_count < lex->numbers_max ? lex->number_count : lex->numbers_max;
-    enum status status = json_parse_shape(text, lex->numbers, kept, ret_own_tree, &at);
-    if (status == STATUS_SYNTAX)
-        problem_add(problems, PROBLEM_JSON, field, text, "is no JSON: see byte %zu", at + 1);
-    if (status != STATUS_OK)
-        return status;
-    *ret_tree = *ret_own_tree;
-    struct span rest = span_skip(text, at);
-    if (rest.len == 0)
-        return STATUS_OK;
-    problem_add(problems, PROBLEM_JSON, field, text, "there is text behind the array: %.*s",
-                SPAN_ARG(rest));
-    return STATUS_SYNTAX;
-}
-
-static enum status check_any(const struct cell *cell, struct footprint *footprint,
-                             struct problems *problems)
-{
-    struct span numbers[DATA_NUMBERS_MAX];
-    struct jsonlex lex = {.numbers = numbers, .numbers_max = DATA_NUMBERS_MAX};
-    cJSON *own_tree = NULL;
-    const cJSON *tree = NULL;
-
-    footprint->count = 0;
-    content_check_size("data", cell->text, problems);
-    if (!check_tokens(cell->text, &lex, problems))
-        return STATUS_OK;
-    enum status status = parse_array(cell, &lex, problems, &own_tree, &tree);
-    if (status == STATUS_OK && !cJSON_IsArray(tree))
-        problem_add(problems, PROBLEM_DATA, SPAN_LITERAL("data"), cell->text,
-                    "must be an array of items, is %s", type_name(tree));
-    else if (status == STATUS_OK)
-        check_items(&(struct data_walk){.problems = problems, .lex = &lex, .footprint = footprint},
-                    tree);
-    json_free(own_tree);
-    return status == STATUS_SYNTAX ? STATUS_OK : status;
+                    lex.error_at + 1);
+    else
+        problem_add(problems, PROBLEM_JSON, field, text, "is no JSON: %s at byte %zu", lex.error,
+                    lex.error_at + 1);
+    return false;
 }
 
 enum status data_check(const struct cell *cell, struct footprint *footprint,
                        struct problems *problems)
 {
-    if (data_is_plain(cell->text, footprint))
+    struct span text = cell->text;
+    struct data_walk walk = {.problems = problems, .footprint = footprint};
+
+    if (data_is_plain(text, footprint))
         return STATUS_OK;
-    return check_any(cell, footprint, problems);
+    content_check_size("data", text, problems);
+    if (!check_json(text, problems))
+        return STATUS_OK;
+    buf_init(&walk.decoded, text.len);
+    if (memchr(text.ptr, '\\', text.len) != NULL && !buf_reserve(&walk.decoded, text.len))
+        return walk.decoded.status;
+    jsonlex_start(&walk.lex, text);
+    if (jsonlex_next(&walk.lex) == JSONLEX_ARRAY)
+        check_items(&walk);
+    else
+        problem_add(problems, PROBLEM_DATA, SPAN_LITERAL("data"), text,
+                    "must be an array of items, is %s", type_name(walk.lex.token));
+    buf_deinit(&walk.decoded);
+    return STATUS_OK;
 }
 
 /* Whether the cell goes to the wire as it stands: a JSON number, true or false. CSV cells are
@@ -496,8 +448,7 @@ static void check_auto_text(const struct column *column, const struct cell *cell
     if (cell->kind == CELL_TEXT && look_is_boolean_word(cell->text))
         problem_add(problems, PROBLEM_BOOLEAN, place_text(place), cell->text,
                     "%.*s is sent as a text, not as a boolean", SPAN_ARG(cell->text));
-    else
-        check_text(place, cell_as_given(cell), problems);
+    check_text(place, cell_as_given(cell), problems);
 }
 
 static void check_opaque(struct place *place, const struct cell *cell, struct problems *problems)

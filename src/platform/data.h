@@ -1,6 +1,6 @@
 /*
- * The content of a write: the JSON array `data`, checked item by item against onenet-api.md
- * ("Write", body), and made from res: columns.
+ * The content of a write: the JSON array `data`, checked item by item by the platform's
+ * rules (README.md, "Commands"), and made from res: columns.
  */
 #ifndef NB_PLATFORM_DATA_H
 #define NB_PLATFORM_DATA_H
@@ -31,7 +31,7 @@ struct footprint {
     size_t count;
 };
 
-/* Notes an item, by a hash of its value's text; `type` as in onenet-api.md. Not more than
+/* Notes an item, by a hash of its value's text; `type` as in README.md, "Commands". Not more than
  * FOOTPRINT_ITEMS_MAX. */
 void footprint_add(struct footprint *footprint, int64_t res_id, int64_t type, bool is_string,
                    struct span value);
@@ -41,11 +41,9 @@ void footprint_check(const struct footprint *footprint, struct span field,
                      struct problems *problems);
 
 /*
- * Checks a data array, as text or as the reader has parsed it; adds every problem it has, in fields
- * such as data[0].val; good items are noted in the footprint. One readable byte must stand behind
- * the text: cJSON before 1.7.18 looks at it (CVE-2023-53154). Text without an error is RFC 8259
- * JSON in UTF-8. STATUS_OK (also with problems), or STATUS_NO_MEMORY where the text could not be
- * read to its end.
+ * Checks a data array; adds every problem it has, in fields such as data[0].val; good items are
+ * noted in the footprint. Text without an error is RFC 8259 JSON in UTF-8. STATUS_OK (also with
+ * problems), or STATUS_NO_MEMORY where the text could not be read to its end.
  */
 enum status data_check(const struct cell *cell, struct footprint *footprint,
                        struct problems *problems) MUST_USE;

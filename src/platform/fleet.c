@@ -131,7 +131,7 @@ static void refuse_queue(const struct fleet *fleet, uint32_t last, const struct 
         len += (size_t)snprintf(text + len, sizeof(text) - len, "%u%s", lines[count],
                                 count > 0 ? ", " : "");
     }
-    problem_add(problems, PROBLEM_QUEUE, SPAN_LITERAL("imei"), command_imei(command),
+    problem_add(problems, PROBLEM_QUEUE, SPAN_LITERAL("imei"), command_device_text(command),
                 "the device has %d commands already, on lines %s: no more can wait",
                 DEVICE_QUEUE_MAX, text);
 }
@@ -147,7 +147,7 @@ static void compare(const struct fleet *fleet, const uint32_t *record,
         const uint32_t *earlier = record_at(fleet, at);
         at = earlier[0];
         if (earlier[2] == record[2]) {
-            problem_add(problems, PROBLEM_TWICE, SPAN_LITERAL("imei"), command_imei(command),
+            problem_add(problems, PROBLEM_TWICE, SPAN_LITERAL("imei"), command_device_text(command),
                         "the same command as on line %u", earlier[1]);
             return;
         }

@@ -18,7 +18,7 @@
 enum { FLEET_CHUNK_WORDS = 256 * 1024, FLEET_CHUNKS_MAX = 16384 };
 
 struct fleet {
-    struct keytable devices;            /* IMEI, mixed -> position of its last command in the log */
+    struct keytable devices;            /* mixed -> position of its last command in the log */
     uint32_t *chunks[FLEET_CHUNKS_MAX]; /* the log: see fleet.c */
     size_t chunk_count;
     uint32_t used; /* words of the last chunk */

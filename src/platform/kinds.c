@@ -235,8 +235,18 @@ static size_t main_kinds(const struct column_kinds *column, enum value_kind ret_
     return found;
 }
 
-static size_t judge_mixture(const struct column_kinds *column, struct span field,
-                            struct problems *problems)
+/* A column, or a resource, whose values are of several kinds. */
+static void add_mixture(bool is_doubt, struct span field, const char *value, const char *words_of,
+                        struct problems *problems)
+{
+    if (is_doubt)
+        problem_add_doubt(problems, PROBLEM_MIXED, field, span_string(value), "%s", words_of);
+    else
+        problem_add(problems, PROBLEM_MIXED, field, span_string(value), "%s", words_of);
+}
+
+static void judge_mixture(const struct column_kinds *column, struct span field,
+                          struct problems *problems)
 {
     enum value_kind found[3];
     size_t kinds = main_kinds(column, found);
@@ -253,54 +263,54 @@ static size_t judge_mixture(const struct column_kinds *column, struct span field
         say(&sentence, "holds what is sent as a number and may be hex: ");
         say_samples(&sentence, &column->of[KIND_HEX], false, KIND_SAMPLES);
     } else {
-        return 0;
+        return;
     }
     const struct kind_tally *shown =
         kinds > 1 ? &column->of[found[kinds - 1]] : &column->of[KIND_HEX];
-    problem_add(problems, PROBLEM_MIXED, field, span_string(shown->shown[0]), "%s", sentence.text);
     /* Numbers beside true and false are odd, but each is what it says. */
-    return kinds > 1 && column->of[KIND_TEXT].count == 0 ? 0 : 1;
+    add_mixture(kinds == 1 || column->of[KIND_TEXT].count > 0, field, shown->shown[0],
+                sentence.text, problems);
 }
 
-static size_t judge_words(const struct column_kinds *column, struct span field,
-                          struct problems *problems)
+static void judge_words(const struct column_kinds *column, struct span field,
+                        struct problems *problems)
 {
     const struct kind_tally *tally = &column->of[KIND_WORD];
     struct sentence sentence = {.len = 0};
 
     if (tally->count == 0)
-        return 0;
+        return;
     say(&sentence, "%llu cell%s of a spreadsheet's true or false %s sent as text: ",
         (unsigned long long)tally->count, tally->count == 1 ? "" : "s",
         tally->count == 1 ? "is" : "are");
     say_samples(&sentence, tally, true, KIND_SAMPLES);
     say(&sentence, "; --true and --false say which words are sent as booleans");
-    problem_add(problems, PROBLEM_BOOLEAN, field, span_string(tally->shown[0]), "%s",
-                sentence.text);
-    return 1;
+    problem_add_doubt(problems, PROBLEM_BOOLEAN, field, span_string(tally->shown[0]), "%s",
+                      sentence.text);
 }
 
-static size_t judge_invisible(const struct column_kinds *column, struct span field,
-                              struct problems *problems)
+static void judge_invisible(const struct column_kinds *column, struct span field,
+                            struct problems *problems)
 {
     const struct kind_tally *tally = &column->of[KIND_INVISIBLE];
     struct sentence sentence = {.len = 0};
 
     if (tally->count == 0)
-        return 0;
+        return;
     say(&sentence, "%llu cell%s invisible characters: ", (unsigned long long)tally->count,
         tally->count == 1 ? " holds" : "s hold");
     say_samples(&sentence, tally, true, KIND_SAMPLES);
-    problem_add(problems, PROBLEM_INVISIBLE, field, span_string(tally->shown[0]), "%s",
-                sentence.text);
-    return 1;
+    problem_add_doubt(problems, PROBLEM_INVISIBLE, field, span_string(tally->shown[0]), "%s",
+                      sentence.text);
 }
 
-static size_t judge_resource(const struct resource_kinds *resource, struct problems *problems)
+static void judge_resource(const struct resource_kinds *resource, struct problems *problems)
 {
     struct sentence sentence = {.len = 0};
     size_t kinds = 0;
 
+    say(&sentence,
+        "gives resource %u values of several kinds: ", (unsigned)(resource->place & 0xffff));
     for (size_t i = 0; i < FOOTPRINT_KIND_COUNT; i++) {
         uint64_t number = resource->counts[i];
         if (number == 0)
@@ -310,46 +320,39 @@ static size_t judge_resource(const struct resource_kinds *resource, struct probl
             (unsigned long long)resource->lines[i]);
         kinds++;
     }
-    if (kinds < 2)
-        return 0;
-    problem_add(problems, PROBLEM_MIXED, SPAN_LITERAL("data"), span_of(NULL, 0),
-                "gives resource %u values of several kinds: %s",
-                (unsigned)(resource->place & 0xffff), sentence.text);
-    return resource->counts[FOOTPRINT_TEXT] > 0 ? 1 : 0;
+    if (kinds > 1)
+        add_mixture(resource->counts[FOOTPRINT_TEXT] > 0, SPAN_LITERAL("data"), "", sentence.text,
+                    problems);
 }
 
-static size_t judge_invisible_data(const struct resource_kinds *resource, struct problems *problems)
+static void judge_invisible_data(const struct resource_kinds *resource, struct problems *problems)
 {
     if (resource->invisible == 0)
-        return 0;
-    problem_add(problems, PROBLEM_INVISIBLE, SPAN_LITERAL("data"), span_of(NULL, 0),
-                "gives resource %u %llu text%s with invisible characters, the first on line %llu",
-                (unsigned)(resource->place & 0xffff), (unsigned long long)resource->invisible,
-                resource->invisible == 1 ? "" : "s", (unsigned long long)resource->invisible_line);
-    return 1;
+        return;
+    problem_add_doubt(
+        problems, PROBLEM_INVISIBLE, SPAN_LITERAL("data"), span_of(NULL, 0),
+        "gives resource %u %llu text%s with invisible characters, the first on line %llu",
+        (unsigned)(resource->place & 0xffff), (unsigned long long)resource->invisible,
+        resource->invisible == 1 ? "" : "s", (unsigned long long)resource->invisible_line);
 }
 
-size_t kinds_judge(const struct kinds *kinds, const struct schema *schema,
-                   struct problems *problems)
+void kinds_judge(const struct kinds *kinds, const struct schema *schema, struct problems *problems)
 {
-    size_t doubts = 0;
-
     for (size_t i = 0; i < schema->count && i < KINDS_COLUMNS_MAX; i++) {
         const struct column_kinds *column = kinds->columns[i];
         struct span field = span_string(schema->columns[i].name);
         if (column == NULL)
             continue;
-        doubts += judge_mixture(column, field, problems);
-        doubts += judge_words(column, field, problems);
-        doubts += judge_invisible(column, field, problems);
+        judge_mixture(column, field, problems);
+        judge_words(column, field, problems);
+        judge_invisible(column, field, problems);
     }
     for (size_t i = 0; i < KINDS_RESOURCES_MAX; i++) {
         if (kinds->resources[i].place == 0)
             continue;
-        doubts += judge_resource(&kinds->resources[i], problems);
-        doubts += judge_invisible_data(&kinds->resources[i], problems);
+        judge_resource(&kinds->resources[i], problems);
+        judge_invisible_data(&kinds->resources[i], problems);
     }
-    return doubts;
 }
 
 /* A text beside what is none: what a person is asked about. */

@@ -77,9 +77,7 @@ void kinds_doubt(struct kinds *kinds, const struct schema *schema, const struct 
                  uint16_t object_id, const struct footprint *footprint, struct problems *problems);
 
 /* Adds a warning for each column, or resource of data arrays, whose values are of several kinds or
- * hold what is rarely meant. Returns how many a person should see before anything is sent: all but
- * numbers beside booleans. */
-size_t kinds_judge(const struct kinds *kinds, const struct schema *schema,
-                   struct problems *problems);
+ * hold what is rarely meant: a doubt, all but numbers beside booleans. */
+void kinds_judge(const struct kinds *kinds, const struct schema *schema, struct problems *problems);
 
 #endif

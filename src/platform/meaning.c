@@ -2,60 +2,70 @@
 
 #include "core/text.h"
 
-#define CHECK_KEY   "check that the key is the product's MasterKey, then send the rows again"
+#define V1 DIALECT_V1
+#define V2 DIALECT_V2
+
+#define CHECK_KEY "check that the key is the product's MasterKey, then send the rows again"
+#define CHECK_ACCESS                                                                            \
+    "check that the access key and the id are the account's, and that it may use the product, " \
+    "then "                                                                                     \
+    "send the rows again"
 #define CHECK_INPUT "run nbatch check on the input"
 #define SEND_AGAIN  "send the row again"
 
 /* The first entry of a number is that of the NB-IoT page, where it has one. */
 static const struct meaning entries[] = {
-    {0, "succ", "accepted", "nothing to do", MEANING_ACCEPTED},
+    {0, "succ", "accepted", "nothing to do", MEANING_ACCEPTED, V1},
     {1, "auth failed", "the api-key does not match the imei",
-     "use the MasterKey of the product that the device belongs to", MEANING_DEVICE_KEY},
-    {1, "internal server error", "internal fault of the platform", SEND_AGAIN, MEANING_AGAIN},
+     "use the MasterKey of the product that the device belongs to", MEANING_DEVICE_KEY, V1},
+    {1, "internal server error", "internal fault of the platform", SEND_AGAIN, MEANING_AGAIN, V1},
     {2, "api-key required", "the request came without a key that the platform knows", CHECK_KEY,
-     MEANING_KEY},
-    {3, "parameter required", "the body is missing or malformed", CHECK_INPUT, MEANING_REJECTED},
-    {3, "auth failed", "the key or token is refused", CHECK_KEY, MEANING_KEY},
-    {4, "invalid JSON", "the platform cannot read the body", CHECK_INPUT, MEANING_REJECTED},
+     MEANING_KEY, V1},
+    {3, "parameter required", "the body is missing or malformed", CHECK_INPUT, MEANING_REJECTED,
+     V1},
+    {3, "auth failed", "the key or token is refused", CHECK_KEY, MEANING_KEY, V1},
+    {4, "invalid JSON", "the platform cannot read the body", CHECK_INPUT, MEANING_REJECTED, V1},
     {5, "request entity too large", "the command's content is too long",
-     "keep data or args within 2 KB", MEANING_REJECTED},
+     "keep data or args within 2 KB", MEANING_REJECTED, V1},
     {6, "invalid parameter", "the platform does not take one of the values",
-     "compare the row with the device's object model", MEANING_REJECTED},
+     "compare the row with the device's object model", MEANING_REJECTED, V1},
     {7, "service internal error", "internal backlog of the platform", "send the row again later",
-     MEANING_LATER},
-    {7, "parameter required", "a parameter is missing", CHECK_INPUT, MEANING_REJECTED},
+     MEANING_LATER, V1},
+    {7, "parameter required", "a parameter is missing", CHECK_INPUT, MEANING_REJECTED, V1},
     {8, "not found", "the platform knows no such device or resource",
-     "look whether the device is registered under this product", MEANING_REJECTED},
-    {9, "entity data required", "the body is missing", CHECK_INPUT, MEANING_REJECTED},
+     "look whether the device is registered under this product", MEANING_REJECTED, V1},
+    {9, "entity data required", "the body is missing", CHECK_INPUT, MEANING_REJECTED, V1},
     {10, "device not online", "only immediate commands need the device online",
-     "use cached commands, or wait for the device", MEANING_REJECTED},
+     "use cached commands, or wait for the device", MEANING_REJECTED, V1},
     {11, "already exists", "the platform holds it already", "look at the device on the platform",
-     MEANING_REJECTED},
+     MEANING_REJECTED, V1},
     {12, "already exists", "the platform holds it already", "look at the device on the platform",
-     MEANING_REJECTED},
+     MEANING_REJECTED, V1},
     {13, "system limit", "a limit of the platform was crossed",
-     "wait until the device has fetched its commands, or cancel some", MEANING_REJECTED},
-    {14, "network latency", "the platform's own network is slow", SEND_AGAIN, MEANING_AGAIN},
+     "wait until the device has fetched its commands, or cancel some", MEANING_REJECTED, V1},
+    {14, "network latency", "the platform's own network is slow", SEND_AGAIN, MEANING_AGAIN, V1},
     {15, "api freq out of limit", "too many requests", "send more slowly, then send the row again",
-     MEANING_LATER},
+     MEANING_LATER, V1},
     {16, "unsuccess", "the command was refused", "look at the command's confirm_status",
-     MEANING_REJECTED},
-    {17, "nbiot server error", "internal fault of the platform", SEND_AGAIN, MEANING_AGAIN},
-    {18, "hs server error", "internal fault of the platform", SEND_AGAIN, MEANING_AGAIN},
+     MEANING_REJECTED, V1},
+    {17, "nbiot server error", "internal fault of the platform", SEND_AGAIN, MEANING_AGAIN, V1},
+    {18, "hs server error", "internal fault of the platform", SEND_AGAIN, MEANING_AGAIN, V1},
     {22, "invalid protocol", "the device is of another protocol",
-     "look whether the product is an NB-IoT (LwM2M) one", MEANING_REJECTED},
+     "look whether the product is an NB-IoT (LwM2M) one", MEANING_REJECTED, V1},
     {2001, "device not online", "only immediate commands need the device online",
-     "use cached commands, or wait for the device", MEANING_REJECTED},
+     "use cached commands, or wait for the device", MEANING_REJECTED, V1},
     {5006, "system logic limit",
      "a documented limit was crossed, such as ten commands waiting per device",
-     "wait until the device has fetched its commands, or cancel some", MEANING_REJECTED},
+     "wait until the device has fetched its commands, or cancel some", MEANING_REJECTED, V1},
     {5106, "UNSUCESS", "the device refused the command", "look at the command's confirm_status",
-     MEANING_REJECTED},
+     MEANING_REJECTED, V1},
     {5108, "invalid parameter", "the platform does not take one of the values",
-     "compare the row with the device's object model", MEANING_REJECTED},
+     "compare the row with the device's object model", MEANING_REJECTED, V1},
     {5108, "rpc response error", "the platform lost the answer of a service of its own",
-     "look whether the device holds the command before it is sent again", MEANING_AMBIGUOUS},
-    {5117, "rpc error", "internal fault of the platform", SEND_AGAIN, MEANING_AGAIN},
+     "look whether the device holds the command before it is sent again", MEANING_AMBIGUOUS, V1},
+    {5117, "rpc error", "internal fault of the platform", SEND_AGAIN, MEANING_AGAIN, V1},
+    {10403, "no permission", "with --api v2: the token is refused, or does not allow this",
+     CHECK_ACCESS, MEANING_KEY, V2},
 };
 
 /*
@@ -67,6 +77,7 @@ static const struct {
     const char *name;
 } parts[] = {
     {"apikeyrequired", "api-key required"},
+    {"nopermission", "no permission"},
     {"authfail", "auth failed"},
     {"authenticationfail", "auth failed"},
     {"authorizationfail", "auth failed"},
@@ -145,12 +156,20 @@ static void fold(struct span text, char out[FOLDED_MAX + 1])
     out[len] = '\0';
 }
 
-/* An entry of that text, of the number if there is one; the last, which is the platform-wide page's
- * where the table has several. */
-static const struct meaning *find_named(const int64_t *number, const char *name)
+static bool is_of(const struct meaning *entry, enum dialect dialect, int64_t number)
+{
+    return entry->number == number && (entry->dialect == dialect || number == 0);
+}
+
+/* An entry of that text, of the number if there is one, else of this dialect or an older one; the
+ * last, which is the platform-wide page's where the table has several. */
+static const struct meaning *find_named(enum dialect dialect, const int64_t *number,
+                                        const char *name)
 {
     for (size_t i = ARRAY_LENGTH(entries); i-- > 0;)
-        if ((number == NULL || entries[i].number == *number) && strcmp(entries[i].name, name) == 0)
+        if ((number == NULL ? entries[i].dialect <= dialect
+                            : is_of(&entries[i], dialect, *number)) &&
+            strcmp(entries[i].name, name) == 0)
             return &entries[i];
     return NULL;
 }
@@ -179,16 +198,17 @@ static enum meaning_class combine(const struct meaning *by_number, const struct 
     return care_of(by_text->class) > care_of(by_number->class) ? by_text->class : by_number->class;
 }
 
-const struct meaning *meaning_of_number(int64_t number)
+const struct meaning *meaning_of_number(enum dialect dialect, int64_t number)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(entries); i++)
-        if (entries[i].number == number)
+        if (is_of(&entries[i], dialect, number))
             return &entries[i];
     return NULL;
 }
 
 /* The texts that a refusal contains, one after the other: first one that the number has. */
-static const struct meaning *find_text(int64_t number, struct span text, bool *ret_is_own)
+static const struct meaning *find_text(enum dialect dialect, int64_t number, struct span text,
+                                       bool *ret_is_own)
 {
     const struct meaning *foreign = NULL;
     char folded[FOLDED_MAX + 1];
@@ -197,26 +217,27 @@ static const struct meaning *find_text(int64_t number, struct span text, bool *r
     for (size_t i = 0; i < ARRAY_LENGTH(parts); i++) {
         if (strstr(folded, parts[i].part) == NULL)
             continue;
-        const struct meaning *own = find_named(&number, parts[i].name);
+        const struct meaning *own = find_named(dialect, &number, parts[i].name);
         *ret_is_own = own != NULL;
         if (own != NULL)
             return own;
         if (foreign == NULL)
-            foreign = find_named(NULL, parts[i].name);
+            foreign = find_named(dialect, NULL, parts[i].name);
     }
     return foreign;
 }
 
-const struct meaning *meaning_find(int64_t number, struct span text, enum meaning_class *ret_class)
+const struct meaning *meaning_find(enum dialect dialect, int64_t number, struct span text,
+                                   enum meaning_class *ret_class)
 {
-    const struct meaning *by_number = meaning_of_number(number);
+    const struct meaning *by_number = meaning_of_number(dialect, number);
     bool is_own = false;
 
     if (number == 0) { /* the number counts: it is processed whatever the text says */
         *ret_class = MEANING_ACCEPTED;
         return by_number;
     }
-    const struct meaning *by_text = find_text(number, text, &is_own);
+    const struct meaning *by_text = find_text(dialect, number, text, &is_own);
     if (by_text == NULL) {
         *ret_class = by_number != NULL ? by_number->class : MEANING_REJECTED;
         return by_number;

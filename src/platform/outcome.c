@@ -80,26 +80,36 @@ static bool is_key_status(int http)
     return http == 401 || http == 403 || http == 407;
 }
 
+/* An answer, and what it was given for. */
+struct judgement {
+    enum dialect dialect;
+    enum operation operation;
+    const struct answer *answer;
+};
+
 /* What a number other than 0 means beside the rest of its answer. */
-static enum meaning_class meaning_beside(const struct answer *answer, const struct reply *reply)
+static enum meaning_class meaning_beside(const struct judgement *judgement,
+                                         const struct reply *reply)
 {
     enum meaning_class meaning;
-    const struct meaning *known = meaning_find(reply->number, span_string(reply->error), &meaning);
+    const struct meaning *known =
+        meaning_find(judgement->dialect, reply->number, span_string(reply->error), &meaning);
+    bool is_unseen = dialects[judgement->dialect].unseen;
 
     /* A refusal that hands out a uuid may have taken the command: it is not to be sent again. */
     if (reply->uuid[0] != '\0')
-        return meaning_is_again(meaning) ? MEANING_AMBIGUOUS : MEANING_REJECTED;
+        return meaning_is_again(meaning) || is_unseen ? MEANING_AMBIGUOUS : MEANING_REJECTED;
     /* A number that nobody knows is explained by the status that it comes with. */
-    if (known == NULL && is_key_status(answer->http_status))
+    if (known == NULL && is_key_status(judgement->answer->http_status))
         return MEANING_DEVICE_KEY;
-    return meaning;
+    return known == NULL && reply->is_crossed ? MEANING_AMBIGUOUS : meaning;
 }
 
-static void judge_number(const struct answer *answer, const struct reply *reply,
+static void judge_number(const struct judgement *judgement, const struct reply *reply,
                          struct outcome *outcome)
 {
-    enum meaning_class meaning = meaning_beside(answer, reply);
-    const struct meaning *known = meaning_of_number(reply->number);
+    enum meaning_class meaning = meaning_beside(judgement, reply);
+    const struct meaning *known = meaning_of_number(judgement->dialect, reply->number);
 
     outcome->meaning = meaning;
     outcome->class = of_meaning[meaning].class;
@@ -112,19 +122,20 @@ static void judge_number(const struct answer *answer, const struct reply *reply,
 
 /* errno 0: the command was processed, whatever else is odd about the answer, and must never be sent
  * again. */
-static void judge_acceptance(const struct answer *answer, const struct reply *reply,
+static void judge_acceptance(const struct judgement *judgement, const struct reply *reply,
                              struct outcome *outcome)
 {
-    int http = answer->http_status;
+    int http = judgement->answer->http_status;
+    const char *number = dialects[reply->is_crossed ? DIALECT_V1 : judgement->dialect].number;
 
     outcome->meaning = MEANING_ACCEPTED;
     outcome->class = OUTCOME_ACCEPTED;
     outcome->status = ROW_ACCEPTED;
     (void)snprintf(outcome->uuid, sizeof(outcome->uuid), "%s", reply->uuid);
-    if (reply->flaw != NULL)
-        set_error(outcome, "errno 0 without a uuid that can be read: %s", reply->flaw);
+    if (reply->flaw != NULL && operation_is_submit(judgement->operation))
+        set_error(outcome, "%s 0 without a uuid that can be read: %s", number, reply->flaw);
     else if (http < 200 || http >= 300)
-        set_error(outcome, "errno 0 with HTTP %d", http);
+        set_error(outcome, "%s 0 with HTTP %d", number, http);
 }
 
 static void set_ambiguous(struct outcome *outcome)
@@ -135,10 +146,10 @@ static void set_ambiguous(struct outcome *outcome)
 
 /* An answer with an errno. What a status of 5xx comes with may be the word of somebody who knows
  * nothing of what has become of the command; that the key is refused is said before it is taken. */
-static void judge_reply(const struct answer *answer, const struct reply *reply,
+static void judge_reply(const struct judgement *judgement, const struct reply *reply,
                         struct outcome *outcome)
 {
-    int http = answer->http_status;
+    int http = judgement->answer->http_status;
 
     outcome->voice = VOICE_PLATFORM;
     outcome->has_errno = true;
@@ -146,16 +157,17 @@ static void judge_reply(const struct answer *answer, const struct reply *reply,
     outcome->meaning = MEANING_AMBIGUOUS;
     if (reply->contradicts) {
         set_ambiguous(outcome);
-        set_error(outcome, "HTTP %d with several errno in one answer", http);
+        set_error(outcome, "HTTP %d with several %s in one answer", http,
+                  dialects[judgement->dialect].number);
     } else if (reply->number == 0) {
-        judge_acceptance(answer, reply, outcome);
-    } else if (is_http_again(answer)) {
+        judge_acceptance(judgement, reply, outcome);
+    } else if (is_http_again(judgement->answer)) {
         outcome->status = ROW_FAILED;
         outcome->class = OUTCOME_AGAIN;
         outcome->meaning = MEANING_LATER;
         set_error(outcome, "HTTP %d: the platform asks to come back later", http);
-    } else if (http < 500 || meaning_is_key(meaning_beside(answer, reply))) {
-        judge_number(answer, reply, outcome);
+    } else if (http < 500 || meaning_is_key(meaning_beside(judgement, reply))) {
+        judge_number(judgement, reply, outcome);
     } else {
         set_ambiguous(outcome);
         set_error(outcome, "HTTP %d: the command may have been processed", http);
@@ -195,9 +207,11 @@ static void set_unreadable(const struct answer *answer, enum status parsed, stru
 /* A body that names an errno is the platform's, however broken. */
 static bool is_foreign(const struct answer *answer, enum status parsed)
 {
+    const char *number = dialects[DIALECT_V1].number;
+
     return answer->is_whole && parsed != STATUS_NO_MEMORY &&
            (answer->body.len == 0 ||
-            memmem(answer->body.ptr, answer->body.len, "errno", 5) == NULL);
+            memmem(answer->body.ptr, answer->body.len, number, strlen(number)) == NULL);
 }
 
 static void set_refused(const struct answer *answer, struct outcome *outcome)
@@ -241,15 +255,31 @@ static void judge_unreadable(const struct answer *answer, enum status parsed,
     }
 }
 
-static void judge_answered(const struct answer *answer, struct outcome *outcome)
+/* Of a dialect that nobody has seen answer, whatever comes whole and is not understood is no reason
+ * to send again, also where a person asks for that. What a gateway says by its status alone, and a
+ * body that was cut off, are no answers of the platform. */
+static void be_careful(const struct judgement *judgement, enum status parsed,
+                       struct outcome *outcome)
+{
+    int http = judgement->answer->http_status;
+    bool is_an_answer =
+        outcome->has_errno ||
+        (http >= 200 && http < 300 && parsed != STATUS_NO_MEMORY && judgement->answer->is_whole);
+
+    if (dialects[judgement->dialect].unseen && outcome->class == OUTCOME_AMBIGUOUS && is_an_answer)
+        outcome->class = OUTCOME_UNKNOWN;
+}
+
+static void judge_answered(const struct judgement *judgement, struct outcome *outcome)
 {
     struct reply reply = {.number = 0};
-    enum status parsed = reply_parse(answer->body, &reply);
+    enum status parsed = reply_parse_as(judgement->dialect, judgement->answer->body, &reply);
 
     if (parsed == STATUS_OK)
-        judge_reply(answer, &reply, outcome);
+        judge_reply(judgement, &reply, outcome);
     else
-        judge_unreadable(answer, parsed, outcome);
+        judge_unreadable(judgement->answer, parsed, outcome);
+    be_careful(judgement, parsed, outcome);
 }
 
 bool outcome_refuses_key(const struct outcome *outcome)
@@ -262,26 +292,28 @@ bool outcome_refuses_key(const struct outcome *outcome)
 
 /* Whether it may be the server's word on a connection on which it read nothing, rather than on the
  * request; what the platform says is for a request. */
-static bool is_unasked(const struct answer *answer)
+static bool is_unasked(enum dialect dialect, const struct answer *answer)
 {
     struct reply reply;
     return answer->state == ANSWER_ANSWERED && answer->may_be_unasked &&
-           reply_parse(answer->body, &reply) != STATUS_OK;
+           reply_parse_as(dialect, answer->body, &reply) != STATUS_OK;
 }
 
-void outcome_judge(const struct answer *answer, struct outcome *ret_outcome)
+void outcome_judge(enum dialect dialect, enum operation operation, const struct answer *answer,
+                   struct outcome *ret_outcome)
 {
+    const struct judgement judgement = {dialect, operation, answer};
     struct outcome outcome = {.status = ROW_IN_DOUBT,
                               .class = OUTCOME_AMBIGUOUS,
                               .http_status = answer->http_status};
 
     if (answer->state == ANSWER_NOT_SENT)
         judge_not_sent(answer, &outcome);
-    else if (is_unasked(answer))
+    else if (is_unasked(dialect, answer))
         set_error(&outcome, "HTTP %d over a connection that goes on: it may be for no request",
                   answer->http_status);
     else if (answer->state == ANSWER_ANSWERED)
-        judge_answered(answer, &outcome);
+        judge_answered(&judgement, &outcome);
     else
         set_error(&outcome, "no answer: %.*s", SPAN_ARG(answer->detail));
     *ret_outcome = outcome;

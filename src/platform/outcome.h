@@ -1,12 +1,13 @@
 /*
  * What became of an attempt, and what that means for its row. The transport reports how far the
- * attempt came (struct answer); outcome_judge says what follows, by sending.md sections 2 and 3: by
- * state, not by error code.
+ * attempt came (struct answer); outcome_judge says what follows, by
+ * state, not by error code (README.md, "Is it sent again?").
  */
 #ifndef NB_PLATFORM_OUTCOME_H
 #define NB_PLATFORM_OUTCOME_H
 
 #include "platform/meaning.h"
+#include "platform/operation.h"
 #include "platform/reply.h"
 
 enum answer_state {
@@ -52,13 +53,15 @@ enum row_status {
 
 const char *row_status_name(enum row_status status);
 
-/* The classes by which an attempt is sent again or not (sending.md section 3). */
+/* The classes by which an attempt is sent again or not (README.md, "Is it sent again?"). */
 enum outcome_class {
     OUTCOME_ACCEPTED,
     OUTCOME_REFUSED,   /* processed or not, sending it again changes nothing */
     OUTCOME_AGAIN,     /* certainly not processed, and may succeed later */
     OUTCOME_HOPELESS,  /* not sent, and no row can be */
     OUTCOME_AMBIGUOUS, /* may have been processed */
+    OUTCOME_UNKNOWN,   /* likewise, and the answer is of a form that nobody has seen: sending again
+                          would be a guess, whatever is asked for */
 };
 
 enum { OUTCOME_ERROR_MAX = 511, OUTCOME_SHOWN_MAX = 80 };
@@ -90,8 +93,9 @@ struct outcome {
  * and so it may be for any other row. */
 bool outcome_refuses_key(const struct outcome *outcome);
 
-/* Judges the end of an attempt. Pure. */
-void outcome_judge(const struct answer *answer, struct outcome *ret_outcome);
+/* Judges the end of an attempt: what was asked in a dialect, and what came of it. Pure. */
+void outcome_judge(enum dialect dialect, enum operation operation, const struct answer *answer,
+                   struct outcome *ret_outcome);
 
 /* The answer is not believed: its uuid is another command's of this run. Pure. */
 void outcome_disbelieve(struct outcome *outcome);

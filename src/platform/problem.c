@@ -57,6 +57,8 @@ void problems_clear(struct problems *problems, uint64_t row, uint64_t line)
     problems->count = 0;
     problems->error_count = 0;
     problems->warning_count = 0;
+    problems->doubt_count = 0;
+    problems->first_doubt[0] = '\0';
     buf_clear(&problems->text);
 }
 
@@ -100,34 +102,77 @@ static size_t cut_message(char *message)
     return len + sizeof(more) - 1;
 }
 
-void problem_add(struct problems *problems, enum problem_code code, struct span field,
-                 struct span value, const char *format, ...)
+/* A message as it is shown; returns its length. */
+static size_t write_message(char message[MESSAGE_MAX], const char *format, va_list args)
+    PRINTF_LIKE(2, 0);
+
+static size_t write_message(char message[MESSAGE_MAX], const char *format, va_list args)
 {
-    if (!count_problem(problems, code))
-        return;
+    int len = vsnprintf(message, MESSAGE_MAX, format, args);
 
-    char message[MESSAGE_MAX];
-    va_list args;
-    va_start(args, format);
-    int len = vsnprintf(message, sizeof(message), format, args);
-    va_end(args);
-    size_t message_len = len > 0 ? (size_t)len : 0;
-    if (message_len >= sizeof(message))
-        message_len = cut_message(message);
+    if (len < 0)
+        return 0;
+    return (size_t)len < MESSAGE_MAX ? (size_t)len : cut_message(message);
+}
 
+static void add_to_list(struct problems *problems, enum problem_code code, struct span field,
+                        struct span value, struct span message)
+{
     struct buf *text = &problems->text;
     struct problem problem = {.code = code, .line = problems->line};
+
     problem.field_at = text->len;
     buf_add_printable(text, span_of(field.ptr, text_cut(field, PROBLEM_FIELD_MAX)));
     problem.field_len = text->len - problem.field_at;
     problem.message_at = text->len;
-    buf_add_printable(text, span_of(message, message_len));
+    buf_add_printable(text, message);
     problem.message_len = text->len - problem.message_at;
     problem.value_at = text->len;
     buf_add(text,
             span_of(value.ptr, value.len < PROBLEM_VALUE_MAX ? value.len : PROBLEM_VALUE_MAX));
     problem.value_len = text->len - problem.value_at;
     problems->items[problems->count++] = problem;
+}
+
+void problem_add(struct problems *problems, enum problem_code code, struct span field,
+                 struct span value, const char *format, ...)
+{
+    char message[MESSAGE_MAX];
+    va_list args;
+
+    if (!count_problem(problems, code))
+        return;
+    va_start(args, format);
+    size_t len = write_message(message, format, args);
+    va_end(args);
+    add_to_list(problems, code, field, value, span_of(message, len));
+}
+
+static void keep_first_doubt(struct problems *problems, struct span field, struct span message)
+{
+    struct buf words;
+
+    buf_init(&words, 2 * PROBLEM_FIELD_MAX);
+    buf_add(&words, span_of(field.ptr, text_cut(field, PROBLEM_DOUBT_MAX / 8)));
+    buf_add_string(&words, ": ");
+    buf_add(&words, message);
+    buf_copy_printable(problems->first_doubt, PROBLEM_DOUBT_MAX, buf_span(&words));
+    buf_deinit(&words);
+}
+
+void problem_add_doubt(struct problems *problems, enum problem_code code, struct span field,
+                       struct span value, const char *format, ...)
+{
+    char text[MESSAGE_MAX];
+    va_list args;
+
+    va_start(args, format);
+    struct span message = span_of(text, write_message(text, format, args));
+    va_end(args);
+    if (problems->doubt_count++ == 0)
+        keep_first_doubt(problems, field, message);
+    if (count_problem(problems, code))
+        add_to_list(problems, code, field, value, message);
 }
 
 size_t problems_unlisted(const struct problems *problems, enum problem_code code)

@@ -89,6 +89,7 @@ enum {
     PROBLEMS_PER_ROW_MAX = 64, /* further ones of the same row are counted, not listed */
     PROBLEM_VALUE_MAX = 200,   /* bytes of a value that are kept */
     PROBLEM_FIELD_MAX = 1024,  /* bytes of a field's name, likewise */
+    PROBLEM_DOUBT_MAX = 640,   /* bytes of the first doubt */
     /* Bytes of all messages of a row, or of a header: more than they can come to, so that none is
      * lost. */
     PROBLEMS_TEXT_MAX = 4 * 1024 * 1024,
@@ -104,8 +105,9 @@ struct problem {
 };
 
 /*
- * The list is what is shown; it may be shorter than what was found. The verdict (the counts and the
- * first error) is kept apart from it and knows all.
+ * The list is what is shown; it may be shorter than what was found. The verdict (the counts, the
+ * first error and the first doubt) is kept apart from it and knows all: whatever is decided or
+ * remembered goes by the verdict.
  */
 struct problems {
     uint64_t row; /* 0 for what concerns the file */
@@ -117,6 +119,8 @@ struct problems {
     size_t warning_count;
     enum problem_code first_error;       /* where there is one */
     uint32_t counts[PROBLEM_CODE_COUNT]; /* all that were found, by code */
+    size_t doubt_count; /* what a person should look at before anything is sent, … */
+    char first_doubt[PROBLEM_DOUBT_MAX]; /* … and the first of it: "res:5850: holds …"; or "" */
     struct buf text;
 };
 
@@ -131,6 +135,10 @@ void problems_clear(struct problems *problems, uint64_t row, uint64_t line);
  * that is too long ends in "…". */
 void problem_add(struct problems *problems, enum problem_code code, struct span field,
                  struct span value, const char *format, ...) PRINTF_LIKE(5, 6);
+
+/* The same for a doubt: what a person is asked about before anything is sent. */
+void problem_add_doubt(struct problems *problems, enum problem_code code, struct span field,
+                       struct span value, const char *format, ...) PRINTF_LIKE(5, 6);
 
 /* How many were found. */
 size_t problems_total(const struct problems *problems);

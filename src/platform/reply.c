@@ -21,8 +21,8 @@ static struct span text_of(const cJSON *member)
 /* Whether a string of the body may go on where cJSON's C string ends. */
 static bool has_nul(struct span body)
 {
-    struct jsonlex lex = {.numbers = NULL};
-    enum status status = jsonlex_scan(&lex, body);
+    struct jsonlex lex;
+    enum status status = jsonlex_check(&lex, body);
 
     return lex.nul_escape || (status != STATUS_OK && (memchr(body.ptr, '\0', body.len) != NULL ||
                                                       memmem(body.ptr, body.len, "\\u0000", 6)));
@@ -135,18 +135,16 @@ static bool to_number(const cJSON *member, int64_t *ret_number)
     return to_integer(strtod(digits, NULL), ret_number);
 }
 
-/* Whether the tree is a reply; its errno is then in `reply`, and whether there is another. */
-static bool read_number(const cJSON *root, struct reply *reply)
+/* Takes the members of that name as the reply's number; whether there was one. */
+static bool take_numbers(const cJSON *root, const char *name, struct reply *reply)
 {
     const cJSON *member;
     bool found = false, odd = false;
 
-    if (!cJSON_IsObject(root))
-        return false;
     cJSON_ArrayForEach(member, root)
     {
         int64_t number = 0;
-        if (strcmp(member->string, "errno") != 0)
+        if (strcmp(member->string, name) != 0)
             continue;
         if (!to_number(member, &number)) {
             odd = true;
@@ -159,6 +157,30 @@ static bool read_number(const cJSON *root, struct reply *reply)
     }
     reply->contradicts = found && odd;
     return found;
+}
+
+/* Whether the tree is a reply; its number is then in `reply`, and whether there is another. Many a
+ * service answers with a code: the second dialect's has company. */
+static bool read_number(enum dialect dialect, const cJSON *root, struct reply *reply)
+{
+    const struct dialect_rule *rule = &dialects[dialect];
+    struct reply first = *reply;
+
+    if (!cJSON_IsObject(root))
+        return false;
+    if (dialect == DIALECT_V1)
+        return take_numbers(root, rule->number, reply);
+    bool is_own = (cJSON_GetObjectItemCaseSensitive(root, rule->text) != NULL ||
+                   cJSON_GetObjectItemCaseSensitive(root, "request_id") != NULL) &&
+                  take_numbers(root, rule->number, reply);
+    bool is_first = take_numbers(root, dialects[DIALECT_V1].number, &first);
+    if (is_own && is_first)
+        reply->contradicts =
+            reply->contradicts || first.contradicts || first.number != reply->number;
+    else if (is_first)
+        *reply = first;
+    reply->is_crossed = is_first && !is_own;
+    return is_own || is_first;
 }
 
 static bool is_uuid_char(char c)
@@ -183,50 +205,12 @@ static bool read_usual(struct span body, struct reply *ret_reply)
         if (!is_uuid_char(uuid.ptr[i]))
             return false;
     ret_reply->number = 0;
-    ret_reply->contradicts = false;
+    ret_reply->contradicts = ret_reply->is_crossed = false;
     ret_reply->flaw = NULL;
     memcpy(ret_reply->error, "succ", sizeof("succ"));
     memcpy(ret_reply->uuid, uuid.ptr, uuid.len);
     ret_reply->uuid[uuid.len] = '\0';
     return true;
-}
-
-static bool is_hex4(struct span text)
-{
-    for (size_t i = 0; i < 4; i++)
-        if (i >= text.len || !is_hex_digit(text.ptr[i]))
-            return false;
-    return true;
-}
-
-/* The code unit of an escape \uXXXX at the beginning of the text, or -1. */
-static int32_t unit_of(struct span text)
-{
-    char digits[5] = "";
-
-    if (!span_starts_with(text, "\\u") || !is_hex4(span_skip(text, 2)))
-        return -1;
-    memcpy(digits, text.ptr + 2, 4);
-    return (int32_t)strtoul(digits, NULL, 16);
-}
-
-static bool is_unit_within(int32_t unit, int32_t first, int32_t last)
-{
-    return unit >= first && unit <= last;
-}
-
-/* How long the escape is at the beginning of the text, a pair as a whole; 0 where it is none. */
-static size_t escape_length(struct span text)
-{
-    int32_t unit = unit_of(text);
-
-    if (text.len < 2)
-        return 0;
-    if (text.ptr[1] != 'u')
-        return strchr("\"\\/bfnrt", text.ptr[1]) != NULL && text.ptr[1] != '\0' ? 2 : 0;
-    if (is_unit_within(unit, 0xd800, 0xdbff))
-        return text.len > 6 && is_unit_within(unit_of(span_skip(text, 6)), 0xdc00, 0xdfff) ? 12 : 0;
-    return unit < 0 || is_unit_within(unit, 0xdc00, 0xdfff) ? 0 : 6;
 }
 
 /* Makes each escape that is none a question mark and the text behind it, as long as before. False
@@ -237,7 +221,7 @@ static bool repair_escapes(char *text, size_t len)
 
     for (size_t at = 0; at < len;) {
         struct span rest = span_of(text + at, len - at);
-        size_t step = text[at] == '\\' ? escape_length(rest) : 1;
+        size_t step = text[at] == '\\' ? jsonlex_escape_length(rest) : 1;
         if (step == 0) {
             text[at] = '?';
             changed = true;
@@ -248,14 +232,17 @@ static bool repair_escapes(char *text, size_t len)
     return changed;
 }
 
-/* Whether what is behind the object may say something else about the command. */
-static bool is_silent(struct span rest)
+/* Whether what is behind the object says nothing else about the command. */
+static bool is_silent(enum dialect dialect, struct span rest)
 {
-    return memmem(rest.ptr, rest.len, "errno", 5) == NULL;
+    const char *name = dialects[dialect].number;
+
+    return memmem(rest.ptr, rest.len, "errno", 5) == NULL &&
+           memmem(rest.ptr, rest.len, name, strlen(name)) == NULL;
 }
 
 /* What cJSON can read of the body, as a reply. */
-static enum status read_reply(struct span body, struct reply *ret_reply)
+static enum status read_reply(enum dialect dialect, struct span body, struct reply *ret_reply)
 {
     struct reply reply = {.number = 0};
     cJSON *root = NULL;
@@ -265,24 +252,25 @@ static enum status read_reply(struct span body, struct reply *ret_reply)
     if (status != STATUS_OK)
         return status;
     bool is_whole = at == body.len;
-    if (read_number(root, &reply) &&
-        (is_whole || (reply.number == 0 && is_silent(span_skip(body, at))))) {
+    if (read_number(dialect, root, &reply) &&
+        (is_whole || (reply.number == 0 && is_silent(dialect, span_skip(body, at))))) {
+        const char *name = dialects[reply.is_crossed ? DIALECT_V1 : dialect].text;
         buf_copy_printable(reply.error, sizeof(reply.error),
-                           text_of(cJSON_GetObjectItemCaseSensitive(root, "error")));
+                           text_of(cJSON_GetObjectItemCaseSensitive(root, name)));
         find_uuid(body, root, &reply);
         *ret_reply = reply;
     } else {
         status = STATUS_SYNTAX;
     }
-    json_free(root);
+    cJSON_Delete(root);
     return status;
 }
 
-enum status reply_parse(struct span body, struct reply *ret_reply)
+enum status reply_parse_as(enum dialect dialect, struct span body, struct reply *ret_reply)
 {
-    if (read_usual(body, ret_reply))
+    if (dialect == DIALECT_V1 && read_usual(body, ret_reply))
         return STATUS_OK;
-    enum status status = read_reply(body, ret_reply);
+    enum status status = read_reply(dialect, body, ret_reply);
     if (status != STATUS_SYNTAX || body.len == 0 || memchr(body.ptr, '\\', body.len) == NULL)
         return status;
     char *copy = malloc(body.len + 1);
@@ -291,7 +279,7 @@ enum status reply_parse(struct span body, struct reply *ret_reply)
     memcpy(copy, body.ptr, body.len);
     copy[body.len] = '\0';
     if (repair_escapes(copy, body.len))
-        status = read_reply(span_of(copy, body.len), ret_reply);
+        status = read_reply(dialect, span_of(copy, body.len), ret_reply);
     free(copy);
     return status;
 }

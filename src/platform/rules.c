@@ -1,9 +1,9 @@
 #include "platform/rules.h"
 
 const struct action_rule action_rules[ACTION_COUNT] = {
-    [ACTION_WRITE] = {"write", METHOD_POST, "/nbiot/offline", BODY_DATA, true},
-    [ACTION_READ] = {"read", METHOD_GET, "/nbiot/offline", BODY_NONE, true},
-    [ACTION_EXECUTE] = {"execute", METHOD_POST, "/nbiot/execute/offline", BODY_ARGS, false},
+    [ACTION_WRITE] = {"write", BODY_DATA, true},
+    [ACTION_READ] = {"read", BODY_NONE, true},
+    [ACTION_EXECUTE] = {"execute", BODY_ARGS, false},
 };
 
 #define ALL     FOR_ALL_ACTIONS

@@ -1,7 +1,7 @@
 /*
- * What the platform takes, as tables: the actions with their calls, and every URL parameter with
- * its type, range and who needs it (onenet-api.md, "Write", "Read", "Execute"). The check, the
- * request, the simulator and the help read them.
+ * What the platform takes, as tables: the actions, and every URL parameter of theirs with its type,
+ * range and who needs it (README.md, "Commands"). The check, the request, the simulator and the
+ * help read them; paths and methods are in operation.h.
  */
 #ifndef NB_PLATFORM_RULES_H
 #define NB_PLATFORM_RULES_H
@@ -10,7 +10,7 @@
 
 enum action { ACTION_WRITE, ACTION_READ, ACTION_EXECUTE, ACTION_COUNT };
 
-enum method { METHOD_GET, METHOD_POST };
+enum method { METHOD_GET, METHOD_POST, METHOD_PUT };
 
 enum body_kind {
     BODY_NONE,
@@ -20,8 +20,6 @@ enum body_kind {
 
 struct action_rule {
     const char *name;
-    enum method method;
-    const char *path;
     enum body_kind body;
     bool idempotent; /* done twice leaves the same state */
 };
@@ -75,7 +73,7 @@ enum {
     DEFAULT_TIMEOUT = 25, /* fallbacks of param_rules as numbers */
     DEFAULT_TRIGGER_MSG = 7,
     COMMAND_MODE_REPLACE = 1, /* mode of a write: what it does not name is deleted */
-    DEVICE_QUEUE_MAX = 10,    /* cached commands that wait per device; an eleventh is refused */
+    DEVICE_QUEUE_MAX = 10,    /* cached commands that wait per device: see README.md, "Limits" */
 };
 
 #endif

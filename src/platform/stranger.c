@@ -46,14 +46,17 @@ static bool is_doubled(const char *path)
     return strstr(path, "nbiot") != NULL || strstr(path, "nb-iot") != NULL;
 }
 
-void stranger_describe(const struct answer *answer, const char *path, struct buf *out)
+void stranger_describe(enum dialect dialect, const struct answer *answer, const char *path,
+                       struct buf *out)
 {
     int http = answer->http_status;
 
-    if (is_newer_platform(answer->body))
-        buf_add_string(out, "it looks like the newer OneNET platform, which this version does not "
-                            "speak: give the address of the platform that takes the api-key with "
-                            "--endpoint (https://api.heclouds.com)");
+    if (dialect == DIALECT_V1 && is_newer_platform(answer->body))
+        buf_add_format(out,
+                       "it looks like the newer OneNET platform: say --api %s for it, with a token "
+                       "of the account, or give the address of the platform that takes the api-key "
+                       "with --endpoint (%s)",
+                       dialects[DIALECT_V2].name, dialects[DIALECT_V1].endpoint);
     else if (http >= 300 && http < 400)
         add_redirect(answer, out);
     else if (http >= 400 && is_doubled(path))

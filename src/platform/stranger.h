@@ -7,8 +7,10 @@
 
 /*
  * Appends what the answer looks like and what to do about it, as half a sentence: "it looks like
- * … ; …". `path` is what the endpoint has behind its host ("" for none). Pure.
+ * … ; …". `dialect` is the one that was spoken, `path` what the endpoint has behind its host (""
+ * for none). Pure.
  */
-void stranger_describe(const struct answer *answer, const char *path, struct buf *out);
+void stranger_describe(enum dialect dialect, const struct answer *answer, const char *path,
+                       struct buf *out);
 
 #endif

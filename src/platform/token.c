@@ -4,7 +4,14 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
-static const char version[] = "2018-10-31";
+static const struct {
+    const char *version;
+    const char *path; /* of res, which is path/id */
+    const char *of_another;
+} owners[] = {
+    [TOKEN_OF_PRODUCT] = {"2018-10-31", "products", "its res is not this product"},
+    [TOKEN_OF_USER] = {"2022-05-01", "userid", "its res is not this account"},
+};
 
 enum {
     SIGNATURE_MAX = (EVP_MAX_MD_SIZE + 2) / 3 * 4, /* base64 */
@@ -20,7 +27,7 @@ static const struct {
     [TOKEN_SHA256] = {"sha256", EVP_sha256},
 };
 
-bool token_is_product_id(struct span text)
+bool token_is_id(struct span text)
 {
     for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
@@ -28,14 +35,14 @@ bool token_is_product_id(struct span text)
             c != '_')
             return false;
     }
-    return text.len > 0 && text.len <= TOKEN_PRODUCT_ID_MAX;
+    return text.len > 0 && text.len <= TOKEN_ID_MAX;
 }
 
-static bool is_base64(struct span text)
+bool token_is_access_key(struct span text)
 {
     size_t len = text.len;
 
-    if (len == 0 || len % 4 != 0)
+    if (len == 0 || len > TOKEN_ACCESS_KEY_MAX || len % 4 != 0)
         return false;
     for (int i = 0; i < 2 && text.ptr[len - 1] == '='; i++)
         len--;
@@ -48,11 +55,12 @@ static bool is_base64(struct span text)
     return true;
 }
 
-/* EVP_DecodeBlock counts the padding as bytes, and passes over white space: see is_base64. */
+/* EVP_DecodeBlock counts the padding as bytes, and passes over white space: see
+ * token_is_access_key. */
 static enum status decode_key(struct span text, unsigned char secret[TOKEN_ACCESS_KEY_MAX],
                               int *ret_len)
 {
-    if (text.len > TOKEN_ACCESS_KEY_MAX || !is_base64(text))
+    if (!token_is_access_key(text))
         return STATUS_SYNTAX;
     int len = EVP_DecodeBlock(secret, (const unsigned char *)text.ptr, (int)text.len);
     if (len < 0)
@@ -73,10 +81,11 @@ static enum status sign(const struct token_key *key, int64_t expires_s, enum tok
     int secret_len = 0;
 
     enum status status = decode_key(key->access_key, secret, &secret_len);
-    if (status != STATUS_OK || !token_is_product_id(key->product_id))
+    if (status != STATUS_OK || !token_is_id(key->id))
         return STATUS_SYNTAX;
-    int len = snprintf(text, sizeof(text), "%lld\n%s\nproducts/%.*s\n%s", (long long)expires_s,
-                       methods[method].name, SPAN_ARG(key->product_id), version);
+    int len = snprintf(text, sizeof(text), "%lld\n%s\n%s/%.*s\n%s", (long long)expires_s,
+                       methods[method].name, owners[key->owner].path, SPAN_ARG(key->id),
+                       owners[key->owner].version);
     if (HMAC(methods[method].digest(), secret, secret_len, (const unsigned char *)text, (size_t)len,
              mac, &mac_len) == NULL)
         status = STATUS_NO_MEMORY;
@@ -94,8 +103,10 @@ enum status token_make(const struct token_key *key, int64_t expires_s, enum toke
 
     if (status != STATUS_OK)
         return status;
-    buf_add_format(out, "version=%s&res=products%%2F%.*s&et=%lld&method=%s&sign=", version,
-                   SPAN_ARG(key->product_id), (long long)expires_s, methods[method].name);
+    buf_add_format(out,
+                   "version=%s&res=%s%%2F%.*s&et=%lld&method=%s&sign=", owners[key->owner].version,
+                   owners[key->owner].path, SPAN_ARG(key->id), (long long)expires_s,
+                   methods[method].name);
     buf_add_percent_encoded(out, span_string(signature));
     return out->status;
 }
@@ -150,11 +161,11 @@ const char *token_flaw(const struct token_key *key, struct span token, int64_t n
 
     if (token.len > TOKEN_MAX)
         return "it is too long";
-    if (!find_field(token, "version", text) || strcmp(text, version) != 0)
-        return "its version is not 2018-10-31";
-    (void)snprintf(wanted, sizeof(wanted), "products/%.*s", SPAN_ARG(key->product_id));
+    if (!find_field(token, "version", text) || strcmp(text, owners[key->owner].version) != 0)
+        return "its version is another one";
+    (void)snprintf(wanted, sizeof(wanted), "%s/%.*s", owners[key->owner].path, SPAN_ARG(key->id));
     if (!find_field(token, "res", text) || strcmp(text, wanted) != 0)
-        return "its res is not this product";
+        return owners[key->owner].of_another;
     if (!find_field(token, "et", text) || span_to_int64(span_string(text), &expires_s) != STATUS_OK)
         return "its et is no time";
     if (expires_s <= now_s)

@@ -65,8 +65,11 @@ static const struct advice unknown = {NULL, "nbatch knows no more about it",
 static struct advice advice_of_errno(int64_t number, struct span text)
 {
     enum meaning_class class;
-    const struct meaning *known = meaning_find(number, text, &class);
+    const struct meaning *known = NULL;
 
+    /* Results do not say by which dialect they came; the numbers differ. */
+    for (enum dialect dialect = 0; known == NULL && dialect < DIALECT_COUNT; dialect++)
+        known = meaning_find(dialect, number, text, &class);
     if (known == NULL)
         return (struct advice){NULL, "the platform does not document this number",
                                "ask the platform's support what it means"};
@@ -80,11 +83,11 @@ static bool is_doubt_of_errno(const struct reason *reason)
 
     if (reason->status != ROW_IN_DOUBT || !reason->has_errno)
         return false;
-    return meaning_find(reason->platform_errno, reason->text, &class) != NULL &&
+    return meaning_find(DIALECT_V1, reason->platform_errno, reason->text, &class) != NULL &&
            class == MEANING_AMBIGUOUS;
 }
 
-/* Whether a code stands in the text as a word. */
+/* Whether the text holds the code as a word. */
 static bool has_code(struct span text, size_t at, const char *code)
 {
     struct span rest = span_skip(text, at);

@@ -1,4 +1,4 @@
-/* Text and numbers as they stand in an HTML page. Pure. */
+/* Text and numbers for an HTML page. Pure. */
 #ifndef NB_REPORT_HTML_H
 #define NB_REPORT_HTML_H
 

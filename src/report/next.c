@@ -10,8 +10,8 @@ static const struct {
 } kinds[NEXT_COUNT] = {
     [NEXT_RESUME] = {"resume", "--resume", "send the one row that was not sent",
                      "send the %s rows that were not sent"},
-    [NEXT_MEND] = {"mend", "--resume", "mend the one invalid row in the input, then send it",
-                   "mend the %s invalid rows in the input, then send them"},
+    [NEXT_MEND] = {"mend", "--resume", "fix the one invalid row in the input, then send it",
+                   "fix the %s invalid rows in the input, then send them"},
     [NEXT_FAILED] = {"failed", "--resume=failed",
                      "send the one failed row again; it was not processed",
                      "send the %s failed rows again; none of them was processed"},
@@ -93,7 +93,7 @@ void next_add_text(const struct next_facts *facts, const struct next_step *step,
 static const char twice_csv[] = ",accepted,.*,[0-9]+,[1-9][0-9]*,[0-9.]*,20[0-9][0-9]-";
 static const char twice_jsonl[] = "\"status\":\"accepted\".*\"ambiguous\":[1-9]";
 
-/* The lines of the results, as they stand in the file. */
+/* The lines of the results, as they are in the file. */
 static void add_look(const struct next_facts *facts, enum next_kind kind, struct buf *out)
 {
     if (kind == NEXT_TWICE) {

@@ -39,7 +39,7 @@ struct series_span {
 
 /*
  * Leaves long gaps out: those that are longer than all the time in which something happened, and
- * than a twelfth of the whole. The spans stand in their order; where there would be too many, the
+ * than a twelfth of the whole. The spans are in order of time; where there would be too many, the
  * last one covers the rest. None for an empty series.
  */
 size_t series_spans(const struct series *series, struct series_span spans[SERIES_SPANS_MAX]);

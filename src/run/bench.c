@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "net/endpoint.h"
-#include "platform/rules.h"
+#include "platform/device.h"
 #include "report/speed.h"
 #include "run/use_cases.h"
 
@@ -55,19 +55,6 @@ static int check_endpoint(const struct run_settings *settings, const struct pers
     return here || settings->yes ? 0 : EXIT_USAGE;
 }
 
-/* The digit that makes an IMEI of fourteen digits whole (the Luhn algorithm). */
-static char check_digit(const char digits[COMMAND_IMEI_DIGITS - 1])
-{
-    int sum = 0;
-
-    for (int i = 0; i < COMMAND_IMEI_DIGITS - 1; i++) {
-        int digit = digits[i] - '0';
-        int value = i % 2 == 1 ? 2 * digit : digit;
-        sum += value > 9 ? value - 9 : value;
-    }
-    return (char)('0' + (10 - sum % 10) % 10);
-}
-
 /* A command for each of so many devices; their IMEIs start with 00, which is for tests alone. */
 static bool write_rows(FILE *file, int64_t rows)
 {
@@ -79,7 +66,7 @@ static bool write_rows(FILE *file, int64_t rows)
         (void)fprintf(file,
                       "%.14s%c,3311,0,2,+7d,\"[{\"\"res_id\"\":5850,\"\"val\"\":true},"
                       "{\"\"res_id\"\":5851,\"\"val\"\":%lld}]\"\n",
-                      imei, check_digit(imei), (long long)row);
+                      imei, device_check_digit(imei), (long long)row);
     }
     return ferror(file) == 0;
 }

@@ -63,7 +63,7 @@ bool metrics_file_is_due(const struct metrics_file *file)
 /* Closes in any case. */
 static bool write_and_close(int fd, struct span text)
 {
-    bool written = outfile_write_all(fd, text) == STATUS_OK;
+    bool written = disk_append_all(&disk_real, fd, text) == STATUS_OK;
     int error = errno;
 
     if (close(fd) != 0 && written)

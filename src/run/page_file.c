@@ -72,7 +72,8 @@ static enum status write_beside(const char *path, const struct buf *page, struct
     buf_add_format(&beside, "%s.%d.part", path, (int)getpid());
     const char *name = buf_string(&beside);
     int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    bool written = fd >= 0 && outfile_write_all(fd, buf_span(page)) == STATUS_OK && fsync(fd) == 0;
+    bool written =
+        fd >= 0 && disk_append_all(&disk_real, fd, buf_span(page)) == STATUS_OK && fsync(fd) == 0;
     int error = errno;
     if (fd >= 0 && close(fd) != 0 && written) {
         written = false;
@@ -95,7 +96,7 @@ enum status page_file_write(const char *path, const struct buf *page, struct buf
         return page->status;
     }
     if (strcmp(path, "-") == 0)
-        return outfile_write_all(STDOUT_FILENO, buf_span(page)) == STATUS_OK
+        return disk_append_all(&disk_real, STDOUT_FILENO, buf_span(page)) == STATUS_OK
                    ? STATUS_OK
                    : refuse(path, strerror(errno), message);
     enum status status = page_file_probe(path, message);

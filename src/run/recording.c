@@ -73,7 +73,7 @@ static char *name_by_time(void)
 /* What belongs to the results is named by their own name, not by a link to them. */
 static int resolve_path(struct recording *recording)
 {
-    char *resolved = ledger_resolve(recording->path);
+    char *resolved = ledger_resolve(&disk_real, recording->path);
 
     if (resolved == NULL)
         return EXIT_INTERNAL;
@@ -132,7 +132,7 @@ int recording_choose(struct recording *recording)
     }
     if (recording->settings->resume.on)
         return 0;
-    enum status status = ledger_probe(recording->path, &recording->message);
+    enum status status = ledger_probe(&disk_real, recording->path, &recording->message);
     return status == STATUS_OK ? 0 : fail(recording, EXIT_USAGE);
 }
 
@@ -154,8 +154,18 @@ static bool are_from_elsewhere(const struct ledger_past *past, bool rehearses, b
 static int check_target(const struct recording *recording, bool is_local)
 {
     bool rehearses = recording->settings->simulate != NULL;
+    const struct ledger_past *past = ledger_past(recording->ledger);
+    enum dialect spoken = dialect_of_target(span_string(past->journal.target));
 
-    if (!are_from_elsewhere(ledger_past(recording->ledger), rehearses, is_local))
+    if (past->has_journal && !rehearses && spoken != recording->settings->dialect) {
+        person_error(
+            recording->person,
+            "%s is the record of a run with --api %s, to another platform: go on with that, "
+            "or name another results file with --output",
+            recording->path, dialects[spoken].name);
+        return EXIT_USAGE;
+    }
+    if (!are_from_elsewhere(past, rehearses, is_local))
         return 0;
     person_error(
         recording->person,
@@ -320,9 +330,10 @@ int recording_start(struct recording *recording, const struct intake *intake, co
 /* Whether the results, as they stand in the file, have one current line for each row. */
 static int take_account(struct recording *recording, uint64_t rows)
 {
-    struct ledger_account *account = &recording->account;
+    struct store *store = ledger_store(recording->ledger);
+    struct store_account *account = &recording->account;
 
-    if (ledger_account(recording->ledger, account, &recording->message) != STATUS_OK)
+    if (store->account(store, account, &recording->message) != STATUS_OK)
         return fail(recording, EXIT_INTERNAL);
     recording->has_account = true;
     if (account->rows == rows)
@@ -359,7 +370,7 @@ static void tell_failure(struct recording *recording)
 
     if (ledger_is_rescued(recording->ledger))
         tell_rescued(recording);
-    else if (ledger_has_failed(recording->ledger))
+    else if (ledger_store(recording->ledger)->has_failed)
         person_error(recording->person,
                      "what is known of the rows is kept in %s and %s.journal: once the cause is "
                      "gone, go on with --resume",
@@ -376,6 +387,7 @@ static void tell_failure(struct recording *recording)
 /* Waits for whoever reads the copy on standard output; the record is whole without it. */
 static int await_reader(struct recording *recording)
 {
+    struct store *store = ledger_store(recording->ledger);
     bool all;
     enum status status = ledger_await_copy(recording->ledger, READER_PATIENCE_MS, &all);
 
@@ -387,21 +399,22 @@ static int await_reader(struct recording *recording)
     }
     if (status == STATUS_OK)
         return 0;
-    buf_add_string(&recording->message, ledger_error(recording->ledger));
+    buf_add_string(&recording->message, store->error(store));
     return fail(recording, EXIT_INTERNAL);
 }
 
 int recording_finish(struct recording *recording, uint64_t rows, bool is_complete, bool is_failing)
 {
     struct ledger *ledger = recording->ledger;
+    struct store *store = ledger_store(ledger);
     int result = 0;
 
-    if (is_complete && ledger_flush(ledger) == STATUS_OK)
+    if (is_complete && store->flush(store) == STATUS_OK)
         result = take_account(recording, rows);
     bool is_whole = is_complete && recording->has_account && recording->account.rows == rows;
-    if (ledger_finish(ledger, is_whole, &recording->message) != STATUS_OK) {
+    if (store->finish(store, is_whole, &recording->message) != STATUS_OK) {
         if (recording->message.len == 0 && !is_failing)
-            buf_add_string(&recording->message, ledger_error(ledger));
+            buf_add_string(&recording->message, store->error(store));
         result = fail(recording, EXIT_INTERNAL);
         if (!is_whole || ledger_is_rescued(ledger))
             tell_failure(recording);

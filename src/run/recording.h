@@ -6,6 +6,7 @@
 #ifndef NB_RUN_RECORDING_H
 #define NB_RUN_RECORDING_H
 
+#include "ledger/ledger.h"
 #include "run/person.h"
 #include "run/settings.h"
 
@@ -18,7 +19,7 @@ struct recording {
     char *superseded; /* where --sort puts what is not current */
     struct ledger *ledger;
     bool has_account;
-    struct ledger_account account;
+    struct store_account account;
     struct buf message; /* the text of the last failure */
 };
 

@@ -43,7 +43,7 @@ static void complete_facts(struct page_facts *facts, struct results_page *read)
 }
 
 int report_write(const char *path, const struct person *person, struct page_facts *facts,
-                 results_page_filter_fn *filter, void *context)
+                 results_filter_fn *filter, void *context)
 {
     struct results_page read = {.page = NULL};
     struct buf page, message;

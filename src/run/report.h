@@ -10,7 +10,7 @@
  * an exit status, after the reason was said.
  */
 int report_write(const char *path, const struct person *person, struct page_facts *facts,
-                 results_page_filter_fn *filter, void *context);
+                 results_filter_fn *filter, void *context);
 
 /* In flight over time; a tick of the job is a sample. */
 void report_sample(struct series *flight, const struct job_status *status);

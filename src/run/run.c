@@ -84,6 +84,7 @@ static int start_simulator(struct run *run)
     char url[128];
 
     sim_config_init(&config);
+    config.dialect = run->settings->dialect;
     enum status status =
         sim_config_parse(&config, span_string(run->settings->simulate), &run->message);
     if (status == STATUS_OK)
@@ -134,7 +135,7 @@ static bool confirm_replace(const struct run *run, uint64_t replaced)
 /* Whether columns of mixed values are meant, which the check has just told of. */
 static bool confirm_doubts(const struct run *run, const struct check_counts *counts)
 {
-    char otherwise[CHECK_DOUBT_MAX + 200], more[100] = "";
+    char otherwise[PROBLEM_DOUBT_MAX + 200], more[100] = "";
 
     if (counts->doubts > 1)
         (void)snprintf(more, sizeof(more), " (and %llu more of this kind: see nbatch check)",
@@ -203,16 +204,22 @@ static int open_results(struct run *run)
                                 run->sim != NULL || run->endpoint.loopback);
 
     if (result == 0 && run->settings->resume.on)
-        intake_use_ledger(run->intake, run->recording.ledger);
+        intake_use_store(run->intake, ledger_store(run->recording.ledger));
     return result;
 }
 
 static int start_results(struct run *run)
 {
-    int result = recording_start(&run->recording, run->intake,
-                                 run->sim != NULL ? "simulator" : run->endpoint.origin);
+    struct buf target;
 
-    intake_use_ledger(run->intake, run->recording.ledger);
+    buf_init(&target, 4096);
+    if (run->sim != NULL)
+        buf_add_string(&target, "simulator");
+    else
+        dialect_add_target(run->settings->dialect, run->endpoint.origin, &target);
+    int result = recording_start(&run->recording, run->intake, buf_string(&target));
+    buf_deinit(&target);
+    intake_use_store(run->intake, ledger_store(run->recording.ledger));
     return result;
 }
 
@@ -344,9 +351,9 @@ static uint64_t input_rows(const struct run *run)
     return run->rows > 0 ? run->rows : run->result.rows;
 }
 
-static bool is_of_input(void *context, uint64_t hash, uint32_t occurrence)
+static bool is_of_input(void *context, const struct row_id *id)
 {
-    return ledger_is_of_input(context, hash, occurrence);
+    return ledger_is_of_input(context, id);
 }
 
 /* The HTML page. Returns 0 or an exit status. */
@@ -599,8 +606,8 @@ static int send_rows(struct run *run)
     prepare(run);
     announce(run);
     person->ops->begin(person, "sending", &watched);
-    enum status status = job_run(run->intake, &run->options, run->recording.ledger, &run->tally,
-                                 &run->result, &run->message);
+    enum status status = job_run(run->intake, &run->options, ledger_store(run->recording.ledger),
+                                 &run->tally, &run->result, &run->message);
     double seconds = monotonic_s() - start_s;
     watch_nothing_yet();
     if (run->figures != NULL)
@@ -636,7 +643,7 @@ int run_explain_retries(const struct run_settings *settings, const struct person
     struct buf out;
 
     buf_init(&out, 64 * 1024);
-    retry_explain(&policy, &out);
+    retry_explain(settings->dialect, &policy, &out);
     bool given = out.status == STATUS_OK && person_give(person, buf_span(&out));
     buf_deinit(&out);
     return given ? EXIT_ALL_ACCEPTED : EXIT_INTERNAL;

@@ -9,6 +9,7 @@
 #include "core/word_list.h"
 #include "input/reader.h"
 #include "ledger/ledger.h"
+#include "platform/dialect.h"
 #include "report/page.h"
 #include "send/halt.h"
 #include "send/ramp.h"
@@ -16,8 +17,8 @@
 
 /* So many in so much time. */
 struct rate {
-    int64_t count; /* 0: as fast as it goes */
-    int64_t per_ms;
+    int64_t count;  /* 0: as fast as it goes */
+    int64_t per_ms; /* 0 as well: nothing was said */
 };
 
 /* Choices are numbered from 1 on, in the order in which the option names them. */
@@ -43,10 +44,13 @@ struct run_settings {
     const char *sheet;
     const char *encoding;
     const char *endpoint;
+    int api;              /* enum dialect and 1 */
+    enum dialect dialect; /* that api names */
     const char *simulate; /* the SPEC, "" for none given; NULL: no simulator */
     const char *api_key_file;
     const char *api_key_command;
     const char *product_id;
+    const char *user_id;
     const char *access_key_file;
     const char *cacert;
     const char *proxy;         /* "none": none; NULL: the environment's */

@@ -7,7 +7,8 @@ static int exit_status_of(enum status status)
 {
     if (status == STATUS_CREDENTIALS)
         return EXIT_REFUSED;
-    return status == STATUS_USAGE || status == STATUS_IO ? EXIT_USAGE : EXIT_INTERNAL;
+    return status == STATUS_USAGE || status == STATUS_SYNTAX || status == STATUS_IO ? EXIT_USAGE
+                                                                                    : EXIT_INTERNAL;
 }
 
 /* An audit with holes is no evidence: whoever relies on it must know. */
@@ -21,6 +22,19 @@ static int report_audit(struct sim *sim, const struct person *person)
     person_error(person, "%llu lines of the audit could not be written",
                  (unsigned long long)stats.audit_lost);
     return EXIT_INTERNAL;
+}
+
+/* Stops serving, and keeps what is to be kept. */
+static int save(struct sim *sim, const struct person *person)
+{
+    struct buf message;
+
+    buf_init(&message, 16 * 1024);
+    enum status status = sim_finish(sim, &message);
+    if (status != STATUS_OK)
+        person_error(person, "%s", buf_string(&message));
+    buf_deinit(&message);
+    return status == STATUS_OK ? 0 : EXIT_INTERNAL;
 }
 
 static int wait_for_signal(const sigset_t *signals)
@@ -59,7 +73,8 @@ int run_simulate(const struct sim_config *config, const struct person *person)
     person_note(person, "a simulated OneNET platform listens (seed %llu); stop it with Ctrl-C",
                 (unsigned long long)sim_seed(sim));
     int result = is_told ? wait_for_signal(&signals) : EXIT_INTERNAL;
+    int state = save(sim, person);
     int audit = report_audit(sim, person);
     sim_stop(sim);
-    return result == 0 ? audit : result;
+    return result != 0 ? result : state != 0 ? state : audit;
 }

@@ -61,9 +61,11 @@ static int exit_status_of(enum status status)
 
 static struct credentials_options credentials_options_of(const struct run_settings *settings)
 {
-    return (struct credentials_options){.api_key_file = settings->api_key_file,
+    return (struct credentials_options){.dialect = settings->dialect,
+                                        .api_key_file = settings->api_key_file,
                                         .api_key_command = settings->api_key_command,
                                         .product_id = settings->product_id,
+                                        .user_id = settings->user_id,
                                         .access_key_file = settings->access_key_file};
 }
 

@@ -2,7 +2,7 @@
 
 #include <assert.h>
 
-#include "send/retry.h"
+#include "platform/answer_case.h"
 
 _Static_assert(BREAKER_WINDOW == 64, "the window is the bits of a uint64_t");
 
@@ -27,13 +27,11 @@ void breaker_init(struct breaker *breaker)
 
 enum breaker_kind breaker_kind_of(const struct outcome *outcome)
 {
-    const struct retry_rule *rule = retry_rule_of(outcome);
-
     if (outcome->class == OUTCOME_HOPELESS)
         return BREAKER_NO_CONNECTION;
     if (outcome->http_status == 0)
         return outcome->class == OUTCOME_AMBIGUOUS ? BREAKER_FAILED : BREAKER_NO_CONNECTION;
-    if (rule->throttles && rule->verdict == RETRY_AGAIN)
+    if (outcome->class == OUTCOME_AGAIN && answer_case_of(outcome)->throttles)
         return BREAKER_REFUSED;
     return outcome->http_status >= 500 ? BREAKER_FAILED : BREAKER_OK;
 }

@@ -102,7 +102,8 @@ double pace_rate(const struct pace *pace)
 
 size_t pace_window(const struct pace *pace)
 {
-    return pace->mode == PACE_STARTING ? (size_t)pace->window : pace->concurrency;
+    return pace->mode == PACE_STARTING ? (size_t)least(pace->window, (double)pace->concurrency)
+                                       : pace->concurrency;
 }
 
 double pace_allowed(const struct pace *pace)

@@ -6,93 +6,10 @@
 
 enum { DONE_WIDTH = 26 }; /* of a column of the explanation */
 
-/* Each line: name, why; class, what it covers; verdict. */
-#define ANSWERED(first, last) .by = RETRY_BY_HTTP, .from = (first), .to = (last)
-#define NOT_ANSWERED          ANSWERED(0, 0)
-#define MEANS(meaning)        .by = RETRY_BY_MEANING, .from = (meaning), .to = (meaning)
-#define THE_REST              .by = RETRY_BY_CLASS
-
-const struct retry_rule retry_rules[RETRY_RULE_COUNT] = {
-    {"accepted", "the platform gave a uuid", OUTCOME_ACCEPTED, THE_REST},
-
-    {"HTTP 429", "too many requests: not processed", OUTCOME_AGAIN, ANSWERED(429, 429),
-     .verdict = RETRY_AGAIN, .throttles = true},
-    {"HTTP 503, Retry-After", "overloaded: not processed", OUTCOME_AGAIN, ANSWERED(503, 503),
-     .verdict = RETRY_AGAIN, .throttles = true},
-    {"HTTP 408", "the server gave up waiting for the request", OUTCOME_AGAIN, ANSWERED(408, 408),
-     .verdict = RETRY_AGAIN},
-    {"HTTP 421", "another connection is asked for", OUTCOME_AGAIN, ANSWERED(421, 421),
-     .verdict = RETRY_AGAIN},
-    {"HTTP 425", "the request came too early", OUTCOME_AGAIN, ANSWERED(425, 425),
-     .verdict = RETRY_AGAIN},
-    {"errno: later", "too much to do, not processed", OUTCOME_AGAIN, MEANS(MEANING_LATER),
-     .verdict = RETRY_AGAIN, .throttles = true},
-    {"errno: again", "a fault, not processed", OUTCOME_AGAIN, MEANS(MEANING_AGAIN),
-     .verdict = RETRY_AGAIN},
-    {"not sent", "name lookup, connecting or the TLS handshake failed", OUTCOME_AGAIN, NOT_ANSWERED,
-     .verdict = RETRY_AGAIN},
-    {"other transient answer", "not processed, and may be later", OUTCOME_AGAIN, THE_REST,
-     .verdict = RETRY_AGAIN},
-
-    {"no answer", "the request may have left before it failed", OUTCOME_AMBIGUOUS, NOT_ANSWERED,
-     .verdict = RETRY_ASK},
-    {"HTTP 503", "overloaded, here or behind a gateway", OUTCOME_AMBIGUOUS, ANSWERED(503, 503),
-     .verdict = RETRY_ASK, .throttles = true},
-    {"other HTTP 5xx", "a fault before, in or after processing", OUTCOME_AMBIGUOUS,
-     ANSWERED(500, 599), .verdict = RETRY_ASK},
-    {"errno: in doubt", "the platform does not know itself", OUTCOME_AMBIGUOUS,
-     MEANS(MEANING_AMBIGUOUS), .verdict = RETRY_ASK},
-    {"unreadable answer", "HTTP 2xx that does not say what became of the command",
-     OUTCOME_AMBIGUOUS, ANSWERED(200, 299), .verdict = RETRY_ASK},
-    {"other doubt", "nothing says what became of the command", OUTCOME_AMBIGUOUS, THE_REST,
-     .verdict = RETRY_ASK},
-
-    {"errno: key", "the key is refused; five in a row stop", OUTCOME_REFUSED, MEANS(MEANING_KEY)},
-    {"errno: device's key", "the key does not fit; five in a row stop", OUTCOME_REFUSED,
-     MEANS(MEANING_DEVICE_KEY)},
-    {"other errno", "the command is refused", OUTCOME_REFUSED, MEANS(MEANING_REJECTED)},
-    {"HTTP 401", "the key is refused; five in a row stop the run", OUTCOME_REFUSED,
-     ANSWERED(401, 401)},
-    {"HTTP 403", "the key is refused; five in a row stop the run", OUTCOME_REFUSED,
-     ANSWERED(403, 403)},
-    {"HTTP 407", "the proxy wants credentials; five in a row stop the run", OUTCOME_REFUSED,
-     ANSWERED(407, 407)},
-    {"HTTP 3xx", "redirects are not followed", OUTCOME_REFUSED, ANSWERED(300, 399)},
-    {"other HTTP 4xx", "the request is refused", OUTCOME_REFUSED, ANSWERED(400, 499)},
-    {"other refusal", "it would be refused again", OUTCOME_REFUSED, THE_REST},
-
-    {"nothing can be sent", "certificates or settings are wrong: the run stops", OUTCOME_HOPELESS,
-     THE_REST, .verdict = RETRY_STOP},
-};
-
-static bool covers(const struct retry_rule *rule, const struct outcome *outcome)
-{
-    int number = rule->by == RETRY_BY_HTTP ? outcome->http_status : (int)outcome->meaning;
-
-    if (rule->class != outcome->class)
-        return false;
-    if (rule->by == RETRY_BY_CLASS)
-        return true;
-    if (rule->by == RETRY_BY_MEANING && !outcome->has_errno)
-        return false;
-    return number >= rule->from && number <= rule->to;
-}
-
-const struct retry_rule *retry_rule_of(const struct outcome *outcome)
-{
-    const struct retry_rule *rule = retry_rules;
-
-    while (!covers(rule, outcome)) {
-        rule++;
-        assert(rule < retry_rules + RETRY_RULE_COUNT);
-    }
-    return rule;
-}
-
-void retry_case_name(const struct retry_rule *rule, const struct outcome *outcome,
+void retry_case_name(const struct answer_case *rule, const struct outcome *outcome,
                      char out[RETRY_CASE_NAME_MAX + 1])
 {
-    bool by_number = rule->by == RETRY_BY_MEANING && rule->from != MEANING_REJECTED;
+    bool by_number = rule->by == CASE_BY_MEANING && rule->from != MEANING_REJECTED;
 
     if (by_number)
         (void)snprintf(out, RETRY_CASE_NAME_MAX + 1, "errno %lld",
@@ -127,14 +44,14 @@ static bool resends(const struct retry_policy *policy, bool idempotent)
     return policy->on_ambiguous == ON_AMBIGUOUS_RESEND;
 }
 
-static enum retry_end end_of(const struct retry *retry, const struct retry_rule *rule,
+static enum retry_end end_of(const struct retry *retry, enum outcome_class class,
                              const struct retry_attempt *attempt, const struct retry_row *row)
 {
-    if (rule->verdict == RETRY_NEVER)
-        return RETRY_END_FINAL;
-    if (rule->verdict == RETRY_STOP)
+    if (class == OUTCOME_HOPELESS)
         return RETRY_END_STOP;
-    if (rule->verdict == RETRY_ASK &&
+    if (class != OUTCOME_AGAIN && class != OUTCOME_AMBIGUOUS)
+        return RETRY_END_FINAL;
+    if (class == OUTCOME_AMBIGUOUS &&
         (attempt->held || !resends(&retry->policy, attempt->idempotent)))
         return RETRY_END_HELD;
     if (row->tries >= retry->policy.max_attempts)
@@ -145,9 +62,10 @@ static enum retry_end end_of(const struct retry *retry, const struct retry_rule 
 }
 
 /* How long the host is left alone. Only answers that mean "later" can ask for it. */
-static int64_t host_wait_of(const struct retry_rule *rule, const struct retry_attempt *attempt)
+static int64_t host_wait_of(const struct retry_attempt *attempt)
 {
-    bool heard = rule->verdict == RETRY_AGAIN || rule->verdict == RETRY_ASK;
+    enum outcome_class class = attempt->outcome->class;
+    bool heard = class == OUTCOME_AGAIN || class == OUTCOME_AMBIGUOUS;
 
     if (!heard || !attempt->has_retry_after || attempt->retry_after_ms < 0)
         return 0;
@@ -155,11 +73,16 @@ static int64_t host_wait_of(const struct retry_rule *rule, const struct retry_at
                                                         : RETRY_AFTER_MAX_MS;
 }
 
+static bool may_be_processed(enum outcome_class class)
+{
+    return class == OUTCOME_AMBIGUOUS || class == OUTCOME_UNKNOWN;
+}
+
 static void count(struct retry *retry, const struct retry_decision *decision)
 {
-    bool ambiguous = decision->rule->class == OUTCOME_AMBIGUOUS;
+    bool ambiguous = may_be_processed(decision->rule->class);
 
-    retry->seen[decision->rule - retry_rules]++;
+    retry->seen[decision->rule - answer_cases]++;
     retry->retries += decision->again;
     retry->ambiguous += ambiguous;
     retry->resent += ambiguous && decision->again;
@@ -169,7 +92,7 @@ static void count(struct retry *retry, const struct retry_decision *decision)
 /* Nothing that was not sent has an HTTP status; what was sent and has none is ambiguous. */
 static void count_attempt(struct retry_row *row, const struct outcome *outcome)
 {
-    bool ambiguous = outcome->class == OUTCOME_AMBIGUOUS;
+    bool ambiguous = may_be_processed(outcome->class);
 
     row->tries++;
     row->sent += ambiguous || outcome->http_status != 0;
@@ -179,13 +102,13 @@ static void count_attempt(struct retry_row *row, const struct outcome *outcome)
 void retry_decide(struct retry *retry, const struct retry_attempt *attempt, struct retry_row *row,
                   struct retry_decision *ret_decision)
 {
-    const struct retry_rule *rule = retry_rule_of(attempt->outcome);
+    const struct answer_case *rule = answer_case_of(attempt->outcome);
     struct retry_decision decision = {.rule = rule};
 
     count_attempt(row, attempt->outcome);
-    decision.end = end_of(retry, rule, attempt, row);
+    decision.end = end_of(retry, attempt->outcome->class, attempt, row);
     decision.again = decision.end == RETRY_END_NONE;
-    decision.host_wait_ms = host_wait_of(rule, attempt);
+    decision.host_wait_ms = host_wait_of(attempt);
     if (decision.again) {
         int64_t longest_ms = retry_longest_ms(&retry->policy, row->tries, rule->throttles);
         decision.delay_ms = (int64_t)prng_up_to(&retry->prng, (uint64_t)longest_ms);
@@ -216,28 +139,18 @@ static void add_actions(const struct retry_policy *policy, bool resent, struct b
     }
 }
 
-static void add_what_is_done(const struct retry_policy *policy, const struct retry_rule *rule,
+static void add_what_is_done(const struct retry_policy *policy, const struct answer_case *rule,
                              struct buf *out)
 {
-    switch (rule->verdict) {
-    case RETRY_NEVER:
-    case RETRY_STOP:
-        buf_add_string(out, "no");
-        break;
-    case RETRY_AGAIN:
-        buf_add_string(out, "yes");
-        break;
-    case RETRY_ASK:
-        if (policy->on_ambiguous == ON_AMBIGUOUS_HOLD) {
-            buf_add_string(out, "no: in_doubt");
-        } else {
-            buf_add_string(out, "yes");
-            if (policy->on_ambiguous == ON_AMBIGUOUS_BY_ACTION) {
-                buf_add_string(out, ": ");
-                add_actions(policy, true, out);
-            }
-        }
-        break;
+    bool asks = rule->class == OUTCOME_AMBIGUOUS;
+
+    if (asks && policy->on_ambiguous == ON_AMBIGUOUS_HOLD)
+        buf_add_string(out, "no: in_doubt");
+    else
+        buf_add_string(out, asks || rule->class == OUTCOME_AGAIN ? "yes" : "no");
+    if (asks && policy->on_ambiguous == ON_AMBIGUOUS_BY_ACTION) {
+        buf_add_string(out, ": ");
+        add_actions(policy, true, out);
     }
     if (rule->throttles)
         buf_add_string(out, " (slower)");
@@ -279,7 +192,7 @@ static void explain_waits(const struct retry_policy *policy, struct buf *out)
     buf_add_char(out, '\n');
 }
 
-static void explain_case(const struct retry_policy *policy, const struct retry_rule *rule,
+static void explain_case(const struct retry_policy *policy, const struct answer_case *rule,
                          const char *name, const char *why, struct buf *out)
 {
     buf_add_format(out, "%-22s  ", name);
@@ -291,31 +204,34 @@ static void explain_case(const struct retry_policy *policy, const struct retry_r
 }
 
 /* A case of errno is shown as the numbers and texts that fall under it. */
-static void explain_rule(const struct retry_policy *policy, const struct retry_rule *rule,
-                         struct buf *out)
+static void explain_rule(enum dialect dialect, const struct retry_policy *policy,
+                         const struct answer_case *rule, struct buf *out)
 {
     size_t count;
     const struct meaning *entries = meaning_all(&count);
 
-    for (size_t i = 0; rule->by == RETRY_BY_MEANING && i < count; i++) {
+    for (size_t i = 0; rule->by == CASE_BY_MEANING && i < count; i++) {
         char name[32], why[256];
-        if ((int)entries[i].class != rule->from)
+        if ((int)entries[i].class != rule->from || entries[i].dialect != dialect)
             continue;
-        (void)snprintf(name, sizeof(name), "errno %lld", (long long)entries[i].number);
+        (void)snprintf(name, sizeof(name), "%s %lld", dialects[dialect].number,
+                       (long long)entries[i].number);
         (void)snprintf(why, sizeof(why), "%s: %s", entries[i].name, rule->why);
         explain_case(policy, rule, name, why, out);
     }
-    if (rule->by != RETRY_BY_MEANING)
+    if (rule->class == OUTCOME_UNKNOWN && !dialects[dialect].unseen)
+        return;
+    if (rule->by != CASE_BY_MEANING)
         explain_case(policy, rule, rule->name, rule->why, out);
     else if (rule->from == MEANING_REJECTED)
         explain_case(policy, rule, rule->name, rule->why, out);
 }
 
-void retry_explain(const struct retry_policy *policy, struct buf *out)
+void retry_explain(enum dialect dialect, const struct retry_policy *policy, struct buf *out)
 {
     buf_add_format(out, "%-22s  %-*s  %s\n", "what happened", DONE_WIDTH, "sent again", "why");
-    for (size_t i = 0; i < RETRY_RULE_COUNT; i++)
-        explain_rule(policy, &retry_rules[i], out);
+    for (size_t i = 0; i < ANSWER_CASE_COUNT; i++)
+        explain_rule(dialect, policy, &answer_cases[i], out);
     buf_add_char(out, '\n');
     if (policy->on_ambiguous != ON_AMBIGUOUS_RESEND) {
         buf_add_string(out, "An attempt that may have been processed is never sent again for ");

@@ -1,6 +1,5 @@
 /*
- * What is sent again, and when: one table of cases (sending.md section 3), which decides and is
- * shown by --explain-retries.
+ * What is sent again, and when.
  *
  *     retry_init(&retry, &policy, seed);
  *     … per row: struct retry_row so_far = {0} …
@@ -12,9 +11,9 @@
  *         … the row is retry_row_status(&row->so_far, outcome.status) …
  *     … and start no row before now_ms + decision.host_wait_ms …
  *
- * The class of an outcome (platform/outcome.h) says whether it may be sent again; the table's rows
- * divide the classes further, by HTTP status and by what an errno means (platform/meaning.h), into
- * cases with a name and a wait.
+ * The class of an outcome (platform/outcome.h) says whether it may be sent again; the policy
+ * decides where that is open, and how often. platform/answer_case.h divides the classes further,
+ * into cases with a name, which --explain-retries shows.
  *
  * The wait before retry n (from 0) is random(0, min(cap, base · 2^n)), the exponential backoff with
  * full jitter of Brooker, "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015). A reply
@@ -26,7 +25,7 @@
 
 #include "core/buf.h"
 #include "core/prng.h"
-#include "platform/outcome.h"
+#include "platform/answer_case.h"
 
 #define RETRY_THROTTLE_BASE_MS INT64_C(1000)
 
@@ -47,36 +46,10 @@ struct retry_policy {
     int64_t cap_ms;        /* ≥ 0 */
 };
 
-enum retry_verdict {
-    RETRY_NEVER,
-    RETRY_AGAIN,
-    RETRY_ASK, /* it may have been processed: on_ambiguous decides */
-    RETRY_STOP /* never, and no other row can be sent either */
-};
-
-/* A case: its class, and the statuses or numbers that it covers. */
-struct retry_rule {
-    const char *name; /* for people: what happened */
-    const char *why;
-    enum outcome_class class;
-    enum retry_by { RETRY_BY_CLASS, RETRY_BY_HTTP, RETRY_BY_MEANING } by;
-    int from, to; /* HTTP statuses, or a meaning (platform/meaning.h) */
-    enum retry_verdict verdict;
-    bool throttles; /* the platform says that it gets too much */
-};
-
-enum { RETRY_RULE_COUNT = 26 };
-
-/* The table, in the order in which its cases are tried; the last of each class covers the rest. */
-extern const struct retry_rule retry_rules[RETRY_RULE_COUNT];
-
-/* The case of an outcome. */
-const struct retry_rule *retry_rule_of(const struct outcome *outcome);
-
 enum { RETRY_CASE_NAME_MAX = 47 };
 
 /* The case of an attempt as people are told of it: with the number where the platform gave one. */
-void retry_case_name(const struct retry_rule *rule, const struct outcome *outcome,
+void retry_case_name(const struct answer_case *rule, const struct outcome *outcome,
                      char out[RETRY_CASE_NAME_MAX + 1]);
 
 /* What a row has been through; zeroed at its start. */
@@ -110,17 +83,17 @@ struct retry_decision {
     enum retry_end end;
     int64_t delay_ms;     /* when again: before the row's next attempt */
     int64_t host_wait_ms; /* before any row's next attempt; 0: none. Also when the row ends. */
-    const struct retry_rule *rule;
+    const struct answer_case *rule;
 };
 
 struct retry {
     struct retry_policy policy;
     struct prng prng;
-    uint64_t seen[RETRY_RULE_COUNT]; /* attempts that ended in each case */
-    uint64_t retries;                /* decisions to send again */
-    uint64_t ambiguous;              /* attempts that may have been processed: */
-    uint64_t resent;                 /* … of these, sent again */
-    uint64_t held;                   /* … of these, not, for on_ambiguous said so */
+    uint64_t seen[ANSWER_CASE_COUNT]; /* attempts that ended in each case */
+    uint64_t retries;                 /* decisions to send again */
+    uint64_t ambiguous;               /* attempts that may have been processed: */
+    uint64_t resent;                  /* … of these, sent again */
+    uint64_t held;                    /* … of these, not, for on_ambiguous said so */
 };
 
 void retry_init(struct retry *retry, const struct retry_policy *policy, uint64_t seed);
@@ -136,7 +109,8 @@ enum row_status retry_row_status(const struct retry_row *row, enum row_status la
 /* The longest wait before the retry that follows attempt number `tries` (≥ 1). */
 int64_t retry_longest_ms(const struct retry_policy *policy, uint32_t tries, bool throttles);
 
-/* Appends the table as text: each case, what is done under this policy, why; then the waits. */
-void retry_explain(const struct retry_policy *policy, struct buf *out);
+/* Appends the table as text: each case that a dialect has, what is done under this policy, why;
+ * then the waits. */
+void retry_explain(enum dialect dialect, const struct retry_policy *policy, struct buf *out);
 
 #endif

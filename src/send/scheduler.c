@@ -26,29 +26,36 @@ void scheduler_deinit(struct scheduler *scheduler)
 static void set_state(struct task *task, enum task_state state)
 {
     static const unsigned from[] = {
-        [TASK_NEW] = 0,
-        [TASK_READY] = 1u << TASK_NEW | 1u << TASK_BLOCKED | 1u << TASK_BACKOFF | 1u << TASK_HELD,
-        [TASK_BLOCKED] = 1u << TASK_NEW,
+        [TASK_READ] = 0,
+        [TASK_ADMITTED] = 1u << TASK_READ,
+        [TASK_READY] =
+            1u << TASK_ADMITTED | 1u << TASK_BLOCKED | 1u << TASK_BACKOFF | 1u << TASK_HELD,
+        [TASK_BLOCKED] = 1u << TASK_ADMITTED,
         [TASK_IN_FLIGHT] = 1u << TASK_READY,
         [TASK_BACKOFF] = 1u << TASK_IN_FLIGHT,
         [TASK_HELD] = 1u << TASK_IN_FLIGHT,
-        [TASK_DONE] = 1u << TASK_IN_FLIGHT | 1u << TASK_HELD,
+        [TASK_DONE] = 1u << TASK_ADMITTED | 1u << TASK_IN_FLIGHT | 1u << TASK_HELD,
     };
     assert((from[state] >> task->state & 1u) != 0);
     (void)from;
     task->state = state;
 }
 
-static void make_ready(struct scheduler *scheduler, struct task_queue *queue, struct task *task)
+static void append(struct task_queue *queue, struct task *task)
 {
-    set_state(task, TASK_READY);
-    scheduler->ready++;
     task->next = NULL;
     if (queue->tail != NULL)
         queue->tail->next = task;
     else
         queue->head = task;
     queue->tail = task;
+}
+
+static void make_ready(struct scheduler *scheduler, struct task_queue *queue, struct task *task)
+{
+    set_state(task, TASK_READY);
+    scheduler->ready++;
+    append(queue, task);
 }
 
 static struct task *take_first(struct task_queue *queue)
@@ -70,20 +77,37 @@ void scheduler_set_concurrency(struct scheduler *scheduler, size_t concurrency)
     scheduler->rows_max = rows_for(concurrency);
 }
 
-bool scheduler_has_room(const struct scheduler *scheduler, size_t ahead, size_t coming)
+bool scheduler_has_room(const struct scheduler *scheduler, size_t ahead)
 {
+    size_t coming = scheduler->coming;
+
     return scheduler->ready + coming < ahead &&
            scheduler->held + coming < scheduler->rows_max + ahead - 1;
 }
 
-enum status scheduler_add(struct scheduler *scheduler, struct task *task)
+void scheduler_admit(struct scheduler *scheduler, struct task *task)
 {
-    assert(task->state == TASK_NEW);
+    set_state(task, TASK_ADMITTED);
+    append(&scheduler->admitted, task);
+    scheduler->coming++;
+}
+
+void scheduler_drop(struct scheduler *scheduler)
+{
+    set_state(take_first(&scheduler->admitted), TASK_DONE);
+    scheduler->coming--;
+}
+
+enum status scheduler_add(struct scheduler *scheduler)
+{
+    struct task *task = scheduler->admitted.head;
     struct task *last = hashmap_get(&scheduler->last_of_device, task->device);
     enum status status = hashmap_put(&scheduler->last_of_device, task->device, task);
 
     if (status != STATUS_OK)
         return status;
+    (void)take_first(&scheduler->admitted);
+    scheduler->coming--;
     scheduler->held++;
     task->behind = NULL;
     if (last == NULL) {
@@ -112,7 +136,12 @@ struct task *scheduler_next(struct scheduler *scheduler)
 
 void scheduler_finish(struct scheduler *scheduler, struct task *task)
 {
-    scheduler->in_flight -= task->state == TASK_IN_FLIGHT;
+    if (task->state == TASK_IN_FLIGHT) {
+        scheduler->in_flight--;
+    } else {
+        assert(task == scheduler->aside.head);
+        (void)take_first(&scheduler->aside);
+    }
     set_state(task, TASK_DONE);
     scheduler->held--;
     if (task->behind != NULL)
@@ -132,11 +161,12 @@ void scheduler_hold(struct scheduler *scheduler, struct task *task)
 {
     set_state(task, TASK_HELD);
     scheduler->in_flight--;
+    append(&scheduler->aside, task);
 }
 
-void scheduler_release(struct scheduler *scheduler, struct task *task)
+void scheduler_release(struct scheduler *scheduler)
 {
-    make_ready(scheduler, &scheduler->again, task);
+    make_ready(scheduler, &scheduler->again, take_first(&scheduler->aside));
 }
 
 static struct task *task_of(struct heap_node *node)

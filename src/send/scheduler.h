@@ -1,18 +1,24 @@
 /*
- * When to send what: a plain state machine that performs nothing. The job adds tasks in file order
- * and asks which one to start; commands for one device start in file order, one at a time, and
- * never more than `concurrency` are in flight.
+ * When to send what: a plain state machine that performs nothing. The engine admits tasks in file
+ * order, adds those that the disk knows of, and asks which one to start; commands for one device
+ * start in file order, one at a time, and never more than `concurrency` are in flight.
  *
- *     while (scheduler_has_room(&scheduler, 1, 0)) scheduler_add(&scheduler, next task);
+ *     while (scheduler_has_room(&scheduler, ahead)) scheduler_admit(&scheduler, next task);
+ *     … once that is durable: scheduler_add(&scheduler) for the first of them …
  *     scheduler_due(&scheduler, now_ms);
  *     while ((task = scheduler_next(&scheduler)) != NULL) … start it …
  *     … when it has ended: scheduler_finish(&scheduler, task) …
  *     … or, to send it again later: scheduler_retry(&scheduler, task, due_ms) …
  *     … and set a timer for scheduler_next_due_ms(&scheduler) …
  *
- * A task belongs to the caller and stays where it is from scheduler_add to scheduler_finish. Its
- * state is the queue that it stands in: READY in a ready queue, BLOCKED behind another task of its
- * device, BACKOFF in the heap of times, IN_FLIGHT and HELD in none.
+ * A task belongs to the caller and stays where it is from scheduler_admit to scheduler_finish. Its
+ * state is the queue that it is in:
+ *
+ *     READ ─ admit ─▶ ADMITTED ─ add ─▶ READY ─ next ─▶ IN_FLIGHT ─ finish ─▶ DONE
+ *                         │               ▲ ▲ ▲              │ │                ▲
+ *                         └─▶ BLOCKED ────┘ │ └─ due ─ BACKOFF ◀┘ retry         │
+ *                         (behind another   └─ release ─── HELD ◀──┘ hold ──────┘ finish
+ *                         of its device)
  *
  * A task in BACKOFF or HELD holds no place in flight, but it still is its device's first: those
  * behind it wait until it has ended. Tasks that were in flight before go ahead of those that never
@@ -25,7 +31,8 @@
 #include "core/heap.h"
 
 enum task_state {
-    TASK_NEW,
+    TASK_READ,
+    TASK_ADMITTED,
     TASK_READY,
     TASK_BLOCKED,
     TASK_IN_FLIGHT,
@@ -37,7 +44,7 @@ enum task_state {
 struct task {
     uint64_t device;
     enum task_state state;
-    struct task *next;        /* in a ready queue */
+    struct task *next;        /* in a queue */
     struct task *behind;      /* the next task for the same device */
     struct heap_node backoff; /* its key is when the task is due */
 };
@@ -49,11 +56,14 @@ struct task_queue {
 struct scheduler {
     size_t concurrency;
     size_t rows_max; /* tasks that are held at most, in flight or waiting */
-    size_t held;
+    size_t held;     /* tasks that were added and have not ended */
     size_t in_flight;
-    size_t ready;            /* tasks that could start */
+    size_t ready;  /* tasks that could start */
+    size_t coming; /* tasks that were admitted and not added yet */
+    struct task_queue admitted;
     struct task_queue again; /* ready, and sent before */
     struct task_queue fresh; /* ready, and never sent */
+    struct task_queue aside; /* HELD */
     struct heap backoff;
     struct hashmap last_of_device; /* device -> the last task that was added for it */
 };
@@ -70,26 +80,45 @@ void scheduler_deinit(struct scheduler *scheduler);
 void scheduler_set_concurrency(struct scheduler *scheduler, size_t concurrency);
 
 /* Whether another row may be read, so that `ahead` tasks could start at once: there is room for it,
- * and there are not so many yet. `coming`: rows that were read and will be added. */
-bool scheduler_has_room(const struct scheduler *scheduler, size_t ahead, size_t coming);
+ * and there are not so many yet, with those that are coming. */
+bool scheduler_has_room(const struct scheduler *scheduler, size_t ahead);
 
-/* Adds a task in state TASK_NEW. STATUS_NO_MEMORY leaves everything as it was. */
-enum status scheduler_add(struct scheduler *scheduler, struct task *task) MUST_USE;
+/* Takes a task in state TASK_READ, which waits to be added. */
+void scheduler_admit(struct scheduler *scheduler, struct task *task);
+
+/* The first of those that wait to be added; NULL for none. */
+static inline struct task *scheduler_admitted(const struct scheduler *scheduler)
+{
+    return scheduler->admitted.head;
+}
+
+/* Adds it. STATUS_NO_MEMORY leaves everything as it was. */
+enum status scheduler_add(struct scheduler *scheduler) MUST_USE;
+
+/* Ends it before it was added. */
+void scheduler_drop(struct scheduler *scheduler);
 
 /* The task to start now, which is then in flight; NULL when nothing may start. */
 struct task *scheduler_next(struct scheduler *scheduler);
 
-/* Ends a task that is in flight or held; the next one of its device becomes ready. */
+/* Ends a task that is in flight, or the first one that is held; the next one of its device becomes
+ * ready. */
 void scheduler_finish(struct scheduler *scheduler, struct task *task);
 
 /* Puts a task that is in flight back, to start again at `due_ms` at the earliest (the caller's
  * monotonic clock). Cannot fail. */
 void scheduler_retry(struct scheduler *scheduler, struct task *task, int64_t due_ms);
 
-/* Takes a task out of flight until it is known what becomes of it: scheduler_release puts it among
- * those that start next, scheduler_finish ends it. */
+/* Takes a task out of flight until it is known what becomes of it: scheduler_release puts the first
+ * of them among those that start next, scheduler_finish ends it. */
 void scheduler_hold(struct scheduler *scheduler, struct task *task);
-void scheduler_release(struct scheduler *scheduler, struct task *task);
+void scheduler_release(struct scheduler *scheduler);
+
+/* The first of those that are held, in the order in which they were; NULL for none. */
+static inline struct task *scheduler_held(const struct scheduler *scheduler)
+{
+    return scheduler->aside.head;
+}
 
 /* Makes the tasks ready whose time has come, in the order of their times, and returns how many
  * these were. INT64_MAX makes all of them ready, to be taken out at the end of a run. */

@@ -119,3 +119,21 @@ enum status audit_write(struct audit *audit, const struct audit_entry *entry)
     return audit->line.status == STATUS_OK ? write_all(audit->fd, buf_span(&audit->line))
                                            : audit->line.status;
 }
+
+enum status audit_write_event(struct audit *audit, const char *imei, const char *uuid,
+                              int64_t time_ms, const struct command_life *life)
+{
+    struct buf *line = &audit->line;
+
+    buf_clear(line);
+    buf_add_format(line,
+                   "{\"time\":%lld,\"device\":\"%s\",\"uuid\":\"%s\",\"send_status\":%u,"
+                   "\"confirm_status\":",
+                   (long long)time_ms, imei, uuid, (unsigned)life->send_status);
+    if (life->confirm_status != CONFIRM_NONE)
+        buf_add_uint64(line, life->confirm_status);
+    else
+        buf_add_string(line, "null");
+    buf_add_format(line, ",\"remain\":%u}\n", (unsigned)life->remain);
+    return line->status == STATUS_OK ? write_all(audit->fd, buf_span(line)) : line->status;
+}

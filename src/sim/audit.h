@@ -11,6 +11,12 @@
  * neither did. http: the status that is sent, null where none is. fault: its name as it was
  * ordered, or null. The api key never stands in it.
  *
+ * Where devices report in, a line of its own for each command that is sent to its device, and for
+ * what the device answers (confirm_status by its number, null while there is none):
+ *
+ *     {"time":1767225600000,"device":"865820031313187","uuid":"…","send_status":5,
+ *      "confirm_status":0,"remain":3}
+ *
  * A line is written to the file before the first byte of the answer is: a client that has its
  * answer finds the line.
  */
@@ -18,6 +24,7 @@
 #define NB_SIM_AUDIT_H
 
 #include "core/buf.h"
+#include "sim/store.h"
 
 struct audit_entry {
     uint64_t number;
@@ -50,5 +57,9 @@ static inline bool audit_is_on(const struct audit *audit)
 
 /* Writes a line. STATUS_IO, STATUS_NO_MEMORY or STATUS_TOO_BIG: the line is lost. */
 enum status audit_write(struct audit *audit, const struct audit_entry *entry) MUST_USE;
+
+/* The same for what has become of a command at its device. */
+enum status audit_write_event(struct audit *audit, const char *imei, const char *uuid,
+                              int64_t time_ms, const struct command_life *life) MUST_USE;
 
 #endif

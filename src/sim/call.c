@@ -1,68 +1,92 @@
 #include "sim/call.h"
 
+#include <strings.h>
+
 static size_t find(struct span text, char c)
 {
     const char *at = text.len > 0 ? memchr(text.ptr, c, text.len) : NULL;
     return at != NULL ? (size_t)(at - text.ptr) : text.len;
 }
 
-static const char *method_name(enum method method)
+static const char log_suffix[] = "/piecewise";
+
+static bool same_method(struct span text, enum method method)
 {
-    return method == METHOD_POST ? "POST" : "GET";
+    const char *name = method_name(method);
+    return text.len == strlen(name) && strncasecmp(text.ptr, name, text.len) == 0;
 }
 
-/* The action with that path and method; a path that only takes others is CALL_WRONG_METHOD. */
-static void find_action(struct span method, struct span path, struct call *call)
+/* Whether the path is the operation's; a uuid at its end is then in `ret_uuid`. */
+static bool is_path_of(enum operation operation, struct span path, struct span *ret_uuid)
 {
-    bool get = false, post = false;
+    const struct operation_rule *rule = &operations[operation];
 
-    for (size_t i = 0; i < ACTION_COUNT; i++) {
-        if (!span_is(path, action_rules[i].path))
+    *ret_uuid = span_of("", 0);
+    if ((rule->questions & QUESTION_UUID) == 0)
+        return span_is(path, rule->path);
+    if (!span_starts_with(path, rule->path))
+        return false;
+    *ret_uuid = span_skip(path, strlen(rule->path));
+    return ret_uuid->len > 0 && find(*ret_uuid, '/') == ret_uuid->len;
+}
+
+static void allow(struct call *call, enum method method)
+{
+    const char *name = method_name(method);
+
+    call->kind = CALL_WRONG_METHOD;
+    /* Only the path of writes and reads takes two. */
+    call->allow = call->allow == NULL || strcmp(call->allow, name) == 0 ? name : "GET, POST";
+}
+
+/* The operation with that path and method; a path that only takes others is CALL_WRONG_METHOD. */
+static void find_operation(struct span method, struct span path, struct call *call)
+{
+    static const enum call_kind kinds[OPERATION_COUNT] = {
+        [OPERATION_WRITE] = CALL_COMMAND,        [OPERATION_READ] = CALL_COMMAND,
+        [OPERATION_EXECUTE] = CALL_COMMAND,      [OPERATION_LIST] = CALL_HISTORY,
+        [OPERATION_LOOKUP] = CALL_HISTORY_ONE,   [OPERATION_CANCEL] = CALL_CANCEL,
+        [OPERATION_CANCEL_ALL] = CALL_CANCEL_ALL};
+
+    for (size_t i = OPERATION_COUNT; i-- > 0;) { /* "all" before a uuid */
+        struct span uuid;
+        if (!is_path_of((enum operation)i, path, &uuid))
             continue;
-        if (span_is(method, method_name(action_rules[i].method))) {
-            call->kind = CALL_COMMAND;
-            call->action = (enum action)i;
+        if (same_method(method, operations[i].method)) {
+            call->kind = kinds[i];
+            call->action = kinds[i] == CALL_COMMAND ? (enum action)i : ACTION_WRITE;
+            call->uuid = uuid;
             return;
         }
-        get = get || action_rules[i].method == METHOD_GET;
-        post = post || action_rules[i].method == METHOD_POST;
-    }
-    if (get || post) {
-        call->kind = CALL_WRONG_METHOD;
-        call->allow = !get ? "POST" : post ? "GET, POST" : "GET";
+        allow(call, operations[i].method);
     }
 }
 
-static void find_history(struct span method, struct span path, struct call *call)
+static bool cut_end(struct span *text, const char *end)
 {
-    static const char history[] = "/nbiot/offline/history";
-    struct span rest;
+    size_t len = strlen(end);
 
-    if (!span_starts_with(path, history))
-        return;
-    rest = span_skip(path, strlen(history));
-    if (rest.len > 0) {
-        if (rest.ptr[0] != '/' || rest.len == 1 || find(span_skip(rest, 1), '/') < rest.len - 1)
-            return;
-        call->uuid = span_skip(rest, 1);
-    }
-    call->kind = rest.len > 0 ? CALL_HISTORY_ONE : CALL_HISTORY;
-    if (!span_is(method, "GET")) {
-        call->kind = CALL_WRONG_METHOD;
-        call->allow = "GET";
-    }
+    if (text->len <= len || memcmp(text->ptr + text->len - len, end, len) != 0)
+        return false;
+    text->len -= len;
+    return true;
 }
 
-void call_parse(struct span method, struct span target, struct call *ret_call)
+void call_parse(enum dialect dialect, struct span method, struct span target, struct call *ret_call)
 {
     size_t path_len = find(target, '?');
     struct span path = span_of(target.ptr, path_len);
     struct call call = {.kind = CALL_UNKNOWN};
 
     call.query = span_skip(target, path_len < target.len ? path_len + 1 : path_len);
-    find_action(method, path, &call);
-    if (call.kind == CALL_UNKNOWN)
-        find_history(method, path, &call);
+    (void)cut_end(&path, "/");
+    bool log = cut_end(&path, log_suffix);
+    if (span_starts_with(path, dialects[dialect].prefix))
+        find_operation(method, span_skip(path, strlen(dialects[dialect].prefix)), &call);
+    if (log && call.kind == CALL_HISTORY_ONE)
+        call.kind = CALL_LOG;
+    else if (log && call.kind != CALL_WRONG_METHOD)
+        call.kind = CALL_UNKNOWN;
     *ret_call = call;
 }
 

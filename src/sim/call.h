@@ -1,7 +1,7 @@
 /*
- * Which call a request is, by its method and target, and what stands in its query.
+ * Which call a request is, by its method and target, in a dialect, and what stands in its query.
  *
- *     call_parse(SPAN_LITERAL("POST"), target, &call);
+ *     call_parse(DIALECT_V1, SPAN_LITERAL("POST"), target, &call);
  *     rest = call.query;
  *     while (query_next(&rest, &scratch, &pair) == STATUS_OK) … pair.name, pair.value …
  */
@@ -9,12 +9,15 @@
 #define NB_SIM_CALL_H
 
 #include "core/buf.h"
-#include "platform/rules.h"
+#include "platform/operation.h"
 
 enum call_kind {
     CALL_COMMAND,      /* write, read or execute: see `action` */
     CALL_HISTORY,      /* the commands of a device */
     CALL_HISTORY_ONE,  /* one of them, see `uuid` */
+    CALL_LOG,          /* its log */
+    CALL_CANCEL,       /* takes one back */
+    CALL_CANCEL_ALL,   /* takes all of a device back */
     CALL_WRONG_METHOD, /* see `allow` */
     CALL_UNKNOWN,
 };
@@ -27,8 +30,10 @@ struct call {
     const char *allow; /* the methods that the path takes */
 };
 
-/* The spans point into `target`. */
-void call_parse(struct span method, struct span target, struct call *ret_call);
+/* The spans point into `target`. A method in small letters and a slash behind the path are taken:
+ * some clients send them. */
+void call_parse(enum dialect dialect, struct span method, struct span target,
+                struct call *ret_call);
 
 struct query_pair {
     struct span name, value; /* decoded: %XX, and + for a space */

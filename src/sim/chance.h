@@ -36,4 +36,16 @@ static inline bool chance_parse_decimal(struct span text, double *ret_value)
     return true;
 }
 
+/* Reads a probability: 0 to 1, or in percent. */
+static inline bool chance_parse_probability(struct span text, double *ret_probability)
+{
+    bool percent = text.len > 0 && text.ptr[text.len - 1] == '%';
+
+    text.len -= percent ? 1 : 0;
+    if (!chance_parse_decimal(text, ret_probability))
+        return false;
+    *ret_probability /= percent ? 100 : 1;
+    return *ret_probability <= 1;
+}
+
 #endif

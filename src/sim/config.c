@@ -3,10 +3,12 @@
 #include "sim/config.h"
 
 #include "core/text.h"
+#include "core/when.h"
 #include "platform/rules.h"
 #include "platform/token.h"
+#include "sim/push.h"
 
-enum { DEFAULT_MAX_COMMANDS = 1000 * 1000 };
+enum { CLOCK_MAX = 100000, DEFAULT_MAX_COMMANDS = 1000 * 1000 };
 
 /* Only the machine itself: whoever rehearses opens nothing to the network. */
 static bool parse_loopback_host(struct span host, struct sockaddr_storage *ret_address)
@@ -75,7 +77,52 @@ static enum status set_latency(struct sim_config *config, struct span value, str
 
 static enum status set_fault(struct sim_config *config, struct span value, struct buf *message)
 {
-    return faults_add(&config->faults, value, message);
+    return span_starts_with(value, "device-") ? devices_add_fault(&config->devices, value, message)
+                                              : faults_add(&config->faults, value, message);
+}
+
+static enum status set_uplink(struct sim_config *config, struct span value, struct buf *message)
+{
+    if (devices_parse_uplink(value, &config->devices) == STATUS_OK)
+        return STATUS_OK;
+    buf_add_string(message, "give how often a device reports in, a year at most: 30s, or a range "
+                            "from which each device has its own, such as 5s..60s");
+    return STATUS_USAGE;
+}
+
+static enum status set_clock(struct sim_config *config, struct span value, struct buf *message)
+{
+    double clock = 0;
+
+    if (value.len > 0 && value.ptr[value.len - 1] == 'x')
+        value.len--;
+    if (chance_parse_decimal(value, &clock) && clock > 0 && clock <= CLOCK_MAX) {
+        config->devices.clock = clock;
+        return STATUS_OK;
+    }
+    buf_add_format(message,
+                   "give how many times as fast as real time devices live, up to %d, such "
+                   "as 60x",
+                   CLOCK_MAX);
+    return STATUS_USAGE;
+}
+
+static enum status set_lag(struct sim_config *config, struct span value, struct buf *message)
+{
+    if (when_parse_duration(value, &config->lag_ms) == STATUS_OK)
+        return STATUS_OK;
+    buf_add_string(message, "give a duration such as 2s");
+    return STATUS_USAGE;
+}
+
+static enum status set_full(struct sim_config *config, struct span value, struct buf *message)
+{
+    config->overwrites = span_is(value, "overwrite");
+    if (config->overwrites || span_is(value, "refuse"))
+        return STATUS_OK;
+    buf_add_string(message, "say what becomes of a further command: refuse, or overwrite (it takes "
+                            "the place of the oldest)");
+    return STATUS_USAGE;
 }
 
 static enum status set_limit(struct sim_config *config, struct span value, struct buf *message)
@@ -171,13 +218,30 @@ static enum status set_api_key_file(struct sim_config *config, struct span value
     return set_path(&config->api_key_file, value, message);
 }
 
+static enum status set_api(struct sim_config *config, struct span value, struct buf *message)
+{
+    if (dialect_find(value, &config->dialect))
+        return STATUS_OK;
+    buf_add_string(message, "give v1 or v2");
+    return STATUS_USAGE;
+}
+
+static enum status set_id(char **id, struct span value, const char *whose, struct buf *message)
+{
+    if (token_is_id(value))
+        return set_path(id, value, message);
+    buf_add_format(message, "give the %s's id, letters and digits", whose);
+    return STATUS_USAGE;
+}
+
 static enum status set_product_id(struct sim_config *config, struct span value, struct buf *message)
 {
-    if (!token_is_product_id(value)) {
-        buf_add_string(message, "give the product's id, letters and digits");
-        return STATUS_USAGE;
-    }
-    return set_path(&config->product_id, value, message);
+    return set_id(&config->product_id, value, "product", message);
+}
+
+static enum status set_user_id(struct sim_config *config, struct span value, struct buf *message)
+{
+    return set_id(&config->user_id, value, "account", message);
 }
 
 static enum status set_access_key_file(struct sim_config *config, struct span value,
@@ -191,16 +255,32 @@ static enum status set_audit(struct sim_config *config, struct span value, struc
     return set_path(&config->audit_file, value, message);
 }
 
+static enum status set_push(struct sim_config *config, struct span value, struct buf *message)
+{
+    if (push_is_target(value))
+        return set_path(&config->push_target, value, message);
+    buf_add_string(message, "give a URL on this machine, such as http://127.0.0.1:8080/onenet, or "
+                            "the path of a file");
+    return STATUS_USAGE;
+}
+
+static enum status set_state(struct sim_config *config, struct span value, struct buf *message)
+{
+    return set_path(&config->state_file, value, message);
+}
+
 const struct sim_setting sim_settings[] = {
     {"listen", "HOST:PORT", "127.0.0.1:0", "where to listen, on this machine; port 0: any free one",
      set_listen},
+    {"api", "v1|v2", "v1", "the platform's dialect; v2 is the newer OneNET, as documented",
+     set_api},
     {"latency", "D", "0",
      "time to an answer: 20ms, uniform:10ms..30ms, or lognormal:MEDIAN[:SIGMA]", set_latency},
     {"fault", "KIND:P", "none",
      "a fault and its probability, such as reset:1%; can be given again. Kinds, each before or "
      "with "
      "-after its command is processed: close, reset, silent, http-NNN; before: errno-N, "
-     "http-429-retry-after, http-503-retry-after; after: cut, garbage, no-uuid, slow",
+     "http-429-retry-after, http-503-retry-after; after: cut, garbage, envelope, no-uuid, slow",
      set_fault},
     {"limit", "N/s|m|h", "none",
      "commands that are taken at most, as a hidden limit: a token bucket", set_limit},
@@ -212,11 +292,31 @@ const struct sim_setting sim_settings[] = {
      set_seed},
     {"queue-limit", "N", "10", "commands that wait per device at most; 0: no limit",
      set_queue_limit},
+    {"full", "WHAT", "refuse",
+     "a further one: refuse it, or overwrite the oldest (both are told of the platform)", set_full},
+    {"uplink", "D", "never",
+     "how often a device reports in and takes what waits for it: 30s, or 5s..60s, where each "
+     "device has its own rhythm. What devices do with commands is a fault too: "
+     "device-not_found:1%, device-time_out, device-silent and the platform's other words",
+     set_uplink},
+    {"clock", "Nx", "1x",
+     "devices live so many times as fast, and commands expire as much sooner; times in answers "
+     "stay those of the calendar",
+     set_clock},
+    {"lag", "D", "0", "a command shows in the history so much later", set_lag},
     {"api-key-file", "FILE", "no key is checked", "ask for the key that is this file's first line",
      set_api_key_file},
     {"product-id", "ID", "no token is checked", "ask for a token of this product", set_product_id},
+    {"user-id", "ID", "no token is checked", "with v2: ask for a token of this account",
+     set_user_id},
     {"access-key-file", "FILE", "no token is checked",
      "… that is signed with the access key that is this file's first line", set_access_key_file},
+    {"push", "URL|FILE", "none",
+     "tell of each command that has come to its end: a POST to a server on this machine, or a line "
+     "in a file",
+     set_push},
+    {"state", "FILE", "none",
+     "keep commands and what devices hold in this file from one start to the next", set_state},
     {"audit", "FILE", "none", "write each request as a line of JSON", set_audit},
     {"max-commands", "N", "1000000",
      "commands kept for the history; further ones are only counted per device", set_max_commands},
@@ -228,8 +328,9 @@ void sim_config_init(struct sim_config *config)
     struct sockaddr_in any_port = {.sin_family = AF_INET,
                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 
-    *config =
-        (struct sim_config){.queue_limit = DEVICE_QUEUE_MAX, .max_commands = DEFAULT_MAX_COMMANDS};
+    *config = (struct sim_config){.queue_limit = DEVICE_QUEUE_MAX,
+                                  .max_commands = DEFAULT_MAX_COMMANDS,
+                                  .devices = {.clock = 1}};
     memcpy(&config->address, &any_port, sizeof(any_port));
     limit_init(&config->limit);
 }
@@ -242,7 +343,12 @@ void sim_config_deinit(struct sim_config *config)
     free(config->product_id);
     free(config->access_key_file);
     free(config->audit_file);
-    config->product_id = NULL;
+    free(config->push_target);
+    config->push_target = NULL;
+    free(config->state_file);
+    config->state_file = NULL;
+    free(config->user_id);
+    config->product_id = config->user_id = NULL;
     config->access_key_file = NULL;
     config->api_key_file = NULL;
     config->audit_file = NULL;

@@ -13,6 +13,8 @@
 #include <netinet/in.h>
 
 #include "core/buf.h"
+#include "platform/dialect.h"
+#include "sim/devices.h"
 #include "sim/faults.h"
 #include "sim/latency.h"
 #include "sim/limit.h"
@@ -21,18 +23,25 @@
 enum { SIM_QUEUE_LIMIT_MAX = 1000, SIM_COMMANDS_MAX = 100 * 1000 * 1000, SIM_SETTING_MAX = 4096 };
 
 struct sim_config {
+    enum dialect dialect;
     struct sockaddr_storage address; /* where to listen: a loopback address, port 0 for any */
     struct latency latency;
     struct faults faults;
     struct limit limit;
     bool has_seed; /* otherwise a random one is used: see sim_seed() */
     uint64_t seed;
-    uint32_t queue_limit;  /* waiting commands per device; 0: no limit */
-    uint64_t max_commands; /* kept with their text */
-    char *api_key_file;    /* owned; NULL: no key is asked for */
-    char *product_id;      /* owned; with the next: a token of this product is asked for */
+    uint32_t queue_limit;           /* waiting commands per device; 0: no limit */
+    bool overwrites;                /* a further one takes the place of the oldest */
+    uint64_t max_commands;          /* kept with their text */
+    int64_t lag_ms;                 /* a command shows in the history so much later */
+    struct devices_options devices; /* its seed is the simulator's */
+    char *api_key_file;             /* owned; NULL: no key is asked for */
+    char *product_id;               /* owned; this one or the next, … */
+    char *user_id;         /* owned; … with access_key_file: a token of this owner is asked for */
     char *access_key_file; /* owned */
     char *audit_file;      /* owned; NULL: no audit */
+    char *push_target;     /* owned; NULL: nothing is pushed */
+    char *state_file;      /* owned; NULL: it begins with nothing and forgets all */
 };
 
 struct sim_setting {

@@ -16,6 +16,8 @@ const struct fault_kind fault_kinds[] = {
      "processed; the connection is closed in the middle of the body"},
     {"garbage", FAULT_GARBAGE, true, false, NULL, NULL, 0, 0,
      "processed; the body is no JSON, with status 200"},
+    {"envelope", FAULT_ENVELOPE, true, false, NULL, NULL, 0, 0,
+     "processed; the body is JSON of a form that nobody knows, with status 200"},
     {"no-uuid", FAULT_NO_UUID, true, false, NULL, NULL, 0, 0,
      "processed; errno 0, but no uuid in it"},
     {"http-429-retry-after", FAULT_HTTP, false, true, NULL, NULL, 429, 429,
@@ -90,17 +92,6 @@ bool faults_find(struct span name, struct fault *ret_fault)
     return true;
 }
 
-static bool parse_probability(struct span text, double *ret_probability)
-{
-    bool percent = text.len > 0 && text.ptr[text.len - 1] == '%';
-
-    text.len -= percent ? 1 : 0;
-    if (!chance_parse_decimal(text, ret_probability))
-        return false;
-    *ret_probability /= percent ? 100 : 1;
-    return *ret_probability <= 1;
-}
-
 static double sum_of(const struct faults *faults)
 {
     double sum = 0;
@@ -119,7 +110,8 @@ enum status faults_add(struct faults *faults, struct span text, struct buf *mess
     fault.kind = find_kind(span_of(text.ptr, len), &fault.number);
     if (fault.kind == NULL)
         return refuse_kind(span_of(text.ptr, len), message);
-    if (len == text.len || !parse_probability(span_skip(text, len + 1), &fault.probability)) {
+    if (len == text.len ||
+        !chance_parse_probability(span_skip(text, len + 1), &fault.probability)) {
         buf_add_string(message, "give it a probability of 0 to 1 or in percent, such as ");
         buf_add(message, span_of(text.ptr, len));
         buf_add_string(message, ":0.01 or :1%");

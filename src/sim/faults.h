@@ -13,15 +13,16 @@
 #include "sim/chance.h"
 
 enum fault_effect {
-    FAULT_CLOSE,   /* closed without a byte (FIN) */
-    FAULT_RESET,   /* reset without a byte (RST) */
-    FAULT_SILENT,  /* never answered */
-    FAULT_CUT,     /* half of the body, then closed */
-    FAULT_GARBAGE, /* a body that is no JSON */
-    FAULT_NO_UUID, /* errno 0, and no uuid */
-    FAULT_HTTP,    /* the HTTP status `number` */
-    FAULT_ERRNO,   /* the platform errno `number` */
-    FAULT_SLOW,    /* a second later */
+    FAULT_CLOSE,    /* closed without a byte (FIN) */
+    FAULT_RESET,    /* reset without a byte (RST) */
+    FAULT_SILENT,   /* never answered */
+    FAULT_CUT,      /* half of the body, then closed */
+    FAULT_GARBAGE,  /* a body that is no JSON */
+    FAULT_ENVELOPE, /* JSON that is no dialect's */
+    FAULT_NO_UUID,  /* errno 0, and no uuid */
+    FAULT_HTTP,     /* the HTTP status `number` */
+    FAULT_ERRNO,    /* the platform errno `number` */
+    FAULT_SLOW,     /* a second later */
 };
 
 struct fault_kind {

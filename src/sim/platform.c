@@ -1,7 +1,5 @@
 #include "sim/platform.h"
 
-#include <cjson/cJSON.h>
-
 #include "core/jsonlex.h"
 #include "core/text.h"
 #include "core/when.h"
@@ -15,6 +13,7 @@ enum {
     ERRNO_INTERNAL = 7,
     ERRNO_LIMIT = 5006,
     ERRNO_INVALID_PARAMETER = 5108,
+    CODE_NO_PERMISSION = 10403,
 };
 
 static enum status add_columns(struct schema *schema)
@@ -33,11 +32,14 @@ static enum status add_columns(struct schema *schema)
     return status;
 }
 
-enum status platform_init(struct platform *platform, uint32_t queue_limit, uint64_t max_commands,
+enum status platform_init(struct platform *platform, const struct platform_options *options,
                           const struct auth *auth)
 {
-    *platform = (struct platform){.auth = auth};
-    store_init(&platform->store, queue_limit, max_commands);
+    *platform = (struct platform){.options = *options, .auth = auth};
+    sim_store_init(&platform->store, options->queue_limit, options->max_commands);
+    devices_init(&platform->devices, &platform->options.devices, &platform->store);
+    platform->store.overwrites = options->overwrites;
+    platform->store.keeps_waiting = devices_live(&platform->devices);
     schema_init(&platform->schema);
     command_init(&platform->command);
     problems_init(&platform->problems);
@@ -49,24 +51,51 @@ void platform_deinit(struct platform *platform)
 {
     if (platform == NULL)
         return;
-    store_deinit(&platform->store);
+    devices_deinit(&platform->devices);
+    sim_store_deinit(&platform->store);
     schema_deinit(&platform->schema);
     command_deinit(&platform->command);
     problems_deinit(&platform->problems);
     buf_deinit(&platform->query);
 }
 
-void platform_refuse(struct platform_answer *answer, int64_t number, struct span text)
+/* What a request id is made of is not documented; one is in every answer of the newer platform. */
+void platform_begin(struct platform_answer *answer, int64_t number, struct span text)
 {
+    const struct dialect_rule *dialect = &dialects[answer->dialect];
+
     answer->http = 200;
     answer->has_errno = true;
     answer->platform_errno = number;
     buf_clear(&answer->body);
-    buf_add_string(&answer->body, "{\"errno\":");
-    buf_add_int64(&answer->body, number);
-    buf_add_string(&answer->body, ",\"error\":");
+    buf_add_format(&answer->body, "{\"%s\":%lld,\"%s\":", dialect->number, (long long)number,
+                   dialect->text);
     buf_add_json_string(&answer->body, text);
+    if (answer->dialect != DIALECT_V1)
+        buf_add_string(&answer->body, ",\"request_id\":\"simulated\"");
+}
+
+void platform_refuse(struct platform_answer *answer, int64_t number, struct span text)
+{
+    platform_begin(answer, number, text);
     buf_add_char(&answer->body, '}');
+}
+
+/* Which numbers the newer platform gives its refusals is not documented, but for one: the others
+ * are the simulator's own, with the texts that the first dialect has for them. */
+void platform_refuse_by_number(struct platform_answer *answer, int64_t number)
+{
+    const struct meaning *known = meaning_of_number(answer->dialect, number);
+
+    if (known == NULL)
+        known = meaning_of_number(DIALECT_V1, number);
+    platform_refuse(answer, number, span_string(known != NULL ? known->name : "simulated error"));
+}
+
+static void refuse_key(struct platform_answer *answer)
+{
+    platform_refuse_by_number(answer, answer->dialect == DIALECT_V1 ? ERRNO_AUTH_FAILED
+                                                                    : CODE_NO_PERMISSION);
 }
 
 static void refuse_parameter(struct platform_answer *answer, struct span name, struct span message)
@@ -97,8 +126,8 @@ static bool is_platform_time(struct span text)
     return text.len == WHEN_PLATFORM_LENGTH && text.ptr[10] == 'T';
 }
 
-static bool take_parameter(struct platform *platform, const struct query_pair *pair,
-                           struct platform_answer *answer)
+static bool take_parameter(struct platform *platform, enum action action,
+                           const struct query_pair *pair, struct platform_answer *answer)
 {
     enum param param;
 
@@ -106,10 +135,8 @@ static bool take_parameter(struct platform *platform, const struct query_pair *p
         refuse_parameter(answer, pair->name, SPAN_LITERAL("is not UTF-8"));
         return false;
     }
-    if (!param_find(pair->name, &param)) {
-        refuse_parameter(answer, pair->name, SPAN_LITERAL("there is no such parameter"));
-        return false;
-    }
+    if (!param_find(pair->name, &param) || (param_rules[param].allowed & FOR_ACTION(action)) == 0)
+        return true;
     if (platform->cells[param].kind != CELL_ABSENT) {
         refuse_parameter(answer, pair->name, SPAN_LITERAL("is given twice"));
         return false;
@@ -124,18 +151,19 @@ static bool take_parameter(struct platform *platform, const struct query_pair *p
 }
 
 /* Parameters to cells. False: the answer says why not. */
-static bool take_query(struct platform *platform, struct span query, struct platform_answer *answer)
+static bool take_query(struct platform *platform, enum action action, struct span query,
+                       struct platform_answer *answer)
 {
     struct query_pair pair;
     enum status status;
 
     buf_clear(&platform->query);
     if (query.len > 0 && !buf_reserve(&platform->query, query.len)) {
-        platform_refuse(answer, ERRNO_INTERNAL, SPAN_LITERAL("service internal error"));
+        platform_refuse_by_number(answer, ERRNO_INTERNAL);
         return false;
     }
     while ((status = query_next(&query, &platform->query, &pair)) == STATUS_OK)
-        if (!take_parameter(platform, &pair, answer))
+        if (!take_parameter(platform, action, &pair, answer))
             return false;
     if (status == STATUS_END)
         return true;
@@ -144,47 +172,27 @@ static bool take_query(struct platform *platform, struct span query, struct plat
     return false;
 }
 
-static struct span skip_space(struct span text)
-{
-    while (text.len > 0 && (text.ptr[0] == ' ' || text.ptr[0] == '\t' || text.ptr[0] == '\r' ||
-                            text.ptr[0] == '\n'))
-        text = span_skip(text, 1);
-    return text;
-}
-
-static bool skip_token(struct span *text, const char *token)
-{
-    *text = skip_space(*text);
-    if (!span_starts_with(*text, token))
-        return false;
-    *text = span_skip(*text, strlen(token));
-    return true;
-}
-
-/*
- * The text of the value in {"name":value}; false when the body is anything else. Only the value's
- * own grammar is left to check. A name that is spelled with escapes is not recognized.
- */
+/* The text of the value in {"name":value}; false when the body is anything else. A name that is
+ * spelled with escapes is not recognized. */
 static bool only_member(struct span body, const char *quoted_name, struct span *ret_value)
 {
-    struct span value = {NULL, 0};
-    struct jsonlex lex = {.members = &value, .members_max = 1};
-    struct span rest = body;
+    struct jsonlex lex;
 
-    if (!text_is_utf8(body) || jsonlex_scan(&lex, body) != STATUS_OK || lex.member_count != 1)
-        return false;
-    if (!skip_token(&rest, "{") || !skip_token(&rest, quoted_name) || !skip_token(&rest, ":") ||
-        skip_space(rest).ptr != value.ptr)
-        return false;
-    rest = span_skip(body, (size_t)(value.ptr - body.ptr) + value.len);
-    if (!skip_token(&rest, "}") || skip_space(rest).len > 0)
+    jsonlex_start(&lex, body);
+    bool is_object = jsonlex_next(&lex) == JSONLEX_OBJECT;
+    bool is_named = jsonlex_next(&lex) == JSONLEX_NAME && span_is(lex.text, quoted_name);
+    (void)jsonlex_next(&lex);
+    bool is_value = jsonlex_skip(&lex);
+    struct span value = lex.text;
+    bool is_only = jsonlex_next(&lex) == JSONLEX_OBJECT_END;
+    if (!is_object || !is_named || !is_value || !is_only || jsonlex_next(&lex) != JSONLEX_END)
         return false;
     *ret_value = value;
     return true;
 }
 
-/* The args of an execute to their cell. `ret_text` is to be freed with cJSON_free. */
-static bool take_args(struct platform *platform, struct span body, char **ret_text)
+/* The args of an execute to their cell, which may point into `decoded`. */
+static bool take_args(struct platform *platform, struct span body, struct buf *decoded)
 {
     struct span value;
 
@@ -197,19 +205,14 @@ static bool take_args(struct platform *platform, struct span body, char **ret_te
             (struct cell){.kind = CELL_JSON, .text = value}; /* a problem of its own */
         return true;
     }
-    cJSON *string = cJSON_ParseWithLength(value.ptr, value.len);
-    if (string == NULL)
-        return false;
-    *ret_text = string->valuestring;
-    string->valuestring = NULL;
-    cJSON_Delete(string);
+    struct span text = jsonlex_string(value, decoded);
     platform->cells[COLUMN_OF_ARGS] =
-        (struct cell){.kind = CELL_STRING, .text = span_string(*ret_text)};
-    return true;
+        (struct cell){.kind = CELL_STRING, .text = span_of(text.ptr, strnlen(text.ptr, text.len))};
+    return decoded->status == STATUS_OK;
 }
 
 static bool take_body(struct platform *platform, enum body_kind kind, struct span body,
-                      char **ret_args)
+                      struct buf *decoded)
 {
     struct span value;
 
@@ -221,7 +224,7 @@ static bool take_body(struct platform *platform, enum body_kind kind, struct spa
             (struct cell){.kind = span_is(value, "null") ? CELL_NULL : CELL_JSON, .text = value};
         return true;
     case BODY_ARGS:
-        return take_args(platform, body, ret_args);
+        return take_args(platform, body, decoded);
     case BODY_NONE:
         break;
     }
@@ -241,9 +244,9 @@ static void refuse_problem(const struct problems *problems, struct platform_answ
     const struct problem *problem = first_error(problems);
 
     if (problem == NULL) /* more warnings than are kept stood before it */
-        platform_refuse(answer, ERRNO_INVALID_PARAMETER, SPAN_LITERAL("invalid parameter"));
+        platform_refuse_by_number(answer, ERRNO_INVALID_PARAMETER);
     else if (problem->code == PROBLEM_REQUIRED || problem->code == PROBLEM_JSON)
-        platform_refuse(answer, ERRNO_PARAMETER_REQUIRED, SPAN_LITERAL("parameter required"));
+        platform_refuse_by_number(answer, ERRNO_PARAMETER_REQUIRED);
     else
         refuse_parameter(answer, problem_field(problems, problem),
                          problem_message(problems, problem));
@@ -268,44 +271,67 @@ static void take_values(const struct cell *cells, struct store_command *kept)
 
 static void answer_accepted(struct platform_answer *answer, const uint8_t uuid[UUID_BYTES])
 {
-    answer->http = 200;
+    platform_begin(answer, 0, SPAN_LITERAL("succ"));
     answer->processed = true;
-    answer->has_errno = true;
-    answer->platform_errno = 0;
     uuid_format(uuid, answer->uuid);
-    buf_add_string(&answer->body, "{\"errno\":0,\"error\":\"succ\",\"data\":{\"uuid\":\"");
+    buf_add_string(&answer->body, ",\"data\":{\"uuid\":\"");
     buf_add_bytes(&answer->body, answer->uuid, UUID_LENGTH);
     buf_add_string(&answer->body, "\"}}");
 }
 
-/* Puts the checked command into the store, and answers. */
-static void accept(struct platform *platform, enum action action, int64_t now_s,
-                   struct platform_answer *answer)
+/* When a moment comes that is `time_s` by the calendar, where the clock may run faster. */
+static int64_t moment_of(const struct platform *platform, int64_t time_s, int64_t now_ms)
+{
+    int64_t left_ms = time_s > INT64_MAX / 2000 ? INT64_MAX / 2 : time_s * 1000 - now_ms;
+
+    return left_ms <= 0 ? now_ms : now_ms + devices_scale(&platform->options.devices, left_ms);
+}
+
+/* The command as it is kept. */
+static void describe(struct platform *platform, enum action action, int64_t now_ms,
+                     struct store_command *kept)
 {
     const struct command *command = &platform->command;
     enum body_kind kind = action_rules[action].body;
-    struct store_command kept = {.device = command->device,
-                                 .action = action,
-                                 .created_s = now_s,
-                                 .valid_s = command->valid_at_s,
-                                 .expires_s = command->expires_at_s};
 
+    *kept = (struct store_command){.device = command->device,
+                                   .action = action,
+                                   .created_ms = now_ms,
+                                   .valid_s = command->valid_at_s,
+                                   .expires_s = command->expires_at_s,
+                                   .ready_ms = moment_of(platform, command->valid_at_s, now_ms),
+                                   .ends_ms = moment_of(platform, command->expires_at_s, now_ms),
+                                   .life = {.send_status = SEND_WAITING,
+                                            .confirm_status = CONFIRM_NONE}};
     if (kind != BODY_NONE)
-        kept.content = platform->cells[kind == BODY_DATA ? COLUMN_OF_DATA : COLUMN_OF_ARGS].text;
-    take_values(platform->cells, &kept);
+        kept->content = platform->cells[kind == BODY_DATA ? COLUMN_OF_DATA : COLUMN_OF_ARGS].text;
+    take_values(platform->cells, kept);
+    kept->life.remain = (kept->present >> PARAM_RETRY & 1) != 0 ? (uint8_t)kept->values[PARAM_RETRY]
+                                                                : DEFAULT_RETRY;
+}
+
+/* Puts the checked command into the store, and answers. */
+static void accept(struct platform *platform, enum action action, int64_t now_ms,
+                   struct platform_answer *answer)
+{
+    struct store_command kept;
+
+    describe(platform, action, now_ms, &kept);
     enum status status = uuid_next(&platform->uuids, kept.uuid);
     if (status == STATUS_OK)
-        status = store_add(&platform->store, &kept, now_s);
+        status = devices_notice(&platform->devices, kept.device, now_ms);
+    if (status == STATUS_OK)
+        status = sim_store_add(&platform->store, &kept, now_ms);
     if (status == STATUS_OK)
         answer_accepted(answer, kept.uuid);
     else if (status == STATUS_RANGE)
-        platform_refuse(answer, ERRNO_LIMIT, SPAN_LITERAL("system logic limit"));
+        platform_refuse_by_number(answer, ERRNO_LIMIT);
     else
-        platform_refuse(answer, ERRNO_INTERNAL, SPAN_LITERAL("service internal error"));
+        platform_refuse_by_number(answer, ERRNO_INTERNAL);
 }
 
 /* Checks the cells as the client checks a row, and accepts or refuses. */
-static void judge(struct platform *platform, enum action action, int64_t now_s,
+static void judge(struct platform *platform, enum action action, int64_t now_ms,
                   struct platform_answer *answer)
 {
     struct row row = {.number = 1,
@@ -314,44 +340,46 @@ static void judge(struct platform *platform, enum action action, int64_t now_s,
                       .cell_count = PLATFORM_COLUMNS};
     /* Test devices are documented, with 4 digits ("create device"), and no rule for the others. */
     const struct command_context context = {.schema = &platform->schema,
-                                            .now_s = now_s,
-                                            .any_imei = true};
+                                            .now_s = now_ms / 1000,
+                                            .dialect = platform->auth->dialect,
+                                            .any_device = true};
 
     problems_clear(&platform->problems, row.number, row.line);
     if (command_build(&platform->command, &context, &row, NULL, &platform->problems) != STATUS_OK)
-        platform_refuse(answer, ERRNO_INTERNAL, SPAN_LITERAL("service internal error"));
+        platform_refuse_by_number(answer, ERRNO_INTERNAL);
     else if (platform->problems.error_count > 0)
         refuse_problem(&platform->problems, answer);
     else
-        accept(platform, action, now_s, answer);
+        accept(platform, action, now_ms, answer);
 }
 
 static void answer_command(struct platform *platform, const struct platform_request *request,
-                           int64_t now_s, struct platform_answer *answer)
+                           int64_t now_ms, struct platform_answer *answer)
 {
     const struct action_rule *rule = &action_rules[request->call.action];
-    char *args = NULL;
+    struct buf args;
 
     memset(platform->cells, 0, sizeof(platform->cells));
     platform->cells[COLUMN_OF_ACTION] =
         (struct cell){.kind = CELL_STRING, .text = span_string(rule->name)};
-    if (!take_query(platform, request->call.query, answer))
+    if (!take_query(platform, request->call.action, request->call.query, answer))
         return;
+    buf_init(&args, PLATFORM_BODY_MAX);
     if (take_body(platform, rule->body, request->body, &args))
-        judge(platform, request->call.action, now_s, answer);
+        judge(platform, request->call.action, now_ms, answer);
     else if (rule->body == BODY_NONE)
         refuse_parameter(answer, span_string(rule->name), SPAN_LITERAL("takes no body"));
     else
-        platform_refuse(answer, ERRNO_PARAMETER_REQUIRED, SPAN_LITERAL("parameter required"));
-    cJSON_free(args);
+        platform_refuse_by_number(answer, ERRNO_PARAMETER_REQUIRED);
+    buf_deinit(&args);
 }
 
 enum status platform_answer(struct platform *platform, const struct platform_request *request,
-                            int64_t now_s, struct platform_answer *answer)
+                            int64_t now_ms, struct platform_answer *answer)
 {
     enum call_kind kind = request->call.kind;
 
-    *answer = (struct platform_answer){.body = answer->body};
+    *answer = (struct platform_answer){.dialect = platform->auth->dialect, .body = answer->body};
     buf_clear(&answer->body);
     if (kind == CALL_UNKNOWN)
         answer_http(answer, 404, "not found");
@@ -359,11 +387,11 @@ enum status platform_answer(struct platform *platform, const struct platform_req
         answer_http(answer, 405, "method not allowed");
     else if (request->body_too_big)
         answer_http(answer, 413, "request entity too large");
-    else if (!auth_fits(platform->auth, request->api_key, request->authorization, now_s))
-        platform_refuse(answer, ERRNO_AUTH_FAILED, SPAN_LITERAL("auth failed"));
+    else if (!auth_fits(platform->auth, request->api_key, request->authorization, now_ms / 1000))
+        refuse_key(answer);
     else if (kind == CALL_COMMAND)
-        answer_command(platform, request, now_s, answer);
+        answer_command(platform, request, now_ms, answer);
     else
-        history_answer(platform, &request->call, now_s, answer);
+        history_answer(platform, &request->call, now_ms, answer);
     return answer->body.status;
 }

@@ -12,9 +12,12 @@
 
 #include "sim/server.h"
 
+#include "platform/device.h"
 #include "sim/audit.h"
 #include "sim/delay.h"
+#include "sim/push.h"
 #include "sim/setup.h"
+#include "sim/state.h"
 #include "sim/verdict.h"
 
 enum {
@@ -24,6 +27,7 @@ enum {
      * worth two system calls. */
     WATCH_FROM_MS = 1000,
     WATCH_EVENTS = 64,
+    DEVICE_STEPS = 1000, /* of all devices, between two looks at requests */
 };
 
 static const int64_t NS_PER_MS = 1000 * 1000;
@@ -54,6 +58,7 @@ struct sim {
     int watch_fd; /* an epoll of clients whose answers are held back; -1: none can be */
     struct auth auth;
     uint64_t seed;
+    char *state_file; /* owned; NULL: none */
 
     /* Of the thread alone. */
     struct platform platform;
@@ -62,6 +67,7 @@ struct sim {
     struct latency latency;
     struct prng fault_chance, latency_chance;
     struct audit audit;
+    struct push push;
     uint64_t request_count;
     struct buf scratch;
     struct request *free_requests;
@@ -78,6 +84,11 @@ static int64_t clock_ns(clockid_t clock)
     struct timespec now;
     (void)clock_gettime(clock, &now);
     return (int64_t)now.tv_sec * 1000 * NS_PER_MS + now.tv_nsec;
+}
+
+static int64_t wall_ms(void)
+{
+    return clock_ns(CLOCK_REALTIME) / NS_PER_MS;
 }
 
 /* Requests: one for each connection at most, used again and again. */
@@ -171,7 +182,7 @@ static enum status write_audit(struct sim *sim, const struct request *request, c
     const struct platform_answer *answer = &request->answer;
     struct audit_entry entry = {
         .number = sim->request_count,
-        .time_ms = clock_ns(CLOCK_REALTIME) / NS_PER_MS,
+        .time_ms = wall_ms(),
         .method = span_string(method),
         .target = buf_span(&request->target),
         .body = buf_span(&request->body),
@@ -187,9 +198,9 @@ static enum status write_audit(struct sim *sim, const struct request *request, c
     return audit_write(&sim->audit, &entry);
 }
 
-static void empty_answer(struct platform_answer *answer)
+static void empty_answer(const struct sim *sim, struct platform_answer *answer)
 {
-    *answer = (struct platform_answer){.body = answer->body};
+    *answer = (struct platform_answer){.dialect = sim->auth.dialect, .body = answer->body};
     buf_clear(&answer->body);
 }
 
@@ -211,16 +222,16 @@ static void judge(struct request *request, const char *method, struct call *ret_
     enum status status = STATUS_OK;
 
     sim->request_count++;
-    call_parse(span_string(method), buf_span(&request->target), &asked.call);
+    call_parse(sim->auth.dialect, span_string(method), buf_span(&request->target), &asked.call);
     if (asked.call.kind == CALL_COMMAND)
         fault = find_fault(sim);
     asked.api_key = MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "api-key");
     asked.authorization =
         MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "Authorization");
     if (fault == NULL || fault->kind->processed)
-        status = platform_answer(&sim->platform, &asked, (int64_t)time(NULL), &request->answer);
+        status = platform_answer(&sim->platform, &asked, wall_ms(), &request->answer);
     else
-        empty_answer(&request->answer);
+        empty_answer(sim, &request->answer);
     verdict_make(&request->verdict, &request->answer, fault);
     if (status != STATUS_OK || request->answer.body.status != STATUS_OK) {
         request->verdict.ending = ENDING_CLOSE; /* no memory for an answer */
@@ -479,6 +490,12 @@ static struct timespec sleep_time(struct sim *sim)
         int64_t due_ns = delay_next(&sim->delays) - clock_ns(CLOCK_MONOTONIC);
         sleep_ns = due_ns < 0 ? 0 : due_ns < sleep_ns ? due_ns : sleep_ns;
     }
+    int64_t next_ms = devices_next(&sim->platform.devices);
+    if (next_ms != INT64_MAX) {
+        int64_t left_ms = next_ms - wall_ms();
+        if (left_ms < sleep_ns / NS_PER_MS)
+            sleep_ns = left_ms > 0 ? left_ms * NS_PER_MS : 0;
+    }
     return (struct timespec){.tv_sec = sleep_ns / (1000 * NS_PER_MS),
                              .tv_nsec = sleep_ns % (1000 * NS_PER_MS)};
 }
@@ -502,6 +519,7 @@ static void *serve(void *context)
     while (!atomic_load(&sim->stopping)) {
         wait_for_work(sim);
         release_due(sim);
+        devices_advance(&sim->platform.devices, wall_ms(), DEVICE_STEPS);
         (void)MHD_run(sim->daemon);
     }
     /* MHD cannot stop while connections are suspended. Requests that come in meanwhile are closed
@@ -523,6 +541,28 @@ static bool start_thread(struct sim *sim)
     bool started = pthread_create(&sim->thread, NULL, serve, sim) == 0;
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     return started;
+}
+
+/* Writes down what has become of a command at its device. */
+static void note_event(void *context, uint64_t imei, const struct store_command *command)
+{
+    struct sim *sim = context;
+    const struct command_life *life = &command->life;
+    char device[DEVICE_TEXT_MAX + 1], uuid[UUID_LENGTH + 1];
+
+    if (command_life_has_ended(life))
+        push_send(&sim->push, imei, command);
+    if (!audit_is_on(&sim->audit))
+        return;
+    device_write(imei, device);
+    uuid_format(command->uuid, uuid);
+    bool lost =
+        audit_write_event(&sim->audit, device, uuid,
+                          life->send_status == SEND_SENT ? life->sent_ms : life->confirmed_ms,
+                          life) != STATUS_OK;
+    (void)pthread_mutex_lock(&sim->stats_mutex);
+    sim->stats.audit_lost += lost ? 1 : 0;
+    (void)pthread_mutex_unlock(&sim->stats_mutex);
 }
 
 /* Starting and stopping. */
@@ -592,10 +632,12 @@ static void sim_free(struct sim *sim)
         request_free(request);
     }
     audit_close(&sim->audit);
+    push_close(&sim->push);
     platform_deinit(&sim->platform);
     delay_queue_deinit(&sim->delays);
     buf_deinit(&sim->scratch);
     auth_deinit(&sim->auth);
+    free(sim->state_file);
     (void)pthread_mutex_destroy(&sim->stats_mutex);
     free(sim);
 }
@@ -623,6 +665,40 @@ static struct sim *sim_new(const struct sim_config *config)
     return sim;
 }
 
+/* Its thread must not take the process's signals. */
+static enum status open_push(struct sim *sim, const struct sim_config *config, struct buf *message)
+{
+    sigset_t all, before;
+
+    (void)sigfillset(&all);
+    if (pthread_sigmask(SIG_SETMASK, &all, &before) != 0)
+        return STATUS_IO;
+    enum status status = push_open(&sim->push, config->push_target, message);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return status;
+}
+
+static enum status start_platform(struct sim *sim, const struct sim_config *config,
+                                  struct buf *message)
+{
+    struct platform_options options = {.queue_limit = config->queue_limit,
+                                       .overwrites = config->overwrites,
+                                       .max_commands = config->max_commands,
+                                       .lag_ms = config->lag_ms,
+                                       .devices = config->devices};
+
+    options.devices.seed = sim->seed;
+    enum status status = platform_init(&sim->platform, &options, &sim->auth);
+    sim->platform.devices.event = note_event;
+    sim->platform.devices.context = sim;
+    if (status != STATUS_OK || config->state_file == NULL)
+        return status;
+    sim->state_file = strdup(config->state_file);
+    if (sim->state_file == NULL)
+        return STATUS_NO_MEMORY;
+    return state_load(&sim->platform, sim->state_file, wall_ms(), message);
+}
+
 enum status sim_start(const struct sim_config *config, struct buf *message, struct sim **ret_sim)
 {
     struct sim *sim = sim_new(config);
@@ -632,12 +708,13 @@ enum status sim_start(const struct sim_config *config, struct buf *message, stru
         return STATUS_NO_MEMORY;
     status = auth_load(&sim->auth, config, message);
     if (status == STATUS_OK)
-        status =
-            platform_init(&sim->platform, config->queue_limit, config->max_commands, &sim->auth);
-    if (status == STATUS_OK)
         status = choose_seed(sim, config);
     if (status == STATUS_OK)
+        status = start_platform(sim, config, message);
+    if (status == STATUS_OK)
         status = audit_open(&sim->audit, config->audit_file, message);
+    if (status == STATUS_OK)
+        status = open_push(sim, config, message);
     if (status == STATUS_OK)
         status = open_network(sim, config, message);
     if (status != STATUS_OK) {
@@ -648,17 +725,30 @@ enum status sim_start(const struct sim_config *config, struct buf *message, stru
     return STATUS_OK;
 }
 
-void sim_stop(struct sim *sim)
+static void end_thread(struct sim *sim)
 {
     const uint64_t one = 1;
 
-    if (sim == NULL)
+    if (atomic_exchange(&sim->stopping, true))
         return;
-    atomic_store(&sim->stopping, true);
     if (write(sim->wake_fd, &one, sizeof(one)) < 0) {
         /* Only a full counter refuses, and that wakes the thread too. */
     }
     (void)pthread_join(sim->thread, NULL);
+}
+
+enum status sim_finish(struct sim *sim, struct buf *message)
+{
+    end_thread(sim);
+    return sim->state_file != NULL ? state_save(&sim->platform, sim->state_file, message)
+                                   : STATUS_OK;
+}
+
+void sim_stop(struct sim *sim)
+{
+    if (sim == NULL)
+        return;
+    end_thread(sim);
     sim_free(sim);
 }
 

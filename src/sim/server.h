@@ -8,8 +8,8 @@
  *     …
  *     sim_stop(sim);
  *
- * It serves POST and GET /nbiot/offline, POST /nbiot/execute/offline, GET /nbiot/offline/history
- * and GET /nbiot/offline/history/{uuid}; what it decides stands in sim/platform.h, the faults in
+ * It serves the calls that hand in a command, the list of a device's commands and one of them, in
+ * the dialect of its config; what it decides stands in sim/platform.h, the faults in
  * sim/faults.h, the audit in sim/audit.h. Faults and latency are drawn once for each command, in
  * the order of requests; history, 404 and 405 meet neither faults nor latency.
  *
@@ -48,6 +48,10 @@ struct sim_stats {
  */
 enum status sim_start(const struct sim_config *config, struct buf *message,
                       struct sim **ret_sim) MUST_USE;
+
+/* Stops serving, and saves the state where that is asked for; sim_stop is to follow. STATUS_IO or
+ * STATUS_NO_MEMORY with a text in `message`. */
+enum status sim_finish(struct sim *sim, struct buf *message) MUST_USE;
 
 /* Stops serving: connections are closed, answered or not; frees everything. Takes NULL. */
 void sim_stop(struct sim *sim);

@@ -7,21 +7,23 @@ enum {
 };
 
 struct store_device {
-    uint64_t key;     /* the device's number + 1: an IMEI may be 0, an empty slot's key is */
+    uint64_t key;     /* the device's number + 1: an empty slot's key is 0 */
     uint32_t waiting; /* references: its waiting commands, newest first */
     uint32_t newest;  /* … and its kept ones */
     uint32_t count;
 };
 
-/* A waiting command; exactly one unit. */
 struct waiting {
+    int64_t ends_ms;
     uint32_t next;
-    uint32_t expires_s;
+    uint32_t kept; /* the command; 0 where it was not kept */
 };
-_Static_assert(sizeof(struct waiting) == UNIT, "a waiting command is one unit");
+_Static_assert(sizeof(struct waiting) == 2 * (size_t)UNIT, "what store.h says of the size");
 
 struct kept {
-    int64_t created_s, valid_s, expires_s;
+    int64_t created_ms, valid_s, expires_s, ready_ms, ends_ms;
+    struct command_life life;
+    uint32_t result; /* the reference of a struct text, or 0 */
     uint8_t uuid[STORE_UUID_BYTES];
     uint32_t older;
     uint16_t content_len;
@@ -30,16 +32,21 @@ struct kept {
     uint8_t action;
     char content[];
 };
-_Static_assert(offsetof(struct kept, content) == 71, "what store.h says of the size");
+_Static_assert(offsetof(struct kept, content) == 115, "what store.h says of the size");
 
-void store_init(struct store *store, uint32_t queue_limit, uint64_t max_commands)
+struct text {
+    uint32_t len;
+    char bytes[];
+};
+
+void sim_store_init(struct sim_store *store, uint32_t queue_limit, uint64_t max_commands)
 {
-    *store = (struct store){.queue_limit = queue_limit,
-                            .max_commands = max_commands,
-                            .next_unit = BLOCK_UNITS};
+    *store = (struct sim_store){.queue_limit = queue_limit,
+                                .max_commands = max_commands,
+                                .next_unit = BLOCK_UNITS};
 }
 
-void store_deinit(struct store *store)
+void sim_store_deinit(struct sim_store *store)
 {
     if (store == NULL)
         return;
@@ -48,15 +55,15 @@ void store_deinit(struct store *store)
     for (size_t i = 0; i < store->block_count; i++)
         free(store->blocks[i]);
     free((void *)store->blocks);
-    *store = (struct store){.next_unit = BLOCK_UNITS};
+    *store = (struct sim_store){.next_unit = BLOCK_UNITS};
 }
 
-static void *at_ref(const struct store *store, uint32_t ref)
+static void *at_ref(const struct sim_store *store, uint32_t ref)
 {
     return store->blocks[ref / BLOCK_UNITS] + (size_t)(ref % BLOCK_UNITS) * UNIT;
 }
 
-static enum status add_block(struct store *store)
+static enum status add_block(struct sim_store *store)
 {
     if (store->block_count == UINT32_MAX / BLOCK_UNITS)
         return STATUS_TOO_BIG;
@@ -76,7 +83,7 @@ static enum status add_block(struct store *store)
     return STATUS_OK;
 }
 
-static enum status take_units(struct store *store, size_t bytes, uint32_t *ret_ref)
+static enum status take_units(struct sim_store *store, size_t bytes, uint32_t *ret_ref)
 {
     uint32_t units = (uint32_t)((bytes + UNIT - 1) / UNIT);
 
@@ -126,18 +133,18 @@ static size_t shard_of(uint64_t key)
     return (size_t)(mix(key) >> 58) % STORE_SHARDS;
 }
 
-static const struct store_device *find_device(const struct store *store, uint64_t device)
+static struct store_device *find_device(const struct sim_store *store, uint64_t device)
 {
     uint64_t key = device + 1;
     const struct store_shard *shard = &store->shards[shard_of(key)];
 
     if (shard->count == 0)
         return NULL;
-    const struct store_device *slot = find_slot(shard, key);
+    struct store_device *slot = find_slot(shard, key);
     return slot->key != 0 ? slot : NULL;
 }
 
-static enum status make_device(struct store *store, uint64_t device,
+static enum status make_device(struct sim_store *store, uint64_t device,
                                struct store_device **ret_device)
 {
     uint64_t key = device + 1;
@@ -158,8 +165,15 @@ static enum status make_device(struct store *store, uint64_t device,
     return STATUS_OK;
 }
 
+static void give_waiting_back(struct sim_store *store, uint32_t ref)
+{
+    struct waiting *waiting = at_ref(store, ref);
+    waiting->next = store->free_waiting;
+    store->free_waiting = ref;
+}
+
 /* Lets go of the device's commands that have expired, and counts the others. */
-static uint32_t count_waiting(struct store *store, struct store_device *device, int64_t now_s)
+static uint32_t count_waiting(struct sim_store *store, struct store_device *device, int64_t now_ms)
 {
     uint32_t *link = &device->waiting;
     uint32_t count = 0;
@@ -167,19 +181,32 @@ static uint32_t count_waiting(struct store *store, struct store_device *device, 
     while (*link != 0) {
         uint32_t ref = *link;
         struct waiting *waiting = at_ref(store, ref);
-        if (waiting->expires_s >= now_s) {
+        if (waiting->ends_ms >= now_ms) {
             count++;
             link = &waiting->next;
             continue;
         }
         *link = waiting->next;
-        waiting->next = store->free_waiting;
-        store->free_waiting = ref;
+        give_waiting_back(store, ref);
     }
     return count;
 }
 
-static enum status take_waiting(struct store *store, uint32_t *ret_ref)
+/* Takes the oldest of those that wait out of the queue, and out of the platform's memory. */
+static void overwrite_oldest(struct sim_store *store, struct store_device *device)
+{
+    uint32_t *link = &device->waiting;
+
+    while (((struct waiting *)at_ref(store, *link))->next != 0)
+        link = &((struct waiting *)at_ref(store, *link))->next;
+    uint32_t ref = *link, kept = ((struct waiting *)at_ref(store, ref))->kept;
+    if (kept != 0)
+        ((struct kept *)at_ref(store, kept))->life.is_gone = true;
+    *link = 0;
+    give_waiting_back(store, ref);
+}
+
+static enum status take_waiting(struct sim_store *store, uint32_t *ret_ref)
 {
     if (store->free_waiting == 0)
         return take_units(store, sizeof(struct waiting), ret_ref);
@@ -188,19 +215,15 @@ static enum status take_waiting(struct store *store, uint32_t *ret_ref)
     return STATUS_OK;
 }
 
-static void give_waiting_back(struct store *store, uint32_t ref)
+static enum status keep(struct sim_store *store, const struct store_command *command,
+                        uint32_t older, uint32_t *ret_ref)
 {
-    struct waiting *waiting = at_ref(store, ref);
-    waiting->next = store->free_waiting;
-    store->free_waiting = ref;
-}
-
-static enum status keep(struct store *store, const struct store_command *command, uint32_t older,
-                        uint32_t *ret_ref)
-{
-    struct kept head = {.created_s = command->created_s,
+    struct kept head = {.created_ms = command->created_ms,
                         .valid_s = command->valid_s,
                         .expires_s = command->expires_s,
+                        .ready_ms = command->ready_ms,
+                        .ends_ms = command->ends_ms,
+                        .life = command->life,
                         .older = older,
                         .content_len = (uint16_t)command->content.len,
                         .present = command->present,
@@ -224,13 +247,13 @@ static enum status keep(struct store *store, const struct store_command *command
     return STATUS_OK;
 }
 
-/* Far times are cut to what 32 bits hold: the year 2106 is far enough for a rehearsal. */
-static uint32_t short_time(int64_t time_s)
+static bool is_full(struct sim_store *store, struct store_device *device, int64_t now_ms)
 {
-    return time_s < 0 ? 0 : time_s > UINT32_MAX ? UINT32_MAX : (uint32_t)time_s;
+    return store->queue_limit > 0 && count_waiting(store, device, now_ms) >= store->queue_limit;
 }
 
-enum status store_add(struct store *store, const struct store_command *command, int64_t now_s)
+enum status sim_store_add(struct sim_store *store, const struct store_command *command,
+                          int64_t now_ms)
 {
     struct store_device *device;
     uint32_t waiting = 0, kept = 0;
@@ -238,23 +261,23 @@ enum status store_add(struct store *store, const struct store_command *command, 
 
     if (status != STATUS_OK)
         return status;
-    if (store->queue_limit > 0) {
-        if (count_waiting(store, device, now_s) >= store->queue_limit)
-            return STATUS_RANGE;
+    bool full = is_full(store, device, now_ms);
+    if (full && !store->overwrites)
+        return STATUS_RANGE;
+    if ((store->queue_limit > 0 || store->keeps_waiting))
         status = take_waiting(store, &waiting);
-        if (status != STATUS_OK)
-            return status;
-    }
-    if (store->kept < store->max_commands)
+    if (status == STATUS_OK && store->kept < store->max_commands)
         status = keep(store, command, device->newest, &kept);
     if (status != STATUS_OK) {
         if (waiting != 0)
             give_waiting_back(store, waiting);
         return status;
     }
+    if (full)
+        overwrite_oldest(store, device);
     if (waiting != 0) {
         *(struct waiting *)at_ref(store, waiting) =
-            (struct waiting){.next = device->waiting, .expires_s = short_time(command->expires_s)};
+            (struct waiting){.next = device->waiting, .ends_ms = command->ends_ms, .kept = kept};
         device->waiting = waiting;
     }
     if (kept != 0)
@@ -263,30 +286,156 @@ enum status store_add(struct store *store, const struct store_command *command, 
     return STATUS_OK;
 }
 
-uint64_t store_count(const struct store *store, uint64_t device)
+uint64_t sim_store_count(const struct sim_store *store, uint64_t device)
 {
     const struct store_device *found = find_device(store, device);
     return found != NULL ? found->count : 0;
 }
 
-uint32_t store_newest(const struct store *store, uint64_t device)
+uint32_t sim_store_newest(const struct sim_store *store, uint64_t device)
 {
     const struct store_device *found = find_device(store, device);
     return found != NULL ? found->newest : 0;
 }
 
-void store_view(const struct store *store, uint32_t ref, struct store_command *ret_command)
+void sim_store_view(const struct sim_store *store, uint32_t ref, struct store_command *ret_command)
 {
     const struct kept *kept = at_ref(store, ref);
     struct store_command command = {.action = (enum action)kept->action,
-                                    .created_s = kept->created_s,
+                                    .created_s = kept->created_ms / 1000,
+                                    .created_ms = kept->created_ms,
                                     .valid_s = kept->valid_s,
                                     .expires_s = kept->expires_s,
+                                    .ready_ms = kept->ready_ms,
+                                    .ends_ms = kept->ends_ms,
+                                    .life = kept->life,
                                     .present = kept->present,
                                     .content = span_of(kept->content, kept->content_len),
                                     .older = kept->older};
 
+    if (kept->result != 0) {
+        const struct text *text = at_ref(store, kept->result);
+        command.result = span_of(text->bytes, text->len);
+    }
     memcpy(command.uuid, kept->uuid, sizeof(command.uuid));
     memcpy(command.values, kept->values, sizeof(command.values));
     *ret_command = command;
+}
+
+uint32_t sim_store_find(const struct sim_store *store, uint64_t device,
+                        const uint8_t uuid[STORE_UUID_BYTES])
+{
+    for (uint32_t ref = sim_store_newest(store, device); ref != 0;) {
+        const struct kept *kept = at_ref(store, ref);
+        if (memcmp(kept->uuid, uuid, STORE_UUID_BYTES) == 0)
+            return kept->life.is_gone ? 0 : ref;
+        ref = kept->older;
+    }
+    return 0;
+}
+
+size_t sim_store_list_waiting(struct sim_store *store, uint64_t device, int64_t now_ms,
+                              uint32_t *refs, size_t max)
+{
+    struct store_device *found = find_device(store, device);
+    size_t count = found != NULL ? count_waiting(store, found, now_ms) : 0, listed = 0;
+
+    if (count == 0)
+        return 0;
+    /* The list is newest first: the oldest `max` are its last. */
+    uint32_t ref = found->waiting;
+    for (size_t left = count; ref != 0; left--) {
+        const struct waiting *waiting = at_ref(store, ref);
+        if (left <= max && waiting->kept != 0)
+            refs[listed++] = waiting->kept;
+        ref = waiting->next;
+    }
+    for (size_t i = 0; i < listed / 2; i++) {
+        uint32_t other = refs[i];
+        refs[i] = refs[listed - 1 - i];
+        refs[listed - 1 - i] = other;
+    }
+    return listed;
+}
+
+bool command_life_has_ended(const struct command_life *life)
+{
+    switch ((enum send_status)life->send_status) {
+    case SEND_WAITING:
+    case SEND_SENT:
+        return false;
+    case SEND_FAILED:
+        return life->remain == 0;
+    case SEND_CANCELLED:
+    case SEND_EXPIRED:
+    case SEND_SUCCESS:
+    case SEND_TIMED_OUT:
+    case SEND_UNDEFINED:
+        break;
+    }
+    return true;
+}
+
+void sim_store_set_life(struct sim_store *store, uint64_t device, uint32_t ref,
+                        const struct command_life *life)
+{
+    struct store_device *found = find_device(store, device);
+
+    ((struct kept *)at_ref(store, ref))->life = *life;
+    if (found == NULL || (!command_life_has_ended(life) && !life->is_gone))
+        return;
+    for (uint32_t *link = &found->waiting; *link != 0;) {
+        struct waiting *waiting = at_ref(store, *link);
+        if (waiting->kept == ref) {
+            uint32_t ended = *link;
+            *link = waiting->next;
+            give_waiting_back(store, ended);
+            return;
+        }
+        link = &waiting->next;
+    }
+}
+
+enum status sim_store_set_result(struct sim_store *store, uint32_t ref, struct span result)
+{
+    uint32_t at;
+
+    if (result.len > (size_t)BLOCK_UNITS * UNIT - sizeof(struct text))
+        return STATUS_TOO_BIG;
+    enum status status = take_units(store, offsetof(struct text, bytes) + result.len, &at);
+    if (status != STATUS_OK)
+        return status;
+    struct text *text = at_ref(store, at);
+    text->len = (uint32_t)result.len;
+    memcpy(text->bytes, result.ptr, result.len);
+    ((struct kept *)at_ref(store, ref))->result = at;
+    return STATUS_OK;
+}
+
+enum status sim_store_restore(struct sim_store *store, const struct store_command *command)
+{
+    uint32_t limit = store->queue_limit;
+
+    store->queue_limit = 0; /* it was in the queue already */
+    bool keeps = store->keeps_waiting;
+    store->keeps_waiting = keeps || limit > 0;
+    enum status status = sim_store_add(store, command, command->created_ms);
+    store->queue_limit = limit;
+    store->keeps_waiting = keeps;
+    uint32_t ref = sim_store_newest(store, command->device);
+    if (status != STATUS_OK || ref == 0)
+        return status;
+    if (command->result.len > 0)
+        status = sim_store_set_result(store, ref, command->result);
+    if (command->life.is_gone || command_life_has_ended(&command->life))
+        sim_store_set_life(store, command->device, ref, &command->life);
+    return status;
+}
+
+void sim_store_each_device(const struct sim_store *store, store_device_fn *each, void *context)
+{
+    for (size_t i = 0; i < STORE_SHARDS; i++)
+        for (size_t j = 0; j < store->shards[i].capacity; j++)
+            if (store->shards[i].devices[j].key != 0)
+                each(context, store->shards[i].devices[j].key - 1);
 }

@@ -50,3 +50,37 @@ void uuid_format(const uint8_t uuid[UUID_BYTES], char out[UUID_LENGTH + 1])
     }
     *out = '\0';
 }
+
+static int digit_of(char c)
+{
+    return is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool uuid_parse(struct span text, uint8_t ret_uuid[UUID_BYTES])
+{
+    uint8_t uuid[UUID_BYTES];
+    char again[UUID_LENGTH + 1];
+    struct span whole = text;
+    size_t at = 0;
+
+    if (text.len != UUID_LENGTH)
+        return false;
+    while (at < UUID_BYTES && text.len >= 2) {
+        if (text.ptr[0] == '-') {
+            text = span_skip(text, 1);
+            continue;
+        }
+        int high = digit_of(text.ptr[0]), low = digit_of(text.ptr[1]);
+        if (high < 0 || low < 0)
+            return false;
+        uuid[at++] = (uint8_t)(high << 4 | low);
+        text = span_skip(text, 2);
+    }
+    if (at < UUID_BYTES)
+        return false;
+    uuid_format(uuid, again); /* with the hyphens in their places */
+    if (!span_is(whole, again))
+        return false;
+    memcpy(ret_uuid, uuid, UUID_BYTES);
+    return true;
+}

@@ -25,4 +25,7 @@ bool uuid_is_simulated(struct span text);
 /* Writes 36 characters and a NUL, in lower case. */
 void uuid_format(const uint8_t uuid[UUID_BYTES], char out[UUID_LENGTH + 1]);
 
+/* Reads what uuid_format writes; false for anything else. */
+bool uuid_parse(struct span text, uint8_t ret_uuid[UUID_BYTES]);
+
 #endif

@@ -1,7 +1,5 @@
 #include "sim/verdict.h"
 
-#include "platform/meaning.h"
-
 /* What a proxy in front of the platform would say. */
 static void make_http(struct platform_answer *answer, unsigned http)
 {
@@ -11,12 +9,6 @@ static void make_http(struct platform_answer *answer, unsigned http)
                    "<html>\r\n<head><title>%u</title></head>\r\n<body>\r\n<center><h1>%u</h1>"
                    "</center>\r\n<hr><center>simulated</center>\r\n</body>\r\n</html>\r\n",
                    http, http);
-}
-
-static void make_errno(struct platform_answer *answer, unsigned number)
-{
-    const struct meaning *known = meaning_of_number(number);
-    platform_refuse(answer, number, span_string(known != NULL ? known->name : "simulated error"));
 }
 
 static void make_body(struct platform_answer *answer, const char *text)
@@ -46,19 +38,24 @@ void verdict_make(struct verdict *ret_verdict, struct platform_answer *answer,
             verdict.ending = ENDING_CUT;
             break;
         case FAULT_GARBAGE:
-            make_body(answer, "{\"errno\":0,\"error\":\"su\"c!}");
+            make_body(answer, answer->dialect == DIALECT_V1 ? "{\"errno\":0,\"error\":\"su\"c!}"
+                                                            : "{\"code\":0,\"msg\":\"su\"c!}");
+            answer->http = 200;
+            break;
+        case FAULT_ENVELOPE:
+            make_body(answer, "{\"result\":\"success\",\"id\":\"1\"}");
             answer->http = 200;
             break;
         case FAULT_NO_UUID:
-            if (answer->processed)
-                make_body(answer, "{\"errno\":0,\"error\":\"succ\"}");
+            if (answer->processed) /* what platform_refuse makes of 0 */
+                platform_refuse(answer, 0, SPAN_LITERAL("succ"));
             break;
         case FAULT_HTTP:
             verdict.json = false;
             make_http(answer, fault->number);
             break;
         case FAULT_ERRNO:
-            make_errno(answer, fault->number);
+            platform_refuse_by_number(answer, fault->number);
             break;
         case FAULT_SLOW:
             verdict.extra_delay_ms = FAULT_SLOW_MS;

@@ -119,6 +119,7 @@ http {{
 class Request:
     def __init__(self, head, body):
         lines = head.decode("latin-1").split("\r\n")
+        self.lines = lines[1:]
         self.method, self.target, self.version = lines[0].split(" ")
         self.headers = {k.lower(): v for k, v in (line.split(": ", 1) for line in lines[1:] if line)}
         self.body = body

@@ -403,3 +403,4 @@ def test_requests_are_what_the_platform_documents(nbatch, fleet, raw_peer):
     assert request.headers["api-key"] == "test-master-key-0123456789="
     assert request.body == b'{"data":[{"res_id":5850,"val":1}]}'
     assert set(request.headers) == {"host", "content-type", "content-length", "api-key"}
+    assert request.lines[0] == "Host: " + peer.url.split("://")[1] and len(request.lines) == 4, "each once"

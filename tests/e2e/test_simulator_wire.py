@@ -91,13 +91,21 @@ def test_a_missing_parameter_is_errno_3(simulator, path):
 
 @pytest.mark.parametrize("path", [
     target(imei="123"), target(obj_id="x"), target(obj_id="65536"), target(mode="3"), target(retry="11"), target(timeout="4"),
-    target(trigger_msg="0"), target(obj_id=""), target(nonsense="1"), target() + "&mode=2", target() + "&retry", target() + "&&",
+    target(trigger_msg="0"), target(obj_id=""), target() + "&mode=2", target() + "&retry", target() + "&&",
     target() + "&retry=%zz", target(expired_time="+24h"), target(expired_time="2037-01-01 00:00:00"),
     target(expired_time="2037-01-01T00:00:00+08:00"), target(expired_time="2020-01-01T00:00:00"),
-    target(valid_time="2037-01-02T00:00:00"), target(res_id="1"), target(bin2hex="true")])
+    target(valid_time="2037-01-02T00:00:00")])
 def test_any_other_bad_parameter_is_errno_5108(simulator, path):
     status, answer = Client(simulator()).ask(path)
     assert status == 200 and answer["errno"] == 5108 and answer["error"].startswith("invalid parameter: "), answer
+
+
+def test_what_public_clients_send_is_taken(simulator):
+    client = Client(simulator())
+    for path in (target(nonsense="1"), target(res_id="1"), target(bin2hex="true"), target().replace("offline?", "offline/?")):
+        assert client.ask(path)[1]["errno"] == 0
+    execute = f"/nbiot/execute/offline?imei={imei(1)}&obj_id=3&obj_inst_id=0&res_id=4&mode=1&expired_time=2037-01-01T00:00:00"
+    assert client.ask(execute, "")[1]["errno"] == 0
 
 
 @pytest.mark.parametrize("body", ['{"data":5}', '{"data":"[]"}', '{"data":[5]}', '{"data":[{"res_id":1}]}',
@@ -148,15 +156,16 @@ def test_history_lists_the_newest_first_and_one_in_full(simulator):
     body = '{"data":[{"res_id":1,"val":9007199254740993}]}'
     uuids = [client.ask(target(retry="5", trigger_msg="3"), body)[1]["data"]["uuid"] for _ in range(3)]
     _, answer = client.ask(f"/nbiot/offline/history?imei={imei(1)}&start=2020-01-01T00:00:00", "", "GET")
-    assert answer["errno"] == 0 and answer["data"]["total_count"] == 3
+    assert answer["errno"] == 0 and answer["data"]["total_count"] == 2
     items = answer["data"]["items"]
     assert [item["cmd_uuid"].strip() for item in items] == [uuids[1], uuids[0]]  # the third one was not kept
     item = items[0]
     assert item["type"] == "WRITE" and item["send_status"] == 1 and item["imei"] == imei(1) and item["remain"] == "5"
     assert item["trigger_msg"] == 3 and item["expired_time"] == "2037-01-01 00:00:00"
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", item["create_time"])
-    second = client.ask(f"/nbiot/offline/history?imei={imei(1)}&page=2&per_page=1", "", "GET")[1]["data"]["items"]
-    assert [item["cmd_uuid"] for item in second] == [uuids[0]]
+    path = f"/nbiot/offline/history?imei={imei(1)}&start=2020-01-01T00:00:00&page=2&per_page=1"
+    second = client.ask(path, "", "GET")[1]["data"]["items"]
+    assert [item["cmd_uuid"] for item in second] == [uuids[0] + " "]
     client.send(f"/nbiot/offline/history/{uuids[0]}?imei={imei(1)}", "", "GET")
     raw = client.receive()[2].decode()
     assert body in raw  # the number digit for digit
@@ -171,6 +180,7 @@ WIRE = {
     "reset": ("rst", False, None, None), "reset-after": ("rst", True, None, 0),
     "silent": ("silence", False, None, None), "silent-after": ("silence", True, None, 0),
     "cut": ("cut", True, 200, 0), "garbage": ("garbage", True, 200, 0), "no-uuid": ("no-uuid", True, 200, 0),
+    "envelope": ("envelope", True, 200, 0),
     "http-404": ("http", False, 404, None), "http-500-after": ("http", True, 500, 0),
     "http-429-retry-after": ("retry", False, 429, None), "http-503-retry-after": ("retry", False, 503, None),
     "errno-5117": ("errno", False, 200, 5117), "errno-4242": ("errno", False, 200, 4242), "slow": ("slow", True, 200, 0),
@@ -215,6 +225,8 @@ def test_each_fault_on_the_wire_and_in_the_audit(simulator, fault):
         if seen == "garbage":
             with pytest.raises(ValueError):
                 json.loads(body)
+        elif seen == "envelope":
+            assert not {"errno", "code", "msg", "uuid"} & set(json.loads(body))
         elif seen == "no-uuid":
             assert json.loads(body) == {"errno": 0, "error": "succ"}
         elif seen == "errno":

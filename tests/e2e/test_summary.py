@@ -112,7 +112,7 @@ def test_a_mended_row_is_sent_by_the_command(nbatch, tmp_path, raw_peer, shell):
     path.write_text(HEADER + row_of(1) + row_of(2).replace(",2,", ",5,"))
     peer = raw_peer(answering({}))
     done = nbatch("run", path, "--endpoint", peer.url, "--skip-invalid", "--json")
-    assert done.code == 1 and "mend the one invalid row in the input, then send it" in done.err
+    assert done.code == 1 and "fix the one invalid row in the input, then send it" in done.err
     path.write_text(HEADER + row_of(1) + row_of(2))
     assert shell(steps_of(done)["mend"]["command"]).returncode == 0
     assert len(peer.processed) == 2

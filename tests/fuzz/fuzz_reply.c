@@ -7,6 +7,8 @@ enum { CUT_MAX = 512 }; /* longer bodies are not cut at every offset: that is qu
 
 static const int64_t EXACT_INTEGER_MAX = 9007199254740992; /* 2^53 */
 
+static enum dialect spoken;
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static bool is_space(char c)
@@ -17,16 +19,16 @@ static bool is_space(char c)
 static bool is_same(const struct reply *a, const struct reply *b)
 {
     return a->number == b->number && a->contradicts == b->contradicts &&
-           (a->flaw == NULL) == (b->flaw == NULL) && strcmp(a->error, b->error) == 0 &&
-           strcmp(a->uuid, b->uuid) == 0;
+           a->is_crossed == b->is_crossed && (a->flaw == NULL) == (b->flaw == NULL) &&
+           strcmp(a->error, b->error) == 0 && strcmp(a->uuid, b->uuid) == 0;
 }
 
 static enum status parse(const void *bytes, size_t size, char behind, struct reply *ret_reply)
 {
     char *copy = copy_with_byte_behind(bytes, size, behind);
-    const struct reply untouched = {77, false, NULL, "untouched", "untouched"};
+    const struct reply untouched = {.number = 77, .error = "untouched", .uuid = "untouched"};
     struct reply reply = untouched;
-    enum status status = reply_parse(span_of(copy, size), &reply);
+    enum status status = reply_parse_as(spoken, span_of(copy, size), &reply);
 
     free(copy);
     MUST(status == STATUS_OK || status == STATUS_SYNTAX);
@@ -71,11 +73,12 @@ static void check_outcome(const uint8_t *data, size_t size, enum status status,
     for (size_t i = 0; i < ARRAY_LENGTH(https); i++) {
         struct outcome outcome;
         answer.http_status = https[i];
-        outcome_judge(&answer, &outcome);
+        outcome_judge(spoken, OPERATION_WRITE, &answer, &outcome);
         bool wanted = status == STATUS_OK && reply->number == 0 && !reply->contradicts;
         MUST((outcome.status == ROW_ACCEPTED) == wanted);
         MUST((outcome.class == OUTCOME_ACCEPTED) == wanted);
         MUST(strcmp(outcome.uuid, wanted ? reply->uuid : "") == 0);
+        MUST(spoken == DIALECT_V1 || https[i] == 429 || outcome.class != OUTCOME_AGAIN);
         bool plain = wanted && https[i] == 200 && reply->flaw == NULL;
         MUST(outcome.has_errno == (status == STATUS_OK));
         MUST(is_printable(span_string(outcome.error)) && (outcome.error[0] == '\0') == plain);
@@ -129,7 +132,7 @@ static void check_as_uuid(const uint8_t *data, size_t size)
     MUST(span_equal(span_string(reply.uuid), usable ? text : span_of("", 0)));
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void check(const uint8_t *data, size_t size)
 {
     struct reply first, reply;
     enum status status = parse(data, size, '\0', &first);
@@ -145,5 +148,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_outcome(data, size, status, &first);
     if (size > 0)
         check_as_uuid(data, size);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    for (spoken = DIALECT_V1; spoken < DIALECT_COUNT; spoken++)
+        check(data, size);
     return 0;
 }

@@ -42,17 +42,18 @@ static void write_and_read(struct span rest, bool jsonl, size_t passed)
 
     if (!text_is_utf8(rest))
         return;
-    struct result_record record = {.row = rest.len, .hash = XXH3_64bits(rest.ptr, rest.len)};
-    record.occurrence = (uint32_t)record.hash | 1;
-    record.imei = take_text(&rest);
+    struct result_record record = {
+        .id = {.row = rest.len, .hash = XXH3_64bits(rest.ptr, rest.len)}};
+    record.id.occurrence = (uint32_t)record.id.hash | 1;
+    record.device = take_text(&rest);
     record.error = take_text(&rest);
     record.uuid = take_text(&rest);
     record.status = record.uuid.len > 0 ? ROW_ACCEPTED : ROW_REJECTED;
-    record.has_errno = record.hash % 2 == 0;
-    record.platform_errno = (int64_t)record.hash;
-    record.latency_us = (int64_t)(record.hash >> 20) - 1;
-    record.http_status = record.hash % 3 == 0 ? 200 : 0;
-    record.finished_ms = (int64_t)(record.hash >> 22);
+    record.has_errno = record.id.hash % 2 == 0;
+    record.platform_errno = (int64_t)record.id.hash;
+    record.latency_us = (int64_t)(record.id.hash >> 20) - 1;
+    record.http_status = record.id.hash % 3 == 0 ? 200 : 0;
+    record.finished_ms = (int64_t)(record.id.hash >> 22);
     for (size_t i = 0; i < passed; i++)
         cells[i] = (struct cell){.kind = CELL_STRING, .text = take_text(&rest)};
     record.passed = cells;
@@ -62,9 +63,9 @@ static void write_and_read(struct span rest, bool jsonl, size_t passed)
     result_format_add_line(&format, &record, &line);
     MUST(line.status == STATUS_OK && line.ptr[line.len - 1] == '\n');
     MUST(result_parse_line(span_of(line.ptr, line.len - 1), jsonl, passed, &fields, &why));
-    MUST(fields.row == record.row && fields.hash == record.hash &&
-         fields.occurrence == record.occurrence && fields.status == record.status);
-    check_text(fields.columns[RESULT_imei], jsonl, record.imei);
+    MUST(fields.id.row == record.id.row && fields.id.hash == record.id.hash &&
+         fields.id.occurrence == record.id.occurrence && fields.status == record.status);
+    check_text(fields.columns[RESULT_device], jsonl, record.device);
     check_text(fields.columns[RESULT_error], jsonl, record.error);
     check_text(fields.columns[RESULT_uuid], jsonl, record.uuid);
     buf_deinit(&line);

@@ -8,6 +8,8 @@
  */
 #include "../unit/xlsx_help.h"
 
+#include "input/file_kind.h"
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { PARTS = 6, ROW_MAX = 4096 };

@@ -161,7 +161,7 @@ static enum breaker_kind kind_of(enum answer_state state, int http_status, bool 
                             .has_retry_after = has_retry_after,
                             .body = span_string(body)};
     struct outcome outcome;
-    outcome_judge(&answer, &outcome);
+    outcome_judge(DIALECT_V1, OPERATION_WRITE, &answer, &outcome);
     return breaker_kind_of(&outcome);
 }
 

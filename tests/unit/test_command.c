@@ -1,6 +1,6 @@
 #include "unit.h"
 
-#include "failing_malloc.h"
+#include "failing_realloc.h"
 #include "platform/command.h"
 
 static const int64_t NOW = 1800000000; /* 2027-01-15T16:00:00 in UTC+8 */
@@ -14,6 +14,8 @@ struct field {
 };
 
 enum { FIELDS_MAX = 16 };
+
+static bool memory_is_short; /* while a command is built */
 
 /* Builds a command from name and text pairs. */
 static enum status try_build(const struct field *fields, size_t count)
@@ -31,7 +33,9 @@ static enum status try_build(const struct field *fields, size_t count)
                                  .text = span_string(fields[i].text != NULL ? fields[i].text : "")};
     }
     problems_clear(&problems, row.number, row.line);
+    realloc_fails = memory_is_short;
     enum status status = command_build(&command, &context, &row, NULL, &problems);
+    realloc_fails = false;
     schema_deinit(&schema);
     return status;
 }
@@ -108,7 +112,7 @@ static void test_a_write_has_the_platforms_order_of_parameters(void **state)
                 "&retry=0&timeout=40&trigger_msg=7");
     assert_int_equal(command_target(&command).ptr[command_target(&command).len], '\0');
     assert_span(command_body(&command), "{\"data\":[{\"res_id\":12,\"val\":121}]}");
-    assert_span(command_imei(&command), "865820031313187");
+    assert_span(command_device_text(&command), "865820031313187");
     assert_int_equal(command.row, 7);
     assert_int_equal(command.line, 9);
     assert_true(command.device == 865820031313187u);
@@ -187,7 +191,7 @@ static void test_valid_time_can_be_left_out_of_a_target(void **state)
     assert_span(command_target(&command), without);
     assert_int_equal(command_target(&command).ptr[command_target(&command).len], '\0');
     assert_span(command_body(&command), "{\"data\":[{\"res_id\":5850,\"val\":true}]}");
-    assert_span(command_imei(&command), "865820031313187");
+    assert_span(command_device_text(&command), "865820031313187");
     assert_false(command_drop_valid_time(&command));
     assert_span(command_target(&command), without);
     build_with("retry", "3"); /* none was given */
@@ -199,38 +203,7 @@ static void test_valid_time_can_be_left_out_of_a_target(void **state)
     assert_true(command_drop_valid_time(&command));
     assert_int_equal(command_passed(&command, &found, 1), 1);
     assert_span(found.text, "kept");
-    assert_span(command_imei(&command), "865820031313187");
-}
-
-static void assert_device(const char *text, bool is_one)
-{
-    char out[COMMAND_DEVICE_MAX + 1];
-    uint64_t device = 0;
-
-    assert_int_equal(command_read_device(span_string(text), &device), is_one);
-    if (!is_one)
-        return;
-    command_device(device, out);
-    assert_string_equal(out, text);
-}
-
-static void test_a_devices_number_keeps_its_digits(void **state)
-{
-    static const char *const devices[] = {
-        "865820031313187",   "012345678901234",   "0012",          "1234", "9999999999999999",
-        "00000000000000001", "99999999999999999", "99999999999999"};
-    static const char *const others[] = {"",     "123",
-                                         "0000", "000000000000000",
-                                         "12a4", "123456789012345678"};
-
-    (void)state;
-    for (size_t i = 0; i < ARRAY_LENGTH(devices); i++)
-        assert_device(devices[i], true);
-    for (size_t i = 0; i < ARRAY_LENGTH(others); i++)
-        assert_device(others[i], false);
-    uint64_t device = 0;
-    assert_true(command_read_device(SPAN_LITERAL("865820031313187"), &device));
-    assert_true(device == 865820031313187u); /* as it is in journals that were written before */
+    assert_span(command_device_text(&command), "865820031313187");
 }
 
 /* A cell with blanks around it: its key is that of the cell without, and its text is sent whole. */
@@ -324,7 +297,8 @@ static void test_integer_parameters_hold_their_bounds(void **state)
     }
 }
 
-/* The platform's own figures, so that a slip in the table is seen (onenet-api.md, "Write"). */
+/* The platform's own figures, so that a slip in the table is seen (platform/README.md, "Commands").
+ */
 static void test_the_ranges_are_the_platforms(void **state)
 {
     (void)state;
@@ -364,7 +338,7 @@ static void test_a_spreadsheets_imei_is_called_by_its_name(void **state)
         assert_code("imei", texts[i], PROBLEM_IMEI);
         struct span message = problem_message(&problems, &problems.items[0]);
         assert_non_null(memmem(message.ptr, message.len, "spreadsheet", 11));
-        assert_span(command_imei(&command), texts[i]);
+        assert_span(command_device_text(&command), texts[i]);
     }
 }
 
@@ -524,11 +498,11 @@ static void test_want_of_memory_for_the_data_is_no_problem_of_the_row(void **sta
     struct field fields[GOOD_COUNT];
 
     memcpy(fields, good, sizeof(good));
-    fields[GOOD_COUNT - 1].text = "[ {\"val\":true, \"res_id\":5850} ]"; /* is read as a tree */
+    fields[GOOD_COUNT - 1].text = "[{\"res_id\":5850,\"val\":\"a\\\"b\"}]"; /* must be copied */
     build(fields, GOOD_COUNT);
-    failing_malloc_start(0);
+    memory_is_short = true;
     assert_int_equal(try_build(fields, GOOD_COUNT), STATUS_NO_MEMORY);
-    failing_malloc_stop();
+    memory_is_short = false;
     assert_int_equal(problems.count, 0);
     build(good, GOOD_COUNT); /* and the next row does not suffer for it */
     assert_int_equal(problems.count, 0);
@@ -557,7 +531,6 @@ int main(void)
         cmocka_unit_test(test_integers_have_one_form_on_the_wire),
         cmocka_unit_test(test_the_documents_own_examples_are_what_is_sent),
         cmocka_unit_test(test_valid_time_can_be_left_out_of_a_target),
-        cmocka_unit_test(test_a_devices_number_keeps_its_digits),
         cmocka_unit_test(test_blanks_are_sent_and_are_no_part_of_the_key),
         cmocka_unit_test(test_the_defaults_are_those_of_the_rules),
         cmocka_unit_test(test_data_reaches_the_body_byte_for_byte),

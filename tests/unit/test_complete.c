@@ -11,7 +11,8 @@ static struct buf message;
 static void add(struct accepted *accepted, uint64_t from, uint64_t to)
 {
     for (uint64_t i = from; i < to; i++)
-        accepted_add(accepted, i * UINT64_C(0x9e3779b97f4a7c15), (uint32_t)(i % 3) + 1);
+        accepted_add(accepted, &(struct row_id){.hash = i * UINT64_C(0x9e3779b97f4a7c15),
+                                                .occurrence = (uint32_t)(i % 3) + 1});
 }
 
 static void test_what_is_missing_is_counted_whatever_the_order(void **state)
@@ -45,14 +46,15 @@ static void test_it_is_read_as_it_was_written_or_refused(void **state)
     buf_init(&message, 4096);
     assert_non_null(mkdtemp(folder));
     (void)snprintf(path, sizeof(path), "%s/r.csv.complete", folder);
-    assert_int_equal(completion_read(path, &got), STATUS_END);
+    assert_int_equal(completion_read(&disk_real, path, &got), STATUS_END);
     add(&completion.accepted, 0, 1000);
     completion.input_hash = 7;
     completion.input_size = UINT64_MAX;
     completion.is_rehearsal = true;
     for (int i = 0; i < 2; i++) { /* in the place of an earlier one, too */
-        assert_int_equal(completion_write(path, &completion, 0640, &message), STATUS_OK);
-        assert_int_equal(completion_read(path, &got), STATUS_OK);
+        assert_int_equal(completion_write(&disk_real, path, &completion, 0640, &message),
+                         STATUS_OK);
+        assert_int_equal(completion_read(&disk_real, path, &got), STATUS_OK);
         assert_memory_equal(&got.accepted, &completion.accepted, sizeof(got.accepted));
         assert_true(got.is_rehearsal && got.input_hash == 7 && got.input_size == UINT64_MAX);
     }
@@ -67,15 +69,17 @@ static void test_it_is_read_as_it_was_written_or_refused(void **state)
             assert_int_equal(fseek(file, at, SEEK_SET), 0);
             assert_int_not_equal(putc(flip == 0 ? byte ^ 4 : byte, file), EOF);
             assert_int_equal(fflush(file), 0);
-            assert_int_equal(completion_read(path, &got), flip == 0 ? STATUS_SYNTAX : STATUS_OK);
+            assert_int_equal(completion_read(&disk_real, path, &got),
+                             flip == 0 ? STATUS_SYNTAX : STATUS_OK);
         }
     }
     (void)fclose(file);
     assert_int_equal(unlink(path), 0);
     assert_int_equal(symlink("/dev/zero", path), 0); /* a link is none */
-    assert_int_equal(completion_read(path, &got), STATUS_SYNTAX);
+    assert_int_equal(completion_read(&disk_real, path, &got), STATUS_SYNTAX);
     assert_int_equal(unlink(path), 0);
-    assert_int_equal(completion_write("/nowhere/r.complete", &completion, 0600, &message),
+    assert_int_equal(completion_write(&disk_real, "/nowhere/r.complete", &completion, 0600,
+                                      &message),
                      STATUS_IO);
     assert_true(message.len > 0);
     assert_int_equal(rmdir(folder), 0);

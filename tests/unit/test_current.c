@@ -3,24 +3,65 @@
 #include "core/prng.h"
 #include "ledger/current.h"
 
-static void test_an_accepted_line_beats_any_other_then_time_then_place(void **state)
+static bool beats(enum row_status status, bool is_latest, enum row_status before,
+                  bool wanted_unsure)
+{
+    bool unsure, counts = current_beats(status, is_latest, before, &unsure);
+
+    assert_int_equal(unsure, wanted_unsure);
+    return counts;
+}
+
+static void test_without_times_it_is_known_or_unsure(void **state)
 {
     (void)state;
-    /* line, the one before it, whether it counts */
-    assert_true(current_beats(ROW_ACCEPTED, 1, ROW_REJECTED, 2));
-    assert_false(current_beats(ROW_IN_DOUBT, 2, ROW_ACCEPTED, 1));
-    assert_true(current_beats(ROW_REJECTED, 2, ROW_FAILED, 1));
-    assert_false(current_beats(ROW_REJECTED, 1, ROW_FAILED, 2));
-    assert_true(current_beats(ROW_REJECTED, 1, ROW_IN_DOUBT, 1)); /* equal: the later line */
-    assert_true(current_beats(ROW_ACCEPTED, 2, ROW_ACCEPTED, 2));
-    assert_false(current_beats(ROW_ACCEPTED, 1, ROW_ACCEPTED, 2));
-    assert_false(current_beats(ROW_FAILED, -62167219200000, ROW_FAILED, 253402300799999));
-    assert_true(current_beats(ROW_ACCEPTED, -62167219200000, ROW_FAILED, 253402300799999));
+    assert_true(beats(ROW_ACCEPTED, false, ROW_REJECTED, false));
+    assert_false(beats(ROW_IN_DOUBT, true, ROW_ACCEPTED, false));
+    assert_true(beats(ROW_REJECTED, true, ROW_FAILED, false));
+    assert_false(beats(ROW_REJECTED, false, ROW_FAILED, true));
+    assert_true(beats(ROW_ACCEPTED, true, ROW_ACCEPTED, false));
+    assert_false(beats(ROW_ACCEPTED, false, ROW_ACCEPTED, true));
 }
 
 static struct result_fields line(uint64_t offset, enum row_status status, int64_t finished_ms)
 {
-    return (struct result_fields){.offset = offset, .status = status, .finished_ms = finished_ms};
+    return (struct result_fields){.id = {.hash = 5, .occurrence = 1},
+                                  .offset = offset,
+                                  .status = status,
+                                  .finished_ms = finished_ms};
+}
+
+/* Whether the second of two lines counts. */
+static bool second_counts(enum row_status status, int64_t finished_ms, enum row_status first_status,
+                          int64_t first_finished_ms)
+{
+    const struct result_fields lines[] = {line(0, first_status, first_finished_ms),
+                                          line(100, status, finished_ms)};
+    struct current current;
+
+    current_init(&current);
+    assert_int_equal(current_watch(&current, &lines[0].id), STATUS_OK);
+    assert_true(current_weigh(&current, &lines[0]));
+    (void)current_weigh(&current, &lines[1]);
+    bool second = current_has(&current, &lines[1]);
+    assert_int_not_equal(second, current_has(&current, &lines[0]));
+    current_deinit(&current);
+    return second;
+}
+
+static void test_an_accepted_line_beats_any_other_then_time_then_place(void **state)
+{
+    (void)state;
+    /* line, the one before it, whether it counts */
+    assert_true(second_counts(ROW_ACCEPTED, 1, ROW_REJECTED, 2));
+    assert_false(second_counts(ROW_IN_DOUBT, 2, ROW_ACCEPTED, 1));
+    assert_true(second_counts(ROW_REJECTED, 2, ROW_FAILED, 1));
+    assert_false(second_counts(ROW_REJECTED, 1, ROW_FAILED, 2));
+    assert_true(second_counts(ROW_REJECTED, 1, ROW_IN_DOUBT, 1)); /* equal: the later line */
+    assert_true(second_counts(ROW_ACCEPTED, 2, ROW_ACCEPTED, 2));
+    assert_false(second_counts(ROW_ACCEPTED, 1, ROW_ACCEPTED, 2));
+    assert_false(second_counts(ROW_FAILED, -62167219200000, ROW_FAILED, 253402300799999));
+    assert_true(second_counts(ROW_ACCEPTED, -62167219200000, ROW_FAILED, 253402300799999));
 }
 
 static void test_a_key_of_one_line_needs_no_look(void **state)
@@ -30,9 +71,9 @@ static void test_a_key_of_one_line_needs_no_look(void **state)
     const struct result_fields only = line(100, ROW_FAILED, 7);
 
     current_init(&current);
-    assert_false(current_watches(&current, 5));
-    assert_true(current_weigh(&current, 5, &only));
-    assert_true(current_has(&current, 5, &only));
+    assert_false(current_watches(&current, &only.id));
+    assert_true(current_weigh(&current, &only));
+    assert_true(current_has(&current, &only));
     assert_int_equal(current.count, 0);
     current_deinit(&current);
 }
@@ -49,22 +90,24 @@ static void test_the_order_of_the_lines_does_not_matter(void **state)
 
     for (uint64_t key = 1; key <= KEYS; key++) {
         struct result_fields lines[LINES];
-        for (int i = 0; i < LINES; i++)
+        for (int i = 0; i < LINES; i++) {
             lines[i] = line(0, (enum row_status)(prng_next(&prng) % ROW_STATUS_COUNT),
                             (int64_t)(prng_next(&prng) % 1000) * 10 + i);
+            lines[i].id.hash = key;
+        }
         int64_t wanted = -1;
         for (size_t order = 0; order < ARRAY_LENGTH(orders); order++) {
             int64_t found = -1;
             current_init(&current);
-            assert_int_equal(current_watch(&current, key), STATUS_OK);
-            assert_int_equal(current_watch(&current, key), STATUS_OK);
+            assert_int_equal(current_watch(&current, &lines[0].id), STATUS_OK);
+            assert_int_equal(current_watch(&current, &lines[0].id), STATUS_OK);
             assert_int_equal(current.count, 1);
             for (int i = 0; i < LINES; i++) {
                 lines[orders[order][i]].offset = (uint64_t)i;
-                (void)current_weigh(&current, key, &lines[orders[order][i]]);
+                (void)current_weigh(&current, &lines[orders[order][i]]);
             }
             for (int i = 0; i < LINES; i++) {
-                if (!current_has(&current, key, &lines[i]))
+                if (!current_has(&current, &lines[i]))
                     continue;
                 assert_int_equal(found, -1); /* one */
                 found = lines[i].finished_ms;
@@ -79,6 +122,7 @@ static void test_the_order_of_the_lines_does_not_matter(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_without_times_it_is_known_or_unsure),
         cmocka_unit_test(test_an_accepted_line_beats_any_other_then_time_then_place),
         cmocka_unit_test(test_a_key_of_one_line_needs_no_look),
         cmocka_unit_test(test_the_order_of_the_lines_does_not_matter),

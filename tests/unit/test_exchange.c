@@ -4,7 +4,7 @@
 
 static bool take(struct exchange *exchange, const char *line)
 {
-    return exchange_take_header(exchange, span_string(line), 784111777);
+    return answer_head_take(&exchange->head, span_string(line));
 }
 
 static void test_prereq_and_headers_make_the_state(void **state)
@@ -48,10 +48,10 @@ static void test_the_blank_line_completes_the_headers(void **state)
     struct exchange exchange = {.prereq_calls = 1};
     assert_true(take(&exchange, "HTTP/1.1 200 OK\r\n"));
     assert_true(take(&exchange, "Content-Length: 2\r\n"));
-    assert_false(exchange.headers_complete);
+    assert_false(exchange.head.complete);
     assert_true(take(&exchange, "\r\n"));
-    assert_true(exchange.headers_complete);
-    assert_int_equal(exchange.http_status, 200);
+    assert_true(exchange.head.complete);
+    assert_int_equal(exchange.head.status, 200);
 }
 
 static void test_interim_answers_complete_nothing(void **state)
@@ -60,13 +60,13 @@ static void test_interim_answers_complete_nothing(void **state)
     struct exchange exchange = {.prereq_calls = 1};
     assert_true(take(&exchange, "HTTP/1.1 100 Continue\r\n"));
     assert_true(take(&exchange, "\r\n"));
-    assert_false(exchange.headers_complete);
+    assert_false(exchange.head.complete);
     assert_true(take(&exchange, "HTTP/1.1 503 Busy\r\n"));
     assert_true(take(&exchange, "RETRY-AFTER: 3\r\n"));
     assert_true(take(&exchange, "\r\n"));
-    assert_true(exchange.headers_complete);
-    assert_true(exchange.has_retry_after);
-    assert_int_equal(exchange.http_status, 503);
+    assert_true(exchange.head.complete);
+    assert_true(exchange.head.has_retry_after);
+    assert_int_equal(exchange.head.status, 503);
 }
 
 static void test_a_status_outside_200_to_599_completes_nothing(void **state)
@@ -79,7 +79,7 @@ static void test_a_status_outside_200_to_599_completes_nothing(void **state)
         struct exchange exchange = {.prereq_calls = 1};
         assert_true(take(&exchange, lines[i]));
         assert_true(take(&exchange, "\r\n"));
-        assert_false(exchange.headers_complete);
+        assert_false(exchange.head.complete);
     }
 }
 
@@ -102,10 +102,10 @@ static void test_the_answer_tells_what_becomes_of_the_connection(void **state)
     };
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
         struct exchange exchange = {.prereq_calls = 1};
-        assert_true(exchange_take_header(&exchange, span_string(cases[i].status), 0));
-        assert_true(exchange_take_header(&exchange, span_string(cases[i].header), 0));
-        assert_int_equal(exchange.closes, cases[i].closes);
-        assert_int_equal(exchange.multiplexed, cases[i].multiplexed);
+        assert_true(take(&exchange, cases[i].status));
+        assert_true(take(&exchange, cases[i].header));
+        assert_int_equal(exchange.head.closes, cases[i].closes);
+        assert_int_equal(exchange.head.multiplexed, cases[i].multiplexed);
         assert_int_equal(exchange_may_be_unasked(&exchange), cases[i].unasked);
     }
 }
@@ -131,14 +131,14 @@ static void test_trailers_change_nothing(void **state)
     assert_true(take(&exchange, "HTTP/1.1 200 OK\r\n"));
     assert_true(take(&exchange, "\r\n"));
     assert_true(take(&exchange, "Retry-After: 1\r\n"));
-    assert_false(exchange.has_retry_after);
-    assert_int_equal(exchange.http_status, 200);
+    assert_false(exchange.head.has_retry_after);
+    assert_int_equal(exchange.head.status, 200);
 }
 
 static void test_retry_after_is_seconds_or_a_date(void **state)
 {
     (void)state;
-    const int64_t max_ms = (int64_t)EXCHANGE_RETRY_AFTER_MAX_S * 1000;
+    const int64_t max_ms = (int64_t)RETRY_AFTER_MAX_S * 1000;
     const struct {
         const char *value;
         int64_t ms;
@@ -165,7 +165,7 @@ static void test_retry_after_is_seconds_or_a_date(void **state)
         {"Sun, 06 Nov 1994 08:50:37 GMT, Sun, 06 Nov 1994 08:50:37 GMT and so on and so on", -1},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
-        int64_t ms = exchange_retry_after_ms(span_string(cases[i].value), 784111777);
+        int64_t ms = answer_head_retry_after_ms(span_string(cases[i].value), 784111777);
         if (ms != cases[i].ms)
             print_error("Retry-After: %s\n", cases[i].value);
         assert_int_equal(ms, cases[i].ms);
@@ -192,6 +192,39 @@ static void test_the_answer_tells_how_long_to_wait(void **state)
         struct answer answer = exchange_answer(&exchange, CURLE_OK, 1000);
         assert_int_equal(answer.has_retry_after, cases[i].has);
         assert_int_equal(answer.retry_after_ms, cases[i].ms);
+    }
+}
+
+/* As libcurl would write it, or left to it. */
+static void test_the_host_is_named_as_libcurl_would(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *url, *line;
+    } cases[] = {{"https://api.heclouds.com", "Host: api.heclouds.com"},
+                 {"https://api.heclouds.com:443/x", "Host: api.heclouds.com"},
+                 {"https://api.heclouds.com:80", "Host: api.heclouds.com:80"},
+                 {"http://127.0.0.1:80", "Host: 127.0.0.1"},
+                 {"http://127.0.0.1:8080", "Host: 127.0.0.1:8080"},
+                 {"http://[::1]", "Host: [::1]"},
+                 {"http://[::80]:81", "Host: [::80]:81"},
+                 {"https://[fe80::1]:8443", "Host: [fe80::1]:8443"},
+                 {"https://pl\xc3\xa4tze.example", NULL}};
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct endpoint endpoint;
+        struct buf message;
+        struct handle_options options;
+        buf_init(&message, 1000);
+        assert_int_equal(endpoint_parse(cases[i].url, &message, &endpoint), STATUS_OK);
+        const struct transport_options transport = {.endpoint = &endpoint};
+        assert_int_equal(handle_options_init(&options, &transport), STATUS_OK);
+        if (cases[i].line == NULL)
+            assert_null(options.host);
+        else
+            assert_string_equal(options.host, cases[i].line);
+        handle_options_deinit(&options);
+        endpoint_deinit(&endpoint);
+        buf_deinit(&message);
     }
 }
 
@@ -223,6 +256,7 @@ int main(void)
         cmocka_unit_test(test_trailers_change_nothing),
         cmocka_unit_test(test_retry_after_is_seconds_or_a_date),
         cmocka_unit_test(test_the_answer_tells_how_long_to_wait),
+        cmocka_unit_test(test_the_host_is_named_as_libcurl_would),
         cmocka_unit_test(test_headers_are_capped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

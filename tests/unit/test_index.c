@@ -16,7 +16,9 @@ static struct key_state met(struct index *index, uint64_t hash, uint32_t wanted)
 static void put(struct index *index, uint64_t hash, uint32_t occurrence, enum row_status status)
 {
     const struct key_state state = {.status = status, .attempts = 3, .ambiguous = 1};
-    assert_int_equal(index_put(index, hash, occurrence, &state), STATUS_OK);
+    assert_int_equal(index_put(index, &(struct row_id){.hash = hash, .occurrence = occurrence},
+                               &state),
+                     STATUS_OK);
 }
 
 static void test_rows_are_known_by_content_and_number(void **state)
@@ -45,15 +47,18 @@ static void test_rows_are_known_by_content_and_number(void **state)
     index_deinit(&index);
 }
 
+static const struct row_id seven = {.hash = 7, .occurrence = 1};
+static const struct row_id zero = {.hash = 0, .occurrence = 1};
+
 static bool learn(struct index *index, enum row_status status, bool is_latest, bool wanted_unsure)
 {
     const struct key_state state = {.status = status};
     struct key_state before;
     bool unsure;
 
-    assert_int_equal(index_learn(index, 7, 1, &state, is_latest, &before, &unsure), STATUS_OK);
+    assert_int_equal(index_learn(index, &seven, &state, is_latest, &before, &unsure), STATUS_OK);
     assert_int_equal(unsure, wanted_unsure);
-    index_get(index, 7, 1, &before);
+    index_get(index, &seven, &before);
     return before.status == status;
 }
 
@@ -84,13 +89,13 @@ static void test_attempts_are_capped_and_orphans_kept(void **state)
     struct key_state got;
 
     index_init(&index);
-    assert_int_equal(index_put(&index, 0, 1, &orphan), STATUS_OK); /* 0 is a hash like others */
-    index_get(&index, 0, 1, &got);
+    assert_int_equal(index_put(&index, &zero, &orphan), STATUS_OK); /* 0 is a hash like others */
+    index_get(&index, &zero, &got);
     assert_true(got.known && got.orphan);
     assert_int_equal(got.attempts, INDEX_ATTEMPTS_MAX);
     assert_int_equal(got.ambiguous, INDEX_ATTEMPTS_MAX);
     put(&index, 0, 1, ROW_ACCEPTED);
-    index_get(&index, 0, 1, &got);
+    index_get(&index, &zero, &got);
     assert_false(got.orphan);
     index_deinit(&index);
 }
@@ -107,9 +112,11 @@ static void test_equal_rows_are_counted_beyond_the_entry(void **state)
         assert_true(state_of.known == (i == 70000));
     }
     enum index_mark mark;
-    assert_int_equal(index_mark(&index, 5, 100000, &mark), STATUS_OK);
+    assert_int_equal(index_mark(&index, &(struct row_id){.hash = 5, .occurrence = 100000}, &mark),
+                     STATUS_OK);
     assert_int_equal(mark, INDEX_FIRST);
-    assert_int_equal(index_mark(&index, 5, 100001, &mark), STATUS_OK);
+    assert_int_equal(index_mark(&index, &(struct row_id){.hash = 5, .occurrence = 100001}, &mark),
+                     STATUS_OK);
     assert_int_equal(mark, INDEX_STRANGE);
     index_deinit(&index);
 }
@@ -124,13 +131,16 @@ static void test_each_row_is_marked_once(void **state)
     (void)met(&index, 1, 1);
     (void)met(&index, 1, 2);
     static const struct {
-        uint64_t hash;
-        uint32_t occurrence;
+        struct row_id id;
         enum index_mark mark;
-    } marks[] = {{1, 1, INDEX_FIRST},   {1, 1, INDEX_AGAIN},   {1, 2, INDEX_FIRST},
-                 {1, 3, INDEX_STRANGE}, {2, 1, INDEX_STRANGE}, {1, 2, INDEX_AGAIN}};
+    } marks[] = {{{.hash = 1, .occurrence = 1}, INDEX_FIRST},
+                 {{.hash = 1, .occurrence = 1}, INDEX_AGAIN},
+                 {{.hash = 1, .occurrence = 2}, INDEX_FIRST},
+                 {{.hash = 1, .occurrence = 3}, INDEX_STRANGE},
+                 {{.hash = 2, .occurrence = 1}, INDEX_STRANGE},
+                 {{.hash = 1, .occurrence = 2}, INDEX_AGAIN}};
     for (size_t i = 0; i < ARRAY_LENGTH(marks); i++) {
-        assert_int_equal(index_mark(&index, marks[i].hash, marks[i].occurrence, &mark), STATUS_OK);
+        assert_int_equal(index_mark(&index, &marks[i].id, &mark), STATUS_OK);
         assert_int_equal(mark, marks[i].mark);
     }
     index_deinit(&index);
@@ -159,7 +169,7 @@ static void test_many_keys(void **state)
     for (size_t i = 0; i < HASHES; i++) {
         for (uint32_t occurrence = 1; occurrence <= count[i]; occurrence++) {
             struct key_state got;
-            index_get(&index, hashes[i], occurrence, &got);
+            index_get(&index, &(struct row_id){.hash = hashes[i], .occurrence = occurrence}, &got);
             assert_true(got.known == (occurrence % 2 == 0));
         }
     }

@@ -23,12 +23,12 @@ static struct journal *create_in(const char *boot_id)
     struct journal_about about;
     struct journal *journal = NULL;
 
-    journal_about_init(&about);
+    journal_about_init(&disk_real, &about);
     if (boot_id != NULL)
         (void)snprintf(about.boot_id, sizeof(about.boot_id), "%s", boot_id);
     (void)snprintf(about.target, sizeof(about.target), "http://x");
-    assert_int_equal(journal_create(path, &about, &shape, &live, &first, NULL, 0, &message,
-                                    &journal),
+    assert_int_equal(journal_create(&disk_real, path, &about, &shape, &live, &first, NULL, 0,
+                                    &message, &journal),
                      STATUS_OK);
     return journal;
 }
@@ -41,7 +41,7 @@ static struct journal *create(void)
 static struct journal *reopen(void)
 {
     struct journal *journal = NULL;
-    assert_int_equal(journal_open(path, &message, &journal), STATUS_OK);
+    assert_int_equal(journal_open(&disk_real, path, &message, &journal), STATUS_OK);
     return journal;
 }
 
@@ -49,7 +49,8 @@ static void test_what_was_stored_is_there_without_a_close(void **state)
 {
     (void)state;
     struct journal *journal = create(), *found;
-    const struct intent intent = {.hash = 1, .device = 2, .row = 3, .line = 4, .occurrence = 5};
+    const struct intent intent = {
+        .id = {.hash = 1, .device = 2, .row = 3, .line = 4, .occurrence = 5}};
     struct intent got;
     struct journal_live live;
     bool taken;
@@ -68,8 +69,8 @@ static void test_what_was_stored_is_there_without_a_close(void **state)
     assert_int_equal(live.lines, 2);
     assert_int_equal(live.base, 10);
     assert_int_equal(journal_read_slot(found, 7, &taken, &got, &message), STATUS_OK);
-    assert_true(taken && got.hash == 1 && got.device == 2 && got.row == 3 && got.line == 4 &&
-                got.occurrence == 5 && got.sent == 3 && got.ambiguous == 2);
+    assert_true(taken && got.id.hash == 1 && got.id.device == 2 && got.id.row == 3 &&
+                got.id.line == 4 && got.id.occurrence == 5 && got.sent == 3 && got.ambiguous == 2);
     assert_int_equal(journal_read_slot(found, 8, &taken, &got, &message), STATUS_OK);
     assert_false(taken);
     journal_close(found);
@@ -113,9 +114,9 @@ static void test_the_newest_whole_snapshot_is_found(void **state)
     for (uint32_t sequence = 2; sequence < 9; sequence++) {
         snapshot->sequence = sequence;
         snapshot->durable = 100 + sequence;
-        snapshot->intent_count = (sequence * 31) % SLOTS;
-        for (uint32_t i = 0; i < snapshot->intent_count; i++)
-            snapshot_intents(snapshot)[i] = (struct intent){.hash = sequence * 1000 + i};
+        snapshot->intent_count = 0;
+        for (uint32_t i = 0; i < (sequence * 31) % SLOTS; i++)
+            snapshot_put(snapshot, &(struct intent){.id.hash = sequence * 1000 + i});
         assert_int_equal(journal_write_snapshot(journal, snapshot), STATUS_OK);
         assert_int_equal(journal_read_snapshot(journal, &got, &message), STATUS_OK);
         assert_int_equal(got->sequence, sequence);
@@ -155,16 +156,17 @@ static uint64_t contents(bool *ret_refused)
 
     *ret_refused = true;
     buf_clear(&message);
-    if (journal_open(path, &message, &journal) != STATUS_OK)
+    if (journal_open(&disk_real, path, &message, &journal) != STATUS_OK)
         return 0;
     bool good = journal_read_live(journal, &live, &message) == STATUS_OK;
     if (good)
         sum = sum * 31 + XXH3_64bits(live.staged.ptr, live.staged.len) + live.base + live.base_hash;
     for (uint32_t i = 0; good && i < SLOTS; i++) {
-        struct intent intent = {.hash = 0};
+        struct intent intent = {.sent = 0};
         bool taken;
         good = journal_read_slot(journal, i, &taken, &intent, &message) == STATUS_OK;
-        sum = sum * 31 + (taken ? intent.hash + intent.row + intent.sent + intent.occurrence : 0);
+        sum = sum * 31 +
+              (taken ? intent.id.hash + intent.id.row + intent.sent + intent.id.occurrence : 0);
     }
     good = good && journal_read_snapshot(journal, &snapshot, &message) == STATUS_OK;
     if (good)
@@ -181,7 +183,7 @@ static void test_a_flipped_bit_is_refused_or_changes_nothing(void **state)
 {
     (void)state;
     struct journal *journal = create();
-    const struct intent intent = {.hash = 11, .row = 3, .occurrence = 5};
+    const struct intent intent = {.id = {.hash = 11, .row = 3, .occurrence = 5}};
     struct stat about;
     bool refused;
     size_t refusals = 0, harmless = 0;

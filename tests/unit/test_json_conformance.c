@@ -14,7 +14,7 @@ enum { GOOD = PROBLEM_CODE_COUNT };
 
 enum kind {
     YES,
-    TYPE,      /* JSON, but no value that a resource can have (onenet-api.md, "Write") */
+    TYPE,      /* JSON, but no value that a resource can have (platform/README.md, "Commands") */
     RANGE,     /* JSON, but neither a 64-bit integer nor a double holds the number */
     LINE,      /* JSON, but JSONL has one row a line */
     LINE_TYPE, /* both */

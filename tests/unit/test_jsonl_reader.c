@@ -1,7 +1,6 @@
 #include "unit.h"
 
-#include <cjson/cJSON.h>
-#include <errno.h>
+#include "failing_realloc.h"
 #include <sys/resource.h>
 
 #include "reader_help.h"
@@ -100,13 +99,14 @@ static void test_what_is_no_json_says_where(void **state)
 {
     (void)state;
     assert_bad("{\"a\":01}", "E-JSON@1 byte 6: a number with a leading zero");
-    assert_bad("{\"a\":1,}", "E-JSON@1 byte 8: not valid JSON");
-    assert_bad("{\"a\" 1}", "E-JSON@1 byte 6: not valid JSON");
+    assert_bad("{\"a\":1,}", "E-JSON@1 byte 8: a name in double quotes is missing");
+    assert_bad("{\"a\" 1}", "E-JSON@1 byte 6: a colon is missing");
     assert_bad("{\"a\":\"\\ud800\"}", "E-JSON@1 byte 7: half of a surrogate pair");
     assert_bad("{\"a\":\"\t\"}", "E-JSON@1 byte 7: a control character inside a string");
     assert_bad("{\"a\":\"\\x\"}", "E-JSON@1 byte 7: an escape that JSON does not know");
     assert_bad("{\"a\":nan}", "E-JSON@1 byte 6: a word that is not true, false or null");
-    assert_bad("{\"a\":1}}", "E-JSON@1 byte 8: nothing is open that this bracket could close");
+    assert_bad("{\"a\":1}}", "E-JSON@1 byte 8: nothing is open that this bracket could close; "
+                             "JSONL wants one object per line");
 }
 
 static void test_what_is_no_object_is_bad_with_a_hint(void **state)
@@ -117,23 +117,22 @@ static void test_what_is_no_object_is_bad_with_a_hint(void **state)
     assert_bad("a,b", "E-JSON@1 byte 1: not an object; JSONL wants one object per line");
     assert_bad("[{\"a\":1}]", "E-JSON@1 byte 1: not an object; JSONL wants one object per line");
     assert_bad("{\"b\":1} {\"b\":1}",
-               "E-JSON@1 byte 9: text behind the object; JSONL wants one object per line");
+               "E-JSON@1 byte 9: text behind the value; JSONL wants one object per line");
 }
 
 static void test_objects_over_several_lines_are_bad_with_a_hint(void **state)
 {
     (void)state;
-    assert_reads(
-        "[\n{\n\"a\":1},\n{\"a\":2},\n{\"a\":\"\n]\n",
-        "bad 1@1 E-JSON@1 byte 1: not an object; JSONL wants one object per line\n"
-        "bad 2@2 E-JSON@2 byte 2: it ends before its last bracket is closed; JSONL wants "
-        "one object per line\n"
-        "bad 3@3 E-JSON@3 byte 1: not an object; JSONL wants one object per line\n"
-        "bad 4@4 E-JSON@4 byte 8: text behind the object; JSONL wants one object per line\n"
-        "bad 5@5 E-JSON@5 byte 7: it ends inside a string; JSONL wants one object per "
-        "line\n"
-        "bad 6@6 E-JSON@6 byte 1: not an object; JSONL wants one object per line\n"
-        "end\n");
+    assert_reads("[\n{\n\"a\":1},\n{\"a\":2},\n{\"a\":\"\n]\n",
+                 "bad 1@1 E-JSON@1 byte 1: not an object; JSONL wants one object per line\n"
+                 "bad 2@2 E-JSON@2 byte 2: it ends before its last bracket is closed; JSONL wants "
+                 "one object per line\n"
+                 "bad 3@3 E-JSON@3 byte 1: not an object; JSONL wants one object per line\n"
+                 "bad 4@4 E-JSON@4 byte 8: text behind the value; JSONL wants one object per line\n"
+                 "bad 5@5 E-JSON@5 byte 7: it ends inside a string; JSONL wants one object per "
+                 "line\n"
+                 "bad 6@6 E-JSON@6 byte 1: not an object; JSONL wants one object per line\n"
+                 "end\n");
 }
 
 static void test_an_object_that_ends_early_is_bad_at_the_end_of_the_input_too(void **state)
@@ -332,33 +331,19 @@ static void test_a_line_of_100_mb_takes_no_memory(void **state)
     source_close(source);
 }
 
-static int allocations_left;
-
-static void *failing_malloc(size_t size)
-{
-    if (allocations_left-- > 0)
-        return malloc(size);
-    errno = ENOMEM; /* as malloc does */
-    return NULL;
-}
-
 static void test_want_of_memory_is_told_from_bad_json(void **state)
 {
-    cJSON_Hooks hooks = {.malloc_fn = failing_malloc, .free_fn = free};
-    int failures = 0;
+    static const char text[] = "{\"a\":[1],\"\\u0062\":\"x\\ty\"}";
 
     (void)state;
-    cJSON_InitHooks(&hooks);
-    for (int i = 0; i < 100; i++) {
-        allocations_left = i;
-        read_text("{\"a\":[\"b\",{\"c\":1}]}", READER_MAX_ROW_BYTES);
-        if (strcmp(buf_string(&told), "out of memory") != 0)
-            break;
-        failures++;
-    }
-    cJSON_InitHooks(NULL);
-    assert_string_equal(buf_string(&told), "ok 1@1 |j:[\"b\",{\"c\":1}]|\nend\n");
-    assert_true(failures > 5); /* each of its nodes, names and strings failed once */
+    buf_clear(&told);
+    assert_true(buf_reserve(&told, 1000));
+    realloc_fails = true;
+    read_text(text, READER_MAX_ROW_BYTES);
+    realloc_fails = false;
+    assert_string_equal(buf_string(&told), "out of memory");
+    read_text(text, READER_MAX_ROW_BYTES);
+    assert_string_equal(buf_string(&told), "ok 1@1 |j:[1]|s:x\\ty|\nend\n");
 }
 
 static int setup(void **state)

@@ -3,35 +3,12 @@
 #include <cjson/cJSON.h>
 
 #include "core/jsonlex.h"
-#include "core/text.h"
 
 static struct jsonlex lex;
-static struct span numbers[8];
-static struct span members[8];
 
-static void reset(void)
-{
-    lex = (struct jsonlex){.numbers = numbers,
-                           .numbers_max = ARRAY_LENGTH(numbers),
-                           .members = members,
-                           .members_max = ARRAY_LENGTH(members)};
-}
-
-/* As the header says that text is to be checked: UTF-8, the lexer, cJSON, nothing behind. */
 static bool is_json(struct span text)
 {
-    const char *end = NULL;
-
-    reset();
-    if (!text_is_utf8(text) || jsonlex_scan(&lex, text) != STATUS_OK)
-        return false;
-    cJSON *tree = cJSON_ParseWithLengthOpts(text.ptr, text.len, &end, false);
-    if (tree == NULL)
-        return false;
-    cJSON_Delete(tree);
-    while (end < text.ptr + text.len && strchr(" \t\r\n", *end) != NULL)
-        end++;
-    return end == text.ptr + text.len;
+    return jsonlex_check(&lex, text) == STATUS_OK;
 }
 
 #define TEXT(literal)                  \
@@ -200,22 +177,23 @@ static const struct span bad_texts[] = {
     TEXT("*"),
 };
 
-static void test_with_cjson_exactly_rfc_8259_is_accepted(void **state)
+static void test_exactly_rfc_8259_is_accepted(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(good_texts); i++) {
         if (!is_json(good_texts[i]))
-            fail_msg("refused: %s (%s)", good_texts[i].ptr,
-                     lex.error != NULL ? lex.error : "cJSON");
+            fail_msg("refused: %s (%s)", good_texts[i].ptr, lex.error);
     }
     for (size_t i = 0; i < ARRAY_LENGTH(bad_texts); i++) {
         if (is_json(bad_texts[i]))
             fail_msg("accepted: %s", bad_texts[i].ptr);
+        assert_non_null(lex.error);
+        assert_true(lex.error_at <= bad_texts[i].len);
     }
 }
 
-/* The negative control: without the lexer, the test above would fail. */
-static void test_cjson_alone_accepts_what_is_no_json(void **state)
+/* The negative control: a reader that is less strict would fail the test above. */
+static void test_cjson_accepts_what_is_no_json(void **state)
 {
     static const char *const texts[] = {"[01]",       "[1.]",  "[\"\\uXYZW\"]",
                                         "[\"a\tb\"]", "[\f1]", "\xef\xbb\xbf[1]"};
@@ -231,8 +209,7 @@ static void test_cjson_alone_accepts_what_is_no_json(void **state)
 
 static void assert_error(const char *text, size_t at, const char *error)
 {
-    reset();
-    assert_int_equal(jsonlex_scan(&lex, span_string(text)), STATUS_SYNTAX);
+    assert_int_equal(jsonlex_check(&lex, span_string(text)), STATUS_SYNTAX);
     assert_string_equal(lex.error, error);
     assert_int_equal(lex.error_at, at);
 }
@@ -249,7 +226,21 @@ static void test_errors_say_what_and_where(void **state)
     assert_error("[\"\\u12G4\"]", 2, "a \\u without four hexadecimal digits");
     assert_error("[\"\\udfff\"]", 2, "half of a surrogate pair");
     assert_error("[tru]", 1, "a word that is not true, false or null");
-    assert_error("[1}]#", 3, "nothing is open that this bracket could close");
+    assert_error("[1]]#", 3, "nothing is open that this bracket could close");
+    assert_error("]", 0, "nothing is open that this bracket could close");
+    assert_error("[1}]", 2, "a brace cannot close an array");
+    assert_error("{\"a\":1]", 6, "a bracket cannot close an object");
+    assert_error("{]", 1, "a bracket cannot close an object");
+    assert_error("[1 2]", 3, "a comma is missing");
+    assert_error("[1,]", 3, "a value is missing");
+    assert_error("{\"a\":}", 5, "a value is missing");
+    assert_error("{\"a\" 1}", 5, "a colon is missing");
+    assert_error("{\"a\":1,}", 7, "a name in double quotes is missing");
+    assert_error("{a:1}", 1, "a name in double quotes is missing");
+    assert_error("[1] 2", 4, "text behind the value");
+    assert_error(" ", 1, "there is no value");
+    assert_error("{\"a\"", 4, "it ends before its last bracket is closed");
+    assert_error("[\"a\xff\"]", 3, "a byte that is not UTF-8");
     assert_error("[1, #]", 4, "a character that starts no JSON value");
     assert_error("[1", 2, "it ends before its last bracket is closed");
     assert_error("[\"a", 3, "it ends inside a string");
@@ -292,54 +283,102 @@ static void test_a_number_is_told_at_any_length(void **state)
         SPAN_LITERAL("12345678901234567890123456789012345678901234567890123456789012345678901")));
 }
 
-static void test_numbers_are_recorded_as_written(void **state)
+static void assert_token(enum jsonlex_token token, const char *text, unsigned depth)
 {
-    (void)state;
-    assert_true(is_json(span_string("[1.10,{\"7\":-0,\"b\":[1E+2,\"3\"]},123456789012345678901]")));
-    assert_int_equal(lex.number_count, 4);
-    assert_span(numbers[0], "1.10");
-    assert_span(numbers[1], "-0");
-    assert_span(numbers[2], "1E+2");
-    assert_span(numbers[3], "123456789012345678901");
+    assert_int_equal(jsonlex_next(&lex), token);
+    assert_span(lex.text, text);
+    assert_int_equal(lex.depth, depth);
 }
 
-static void test_members_of_an_object_are_recorded_as_written(void **state)
+static void test_tokens_are_given_as_written(void **state)
 {
     (void)state;
-    assert_true(is_json(span_string(" { \"a\" : 1.0 , \"b\":[ 1, {\"c\":2} ] ,\"d\":\"x\\\"]\" ,"
-                                    "\"e\":{\"f\":{}},\"g\":null,\"h\": true } ")));
-    assert_int_equal(lex.member_count, 6);
-    assert_span(members[0], "1.0");
-    assert_span(members[1], "[ 1, {\"c\":2} ]");
-    assert_span(members[2], "\"x\\\"]\"");
-    assert_span(members[3], "{\"f\":{}}");
-    assert_span(members[4], "null");
-    assert_span(members[5], "true");
+    jsonlex_start(&lex,
+                  SPAN_LITERAL(" { \"a\" : 1.10 , \"\\u0062\":[ true,{}, null ],\"\":\"\" } "));
+    assert_token(JSONLEX_OBJECT, "{", 1);
+    assert_token(JSONLEX_NAME, "\"a\"", 1);
+    assert_token(JSONLEX_NUMBER, "1.10", 1);
+    assert_token(JSONLEX_NAME, "\"\\u0062\"", 1);
+    assert_token(JSONLEX_ARRAY, "[", 2);
+    assert_token(JSONLEX_TRUE, "true", 2);
+    assert_token(JSONLEX_OBJECT, "{", 3);
+    assert_token(JSONLEX_OBJECT_END, "}", 2);
+    assert_token(JSONLEX_NULL, "null", 2);
+    assert_token(JSONLEX_ARRAY_END, "]", 1);
+    assert_token(JSONLEX_NAME, "\"\"", 1);
+    assert_token(JSONLEX_STRING, "\"\"", 1);
+    assert_token(JSONLEX_OBJECT_END, "}", 0);
+    assert_token(JSONLEX_END, "", 0);
+    assert_token(JSONLEX_END, "", 0);
 }
 
-static void test_elements_of_an_array_are_recorded_as_written(void **state)
+static void test_what_was_bad_stays_bad(void **state)
 {
     (void)state;
-    assert_true(is_json(span_string("[\"a\",{\"b\":[]} ,[[2]], 3]")));
-    assert_int_equal(lex.member_count, 4);
-    assert_span(members[0], "\"a\"");
-    assert_span(members[1], "{\"b\":[]}");
-    assert_span(members[2], "[[2]]");
-    assert_span(members[3], "3");
-    assert_true(is_json(span_string("17")));
-    assert_int_equal(lex.member_count, 0);
+    jsonlex_start(&lex, SPAN_LITERAL("[1 2, 3]"));
+    assert_token(JSONLEX_ARRAY, "[", 1);
+    assert_token(JSONLEX_NUMBER, "1", 1);
+    assert_int_equal(jsonlex_next(&lex), JSONLEX_BAD);
+    assert_int_equal(jsonlex_next(&lex), JSONLEX_BAD);
+    assert_false(jsonlex_skip(&lex));
+    assert_int_equal(lex.error_at, 3);
 }
 
-static void test_more_than_the_arrays_hold_is_counted_only(void **state)
+static void test_a_value_is_skipped_as_a_whole(void **state)
 {
     (void)state;
-    assert_true(is_json(span_string("[1,2,3,4,5,6,7,8,9,10]")));
-    assert_int_equal(lex.number_count, 10);
-    assert_int_equal(lex.member_count, 10);
-    assert_span(numbers[7], "8");
-    lex = (struct jsonlex){.numbers = NULL};
-    assert_int_equal(jsonlex_scan(&lex, span_string("[1,2]")), STATUS_OK);
-    assert_int_equal(lex.member_count, 2);
+    jsonlex_start(&lex, SPAN_LITERAL("[ [1, {\"c\":[]}] ,2,[[3]"));
+    assert_token(JSONLEX_ARRAY, "[", 1);
+    assert_token(JSONLEX_ARRAY, "[", 2);
+    assert_true(jsonlex_skip(&lex));
+    assert_span(lex.text, "[1, {\"c\":[]}]");
+    assert_token(JSONLEX_NUMBER, "2", 1);
+    assert_true(jsonlex_skip(&lex));
+    assert_span(lex.text, "2");
+    assert_token(JSONLEX_ARRAY, "[", 2);
+    assert_false(jsonlex_skip(&lex));
+}
+
+static void test_strings_are_read_without_their_escapes(void **state)
+{
+    struct buf decoded;
+
+    (void)state;
+    buf_init(&decoded, 100);
+    assert_span(jsonlex_string(SPAN_LITERAL("\"\""), &decoded), "");
+    assert_span(jsonlex_string(SPAN_LITERAL("\"ab\""), &decoded), "ab");
+    assert_int_equal(decoded.len, 0); /* a part of the text */
+    assert_span(jsonlex_string(SPAN_LITERAL("\"a\\\"\\\\\\/\\b\\f\\n\\r\\tz\""), &decoded),
+                "a\"\\/\b\f\n\r\tz");
+    assert_span(jsonlex_string(SPAN_LITERAL("\"\\u0041\\u00e9\\u4E2d\\ud83d\\uDE00\""), &decoded),
+                "A\xc3\xa9\xe4\xb8\xad\xf0\x9f\x98\x80");
+    buf_deinit(&decoded);
+    buf_init(&decoded, 1); /* too small */
+    assert_span(jsonlex_string(SPAN_LITERAL("\"ab\\n\""), &decoded), "");
+    assert_int_equal(decoded.status, STATUS_TOO_BIG);
+    buf_deinit(&decoded);
+}
+
+static void test_an_escape_is_measured_as_a_whole(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t length;
+    } cases[] = {{"\\n", 2},
+                 {"\\u0041b", 6},
+                 {"\\ud83d\\ude00", 12},
+                 {"\\ud83d", 0},
+                 {"\\ud83d\\u0041", 0},
+                 {"\\ude00", 0},
+                 {"\\x", 0},
+                 {"\\", 0},
+                 {"\\u12", 0},
+                 {"n", 0},
+                 {"", 0}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++)
+        assert_int_equal(jsonlex_escape_length(span_string(cases[i].text)), cases[i].length);
 }
 
 static void test_escaped_nul_is_told(void **state)
@@ -354,16 +393,17 @@ static void test_escaped_nul_is_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_with_cjson_exactly_rfc_8259_is_accepted),
-        cmocka_unit_test(test_cjson_alone_accepts_what_is_no_json),
+        cmocka_unit_test(test_exactly_rfc_8259_is_accepted),
+        cmocka_unit_test(test_cjson_accepts_what_is_no_json),
         cmocka_unit_test(test_errors_say_what_and_where),
         cmocka_unit_test(test_nesting_is_refused_beyond_its_maximum),
         cmocka_unit_test(test_a_number_longer_than_cjson_reads_is_refused_by_name),
         cmocka_unit_test(test_a_number_is_told_at_any_length),
-        cmocka_unit_test(test_numbers_are_recorded_as_written),
-        cmocka_unit_test(test_members_of_an_object_are_recorded_as_written),
-        cmocka_unit_test(test_elements_of_an_array_are_recorded_as_written),
-        cmocka_unit_test(test_more_than_the_arrays_hold_is_counted_only),
+        cmocka_unit_test(test_tokens_are_given_as_written),
+        cmocka_unit_test(test_what_was_bad_stays_bad),
+        cmocka_unit_test(test_a_value_is_skipped_as_a_whole),
+        cmocka_unit_test(test_strings_are_read_without_their_escapes),
+        cmocka_unit_test(test_an_escape_is_measured_as_a_whole),
         cmocka_unit_test(test_escaped_nul_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

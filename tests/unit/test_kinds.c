@@ -54,7 +54,8 @@ static void add(const char *const *texts)
 static size_t judge(void)
 {
     problems_clear(&problems, 0, 0);
-    return kinds_judge(&kinds, &schema, &problems);
+    kinds_judge(&kinds, &schema, &problems);
+    return problems.doubt_count;
 }
 
 static void assert_said(size_t index, enum problem_code code, const char *field,
@@ -64,6 +65,17 @@ static void assert_said(size_t index, enum problem_code code, const char *field,
     assert_int_equal(problems.items[index].code, code);
     assert_span(problem_field(&problems, &problems.items[index]), field);
     assert_span(problem_message(&problems, &problems.items[index]), message);
+}
+
+static void test_the_first_doubt_is_none_of_what_is_only_odd(void **state)
+{
+    (void)state;
+    START("imei", "res:1", "res:2");
+    ADD("a", "1", "1");
+    ADD("a", "true", "x");
+    assert_int_equal(judge(), 1);
+    assert_int_equal(problems.count, 2);
+    assert_memory_equal(problems.first_doubt, "res:2: holds", 12);
 }
 
 static void test_a_text_among_numbers_is_told_with_its_line(void **state)
@@ -183,6 +195,7 @@ static int teardown(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_first_doubt_is_none_of_what_is_only_odd),
         cmocka_unit_test(test_a_text_among_numbers_is_told_with_its_line),
         cmocka_unit_test(test_columns_of_one_kind_and_of_numbers_beside_booleans_ask_nothing),
         cmocka_unit_test(test_hex_words_and_what_is_invisible_are_told),

@@ -13,7 +13,7 @@ static struct outcome answered(int http_status, bool has_retry_after, const char
                             .body = span_string(body),
                             .detail = SPAN_LITERAL("the answer ended")};
     struct outcome outcome;
-    outcome_judge(&answer, &outcome);
+    outcome_judge(DIALECT_V1, OPERATION_WRITE, &answer, &outcome);
     return outcome;
 }
 
@@ -137,12 +137,12 @@ static void test_a_status_that_may_be_for_no_request_is_in_doubt(void **state)
                             .retry_after_ms = -1,
                             .body = SPAN_LITERAL("")};
     struct outcome outcome;
-    outcome_judge(&answer, &outcome);
+    outcome_judge(DIALECT_V1, OPERATION_WRITE, &answer, &outcome);
     assert_int_equal(outcome.status, ROW_IN_DOUBT);
     assert_int_equal(outcome.class, OUTCOME_AMBIGUOUS);
     answer.http_status = 400;
     answer.body = span_string(refusal);
-    outcome_judge(&answer, &outcome);
+    outcome_judge(DIALECT_V1, OPERATION_WRITE, &answer, &outcome);
     assert_int_equal(outcome.status, ROW_REJECTED);
 }
 
@@ -222,7 +222,7 @@ static void test_who_speaks(void **state)
                                 .http_status = cases[i].http,
                                 .body = span_string(cases[i].body)};
         struct outcome outcome;
-        outcome_judge(&answer, &outcome);
+        outcome_judge(DIALECT_V1, OPERATION_WRITE, &answer, &outcome);
         assert_int_equal(outcome.voice, cases[i].voice);
     }
 }
@@ -245,11 +245,11 @@ static void test_a_proxy_that_wants_credentials_lets_no_row_through(void **state
     (void)state;
     struct answer answer = {.state = ANSWER_NOT_SENT, .proxy_status = 407};
     struct outcome outcome;
-    outcome_judge(&answer, &outcome);
+    outcome_judge(DIALECT_V1, OPERATION_WRITE, &answer, &outcome);
     assert_int_equal(outcome.class, OUTCOME_HOPELESS);
     assert_non_null(strstr(outcome.error, "proxy wants credentials"));
     answer.proxy_status = 502;
-    outcome_judge(&answer, &outcome);
+    outcome_judge(DIALECT_V1, OPERATION_WRITE, &answer, &outcome);
     assert_int_equal(outcome.class, OUTCOME_AGAIN);
 }
 
@@ -258,16 +258,16 @@ static void test_the_state_decides_where_there_is_no_answer(void **state)
     (void)state;
     struct answer answer = {.state = ANSWER_NOT_SENT, .detail = SPAN_LITERAL("connection refused")};
     struct outcome outcome;
-    outcome_judge(&answer, &outcome);
+    outcome_judge(DIALECT_V1, OPERATION_WRITE, &answer, &outcome);
     assert_int_equal(outcome.status, ROW_FAILED);
     assert_int_equal(outcome.class, OUTCOME_AGAIN);
     assert_string_equal(outcome.error, "not sent: connection refused");
     answer.hopeless = true;
-    outcome_judge(&answer, &outcome);
+    outcome_judge(DIALECT_V1, OPERATION_WRITE, &answer, &outcome);
     assert_int_equal(outcome.class, OUTCOME_HOPELESS);
     answer.state = ANSWER_IN_DOUBT;
     answer.http_status = 200; /* a status line without its blank line proves nothing */
-    outcome_judge(&answer, &outcome);
+    outcome_judge(DIALECT_V1, OPERATION_WRITE, &answer, &outcome);
     assert_int_equal(outcome.status, ROW_IN_DOUBT);
     assert_int_equal(outcome.class, OUTCOME_AMBIGUOUS);
 }
@@ -280,9 +280,79 @@ static void test_what_a_peer_says_is_shown_without_control_characters(void **sta
     assert_string_equal(outcome.error, "a\\x1b[31m\\nb\\xff");
 }
 
+/* The newer platform's envelope, as its sister calls have it. */
+static void test_the_newer_platform_is_understood_where_it_is_known(void **state)
+{
+    static const struct {
+        int http;
+        bool retry_after;
+        const char *body;
+        enum row_status status;
+        enum outcome_class class;
+    } cases[] = {
+        {200, false,
+         "{\"code\":0,\"msg\":\"succ\",\"request_id\":\"r\",\"data\":{\"uuid\":\"" UUID "\"}}",
+         ROW_ACCEPTED, OUTCOME_ACCEPTED},
+        {200, false, "{\"errno\":0,\"error\":\"succ\",\"data\":{\"uuid\":\"" UUID "\"}}",
+         ROW_ACCEPTED, OUTCOME_ACCEPTED},
+        {200, false, "{\"code\":10403,\"msg\":\"no permission\",\"request_id\":\"r\"}",
+         ROW_REJECTED, OUTCOME_REFUSED},
+        {403, false, "{\"code\":10403,\"msg\":\"no permission\"}", ROW_REJECTED, OUTCOME_REFUSED},
+        {200, false, "{\"code\":5006,\"msg\":\"system logic limit\"}", ROW_REJECTED,
+         OUTCOME_REFUSED},
+        {200, false, "{\"code\":4711,\"msg\":\"?\"}", ROW_REJECTED, OUTCOME_REFUSED},
+        {429, true, "{\"code\":15,\"msg\":\"too many requests\"}", ROW_FAILED, OUTCOME_AGAIN},
+        {429, true, "", ROW_FAILED, OUTCOME_AGAIN},
+        {502, false, "<html>", ROW_IN_DOUBT, OUTCOME_AMBIGUOUS},
+        {404, false, "", ROW_FAILED, OUTCOME_REFUSED},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        const struct answer answer = {.state = ANSWER_ANSWERED,
+                                      .is_whole = true,
+                                      .http_status = cases[i].http,
+                                      .has_retry_after = cases[i].retry_after,
+                                      .body = span_string(cases[i].body)};
+        struct outcome outcome;
+        outcome_judge(DIALECT_V2, OPERATION_WRITE, &answer, &outcome);
+        assert_int_equal(outcome.status, cases[i].status);
+        assert_int_equal(outcome.class, cases[i].class);
+        assert_string_equal(outcome.uuid, outcome.class == OUTCOME_ACCEPTED ? UUID : "");
+    }
+    /* Its envelope says nothing to the first dialect, as before. */
+    const struct answer answer = {.state = ANSWER_ANSWERED,
+                                  .is_whole = true,
+                                  .http_status = 200,
+                                  .body = span_string(cases[0].body)};
+    struct outcome outcome;
+    outcome_judge(DIALECT_V1, OPERATION_WRITE, &answer, &outcome);
+    assert_int_equal(outcome.class, OUTCOME_AMBIGUOUS);
+    assert_int_equal(outcome.voice, VOICE_STRANGER);
+}
+
+/* A cancelled command has no uuid in its answer, and nothing is missing. */
+static void test_only_a_command_is_asked_for_its_uuid(void **state)
+{
+    const struct answer answer = {.state = ANSWER_ANSWERED,
+                                  .is_whole = true,
+                                  .http_status = 200,
+                                  .body = SPAN_LITERAL("{\"errno\":0,\"error\":\"success\"}")};
+    struct outcome outcome;
+
+    (void)state;
+    outcome_judge(DIALECT_V1, OPERATION_CANCEL, &answer, &outcome);
+    assert_int_equal(outcome.class, OUTCOME_ACCEPTED);
+    assert_string_equal(outcome.error, "");
+    outcome_judge(DIALECT_V1, OPERATION_WRITE, &answer, &outcome);
+    assert_non_null(strstr(outcome.error, "without a uuid"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_newer_platform_is_understood_where_it_is_known),
+        cmocka_unit_test(test_only_a_command_is_asked_for_its_uuid),
         cmocka_unit_test(test_a_uuid_is_acceptance),
         cmocka_unit_test(test_errno_is_rejection_with_its_class),
         cmocka_unit_test(test_a_success_that_memory_did_not_suffice_to_read_is_in_doubt),

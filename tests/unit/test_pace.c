@@ -142,15 +142,16 @@ static void start_ready(struct world *world)
 
 static void read_ahead(struct world *world)
 {
-    while (scheduler_has_room(&world->scheduler, world->scene->concurrency, 0)) {
+    while (scheduler_has_room(&world->scheduler, world->scene->concurrency)) {
         struct row *row = world->free_rows;
         if (row != NULL)
             world->free_rows = row->next;
         else
             row = calloc(1, sizeof(*row));
         assert_non_null(row);
-        *row = (struct row){.task = {.state = TASK_NEW, .device = ++world->devices}};
-        assert_int_equal(scheduler_add(&world->scheduler, &row->task), STATUS_OK);
+        *row = (struct row){.task = {.state = TASK_READ, .device = ++world->devices}};
+        scheduler_admit(&world->scheduler, &row->task);
+        assert_int_equal(scheduler_add(&world->scheduler), STATUS_OK);
     }
 }
 
@@ -256,10 +257,10 @@ static void judge_answers(struct world *world)
                             .http_status = 200,
                             .body = span_string(accepted)};
 
-    outcome_judge(&answer, &world->outcomes[1]);
+    outcome_judge(DIALECT_V1, OPERATION_WRITE, &answer, &world->outcomes[1]);
     answer.http_status = refusals[world->scene->refusal].http_status;
     answer.body = span_string(refusals[world->scene->refusal].body);
-    outcome_judge(&answer, &world->outcomes[0]);
+    outcome_judge(DIALECT_V1, OPERATION_WRITE, &answer, &world->outcomes[0]);
     assert_int_equal(breaker_kind_of(&world->outcomes[0]), BREAKER_REFUSED);
 }
 
@@ -487,6 +488,27 @@ static void test_without_a_limit_the_concurrency_is_used(void **state)
     }
 }
 
+/* Slow start opens places by the round trip, but never more than there are. */
+static void test_no_more_are_under_way_than_asked_for(void **state)
+{
+    (void)state;
+    for (size_t concurrency = 1; concurrency <= 12; concurrency++) {
+        struct pace pace;
+        int64_t now_ns = 0;
+        pace_init(&pace, concurrency, true, true);
+        for (int i = 0; i < 40; i++) {
+            size_t window = pace_window(&pace);
+            assert_in_range(window, 1, concurrency);
+            for (size_t j = 0; j < window; j++)
+                pace_start(&pace);
+            now_ns += 2 * SECOND;
+            for (size_t j = 0; j < window; j++)
+                (void)pace_end(&pace, PACE_PASSED, now_ns - 2 * SECOND, now_ns);
+        }
+        assert_int_equal(pace_window(&pace), concurrency);
+    }
+}
+
 /* They cost themselves, and no more. */
 static void test_refusals_that_do_not_depend_on_the_rate_cost_only_themselves(void **state)
 {
@@ -528,6 +550,7 @@ int main(void)
         cmocka_unit_test(test_a_limit_that_is_halved_and_doubled_is_followed),
         cmocka_unit_test(test_the_limit_that_was_found_is_told),
         cmocka_unit_test(test_without_a_limit_the_concurrency_is_used),
+        cmocka_unit_test(test_no_more_are_under_way_than_asked_for),
         cmocka_unit_test(test_refusals_that_do_not_depend_on_the_rate_cost_only_themselves),
         cmocka_unit_test(test_an_asked_rate_above_the_limit_is_lowered_to_it),
     };

@@ -154,6 +154,25 @@ static int teardown(void **state)
     return 0;
 }
 
+static void test_the_first_doubt_is_kept_whatever_the_list_holds(void **state)
+{
+    (void)state;
+    problems_clear(&problems, 0, 0);
+    for (size_t i = 0; i < PROBLEMS_PER_ROW_MAX; i++)
+        problem_add(&problems, PROBLEM_MIXED, SPAN_LITERAL("res:1"), SPAN_LITERAL("1"), "no doubt");
+    assert_int_equal(problems.doubt_count, 0);
+    assert_string_equal(problems.first_doubt, "");
+    problem_add_doubt(&problems, PROBLEM_MIXED, SPAN_LITERAL("res:2"), SPAN_LITERAL("x"),
+                      "holds %d texts", 3);
+    problem_add_doubt(&problems, PROBLEM_BOOLEAN, SPAN_LITERAL("res:3"), SPAN_LITERAL("x"), "x");
+    assert_int_equal(problems.doubt_count, 2);
+    assert_int_equal(problems.count, PROBLEMS_PER_ROW_MAX);
+    assert_int_equal(problems.warning_count, PROBLEMS_PER_ROW_MAX + 2);
+    assert_string_equal(problems.first_doubt, "res:2: holds 3 texts");
+    problems_clear(&problems, 1, 2);
+    assert_int_equal(problems.doubt_count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -169,6 +188,7 @@ int main(void)
         cmocka_unit_test_teardown(test_a_long_message_is_cut_at_a_character_and_shows_it,
                                   after_each),
         cmocka_unit_test_teardown(test_the_longest_list_loses_no_message, after_each),
+        cmocka_unit_test_teardown(test_the_first_doubt_is_kept_whatever_the_list_holds, after_each),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -2,23 +2,19 @@
 
 #include "ledger/result_line.h"
 
-static struct result_record accepted = {.row = 1,
-                                        .line = 2,
-                                        .hash = 0x0123456789abcdef,
-                                        .occurrence = 3,
-                                        .imei = {"865820031313187", 15},
-                                        .status = ROW_ACCEPTED,
-                                        .uuid = {"u-1", 3},
-                                        .has_errno = true,
-                                        .http_status = 200,
-                                        .attempts = 1,
-                                        .latency_us = 12345,
-                                        .finished_ms = 1800000000007};
+static struct result_record accepted = {
+    .id = {.row = 1, .line = 2, .hash = 0x0123456789abcdef, .occurrence = 3},
+    .device = {"865820031313187", 15},
+    .status = ROW_ACCEPTED,
+    .uuid = {"u-1", 3},
+    .has_errno = true,
+    .http_status = 200,
+    .attempts = 1,
+    .latency_us = 12345,
+    .finished_ms = 1800000000007};
 
-static const struct result_record invalid = {.row = UINT64_MAX,
-                                             .line = 3,
-                                             .imei = {"say \"hi\", you", 13},
-                                             .occurrence = 1,
+static const struct result_record invalid = {.id = {.row = UINT64_MAX, .line = 3, .occurrence = 1},
+                                             .device = {"say \"hi\", you", 13},
                                              .status = ROW_INVALID,
                                              .error = {" two\nlines", 10},
                                              .latency_us = -1,

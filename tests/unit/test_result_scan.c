@@ -6,11 +6,8 @@
 #include "ledger/result_scan.h"
 
 static const struct result_record samples[] = {
-    {.row = 1,
-     .line = 2,
-     .hash = 0x0123456789abcdef,
-     .occurrence = 1,
-     .imei = {"865820031313187", 15},
+    {.id = {.row = 1, .line = 2, .hash = 0x0123456789abcdef, .occurrence = 1},
+     .device = {"865820031313187", 15},
      .status = ROW_ACCEPTED,
      .uuid = {"u-1", 3},
      .has_errno = true,
@@ -18,19 +15,14 @@ static const struct result_record samples[] = {
      .attempts = 1,
      .latency_us = 12345,
      .finished_ms = 1800000000007},
-    {.row = 2,
-     .line = 3,
-     .hash = UINT64_MAX,
-     .occurrence = 4000000000u,
-     .imei = {"say \"hi\", you", 13},
+    {.id = {.row = 2, .line = 3, .hash = UINT64_MAX, .occurrence = 4000000000u},
+     .device = {"say \"hi\", you", 13},
      .status = ROW_INVALID,
      .error = {" two\nlines \x01 \xe4\xb8\xad", 16},
      .latency_us = -1,
      .finished_ms = 1800000000999},
-    {.row = 3,
-     .line = 4,
-     .occurrence = 1,
-     .imei = {"865820031313187", 15},
+    {.id = {.row = 3, .line = 4, .occurrence = 1},
+     .device = {"865820031313187", 15},
      .status = ROW_IN_DOUBT,
      .has_errno = true,
      .platform_errno = -5,
@@ -83,15 +75,15 @@ static void read_back(bool jsonl, size_t passed, size_t rounds)
     int fd = write_samples(jsonl, passed, rounds, &text);
 
     buf_init(&value, 4096);
-    result_scan_init(&scan, fd, jsonl, passed);
+    result_scan_init(&scan, &disk_real, fd, jsonl, passed);
     result_scan_range(&scan, 0, text.len);
     assert_int_equal(result_scan_header(&scan, header_of(jsonl, &text)), STATUS_OK);
     offset = scan.at;
     while (result_scan_next(&scan, &fields) == STATUS_OK) {
         const struct result_record *wanted = &samples[count++ % ARRAY_LENGTH(samples)];
-        assert_int_equal(fields.row, wanted->row);
-        assert_int_equal(fields.hash, wanted->hash);
-        assert_int_equal(fields.occurrence, wanted->occurrence);
+        assert_int_equal(fields.id.row, wanted->id.row);
+        assert_int_equal(fields.id.hash, wanted->id.hash);
+        assert_int_equal(fields.id.occurrence, wanted->id.occurrence);
         assert_int_equal(fields.status, wanted->status);
         assert_int_equal(fields.attempts, wanted->attempts);
         assert_int_equal(fields.ambiguous, wanted->ambiguous);
@@ -101,8 +93,8 @@ static void read_back(bool jsonl, size_t passed, size_t rounds)
         result_unquote(fields.columns[RESULT_error], jsonl, &value);
         assert_true(span_equal(buf_span(&value), wanted->error));
         buf_clear(&value);
-        result_unquote(fields.columns[RESULT_imei], jsonl, &value);
-        assert_true(span_equal(buf_span(&value), wanted->imei));
+        result_unquote(fields.columns[RESULT_device], jsonl, &value);
+        assert_true(span_equal(buf_span(&value), wanted->device));
     }
     assert_int_equal(result_scan_next(&scan, &fields), STATUS_END);
     assert_int_equal(count, rounds * ARRAY_LENGTH(samples));
@@ -148,7 +140,7 @@ static void check_cuts(bool jsonl)
     size_t ends[ARRAY_LENGTH(samples) + 1];
     int fd = write_samples(jsonl, 1, 1, &text);
 
-    result_scan_init(&scan, fd, jsonl, 1);
+    result_scan_init(&scan, &disk_real, fd, jsonl, 1);
     size_t all = find_ends(&scan, &text, ends);
     assert_int_equal(all, ARRAY_LENGTH(samples));
     for (size_t len = 0; len <= text.len; len++) {
@@ -244,7 +236,7 @@ static void test_another_header_is_refused(void **state)
     struct result_scan scan;
     int fd = write_samples(false, 1, 1, &text);
 
-    result_scan_init(&scan, fd, false, 1);
+    result_scan_init(&scan, &disk_real, fd, false, 1);
     result_scan_range(&scan, 0, text.len);
     assert_int_equal(result_scan_header(&scan, SPAN_LITERAL("row,line\n")), STATUS_SYNTAX);
     assert_non_null(strstr(scan.error, "columns"));

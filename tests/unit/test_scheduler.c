@@ -5,8 +5,9 @@
 
 static struct task *add(struct scheduler *scheduler, struct task *task, uint64_t device)
 {
-    *task = (struct task){.device = device, .state = TASK_NEW};
-    assert_int_equal(scheduler_add(scheduler, task), STATUS_OK);
+    *task = (struct task){.device = device, .state = TASK_READ};
+    scheduler_admit(scheduler, task);
+    assert_int_equal(scheduler_add(scheduler), STATUS_OK);
     return task;
 }
 
@@ -55,6 +56,59 @@ static void test_one_device_goes_in_file_order_one_at_a_time(void **state)
     scheduler_deinit(&scheduler);
 }
 
+static void test_what_is_held_keeps_its_device_and_ends_or_starts_in_order(void **state)
+{
+    (void)state;
+    struct scheduler scheduler;
+    struct task tasks[4];
+
+    scheduler_init(&scheduler, 8);
+    add(&scheduler, &tasks[0], 1);
+    add(&scheduler, &tasks[1], 1);
+    add(&scheduler, &tasks[2], 2);
+    add(&scheduler, &tasks[3], 3);
+    for (int i = 0; i < 3; i++)
+        assert_non_null(scheduler_next(&scheduler));
+    assert_null(scheduler_held(&scheduler));
+    scheduler_hold(&scheduler, &tasks[0]);
+    scheduler_hold(&scheduler, &tasks[2]);
+    assert_int_equal(scheduler.in_flight, 1);
+    assert_null(scheduler_next(&scheduler)); /* the second one waits behind the first */
+    assert_ptr_equal(scheduler_held(&scheduler), &tasks[0]);
+    scheduler_finish(&scheduler, &tasks[0]);
+    assert_ptr_equal(scheduler_held(&scheduler), &tasks[2]);
+    scheduler_release(&scheduler);
+    assert_ptr_equal(scheduler_next(&scheduler), &tasks[2]); /* before those never sent */
+    assert_ptr_equal(scheduler_next(&scheduler), &tasks[1]);
+    for (int i = 1; i < 4; i++)
+        scheduler_finish(&scheduler, &tasks[i]);
+    assert_true(scheduler_is_idle(&scheduler));
+    scheduler_deinit(&scheduler);
+}
+
+static void test_what_is_admitted_waits_in_file_order_and_counts_as_coming(void **state)
+{
+    (void)state;
+    struct scheduler scheduler;
+    struct task tasks[2] = {{.device = 1}, {.device = 2}};
+
+    scheduler_init(&scheduler, 8);
+    scheduler_admit(&scheduler, &tasks[0]);
+    scheduler_admit(&scheduler, &tasks[1]);
+    assert_false(scheduler_has_room(&scheduler, 2));
+    assert_true(scheduler_has_room(&scheduler, 3));
+    assert_null(scheduler_next(&scheduler));
+    assert_ptr_equal(scheduler_admitted(&scheduler), &tasks[0]);
+    scheduler_drop(&scheduler);
+    assert_int_equal(tasks[0].state, TASK_DONE);
+    assert_int_equal(scheduler_add(&scheduler), STATUS_OK);
+    assert_null(scheduler_admitted(&scheduler));
+    assert_ptr_equal(scheduler_next(&scheduler), &tasks[1]);
+    scheduler_finish(&scheduler, &tasks[1]);
+    assert_int_equal(scheduler.coming, 0);
+    scheduler_deinit(&scheduler);
+}
+
 static void test_a_row_is_pulled_only_when_it_could_start_or_find_a_free_device(void **state)
 {
     (void)state;
@@ -63,12 +117,11 @@ static void test_a_row_is_pulled_only_when_it_could_start_or_find_a_free_device(
     size_t count = 0;
 
     scheduler_init(&scheduler, 1);
-    assert_true(scheduler_has_room(&scheduler, 1, 0));
+    assert_true(scheduler_has_room(&scheduler, 1));
     add(&scheduler, &tasks[count++], 1);
-    assert_false(scheduler_has_room(&scheduler, 1, 0)); /* one is ready: no need to read on */
+    assert_false(scheduler_has_room(&scheduler, 1)); /* one is ready: no need to read on */
     assert_non_null(scheduler_next(&scheduler));
-    while (
-        scheduler_has_room(&scheduler, 1, 0)) /* all for the busy device: reading on is bounded */
+    while (scheduler_has_room(&scheduler, 1)) /* all for the busy device: reading on is bounded */
         add(&scheduler, &tasks[count++], 1);
     assert_int_equal(count, SCHEDULER_ROWS_MIN);
     scheduler_deinit(&scheduler);
@@ -89,7 +142,7 @@ static void test_random_schedules_hold_order_and_limit(void **state)
     memset(last_finished, 0, sizeof(last_finished));
     scheduler_init(&scheduler, CONCURRENCY);
     while (finished < TASKS) {
-        while (added < TASKS && scheduler_has_room(&scheduler, 1, 0)) {
+        while (added < TASKS && scheduler_has_room(&scheduler, 1)) {
             add(&scheduler, &tasks[added], (uint64_t)(rand() % DEVICES));
             added++;
         }
@@ -160,7 +213,7 @@ static void test_retries_go_before_new_rows_in_the_order_of_their_times(void **s
     scheduler_retry(&scheduler, &tasks[1], 20);
     scheduler_retry(&scheduler, &tasks[2], 30);
     assert_int_equal(scheduler_next_due_ms(&scheduler), 20);
-    assert_false(scheduler_has_room(&scheduler, 1, 0)); /* new rows wait already */
+    assert_false(scheduler_has_room(&scheduler, 1)); /* new rows wait already */
     assert_int_equal(scheduler_due(&scheduler, INT64_MAX), 3);
     assert_int_equal(scheduler_next_due_ms(&scheduler), INT64_MAX);
     assert_ptr_equal(scheduler_next(&scheduler), &tasks[1]);
@@ -182,9 +235,9 @@ static void test_a_due_retry_is_started_before_more_rows_are_read(void **state)
     add(&scheduler, &task, 1);
     assert_ptr_equal(scheduler_next(&scheduler), &task);
     scheduler_retry(&scheduler, &task, 5);
-    assert_true(scheduler_has_room(&scheduler, 1, 0));
+    assert_true(scheduler_has_room(&scheduler, 1));
     (void)scheduler_due(&scheduler, 5);
-    assert_false(scheduler_has_room(&scheduler, 1, 0));
+    assert_false(scheduler_has_room(&scheduler, 1));
     scheduler_deinit(&scheduler);
 }
 
@@ -226,14 +279,14 @@ static void test_the_rows_ahead_follow_the_number_of_places(void **state)
     scheduler_set_concurrency(&scheduler, PLACES);
     add(&scheduler, &tasks[count++], 1);
     assert_non_null(scheduler_next(&scheduler));
-    while (scheduler_has_room(&scheduler, 1, 0)) {
+    while (scheduler_has_room(&scheduler, 1)) {
         assert_true(count < ROWS);
         add(&scheduler, &tasks[count++], 1);
     }
     assert_int_equal(count, ROWS);
     scheduler_set_concurrency(&scheduler, 1); /* holding more than that from now on is fine */
     scheduler_finish(&scheduler, &tasks[0]);
-    assert_false(scheduler_has_room(&scheduler, 1, 0));
+    assert_false(scheduler_has_room(&scheduler, 1));
     scheduler_deinit(&scheduler);
 }
 
@@ -449,6 +502,8 @@ int main(void)
         cmocka_unit_test(test_never_more_than_concurrency_in_flight),
         cmocka_unit_test(test_one_device_goes_in_file_order_one_at_a_time),
         cmocka_unit_test(test_a_row_is_pulled_only_when_it_could_start_or_find_a_free_device),
+        cmocka_unit_test(test_what_is_held_keeps_its_device_and_ends_or_starts_in_order),
+        cmocka_unit_test(test_what_is_admitted_waits_in_file_order_and_counts_as_coming),
         cmocka_unit_test(test_random_schedules_hold_order_and_limit),
         cmocka_unit_test(test_backoff_frees_its_place_and_holds_its_device_back),
         cmocka_unit_test(test_retries_go_before_new_rows_in_the_order_of_their_times),

@@ -70,6 +70,18 @@ static void test_a_list_sets_everything_it_names(void **state)
     assert_string_equal(config.access_key_file, "a");
 }
 
+static void test_the_dialect_has_keys_of_its_own(void **state)
+{
+    (void)state;
+    expect("", STATUS_OK);
+    assert_int_equal(config.dialect, DIALECT_V1);
+    expect("api=v2,user-id=420217,access-key-file=a,fault=envelope:1%", STATUS_OK);
+    assert_int_equal(config.dialect, DIALECT_V2);
+    assert_string_equal(config.user_id, "420217");
+    expect_message("api=v3", "give v1 or v2");
+    expect_message("user-id=a/b", "the account's id");
+}
+
 static void test_a_limit_and_what_is_said_beyond_it(void **state)
 {
     (void)state;
@@ -278,7 +290,7 @@ static void test_unknown_settings_name_the_nearest(void **state)
 {
     (void)state;
     expect_message("latncy=1s", "did you mean latency?");
-    expect_message("xyzzyx=1", "The settings are listen, latency");
+    expect_message("xyzzyx=1", "The settings are listen, api, latency");
     expect_message("latency", "write key=value");
     expect_message("seed=-1", "seed=-1: give a whole number");
     expect_message("queue-limit=1001", "0 to 1000");
@@ -288,6 +300,7 @@ static void test_unknown_settings_name_the_nearest(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_the_dialect_has_keys_of_its_own, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_defaults, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_list_sets_everything_it_names, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_only_loopback_is_listened_on, set_up, tear_down),

@@ -223,6 +223,64 @@ static void test_a_request_looks_before_it_leaves(void **state)
     close_world(&world);
 }
 
+/* A connection that has carried a request and is idle now. */
+static void connect_idle(struct world *world)
+{
+    struct sockets_ticket ticket;
+
+    assert_int_equal(sockets_close(&world->sockets, world->ours), 0);
+    (void)close(world->theirs);
+    connect_ours(world);
+    assert_int_equal(begin(world, &ticket), SOCKETS_FRESH);
+    watch(world, CURL_POLL_IN);
+    watch(world, CURL_POLL_REMOVE);
+}
+
+/* It stands for one request, and until it ends; what comes before it spoils. */
+static void test_a_look_at_all_stands_for_one_at_each(void **state)
+{
+    (void)state;
+    struct world world;
+    struct sockets_ticket ticket;
+    open_world(&world);
+    connect_idle(&world);
+    sockets_look(&world.sockets);
+    say(&world);
+    assert_int_equal(begin(&world, &ticket), SOCKETS_REUSED);
+    assert_int_equal(begin(&world, &ticket), SOCKETS_SPOILED);
+    connect_idle(&world);
+    sockets_look(&world.sockets);
+    sockets_end_look(&world.sockets);
+    say(&world);
+    assert_int_equal(begin(&world, &ticket), SOCKETS_SPOILED);
+    connect_idle(&world);
+    say(&world);
+    sockets_look(&world.sockets);
+    assert_true(is_shut_down(&world));
+    assert_int_equal(begin(&world, &ticket), SOCKETS_SPOILED);
+    assert_int_equal(sockets_close(&world.sockets, world.ours), 0);
+    close_world(&world);
+}
+
+/* An answer that is there is its request's. */
+static void test_a_look_leaves_what_is_under_way(void **state)
+{
+    (void)state;
+    struct world world;
+    struct sockets_ticket ticket;
+    open_world(&world);
+    connect_idle(&world);
+    watch(&world, CURL_POLL_IN);
+    say(&world);
+    sockets_look(&world.sockets);
+    assert_false(is_shut_down(&world));
+    hear(&world);
+    watch(&world, CURL_POLL_REMOVE);
+    assert_int_equal(begin(&world, &ticket), SOCKETS_REUSED);
+    assert_int_equal(sockets_close(&world.sockets, world.ours), 0);
+    close_world(&world);
+}
+
 static void test_http2_is_left_to_libcurl(void **state)
 {
     (void)state;
@@ -235,6 +293,8 @@ static void test_http2_is_left_to_libcurl(void **state)
     watch(&world, CURL_POLL_REMOVE);
     say(&world);
     assert_int_equal(calls_in(&world, 3), 0);
+    assert_false(is_shut_down(&world));
+    sockets_look(&world.sockets);
     assert_false(is_shut_down(&world));
     assert_int_equal(begin(&world, &ticket), SOCKETS_REUSED);
     sockets_spoil(&world.sockets, ticket);
@@ -384,6 +444,8 @@ int main(void)
         cmocka_unit_test(test_an_idle_connection_calls_nobody),
         cmocka_unit_test(test_what_comes_over_an_idle_connection_spoils_it),
         cmocka_unit_test(test_a_request_looks_before_it_leaves),
+        cmocka_unit_test(test_a_look_at_all_stands_for_one_at_each),
+        cmocka_unit_test(test_a_look_leaves_what_is_under_way),
         cmocka_unit_test(test_http2_is_left_to_libcurl),
         cmocka_unit_test(test_a_ticket_is_good_for_its_own_connection_only),
         cmocka_unit_test(test_only_loopback_means_it),

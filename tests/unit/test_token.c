@@ -6,7 +6,7 @@
 
 static struct token_key key_of(const char *product_id, const char *access_key)
 {
-    return (struct token_key){span_string(product_id), span_string(access_key)};
+    return (struct token_key){TOKEN_OF_PRODUCT, span_string(product_id), span_string(access_key)};
 }
 
 static void test_tokens_are_the_documented_ones(void **state)
@@ -66,9 +66,9 @@ static void test_keys_of_every_padding_sign(void **state)
 static void test_the_longest_token_fits(void **state)
 {
     (void)state;
-    char product_id[TOKEN_PRODUCT_ID_MAX + 1];
+    char product_id[TOKEN_ID_MAX + 1];
     memset(product_id, 'x', sizeof(product_id));
-    product_id[TOKEN_PRODUCT_ID_MAX] = '\0';
+    product_id[TOKEN_ID_MAX] = '\0';
     struct token_key key = key_of(product_id, ACCESS_KEY);
     struct buf out;
     buf_init(&out, TOKEN_MAX);

@@ -278,7 +278,8 @@ static void test_a_token_is_renewed_before_it_ends(void **state)
 
     fake_now_s = 1000;
     open_world(&world, "http://127.0.0.1", 1);
-    world.credentials = (struct credentials){access_key, strlen(access_key), "p", false};
+    world.credentials =
+        (struct credentials){access_key, strlen(access_key), {DIALECT_V1, KEY_PRODUCT, "p"}, false};
     reopen_transport(&world);
     for (size_t i = 0; i < ARRAY_LENGTH(steps); i++) {
         fake_now_s = steps[i].now_s;
@@ -301,7 +302,8 @@ static void test_a_renewed_token_leaves_attempts_under_way_alone(void **state)
 
     fake_now_s = 1000;
     open_world(&world, "http://127.0.0.1", 4);
-    world.credentials = (struct credentials){access_key, strlen(access_key), "p", false};
+    world.credentials =
+        (struct credentials){access_key, strlen(access_key), {DIALECT_V1, KEY_PRODUCT, "p"}, false};
     reopen_transport(&world);
     for (size_t i = 0; i < 4; i++) {
         start(&world, i);

@@ -9,7 +9,7 @@ static struct outcome said(int http, const char *body)
                             .http_status = http,
                             .body = span_string(body)};
     struct outcome outcome;
-    outcome_judge(&answer, &outcome);
+    outcome_judge(DIALECT_V1, OPERATION_WRITE, &answer, &outcome);
     return outcome;
 }
 

@@ -1,0 +1,84 @@
+/*
+ * What the driver's files share; nobody else includes it. driver.c performs the engine's effects
+ * and turns what happens into events; driver_input.c reads rows, driver_signals.c is signals and
+ * the tick, driver_record.c the record.
+ */
+#ifndef NB_ENGINE_DRIVER_IMPL_H
+#define NB_ENGINE_DRIVER_IMPL_H
+
+#include "engine/driver_record.h"
+#include "engine/job.h"
+
+enum { DRIVER_SIGNALS = 7 };
+
+/* What an effect brought about that the engine has not been told yet: never inside its own call. */
+struct driver_news {
+    bool record_failed;
+    bool room;         /* it has changed */
+    bool sync_skipped; /* there was none to be done */
+    bool key;          /* it is to be read */
+    bool look;         /* the input is to be looked at */
+};
+
+/* An item of SEND that could not be started. */
+struct unsent {
+    struct item *item;
+    enum status why;
+};
+
+struct driver {
+    const struct job_options *options;
+    struct intake *intake;
+    struct store *store;
+    struct buf *message;
+    struct engine *engine;
+    struct engine_time now; /* of the step that is under way */
+    struct recorder recorder;
+    struct problems problems;
+    uv_loop_t loop;
+    uv_idle_t more; /* goes on with the work in the loop's next turn */
+    uv_timer_t flush;
+    uv_timer_t wake; /* EFFECT_ARM's */
+    uv_timer_t tick;
+    uv_signal_t signals[DRIVER_SIGNALS];
+    uv_work_t sync_work;
+    struct store_sync *sync; /* the one that is under way */
+    uint64_t sync_number;
+    struct transport *transport;
+    unsigned answers; /* taken since the engine's last turn */
+    struct driver_news news;
+    struct unsent *unsent; /* as many as may be in flight */
+    size_t unsent_count;
+    bool held_up; /* the engine was told that the record is */
+    bool ending;
+    /* Input. */
+    uv_poll_t input; /* waits for a pipe */
+    bool has_input_poll;
+    int input_flags;     /* of the descriptor, to be restored */
+    bool started;        /* the header has been read */
+    struct item *wanted; /* READ's; NULL: none is */
+    bool input_waits;    /* there is nothing to read now */
+    unsigned rows;       /* read since the loop had its turn */
+    char why[256];       /* it cannot be read */
+};
+
+/* Tells the engine of something, and of what comes of it. */
+void driver_step(struct driver *driver, const struct event *event);
+
+/* The same with a TURN or a TIMER, where rows may be read again. */
+void driver_turn(struct driver *driver, enum event_kind kind);
+void driver_turn_soon(struct driver *driver);
+
+/* A pipe is waited for in the loop, and so must not block. */
+void driver_open_input(struct driver *driver);
+void driver_close_input(struct driver *driver);
+
+/* What the engine is to be told of the input, where READ or LOOK asks for it; false: nothing now.
+ */
+bool driver_read(struct driver *driver, struct event *ret_event);
+bool driver_look(struct driver *driver, struct event *ret_event);
+
+void driver_watch_signals(struct driver *driver);
+void driver_close_signals(struct driver *driver);
+
+#endif

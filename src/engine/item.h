@@ -1,0 +1,41 @@
+/*
+ * A row between the input and its result. What it does at the moment is its task's state, which is
+ * the queue that it is in (send/scheduler.h); nothing else says so.
+ *
+ * Items are the engine's. The world is handed them, fills in what is marked so, and keeps none
+ * beyond the event that ends what it was handed the item for.
+ */
+#ifndef NB_ENGINE_ITEM_H
+#define NB_ENGINE_ITEM_H
+
+#include "core/row_id.h"
+#include "platform/command.h"
+#include "send/retry.h"
+#include "send/scheduler.h"
+
+/* How a row was refused for the key, while it is not known whether the key is to blame. */
+struct refusal {
+    uint64_t known_at; /* so many attempts had started by then */
+    struct outcome outcome;
+    int64_t latency_us;
+};
+
+struct item {
+    struct task task;        /* first: the scheduler hands it back */
+    struct row_id id;        /* by the world, for EFFECT_READ: which row it is, … */
+    struct command command;  /* … and what is to be sent */
+    uint32_t ticket;         /* by the world, for EFFECT_ADMIT: what the record knows it by */
+    void *world;             /* the world's, for whatever it wants; NULL in a new item */
+    struct retry_row so_far; /* with the attempts of earlier runs, except in `tries` */
+    uint64_t number;         /* among the rows that were admitted, from 1 */
+    uint64_t sync;           /* the sync that makes its admission durable */
+    uint64_t start_number;   /* of its attempt, among all of the run */
+    int64_t started_ns;      /* when that started */
+    uint32_t pacer_ticket;   /* of that */
+    uint32_t key_number;     /* of the key that it was sent with */
+    struct refusal *refusal; /* of one that is held */
+    struct item *next_free;
+    struct item *next_made; /* all that there are */
+};
+
+#endif

@@ -1,0 +1,207 @@
+#include "platform/history.h"
+
+#include "core/text.h"
+#include "core/when.h"
+#include "platform/json.h"
+
+static const char *const confirm_names[] = {
+#define X(name) [CONFIRM_##name] = #name,
+    CONFIRM_MAP(X)
+#undef X
+        [CONFIRM_NONE] = "",
+    [CONFIRM_OTHER] = "?",
+};
+
+/* What a send_status says; 5 says "delivered", and the device's answer says more. */
+static const enum command_state states[] = {
+    [0] = COMMAND_UNCLEAR,
+    [SEND_WAITING] = COMMAND_WAITING,
+    [SEND_CANCELLED] = COMMAND_CANCELLED,
+    [SEND_SENT] = COMMAND_SENT,
+    [SEND_EXPIRED] = COMMAND_EXPIRED,
+    [SEND_SUCCESS] = COMMAND_DELIVERED,
+    [SEND_FAILED] = COMMAND_FAILED,
+    [SEND_TIMED_OUT] = COMMAND_FAILED,
+    [SEND_UNDEFINED] = COMMAND_FAILED,
+};
+
+const char *history_confirm_name(enum confirm confirm)
+{
+    return confirm_names[confirm];
+}
+
+enum command_state history_state(const struct history_entry *entry)
+{
+    bool is_known = entry->send_status >= 0 && entry->send_status < (int)ARRAY_LENGTH(states);
+    enum command_state state = is_known ? states[entry->send_status] : COMMAND_UNCLEAR;
+
+    if (state == COMMAND_DELIVERED && entry->confirm != CONFIRM_SUCCESS &&
+        entry->confirm != CONFIRM_NONE)
+        return COMMAND_REFUSED;
+    return state;
+}
+
+static struct span text_of(const cJSON *member)
+{
+    return text_trim_blanks(
+        span_string(cJSON_IsString(member) ? cJSON_GetStringValue(member) : ""));
+}
+
+/* A small whole number, also as a text; HISTORY_NONE where there is none. */
+static int64_t number_of(const cJSON *member)
+{
+    int64_t number = HISTORY_NONE;
+
+    if (cJSON_IsNumber(member) && member->valuedouble >= 0 && member->valuedouble <= INT32_MAX)
+        return (int64_t)member->valuedouble;
+    if (span_to_int64(text_of(member), &number) != STATUS_OK || number < 0)
+        return HISTORY_NONE;
+    return number;
+}
+
+/* A word, or its number in a table. */
+static size_t find_word(const cJSON *member, const char *const *words, size_t count)
+{
+    int64_t number = number_of(member);
+
+    if (number >= 0)
+        return (uint64_t)number < count ? (size_t)number : count;
+    for (size_t i = 0; i < count; i++)
+        if (span_is(text_of(member), words[i]))
+            return i;
+    return count;
+}
+
+static enum confirm confirm_of(const cJSON *member)
+{
+    if (member == NULL || cJSON_IsNull(member) ||
+        (cJSON_IsString(member) && text_of(member).len == 0))
+        return CONFIRM_NONE;
+    size_t found = find_word(member, confirm_names, CONFIRM_NONE);
+    return found < CONFIRM_NONE ? (enum confirm)found : CONFIRM_OTHER;
+}
+
+static void take_kind(const cJSON *member, struct history_entry *entry)
+{
+    static const char *const words[] = {"READ", "WRITE", "EXECUTE"};
+    static const enum action actions[] = {ACTION_READ, ACTION_WRITE, ACTION_EXECUTE};
+    size_t found = find_word(member, words, ARRAY_LENGTH(words));
+
+    entry->has_action = found < ARRAY_LENGTH(words);
+    if (entry->has_action)
+        entry->action = actions[found];
+}
+
+static void take_uuid(struct span text, char uuid[REPLY_UUID_MAX + 1])
+{
+    uuid[0] = '\0';
+    if (text.len <= REPLY_UUID_MAX && text_printable_prefix(text) == text.len) {
+        memcpy(uuid, text.ptr, text.len);
+        uuid[text.len] = '\0';
+    }
+}
+
+static struct history_entry entry_of(const cJSON *object)
+{
+    static const char *const times[HISTORY_TIME_COUNT] = {[HISTORY_CREATED] = "create_time",
+                                                          [HISTORY_VALID] = "valid_time",
+                                                          [HISTORY_EXPIRES] = "expired_time",
+                                                          [HISTORY_SENT] = "send_time",
+                                                          [HISTORY_CONFIRMED] = "confirm_time"};
+    struct history_entry entry = {.has_action = false};
+
+#define MEMBER(name) cJSON_GetObjectItemCaseSensitive(object, (name))
+    take_uuid(text_of(MEMBER("cmd_uuid")), entry.uuid);
+    take_kind(MEMBER("type"), &entry);
+    entry.send_status = (int)number_of(MEMBER("send_status"));
+    entry.confirm = confirm_of(MEMBER("confirm_status"));
+    entry.remain = number_of(MEMBER("remain"));
+    for (size_t i = 0; i < HISTORY_TIME_COUNT; i++)
+        if (when_parse(text_of(MEMBER(times[i])), 0, &entry.times_s[i]) != STATUS_OK)
+            entry.times_s[i] = HISTORY_NONE;
+#undef MEMBER
+    return entry;
+}
+
+/* The answer's data, an object; the tree is to be freed. */
+static enum status read_data(struct span body, cJSON **ret_root, const cJSON **ret_data)
+{
+    cJSON *root = NULL;
+    size_t at = 0;
+    enum status status = json_parse(body, &root, &at);
+
+    if (status != STATUS_OK)
+        return status;
+    const cJSON *data = cJSON_GetObjectItemCaseSensitive(root, "data");
+    if (at != body.len || !cJSON_IsObject(data)) {
+        cJSON_Delete(root);
+        return STATUS_SYNTAX;
+    }
+    *ret_root = root;
+    *ret_data = data;
+    return STATUS_OK;
+}
+
+enum status history_read_list(struct span body, history_entry_fn *each, void *context,
+                              uint64_t *ret_total)
+{
+    const cJSON *data, *item;
+    cJSON *root;
+    enum status status = read_data(body, &root, &data);
+
+    if (status != STATUS_OK)
+        return status;
+    const cJSON *items = cJSON_GetObjectItemCaseSensitive(data, "items");
+    int64_t total = number_of(cJSON_GetObjectItemCaseSensitive(data, "total_count"));
+    if (total < 0)
+        total = number_of(cJSON_GetObjectItemCaseSensitive(data, "count"));
+    if (total < 0 || (items != NULL && !cJSON_IsArray(items))) {
+        status = STATUS_SYNTAX;
+    } else {
+        cJSON_ArrayForEach(item, items)
+        {
+            const struct history_entry entry = entry_of(item);
+            each(context, &entry);
+        }
+        *ret_total = (uint64_t)total;
+    }
+    cJSON_Delete(root);
+    return status;
+}
+
+enum status history_read_one(struct span body, struct history_entry *ret_entry)
+{
+    const cJSON *data;
+    cJSON *root;
+    enum status status = read_data(body, &root, &data);
+
+    if (status != STATUS_OK)
+        return status;
+    struct history_entry entry = entry_of(data);
+    if (entry.send_status == HISTORY_NONE)
+        status = STATUS_SYNTAX;
+    else
+        *ret_entry = entry;
+    cJSON_Delete(root);
+    return status;
+}
+
+enum status history_read_cancelled(struct span body, history_cancelled_fn *each, void *context)
+{
+    static const char *const lists[] = {"failed", "succ"};
+    const cJSON *data, *item;
+    cJSON *root;
+    enum status status = read_data(body, &root, &data);
+
+    if (status != STATUS_OK)
+        return status;
+    for (size_t i = 0; i < ARRAY_LENGTH(lists); i++) {
+        const cJSON *list = cJSON_GetObjectItemCaseSensitive(data, lists[i]);
+        cJSON_ArrayForEach(item, list)
+        {
+            each(context, text_of(item), i == 1);
+        }
+    }
+    cJSON_Delete(root);
+    return STATUS_OK;
+}

@@ -1,0 +1,112 @@
+/*
+ * What the platform tells of commands that it was given (README.md, "What became of a command"):
+ * the answers to OPERATION_LIST, OPERATION_LOOKUP and OPERATION_CANCEL_ALL, which outcome_judge has
+ * found to be acceptances. OPERATION_CANCEL is answered without any data.
+ *
+ *     status = history_read_list(body, take_entry, context, &total);
+ *     status = history_read_one(body, &entry);
+ *     … history_state(&entry), history_confirm_name(entry.confirm) …
+ *
+ * Both forms that the documents show are read: total_count or count, times with a T or a space,
+ * words or numbers for a kind and a confirm_status, and numbers as texts. Pure.
+ */
+#ifndef NB_PLATFORM_HISTORY_H
+#define NB_PLATFORM_HISTORY_H
+
+#include "platform/reply.h"
+#include "platform/rules.h"
+
+/* What the device answered. X(name), in the order of the platform's numbers, from 0. */
+#define CONFIRM_MAP(X)            \
+    X(SUCCESS)                    \
+    X(METHOD_NOT_ALLOWED)         \
+    X(FORBIDDEN)                  \
+    X(NOT_FOUND)                  \
+    X(INTERNAL_SERVER_ERROR)      \
+    X(TIME_OUT)                   \
+    X(REQ_PARAM_ERROR)            \
+    X(RESP_ERROR)                 \
+    X(UNAUTHORIZED)               \
+    X(BAD_REQUEST)                \
+    X(NOT_ACCEPTABLE)             \
+    X(UNSUPPORTED_CONTENT_FORMAT) \
+    X(OFFLINE)                    \
+    X(ADDR_OCCUPIED)
+
+enum confirm {
+#define X(name) CONFIRM_##name,
+    CONFIRM_MAP(X)
+#undef X
+        CONFIRM_NONE, /* nothing yet */
+    CONFIRM_OTHER,    /* a word or number that is not documented */
+};
+
+/* The platform's word; "" for CONFIRM_NONE, "?" for CONFIRM_OTHER. */
+const char *history_confirm_name(enum confirm confirm);
+
+/* What the platform says of a delivery, by its own numbers. */
+enum send_status {
+    SEND_WAITING = 1,
+    SEND_CANCELLED = 2,
+    SEND_SENT = 3, /* to the device, which has not confirmed it */
+    SEND_EXPIRED = 4,
+    SEND_SUCCESS = 5, /* the device has answered: see the confirm_status */
+    SEND_FAILED = 6,
+    SEND_TIMED_OUT = 7, /* an older document's */
+    SEND_UNDEFINED = 8,
+};
+
+/* Where a command stands. */
+enum command_state {
+    COMMAND_WAITING,   /* the device has not reported in */
+    COMMAND_SENT,      /* on its way, not confirmed */
+    COMMAND_DELIVERED, /* the device has done it */
+    COMMAND_REFUSED,   /* the device got it, and said no */
+    COMMAND_FAILED,    /* not delivered */
+    COMMAND_EXPIRED,
+    COMMAND_CANCELLED,
+    COMMAND_UNCLEAR, /* by a send_status that is not documented */
+};
+
+enum history_time {
+    HISTORY_CREATED,
+    HISTORY_VALID,
+    HISTORY_EXPIRES,
+    HISTORY_SENT,
+    HISTORY_CONFIRMED,
+    HISTORY_TIME_COUNT
+};
+
+enum { HISTORY_NONE = -1 };
+
+struct history_entry {
+    char uuid[REPLY_UUID_MAX + 1]; /* without the blanks around it; "" where there is none */
+    bool has_action;
+    enum action action;
+    int send_status; /* as the platform has it; HISTORY_NONE */
+    enum confirm confirm;
+    int64_t remain;                      /* deliveries that are left to try; HISTORY_NONE */
+    int64_t times_s[HISTORY_TIME_COUNT]; /* epoch; HISTORY_NONE */
+};
+
+enum command_state history_state(const struct history_entry *entry);
+
+/* The entry is the caller's during the call. */
+typedef void history_entry_fn(void *context, const struct history_entry *entry);
+
+/*
+ * Reads a page: each entry, and how many there are on all pages. STATUS_SYNTAX for a body that is
+ * none, STATUS_NO_MEMORY. `body` has one readable byte behind it, as for reply_parse.
+ */
+enum status history_read_list(struct span body, history_entry_fn *each, void *context,
+                              uint64_t *ret_total) MUST_USE;
+
+/* Reads one command. Likewise. */
+enum status history_read_one(struct span body, struct history_entry *ret_entry) MUST_USE;
+
+/* Reads which commands of a device were cancelled, and which not. Likewise. */
+typedef void history_cancelled_fn(void *context, struct span uuid, bool is_cancelled);
+enum status history_read_cancelled(struct span body, history_cancelled_fn *each,
+                                   void *context) MUST_USE;
+
+#endif

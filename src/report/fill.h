@@ -1,0 +1,54 @@
+/*
+ * Fills in the placeholders of a text such as page.html:
+ *
+ *     {{name}}                 a value, as people read it: 12,345, 1.5 s, text with its special
+ *                              characters as references
+ *     {{=name}}                a number as programs read it: 12345
+ *     {{#name}}…{{/name}}      only where there is such a value (not 0, not empty); for a list,
+ *                              once for each of its items
+ *     {{^name}}…{{/name}}      only where there is none
+ *
+ * A line of nothing but a {{#…}}, {{^…}} or {{/…}} is left out. Pure.
+ */
+#ifndef NB_REPORT_FILL_H
+#define NB_REPORT_FILL_H
+
+#include "core/buf.h"
+
+enum fill_kind {
+    FILL_TEXT,
+    FILL_COUNT,   /* 12,345 */
+    FILL_SHARE,   /* 99.2 %: of `whole` */
+    FILL_BYTES,   /* 1.5 KB */
+    FILL_LATENCY, /* microseconds */
+    FILL_SECONDS, /* `real` */
+    FILL_RATE,    /* `real` */
+    FILL_TIME,    /* milliseconds since 1970 */
+    FILL_LIST,    /* calls `list` for its part of the text */
+    FILL_DRAWN,   /* calls `list` in place of a value, with an empty part */
+};
+
+struct fill;
+
+struct fill_value {
+    const char *name;
+    enum fill_kind kind;
+    uint64_t count, whole;
+    double real;
+    const char *text; /* NULL is empty */
+    void (*list)(const struct fill *fill, struct span part, struct buf *out);
+};
+
+/* What is known at a place of the text; within a list also what is known of the item. */
+struct fill {
+    const struct fill_value *values;
+    size_t count;
+    const struct fill *outer; /* NULL: none */
+    const void *subject;      /* for the functions of lists: what the values are about */
+};
+
+/* Appends the part of the text with its placeholders filled in. A name that nobody knows is
+ * STATUS_SYNTAX in out->status. */
+void fill_add(const struct fill *fill, struct span part, struct buf *out);
+
+#endif

@@ -1,0 +1,225 @@
+/*
+ * What must hold at each step, by the simulation's own book-keeping: nothing here asks the engine
+ * or the ledger what they think.
+ */
+#include "ledger/ledger.h"
+#include "send/budget.h"
+#include "sim_world.h"
+
+static const int64_t ns_of_ms = 1000000;
+
+/* Rows of a device leave one at a time, in the order of the file. */
+static void check_order(struct sim_world *world, uint64_t row)
+{
+    for (uint64_t i = 1; i <= world->input.row_count; i++) {
+        const struct row_state *other = &world->rows[i];
+        if (i == row || other->device != world->rows[row].device)
+            continue;
+        if (other->in_flight)
+            sim_violate(world, "two commands of one device are under way", row);
+        if (i < row && other->is_todo && !other->is_ended)
+            sim_violate(world, "a row leaves before an earlier one of its device has ended", row);
+    }
+}
+
+/* It was on record, and durable, before. */
+static void check_record(struct sim_world *world, const struct item *item)
+{
+    const struct process *process = &world->process;
+    const struct row_state *row = &world->rows[item->id.row];
+    bool is_off = sim_is_broken(BREAK_WAIT);
+
+    if (!row->is_marked)
+        sim_violate(world, "a row leaves that is not marked", item->id.row);
+    if (!is_off && (row->sync == 0 || row->sync > process->durable))
+        sim_violate(world, "a row leaves before its admission is durable", item->id.row);
+    if (!is_off && !process->store->is_durable(process->store, item->ticket))
+        sim_violate(world, "a row leaves that the ledger calls not durable", item->id.row);
+}
+
+/* A retry is paid for from a bucket that is full at first and that answers fill, or has waited for
+ * its turn behind the last one. Such that did not leave are given back. */
+static void check_budget(struct sim_world *world, const struct item *item)
+{
+    struct process *process = &world->process;
+    int64_t now_ms = world->now_ns / ns_of_ms;
+
+    if (item->so_far.tries == 0)
+        return;
+    if (process->tokens >= BUDGET_RETRY_COST)
+        process->tokens -= BUDGET_RETRY_COST;
+    else if (now_ms - process->retried_ms < BUDGET_TRICKLE_MS)
+        sim_violate(world, "more retries than the budget allows", item->id.row);
+    process->retried_ms = now_ms;
+}
+
+void check_attempt(struct sim_world *world, const struct outcome *outcome)
+{
+    int *tokens = &world->process.tokens;
+
+    if (breaker_kind_of(outcome) == BREAKER_OK && *tokens < BUDGET_TOKENS_MAX)
+        *tokens += BUDGET_SUCCESS_RETURN;
+}
+
+void check_put_off(struct sim_world *world, const struct item *item)
+{
+    int *tokens = &world->process.tokens;
+
+    if (item->so_far.tries > 0)
+        *tokens += BUDGET_RETRY_COST;
+    if (*tokens > BUDGET_TOKENS_MAX)
+        *tokens = BUDGET_TOKENS_MAX;
+}
+
+static void check_pace(struct sim_world *world, uint64_t row)
+{
+    const struct process *process = &world->process;
+    const struct pacer_options *pacer = &process->plan.pacer;
+    int64_t elapsed_ms = (world->now_ns - process->started_ns) / ns_of_ms;
+
+    if (process->in_flight >= process->plan.concurrency)
+        sim_violate(world, "more requests under way than asked for", row);
+    if (process->is_paused)
+        sim_violate(world, "a row leaves while the run is paused", row);
+    if (process->is_held_up)
+        sim_violate(world, "a row leaves while the results' reader does not keep up", row);
+    if (process->is_stopped || process->has_ended)
+        sim_violate(world, "a row leaves after the run was stopped", row);
+    if (pacer->rate_count > 0 &&
+        (int64_t)process->starts >
+            pacer->burst + 1 + elapsed_ms * pacer->rate_count / pacer->rate_per_ms)
+        sim_violate(world, "more requests than the rate allows", row);
+}
+
+/* Until the rows of the canary have ended, no others leave. */
+static void check_canary(struct sim_world *world, uint64_t row)
+{
+    const struct process *process = &world->process;
+    const struct canary *canary = &process->plan.canary;
+
+    if (canary->state == CANARY_OVER || process->first_starts <= canary->rows)
+        return;
+    if (process->ended_good < canary->rows ||
+        world->now_ns / ns_of_ms < process->canary_ended_ns / ns_of_ms + canary->pause_ms)
+        sim_violate(world, "a row leaves while the canary is waited for", row);
+}
+
+void check_send(struct sim_world *world, const struct item *item)
+{
+    struct process *process = &world->process;
+    uint64_t number = item->id.row;
+
+    if (number == 0 || number > world->input.row_count) {
+        sim_violate(world, "a row leaves that was not checked", number);
+        return;
+    }
+    struct row_state *row = &world->rows[number];
+    process->starts++;
+    process->first_starts += row->attempts == 0;
+    if (!row->is_todo)
+        sim_violate(world, "a row leaves that is not valid, or has its result", number);
+    if (row->in_flight || row->is_ended)
+        sim_violate(world, "a row leaves that is under way, or has ended", number);
+    if (item->so_far.tries >= process->plan.retry.max_attempts)
+        sim_violate(world, "a row has more attempts than asked for", number);
+    if (world->platform.clock_off_s == 0 && item->command.expires_at_s <= sim_wall_ms(world) / 1000)
+        sim_violate(world, "a row leaves that has expired", number);
+    check_order(world, number);
+    check_record(world, item);
+    check_budget(world, item);
+    check_pace(world, number);
+    check_canary(world, number);
+}
+
+void check_end(struct sim_world *world, uint64_t number, enum row_status status)
+{
+    struct process *process = &world->process;
+
+    if (number == 0 || number > world->input.row_count)
+        return; /* of an input that was changed: it says so, or is found by the results */
+    struct row_state *row = &world->rows[number];
+    if (row->is_ended || row->in_flight)
+        sim_violate(world, "a row ends twice, or while it is under way", number);
+    row->is_ended = true;
+    if (!row->is_todo)
+        return;
+    process->ended_good++;
+    if (process->ended_good == process->plan.canary.rows)
+        process->canary_ended_ns = world->now_ns;
+    bool is_unknown = status != ROW_ACCEPTED && status != ROW_IN_DOUBT;
+    if (is_unknown && fake_platform_count(&world->platform, number) > 0)
+        sim_violate(world, "a row that was processed ends as if it were not", number);
+}
+
+void check_synced(struct sim_world *world, uint64_t sync)
+{
+    for (size_t i = 1; i <= world->input.row_count; i++) {
+        const struct row_state *row = &world->rows[i];
+        if (row->is_accepted && row->end_sync <= sync)
+            world->is_kept[i] = true;
+    }
+}
+
+/* A process that is killed, and nothing else: all that it took down is found, and no more rows are
+ * in doubt than were under way (and one whose result was being written). */
+void check_left(struct sim_world *world)
+{
+    const struct process *process = &world->process;
+    bool is_exact = fake_disk_is_dead() && process->death == DEATH_OF_PROCESS &&
+                    process->has_begun && world->stats->disk.lost_sectors == world->lost_before;
+
+    world->doubts_max = is_exact ? 1 : -1;
+    for (size_t i = 1; i <= world->input.row_count; i++) {
+        const struct row_state *row = &world->rows[i];
+        world->is_live[i] = is_exact && row->is_accepted;
+        world->doubts_max += is_exact && row->is_marked && !row->is_ended;
+    }
+}
+
+/* Where a snapshot counted, it did not know of some attempts. */
+void check_recovered(struct sim_world *world)
+{
+    for (size_t i = 1; i <= world->input.row_count; i++) {
+        if (world->is_live_lost)
+            world->uncounted[i] += world->unrecovered[i];
+        world->unrecovered[i] = 0;
+    }
+    world->is_live_lost = false;
+}
+
+void check_found(struct sim_world *world, uint64_t orphans)
+{
+    if (world->doubts_max >= 0 && orphans > (uint64_t)world->doubts_max)
+        sim_violate(world, "more rows are in doubt than were under way", 0);
+    for (size_t i = 1; i <= world->input.row_count; i++) {
+        const struct result *result = world->results.of_row[i];
+        bool is_accepted = result != NULL && result->status == ROW_ACCEPTED;
+        if ((world->is_kept[i] || world->is_live[i]) && !is_accepted)
+            sim_violate(world, "a result that was on record is gone", i);
+        world->is_kept[i] = is_accepted; /* a recovery has synced it */
+        world->is_live[i] = false;
+    }
+    world->doubts_max = -1;
+}
+
+void check_results(struct sim_world *world, bool is_complete)
+{
+    const struct judgement judgement = {.input = &world->input,
+                                        .platform = &world->platform,
+                                        .policy = world->policy,
+                                        .uncounted = world->uncounted,
+                                        .is_complete = is_complete};
+    size_t size = 0;
+    uint64_t row = 0;
+    const char *text = fake_disk_read(FAKE_FOLDER "/out.csv", &size);
+    const char *wrong = NULL;
+
+    world->results.count = 0;
+    memset(world->results.of_row, 0, sizeof(world->results.of_row));
+    if (text != NULL)
+        wrong = judge_read(&world->results, span_of(text, size));
+    if (wrong == NULL)
+        wrong = judge(&world->results, &judgement, &row);
+    if (wrong != NULL)
+        sim_violate(world, wrong, row);
+}

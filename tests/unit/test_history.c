@@ -1,0 +1,192 @@
+#include "unit.h"
+
+#include "platform/device.h"
+#include "platform/history.h"
+#include "platform/operation.h"
+
+#define UUID "42742677-adc3-54ca-83a1-5aaaf71482f8"
+
+struct taken {
+    struct history_entry entries[4];
+    size_t count;
+};
+
+static void take(void *context, const struct history_entry *entry)
+{
+    struct taken *taken = context;
+    taken->entries[taken->count++] = *entry;
+}
+
+/* As the platform's page shows it: a blank behind the uuid, remain as a text, times that have not
+ * come left out. */
+static void test_a_page_is_read_as_documented(void **state)
+{
+    static const char body[] =
+        "{\"errno\":0,\"error\":\"succ\",\"data\":{\"total_count\":31,\"items\":["
+        "{\"cmd_uuid\":\"" UUID " \",\"type\":\"WRITE\",\"create_time\":\"2020-12-02 09:02:24\","
+        "\"valid_time\":\"2020-12-02 09:02:24\",\"expired_time\":\"2020-12-03 09:02:24\","
+        "\"trigger_msg\":7,\"send_status\":1,\"imei\":\"865820031313187\",\"remain\":\"3\"},"
+        "{\"cmd_uuid\":\"" UUID "\",\"type\":\"READ\",\"create_time\":\"2016-08-05T08:00:00\","
+        "\"send_time\":\"2016-08-05 08:00:01\",\"confirm_time\":\"2016-08-05 08:00:02\","
+        "\"send_status\":5,\"confirm_status\":\"BAD_REQUEST\",\"remain\":2}]}}";
+    struct taken taken = {.count = 0};
+    uint64_t total = 0;
+
+    (void)state;
+    assert_int_equal(history_read_list(SPAN_LITERAL(body), take, &taken, &total), STATUS_OK);
+    assert_int_equal(total, 31);
+    assert_int_equal(taken.count, 2);
+    const struct history_entry *first = &taken.entries[0], *second = &taken.entries[1];
+    assert_string_equal(first->uuid, UUID);
+    assert_true(first->has_action && first->action == ACTION_WRITE);
+    assert_int_equal(history_state(first), COMMAND_WAITING);
+    assert_int_equal(first->confirm, CONFIRM_NONE);
+    assert_int_equal(first->remain, 3);
+    assert_int_equal(first->times_s[HISTORY_CREATED], 1606870944); /* 01:02:24 UTC */
+    assert_int_equal(first->times_s[HISTORY_SENT], HISTORY_NONE);
+    assert_int_equal(second->action, ACTION_READ);
+    assert_int_equal(history_state(second), COMMAND_REFUSED);
+    assert_string_equal(history_confirm_name(second->confirm), "BAD_REQUEST");
+    assert_int_equal(second->times_s[HISTORY_CREATED], 1470355200);
+    assert_int_equal(second->remain, 2);
+}
+
+static void test_older_forms_are_read_as_well(void **state)
+{
+    struct taken taken = {.count = 0};
+    uint64_t total = 7;
+
+    (void)state;
+    assert_int_equal(history_read_list(SPAN_LITERAL(
+                                           "{\"data\":{\"count\":\"1\",\"items\":[{\"type\":2,"
+                                           "\"send_status\":\"5\",\"confirm_status\":9}]},"
+                                           "\"error\":\"success\",\"errno\":0}"),
+                                       take, &taken, &total),
+                     STATUS_OK);
+    assert_int_equal(total, 1);
+    assert_int_equal(taken.entries[0].action, ACTION_EXECUTE);
+    assert_int_equal(taken.entries[0].confirm, CONFIRM_BAD_REQUEST);
+    assert_int_equal(history_state(&taken.entries[0]), COMMAND_REFUSED);
+    assert_int_equal(history_read_list(SPAN_LITERAL("{\"data\":{\"total_count\":0}}"), take, &taken,
+                                       &total),
+                     STATUS_OK);
+    assert_int_equal(total, 0);
+    assert_int_equal(taken.count, 1);
+}
+
+static void test_one_command_is_read(void **state)
+{
+    struct history_entry entry;
+
+    (void)state;
+    assert_int_equal(
+        history_read_one(SPAN_LITERAL("{\"code\":0,\"msg\":\"succ\",\"data\":{\"type\":\"EXECUTE\","
+                                      "\"send_status\":5,\"confirm_status\":\"SUCCESS\","
+                                      "\"args\":{\"obj_id\":3},\"content\":{\"args\":\"ping\"},"
+                                      "\"feedback_msg\":[]}}"),
+                         &entry),
+        STATUS_OK);
+    assert_string_equal(entry.uuid, "");
+    assert_int_equal(history_state(&entry), COMMAND_DELIVERED);
+    assert_int_equal(history_read_one(SPAN_LITERAL("{\"errno\":0,\"error\":\"succ\"}"), &entry),
+                     STATUS_SYNTAX);
+    assert_int_equal(history_read_one(SPAN_LITERAL("{\"data\":{}}"), &entry), STATUS_SYNTAX);
+    assert_int_equal(history_read_one(SPAN_LITERAL("{\"data\":{\"send_status\":1}"), &entry),
+                     STATUS_SYNTAX);
+}
+
+static void test_each_send_status_is_a_state(void **state)
+{
+    static const enum command_state wanted[] = {
+        COMMAND_UNCLEAR,   COMMAND_WAITING, COMMAND_CANCELLED, COMMAND_SENT,   COMMAND_EXPIRED,
+        COMMAND_DELIVERED, COMMAND_FAILED,  COMMAND_FAILED,    COMMAND_FAILED, COMMAND_UNCLEAR,
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(wanted); i++) {
+        const struct history_entry entry = {.send_status = (int)i, .confirm = CONFIRM_NONE};
+        assert_int_equal(history_state(&entry), wanted[i]);
+    }
+    const struct history_entry odd = {.send_status = 5, .confirm = CONFIRM_OTHER};
+    assert_int_equal(history_state(&odd), COMMAND_REFUSED);
+}
+
+static void count_cancelled(void *context, struct span uuid, bool is_cancelled)
+{
+    size_t *counts = context;
+    assert_true(uuid.len > 0);
+    counts[is_cancelled]++;
+}
+
+static void test_what_was_cancelled_is_read(void **state)
+{
+    size_t counts[2] = {0, 0};
+
+    (void)state;
+    assert_int_equal(history_read_cancelled(SPAN_LITERAL(
+                                                "{\"errno\":0,\"error\":\"succ\",\"data\":{"
+                                                "\"succ\":[\"a\",\"b\"],\"failed\":[\"c\"],"
+                                                "\"total\":3}}"),
+                                            count_cancelled, counts),
+                     STATUS_OK);
+    assert_int_equal(counts[true], 2);
+    assert_int_equal(counts[false], 1);
+}
+
+static struct operation_call asked(enum dialect dialect, enum operation operation,
+                                   const struct question *question, struct buf *target)
+{
+    struct operation_call call;
+    assert_int_equal(operation_request(dialect, operation, question, target, &call), STATUS_OK);
+    assert_int_equal(call.body.len, 0);
+    assert_int_equal(call.target.ptr[call.target.len], '\0');
+    return call;
+}
+
+static void test_questions_are_asked_as_documented(void **state)
+{
+    struct question question = {.uuid = SPAN_LITERAL(UUID), .start_s = 1470355200};
+    struct operation_call call;
+    struct buf target;
+
+    (void)state;
+    buf_init(&target, 4096);
+    assert_true(device_read(SPAN_LITERAL("865820031313187"), &question.device));
+    call = asked(DIALECT_V1, OPERATION_LIST, &question, &target);
+    assert_int_equal(call.method, METHOD_GET);
+    assert_span(call.target,
+                "/nbiot/offline/history?imei=865820031313187&start=2016-08-05T08:00:00");
+    question.end_s = 1606870944;
+    question.page = 2;
+    question.per_page = 100;
+    question.ascending = true;
+    call = asked(DIALECT_V2, OPERATION_LIST, &question, &target);
+    assert_span(call.target,
+                "/nb-iot/offline/history?imei=865820031313187&start=2016-08-05T08:00:00&"
+                "end=2020-12-02T09:02:24&page=2&per_page=100&sort=ASC");
+    call = asked(DIALECT_V1, OPERATION_LOOKUP, &question, &target);
+    assert_int_equal(call.method, METHOD_GET);
+    assert_span(call.target, "/nbiot/offline/history/" UUID "?imei=865820031313187");
+    call = asked(DIALECT_V2, OPERATION_CANCEL, &question, &target);
+    assert_int_equal(call.method, METHOD_PUT);
+    assert_span(call.target, "/nb-iot/offline/cancel/" UUID "?imei=865820031313187");
+    call = asked(DIALECT_V1, OPERATION_CANCEL_ALL, &question, &target);
+    assert_span(call.target, "/nbiot/offline/cancel/all?imei=865820031313187");
+    question.start_s = INT64_MAX;
+    assert_int_equal(operation_request(DIALECT_V1, OPERATION_LIST, &question, &target, &call),
+                     STATUS_RANGE);
+    buf_deinit(&target);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_page_is_read_as_documented),
+        cmocka_unit_test(test_older_forms_are_read_as_well),
+        cmocka_unit_test(test_one_command_is_read),
+        cmocka_unit_test(test_each_send_status_is_a_state),
+        cmocka_unit_test(test_what_was_cancelled_is_read),
+        cmocka_unit_test(test_questions_are_asked_as_documented),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
