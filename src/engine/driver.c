@@ -50,10 +50,9 @@ static void tell_unsent(struct driver *driver)
                                   .os_error = unsent.why == STATUS_NO_MEMORY ? ENOMEM : 0,
                                   .retry_after_ms = -1,
                                   .detail = span_string(status_text(unsent.why))};
-    const struct event event = {.kind = EVENT_ANSWER,
-                                .item = unsent.item,
-                                .answer = {.answer = &answer}};
+    struct event event = {.kind = EVENT_ANSWER, .item = unsent.item};
 
+    event.answer.answer = &answer;
     step(driver, &event);
 }
 
