@@ -63,10 +63,10 @@ enum status devices_parse_uplink(struct span text, struct devices_options *optio
 
 static bool find_confirm(struct span word, uint8_t *ret_confirm)
 {
-    for (uint8_t i = CONFIRM_SUCCESS + 1; i < CONFIRM_NONE; i++) {
+    for (int i = CONFIRM_SUCCESS + 1; i < CONFIRM_NONE; i++) {
         const char *name = history_confirm_name((enum confirm)i);
         if (word.len == strlen(name) && strncasecmp(word.ptr, name, word.len) == 0) {
-            *ret_confirm = i;
+            *ret_confirm = (uint8_t)i;
             return true;
         }
     }

@@ -164,17 +164,17 @@ static bool is_in_period(const struct query_values *values, const struct store_c
            (!values->has_end || command->created_s <= values->end_s);
 }
 
-/* The next older command that the list has, from `ref` on; 0: there is none. */
-static uint32_t next_listed(const struct platform *platform, const struct query_values *values,
-                            uint32_t ref, int64_t now_ms, struct store_command *ret_command)
+/* The first command that the list has, from `ref` on to older ones; false: there is none. */
+static bool find_listed(const struct platform *platform, const struct query_values *values,
+                        uint32_t ref, int64_t now_ms, struct store_command *ret_command)
 {
     while (ref != 0) {
         sim_store_view(&platform->store, ref, ret_command);
         if (is_shown(platform, ret_command, now_ms) && is_in_period(values, ret_command))
-            return ref;
+            return true;
         ref = ret_command->older;
     }
-    return 0;
+    return false;
 }
 
 static uint64_t count_listed(const struct platform *platform, const struct query_values *values,
@@ -184,10 +184,8 @@ static uint64_t count_listed(const struct platform *platform, const struct query
     uint32_t ref = sim_store_newest(&platform->store, values->device);
     uint64_t count = 0;
 
-    while ((ref = next_listed(platform, values, ref, now_ms, &command)) != 0) {
+    for (; find_listed(platform, values, ref, now_ms, &command); ref = command.older)
         count++;
-        ref = command.older;
-    }
     return count;
 }
 
@@ -224,8 +222,7 @@ static cJSON *make_list(const struct platform *platform, const struct query_valu
         skip = from;
     }
     for (uint32_t ref = sim_store_newest(&platform->store, values->device);
-         at < end && (ref = next_listed(platform, values, ref, now_ms, &command)) != 0;
-         ref = command.older)
+         at < end && find_listed(platform, values, ref, now_ms, &command); ref = command.older)
         if (at++ >= skip)
             add_listed(items, &command, values, now_ms);
     return data;
