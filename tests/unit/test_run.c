@@ -36,11 +36,11 @@ static struct {
 
 /* The linker brings calls of job_run here (--wrap). */
 enum status __real_job_run(struct intake *intake, const struct job_options *options,
-                           struct ledger *ledger, struct tally *tally,
-                           struct job_result *ret_result, struct buf *message);
+                           struct store *store, struct tally *tally, struct job_result *ret_result,
+                           struct buf *message);
 enum status __wrap_job_run(struct intake *intake, const struct job_options *options,
-                           struct ledger *ledger, struct tally *tally,
-                           struct job_result *ret_result, struct buf *message);
+                           struct store *store, struct tally *tally, struct job_result *ret_result,
+                           struct buf *message);
 
 static void write_file(const char *name, const char *text, mode_t mode)
 {
@@ -69,15 +69,15 @@ static void renew_key(const struct job_options *options, struct buf *message)
 }
 
 enum status __wrap_job_run(struct intake *intake, const struct job_options *options,
-                           struct ledger *ledger, struct tally *tally,
-                           struct job_result *ret_result, struct buf *message)
+                           struct store *store, struct tally *tally, struct job_result *ret_result,
+                           struct buf *message)
 {
     static const struct canary no_canary = {.state = CANARY_OVER};
     const struct job_status status = {.canary = &no_canary, .why = "", .shortage = ""};
 
     engine.calls++;
     if (engine.is_real)
-        return __real_job_run(intake, options, ledger, tally, ret_result, message);
+        return __real_job_run(intake, options, store, tally, ret_result, message);
     if (engine.new_key != NULL)
         renew_key(options, message);
     options->event(options->event_context, JOB_EVENT_TICK, &status);
