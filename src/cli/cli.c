@@ -68,10 +68,8 @@ static int print_config(const struct settings *settings, const struct option_sou
 
 /* The use case behind a subcommand. */
 static int run_use_case(enum subcommand subcommand, const struct settings *settings,
-                        const struct person *person)
+                        const struct run_settings *run, const struct person *person)
 {
-    const struct run_settings *run = &settings->run;
-
     if (subcommand == COMMAND_SIMULATE)
         return run_simulate(&settings->sim, person);
     if (subcommand == COMMAND_BENCH)
@@ -92,13 +90,13 @@ static int run_use_case(enum subcommand subcommand, const struct settings *setti
                                                             : run_send(run, person, NULL);
 }
 
-static int run_subcommand(enum subcommand subcommand, struct settings *settings,
+static int run_subcommand(enum subcommand subcommand, const struct settings *settings,
                           const struct option_sources *sources, const char *program)
 {
     struct page_entry shown[OPTION_VALUES_MAX];
-    const char *input = settings->run.input;
+    struct run_settings run = settings->run;
     struct terminal terminal = {.mode = (enum progress_mode)settings->progress,
-                                .reads_input = input != NULL && strcmp(input, "-") == 0,
+                                .reads_input = run.input != NULL && strcmp(run.input, "-") == 0,
                                 .program = program,
                                 .sources = sources};
     struct person person = terminal_person(&terminal);
@@ -111,9 +109,9 @@ static int run_subcommand(enum subcommand subcommand, struct settings *settings,
         return print_config(settings, sources);
     person.quiet = settings->quiet;
     person.verbose = settings->verbose;
-    settings->run.shown = shown;
-    settings->run.shown_count = option_values(sources, shown);
-    int result = run_use_case(subcommand, settings, &person);
+    run.shown = shown;
+    run.shown_count = option_values(sources, shown);
+    int result = run_use_case(subcommand, settings, &run, &person);
     console_finish();
     return result;
 }

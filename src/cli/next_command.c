@@ -9,6 +9,11 @@ static void add_word(const char *word, struct buf *out)
     shell_add_word(word, out);
 }
 
+static bool is_dash(const struct assignment *item)
+{
+    return item->value != NULL && strcmp(item->value, "-") == 0;
+}
+
 /* --name, --name VALUE, or --name=VALUE where the value is optional. */
 static void add_option(const struct option *option, const char *value, struct buf *out)
 {
@@ -35,10 +40,9 @@ void next_command_add_words(const struct option_sources *sources, const char *re
 
     for (size_t i = 0; i < sources->count; i++) {
         const struct assignment *item = &sources->items[i];
-        bool is_dash = item->value != NULL && strcmp(item->value, "-") == 0;
-        from_stdin = from_stdin || (item->option == NULL && is_dash);
-        has_name =
-            has_name || (item->option != NULL && item->option->carry == CARRY_RESULTS && !is_dash);
+        from_stdin = from_stdin || (item->option == NULL && is_dash(item));
+        has_name = has_name ||
+                   (item->option != NULL && item->option->carry == CARRY_RESULTS && !is_dash(item));
     }
     if (is_moved || (from_stdin && !has_name)) {
         add_word("--output", out);
@@ -51,7 +55,7 @@ void next_command_add_words(const struct option_sources *sources, const char *re
             continue;
         if (option == NULL)
             add_word(item->value, out);
-        else if (option->carry != CARRY_RESULTS || !(is_moved || strcmp(item->value, "-") == 0))
+        else if (option->carry != CARRY_RESULTS || !(is_moved || is_dash(item)))
             add_option(option, item->value, out);
     }
 }

@@ -117,31 +117,26 @@ static bool set_halt(struct settings *settings, struct span value, struct buf *w
 static const struct option table[] = {
     {"config", 0, OPTION_FILE, RUN | CHECK | SIMULATE, "FILE", NULL, FIELD(config),
      .help = "take options from FILE, YAML lines such as \"rate: 20/s\"; flags and NBATCH_... "
-             "variables go "
-             "before it (nbatch config shows what holds)",
+             "variables go before it (nbatch config shows what holds)",
      .group = "Configuration and results", .places = IN_VARIABLE},
     {"output", 'o', OPTION_FILE, RUN, "FILE", NULL, RUN_FIELD(output),
-     .help =
-         "results file; CSV, or JSONL by its extension .jsonl; - copies them to standard output as "
-         "well "
-         "(default: INPUT with .results.csv in place of its extension, .rehearsal.csv with "
-         "--simulate)",
+     .help = "results file; CSV, or JSONL by its extension .jsonl; - copies them to standard "
+             "output as well (default: INPUT with .results.csv in place of its extension, "
+             ".rehearsal.csv with --simulate)",
      .carry = CARRY_RESULTS},
     {"output", 'o', OPTION_FILE, REPORT, "FILE", NULL, RUN_FIELD(output),
      .help = "where to write the page; - for standard output (default: RESULTS with .html in place "
-             "of its "
-             "extension)",
+             "of its extension)",
      .places = IN_FLAG_ONLY},
     {"resume", 0, OPTION_SET_OPTIONAL, RUN, "WHAT[,WHAT...]", NULL,
-     .help =
-         "go on with the results that are there: send what has no result yet, and of the others "
-         "those "
-         "that are failed, rejected, invalid (all: these three) or in_doubt, where that is said",
+     .help = "go on with the results that are there: send what has no result yet, and of the "
+             "others those that are failed, rejected, invalid (all: these three) or in_doubt, "
+             "where that is said",
      .set = set_resume, .rival = "dry-run", .carry = CARRY_NOT},
     {"sort", 0, OPTION_FLAG, RUN, NULL, NULL, RUN_FIELD(sort),
-     .help = "bring the results of a complete run into the order of its rows, one line each; lines "
-             "that "
-             "others have replaced go to a file beside it, such as fleet.results.superseded.csv"},
+     .help =
+         "bring the results of a complete run into the order of its rows, one line each; lines "
+         "that others have replaced go to a file beside it, such as fleet.results.superseded.csv"},
     {"endpoint", 0, OPTION_TEXT, RUN, "URL", "https://api.heclouds.com", RUN_FIELD(endpoint),
      .help = "the platform's base URL; with --api v2 the default is https://iot-api.heclouds.com",
      .group = "Where to, and with which key", .rival = "simulate", .secret = SECRET_USER},
@@ -153,8 +148,7 @@ static const struct option table[] = {
      .places = IN_FLAG_ONLY, .secret = SECRET_USER},
     {"simulate", 0, OPTION_OPTIONAL_TEXT, RUN | BENCH, "SPEC", NULL, RUN_FIELD(simulate),
      .help = "send to a simulator within the process; SPEC sets it up, such as "
-             "seed=7,fault=http-503:1% "
-             "(see nbatch simulate --help)"},
+             "seed=7,fault=http-503:1% (see nbatch simulate --help)"},
     {"api-key-file", 0, OPTION_FILE, RUN | BENCH, "FILE", NULL, RUN_FIELD(api_key_file),
      .help =
          "file with the product's MasterKey; must be readable by you alone (else: NBATCH_API_KEY)",
@@ -183,8 +177,7 @@ static const struct option table[] = {
      .help = "do not verify the platform's certificate: whoever sits on the way can read the key"},
     {"proxy", 0, OPTION_TEXT, RUN | BENCH, "URL", NULL, RUN_FIELD(proxy),
      .help = "send through this proxy, or none; a user and password in it are better given by "
-             "NBATCH_PROXY "
-             "(default: as https_proxy and its like say)",
+             "NBATCH_PROXY (default: as https_proxy and its like say)",
      .rival = "simulate", .secret = SECRET_USER},
     {"resolve", 0, OPTION_LIST, RUN | BENCH, "HOST:PORT:ADDRESS", NULL, RUN_FIELD(resolves),
      .help = "connect to ADDRESS for HOST:PORT, whatever the resolver says; may be repeated"},
@@ -193,33 +186,28 @@ static const struct option table[] = {
      .rival = "simulate"},
     {"format", 0, OPTION_CHOICE, RUN | CHECK, "csv|jsonl|xlsx", NULL, RUN_FIELD(format),
      .help = "the input's format (default: by its extension, before .gz or .zst; a workbook by its "
-             "first "
-             "bytes)",
+             "first bytes)",
      .group = "Input"},
     {"sheet", 0, OPTION_TEXT, RUN | CHECK, "NAME|N", NULL, RUN_FIELD(sheet),
      .help = "the sheet of a workbook, by its name, or by its number from 1 on (default: the first "
-             "that is "
-             "not hidden)"},
+             "that is not hidden)"},
     {"encoding", 0, OPTION_TEXT, RUN | CHECK, "NAME", NULL, RUN_FIELD(encoding),
-     .help = "the input's encoding, such as gb18030, gbk or utf-16 "
-             "(default: by its byte order mark, else UTF-8)"},
+     .help = "the input's encoding, such as gb18030, gbk or utf-16 (default: by its byte order "
+             "mark, else UTF-8)"},
     {"delimiter", 0, OPTION_SET, RUN | CHECK, "C", NULL,
-     .help =
-         "what stands between the cells of a CSV: one character, or comma, semicolon, tab, pipe "
-         "(default: comma)",
+     .help = "what stands between the cells of a CSV: one character, or comma, semicolon, tab, "
+             "pipe (default: comma)",
      .set = set_delimiter},
     {"set", 0, OPTION_LIST, RUN | CHECK, "NAME=VALUE", NULL, RUN_FIELD(sets),
      .help = "the value of column NAME for every row that has none of its own; ${column} in it "
-             "stands for "
-             "that column's value; may be repeated"},
+             "stands for that column's value; may be repeated"},
     {"map", 0, OPTION_LIST, RUN | CHECK, "NAME=COLUMN", NULL, RUN_FIELD(maps),
      .help = "the input's COLUMN is what the platform calls NAME; may be repeated"},
     {"pass", 0, OPTION_LIST, RUN | CHECK, "NAME[,NAME...]", NULL, RUN_FIELD(passes),
      .help = "columns of the input to carry into the results as they are"},
     {"true", 0, OPTION_LIST, RUN | CHECK, "WORD[,WORD...]", NULL, RUN_FIELD(trues),
      .help = "what means true in res: columns, and where a data template wants a value, such as "
-             "TRUE; sent "
-             "as a boolean; may be repeated"},
+             "TRUE; sent as a boolean; may be repeated"},
     {"false", 0, OPTION_LIST, RUN | CHECK, "WORD[,WORD...]", NULL, RUN_FIELD(falses),
      .help = "the same for false"},
     {"imei", 0, OPTION_CHOICE, RUN | CHECK, "strict|any", "strict", RUN_FIELD(imei),
@@ -234,9 +222,8 @@ static const struct option table[] = {
     {"allow-replace", 0, OPTION_FLAG, RUN | CHECK, NULL, NULL, RUN_FIELD(allow_replace),
      .help = "writes with mode 1 are meant: they delete every resource that they do not name"},
     {"yes", 'y', OPTION_FLAG, RUN | BENCH, NULL, NULL, RUN_FIELD(yes),
-     .help =
-         "answer every question with yes: replace as --allow-replace does, send columns of mixed "
-         "values as they are"},
+     .help = "answer every question with yes: replace as --allow-replace does, send columns of "
+             "mixed values as they are"},
     {"concurrency", 'c', OPTION_COUNT, RUN, "N", "64", RUN_FIELD(concurrency), .min = 1,
      .max = 1024, .help = "requests in flight at most", .group = "Pace, and when to stop"},
     {"concurrency", 'c', OPTION_SET, BENCH, "N[,N...]", "1,16,64,256",
@@ -257,19 +244,16 @@ static const struct option table[] = {
      .help = "a rate that changes evenly, such as 10/s..500/s:5m", .set = set_ramp, .rival = "rate",
      .beats_rival = true},
     {"canary", 0, OPTION_SET, RUN, "N[:PAUSE]", NULL,
-     .help =
-         "send N rows, wait for them to end (and PAUSE), then go on with the others if all were "
-         "accepted",
+     .help = "send N rows, wait for them to end (and PAUSE), then go on with the others if all "
+             "were accepted",
      .set = set_canary},
     {"canary-accept", 0, OPTION_SET, RUN, "P%|N", NULL,
      .help = "how many of the canary's rows are to be accepted for the others to be sent: a share "
-             "such as "
-             "90%, or a number (default: all of them); else the run stops",
+             "such as 90%, or a number (default: all of them); else the run stops",
      .set = set_canary_accept},
     {"halt", 0, OPTION_SET_LIST, RUN, "RULE", NULL,
      .help = "stop starting rows when crossed: failed=5%, rejected=100, in_doubt=..., errno:7=3%, "
-             "min=N "
-             "rows before a percentage counts; may be repeated",
+             "min=N rows before a percentage counts; may be repeated",
      .set = set_halt},
     {"no-adaptive", 0, OPTION_FLAG, RUN, NULL, NULL, RUN_FIELD(no_adaptive),
      .help = "do not go slower when the platform asks for it"},
@@ -285,8 +269,7 @@ static const struct option table[] = {
      .min = 1, .help = "the longest wait between attempts"},
     {"on-ambiguous", 0, OPTION_CHOICE, RUN, "resend|hold", NULL, RUN_FIELD(on_ambiguous),
      .help = "a request may have been processed, and no answer says so: send it again, or end the "
-             "row as "
-             "in_doubt (default: resend for write and read, hold for execute)"},
+             "row as in_doubt (default: resend for write and read, hold for execute)"},
     {"outage-wait", 0, OPTION_DURATION, RUN, "D", "10m", RUN_FIELD(outage_wait_ms), .min = 1,
      .help = "how long to wait for a platform that fails, before the run stops"},
     {"explain-retries", 0, OPTION_FLAG, RUN, NULL, NULL, FIELD(explain_retries),
@@ -313,10 +296,8 @@ static const struct option table[] = {
      .help = "keep FILE up to date for Prometheus (node_exporter's textfile collector takes "
              "NAME.prom)"},
     {"report", 0, OPTION_FILE, RUN, "FILE", NULL, RUN_FIELD(report),
-     .help =
-         "write an HTML page of the run to FILE at its end, also when it was stopped; takes 14-21 "
-         "bytes "
-         "of memory a row (nbatch report makes one of the results later)"},
+     .help = "write an HTML page of the run to FILE at its end, also when it was stopped; takes "
+             "14-21 bytes of memory a row (nbatch report makes one of the results later)"},
     {"no-color", 0, OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH | REPORT, NULL, NULL,
      FIELD(no_color), .help = "no colours on a terminal, as with the variable NO_COLOR",
      .is_private = true},

@@ -55,6 +55,7 @@ enum option_carry {
 /* Reads a value into the settings; false with what it must be in `wanted`. */
 typedef bool option_set_fn(struct settings *settings, struct span value, struct buf *wanted);
 
+/* The order is that of a row. NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding) */
 struct option {
     const char *name;
     char letter; /* '\0': none */
@@ -68,13 +69,13 @@ struct option {
     option_set_fn *set;
     const char *group; /* of the help, which begins here */
     const char
-        *rival;       /* the option that cannot hold together with this one: see option_sources.h */
-    bool beats_rival; /* where this one is set in a higher place, the rival gives way */
+        *rival; /* the option that cannot hold together with this one: see option_sources.h */
     enum option_places places;
     enum option_secret secret;
     enum option_carry carry;
-    bool is_text;    /* asks for the help or the version, which no other mistake withholds */
-    bool is_private; /* says nothing of how rows are sent: not on the HTML page */
+    bool beats_rival; /* where this one is set in a higher place, the rival gives way */
+    bool is_text;     /* asks for the help or the version, which no other mistake withholds */
+    bool is_private;  /* says nothing of how rows are sent: not on the HTML page */
 };
 
 enum { OPTIONS_MAX = 128 };

@@ -47,10 +47,9 @@ static enum status parse_bytes(struct span text, int64_t *ret_bytes)
     return STATUS_OK;
 }
 
-static enum status set_number(const struct setting *setting, int64_t *field)
+static enum status set_number(const struct setting *setting, struct span value, int64_t *field)
 {
     const struct option *option = setting->item->option;
-    struct span value = span_string(setting->item->value);
     int64_t number = 0;
     char wanted[128];
     enum status status;
@@ -92,7 +91,7 @@ static void add_words(const char *words, struct buf *out)
     }
 }
 
-static enum status set_choice(const struct setting *setting, int *field)
+static enum status set_choice(const struct setting *setting, struct span value, int *field)
 {
     const char *words = setting->item->option->value;
     struct buf wanted;
@@ -100,7 +99,7 @@ static enum status set_choice(const struct setting *setting, int *field)
 
     for (const char *word = words; *word != '\0'; number++) {
         size_t len = strcspn(word, "|");
-        if (span_is(span_of(word, len), setting->item->value)) {
+        if (span_equal(span_of(word, len), value)) {
             *field = number;
             return STATUS_OK;
         }
@@ -115,18 +114,18 @@ static enum status set_choice(const struct setting *setting, int *field)
 }
 
 /* What an option has a function for. */
-static enum status set_by_function(const struct setting *setting, const char *value)
+static enum status set_by_function(const struct setting *setting, struct span value)
 {
     struct buf wanted;
 
     buf_init(&wanted, 4096);
-    bool is_good = setting->item->option->set(setting->settings, span_string(value), &wanted);
+    bool is_good = setting->item->option->set(setting->settings, value, &wanted);
     enum status status = is_good ? STATUS_OK : refuse_value(setting, buf_string(&wanted));
     buf_deinit(&wanted);
     return status;
 }
 
-static enum status set_simulator(const struct setting *setting)
+static enum status set_simulator(const struct setting *setting, struct span value)
 {
     const struct assignment *item = setting->item;
 
@@ -135,7 +134,7 @@ static enum status set_simulator(const struct setting *setting)
         buf_add_format(setting->message, ":%zu: ", item->line);
     }
     enum status status = sim_config_set(&setting->settings->sim, span_string(item->option->name),
-                                        span_string(item->value), setting->message);
+                                        value, setting->message);
     if (status == STATUS_OK)
         buf_clear(setting->message);
     return status;
@@ -154,10 +153,8 @@ static enum status set_flag(const struct setting *setting, bool *field)
     return STATUS_OK;
 }
 
-static enum status set_rate(const struct setting *setting, struct rate *rate)
+static enum status set_rate(const struct setting *setting, struct span value, struct rate *rate)
 {
-    struct span value = span_string(setting->item->value);
-
     *rate = (struct rate){0, 1000};
     return span_is(value, "none") || rate_parse(value, &rate->count, &rate->per_ms)
                ? STATUS_OK
@@ -190,19 +187,19 @@ static enum status set_option(const struct setting *setting)
         *(const char **)field = value;
         return STATUS_OK;
     case OPTION_CHOICE:
-        return set_choice(setting, field);
+        return set_choice(setting, span_string(value), field);
     case OPTION_RATE:
-        return set_rate(setting, field);
+        return set_rate(setting, span_string(value), field);
     case OPTION_LIST:
         return add_to_list(setting, field);
     case OPTION_SET:
     case OPTION_SET_LIST:
     case OPTION_SET_OPTIONAL:
-        return set_by_function(setting, value);
+        return set_by_function(setting, span_string(value));
     case OPTION_SIMULATOR:
-        return set_simulator(setting);
+        return set_simulator(setting, span_string(value));
     default:
-        return set_number(setting, field);
+        return set_number(setting, span_string(value), field);
     }
 }
 
