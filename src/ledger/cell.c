@@ -2,18 +2,27 @@
 
 #include <csv.h>
 
+static bool has(struct span text, char c)
+{
+    return memchr(text.ptr, c, text.len) != NULL;
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* Four searches of the C library's are cheaper than one loop over the characters. */
+static bool is_plain(struct span text)
+{
+    return text.len == 0 ||
+           (!has(text, ',') && !has(text, '"') && !has(text, '\n') && !has(text, '\r') &&
+            !is_blank(text.ptr[0]) && !is_blank(text.ptr[text.len - 1]));
+}
+
 void cell_add(struct buf *out, struct span text)
 {
-    bool plain = true;
-
-    for (size_t i = 0; i < text.len && plain; i++) {
-        char c = text.ptr[i];
-        plain = c != ',' && c != '"' && c != '\n' && c != '\r';
-    }
-    if (text.len > 0 && plain)
-        plain = text.ptr[0] != ' ' && text.ptr[0] != '\t' && text.ptr[text.len - 1] != ' ' &&
-                text.ptr[text.len - 1] != '\t';
-    if (plain) {
+    if (is_plain(text)) {
         buf_add(out, text);
         return;
     }
