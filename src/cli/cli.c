@@ -6,9 +6,14 @@
 
 #include "cli/color.h"
 #include "cli/completion.h"
+#include "cli/config.h"
+#include "cli/console.h"
 #include "cli/help.h"
+#include "cli/option_table.h"
+#include "cli/option_values.h"
 #include "cli/show.h"
-#include "cli/subcommands.h"
+#include "cli/terminal.h"
+#include "run/use_cases.h"
 
 static int print(struct buf *text)
 {
@@ -53,70 +58,86 @@ static int refuse_subcommand(const char *word)
     return EXIT_USAGE;
 }
 
-static enum status set_sim_config(void *context, struct span name, struct span value,
-                                  struct buf *message)
+static int print_config(const struct settings *settings, const struct option_sources *sources)
 {
-    return sim_config_set(context, name, value, message);
+    struct buf text;
+    buf_init(&text, 1024 * 1024);
+    config_add(settings, sources, &text);
+    return print(&text);
+}
+
+/* The use case behind a subcommand. */
+static int run_use_case(enum subcommand subcommand, const struct settings *settings,
+                        const struct run_settings *run, const struct person *person)
+{
+    if (subcommand == COMMAND_SIMULATE)
+        return run_simulate(&settings->sim, person);
+    if (subcommand == COMMAND_BENCH)
+        return run_bench(run, person);
+    if (subcommand == COMMAND_RUN && settings->explain_retries)
+        return run_explain_retries(run, person);
+    if (run->input == NULL && subcommand == COMMAND_REPORT)
+        show_error("which results? nbatch report FILE.results.csv; nbatch report --help says more");
+    else if (run->input == NULL)
+        show_error("which input? nbatch %s FILE, or - for standard input; nbatch %s --help says "
+                   "more",
+                   subcommands[subcommand].name, subcommands[subcommand].name);
+    if (run->input == NULL)
+        return EXIT_USAGE;
+    if (subcommand == COMMAND_REPORT)
+        return run_report(run, person);
+    return subcommand == COMMAND_CHECK || settings->dry_run ? run_check(run, person)
+                                                            : run_send(run, person, NULL);
 }
 
 static int run_subcommand(enum subcommand subcommand, const struct settings *settings,
-                          const struct option_sources *sources, const struct sim_config *sim)
+                          const struct option_sources *sources, const char *program)
 {
+    struct page_entry shown[OPTION_VALUES_MAX];
+    struct run_settings run = settings->run;
+    struct terminal terminal = {.mode = (enum progress_mode)settings->progress,
+                                .reads_input = run.input != NULL && strcmp(run.input, "-") == 0,
+                                .program = program,
+                                .sources = sources};
+    struct person person = terminal_person(&terminal);
+
     if (settings->help)
         return print_help(subcommand);
     if (settings->version)
         return print_version();
-    if (subcommand == COMMAND_SIMULATE)
-        return cli_simulate(settings, sim);
     if (subcommand == COMMAND_CONFIG)
-        return cli_config(settings, sources);
-    if (subcommand == COMMAND_BENCH)
-        return cli_bench(settings);
-    if (subcommand == COMMAND_REPORT && settings->input == NULL) {
-        show_error("which results? nbatch report FILE.results.csv; nbatch report --help says more");
-        return EXIT_USAGE;
-    }
-    if (subcommand == COMMAND_REPORT)
-        return cli_report(settings);
-    if (settings->input == NULL && !settings->explain_retries) {
-        show_error(
-            "which input? nbatch %s FILE, or - for standard input; nbatch %s --help says more",
-            subcommand == COMMAND_RUN ? "run" : "check",
-            subcommand == COMMAND_RUN ? "run" : "check");
-        return EXIT_USAGE;
-    }
-    return subcommand == COMMAND_CHECK || settings->dry_run ? cli_check(settings)
-                                                            : cli_run(settings);
+        return print_config(settings, sources);
+    person.quiet = settings->quiet;
+    person.verbose = settings->verbose;
+    run.shown = shown;
+    run.shown_count = option_values(sources, shown);
+    int result = run_use_case(subcommand, settings, &run, &person);
+    console_finish();
+    return result;
 }
 
 static int parse_and_run(enum subcommand subcommand, int argc, char **argv)
 {
-    struct sim_config sim;
     struct settings settings;
     struct option_sources sources = {.items = NULL};
     struct buf message;
-    struct parse_request request = {.subcommand = subcommand,
-                                    .argc = argc - 2,
-                                    .argv = argv + 2,
-                                    .sim_setting = set_sim_config,
-                                    .sim_context = &sim};
+    const struct parse_request request = {.subcommand = subcommand,
+                                          .argc = argc - 2,
+                                          .argv = argv + 2};
 
-    sim_config_init(&sim);
     buf_init(&message, 64 * 1024);
     int result = EXIT_USAGE;
     color_init(false); /* of what is wrong with the words */
     enum status status = options_parse(&request, &sources, &message, &settings);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
         color_init(settings.no_color);
-    settings.words = (const char *const *)argv;
-    settings.word_count = (size_t)argc;
-    if (status == STATUS_OK)
-        result = run_subcommand(subcommand, &settings, &sources, &sim);
-    else
+        result = run_subcommand(subcommand, &settings, &sources, argv[0]);
+    } else {
         show_error("%s", message.len > 0 ? buf_string(&message) : status_text(status));
+    }
     buf_deinit(&message);
     option_sources_deinit(&sources);
-    sim_config_deinit(&sim);
+    settings_deinit(&settings);
     return result;
 }
 
@@ -163,11 +184,21 @@ static int complete(int argc, char **argv)
     return EXIT_USAGE;
 }
 
+/* nbatch __complete WORD…: what the scripts of nbatch completion ask. */
+static int complete_words(int argc, char **argv)
+{
+    struct buf text;
+
+    buf_init(&text, 1024 * 1024);
+    completion_add_candidates(argc, (const char *const *)argv, &text);
+    return print(&text);
+}
+
 /* The words that are no subcommand, since they take no options. */
 static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
-} words[] = {{"help", help}, {"completion", complete}};
+} words[] = {{"help", help}, {"completion", complete}, {"__complete", complete_words}};
 
 int cli_main(int argc, char **argv)
 {

@@ -3,281 +3,197 @@
 #include "cli/help.h"
 #include "cli/option_table.h"
 
-/* What stands behind an option, as a shell can complete it. */
-enum value_kind { VALUE_NONE, VALUE_ANY, VALUE_FILE, VALUE_CHOICE };
+/* A word that is being typed, and where candidates for it go. */
+struct typing {
+    const char *word;
+    size_t start; /* of the part that is completed: behind the "=" of --name=VALUE */
+    struct buf *out;
+};
 
-static enum value_kind kind_of(const struct option_view *option)
+/* Offers a word where it begins as what is typed; `help` may be NULL. */
+static void offer(const struct typing *typing, struct span word, const char *help)
 {
-    if (option->value == NULL)
-        return VALUE_NONE;
-    if (strcmp(option->value, "FILE") == 0)
-        return VALUE_FILE;
-    bool is_word = option->value[0] >= 'a' && option->value[0] <= 'z';
-    return is_word && strchr(option->value, '|') != NULL ? VALUE_CHOICE : VALUE_ANY;
+    const char *typed = typing->word + typing->start;
+
+    if (!span_starts_with(word, typed))
+        return;
+    buf_add_bytes(typing->out, typing->word, typing->start);
+    buf_add(typing->out, word);
+    if (help != NULL)
+        buf_add_format(typing->out, "\t%s", help);
+    buf_add_char(typing->out, '\n');
 }
 
-/* csv|jsonl as "csv jsonl" */
-static void add_choices(const char *value, struct buf *out)
+/* "csv|jsonl" */
+static void offer_each(const struct typing *typing, const char *words)
 {
-    for (; *value != '\0'; value++)
-        buf_add_char(out, *value == '|' ? ' ' : *value);
+    while (*words != '\0') {
+        size_t len = strcspn(words, "|");
+        offer(typing, span_of(words, len), NULL);
+        words += len + (words[len] == '|');
+    }
 }
 
-/* Every word that may stand behind nbatch. */
-static void add_commands(struct buf *out)
+static void offer_commands(const struct typing *typing)
 {
     for (size_t i = 0; i < SUBCOMMAND_COUNT; i++)
-        buf_add_format(out, "%s ", subcommands[i].name);
-    buf_add_string(out, "help completion");
+        offer(typing, span_string(subcommands[i].name), subcommands[i].purpose);
 }
 
-/* Every word that may stand behind nbatch help. */
-static void add_topics(struct buf *out)
+static void offer_topics(const struct typing *typing)
 {
-    for (size_t i = 0; i < SUBCOMMAND_COUNT; i++)
-        buf_add_format(out, "%s ", subcommands[i].name);
+    offer_commands(typing);
     for (size_t i = 0; i < help_topics_count; i++)
-        buf_add_format(out, "%s%s", i > 0 ? " " : "", help_topics[i].name);
+        offer(typing, span_string(help_topics[i].name), help_topics[i].what);
 }
 
-static bool takes_input(enum subcommand subcommand)
+static void offer_first(const struct typing *typing)
 {
-    return strstr(subcommands[subcommand].usage, "INPUT") != NULL ||
-           strstr(subcommands[subcommand].usage, "RESULTS") != NULL;
+    offer_commands(typing);
+    offer(typing, SPAN_LITERAL("help"), "Explains a command or topic.");
+    offer(typing, SPAN_LITERAL("completion"), "The completions of a shell.");
+    if (typing->word[0] == '-')
+        offer_each(typing, "--help|--version");
 }
 
-/* run:--output|run:-o) … ;; */
-static void add_bash_value(const char *command, const struct option_view *option, struct buf *out)
+static void offer_options(const struct typing *typing, enum subcommand subcommand)
 {
-    enum value_kind kind = kind_of(option);
+    const struct option *option = NULL;
+    char name[80];
 
-    if (kind == VALUE_NONE || option->optional)
-        return;
-    buf_add_format(out, "    %s:--%s", command, option->name);
-    if (option->letter != '\0')
-        buf_add_format(out, "|%s:-%c", command, option->letter);
-    buf_add_string(out, ") ");
-    if (kind == VALUE_FILE)
-        buf_add_string(out, "_nbatch_files");
+    while ((option = option_next(subcommand, option)) != NULL) {
+        (void)snprintf(name, sizeof(name), "--%s", option->name);
+        offer(typing, span_string(name), option->help);
+        (void)snprintf(name, sizeof(name), "-%c", option->letter);
+        if (option->letter != '\0')
+            offer(typing, span_string(name), option->help);
+    }
+}
+
+static void offer_files(const struct typing *typing)
+{
+    buf_add_string(typing->out, ":files\n");
+}
+
+static void offer_values(const struct typing *typing, const struct option *option)
+{
+    if (option->kind == OPTION_FILE)
+        offer_files(typing);
+    else if (option->kind == OPTION_CHOICE)
+        offer_each(typing, option->value);
+}
+
+/* The option that a word begins with: --format, --format=csv, -o or -qo. */
+static const struct option *option_of(enum subcommand subcommand, const char *word)
+{
+    if (word[0] != '-' || word[1] == '\0')
+        return NULL;
+    if (word[1] != '-')
+        return option_find_letter(subcommand, word[strlen(word) - 1]);
+    return option_find(subcommand, span_of(word + 2, strcspn(word + 2, "=")));
+}
+
+/* Whether a word behind this one is its value. */
+static bool takes_next(const struct option *option)
+{
+    return option != NULL && option->kind != OPTION_FLAG && !option_is_optional(option);
+}
+
+/* Behind a subcommand: `words` are those up to the one that is typed. */
+static void offer_word(struct typing *typing, enum subcommand subcommand, int count,
+                       const char *const *words)
+{
+    const char *usage = subcommands[subcommand].usage, *before = count > 1 ? words[count - 1] : "";
+    bool is_split = strcmp(before, "=") == 0 && count > 2;
+    const struct option *option = option_of(subcommand, is_split ? words[count - 2] : before);
+    size_t name = strcspn(typing->word, "=");
+
+    if (option != NULL && (is_split || takes_next(option))) {
+        offer_values(typing, option);
+    } else if (typing->word[0] == '-' && typing->word[name] == '=') {
+        option = option_of(subcommand, typing->word);
+        typing->start = name + 1;
+        if (option != NULL)
+            offer_values(typing, option);
+    } else if (typing->word[0] == '-') {
+        offer_options(typing, subcommand);
+    } else if (strstr(usage, "INPUT") != NULL || strstr(usage, "RESULTS") != NULL) {
+        offer_files(typing);
+    }
+}
+
+void completion_add_candidates(int count, const char *const *words, struct buf *out)
+{
+    struct typing typing = {.word = count > 0 ? words[count - 1] : "", .out = out};
+    enum subcommand subcommand;
+
+    if (count > 2 && strcmp(typing.word, "=") == 0)
+        typing.word = ""; /* --name= */
     else
-        buf_add_string(out, "COMPREPLY=(");
-    if (kind == VALUE_CHOICE) {
-        buf_add_string(out, "$(compgen -W '");
-        add_choices(option->value, out);
-        buf_add_string(out, "' -- \"$cur\")");
-    }
-    buf_add_string(out, kind == VALUE_FILE ? "; return ;;\n" : "); return ;;\n");
+        count--;
+    if (count < 1)
+        offer_first(&typing);
+    else if (strcmp(words[0], "help") == 0 && count == 1)
+        offer_topics(&typing);
+    else if (strcmp(words[0], "completion") == 0 && count == 1)
+        offer_each(&typing, "bash|zsh|fish");
+    else if (subcommand_find(words[0], &subcommand))
+        offer_word(&typing, subcommand, count, words);
 }
 
-static void add_bash_command(enum subcommand subcommand, struct buf *out)
-{
-    struct option_view views[OPTION_VIEWS_MAX];
-    size_t count = option_views(subcommand, views);
-
-    buf_add_format(out, "    %s) options='", subcommands[subcommand].name);
-    for (size_t i = 0; i < count; i++) {
-        buf_add_format(out, "%s--%s", i > 0 ? " " : "", views[i].name);
-        if (views[i].letter != '\0')
-            buf_add_format(out, " -%c", views[i].letter);
-    }
-    buf_add_format(out, "'; input=%s ;;\n", takes_input(subcommand) ? "1" : "");
-}
-
-static void add_bash(struct buf *out)
-{
-    buf_add_string(
-        out, "# bash completion for nbatch; made by \"nbatch completion bash\"\n"
-             "_nbatch_files()\n{\n"
-             "    compopt -o filenames 2>/dev/null\n"
-             "    mapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n}\n\n"
+static const struct {
+    const char *shell;
+    const char *script;
+} scripts[] = {
+    {"bash", "# bash completion for nbatch; made by \"nbatch completion bash\"\n"
              "_nbatch()\n{\n"
-             "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
-             "    local command=${COMP_WORDS[1]} options= input=\n"
+             "    local cur=${COMP_WORDS[COMP_CWORD]} line\n"
              "    COMPREPLY=()\n"
-             "    # --name=VALUE comes as three words.\n"
-             "    if [[ $cur == = ]]; then\n        cur=\n"
-             "    elif [[ $prev == = ]]; then\n        prev=${COMP_WORDS[COMP_CWORD-2]}\n    fi\n"
-             "    if ((COMP_CWORD == 1)); then\n        COMPREPLY=($(compgen -W '");
-    add_commands(out);
-    buf_add_string(out, " --help --version' -- \"$cur\"))\n        return\n    fi\n"
-                        "    case $command:$prev in\n    help:help) COMPREPLY=($(compgen -W '");
-    add_topics(out);
-    buf_add_string(out, "' -- \"$cur\")); return ;;\n"
-                        "    completion:completion) COMPREPLY=($(compgen -W 'bash zsh fish' -- "
-                        "\"$cur\")); return ;;\n");
-    for (size_t c = 0; c < SUBCOMMAND_COUNT; c++) {
-        struct option_view views[OPTION_VIEWS_MAX];
-        size_t count = option_views((enum subcommand)c, views);
-        for (size_t i = 0; i < count; i++)
-            add_bash_value(subcommands[c].name, &views[i], out);
-    }
-    buf_add_string(out, "    esac\n    case $command in\n");
-    for (size_t c = 0; c < SUBCOMMAND_COUNT; c++)
-        add_bash_command((enum subcommand)c, out);
-    buf_add_string(out, "    esac\n    if [[ $cur == -* ]]; then\n"
-                        "        COMPREPLY=($(compgen -W \"$options\" -- \"$cur\"))\n"
-                        "    elif [[ -n $input ]]; then\n        _nbatch_files\n    fi\n}\n\n"
-                        "complete -F _nbatch nbatch\n");
-}
-
-/* Text within '…' of a shell; in zsh's descriptions brackets and colons are taken, too. */
-static void add_quoted(const char *text, const char *special, struct buf *out)
-{
-    for (; *text != '\0'; text++) {
-        if (*text == '\'')
-            buf_add_string(out, "'\\''");
-        else if (strchr(special, *text) != NULL)
-            buf_add_format(out, "\\%c", *text);
-        else
-            buf_add_char(out, *text);
-    }
-}
-
-static void add_zsh_value(const struct option_view *option, struct buf *out)
-{
-    switch (kind_of(option)) {
-    case VALUE_NONE:
-        return;
-    case VALUE_FILE:
-        buf_add_string(out, ":FILE:_files");
-        return;
-    case VALUE_ANY:
-        buf_add_string(out, option->optional ? "::" : ":");
-        add_quoted(option->value, "[]:\\", out);
-        buf_add_string(out, ": ");
-        return;
-    case VALUE_CHOICE:
-        buf_add_string(out, ":value:(");
-        add_choices(option->value, out);
-        buf_add_char(out, ')');
-        return;
-    }
-}
-
-/* '(-o --output)-o+[…]:FILE:_files' '(-o --output)--output=[…]:FILE:_files' */
-static void add_zsh_option(const struct option_view *option, struct buf *out)
-{
-    const char *const behind = option->value == NULL ? "" : option->optional ? "=-" : "=";
-
-    for (int i = option->letter != '\0' ? 0 : 1; i < 2; i++) {
-        buf_add_string(out, "                '");
-        if (option->repeats)
-            buf_add_char(out, '*');
-        else if (option->letter != '\0')
-            buf_add_format(out, "(-%c --%s)", option->letter, option->name);
-        if (i == 0)
-            buf_add_format(out, "-%c%s[", option->letter, option->value != NULL ? "+" : "");
-        else
-            buf_add_format(out, "--%s%s[", option->name, behind);
-        add_quoted(option->help, "[]\\", out);
-        buf_add_char(out, ']');
-        add_zsh_value(option, out);
-        buf_add_string(out, "' \\\n");
-    }
-}
-
-static void add_zsh(struct buf *out)
-{
-    buf_add_string(out, "#compdef nbatch\n# made by \"nbatch completion zsh\"\n_nbatch()\n{\n"
-                        "    local -a commands\n    commands=(\n");
-    for (size_t i = 0; i < SUBCOMMAND_COUNT; i++) {
-        buf_add_format(out, "        '%s:", subcommands[i].name);
-        add_quoted(subcommands[i].purpose, ":\\", out);
-        buf_add_string(out, "'\n");
-    }
-    buf_add_string(out, "        'help:explains a command or topic'\n"
-                        "        'completion:the completions of a shell'\n    )\n"
-                        "    if ((CURRENT == 2)); then\n"
-                        "        _describe command commands\n        return\n    fi\n"
-                        "    local command=$words[2]\n    shift words\n    ((CURRENT--))\n"
-                        "    case $command in\n");
-    for (size_t c = 0; c < SUBCOMMAND_COUNT; c++) {
-        struct option_view views[OPTION_VIEWS_MAX];
-        size_t count = option_views((enum subcommand)c, views);
-        buf_add_format(out, "        %s)\n            _arguments -s -S \\\n", subcommands[c].name);
-        for (size_t i = 0; i < count; i++)
-            add_zsh_option(&views[i], out);
-        buf_add_format(out, "                %s\n            ;;\n",
-                       takes_input((enum subcommand)c) ? "'1:INPUT:_files'" : "");
-    }
-    buf_add_string(out, "        help) _arguments '1:topic:(");
-    add_topics(out);
-    buf_add_string(out, ")' ;;\n        completion) _arguments '1:shell:(bash zsh fish)' ;;\n"
-                        "    esac\n}\n\n"
-                        "if [[ $funcstack[1] == _nbatch ]]; then\n    _nbatch \"$@\"\nelse\n"
-                        "    compdef _nbatch nbatch\nfi\n");
-}
-
-/* -d '…', the end of a line. */
-static void add_fish_description(const char *text, struct buf *out)
-{
-    buf_add_string(out, " -d '");
-    for (; *text != '\0'; text++)
-        buf_add_format(out, "%s%c", *text == '\'' || *text == '\\' ? "\\" : "", *text);
-    buf_add_string(out, "'\n");
-}
-
-static void add_fish_option(const char *command, const struct option_view *option, struct buf *out)
-{
-    enum value_kind kind = kind_of(option);
-
-    buf_add_format(out, "complete -c nbatch -n '__fish_seen_subcommand_from %s' -l %s", command,
-                   option->name);
-    if (option->letter != '\0')
-        buf_add_format(out, " -s %c", option->letter);
-    if (kind == VALUE_FILE)
-        buf_add_string(out, " -r -F");
-    else if (kind != VALUE_NONE && !option->optional)
-        buf_add_string(out, " -x");
-    if (kind == VALUE_CHOICE) {
-        buf_add_string(out, " -a '");
-        add_choices(option->value, out);
-        buf_add_char(out, '\'');
-    }
-    add_fish_description(option->help, out);
-}
-
-static void add_fish(struct buf *out)
-{
-    buf_add_string(out, "# fish completion for nbatch; made by \"nbatch completion fish\"\n"
-                        "complete -c nbatch -f\n");
-    for (size_t i = 0; i < SUBCOMMAND_COUNT; i++) {
-        buf_add_format(out, "complete -c nbatch -n __fish_use_subcommand -a %s",
-                       subcommands[i].name);
-        add_fish_description(subcommands[i].purpose, out);
-    }
-    buf_add_string(out, "complete -c nbatch -n __fish_use_subcommand -a help -d "
-                        "'Explains a command or topic'\n"
-                        "complete -c nbatch -n __fish_use_subcommand -a completion -d "
-                        "'The completions of a shell'\n"
-                        "complete -c nbatch -n '__fish_seen_subcommand_from completion' "
-                        "-a 'bash zsh fish'\n"
-                        "complete -c nbatch -n '__fish_seen_subcommand_from help' -a '");
-    add_topics(out);
-    buf_add_string(out, "'\n");
-    for (size_t c = 0; c < SUBCOMMAND_COUNT; c++) {
-        struct option_view views[OPTION_VIEWS_MAX];
-        size_t count = option_views((enum subcommand)c, views);
-        if (takes_input((enum subcommand)c))
-            buf_add_format(out, "complete -c nbatch -n '__fish_seen_subcommand_from %s' -F\n",
-                           subcommands[c].name);
-        for (size_t i = 0; i < count; i++)
-            add_fish_option(subcommands[c].name, &views[i], out);
-    }
-}
+             "    while IFS= read -r line; do\n"
+             "        COMPREPLY+=(\"${line%%$'\\t'*}\")\n"
+             "    done < <(\"${COMP_WORDS[0]/#\\~/$HOME}\" __complete "
+             "\"${COMP_WORDS[@]:1:COMP_CWORD}\" 2>/dev/null)\n"
+             "    if [[ ${COMPREPLY[0]} == :files ]]; then\n"
+             "        [[ $cur == = ]] && cur=\n"
+             "        compopt -o filenames 2>/dev/null\n"
+             "        mapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n"
+             "    fi\n}\n\n"
+             "complete -F _nbatch nbatch\n"},
+    {"zsh", "#compdef nbatch\n# made by \"nbatch completion zsh\"\n"
+            "_nbatch()\n{\n"
+            "    local -a lines\n"
+            "    lines=(\"${(@f)$(${(Q)words[1]} __complete \"${(@Q)words[2,CURRENT]}\" "
+            "2>/dev/null)}\")\n"
+            "    if [[ $lines[1] == :files ]]; then\n"
+            "        compset -P '--*='\n"
+            "        _files\n"
+            "    elif [[ -n $lines[1] ]]; then\n"
+            "        lines=(\"${(@)lines//:/\\\\:}\")\n"
+            "        lines=(\"${(@)lines/$'\\t'/:}\")\n"
+            "        _describe nbatch lines\n"
+            "    fi\n}\n\n"
+            "if [[ $funcstack[1] == _nbatch ]]; then\n    _nbatch \"$@\"\nelse\n"
+            "    compdef _nbatch nbatch\nfi\n"},
+    {"fish", "# fish completion for nbatch; made by \"nbatch completion fish\"\n"
+             "function __nbatch_complete\n"
+             "    set -l words (commandline -opc)\n"
+             "    set -l current (commandline -ct)\n"
+             "    set -l lines ($words[1] __complete $words[2..-1] \"$current\" 2>/dev/null)\n"
+             "    if test \"$lines[1]\" = :files\n"
+             "        __fish_complete_path (string replace -r -- '^--[^=]*=' '' \"$current\")\n"
+             "    else if set -q lines[1]\n"
+             "        printf '%s\\n' $lines\n"
+             "    end\nend\n\n"
+             "complete -c nbatch -f -a '(__nbatch_complete)'\n"},
+};
 
 bool completion_add(const char *shell, struct buf *out)
 {
-    static const struct {
-        const char *name;
-        void (*add)(struct buf *out);
-    } shells[] = {{"bash", add_bash}, {"zsh", add_zsh}, {"fish", add_fish}};
-
-    for (size_t i = 0; i < ARRAY_LENGTH(shells); i++) {
-        if (strcmp(shell, shells[i].name) == 0) {
-            shells[i].add(out);
-            return true;
-        }
+    for (size_t i = 0; i < ARRAY_LENGTH(scripts); i++) {
+        if (strcmp(shell, scripts[i].shell) != 0)
+            continue;
+        buf_add_string(out, scripts[i].script);
+        return true;
     }
     return false;
 }

@@ -1,6 +1,6 @@
+#include "cli/config.h"
+
 #include "cli/option_sources.h"
-#include "cli/show.h"
-#include "cli/subcommands.h"
 #include "core/text.h"
 
 enum { ORIGIN_COLUMN = 44 };
@@ -58,11 +58,10 @@ static void add_value(struct span text, struct buf *out)
 
 static void add_option_value(const struct option *option, const char *value, struct buf *out)
 {
-    bool is_address = strcmp(option->name, "proxy") == 0 || strcmp(option->name, "endpoint") == 0;
     struct span text = span_string(value), password = span_of(NULL, 0);
     struct buf masked;
 
-    if (is_address)
+    if (option->secret == SECRET_USER)
         password = password_of(text);
     if (password.ptr == NULL) {
         add_value(text, out);
@@ -96,7 +95,7 @@ static void add_place(const struct option_sources *sources, const struct assignm
         buf_add_printable(&place, span_string(sources->config.path));
         buf_add_format(&place, ":%zu", item->line);
     } else if (item->origin == ORIGIN_ENVIRONMENT) {
-        option_variable(item->option->name, variable);
+        option_variable(item->option, variable);
         buf_add_format(&place, "environment %s", variable);
     } else {
         buf_add_string(&place, "flag");
@@ -105,41 +104,21 @@ static void add_place(const struct option_sources *sources, const struct assignm
     buf_deinit(&place);
 }
 
-static const struct assignment *next_of(const struct option_sources *sources,
-                                        const struct option *option, enum option_origin origin,
-                                        size_t *at)
-{
-    while (*at < sources->count) {
-        const struct assignment *item = &sources->items[(*at)++];
-        if (item->option == option && item->origin == origin && !item->dropped)
-            return item;
-    }
-    return NULL;
-}
-
 /* All places' values of a list, in the order in which they are taken. */
 static void add_list(const struct option_sources *sources, const struct option *option,
                      struct buf *out)
 {
-    bool is_empty = true;
+    const struct assignment *item = option_sources_next(sources, option, NULL);
+    size_t start = out->len;
 
-    for (int origin = 0; origin < ORIGIN_COUNT; origin++) {
-        const struct assignment *item;
-        size_t at = 0;
-        while ((item = next_of(sources, option, (enum option_origin)origin, &at)) != NULL) {
-            if (is_empty)
-                buf_add_format(out, "%s:\n", option->name);
-            is_empty = false;
-            size_t start = out->len;
-            buf_add_string(out, "  - ");
-            add_option_value(option, item->value, out);
-            add_place(sources, item, start, out);
-        }
-    }
-    if (is_empty) {
-        size_t start = out->len;
-        buf_add_format(out, "# %s:", option->name);
+    buf_add_format(out, item != NULL ? "%s:\n" : "# %s:", option->name);
+    if (item == NULL)
         add_origin("not set", start, out);
+    for (; item != NULL; item = option_sources_next(sources, option, item)) {
+        start = out->len;
+        buf_add_string(out, "  - ");
+        add_option_value(option, item->value, out);
+        add_place(sources, item, start, out);
     }
 }
 
@@ -161,20 +140,15 @@ static const char *fallback_of(const struct settings *settings, const struct opt
 static void add_option(const struct settings *settings, const struct option_sources *sources,
                        const struct option *option, struct buf *out)
 {
-    const struct assignment *item = NULL, *found;
+    const struct assignment *item = option_sources_last(sources, option);
     size_t start = out->len;
 
-    for (int origin = 0; origin < ORIGIN_COUNT; origin++) {
-        size_t at = 0;
-        while ((found = next_of(sources, option, (enum option_origin)origin, &at)) != NULL)
-            item = found;
-    }
     const char *value = item != NULL ? item->value : fallback_of(settings, option);
     if (option->kind == OPTION_FLAG)
         add_flag(option, item, out);
     else
         buf_add_format(out, "%s%s:",
-                       (item == NULL && value == NULL) || !option_in_config(option) ? "# " : "",
+                       (item == NULL && value == NULL) || option->places == IN_VARIABLE ? "# " : "",
                        option->name);
     if (option->kind != OPTION_FLAG && value != NULL) {
         buf_add_char(out, ' ');
@@ -202,26 +176,23 @@ static void add_key_places(struct buf *out)
     }
 }
 
-int cli_config(const struct settings *settings, const struct option_sources *sources)
+void config_add(const struct settings *settings, const struct option_sources *sources,
+                struct buf *out)
 {
-    struct buf out;
+    const struct option *option = NULL;
 
-    buf_init(&out, 1024 * 1024);
-    if (settings->input != NULL) {
-        buf_add_string(&out, "# INPUT: ");
-        add_value(span_string(settings->input), &out);
-        add_origin("argument", 0, &out);
+    if (settings->run.input != NULL) {
+        buf_add_string(out, "# INPUT: ");
+        add_value(span_string(settings->run.input), out);
+        add_origin("argument", 0, out);
     }
-    for (size_t i = 0; i < options_count; i++) {
-        if (!option_is_of(&options[i], COMMAND_CONFIG) || !option_has_variable(&options[i]))
+    while ((option = option_next(COMMAND_CONFIG, option)) != NULL) {
+        if (option->places == IN_FLAG_ONLY)
             continue;
-        if (options[i].kind == OPTION_LIST)
-            add_list(sources, &options[i], &out);
+        if (option_repeats(option))
+            add_list(sources, option, out);
         else
-            add_option(settings, sources, &options[i], &out);
+            add_option(settings, sources, option, out);
     }
-    add_key_places(&out);
-    bool written = out.status == STATUS_OK && show_data(buf_span(&out));
-    buf_deinit(&out);
-    return written ? EXIT_ALL_ACCEPTED : EXIT_INTERNAL;
+    add_key_places(out);
 }

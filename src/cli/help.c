@@ -8,7 +8,7 @@
 
 enum { HELP_COLUMN = 28, HELP_WIDTH = 96 };
 
-static void add_help_line(const char *left, const char *help, const char *fallback, struct buf *out)
+static void add_help_line(const char *left, const char *help, struct buf *out)
 {
     size_t len = strlen(left);
 
@@ -17,44 +17,42 @@ static void add_help_line(const char *left, const char *help, const char *fallba
         buf_add_format(out, "\n%*s", HELP_COLUMN, "");
     else
         buf_add_format(out, "%*s", (int)(HELP_COLUMN - len), "");
-    struct buf text;
-    buf_init(&text, 4096);
-    buf_add_string(&text, help);
-    if (fallback != NULL)
-        buf_add_format(&text, " (default: %s)", fallback);
-    buf_add_wrapped(out, buf_string(&text), HELP_COLUMN, HELP_WIDTH);
-    buf_deinit(&text);
+    buf_add_wrapped(out, help, HELP_COLUMN, HELP_WIDTH);
     buf_add_char(out, '\n');
 }
 
-static void add_option_help(const struct option_view *option, struct buf *out)
+static void add_option_help(const struct option *option, struct buf *out)
 {
-    char left[80];
-    const char *before = option->optional ? "[=" : " ";
-    const char *after = option->optional ? "]" : "";
-    char letter[8] = "    ";
+    const char *value = option->value != NULL ? option->value : "";
+    bool is_optional = option_is_optional(option);
+    char left[80], letter[8] = "    ";
+    struct buf help;
 
     if (option->letter != '\0')
         (void)snprintf(letter, sizeof(letter), "-%c, ", option->letter);
     (void)snprintf(left, sizeof(left), "  %s--%s%s%s%s", letter, option->name,
-                   option->value != NULL ? before : "", option->value != NULL ? option->value : "",
-                   option->value != NULL ? after : "");
-    add_help_line(left, option->help, option->fallback, out);
+                   is_optional        ? "[="
+                   : value[0] != '\0' ? " "
+                                      : "",
+                   value, is_optional ? "]" : "");
+    buf_init(&help, 4096);
+    option_add_help(option, &help);
+    add_help_line(left, buf_string(&help), out);
+    buf_deinit(&help);
 }
 
 void help_add_subcommand(enum subcommand subcommand, struct buf *out)
 {
-    struct option_view views[OPTION_VIEWS_MAX];
-    size_t count = option_views(subcommand, views);
-    const char *group = NULL;
+    const struct option *option = NULL;
+    const char *group = "";
 
     buf_add_format(out, "%s\n\n%s\n\nExamples:\n%s", subcommands[subcommand].usage,
                    subcommands[subcommand].purpose, subcommands[subcommand].examples);
-    for (size_t i = 0; i < count; i++) {
-        if (group == NULL || strcmp(group, views[i].group) != 0)
-            buf_add_format(out, "\n%s:\n", views[i].group);
-        group = views[i].group;
-        add_option_help(&views[i], out);
+    while ((option = option_next(subcommand, option)) != NULL) {
+        if (strcmp(group, option_group(option)) != 0)
+            buf_add_format(out, "\n%s:\n", option_group(option));
+        group = option_group(option);
+        add_option_help(option, out);
     }
     if (subcommand == COMMAND_REPORT)
         buf_add_string(
@@ -100,24 +98,24 @@ void help_add_overview(struct buf *out)
     for (size_t i = 0; i < SUBCOMMAND_COUNT; i++) {
         char usage[80];
         (void)snprintf(usage, sizeof(usage), "  %s", subcommands[i].usage);
-        add_help_line(usage, subcommands[i].purpose, NULL, out);
+        add_help_line(usage, subcommands[i].purpose, out);
     }
     buf_add_string(out, "\nHelp:\n");
-    add_help_line("  nbatch COMMAND --help", "the command's options, after examples", NULL, out);
+    add_help_line("  nbatch COMMAND --help", "the command's options, after examples", out);
     for (size_t i = 0; i < help_topics_count; i++) {
         char topic[80];
         (void)snprintf(topic, sizeof(topic), "  nbatch help %s%s%s", help_topics[i].name,
                        help_topics[i].word != NULL ? " " : "",
                        help_topics[i].word != NULL ? help_topics[i].word : "");
-        add_help_line(topic, help_topics[i].what, NULL, out);
+        add_help_line(topic, help_topics[i].what, out);
     }
     add_help_line("  nbatch completion SHELL",
-                  "the completions of bash, zsh or fish, to be sourced", NULL, out);
-    add_help_line("  nbatch --version", "which one this is", NULL, out);
+                  "the completions of bash, zsh or fish, to be sourced", out);
+    add_help_line("  nbatch --version", "which one this is", out);
     buf_add_string(out, "\nExit status:\n");
     for (size_t i = 0; i < exit_meanings_count; i++) {
         (void)snprintf(left, sizeof(left), "  %s", exit_meanings[i].status);
-        add_help_line(left, exit_meanings[i].meaning, NULL, out);
+        add_help_line(left, exit_meanings[i].meaning, out);
     }
 }
 

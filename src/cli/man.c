@@ -130,31 +130,28 @@ static void add_synopsis(struct buf *out)
                         ".Nm\n.Cm completion bash | zsh | fish\n");
 }
 
-static void add_option(const struct option_view *option, struct buf *out)
+static void add_option(const struct option *option, struct buf *out)
 {
+    struct buf help;
+
     buf_add_string(out, ".It ");
     if (option->letter != '\0')
         buf_add_format(out, "Fl %c , ", option->letter);
     buf_add_format(out, "Fl \\-%s", option->name);
-    if (option->value != NULL && option->optional)
-        buf_add_format(out, " Ns Op = Ns Ar \"%s\"", option->value);
-    else if (option->value != NULL)
-        buf_add_format(out, " Ar \"%s\"", option->value);
+    if (option->value != NULL)
+        buf_add_format(out, "%s Ar \"%s\"", option_is_optional(option) ? " Ns Op = Ns" : "",
+                       option->value);
     buf_add_char(out, '\n');
-    struct buf help;
     buf_init(&help, 4096);
-    buf_add_string(&help, option->help);
-    if (option->fallback != NULL)
-        buf_add_format(&help, " (default: %s)", option->fallback);
+    option_add_help(option, &help);
     add_text(buf_string(&help), out);
     buf_deinit(&help);
 }
 
 static void add_subcommand(enum subcommand subcommand, struct buf *out)
 {
-    struct option_view views[OPTION_VIEWS_MAX];
-    size_t count = option_views(subcommand, views);
-    const char *group = NULL;
+    const struct option *option = NULL;
+    const char *group = "";
 
     buf_add_format(out, ".Ss nbatch %s\n", subcommands[subcommand].name);
     add_text(subcommands[subcommand].purpose, out);
@@ -162,13 +159,12 @@ static void add_subcommand(enum subcommand subcommand, struct buf *out)
         add_paragraph("Takes the options of nbatch run and nbatch check.", out);
         return;
     }
-    for (size_t i = 0; i < count; i++) {
-        if (group == NULL || strcmp(group, views[i].group) != 0) {
-            buf_add_string(out, group != NULL ? ".El\n" : "");
-            buf_add_format(out, ".Pp\n%s:\n.Bl -tag -width Ds\n", views[i].group);
-        }
-        group = views[i].group;
-        add_option(&views[i], out);
+    while ((option = option_next(subcommand, option)) != NULL) {
+        if (strcmp(group, option_group(option)) != 0)
+            buf_add_format(out, "%s.Pp\n%s:\n.Bl -tag -width Ds\n", group[0] != '\0' ? ".El\n" : "",
+                           option_group(option));
+        group = option_group(option);
+        add_option(option, out);
     }
     buf_add_string(out, ".El\n");
 }

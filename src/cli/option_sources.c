@@ -26,15 +26,25 @@ static enum status add(struct option_sources *sources, const struct assignment *
 }
 
 enum status option_sources_add_flag(struct option_sources *sources, const struct option *option,
-                                    const struct sim_setting *sim, const char *value)
+                                    const char *value)
 {
-    return add(sources, &(struct assignment){
-                            .option = option, .sim = sim, .value = value, .origin = ORIGIN_FLAG});
+    return add(sources,
+               &(struct assignment){.option = option, .value = value, .origin = ORIGIN_FLAG});
 }
 
-static const char *name_of(const struct assignment *item)
+const struct assignment *option_sources_next(const struct option_sources *sources,
+                                             const struct option *option,
+                                             const struct assignment *item)
 {
-    return item->option != NULL ? item->option->name : item->sim->name;
+    int origin = item != NULL ? (int)item->origin : 0;
+    size_t i = item != NULL ? (size_t)(item - sources->items) + 1 : 0;
+
+    for (; origin < ORIGIN_COUNT; origin++, i = 0)
+        for (; i < sources->count; i++)
+            if (sources->items[i].option == option && (int)sources->items[i].origin == origin &&
+                !sources->items[i].dropped)
+                return &sources->items[i];
+    return NULL;
 }
 
 void option_sources_add_place(const struct option_sources *sources, const struct assignment *item,
@@ -45,59 +55,44 @@ void option_sources_add_place(const struct option_sources *sources, const struct
     switch (item->origin) {
     case ORIGIN_CONFIG:
         buf_add_printable(out, span_string(sources->config.path));
-        buf_add_format(out, ":%zu: %s", item->line, name_of(item));
+        buf_add_format(out, ":%zu: %s", item->line, item->option->name);
         break;
     case ORIGIN_ENVIRONMENT:
-        option_variable(name_of(item), variable);
+        option_variable(item->option, variable);
         buf_add_string(out, variable);
         break;
     case ORIGIN_FLAG:
     case ORIGIN_COUNT:
-        buf_add_format(out, "--%s", name_of(item));
+        buf_add_format(out, "--%s", item->option->name);
         break;
     }
 }
 
-/* Whether several values of it add up. */
-static bool repeats(const struct assignment *item)
+const struct assignment *option_sources_last(const struct option_sources *sources,
+                                             const struct option *option)
 {
-    return item->option != NULL ? item->option->kind == OPTION_LIST
-                                : strcmp(item->sim->name, "fault") == 0;
+    const struct assignment *last = NULL, *item = NULL;
+
+    while ((item = option_sources_next(sources, option, item)) != NULL)
+        last = item;
+    return last;
 }
 
 static enum status add_variables(struct option_sources *sources, enum subcommand subcommand)
 {
+    const struct option *option = NULL;
     enum status status = STATUS_OK;
     char variable[OPTION_VARIABLE_MAX];
 
-    for (size_t i = 0; i < options_count && status == STATUS_OK; i++) {
-        option_variable(options[i].name, variable);
+    while (status == STATUS_OK && (option = option_next(subcommand, option)) != NULL) {
+        option_variable(option, variable);
         const char *value = getenv(variable);
-        if (value != NULL && option_is_of(&options[i], subcommand) &&
-            option_has_variable(&options[i]))
-            status = add(sources, &(struct assignment){.option = &options[i],
-                                                       .value = value,
-                                                       .origin = ORIGIN_ENVIRONMENT});
-    }
-    for (size_t i = 0;
-         i < sim_settings_count && status == STATUS_OK && subcommand == COMMAND_SIMULATE; i++) {
-        option_variable(sim_settings[i].name, variable);
-        const char *value = getenv(variable);
-        if (value != NULL)
-            status = add(sources, &(struct assignment){.sim = &sim_settings[i],
+        if (value != NULL && option->places != IN_FLAG_ONLY)
+            status = add(sources, &(struct assignment){.option = option,
                                                        .value = value,
                                                        .origin = ORIGIN_ENVIRONMENT});
     }
     return status;
-}
-
-/* An option of any subcommand may stand in the file, which may serve several of them. */
-static const struct option *find_any(const char *name)
-{
-    for (size_t i = 0; i < options_count; i++)
-        if (option_in_config(&options[i]) && strcmp(options[i].name, name) == 0)
-            return &options[i];
-    return NULL;
 }
 
 static bool is_key(const char *name)
@@ -124,19 +119,18 @@ static enum status refuse_entry(const struct config_file *file, const struct con
 static enum status refuse_unknown(const struct config_file *file, const struct config_entry *entry,
                                   struct buf *message)
 {
-    const char *known[OPTIONS_MAX + OPTION_SIM_SETTINGS_MAX];
-    size_t count = 0;
+    const char *known[OPTIONS_MAX];
+    size_t all, count = 0;
+    const struct option *options = options_all(&all);
 
     if (is_key(entry->name))
         return refuse_entry(file, entry,
                             "a key must not stand in a configuration; say where it is to be had "
                             "with api-key-file or api-key-command (or access-key-file)",
                             message);
-    for (size_t i = 0; i < options_count; i++)
-        if (option_in_config(&options[i]))
+    for (size_t i = 0; i < all; i++)
+        if (options[i].places == IN_FILE_AND_VARIABLE)
             known[count++] = options[i].name;
-    for (size_t i = 0; i < sim_settings_count; i++)
-        known[count++] = sim_settings[i].name;
     const char *nearest = text_nearest(span_string(entry->name), known, count);
     enum status status = refuse_entry(file, entry, "no option has this name", message);
     if (nearest != NULL)
@@ -146,44 +140,40 @@ static enum status refuse_unknown(const struct config_file *file, const struct c
     return status;
 }
 
+/* The option of that name that a file may set: the subcommand's, else another's, since a file may
+ * serve several of them. */
+static const struct option *find_entry(enum subcommand subcommand, struct span name)
+{
+    const struct option *option = option_find(subcommand, name);
+
+    for (int i = 0; i < SUBCOMMAND_COUNT; i++)
+        if (option == NULL || option->places != IN_FILE_AND_VARIABLE)
+            option = option_find((enum subcommand)i, name);
+    return option != NULL && option->places == IN_FILE_AND_VARIABLE ? option : NULL;
+}
+
 static enum status add_entry(struct option_sources *sources, enum subcommand subcommand,
                              const struct config_entry *entry, struct buf *message)
 {
-    const struct option *option = find_any(entry->name);
-    const struct sim_setting *sim = option_find_sim_setting(span_string(entry->name));
-    struct assignment item = {.value = entry->value, .origin = ORIGIN_CONFIG, .line = entry->line};
+    const struct option *option = find_entry(subcommand, span_string(entry->name));
 
-    if (option == NULL && sim == NULL)
+    if (option == NULL)
         return refuse_unknown(&sources->config, entry, message);
-    if (subcommand == COMMAND_SIMULATE && sim != NULL)
-        item.sim = sim;
-    else if (option != NULL && option_is_of(option, subcommand))
-        item.option = option;
-    else
+    if (option_find(subcommand, span_string(entry->name)) != option)
         return STATUS_OK; /* another subcommand's */
-    if (entry->in_list && !repeats(&item))
+    if (entry->in_list && !option_repeats(option))
         return refuse_entry(&sources->config, entry, "takes one value, not a list", message);
-    return add(sources, &item);
-}
-
-/* The value of an option that has one text, by what goes before; NULL where it was not set. */
-static const struct assignment *find_last(const struct option_sources *sources, const char *name)
-{
-    const struct assignment *found = NULL;
-
-    for (size_t i = 0; i < sources->count; i++) {
-        const struct assignment *item = &sources->items[i];
-        if (item->option != NULL && !item->dropped && strcmp(item->option->name, name) == 0 &&
-            (found == NULL || item->origin >= found->origin))
-            found = item;
-    }
-    return found;
+    return add(sources, &(struct assignment){.option = option,
+                                             .value = entry->value,
+                                             .origin = ORIGIN_CONFIG,
+                                             .line = entry->line});
 }
 
 static enum status add_config(struct option_sources *sources, enum subcommand subcommand,
                               struct buf *message)
 {
-    const struct assignment *config = find_last(sources, "config");
+    const struct option *option = option_find(subcommand, SPAN_LITERAL("config"));
+    const struct assignment *config = option != NULL ? option_sources_last(sources, option) : NULL;
 
     if (config == NULL)
         return STATUS_OK;
@@ -196,9 +186,9 @@ static enum status add_config(struct option_sources *sources, enum subcommand su
 /* Whether both set the same: the same option, and the same NAME of a NAME=VALUE. */
 static bool sets_the_same(const struct assignment *a, const struct assignment *b)
 {
-    if (a->option != b->option || a->sim != b->sim)
+    if (a->option != b->option || a->option == NULL)
         return false;
-    if (!repeats(a) || a->value == NULL || b->value == NULL)
+    if (!option_repeats(a->option) || a->value == NULL || b->value == NULL)
         return true;
     size_t len = strcspn(a->value, "=");
     return len == strcspn(b->value, "=") && strncmp(a->value, b->value, len) == 0;
@@ -221,36 +211,26 @@ static void drop(struct option_sources *sources, const struct option *option)
 }
 
 /* Options of which one would silently take the other's place. */
-static enum status settle_conflicts(struct option_sources *sources, struct buf *message)
+static enum status resolve_rivals(struct option_sources *sources, enum subcommand subcommand,
+                                  struct buf *message)
 {
-    static const struct {
-        const char *first, *second;
-        bool first_may_lose; /* to a second one in a higher place */
-    } pairs[] = {{"simulate", "endpoint", false},
-                 {"simulate", "api-key-file", false},
-                 {"simulate", "api-key-command", false},
-                 {"simulate", "product-id", false},
-                 {"simulate", "user-id", false},
-                 {"simulate", "access-key-file", false},
-                 {"simulate", "cacert", false},
-                 {"simulate", "proxy", false},
-                 {"simulate", "http2", false},
-                 {"rate", "ramp", true},
-                 {"dry-run", "resume", false}};
+    const struct option *option = NULL;
 
-    for (size_t i = 0; i < ARRAY_LENGTH(pairs); i++) {
-        const struct assignment *first = find_last(sources, pairs[i].first);
-        const struct assignment *second = find_last(sources, pairs[i].second);
-        if (first == NULL || second == NULL)
+    while ((option = option_next(subcommand, option)) != NULL) {
+        const struct option *other =
+            option->rival != NULL ? option_find(subcommand, span_string(option->rival)) : NULL;
+        const struct assignment *own = option_sources_last(sources, option);
+        const struct assignment *rival = other != NULL ? option_sources_last(sources, other) : NULL;
+        if (own == NULL || rival == NULL)
             continue;
-        if (first->origin > second->origin) {
-            drop(sources, second->option);
-        } else if (first->origin < second->origin && pairs[i].first_may_lose) {
-            drop(sources, first->option);
+        if (rival->origin > own->origin) {
+            drop(sources, option);
+        } else if (rival->origin < own->origin && option->beats_rival) {
+            drop(sources, other);
         } else {
-            option_sources_add_place(sources, first, message);
+            option_sources_add_place(sources, rival, message);
             buf_add_string(message, " and ");
-            option_sources_add_place(sources, second, message);
+            option_sources_add_place(sources, own, message);
             buf_add_string(message, " exclude each other: leave one of them out");
             return STATUS_USAGE;
         }
@@ -266,5 +246,5 @@ enum status option_sources_complete(struct option_sources *sources, enum subcomm
     if (status == STATUS_OK)
         status = add_config(sources, subcommand, message);
     drop_overruled(sources);
-    return status == STATUS_OK ? settle_conflicts(sources, message) : status;
+    return status == STATUS_OK ? resolve_rivals(sources, subcommand, message) : status;
 }

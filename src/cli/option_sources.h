@@ -3,17 +3,19 @@
  * file. Decides what holds: a flag before a variable before the file before the default.
  *
  * Options that may be repeated add up over the places; of values with the same NAME= only those of
- * the highest place hold. Of two options that exclude each other the higher place's holds, where
- * that is safe; otherwise it is an error. Private to cli/.
+ * the highest place hold. Of an option and its rival (option_table.h) the rival holds where it is
+ * set in a higher place, this one where it is and `beats_rival`; otherwise it is an error. Private
+ * to cli/.
  */
 #ifndef NB_CLI_OPTION_SOURCES_H
 #define NB_CLI_OPTION_SOURCES_H
 
 #include "cli/option_table.h"
 
-/* Takes what a flag says; `value` is argv's, NULL for none. STATUS_NO_MEMORY. */
+/* Takes what a flag says, or with a NULL option the input; `value` is argv's, NULL for none.
+ * STATUS_NO_MEMORY. */
 enum status option_sources_add_flag(struct option_sources *sources, const struct option *option,
-                                    const struct sim_setting *sim, const char *value) MUST_USE;
+                                    const char *value) MUST_USE;
 
 /*
  * Reads the variables, and the configuration file that --config or NBATCH_CONFIG names, and says
@@ -21,6 +23,16 @@ enum status option_sources_add_flag(struct option_sources *sources, const struct
  */
 enum status option_sources_complete(struct option_sources *sources, enum subcommand subcommand,
                                     struct buf *message) MUST_USE;
+
+/* The option's values that hold, from the lowest place to the highest: the one behind `item`, NULL
+ * for the first; NULL behind the last. */
+const struct assignment *option_sources_next(const struct option_sources *sources,
+                                             const struct option *option,
+                                             const struct assignment *item);
+
+/* The one of them that goes before the others. */
+const struct assignment *option_sources_last(const struct option_sources *sources,
+                                             const struct option *option);
 
 /* Appends the value's place: "--rate", "ops.yaml:3: rate" or "NBATCH_RATE". */
 void option_sources_add_place(const struct option_sources *sources, const struct assignment *item,

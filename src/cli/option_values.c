@@ -1,99 +1,47 @@
 #include "cli/option_values.h"
 
-#include "cli/option_table.h"
-
-/* Options that say nothing of how rows are sent; and those whose value may hold a secret, with what
- * is shown in its place. */
-static const struct {
-    const char *name;
-    const char *shown; /* NULL: nothing */
-    bool only_user;    /* only where a user stands before an @ */
-} veiled[] = {
-    {"help", NULL, false},
-    {"version", NULL, false},
-    {"quiet", NULL, false},
-    {"json", NULL, false},
-    {"progress", NULL, false},
-    {"explain-retries", NULL, false},
-    {"dry-run", NULL, false},
-    {"verbose", NULL, false},
-    {"no-color", NULL, false},
-    {"proxy", "(not shown: it names a user)", true},
-    {"api-key-command", "(not shown)", false},
-};
+#include "cli/option_sources.h"
 
 /* What is shown for a value; NULL for nothing. */
-static const char *veil(const struct option *option, const char *value)
+static const char *shown_for(const struct option *option, const char *value)
 {
-    for (size_t i = 0; i < ARRAY_LENGTH(veiled); i++) {
-        if (strcmp(option->name, veiled[i].name) != 0)
+    if (option->secret == SECRET_VALUE && value != NULL)
+        return "(not shown)";
+    if (option->secret == SECRET_USER && value != NULL && strchr(value, '@') != NULL)
+        return "(not shown: it names a user)";
+    if (option->kind == OPTION_FLAG && value != NULL)
+        return strcmp(value, "0") == 0 || strcmp(value, "false") == 0 ? NULL : "yes";
+    return value == NULL || value[0] == '\0' ? "yes" : value;
+}
+
+/* Whether another option has taken its place: a simulator that of the endpoint. */
+static bool is_beaten(const struct option_sources *sources, const struct option *option)
+{
+    const struct option *rival =
+        option->rival != NULL ? option_find(COMMAND_RUN, span_string(option->rival)) : NULL;
+    return rival != NULL && option_sources_next(sources, rival, NULL) != NULL;
+}
+
+size_t option_values(const struct option_sources *sources,
+                     struct page_entry entries[OPTION_VALUES_MAX])
+{
+    const struct option *option = NULL;
+    size_t count = 0;
+
+    while ((option = option_next(COMMAND_RUN, option)) != NULL) {
+        const struct assignment *item = option_repeats(option)
+                                            ? option_sources_next(sources, option, NULL)
+                                            : option_sources_last(sources, option);
+        const char *value = item != NULL ? item->value : option->fallback;
+        if (option->is_private || (item == NULL && (value == NULL || is_beaten(sources, option))))
             continue;
-        return veiled[i].only_user && strchr(value, '@') == NULL ? value : veiled[i].shown;
+        for (bool more = true; more && count < OPTION_VALUES_MAX;) {
+            entries[count] = (struct page_entry){option->name, shown_for(option, value)};
+            count += entries[count].value != NULL;
+            item = item != NULL ? option_sources_next(sources, option, item) : NULL;
+            more = item != NULL;
+            value = more ? item->value : NULL;
+        }
     }
-    return value;
-}
-
-static void add_duration(int64_t ms, struct buf *out)
-{
-    static const struct {
-        int64_t ms;
-        const char *unit;
-    } units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"}, {1, "ms"}};
-    size_t i = 0;
-
-    while (i + 1 < ARRAY_LENGTH(units) && (ms == 0 || ms % units[i].ms != 0))
-        i++;
-    buf_add_format(out, "%lld%s", (long long)(ms / units[i].ms), units[i].unit);
-}
-
-/* Appends a number as it would be typed; nothing for a rate that is none. */
-static void add_number(const struct option *option, const void *field, struct buf *out)
-{
-    const struct rate *rate = field;
-    const int64_t *number = field;
-
-    if (option->kind == OPTION_DURATION)
-        add_duration(*number, out);
-    else if (option->kind != OPTION_RATE)
-        buf_add_int64(out, *number);
-    else if (rate->count > 0)
-        buf_add_format(out, "%lld/%s", (long long)rate->count,
-                       rate->per_ms == 1000    ? "s"
-                       : rate->per_ms == 60000 ? "m"
-                                               : "h");
-}
-
-static void tell_option(const struct option *option, const void *field, option_tell_fn *tell,
-                        void *context)
-{
-    const struct word_list *list = field;
-    const char *text = NULL;
-    struct buf number;
-
-    buf_init(&number, 64);
-    if (option->kind == OPTION_LIST) {
-        for (size_t i = 0; i < list->count; i++)
-            if (veil(option, list->items[i]) != NULL)
-                tell(context, option->name, veil(option, list->items[i]));
-    } else if (option->kind == OPTION_FLAG) {
-        text = *(const bool *)field ? "yes" : NULL;
-    } else if (option->kind == OPTION_TEXT || option->kind == OPTION_OPTIONAL_TEXT) {
-        text = *(const char *const *)field;
-        text = text != NULL && text[0] == '\0' ? "yes" : text;
-    } else {
-        add_number(option, field, &number);
-        text = number.len > 0 ? buf_string(&number) : NULL;
-    }
-    text = text != NULL ? veil(option, text) : NULL;
-    if (text != NULL)
-        tell(context, option->name, text);
-    buf_deinit(&number);
-}
-
-void options_tell(enum subcommand subcommand, const struct settings *settings, option_tell_fn *tell,
-                  void *context)
-{
-    for (size_t i = 0; i < options_count; i++)
-        if (option_is_of(&options[i], subcommand))
-            tell_option(&options[i], (const char *)settings + options[i].offset, tell, context);
+    return count;
 }

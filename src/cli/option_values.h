@@ -1,16 +1,18 @@
-/* The settings as they would be typed, to be shown beside what came of them. Private to cli/. */
+/* The settings that the HTML page shows. Private to cli/. */
 #ifndef NB_CLI_OPTION_VALUES_H
 #define NB_CLI_OPTION_VALUES_H
 
 #include "cli/options.h"
+#include "report/page.h"
 
-typedef void option_tell_fn(void *context, const char *name, const char *value);
+enum { OPTION_VALUES_MAX = 128 };
 
 /*
- * Tells of each option of the subcommand that has a value, once for each value of those that may be
- * repeated. What says nothing of how rows are sent is left out; what may hold a secret is hidden.
+ * Each option of nbatch run that has a value, as it would be typed, once for each value of those
+ * that may be repeated; returns how many. What says nothing of how rows are sent is left out; what
+ * may hold a secret is hidden. The texts are those of table and sources.
  */
-void options_tell(enum subcommand subcommand, const struct settings *settings, option_tell_fn *tell,
-                  void *context);
+size_t option_values(const struct option_sources *sources,
+                     struct page_entry entries[OPTION_VALUES_MAX]);
 
 #endif

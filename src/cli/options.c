@@ -1,7 +1,5 @@
 #include "cli/options.h"
 
-#include <assert.h>
-
 #include "cli/option_sources.h"
 #include "core/text.h"
 #include "core/when.h"
@@ -49,10 +47,9 @@ static enum status parse_bytes(struct span text, int64_t *ret_bytes)
     return STATUS_OK;
 }
 
-static enum status set_number(const struct setting *setting, int64_t *field)
+static enum status set_number(const struct setting *setting, struct span value, int64_t *field)
 {
     const struct option *option = setting->item->option;
-    struct span value = span_string(setting->item->value);
     int64_t number = 0;
     char wanted[128];
     enum status status;
@@ -81,6 +78,68 @@ static enum status add_to_list(const struct setting *setting, struct word_list *
     return STATUS_OK;
 }
 
+/* "csv, jsonl or xlsx" for csv|jsonl|xlsx */
+static void add_words(const char *words, struct buf *out)
+{
+    while (*words != '\0') {
+        size_t len = strcspn(words, "|");
+        bool is_next_last = words[len] != '\0' && strchr(words + len + 1, '|') == NULL;
+        buf_add_bytes(out, words, len);
+        words += len + (words[len] == '|');
+        if (*words != '\0')
+            buf_add_string(out, is_next_last ? " or " : ", ");
+    }
+}
+
+static enum status set_choice(const struct setting *setting, struct span value, int *field)
+{
+    const char *words = setting->item->option->value;
+    struct buf wanted;
+    int number = 1;
+
+    for (const char *word = words; *word != '\0'; number++) {
+        size_t len = strcspn(word, "|");
+        if (span_equal(span_of(word, len), value)) {
+            *field = number;
+            return STATUS_OK;
+        }
+        word += len + (word[len] == '|');
+    }
+    buf_init(&wanted, 512);
+    buf_add_string(&wanted, "must be ");
+    add_words(words, &wanted);
+    enum status status = refuse_value(setting, buf_string(&wanted));
+    buf_deinit(&wanted);
+    return status;
+}
+
+/* What an option has a function for. */
+static enum status set_by_function(const struct setting *setting, struct span value)
+{
+    struct buf wanted;
+
+    buf_init(&wanted, 4096);
+    bool is_good = setting->item->option->set(setting->settings, value, &wanted);
+    enum status status = is_good ? STATUS_OK : refuse_value(setting, buf_string(&wanted));
+    buf_deinit(&wanted);
+    return status;
+}
+
+static enum status set_simulator(const struct setting *setting, struct span value)
+{
+    const struct assignment *item = setting->item;
+
+    if (item->origin == ORIGIN_CONFIG) {
+        buf_add_printable(setting->message, span_string(setting->sources->config.path));
+        buf_add_format(setting->message, ":%zu: ", item->line);
+    }
+    enum status status = sim_config_set(&setting->settings->sim, span_string(item->option->name),
+                                        value, setting->message);
+    if (status == STATUS_OK)
+        buf_clear(setting->message);
+    return status;
+}
+
 /* A flag among the words has no value; elsewhere it must have one. */
 static enum status set_flag(const struct setting *setting, bool *field)
 {
@@ -94,51 +153,71 @@ static enum status set_flag(const struct setting *setting, bool *field)
     return STATUS_OK;
 }
 
+static enum status set_rate(const struct setting *setting, struct span value, struct rate *rate)
+{
+    *rate = (struct rate){0, 1000};
+    return span_is(value, "none") || rate_parse(value, &rate->count, &rate->per_ms)
+               ? STATUS_OK
+               : refuse_value(setting, "must be a number and its unit, such as 20/s, 600/m or "
+                                       "5000/h, or none");
+}
+
+/* Kinds that say themselves what they want instead of nothing. */
+static bool may_be_empty(const struct option *option)
+{
+    return option->kind != OPTION_TEXT && option->kind != OPTION_FILE;
+}
+
 static enum status set_option(const struct setting *setting)
 {
     const struct option *option = setting->item->option;
     const char *value = setting->item->value;
     void *field = (char *)setting->settings + option->offset;
-    struct rate *rate;
 
     if (option->kind == OPTION_FLAG)
         return set_flag(setting, field);
-    if (option->kind == OPTION_OPTIONAL_TEXT) {
-        *(const char **)field = value != NULL ? value : "";
-        return STATUS_OK;
-    }
-    if (value == NULL || (option->kind == OPTION_TEXT && value[0] == '\0'))
+    if (value == NULL && option_is_optional(option))
+        value = "";
+    if (value == NULL || (value[0] == '\0' && !may_be_empty(option)))
         return refuse_value(setting, "the value is empty");
     switch (option->kind) {
     case OPTION_TEXT:
+    case OPTION_FILE:
+    case OPTION_OPTIONAL_TEXT:
         *(const char **)field = value;
         return STATUS_OK;
+    case OPTION_CHOICE:
+        return set_choice(setting, span_string(value), field);
     case OPTION_RATE:
-        rate = field;
-        *rate = (struct rate){0, 1000};
-        if (strcmp(value, "none") != 0 &&
-            !rate_parse(span_string(value), &rate->count, &rate->per_ms))
-            return refuse_value(setting,
-                                "must be a number and its unit, such as 20/s, 600/m or 5000/h, or "
-                                "none");
-        return STATUS_OK;
+        return set_rate(setting, span_string(value), field);
     case OPTION_LIST:
         return add_to_list(setting, field);
+    case OPTION_SET:
+    case OPTION_SET_LIST:
+    case OPTION_SET_OPTIONAL:
+        return set_by_function(setting, span_string(value));
+    case OPTION_SIMULATOR:
+        return set_simulator(setting, span_string(value));
     default:
-        return set_number(setting, field);
+        return set_number(setting, span_string(value), field);
     }
 }
 
+/* Of every option, since one subcommand may do what another does: bench sends as run. */
 static enum status set_defaults(struct settings *settings, struct buf *message)
 {
     const struct option_sources none = {.items = NULL};
     enum status status = STATUS_OK;
+    size_t count;
+    const struct option *all = options_all(&count);
 
-    for (size_t i = 0; i < options_count && status == STATUS_OK; i++) {
-        const struct assignment item = {.option = &options[i],
-                                        .value = options[i].fallback,
+    sim_config_init(&settings->sim);
+    halt_init(&settings->run.halt);
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        const struct assignment item = {.option = &all[i],
+                                        .value = all[i].fallback,
                                         .origin = ORIGIN_FLAG};
-        if (item.value != NULL)
+        if (item.value != NULL && all[i].kind != OPTION_SIMULATOR)
             status = set_option(&(struct setting){&none, &item, settings, message});
     }
     return status;
@@ -146,14 +225,12 @@ static enum status set_defaults(struct settings *settings, struct buf *message)
 
 static enum status refuse_unknown(enum subcommand subcommand, struct span name, struct buf *message)
 {
-    const char *known[OPTIONS_MAX + OPTION_SIM_SETTINGS_MAX];
+    const char *known[OPTIONS_MAX];
+    const struct option *option = NULL;
     size_t count = 0;
 
-    for (size_t i = 0; i < options_count; i++)
-        if (option_is_of(&options[i], subcommand))
-            known[count++] = options[i].name;
-    for (size_t i = 0; subcommand == COMMAND_SIMULATE && i < sim_settings_count; i++)
-        known[count++] = sim_settings[i].name;
+    while ((option = option_next(subcommand, option)) != NULL)
+        known[count++] = option->name;
     const char *nearest = text_nearest(name, known, count);
     buf_add_string(message, "unknown option --");
     buf_add_printable(message, name);
@@ -164,10 +241,10 @@ static enum status refuse_unknown(enum subcommand subcommand, struct span name, 
     return STATUS_USAGE;
 }
 
-static enum status refuse_missing_value(const char *name, const char *placeholder,
-                                        struct buf *message)
+static enum status refuse_missing_value(const struct option *option, struct buf *message)
 {
-    buf_add_format(message, "--%s needs a value: --%s %s", name, name, placeholder);
+    buf_add_format(message, "--%s needs a value: --%s %s", option->name, option->name,
+                   option->value);
     return STATUS_USAGE;
 }
 
@@ -184,16 +261,6 @@ static char *next_word(struct command_line *words)
     return words->next < words->request->argc ? words->request->argv[words->next++] : NULL;
 }
 
-static enum status take_sim_setting(struct command_line *words, const struct sim_setting *setting,
-                                    const char *value)
-{
-    if (value == NULL)
-        value = next_word(words);
-    if (value == NULL)
-        return refuse_missing_value(setting->name, setting->value, words->message);
-    return option_sources_add_flag(words->sources, NULL, setting, value);
-}
-
 /* --name, --name=VALUE or --name VALUE; `text` is what stands behind the dashes. */
 static enum status take_long(struct command_line *words, const char *text)
 {
@@ -202,22 +269,16 @@ static enum status take_long(struct command_line *words, const char *text)
     struct span name = span_of(text, len);
     const struct option *option = option_find(words->request->subcommand, name);
 
-    if (option == NULL && words->request->subcommand == COMMAND_SIMULATE) {
-        const struct sim_setting *setting = option_find_sim_setting(name);
-        if (setting != NULL)
-            return take_sim_setting(words, setting, value);
-    }
     if (option == NULL)
         return refuse_unknown(words->request->subcommand, name, words->message);
     if (option->kind == OPTION_FLAG && value != NULL) {
         buf_add_format(words->message, "--%s takes no value", option->name);
         return STATUS_USAGE;
     }
-    if (option->kind != OPTION_FLAG && option->kind != OPTION_OPTIONAL_TEXT && value == NULL)
-        value = next_word(words);
-    if (option->kind != OPTION_FLAG && option->kind != OPTION_OPTIONAL_TEXT && value == NULL)
-        return refuse_missing_value(option->name, option->value, words->message);
-    return option_sources_add_flag(words->sources, option, NULL, value);
+    bool needs_value = option->kind != OPTION_FLAG && !option_is_optional(option);
+    if (needs_value && value == NULL && (value = next_word(words)) == NULL)
+        return refuse_missing_value(option, words->message);
+    return option_sources_add_flag(words->sources, option, value);
 }
 
 /* -q, -c 8, -c8, -qc8: letters; the first one with a value takes the rest. */
@@ -236,9 +297,9 @@ static enum status take_letters(struct command_line *words, const char *letters)
         if (option->kind != OPTION_FLAG) {
             value = letters[1] != '\0' ? letters + 1 : next_word(words);
             if (value == NULL)
-                return refuse_missing_value(option->name, option->value, words->message);
+                return refuse_missing_value(option, words->message);
         }
-        enum status status = option_sources_add_flag(words->sources, option, NULL, value);
+        enum status status = option_sources_add_flag(words->sources, option, value);
         if (status != STATUS_OK || value != NULL)
             return status;
     }
@@ -254,15 +315,15 @@ static enum status take_input(struct command_line *words, const char *word)
         buf_add_printable(words->message, span_string(word));
         return STATUS_USAGE;
     }
-    if (words->settings->input != NULL) {
+    if (words->settings->run.input != NULL) {
         buf_add_string(words->message, "one input at a time, please: ");
-        buf_add_printable(words->message, span_string(words->settings->input));
+        buf_add_printable(words->message, span_string(words->settings->run.input));
         buf_add_string(words->message, " and ");
         buf_add_printable(words->message, span_string(word));
         return STATUS_USAGE;
     }
-    words->settings->input = word;
-    return STATUS_OK;
+    words->settings->run.input = word;
+    return option_sources_add_flag(words->sources, NULL, word);
 }
 
 static enum status read_words(struct command_line *words)
@@ -284,37 +345,18 @@ static enum status read_words(struct command_line *words)
     return status;
 }
 
-static enum status set_sim(const struct parse_request *request, const struct setting *setting)
-{
-    const struct assignment *item = setting->item;
-
-    if (item->value == NULL)
-        return refuse_value(setting, "the value is empty");
-    if (item->origin == ORIGIN_CONFIG) {
-        buf_add_printable(setting->message, span_string(setting->sources->config.path));
-        buf_add_format(setting->message, ":%zu: ", item->line);
-    }
-    enum status status = request->sim_setting(request->sim_context, span_string(item->sim->name),
-                                              span_string(item->value), setting->message);
-    if (status == STATUS_OK)
-        buf_clear(setting->message);
-    return status;
-}
-
-/* Carries out what holds, from the lowest place to the highest. */
-static enum status apply(const struct parse_request *request, const struct option_sources *sources,
+/* Carries out what holds: options in the order of the table, and for each its values from the
+ * lowest place to the highest. */
+static enum status apply(enum subcommand subcommand, const struct option_sources *sources,
                          struct settings *settings, struct buf *message)
 {
+    const struct option *option = NULL;
     enum status status = STATUS_OK;
 
-    for (int origin = 0; origin < ORIGIN_COUNT; origin++) {
-        for (size_t i = 0; i < sources->count && status == STATUS_OK; i++) {
-            const struct assignment *item = &sources->items[i];
-            const struct setting setting = {sources, item, settings, message};
-            if (item->dropped || (int)item->origin != origin)
-                continue;
-            status = item->sim != NULL ? set_sim(request, &setting) : set_option(&setting);
-        }
+    while ((option = option_next(subcommand, option)) != NULL) {
+        const struct assignment *item = NULL;
+        while (status == STATUS_OK && (item = option_sources_next(sources, option, item)) != NULL)
+            status = set_option(&(struct setting){sources, item, settings, message});
     }
     return status;
 }
@@ -323,25 +365,20 @@ static enum status apply(const struct parse_request *request, const struct optio
 static bool asks_for_text(const struct option_sources *sources)
 {
     for (size_t i = 0; i < sources->count; i++)
-        if (sources->items[i].option != NULL && option_asks_for_text(sources->items[i].option))
+        if (sources->items[i].option != NULL && sources->items[i].option->is_text)
             return true;
     return false;
 }
 
-/* The platform's dialect, and what is the default for it. Its own hosts speak one alone. */
-static enum status resolve_dialect(struct settings *settings, struct buf *message)
+/* What is the default for the platform's dialect. Its own hosts speak one alone. */
+static enum status resolve_dialect(struct run_settings *settings, struct buf *message)
 {
     const char *usual = option_find(COMMAND_RUN, SPAN_LITERAL("endpoint"))->fallback;
     enum dialect host;
 
-    assert(settings->api != NULL && settings->endpoint != NULL); /* the table has defaults */
-    if (!dialect_find(span_string(settings->api), &settings->dialect)) {
-        buf_add_string(message, "--api ");
-        buf_add_printable(message, span_string(settings->api));
-        buf_add_string(message, ": must be v1 or v2");
-        return STATUS_USAGE;
-    }
-    if (settings->endpoint == usual) /* the table's own text: it was not given */
+    settings->dialect =
+        (enum dialect)(settings->api - 1); /* of a choice; the table has a default */
+    if (settings->endpoint == usual)       /* the table's own text: it was not given */
         settings->endpoint = dialects[settings->dialect].endpoint;
     const char *given =
         settings->bench_endpoint != NULL ? settings->bench_endpoint : settings->endpoint;
@@ -356,24 +393,27 @@ static enum status resolve_dialect(struct settings *settings, struct buf *messag
 }
 
 enum status options_parse(const struct parse_request *request, struct option_sources *sources,
-                          struct buf *message, struct settings *ret_settings)
+                          struct buf *message, struct settings *settings)
 {
-    struct settings settings = {.input = NULL};
     struct command_line words = {.request = request,
                                  .sources = sources,
-                                 .settings = &settings,
+                                 .settings = settings,
                                  .message = message};
 
-    enum status status = set_defaults(&settings, message);
+    *settings = (struct settings){.config = NULL};
+    enum status status = set_defaults(settings, message);
     if (status == STATUS_OK)
         status = read_words(&words);
     if (status == STATUS_OK && !asks_for_text(sources))
         status = option_sources_complete(sources, request->subcommand, message);
     if (status == STATUS_OK)
-        status = apply(request, sources, &settings, message);
+        status = apply(request->subcommand, sources, settings, message);
     if (status == STATUS_OK && !asks_for_text(sources))
-        status = resolve_dialect(&settings, message);
-    if (status == STATUS_OK)
-        *ret_settings = settings;
+        status = resolve_dialect(&settings->run, message);
     return status;
+}
+
+void settings_deinit(struct settings *settings)
+{
+    sim_config_deinit(&settings->sim);
 }

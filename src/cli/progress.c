@@ -20,19 +20,6 @@ static int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-bool progress_mode_of(const char *name, enum progress_mode *ret_mode)
-{
-    static const char *const names[] = {"auto", "always", "never"};
-
-    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
-        if (strcmp(name, names[i]) == 0) {
-            *ret_mode = (enum progress_mode)i;
-            return true;
-        }
-    }
-    return false;
-}
-
 void progress_init(struct progress *progress, enum progress_mode mode, const char *doing)
 {
     bool live = mode == PROGRESS_ALWAYS || color_has_terminal();

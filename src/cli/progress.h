@@ -17,7 +17,7 @@
 
 #include "cli/progress_line.h"
 
-enum progress_mode { PROGRESS_AUTO, PROGRESS_ALWAYS, PROGRESS_NEVER };
+enum progress_mode { PROGRESS_AUTO = 1, PROGRESS_ALWAYS, PROGRESS_NEVER };
 
 enum { PROGRESS_SAMPLES = 64 };
 
@@ -34,9 +34,6 @@ struct progress {
     } samples[PROGRESS_SAMPLES];
     size_t sample_count, sample_next;
 };
-
-/* The mode of that name; false where there is none. */
-bool progress_mode_of(const char *name, enum progress_mode *ret_mode);
 
 /* Starts the clock. `doing` stays the caller's. Nothing is written before the first interval is
  * over. */

@@ -3,7 +3,7 @@
 #include <uniwidth.h>
 
 #include "cli/color.h"
-#include "cli/show.h"
+#include "core/when.h"
 
 enum { BAR_MIN = 10, BAR_MAX = 40, PART_MAX = 256 };
 
@@ -55,7 +55,7 @@ static void add_wait(const struct progress_facts *facts, struct buf *out)
     buf_add_string(out, facts->wait);
     if (facts->wait_s >= 1) {
         buf_add_string(out, ", next in ");
-        show_add_duration(facts->wait_s, out);
+        when_add_duration(facts->wait_s, out);
     }
 }
 
@@ -76,7 +76,7 @@ static void make_parts(const struct progress_facts *facts, struct line *line)
         buf_add_format(&parts[PART_ROWS], "%llu rows", (unsigned long long)facts->done);
     buf_add_format(&parts[PART_RATE], "%.0f rows/s", facts->rate);
     if (facts->eta_s >= 0) {
-        show_add_duration(facts->eta_s, &parts[PART_TO_GO]);
+        when_add_duration(facts->eta_s, &parts[PART_TO_GO]);
         buf_add_string(&parts[PART_TO_GO], " to go");
     }
     if (!facts->is_sending)

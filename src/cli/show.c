@@ -34,12 +34,10 @@ void show_error(const char *format, ...)
     va_end(args);
 }
 
-void show_note(bool quiet, const char *format, ...)
+void show_note(const char *format, ...)
 {
     va_list args;
 
-    if (quiet)
-        return;
     va_start(args, format);
     show_line("", CONSOLE_KEPT, false, format, args);
     va_end(args);
@@ -74,11 +72,11 @@ static void show_problem(const char *input, const struct problems *problems,
     if (problem->line > 0)
         (void)snprintf(line, sizeof(line), ":%llu", (unsigned long long)problem->line);
     bool warns = problem_is_warning(problems, problem);
-    show_note(false, "%s%s: %s%s%s%.*s%s%.*s [%s%s%s]", input, line,
-              warns ? color(COLOR_CAUTION) : "", warns ? "warning: " : "",
-              warns ? color(COLOR_PLAIN) : "", SPAN_ARG(field), field.len > 0 ? ": " : "",
-              SPAN_ARG(message), color(warns ? COLOR_CAUTION : COLOR_BAD),
-              problem_code_name(problem->code), color(COLOR_PLAIN));
+    show_note("%s%s: %s%s%s%.*s%s%.*s [%s%s%s]", input, line, warns ? color(COLOR_CAUTION) : "",
+              warns ? "warning: " : "", warns ? color(COLOR_PLAIN) : "", SPAN_ARG(field),
+              field.len > 0 ? ": " : "", SPAN_ARG(message),
+              color(warns ? COLOR_CAUTION : COLOR_BAD), problem_code_name(problem->code),
+              color(COLOR_PLAIN));
 }
 
 /* Whether a problem is shown. A code that is everywhere must not hide the others; what concerns the
@@ -138,35 +136,11 @@ void show_problem_counts(const struct problem_show *show)
     if (show->total == 0)
         return;
     if (show->total > show->shown)
-        show_note(false, "… and %llu more:", (unsigned long long)(show->total - show->shown));
+        show_note("… and %llu more:", (unsigned long long)(show->total - show->shown));
     for (size_t i = 0; i < PROBLEM_CODE_COUNT; i++) {
         enum problem_code code = (enum problem_code)i;
         if (show->counts[i] > 0)
-            show_note(false, "  %8llu  %-16s  %s", (unsigned long long)show->counts[i],
+            show_note("  %8llu  %-16s  %s", (unsigned long long)show->counts[i],
                       problem_code_name(code), problem_code_remedy(code));
-    }
-}
-
-void show_add_duration(double seconds, struct buf *out)
-{
-    static const struct {
-        int64_t seconds;
-        const char *unit;
-    } units[] = {{86400, "d"}, {3600, "h"}, {60, "m"}, {1, "s"}};
-    int64_t rest = (int64_t)(seconds + 0.5);
-
-    if (seconds < 1) {
-        buf_add_string(out, "less than a second");
-        return;
-    }
-    size_t first = 0;
-    while (rest < units[first].seconds)
-        first++;
-    for (size_t i = first; i < first + 2 && i < ARRAY_LENGTH(units); i++) {
-        if (i > first && rest / units[i].seconds == 0)
-            break;
-        buf_add_format(out, "%s%lld%s", i > first ? " " : "", (long long)(rest / units[i].seconds),
-                       units[i].unit);
-        rest %= units[i].seconds;
     }
 }

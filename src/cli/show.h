@@ -7,8 +7,8 @@
 /* "nbatch: …" and a line end on standard error. */
 void show_error(const char *format, ...) PRINTF_LIKE(1, 2);
 
-/* A line on standard error, unless quiet. */
-void show_note(bool quiet, const char *format, ...) PRINTF_LIKE(2, 3);
+/* A line on standard error. */
+void show_note(const char *format, ...) PRINTF_LIKE(1, 2);
 
 /* The same for a line that may be left out where nobody reads them (cli/console.h). */
 void show_passing(const char *format, ...) PRINTF_LIKE(1, 2);
@@ -35,8 +35,5 @@ void show_problems(void *context, const struct problems *problems);
 
 /* How many there were of each code, with the remedy; nothing when there were none. */
 void show_problem_counts(const struct problem_show *show);
-
-/* Appends a time that people can grasp: "2h 47m", "12s". */
-void show_add_duration(double seconds, struct buf *out);
 
 #endif

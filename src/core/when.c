@@ -244,3 +244,27 @@ enum status when_parse_duration(struct span text, int64_t *ret_ms)
     *ret_ms = value * ms;
     return STATUS_OK;
 }
+
+void when_add_duration(double seconds, struct buf *out)
+{
+    static const struct {
+        int64_t seconds;
+        const char *unit;
+    } units[] = {{86400, "d"}, {3600, "h"}, {60, "m"}, {1, "s"}};
+    int64_t rest = (int64_t)(seconds + 0.5);
+
+    if (seconds < 1) {
+        buf_add_string(out, "less than a second");
+        return;
+    }
+    size_t first = 0;
+    while (rest < units[first].seconds)
+        first++;
+    for (size_t i = first; i < first + 2 && i < ARRAY_LENGTH(units); i++) {
+        if (i > first && rest / units[i].seconds == 0)
+            break;
+        buf_add_format(out, "%s%lld%s", i > first ? " " : "", (long long)(rest / units[i].seconds),
+                       units[i].unit);
+        rest %= units[i].seconds;
+    }
+}

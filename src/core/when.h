@@ -8,7 +8,7 @@
 #ifndef NB_CORE_WHEN_H
 #define NB_CORE_WHEN_H
 
-#include "core/span.h"
+#include "core/buf.h"
 
 enum { WHEN_PLATFORM_OFFSET_S = 8 * 3600, WHEN_PLATFORM_LENGTH = 19 };
 
@@ -52,5 +52,8 @@ int64_t when_read_utc(const char text[WHEN_UTC_LENGTH]);
  * years.
  */
 enum status when_parse_duration(struct span text, int64_t *ret_ms) MUST_USE;
+
+/* Appends a time that people can grasp: "2h 47m", "12s". */
+void when_add_duration(double seconds, struct buf *out);
 
 #endif

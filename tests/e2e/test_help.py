@@ -3,10 +3,14 @@ import os
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from conftest import NBATCH
 from pty_session import PtySession
+
+# The scripts ask the program itself.
+PATH = f"{Path(NBATCH).parent}:{os.environ['PATH']}"
 
 COMMANDS = re.findall(r"^  nbatch ([a-z]+) \[options\]", subprocess.run(
     [NBATCH, "--help"], capture_output=True, text=True, check=False).stdout, re.M)
@@ -107,7 +111,7 @@ def bash(script, *words):
     code = (f'source {script}; shift 0; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _nbatch; '
             'printf "%s\\n" "${COMPREPLY[@]}"')
     done = subprocess.run(["bash", "--norc", "-c", code, "bash", "nbatch", *words], capture_output=True, text=True,
-                          cwd=script.parent, check=True)
+                          cwd=script.parent, check=True, env={**os.environ, "PATH": PATH})
     assert done.stderr == ""
     return set(done.stdout.split("\n")) - {""}
 
@@ -139,7 +143,7 @@ def terminal(tmp_path):
     started = []
 
     def start(*words):
-        session = PtySession(words, cwd=tmp_path, env={"PATH": os.environ["PATH"], "TERM": "xterm", "HOME": str(tmp_path),
+        session = PtySession(words, cwd=tmp_path, env={"PATH": PATH, "TERM": "xterm", "HOME": str(tmp_path),
                                                        "PS1": "$ ", "LC_ALL": "C.UTF-8"})
         started.append(session)
         return session
@@ -174,7 +178,7 @@ def test_zsh_completes_what_is_typed(script, terminal):
 def test_fish_offers_every_option(nbatch, script, command, tmp_path):
     code = f"source {script('fish')}; complete -C 'nbatch {command} --'"
     done = subprocess.run(["fish", "-N", "-c", code], capture_output=True, text=True, check=True,
-                          env={**os.environ, "HOME": str(tmp_path)})
+                          env={**os.environ, "PATH": PATH, "HOME": str(tmp_path)})
     offered = {line.split("\t")[0].removeprefix("--").rstrip("=") for line in done.stdout.splitlines()}
     assert set(options_of(nbatch, command)) <= offered
 
@@ -182,5 +186,5 @@ def test_fish_offers_every_option(nbatch, script, command, tmp_path):
 def test_fish_completes_values(script, tmp_path):
     code = f"source {script('fish')}; complete -C 'nbatch run --format '; complete -C 'nbatch comp'"
     done = subprocess.run(["fish", "-N", "-c", code], capture_output=True, text=True, check=True,
-                          env={**os.environ, "HOME": str(tmp_path)})
+                          env={**os.environ, "PATH": PATH, "HOME": str(tmp_path)})
     assert {"csv", "jsonl"} <= set(done.stdout.split()) and "completion" in done.stdout

@@ -10,7 +10,8 @@ SRC = ROOT / "src"
 # Includes point downwards only (README.md, "Map of the source").
 MAY_INCLUDE = {
     "main.c": {"cli"},
-    "cli": {"cli", "engine", "input", "send", "net", "ledger", "report", "sim", "platform", "core"},
+    "cli": {"cli", "run", "send", "report", "sim", "platform", "core"},
+    "run": {"run", "engine", "input", "send", "net", "ledger", "report", "sim", "platform", "core"},
     "engine": {"engine", "input", "send", "net", "ledger", "report", "platform", "core"},
     "input": {"input", "platform", "core"},
     "send": {"send", "platform", "core"},
@@ -21,6 +22,9 @@ MAY_INCLUDE = {
     "platform": {"platform", "core"},
     "core": {"core"},
 }
+
+# Single headers of rooms that are otherwise none of a room's business: standard error as a queue.
+MAY_INCLUDE_TOO = {"cli": {"ledger/outfile.h", "ledger/outlet.h"}}
 
 LIBRARY_ROOMS = {
     "curl/curl.h": {"net"},
@@ -74,7 +78,7 @@ def without_comments_and_strings(text):
 def test_includes_point_downwards(path):
     for name in includes(path):
         target = name.split("/")[0]
-        if target in MAY_INCLUDE and (SRC / name).exists():
+        if target in MAY_INCLUDE and (SRC / name).exists() and name not in MAY_INCLUDE_TOO.get(room(path), ()):
             assert target in MAY_INCLUDE[room(path)], f"{path} includes {name}"
         assert name in LIBRARY_ROOMS or not name.startswith("openssl/"), f"{path} includes {name}"
         if name in LIBRARY_ROOMS:

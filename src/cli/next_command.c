@@ -1,0 +1,61 @@
+#include "cli/next_command.h"
+
+#include "cli/option_table.h"
+#include "core/shell.h"
+
+static void add_word(const char *word, struct buf *out)
+{
+    buf_add_char(out, ' ');
+    shell_add_word(word, out);
+}
+
+static bool is_dash(const struct assignment *item)
+{
+    return item->value != NULL && strcmp(item->value, "-") == 0;
+}
+
+/* --name, --name VALUE, or --name=VALUE where the value is optional. */
+static void add_option(const struct option *option, const char *value, struct buf *out)
+{
+    bool hides = value != NULL && (option->secret == SECRET_VALUE ||
+                                   (option->secret == SECRET_USER && strchr(value, '@') != NULL));
+
+    buf_add_format(out, " --%s", option->name);
+    if (value == NULL)
+        return;
+    buf_add_char(out, option_is_optional(option) ? '=' : ' ');
+    shell_add_word(hides ? "..." : value, out);
+}
+
+void next_command_add_program(const char *program, struct buf *out)
+{
+    shell_add_word(program, out);
+    buf_add_format(out, " %s", subcommands[COMMAND_RUN].name);
+}
+
+void next_command_add_words(const struct option_sources *sources, const char *results,
+                            bool is_moved, struct buf *out)
+{
+    bool from_stdin = false, has_name = false;
+
+    for (size_t i = 0; i < sources->count; i++) {
+        const struct assignment *item = &sources->items[i];
+        from_stdin = from_stdin || (item->option == NULL && is_dash(item));
+        has_name = has_name ||
+                   (item->option != NULL && item->option->carry == CARRY_RESULTS && !is_dash(item));
+    }
+    if (is_moved || (from_stdin && !has_name)) {
+        add_word("--output", out);
+        add_word(results, out);
+    }
+    for (size_t i = 0; i < sources->count; i++) {
+        const struct assignment *item = &sources->items[i];
+        const struct option *option = item->option;
+        if (item->origin != ORIGIN_FLAG || (option != NULL && option->carry == CARRY_NOT))
+            continue;
+        if (option == NULL)
+            add_word(item->value, out);
+        else if (option->carry != CARRY_RESULTS || !(is_moved || is_dash(item)))
+            add_option(option, item->value, out);
+    }
+}

@@ -1,0 +1,311 @@
+#include "cli/terminal.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cli/color.h"
+#include "cli/console.h"
+#include "cli/next_command.h"
+#include "core/when.h"
+
+/* What a person reads while rows are checked and sent, in the words of a terminal. */
+
+/* 20/s, 90/h */
+static void add_rate(int64_t per_hour, struct buf *out)
+{
+    if (per_hour >= 3600)
+        buf_add_format(out, "%.3g/s", (double)per_hour / 3600);
+    else
+        buf_add_format(out, "%lld/h", (long long)per_hour);
+}
+
+static void add_limit(const struct job_status *status, struct buf *out)
+{
+    if (status->rate_per_hour > 0)
+        add_rate(status->rate_per_hour, out);
+    else
+        buf_add_format(out, "%zu at a time", status->concurrency);
+}
+
+/* What the progress line says; `terminal->watched.rows` is 0 for a pipe. */
+static struct progress_facts facts_of(const struct terminal *terminal,
+                                      const struct job_status *status)
+{
+    static const char *const reasons[] = {
+        [PACER_GO] = NULL,
+        [PACER_RATE] = NULL,
+        [PACER_HOST] = "paused: the platform asked for it (Retry-After)",
+        [PACER_OUTAGE] = "paused: the platform fails, one row at a time probes",
+        [PACER_PAUSED] = "paused: SIGUSR2 goes on",
+        [PACER_SHORTAGE] = "paused: this machine is short of something",
+        [PACER_READER] = "paused: standard output is not read",
+    };
+    struct progress_facts facts = {
+        .doing = terminal->progress.doing,
+        .done = status->rows,
+        .total = terminal->watched.rows,
+        .share =
+            terminal->watched.rows > 0 ? (double)status->rows / (double)terminal->watched.rows : -1,
+        .rate = progress_rate(&terminal->progress, status->rows),
+        .eta_s = -1,
+        .is_sending = true,
+        .in_flight = status->in_flight,
+        .retries = status->retries,
+        .wait = reasons[status->wait],
+        .wait_s = status->wait_ms > 0 ? (double)status->wait_ms / 1000 : -1,
+    };
+
+    if (facts.wait == NULL && status->canary->state == CANARY_WAITING)
+        facts.wait = "the canary is waited for";
+    if (facts.wait == NULL && status->canary_wait_ms >= 0) {
+        facts.wait = "paused behind the canary";
+        facts.wait_s = (double)status->canary_wait_ms / 1000;
+    }
+    memcpy(facts.ended, terminal->watched.tally->rows, sizeof(facts.ended));
+    if (terminal->watched.rows > status->rows && facts.rate > 0 && facts.wait == NULL)
+        facts.eta_s = (double)(terminal->watched.rows - status->rows) / facts.rate;
+    return facts;
+}
+
+static void add_canary(const struct job_status *status, struct buf *out)
+{
+    unsigned long long rows = status->canary->ended;
+
+    buf_add_format(out, "the first %llu row%s ended: ", rows, rows == 1 ? " has" : "s have");
+    canary_describe(status->canary, out);
+}
+
+/* this machine's clock is 3600 s behind the platform's: … */
+static void add_clock(int64_t off_s, struct buf *out)
+{
+    buf_add_format(out,
+                   "this machine's clock is %lld s %s the platform's: times such as +24h are "
+                   "reckoned by the platform's; set the clock",
+                   (long long)llabs(off_s), off_s > 0 ? "behind" : "ahead of");
+}
+
+/* What is always said in the same words. */
+static const char *const event_words[] = {
+    [JOB_EVENT_PAUSED] = "paused; SIGUSR2 goes on",
+    [JOB_EVENT_RESUMED] = "going on",
+    [JOB_EVENT_OUTAGE] = "the platform fails: rows wait, and one at a time probes",
+    [JOB_EVENT_OUTAGE_OVER] = "the platform answers again: going on",
+    [JOB_EVENT_VALID_NOW] = ("valid_time has come before the row's turn: such rows are sent "
+                             "without it, and can be delivered at once"),
+    [JOB_EVENT_KEY] = "the key was refused; its source gives another one: going on with that",
+};
+
+static void add_event(const struct terminal *terminal, enum job_event event,
+                      const struct job_status *status, struct buf *out)
+{
+    struct progress_facts facts;
+
+    switch (event) {
+    case JOB_EVENT_STATUS:
+        facts = facts_of(terminal, status);
+        progress_line_add_plain(&facts, out);
+        break;
+    case JOB_EVENT_SLOWER:
+        buf_add_string(out, "the platform asks for less: finding out how much it takes");
+        break;
+    case JOB_EVENT_RECOVERED:
+        buf_add_string(out, "back to ");
+        add_limit(status, out);
+        break;
+    case JOB_EVENT_CANARY_PAUSE:
+        add_canary(status, out);
+        buf_add_string(out, "; the others follow in ");
+        when_add_duration((double)status->canary->pause_ms / 1000, out);
+        break;
+    case JOB_EVENT_CANARY:
+        add_canary(status, out);
+        buf_add_string(out, ": going on with the others");
+        break;
+    case JOB_EVENT_SHORTAGE:
+        buf_add_format(out, "this machine is short of %s; rows wait, and %zu at a time go on",
+                       status->shortage, status->concurrency);
+        break;
+    case JOB_EVENT_CLOCK:
+        add_clock(status->clock_off_s, out);
+        break;
+    case JOB_EVENT_DRAINING:
+        buf_add_format(out,
+                       "stopping: %zu attempts are in flight and are waited for; once more stops "
+                       "at once",
+                       status->in_flight);
+        break;
+    case JOB_EVENT_ABORTING:
+        buf_add_format(out, "stopping at once: %zu attempts are ended", status->in_flight);
+        break;
+    default: /* the others; those that are told at the end, or not at all, have no words */
+        if ((size_t)event < ARRAY_LENGTH(event_words) && event_words[event] != NULL)
+            buf_add_string(out, event_words[event]);
+        break;
+    }
+}
+
+static void on_tick(struct terminal *terminal, const struct job_status *status)
+{
+    if (!progress_tick(&terminal->progress, status->rows))
+        return;
+    struct progress_facts facts = facts_of(terminal, status);
+    progress_show(&terminal->progress, &facts);
+}
+
+static void on_event(const struct person *person, enum job_event event,
+                     const struct job_status *status)
+{
+    struct terminal *terminal = person->context;
+    struct buf text;
+
+    if (event == JOB_EVENT_TICK)
+        on_tick(terminal, status);
+    if (event == JOB_EVENT_TICK || (person->quiet && event != JOB_EVENT_STATUS))
+        return;
+    buf_init(&text, 4096);
+    add_event(terminal, event, status, &text);
+    if (text.len > 0) {
+        progress_hide(&terminal->progress);
+        show_note("%s", buf_string(&text));
+    }
+    buf_deinit(&text);
+}
+
+/* fleet.csv:18: attempt 1: errno 5117 rpc error [errno 5117]: again in 143 ms */
+static void on_attempt(const struct person *person, const struct job_attempt *attempt)
+{
+    struct terminal *terminal = person->context;
+    const struct outcome *outcome = attempt->outcome;
+    char class[RETRY_CASE_NAME_MAX + 1];
+    struct buf text;
+
+    if (!person->verbose || person->quiet)
+        return;
+    retry_case_name(attempt->decision->rule, outcome, class);
+    buf_init(&text, 8192);
+    buf_add_format(&text, "%s:%llu: attempt %u: ", terminal->watched.input,
+                   (unsigned long long)attempt->line, (unsigned)attempt->number);
+    if (outcome->has_errno && outcome->class != OUTCOME_ACCEPTED)
+        buf_add_format(&text, "errno %lld ", (long long)outcome->platform_errno);
+    if (outcome->class == OUTCOME_ACCEPTED)
+        buf_add_format(&text, "%s in %.1f ms", class, (double)attempt->latency_us / 1000);
+    else
+        buf_add_format(&text, "%s [%s]", outcome->error, class);
+    if (attempt->decision->again)
+        buf_add_format(&text, ": again in %lld ms", (long long)attempt->decision->delay_ms);
+    progress_hide(&terminal->progress);
+    show_passing("%s", buf_string(&text));
+    buf_deinit(&text);
+}
+
+static void on_tell(const struct person *person, enum tell_kind kind, const char *text)
+{
+    (void)person;
+    if (kind == TELL_ERROR)
+        show_error("%s", text);
+    else if (kind == TELL_NOTE)
+        show_note("%s", text);
+    else
+        console_write(span_string(text), CONSOLE_KEPT);
+}
+
+static enum consent on_ask(const struct person *person, const char *question)
+{
+    const struct terminal *terminal = person->context;
+    char answer[16] = "";
+
+    if (isatty(STDIN_FILENO) != 1 || isatty(STDERR_FILENO) != 1 || terminal->reads_input)
+        return CONSENT_NOBODY;
+    (void)fprintf(stderr, "%s Type yes: ", question);
+    (void)fflush(stderr);
+    bool is_yes = fgets(answer, sizeof(answer), stdin) != NULL && strcmp(answer, "yes\n") == 0;
+    return is_yes ? CONSENT_YES : CONSENT_NO;
+}
+
+static bool on_give(const struct person *person, struct span data)
+{
+    (void)person;
+    return show_data(data);
+}
+
+static void on_problems(const struct person *person, const char *input,
+                        const struct problems *problems)
+{
+    struct terminal *terminal = person->context;
+
+    terminal->problems.input = input;
+    terminal->problems.quiet = person->quiet;
+    if (show_problems_is_needed(&terminal->problems, problems))
+        progress_hide(&terminal->progress);
+    show_problems(&terminal->problems, problems);
+}
+
+static void on_problem_counts(const struct person *person)
+{
+    struct terminal *terminal = person->context;
+
+    show_problem_counts(&terminal->problems);
+    terminal->problems = (struct problem_show){.input = NULL};
+}
+
+static void on_begin(const struct person *person, const char *doing, const struct watched *watched)
+{
+    struct terminal *terminal = person->context;
+
+    progress_init(&terminal->progress, person->quiet ? PROGRESS_NEVER : terminal->mode, doing);
+    if (watched == NULL)
+        return;
+    terminal->watched = *watched;
+    console_start(); /* nothing that is sent waits for who reads */
+}
+
+static void on_checked(const struct person *person, uint64_t rows, double share)
+{
+    struct terminal *terminal = person->context;
+
+    if (!progress_tick(&terminal->progress, rows))
+        return;
+    struct progress_facts facts = {.done = rows,
+                                   .share = share,
+                                   .rate = progress_rate(&terminal->progress, rows),
+                                   .eta_s = -1};
+    progress_show(&terminal->progress, &facts);
+}
+
+static void on_end(const struct person *person)
+{
+    struct terminal *terminal = person->context;
+    progress_hide(&terminal->progress);
+}
+
+static double on_pace(const struct person *person, uint64_t rows)
+{
+    const struct terminal *terminal = person->context;
+    return progress_rate(&terminal->progress, rows);
+}
+
+static void on_next_command(const struct person *person, const char *results, bool is_moved,
+                            struct buf *program, struct buf *words)
+{
+    const struct terminal *terminal = person->context;
+
+    next_command_add_program(terminal->program, program);
+    next_command_add_words(terminal->sources, results, is_moved, words);
+}
+
+struct person terminal_person(struct terminal *terminal)
+{
+    static const struct person_ops ops = {.tell = on_tell,
+                                          .ask = on_ask,
+                                          .give = on_give,
+                                          .problems = on_problems,
+                                          .problem_counts = on_problem_counts,
+                                          .begin = on_begin,
+                                          .checked = on_checked,
+                                          .event = on_event,
+                                          .attempt = on_attempt,
+                                          .end = on_end,
+                                          .pace = on_pace,
+                                          .next_command = on_next_command};
+    return (struct person){.ops = &ops, .context = terminal};
+}

@@ -1,0 +1,362 @@
+#include <errno.h>
+#include <time.h>
+
+#include "core/when.h"
+#include "engine/check.h"
+#include "ledger/problem_file.h"
+#include "ledger/split.h"
+#include "run/check.h"
+#include "run/use_cases.h"
+
+/* A check as a person follows it: what is shown, and the files that are written on the way. */
+struct inspection {
+    const struct run_settings *settings;
+    const struct person *person;
+    const char *input;
+    struct problem_file problem_file;
+    struct split split;
+    bool has_problem_file, has_split;
+    bool split_started;
+    bool write_failed;  /* of the list of problems */
+    struct buf message; /* what could not be written */
+};
+
+static double rate_per_s(const struct run_settings *settings)
+{
+    const struct rate *rate = &settings->rate;
+    return rate->count > 0 ? (double)rate->count * 1000 / (double)rate->per_ms : 0;
+}
+
+int check_open(const struct run_settings *settings, const struct person *person, bool for_sending,
+               struct intake **ret_intake)
+{
+    struct intake_options options = {
+        .path = settings->input,
+        .has_format = settings->format > 0,
+        .format = settings->format > 0 ? (enum input_format)(settings->format - 1) : INPUT_CSV,
+        .sheet = settings->sheet,
+        .encoding = settings->encoding,
+        .delimiter = settings->delimiter,
+        .dialect = settings->dialect,
+        .any_device = settings->imei == IMEI_ANY,
+        .max_row_bytes = (size_t)settings->max_row_bytes,
+        .sets = &settings->sets,
+        .maps = &settings->maps,
+        .passes = &settings->passes,
+        .keep_raw = settings->split_valid != NULL || settings->split_invalid != NULL,
+        .strict = settings->strict,
+        .trues = &settings->trues,
+        .falses = &settings->falses,
+        .allow_replace = settings_allow_replace(settings),
+        .allow_mixed = settings->yes,
+        .for_sending = for_sending,
+        .rate_per_s = rate_per_s(settings),
+        .now_s = (int64_t)time(NULL),
+    };
+    struct buf message;
+
+    buf_init(&message, 64 * 1024);
+    enum status status = intake_open(&options, &message, ret_intake);
+    if (status != STATUS_OK)
+        person_failure(person, &message, status);
+    buf_deinit(&message);
+    if (status == STATUS_OK)
+        return 0;
+    return status == STATUS_USAGE ? EXIT_USAGE : EXIT_INTERNAL;
+}
+
+static void on_problems(void *context, const struct problems *problems)
+{
+    struct inspection *inspection = context;
+
+    inspection->person->ops->problems(inspection->person, inspection->input, problems);
+    if (inspection->has_problem_file &&
+        problem_file_add(&inspection->problem_file, problems) != STATUS_OK)
+        inspection->write_failed = true;
+}
+
+static enum status on_row(void *context, struct intake *intake, bool is_valid)
+{
+    struct inspection *inspection = context;
+    struct span bytes = {NULL, 0};
+    enum status status = STATUS_OK;
+
+    if (inspection->write_failed)
+        return STATUS_IO;
+    if (!inspection->has_split)
+        return STATUS_OK;
+    if (!inspection->split_started) {
+        status = intake_raw_header(intake, &bytes);
+        if (status == STATUS_OK)
+            status = split_add_header(&inspection->split, bytes);
+        inspection->split_started = true;
+    }
+    if (status == STATUS_OK)
+        status = intake_raw_row(intake, &bytes);
+    return status == STATUS_OK ? split_add_row(&inspection->split, bytes, is_valid) : status;
+}
+
+static void on_tick(void *context, const struct intake *intake, uint64_t rows)
+{
+    struct inspection *inspection = context;
+    const struct source *source = intake_source(intake);
+
+    uint64_t bytes = source_taken(source), all = source_size(source);
+    bool is_known = all > 0 && bytes <= all;
+
+    inspection->person->ops->checked(inspection->person, rows,
+                                     is_known ? (double)bytes / (double)all : -1);
+}
+
+static enum status open_files(struct inspection *inspection)
+{
+    const struct run_settings *settings = inspection->settings;
+    enum status status = STATUS_OK;
+
+    if (settings->problems != NULL) {
+        status =
+            problem_file_open(&inspection->problem_file, settings->problems, &inspection->message);
+        inspection->has_problem_file = status == STATUS_OK;
+    }
+    if (status == STATUS_OK && (settings->split_valid != NULL || settings->split_invalid != NULL)) {
+        status = split_open(&inspection->split, settings->split_valid, settings->split_invalid,
+                            &inspection->message);
+        inspection->has_split = true; /* one half may be open: it is closed with the other */
+    }
+    return status;
+}
+
+static enum status close_files(struct inspection *inspection)
+{
+    struct outfile *file = &inspection->problem_file.file;
+    enum status status = STATUS_OK;
+
+    if (inspection->has_problem_file) {
+        status = outfile_close(file);
+        if (status != STATUS_OK)
+            buf_add_string(&inspection->message, outfile_error(file));
+        outfile_deinit(file);
+    }
+    if (inspection->has_split) {
+        enum status split = split_close(&inspection->split, &inspection->message);
+        status = status == STATUS_OK ? split : status;
+    }
+    return status;
+}
+
+/* What is to be known of a workbook that was read. */
+static void show_notes(const struct inspection *inspection, const struct intake *intake)
+{
+    const struct workbook *workbook = source_workbook(intake_source(intake));
+    struct buf notes;
+
+    if (workbook == NULL)
+        return;
+    buf_init(&notes, 64 * 1024);
+    workbook_add_notes(workbook, &notes);
+    const char *line = buf_string(&notes);
+    for (size_t len; *line != '\0'; line += len + 1) {
+        len = strcspn(line, "\n");
+        person_note(inspection->person, "%s: %.*s", inspection->input, (int)len, line);
+    }
+    buf_deinit(&notes);
+}
+
+static void show_counts(const struct inspection *inspection, const struct check_counts *counts)
+{
+    double rate = rate_per_s(inspection->settings);
+    struct buf text;
+
+    buf_init(&text, 4096);
+    buf_add_format(&text, "%s: %llu row%s, %llu valid, %llu invalid, %llu warning%s",
+                   inspection->input, (unsigned long long)counts->rows,
+                   counts->rows == 1 ? "" : "s", (unsigned long long)counts->valid,
+                   (unsigned long long)counts->invalid, (unsigned long long)counts->warnings,
+                   counts->warnings == 1 ? "" : "s");
+    if (counts->settled > 0)
+        buf_add_format(&text, ", %llu with a result already", (unsigned long long)counts->settled);
+    const char *separator = "; ";
+    for (size_t i = 0; i < ACTION_COUNT; i++) {
+        if (counts->actions[i] == 0)
+            continue;
+        buf_add_format(&text, "%s%llu %s", separator, (unsigned long long)counts->actions[i],
+                       action_rules[i].name);
+        separator = ", ";
+    }
+    if (counts->devices > 0)
+        buf_add_format(&text, " for %llu device%s", (unsigned long long)counts->devices,
+                       counts->devices == 1 ? "" : "s");
+    person_note(inspection->person, "%s", buf_string(&text));
+    if (rate > 0 && counts->valid > 0) {
+        buf_clear(&text);
+        when_add_duration((double)counts->valid / rate, &text);
+        person_note(inspection->person, "sending the valid rows takes %s at %lld/%s",
+                    buf_string(&text), (long long)inspection->settings->rate.count,
+                    inspection->settings->rate.per_ms == 1000    ? "s"
+                    : inspection->settings->rate.per_ms == 60000 ? "m"
+                                                                 : "h");
+    }
+    buf_deinit(&text);
+}
+
+/* What a check comes to: 0 or an exit status, after the reason was said. */
+static int conclude(struct inspection *inspection, const struct intake *intake, enum status status,
+                    int error, const struct check_counts *counts)
+{
+    const char *name = inspection->input;
+
+    if (close_files(inspection) != STATUS_OK || inspection->message.len > 0) {
+        person_error(inspection->person, "%s", buf_string(&inspection->message));
+        return EXIT_INTERNAL;
+    }
+    if (status != STATUS_OK && status != STATUS_BAD_INPUT) {
+        person_error(inspection->person, "%s: %s", name,
+                     status == STATUS_IO ? strerror(error) : status_text(status));
+        return EXIT_INTERNAL;
+    }
+    inspection->person->ops->problem_counts(inspection->person);
+    if (!counts->is_unreadable)
+        show_notes(inspection, intake);
+    if (!counts->is_unreadable)
+        show_counts(inspection, counts);
+    return counts->file_is_bad || counts->invalid > 0 ? EXIT_INPUT_INVALID : 0;
+}
+
+int check_input(struct intake *intake, const struct run_settings *settings,
+                const struct person *person, struct check_counts *ret_counts)
+{
+    const char *name = source_name(intake_source(intake));
+    struct inspection inspection = {.settings = settings, .person = person, .input = name};
+    const struct check_hooks hooks = {.problems = on_problems,
+                                      .row = on_row,
+                                      .tick = on_tick,
+                                      .context = &inspection};
+    struct check_counts counts = {.rows = 0};
+    struct buf doing;
+
+    buf_init(&inspection.message, 64 * 1024);
+    if (open_files(&inspection) != STATUS_OK) {
+        person_error(person, "%s", buf_string(&inspection.message));
+        (void)close_files(&inspection);
+        buf_deinit(&inspection.message);
+        return EXIT_USAGE;
+    }
+    buf_init(&doing, 64 * 1024);
+    buf_add_format(&doing, "checking %s", name);
+    person->ops->begin(person, buf_string(&doing), NULL);
+    enum status status = job_check(intake, &hooks, &counts);
+    int error = errno;
+    person->ops->end(person);
+    int result = conclude(&inspection, intake, status, error, &counts);
+    buf_deinit(&doing);
+    buf_deinit(&inspection.message);
+    *ret_counts = counts;
+    return result;
+}
+
+static void add_codes_json(const struct check_counts *counts, struct buf *out)
+{
+    const char *separator = "";
+
+    buf_add_string(out, ",\"problems\":{");
+    for (size_t i = 0; i < PROBLEM_CODE_COUNT; i++) {
+        if (counts->codes[i] == 0)
+            continue;
+        buf_add_format(out, "%s\"%s\":%llu", separator, problem_code_name((enum problem_code)i),
+                       (unsigned long long)counts->codes[i]);
+        separator = ",";
+    }
+    buf_add_char(out, '}');
+}
+
+static void add_counts_json(const struct check_counts *counts, struct buf *out)
+{
+    buf_add_format(out, ",\"rows\":%llu,\"valid\":%llu,\"invalid\":%llu,\"warnings\":%llu",
+                   (unsigned long long)counts->rows, (unsigned long long)counts->valid,
+                   (unsigned long long)counts->invalid, (unsigned long long)counts->warnings);
+    buf_add_format(out, ",\"devices\":%llu,\"replaced_instances\":%llu,\"actions\":{",
+                   (unsigned long long)counts->devices, (unsigned long long)counts->replaced);
+    for (size_t i = 0; i < ACTION_COUNT; i++)
+        buf_add_format(out, "%s\"%s\":%llu", i > 0 ? "," : "", action_rules[i].name,
+                       (unsigned long long)counts->actions[i]);
+    buf_add_char(out, '}');
+    add_codes_json(counts, out);
+}
+
+static int print_json(const struct run_settings *settings, const struct person *person,
+                      const char *name, const struct check_counts *counts, int exit_status)
+{
+    double rate = rate_per_s(settings);
+    struct buf out;
+
+    buf_init(&out, 64 * 1024);
+    buf_add_string(&out, "{\"command\":\"check\",\"input\":");
+    buf_add_json_string(&out, span_string(name));
+    add_counts_json(counts, &out);
+    if (rate > 0)
+        buf_add_format(&out, ",\"estimated_s\":%.0f", (double)counts->valid / rate);
+    buf_add_format(&out, ",\"usable\":%s,\"exit_status\":%d}",
+                   counts->file_is_bad ? "false" : "true", exit_status);
+    buf_add_char(&out, '\n');
+    bool written = out.status == STATUS_OK && person_give(person, buf_span(&out));
+    buf_deinit(&out);
+    return written ? exit_status : EXIT_INTERNAL;
+}
+
+int check_problem_path(const struct run_settings *settings, const struct person *person)
+{
+    struct buf message;
+
+    if (settings->problems == NULL)
+        return 0;
+    bool is_stdout = strcmp(settings->problems, "-") == 0;
+    if (is_stdout && settings->json) {
+        person_error(person,
+                     "--json and --problems - both go to standard output: name a file for one");
+        return EXIT_USAGE;
+    }
+    if (is_stdout && settings->output != NULL && strcmp(settings->output, "-") == 0) {
+        person_error(person,
+                     "--output - and --problems - both go to standard output: name a file for one");
+        return EXIT_USAGE;
+    }
+    buf_init(&message, 64 * 1024);
+    enum status status = problem_file_probe(settings->problems, &message);
+    if (status != STATUS_OK)
+        person_error(person, "%s", buf_string(&message));
+    buf_deinit(&message);
+    return status == STATUS_OK ? 0 : EXIT_USAGE;
+}
+
+/* What can be known to go wrong with the files before a large input is read. */
+static int check_split_paths(const struct run_settings *settings, const struct person *person)
+{
+    struct buf message;
+
+    buf_init(&message, 64 * 1024);
+    enum status status = split_probe(settings->split_valid, settings->split_invalid, &message);
+    if (status != STATUS_OK)
+        person_error(person, "%s", buf_string(&message));
+    buf_deinit(&message);
+    return status == STATUS_OK ? 0 : EXIT_USAGE;
+}
+
+int run_check(const struct run_settings *settings, const struct person *person)
+{
+    struct intake *intake = NULL;
+    struct check_counts counts = {.rows = 0};
+    int result = check_problem_path(settings, person);
+
+    if (result == 0)
+        result = check_split_paths(settings, person);
+    if (result == 0)
+        result = check_open(settings, person, false, &intake);
+    if (result == 0) {
+        const char *name = source_name(intake_source(intake));
+        result = check_input(intake, settings, person, &counts);
+        if (settings->json && (result == 0 || result == EXIT_INPUT_INVALID))
+            result = print_json(settings, person, name, &counts, result);
+    }
+    intake_close(intake);
+    return result;
+}

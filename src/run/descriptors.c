@@ -1,0 +1,54 @@
+#include "run/descriptors.h"
+
+#include <dirent.h>
+#include <sys/resource.h>
+
+enum {
+    OWN_FILES = 32,       /* input, results, journal, log, page, the loop … */
+    INHERITED_FILES = 16, /* where they cannot be counted */
+    /* Beside the connection itself, while a name is looked up: libcurl's pair of sockets for the
+     * thread that does it, and what that thread opens. A passing need: see send/shortage.h. */
+    LOOKUP_FILES = 4,
+    LANE_CONNECTIONS = 8, /* libcurl has a pair of sockets for sixteen connections */
+};
+
+uint64_t descriptors_raise(uint64_t wanted)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return UINT64_MAX;
+    uint64_t before = limit.rlim_cur;
+    if (before >= wanted)
+        return before;
+    limit.rlim_cur =
+        limit.rlim_max == RLIM_INFINITY || limit.rlim_max > wanted ? wanted : limit.rlim_max;
+    return setrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : before;
+}
+
+static uint64_t count_open(void)
+{
+    DIR *folder = opendir("/proc/self/fd");
+    uint64_t count = 0;
+
+    if (folder == NULL)
+        return INHERITED_FILES;
+    while (readdir(folder) != NULL)
+        count++;
+    (void)closedir(folder);
+    return count; /* with two that are no files, and the folder */
+}
+
+size_t descriptors_fit(size_t connections, bool both_ends, uint64_t *ret_limit,
+                       uint64_t *ret_needed)
+{
+    uint64_t base = count_open() + OWN_FILES, each = both_ends ? 2 : 1;
+
+    *ret_needed = base + connections * each + connections / LANE_CONNECTIONS;
+    *ret_limit = descriptors_raise(base + connections * (each + LOOKUP_FILES));
+    if (*ret_limit >= *ret_needed)
+        return connections;
+    if (*ret_limit <= base)
+        return 0;
+    return (size_t)((*ret_limit - base) * LANE_CONNECTIONS / (LANE_CONNECTIONS * each + 1));
+}

@@ -1,0 +1,96 @@
+#include "run/metrics_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ledger/outfile.h"
+
+static const char text_start[] = "# HELP nbatch_";
+
+static int64_t monotonic_ms(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static enum status refuse(const char *path, const char *why, struct buf *message)
+{
+    buf_add_string(message, "the metrics file ");
+    buf_add_printable(message, span_string(path));
+    buf_add_format(message, ": %s; name another with --metrics-file", why);
+    return STATUS_USAGE;
+}
+
+/* Whether the file may be replaced: it is not there, is empty, or holds metrics of ours. */
+static bool may_replace(const char *path)
+{
+    char start[sizeof(text_start) - 1];
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+    if (fd < 0)
+        return errno == ENOENT;
+    ssize_t got = read(fd, start, sizeof(start));
+    (void)close(fd);
+    return got == 0 ||
+           (got == (ssize_t)sizeof(start) && memcmp(start, text_start, sizeof(start)) == 0);
+}
+
+enum status metrics_file_open(struct metrics_file *file, const char *path, struct buf *message)
+{
+    struct buf temporary;
+
+    if (!may_replace(path))
+        return refuse(path, "something else than metrics of nbatch stands there", message);
+    buf_init(&temporary, 64 * 1024);
+    buf_add_format(&temporary, "%s.%ld.tmp", path, (long)getpid());
+    *file =
+        (struct metrics_file){.path = strdup(path), .temporary = strdup(buf_string(&temporary))};
+    buf_deinit(&temporary);
+    if (file->path != NULL && file->temporary != NULL)
+        return STATUS_OK;
+    metrics_file_close(file);
+    return STATUS_NO_MEMORY;
+}
+
+bool metrics_file_is_due(const struct metrics_file *file)
+{
+    return file->path != NULL && monotonic_ms() - file->written_ms >= METRICS_FILE_INTERVAL_MS;
+}
+
+/* Closes in any case. */
+static bool write_and_close(int fd, struct span text)
+{
+    bool written = disk_append_all(&disk_real, fd, text) == STATUS_OK;
+    int error = errno;
+
+    if (close(fd) != 0 && written)
+        return false;
+    errno = error;
+    return written;
+}
+
+enum status metrics_file_write(struct metrics_file *file, struct span text, struct buf *message)
+{
+    /* Read by another user, as node_exporter is. */
+    int fd = open(file->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    bool done = fd >= 0 && write_and_close(fd, text) && rename(file->temporary, file->path) == 0;
+    int error = errno;
+
+    file->written_ms = monotonic_ms();
+    if (done)
+        return STATUS_OK;
+    if (fd >= 0)
+        (void)unlink(file->temporary);
+    (void)refuse(file->path, strerror(error), message);
+    return STATUS_IO;
+}
+
+void metrics_file_close(struct metrics_file *file)
+{
+    free(file->path);
+    free(file->temporary);
+    *file = (struct metrics_file){.path = NULL};
+}

@@ -1,0 +1,34 @@
+/*
+ * The file of --metrics-file: replaced as a whole every few seconds, so that who reads it never
+ * sees a part. Private to run/.
+ */
+#ifndef NB_RUN_METRICS_FILE_H
+#define NB_RUN_METRICS_FILE_H
+
+#include "core/buf.h"
+
+enum { METRICS_FILE_INTERVAL_MS = 5000 };
+
+struct metrics_file {
+    char *path; /* NULL: not wanted */
+    char *temporary;
+    int64_t written_ms; /* monotonic; of the last time */
+    bool failed;        /* and that was told */
+};
+
+/* STATUS_USAGE with a text in `message` where something else than metrics stands there;
+ * STATUS_NO_MEMORY. Writes nothing. */
+enum status metrics_file_open(struct metrics_file *file, const char *path,
+                              struct buf *message) MUST_USE;
+
+/* Whether it is time to write again. */
+bool metrics_file_is_due(const struct metrics_file *file);
+
+/* Replaces the file. STATUS_IO with a text in `message`. */
+enum status metrics_file_write(struct metrics_file *file, struct span text,
+                               struct buf *message) MUST_USE;
+
+/* Takes a zeroed struct. */
+void metrics_file_close(struct metrics_file *file);
+
+#endif

@@ -1,0 +1,104 @@
+#include "run/page_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "ledger/outfile.h"
+#include "report/page.h"
+
+static enum status refuse(const char *path, const char *why, struct buf *message)
+{
+    buf_add_string(message, "the report cannot be written to ");
+    buf_add_printable(message, span_string(path));
+    buf_add_format(message, ": %s", why);
+    return STATUS_IO;
+}
+
+/* Whether the file begins as a page does. */
+static bool is_page(int fd)
+{
+    char start[256] = "";
+    size_t wanted = strlen(page_start);
+
+    return wanted < sizeof(start) && read(fd, start, wanted) == (ssize_t)wanted &&
+           memcmp(start, page_start, wanted) == 0;
+}
+
+static enum status probe_folder(const char *path, struct buf *message)
+{
+    const char *slash = strrchr(path, '/');
+    struct buf folder;
+
+    buf_init(&folder, 64 * 1024);
+    if (slash == path)
+        buf_add_char(&folder, '/');
+    else if (slash != NULL)
+        buf_add_bytes(&folder, path, (size_t)(slash - path));
+    else
+        buf_add_char(&folder, '.');
+    bool writable = access(buf_string(&folder), W_OK | X_OK) == 0;
+    buf_deinit(&folder);
+    return writable ? STATUS_OK : refuse(path, strerror(errno), message);
+}
+
+enum status page_file_probe(const char *path, struct buf *message)
+{
+    struct stat about;
+
+    if (strcmp(path, "-") == 0)
+        return STATUS_OK;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0 && errno != ENOENT)
+        return refuse(path, strerror(errno), message);
+    if (fd < 0)
+        return probe_folder(path, message);
+    bool may = fstat(fd, &about) == 0 && S_ISREG(about.st_mode) && is_page(fd);
+    (void)close(fd);
+    if (may)
+        return probe_folder(path, message);
+    buf_add_printable(message, span_string(path));
+    buf_add_string(message, " is there, and is no report of nbatch's: name another file, or remove "
+                            "it");
+    return STATUS_EXISTS;
+}
+
+static enum status write_beside(const char *path, const struct buf *page, struct buf *message)
+{
+    struct buf beside;
+
+    buf_init(&beside, 64 * 1024);
+    buf_add_format(&beside, "%s.%d.part", path, (int)getpid());
+    const char *name = buf_string(&beside);
+    int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    bool written =
+        fd >= 0 && disk_append_all(&disk_real, fd, buf_span(page)) == STATUS_OK && fsync(fd) == 0;
+    int error = errno;
+    if (fd >= 0 && close(fd) != 0 && written) {
+        written = false;
+        error = errno;
+    }
+    if (written && rename(name, path) != 0) {
+        written = false;
+        error = errno;
+    }
+    if (!written && fd >= 0)
+        (void)unlink(name);
+    buf_deinit(&beside);
+    return written ? STATUS_OK : refuse(path, strerror(error), message);
+}
+
+enum status page_file_write(const char *path, const struct buf *page, struct buf *message)
+{
+    if (page->status != STATUS_OK) {
+        (void)refuse(path, status_text(page->status), message);
+        return page->status;
+    }
+    if (strcmp(path, "-") == 0)
+        return disk_append_all(&disk_real, STDOUT_FILENO, buf_span(page)) == STATUS_OK
+                   ? STATUS_OK
+                   : refuse(path, strerror(errno), message);
+    enum status status = page_file_probe(path, message);
+    return status == STATUS_OK ? write_beside(path, page, message) : status;
+}

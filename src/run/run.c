@@ -1,0 +1,738 @@
+#include <signal.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "engine/job.h"
+#include "ledger/outfile.h"
+#include "ledger/problem_file.h"
+#include "report/summary.h"
+#include "run/check.h"
+#include "run/descriptors.h"
+#include "run/observers.h"
+#include "run/page_file.h"
+#include "run/recording.h"
+#include "run/report.h"
+#include "run/sending.h"
+#include "run/target.h"
+#include "run/use_cases.h"
+#include "sim/server.h"
+#include "sim/setup.h"
+
+/* One call of nbatch run: what it opened, in the order in which it does. */
+struct run {
+    const struct run_settings *settings;
+    const struct person *person;
+    struct buf message; /* the text of the last failure */
+    struct endpoint endpoint;
+    struct credentials credentials;
+    struct intake *intake;
+    uint64_t rows; /* known after the check; 0 for a pipe */
+    struct sim *sim;
+    struct recording recording;
+    uint64_t earlier[ROW_STATUS_COUNT]; /* rows that had their result before, by that */
+    uint64_t earlier_twice;             /* those of them that may be held twice */
+    struct tally tally;
+    struct halt halt;
+    struct job_options options;
+    struct job_result result;
+    struct observers observers;
+    struct series flight;             /* for the report */
+    struct buf program, words;        /* the call that goes on where this one ended */
+    struct problem_file problem_file; /* of a pipe, which is checked while it is sent */
+    struct run_figures *figures;      /* NULL: nobody measures */
+};
+
+static int fail(struct run *run, int exit_status)
+{
+    if (run->message.len > 0)
+        person_error(run->person, "%s", buf_string(&run->message));
+    return exit_status;
+}
+
+static int check_problem_file(struct run *run)
+{
+    return check_problem_path(run->settings, run->person);
+}
+
+static int check_report(struct run *run)
+{
+    const char *path = run->settings->report;
+
+    if (path == NULL)
+        return 0;
+    bool is_shared = strcmp(path, "-") == 0 && (run->settings->json || run->recording.copies);
+    if (is_shared)
+        buf_add_string(&run->message, "standard output can take one of --report, --json and "
+                                      "the results");
+    bool good = !is_shared && page_file_probe(path, &run->message) == STATUS_OK;
+    return good ? 0 : fail(run, EXIT_USAGE);
+}
+
+/* Where the rows go, and with which key. */
+static int choose_endpoint(struct run *run)
+{
+    const struct run_settings *settings = run->settings;
+
+    if (settings->simulate != NULL)
+        return 0; /* known when the simulator runs */
+    return target_choose(settings, run->person, &run->endpoint, &run->credentials);
+}
+
+static int start_simulator(struct run *run)
+{
+    struct sim_config config;
+    char url[128];
+
+    sim_config_init(&config);
+    config.dialect = run->settings->dialect;
+    enum status status =
+        sim_config_parse(&config, span_string(run->settings->simulate), &run->message);
+    if (status == STATUS_OK)
+        status = sim_start(&config, &run->message, &run->sim);
+    sim_config_deinit(&config);
+    if (status != STATUS_OK)
+        return fail(run, status == STATUS_CREDENTIALS                    ? EXIT_REFUSED
+                         : status == STATUS_USAGE || status == STATUS_IO ? EXIT_USAGE
+                                                                         : EXIT_INTERNAL);
+    sim_url(run->sim, url, sizeof(url));
+    status = endpoint_parse(url, &run->message, &run->endpoint);
+    return status == STATUS_OK ? 0 : fail(run, EXIT_INTERNAL);
+}
+
+/* A passed column must not pose as one of the results' own. */
+static int check_passed(struct run *run)
+{
+    size_t count;
+    const struct span *passed = intake_passed(run->intake, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (result_has_column(passed[i])) {
+            person_error(run->person,
+                         "--pass %.*s: the results have a column of that name of their own",
+                         SPAN_ARG(passed[i]));
+            return EXIT_USAGE;
+        }
+    }
+    return 0;
+}
+
+/* Whether the operator wants what mode 1 does; asked where there is somebody to ask. */
+static bool confirm_replace(const struct run *run, uint64_t replaced)
+{
+    char question[160], otherwise[160];
+    unsigned long long count = replaced;
+    const char *plural = replaced == 1 ? "" : "s";
+
+    (void)snprintf(question, sizeof(question),
+                   "Replace %llu instance%s, deleting what is not named?", count, plural);
+    (void)snprintf(otherwise, sizeof(otherwise),
+                   "%llu instance%s would be replaced (mode 1): say --allow-replace if that is "
+                   "meant",
+                   count, plural);
+    return person_consents(run->person, question, otherwise);
+}
+
+/* Whether columns of mixed values are meant, which the check has just told of. */
+static bool confirm_doubts(const struct run *run, const struct check_counts *counts)
+{
+    char otherwise[PROBLEM_DOUBT_MAX + 200], more[100] = "";
+
+    if (counts->doubts > 1)
+        (void)snprintf(more, sizeof(more), " (and %llu more of this kind: see nbatch check)",
+                       (unsigned long long)counts->doubts - 1);
+    (void)snprintf(otherwise, sizeof(otherwise),
+                   "%s%s: correct the values, or say --yes where they are meant",
+                   counts->first_doubt, more);
+    return person_consents(run->person, "Send the values that are warned of as they are?",
+                           otherwise);
+}
+
+static void note_earlier(struct run *run)
+{
+    memcpy(run->earlier, ledger_settled(run->recording.ledger), sizeof(run->earlier));
+    run->earlier_twice = ledger_settled_twice(run->recording.ledger);
+}
+
+/* Nothing leaves before the whole file is known to be right; a pipe is checked row by row. */
+static int check_whole_input(struct run *run)
+{
+    struct check_counts counts = {.rows = 0};
+
+    if (!source_is_seekable(intake_source(run->intake)))
+        return 0;
+    int result = check_input(run->intake, run->settings, run->person, &counts);
+    bool some_good = counts.valid + counts.settled > 0 && !counts.file_is_bad;
+    if (result == EXIT_INPUT_INVALID && some_good && run->settings->skip_invalid) {
+        person_note(run->person, "the invalid rows are recorded and not sent (--skip-invalid)");
+        result = 0;
+    }
+    if (result == EXIT_INPUT_INVALID)
+        person_error(run->person, "nothing was sent%s",
+                     some_good ? "; mend the rows, or send the valid ones with --skip-invalid"
+                               : "");
+    if (result != 0)
+        return result;
+    if (counts.replaced > 0 && !settings_allow_replace(run->settings) &&
+        !confirm_replace(run, counts.replaced))
+        return EXIT_INPUT_INVALID;
+    if (counts.doubts > 0 && !run->settings->yes && !confirm_doubts(run, &counts))
+        return EXIT_INPUT_INVALID;
+    run->rows = counts.rows;
+    uint64_t size, hash;
+    intake_digest(run->intake, &size, &hash);
+    result = recording_match(&run->recording, counts.valid, hash);
+    if (result != 0)
+        return result;
+    note_earlier(run);
+    if (intake_rewind(run->intake, &run->message) == STATUS_OK)
+        return 0;
+    buf_add_string(&run->message, "; nothing was sent");
+    return fail(run, EXIT_INPUT_INVALID);
+}
+
+static int choose_results(struct run *run)
+{
+    return recording_choose(&run->recording);
+}
+
+/* The results, and with --resume what an earlier run left in them. */
+static int open_results(struct run *run)
+{
+    size_t passed_count;
+    const struct span *passed = intake_passed(run->intake, &passed_count);
+    int result = recording_open(&run->recording, passed, passed_count,
+                                run->sim != NULL || run->endpoint.loopback);
+
+    if (result == 0 && run->settings->resume.on)
+        intake_use_store(run->intake, ledger_store(run->recording.ledger));
+    return result;
+}
+
+static int start_results(struct run *run)
+{
+    struct buf target;
+
+    buf_init(&target, 4096);
+    if (run->sim != NULL)
+        buf_add_string(&target, "simulator");
+    else
+        dialect_add_target(run->settings->dialect, run->endpoint.origin, &target);
+    int result = recording_start(&run->recording, run->intake, buf_string(&target));
+    buf_deinit(&target);
+    intake_use_store(run->intake, ledger_store(run->recording.ledger));
+    return result;
+}
+
+/* Rows that had their result before this run. */
+static uint64_t earlier_total(const struct run *run)
+{
+    uint64_t total = 0;
+
+    for (size_t i = 0; i < ROW_STATUS_COUNT; i++)
+        total += run->earlier[i];
+    return total;
+}
+
+static const struct {
+    const char *name; /* in the JSON summary */
+    int exit_status;
+} ends[] = {
+    [JOB_COMPLETE] = {"complete", EXIT_ALL_ACCEPTED},
+    [JOB_FAILED] = {"failed", EXIT_INTERNAL},
+    [JOB_HALTED] = {"halted", EXIT_HALTED},
+    [JOB_OUTAGE] = {"outage", EXIT_HALTED},
+    [JOB_REFUSED] = {"refused", EXIT_REFUSED},
+    [JOB_INTERRUPTED] = {"interrupted", EXIT_SIGNAL},
+    [JOB_CHANGED] = {"changed", EXIT_INPUT_INVALID},
+    [JOB_UNREADABLE] = {"unreadable", EXIT_INPUT_INVALID},
+    [JOB_CANARY] = {"canary", EXIT_HALTED},
+    [JOB_SHORTAGE] = {"shortage", EXIT_HALTED},
+};
+
+/* The log and the metrics. */
+static int open_observers(struct run *run)
+{
+    enum status status = observers_open(&run->observers, run->settings, run->person, &run->message);
+
+    return status == STATUS_OK ? 0 : fail(run, status == STATUS_USAGE ? EXIT_USAGE : EXIT_INTERNAL);
+}
+
+static int start_observers(struct run *run)
+{
+    const struct observed_run observed = {.input = source_name(intake_source(run->intake)),
+                                          .results = run->recording.path,
+                                          .endpoint = run->endpoint.origin,
+                                          .tally = &run->tally,
+                                          .earlier_twice = &run->earlier_twice,
+                                          .rows = run->rows - earlier_total(run),
+                                          .settings = run->settings};
+
+    return observers_start(&run->observers, &observed, &run->message) == STATUS_OK
+               ? 0
+               : fail(run, EXIT_USAGE);
+}
+
+static void refuse_observers(struct run *run, int exit_status)
+{
+    const char *input = run->settings->input;
+
+    observers_refused(&run->observers,
+                      &(struct observed_run){.input =
+                                                 strcmp(input, "-") == 0 ? "standard input" : input,
+                                             .tally = &run->tally,
+                                             .settings = run->settings},
+                      exit_status);
+}
+
+static void end_observers(struct run *run, double seconds, int exit_status)
+{
+    observers_end(&run->observers, &(struct observed_end){.end = ends[run->result.end].name,
+                                                          .message = buf_string(&run->message),
+                                                          .retries = run->result.retries,
+                                                          .seconds = seconds,
+                                                          .exit_status = exit_status});
+}
+
+static void announce(const struct run *run)
+{
+    char rows[32] = "the rows of a pipe";
+    unsigned long long count = run->rows - earlier_total(run);
+
+    if (run->rows > 0)
+        (void)snprintf(rows, sizeof(rows), "%llu row%s", count, count == 1 ? "" : "s");
+    person_note(run->person, "sending %s to %s%s%s, %lld at a time%s%s", rows,
+                run->sim != NULL ? "the simulator at " : "", run->endpoint.origin,
+                run->endpoint.path, (long long)run->settings->concurrency,
+                run->endpoint.proxy != NULL ? ", through the proxy " : "",
+                run->endpoint.proxy != NULL ? run->endpoint.proxy : "");
+}
+
+/* The highest of 1, 5 and 6 that applies (cli/cli.h), unless something else ended
+ * the run. */
+static int judge(const struct run *run)
+{
+    const struct tally *tally = &run->tally;
+    enum job_end end = run->result.end;
+
+    if (end == JOB_INTERRUPTED)
+        return EXIT_SIGNAL + run->result.signal_number;
+    if (end == JOB_FAILED || end == JOB_REFUSED || end == JOB_CHANGED || end == JOB_UNREADABLE)
+        return ends[end].exit_status;
+    if (tally->rows[ROW_IN_DOUBT] + run->earlier[ROW_IN_DOUBT] > 0)
+        return EXIT_IN_DOUBT;
+    if (end != JOB_COMPLETE)
+        return ends[end].exit_status;
+    return tally->rows[ROW_ACCEPTED] + run->earlier[ROW_ACCEPTED] ==
+                   tally_total(tally) + earlier_total(run)
+               ? EXIT_ALL_ACCEPTED
+               : EXIT_SOME_NOT_ACCEPTED;
+}
+
+/* The call that goes on where this one ended. */
+static struct next_command next_command(struct run *run)
+{
+    buf_clear(&run->program);
+    buf_clear(&run->words);
+    run->person->ops->next_command(run->person, run->recording.path, run->recording.is_moved,
+                                   &run->program, &run->words);
+    return (struct next_command){.program = buf_string(&run->program),
+                                 .words = buf_string(&run->words),
+                                 .from_stdin = strcmp(run->settings->input, "-") == 0};
+}
+
+/* Whether it is known how many rows have no result. */
+static bool knows_unsent(const struct run *run)
+{
+    return run->rows > 0 || run->result.end == JOB_COMPLETE;
+}
+
+static uint64_t input_rows(const struct run *run)
+{
+    return run->rows > 0 ? run->rows : run->result.rows;
+}
+
+static bool is_of_input(void *context, const struct row_id *id)
+{
+    return ledger_is_of_input(context, id);
+}
+
+/* The HTML page. Returns 0 or an exit status. */
+static int write_report(struct run *run, double seconds, int exit_status)
+{
+    struct recording *recording = &run->recording;
+
+    const struct page_run about = {.end = ends[run->result.end].name,
+                                   .exit_status = exit_status,
+                                   .endpoint = run->endpoint.origin,
+                                   .rows = tally_total(&run->tally),
+                                   .retries = run->result.retries,
+                                   .seconds = seconds,
+                                   .flight = &run->flight,
+                                   .settings = run->settings->shown,
+                                   .setting_count = run->settings->shown_count};
+    struct page_facts facts = {.input = source_name(intake_source(run->intake)),
+                               .results = recording->path,
+                               .input_rows = knows_unsent(run) ? input_rows(run) : 0,
+                               .next = {.has_more = !knows_unsent(run),
+                                        .is_refused = run->result.end == JOB_REFUSED,
+                                        .command = next_command(run)},
+                               .run = &about};
+    intake_digest(run->intake, &facts.input_size, &facts.input_hash);
+    /* Of a run that was stopped, not every row of the input has been met. */
+    return report_write(run->settings->report, run->person, &facts,
+                        recording->has_account ? is_of_input : NULL, recording->ledger);
+}
+
+/* A run that recorded nothing has left no results, and so nothing to report. */
+static int report_results(struct run *run, double seconds, int exit_status)
+{
+    if (run->settings->report == NULL)
+        return 0;
+    if (access(run->recording.path, F_OK) != 0) {
+        person_note(run->person, "no page was written to %s: no row has a result",
+                    run->settings->report);
+        return 0;
+    }
+    return write_report(run, seconds, exit_status);
+}
+
+static int print_summary(const struct run *run, const struct summary *summary, int exit_status)
+{
+    struct buf text;
+
+    buf_init(&text, 4 * 1024 * 1024);
+    if (!run->person->quiet) {
+        summary_add_text(summary, &text);
+        run->person->ops->tell(run->person, TELL_SUMMARY, buf_string(&text));
+    }
+    buf_clear(&text);
+    if (run->settings->json) {
+        bool written = summary_add_json(summary, &text) == STATUS_OK &&
+                       person_give(run->person, buf_span(&text));
+        exit_status = written ? exit_status : EXIT_INTERNAL;
+    }
+    buf_deinit(&text);
+    return exit_status;
+}
+
+static int summarize(struct run *run, double seconds, int exit_status)
+{
+    const struct recording *recording = &run->recording;
+    uint64_t done = tally_total(&run->tally) + earlier_total(run);
+    int reported = report_results(run, seconds, exit_status);
+
+    exit_status = reported != 0 ? EXIT_INTERNAL : exit_status;
+    const struct summary_canary canary = {.rows = run->result.canary.rows,
+                                          .needed = canary_needed(&run->result.canary),
+                                          .passed = !canary_is_lost(&run->result.canary),
+                                          .by_status = run->result.canary.by_status};
+    const struct summary summary = {.input = source_name(intake_source(run->intake)),
+                                    .results = recording->path,
+                                    .jsonl = outfile_is_jsonl(recording->path),
+                                    .endpoint = run->endpoint.origin,
+                                    .tally = &run->tally,
+                                    .earlier = run->earlier,
+                                    .is_resumed = run->settings->resume.on,
+                                    .end = ends[run->result.end].name,
+                                    .is_refused = run->result.end == JOB_REFUSED,
+                                    .has_unsent = knows_unsent(run),
+                                    .unsent = run->rows > done ? run->rows - done : 0,
+                                    .twice = run->tally.twice + run->earlier_twice,
+                                    .input_rows = input_rows(run),
+                                    .has_account = recording->has_account,
+                                    .accounted = recording->account.rows,
+                                    .superseded = recording->account.superseded,
+                                    .strange = recording->account.strange,
+                                    .retries = run->result.retries,
+                                    .canary = run->settings->canary.rows > 0 ? &canary : NULL,
+                                    .allowed = run->result.allowed,
+                                    .seconds = seconds,
+                                    .exit_status = exit_status,
+                                    .command = next_command(run),
+                                    .report = reported == 0 ? run->settings->report : NULL};
+
+    return print_summary(run, &summary, exit_status);
+}
+
+static double monotonic_s(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static void on_pipe_problems(void *context, const struct problems *problems)
+{
+    struct run *run = context;
+
+    run->person->ops->problems(run->person, source_name(intake_source(run->intake)), problems);
+    if (run->problem_file.file.name != NULL)
+        (void)!problem_file_add(&run->problem_file, problems); /* told when it is closed */
+}
+
+/* The list of a pipe's problems; that of a file is written by its check. */
+static int open_problem_file(struct run *run)
+{
+    const char *path = run->settings->problems;
+
+    if (run->rows > 0 || path == NULL)
+        return 0;
+    enum status status = problem_file_open(&run->problem_file, path, &run->message);
+    return status == STATUS_OK ? 0 : fail(run, EXIT_USAGE);
+}
+
+static int close_problem_file(struct run *run, int result)
+{
+    if (outfile_close(&run->problem_file.file) == STATUS_OK)
+        return result;
+    person_error(run->person, "%s", outfile_error(&run->problem_file.file));
+    return EXIT_INTERNAL;
+}
+
+static void on_event(void *context, enum job_event event, const struct job_status *status)
+{
+    struct run *run = context;
+
+    if (event == JOB_EVENT_TICK && run->settings->report != NULL)
+        report_sample(&run->flight, status);
+    run->person->ops->event(run->person, event, status);
+    observers_event(&run->observers, event, status,
+                    run->person->ops->pace(run->person, status->rows));
+}
+
+static void on_attempt(void *context, const struct job_attempt *attempt)
+{
+    struct run *run = context;
+
+    observers_attempt(&run->observers, attempt);
+    run->person->ops->attempt(run->person, attempt);
+}
+
+static enum job_key on_key_refused(void *context, struct buf *message)
+{
+    struct run *run = context;
+
+    return target_renew_key(run->settings, &run->credentials, message);
+}
+
+/* Where the canary is the whole input, there are no others to keep from being sent. */
+static void drop_needless_canary(struct run *run)
+{
+    if (run->rows > 0 && run->rows - earlier_total(run) <= run->options.canary.rows)
+        run->options.canary = (struct canary){.state = CANARY_OVER};
+}
+
+static void prepare(struct run *run)
+{
+    const struct run_settings *settings = run->settings;
+
+    drop_needless_canary(run);
+    run->options.transport =
+        (struct transport_options){.endpoint = &run->endpoint,
+                                   .credentials = &run->credentials,
+                                   .concurrency = (size_t)settings->concurrency,
+                                   .connect_timeout_ms = settings->connect_timeout_ms,
+                                   .request_timeout_ms = settings->request_timeout_ms,
+                                   .wire = target_wire(settings)};
+    run->options.renew_key = settings->simulate == NULL ? on_key_refused : NULL;
+    run->options.renew_key_context = run;
+    run->options.report = run->rows > 0 ? NULL : on_pipe_problems;
+    run->options.report_context = run;
+    run->options.event = on_event;
+    run->options.event_context = run;
+    run->options.attempt = on_attempt;
+    run->options.attempt_context = run;
+}
+
+/* Says why a run ended early. */
+static void explain_end(struct run *run)
+{
+    if (run->message.len > 0)
+        person_error(run->person, "%s", buf_string(&run->message));
+    if (run->result.end != JOB_COMPLETE && !run->result.aborted)
+        person_error(run->person,
+                     "the run was stopped; what was in flight has been waited for, the other rows "
+                     "were not sent");
+    else if (run->result.end != JOB_COMPLETE)
+        person_error(
+            run->person,
+            "the run was stopped at once; %llu request%s ended without an answer, and %s in "
+            "doubt; the other rows were not sent",
+            (unsigned long long)run->result.cut_off, run->result.cut_off == 1 ? " was" : "s were",
+            run->result.cut_off == 1 ? "its row is" : "their rows are");
+}
+
+/* The job's end, and the record's. */
+static int conclude(struct run *run)
+{
+    bool is_complete = run->result.end == JOB_COMPLETE;
+    int result = judge(run);
+
+    explain_end(run);
+    int recorded = recording_finish(&run->recording, run->rows > 0 ? run->rows : run->result.rows,
+                                    is_complete, run->result.end == JOB_FAILED);
+    return recorded != 0 ? recorded : result;
+}
+
+static void do_nothing(int signal_number)
+{
+    (void)signal_number;
+}
+
+/* The operator's signals mean something while rows are sent; before and after that they must not
+ * end the program. Ignored is what they are where whoever started it wants that. */
+static void watch_nothing_yet(void)
+{
+    static const int signals[] = {SIGUSR1, SIGUSR2};
+    struct sigaction action;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(signals); i++) {
+        if (sigaction(signals[i], NULL, &action) != 0 || action.sa_handler == SIG_IGN)
+            continue;
+        action = (struct sigaction){.sa_handler = do_nothing, .sa_flags = SA_RESTART};
+        (void)sigaction(signals[i], &action, NULL);
+    }
+}
+
+static int send_rows(struct run *run)
+{
+    double start_s = monotonic_s();
+
+    const struct person *person = run->person;
+    const struct watched watched = {.input = source_name(intake_source(run->intake)),
+                                    .tally = &run->tally,
+                                    .rows = run->rows - earlier_total(run)};
+
+    prepare(run);
+    announce(run);
+    person->ops->begin(person, "sending", &watched);
+    enum status status = job_run(run->intake, &run->options, ledger_store(run->recording.ledger),
+                                 &run->tally, &run->result, &run->message);
+    double seconds = monotonic_s() - start_s;
+    watch_nothing_yet();
+    if (run->figures != NULL)
+        *run->figures = (struct run_figures){.tally = run->tally,
+                                             .seconds = seconds,
+                                             .simulator_cpu_s = sim_cpu_s(run->sim)};
+    person->ops->end(person);
+    person->ops->problem_counts(person);
+    if (status == STATUS_BAD_INPUT && tally_total(&run->tally) == 0) {
+        (void)recording_finish(&run->recording, 0, false, false);
+        person_error(run->person, "nothing was sent");
+        end_observers(run, seconds, EXIT_INPUT_INVALID);
+        return EXIT_INPUT_INVALID;
+    }
+    if (status != STATUS_OK && status != STATUS_BAD_INPUT)
+        run->result.end = JOB_FAILED;
+    if (run->rows == 0)
+        note_earlier(run);
+    int result = summarize(run, seconds, close_problem_file(run, conclude(run)));
+    end_observers(run, seconds, result);
+    return result;
+}
+
+static int choose_sending(struct run *run)
+{
+    sending_options(run->settings, &run->halt, &run->options);
+    return 0;
+}
+
+int run_explain_retries(const struct run_settings *settings, const struct person *person)
+{
+    const struct retry_policy policy = sending_retries(settings);
+    struct buf out;
+
+    buf_init(&out, 64 * 1024);
+    retry_explain(settings->dialect, &policy, &out);
+    bool given = out.status == STATUS_OK && person_give(person, buf_span(&out));
+    buf_deinit(&out);
+    return given ? EXIT_ALL_ACCEPTED : EXIT_INTERNAL;
+}
+
+static int run_steps(struct run *run)
+{
+    static int (*const steps[])(struct run *) = {open_observers, choose_sending,
+                                                 choose_results, check_problem_file,
+                                                 check_report,   choose_endpoint};
+    int result = 0;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(steps) && result == 0; i++)
+        result = steps[i](run);
+    if (result == 0)
+        result = check_open(run->settings, run->person, true, &run->intake);
+    if (result == 0)
+        result = check_passed(run);
+    if (result == 0)
+        result = open_results(run);
+    if (result == 0)
+        result = check_whole_input(run);
+    if (result == 0 && run->settings->simulate != NULL)
+        result = start_simulator(run);
+    if (result == 0)
+        result = open_problem_file(run);
+    if (result == 0)
+        result = start_observers(run);
+    if (result == 0)
+        result = start_results(run);
+    return result == 0 ? send_rows(run) : result;
+}
+
+/* No more at a time than there are descriptors for. Returns 0 or an exit status. */
+static int fit_descriptors(struct run_settings *settings, const struct person *person)
+{
+    uint64_t limit, needed;
+    size_t wanted = (size_t)settings->concurrency;
+    size_t room = descriptors_fit(wanted, settings->simulate != NULL, &limit, &needed);
+
+    if (room == 0) {
+        person_error(
+            person,
+            "this process may have %llu files open, which leaves no room for a connection; "
+            "raise that with ulimit -n %llu",
+            (unsigned long long)limit, (unsigned long long)needed);
+        return EXIT_REFUSED;
+    }
+    if (settings->simulate != NULL && room > setup_connection_limit(SIM_CONNECTIONS_MAX))
+        room = setup_connection_limit(SIM_CONNECTIONS_MAX);
+    if (room < wanted)
+        person_note(person,
+                    "%zu requests at a time, not %zu: this process may have %llu files open; raise "
+                    "that with ulimit -n %llu",
+                    room, wanted, (unsigned long long)limit, (unsigned long long)needed);
+    settings->concurrency = (int64_t)room;
+    return 0;
+}
+
+int run_send(const struct run_settings *given, const struct person *person,
+             struct run_figures *ret_figures)
+{
+    struct run_settings own = *given, *settings = &own;
+
+    int fits = fit_descriptors(settings, person);
+    struct run *run = fits == 0 ? calloc(1, sizeof(*run)) : NULL;
+    if (run == NULL)
+        return fits != 0 ? fits : EXIT_INTERNAL;
+    run->settings = settings;
+    run->person = person;
+    run->figures = ret_figures;
+    watch_nothing_yet();
+    buf_init(&run->message, 64 * 1024);
+    buf_init(&run->program, 64 * 1024);
+    buf_init(&run->words, 1024 * 1024);
+    recording_init(&run->recording, settings, person);
+    int result = run_steps(run);
+    if (!run->observers.started)
+        refuse_observers(run, result);
+    recording_deinit(&run->recording);
+    outfile_deinit(&run->problem_file.file);
+    observers_close(&run->observers);
+    sim_stop(run->sim);
+    intake_close(run->intake);
+    credentials_deinit(&run->credentials);
+    endpoint_deinit(&run->endpoint);
+    buf_deinit(&run->message);
+    buf_deinit(&run->program);
+    buf_deinit(&run->words);
+    free(run);
+    return result;
+}

@@ -1,0 +1,52 @@
+#include "run/sending.h"
+
+#include <sys/random.h>
+
+struct retry_policy sending_retries(const struct run_settings *settings)
+{
+    return (struct retry_policy){.max_attempts = (uint32_t)settings->max_attempts,
+                                 .base_ms = settings->retry_delay_ms,
+                                 .cap_ms = settings->retry_max_delay_ms,
+                                 .on_ambiguous = (enum on_ambiguous)settings->on_ambiguous};
+}
+
+static uint64_t random_seed(void)
+{
+    uint64_t seed = 0;
+    return getrandom(&seed, sizeof(seed), 0) == (ssize_t)sizeof(seed) ? seed : 1;
+}
+
+/* The rate that was asked for; else what the platform documents, at its own host. */
+static struct rate rate_of(const struct run_settings *settings)
+{
+    enum dialect host;
+
+    if (settings->rate.per_ms > 0 || settings->ramp.ms > 0 || settings->simulate != NULL ||
+        !dialect_of_url(span_string(settings->endpoint), &host))
+        return settings->rate;
+    return (struct rate){dialects[host].rate_per_s, 1000};
+}
+
+void sending_options(const struct run_settings *settings, struct halt *halt,
+                     struct job_options *options)
+{
+    const struct rate rate = rate_of(settings);
+
+    *halt = settings->halt;
+    options->halt = halt;
+    options->canary = settings->canary;
+    if (settings->canary.rows == 0)
+        options->canary = (struct canary){.state = CANARY_OVER};
+    options->dialect = settings->dialect;
+    options->outage_wait_ms = settings->outage_wait_ms;
+    options->seed = settings->seed > 0 ? (uint64_t)settings->seed : random_seed();
+    options->retry = sending_retries(settings);
+    options->pacer = (struct pacer_options){.rate_count = rate.count,
+                                            .rate_per_ms = rate.per_ms,
+                                            .burst = settings->burst,
+                                            .rate_is_asked = settings->rate.count > 0,
+                                            .has_ramp = settings->ramp.ms > 0,
+                                            .ramp = settings->ramp,
+                                            .adaptive = !settings->no_adaptive,
+                                            .concurrency = (size_t)settings->concurrency};
+}

@@ -1,0 +1,15 @@
+/* How rows are sent: the settings as the engine takes them. Private to run/. */
+#ifndef NB_RUN_SENDING_H
+#define NB_RUN_SENDING_H
+
+#include "engine/job.h"
+#include "run/settings.h"
+
+/* What is sent again, and when. */
+struct retry_policy sending_retries(const struct run_settings *settings);
+
+/* Fills in retries, pace, canary and halt rules; `halt` must outlive the run. */
+void sending_options(const struct run_settings *settings, struct halt *halt,
+                     struct job_options *options);
+
+#endif

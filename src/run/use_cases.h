@@ -1,0 +1,41 @@
+/*
+ * What nbatch does, apart from words: which things are opened in which order, what a person is
+ * asked, and how the end is judged. Each takes settings (run/settings.h) and a person
+ * (run/person.h), to whom the reason of any failure was said when it returns the exit status. No
+ * option is parsed here, and nothing is written to a terminal but through the person.
+ */
+#ifndef NB_RUN_USE_CASES_H
+#define NB_RUN_USE_CASES_H
+
+#include "run/exit_status.h"
+#include "run/person.h"
+#include "run/settings.h"
+#include "sim/config.h"
+
+/* What a run came to, for who measures it. All zero where nothing was sent. */
+struct run_figures {
+    struct tally tally;
+    double seconds;         /* of sending, as in the summary */
+    double simulator_cpu_s; /* of the simulator in the process */
+};
+
+/* Checks the whole input, then sends every row. `ret_figures` may be NULL. */
+int run_send(const struct run_settings *settings, const struct person *person,
+             struct run_figures *ret_figures);
+
+/* Gives the table of what is sent again. */
+int run_explain_retries(const struct run_settings *settings, const struct person *person);
+
+/* Checks the whole input. */
+int run_check(const struct run_settings *settings, const struct person *person);
+
+/* Measures how fast made-up rows are sent. */
+int run_bench(const struct run_settings *settings, const struct person *person);
+
+/* Makes an HTML page of results. */
+int run_report(const struct run_settings *settings, const struct person *person);
+
+/* Serves the simulator until SIGINT or SIGTERM. */
+int run_simulate(const struct sim_config *config, const struct person *person);
+
+#endif
