@@ -80,8 +80,8 @@ int sockets_close(void *context, curl_socket_t socket);
 /*
  * Several requests are about to leave: looks at all connections that carry none, in one system
  * call, and spoils those that have something to read. The others need not be looked at one by one
- * until sockets_end_look, each for one request, and only for a moment: what comes while this process
- * has to wait for a processor is not to be missed.
+ * until sockets_end_look, each for one request, and only for a moment: what comes while this
+ * process has to wait for a processor is not to be missed.
  */
 void sockets_look(struct sockets *sockets);
 void sockets_end_look(struct sockets *sockets);
