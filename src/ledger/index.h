@@ -14,7 +14,7 @@
 
 #include "core/keytable.h"
 #include "core/row_id.h"
-#include "platform/outcome.h"
+#include "core/row_status.h"
 
 /* Attempts are remembered up to this number. */
 enum { INDEX_ATTEMPTS_MAX = 31 };

@@ -4,12 +4,12 @@
 
 #include "engine/job.h"
 #include "ledger/outfile.h"
-#include "ledger/problem_file.h"
 #include "report/summary.h"
 #include "run/check.h"
 #include "run/descriptors.h"
 #include "run/observers.h"
 #include "run/page_file.h"
+#include "run/problem_file.h"
 #include "run/recording.h"
 #include "run/report.h"
 #include "run/sending.h"
