@@ -1,7 +1,6 @@
 #include "engine/intake.h"
 
 #include "core/when.h"
-#include "platform/data_memo.h"
 #include "platform/fleet.h"
 #include "platform/kinds.h"
 
@@ -29,7 +28,6 @@ struct intake {
     struct store_row known;
     bool is_lost; /* the row that was read last comes behind one that leaves open what it is */
     struct footprint footprint;
-    struct data_memo memo;
     struct buf raw;              /* bytes of a row as the input has them, where it is encoded */
     struct crossed_row *crossed; /* in order */
     size_t crossed_count, crossed_capacity;
@@ -395,7 +393,6 @@ static enum status build_command(struct intake *intake, const struct row *row,
                                             .check_only = !builds_requests(intake),
                                             .dialect = intake->options.dialect,
                                             .any_device = intake->options.any_device,
-                                            .memo = &intake->memo,
                                             .fleet = intake->fleet};
     enum status status = learn_columns(intake);
 
