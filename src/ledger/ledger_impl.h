@@ -175,7 +175,8 @@ enum status ledger_say(const struct ledger *ledger, const char *what, int error,
  * line was weighed (`repeated`). */
 bool ledger_is_current(struct ledger *ledger, const struct result_fields *fields);
 
-/* The error of a row that was under way when its run died. It tells such lines from others. */
+/* How the error of a row begins that was under way when its run died. It tells such lines from
+ * others. */
 extern const char ledger_orphan_error[];
 
 #endif
