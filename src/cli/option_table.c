@@ -320,7 +320,7 @@ static const struct option table[] = {
              "NAME.prom)"},
     {"report", 0, OPTION_FILE, RUN, "FILE", NULL, RUN_FIELD(report),
      .help = "write an HTML page of the run to FILE at its end, also when it was stopped; takes "
-             "14-21 bytes of memory a row (nbatch report makes one of the results later)"},
+             "14-18 bytes of memory a row (nbatch report makes one of the results later)"},
     {"no-color", 0, OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH | REPORT, NULL, NULL,
      FIELD(no_color), .help = "no colours on a terminal, as with the variable NO_COLOR",
      .is_private = true},

@@ -3,10 +3,10 @@
 
 #include "core/when.h"
 #include "engine/check.h"
-#include "ledger/problem_file.h"
-#include "ledger/split.h"
 #include "run/check.h"
 #include "run/interrupt.h"
+#include "run/problem_file.h"
+#include "run/split.h"
 #include "run/use_cases.h"
 
 /* A check as a person follows it: what is shown, and the files that are written on the way. */
