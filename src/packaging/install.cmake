@@ -33,7 +33,7 @@ install(FILES ${generated}/nbatch DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-comp
 install(FILES ${generated}/_nbatch DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/${zsh_completions})
 install(FILES ${generated}/nbatch.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
 install(DIRECTORY samples/ DESTINATION ${CMAKE_INSTALL_DATADIR}/nbatch/samples)
-install(FILES README.md README.zh-CN.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES README.md README.zh-CN.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES ${generated}/nbatch@.service src/packaging/nbatch@.timer DESTINATION lib/systemd/system)
 
 # What Debian asks for beside that.
