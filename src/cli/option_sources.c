@@ -1,6 +1,7 @@
 #include "cli/option_sources.h"
 
 #include <strings.h>
+#include <unistd.h>
 
 #include "core/text.h"
 
@@ -76,6 +77,51 @@ const struct assignment *option_sources_last(const struct option_sources *source
     while ((item = option_sources_next(sources, option, item)) != NULL)
         last = item;
     return last;
+}
+
+#define VARIABLE_PREFIX "NBATCH_"
+
+/* Whether an option, of whatever command, or a key is named so; else the nearest name. */
+static bool is_known_variable(const char *name, char nearest[OPTION_VARIABLE_MAX])
+{
+    static char variables[OPTIONS_MAX + 2][OPTION_VARIABLE_MAX];
+    const char *bare[OPTIONS_MAX + 2];
+    size_t count;
+    const struct option *all = options_all(&count);
+
+    for (size_t i = 0; i < count; i++)
+        option_variable(&all[i], variables[i]);
+    (void)snprintf(variables[count++], OPTION_VARIABLE_MAX, "NBATCH_API_KEY");
+    (void)snprintf(variables[count++], OPTION_VARIABLE_MAX, "NBATCH_ACCESS_KEY");
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(variables[i], name) == 0)
+            return true;
+        bare[i] = variables[i] + strlen(VARIABLE_PREFIX);
+    }
+    const char *found = text_nearest(span_string(name + strlen(VARIABLE_PREFIX)), bare, count);
+    (void)snprintf(nearest, OPTION_VARIABLE_MAX, "%s%s", found != NULL ? VARIABLE_PREFIX : "",
+                   found != NULL ? found : "");
+    return false;
+}
+
+/* A variable that is misspelled would be passed over in silence. */
+static enum status refuse_misspelled(struct buf *message)
+{
+    char name[OPTION_VARIABLE_MAX], nearest[OPTION_VARIABLE_MAX];
+
+    for (char **item = environ; item != NULL && *item != NULL; item++) {
+        size_t len = strcspn(*item, "=");
+        if (strncmp(*item, VARIABLE_PREFIX, strlen(VARIABLE_PREFIX)) != 0 || len >= sizeof(name))
+            continue;
+        (void)snprintf(name, sizeof(name), "%.*s", (int)len, *item);
+        if (is_known_variable(name, nearest) || nearest[0] == '\0')
+            continue;
+        buf_add_string(message, "the environment has ");
+        buf_add_printable(message, span_string(name));
+        buf_add_format(message, ", which is no variable of nbatch: did you mean %s?", nearest);
+        return STATUS_USAGE;
+    }
+    return STATUS_OK;
 }
 
 static enum status add_variables(struct option_sources *sources, enum subcommand subcommand)
@@ -241,8 +287,10 @@ static enum status resolve_rivals(struct option_sources *sources, enum subcomman
 enum status option_sources_complete(struct option_sources *sources, enum subcommand subcommand,
                                     struct buf *message)
 {
-    enum status status = add_variables(sources, subcommand);
+    enum status status = refuse_misspelled(message);
 
+    if (status == STATUS_OK)
+        status = add_variables(sources, subcommand);
     if (status == STATUS_OK)
         status = add_config(sources, subcommand, message);
     drop_overruled(sources);

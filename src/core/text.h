@@ -8,6 +8,9 @@
 /* Whether the text is well-formed UTF-8. NUL counts as a character. */
 bool text_is_utf8(struct span text);
 
+/* How many bytes at the start of the text are UTF-8. */
+size_t text_utf8_prefix(struct span text);
+
 /* How many bytes at the start of the text a terminal can show as they are (whole UTF-8 characters,
  * no controls). */
 size_t text_printable_prefix(struct span text);

@@ -6,6 +6,7 @@
 #include "ledger/problem_file.h"
 #include "ledger/split.h"
 #include "run/check.h"
+#include "run/privacy.h"
 #include "run/use_cases.h"
 
 /* A check as a person follows it: what is shown, and the files that are written on the way. */
@@ -345,8 +346,9 @@ int run_check(const struct run_settings *settings, const struct person *person)
 {
     struct intake *intake = NULL;
     struct check_counts counts = {.rows = 0};
-    int result = check_problem_path(settings, person);
 
+    privacy_follow(settings->input);
+    int result = check_problem_path(settings, person);
     if (result == 0)
         result = check_split_paths(settings, person);
     if (result == 0)

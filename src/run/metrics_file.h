@@ -10,8 +10,7 @@
 enum { METRICS_FILE_INTERVAL_MS = 5000 };
 
 struct metrics_file {
-    char *path; /* NULL: not wanted */
-    char *temporary;
+    char *path;         /* NULL: not wanted */
     int64_t written_ms; /* monotonic; of the last time */
     bool failed;        /* and that was told */
 };

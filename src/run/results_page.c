@@ -6,15 +6,24 @@ struct reading {
     struct results_page *result;
 };
 
+/* Milliseconds with up to three decimals. */
 static int64_t to_us(struct span text)
 {
-    const char *point = memchr(text.ptr, '.', text.len);
-    int64_t whole = 0, part = 0;
+    int64_t us = 0;
+    size_t decimals = 0;
+    bool has_point = false;
 
-    if (point == NULL || span_to_int64(span_of(text.ptr, (size_t)(point - text.ptr)), &whole) ||
-        span_to_int64(span_skip(text, (size_t)(point - text.ptr) + 1), &part))
-        return -1;
-    return whole * 1000 + part;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] == '.') {
+            has_point = true;
+            continue;
+        }
+        us = us * 10 + (text.ptr[i] - '0');
+        decimals += has_point;
+    }
+    for (; decimals < 3; decimals++)
+        us *= 10;
+    return us;
 }
 
 static struct span unquoted(struct reading *reading, struct span text)

@@ -9,11 +9,14 @@
 #include "run/check.h"
 #include "run/descriptors.h"
 #include "run/observers.h"
+#include "run/outputs.h"
 #include "run/page_file.h"
+#include "run/privacy.h"
 #include "run/recording.h"
 #include "run/report.h"
 #include "run/sending.h"
 #include "run/target.h"
+#include "run/threads.h"
 #include "run/use_cases.h"
 #include "sim/server.h"
 #include "sim/setup.h"
@@ -68,14 +71,20 @@ static int check_report(struct run *run)
     return good ? 0 : fail(run, EXIT_USAGE);
 }
 
-/* Where the rows go, and with which key. */
+/* Where the rows go. */
 static int choose_endpoint(struct run *run)
 {
-    const struct run_settings *settings = run->settings;
-
-    if (settings->simulate != NULL)
+    if (run->settings->simulate != NULL)
         return 0; /* known when the simulator runs */
-    return target_choose(settings, run->person, &run->endpoint, &run->credentials);
+    return target_choose(run->settings, run->person, &run->endpoint);
+}
+
+/* Behind the input: one that cannot be read is told of before a key that is not there yet. */
+static int load_key(struct run *run)
+{
+    if (run->settings->simulate != NULL)
+        return 0; /* it takes any */
+    return target_load_key(run->settings, run->person, &run->credentials);
 }
 
 static int start_simulator(struct run *run)
@@ -192,7 +201,14 @@ static int check_whole_input(struct run *run)
 
 static int choose_results(struct run *run)
 {
-    return recording_choose(&run->recording);
+    int result = recording_choose(&run->recording);
+
+    return result != 0 ? result : outputs_check(run->settings, run->recording.path, run->person);
+}
+
+static int probe_results(struct run *run)
+{
+    return recording_probe(&run->recording);
 }
 
 /* The results, and with --resume what an earlier run left in them. */
@@ -651,15 +667,17 @@ int run_explain_retries(const struct run_settings *settings, const struct person
 
 static int run_steps(struct run *run)
 {
-    static int (*const steps[])(struct run *) = {open_observers, choose_sending,
-                                                 choose_results, check_problem_file,
-                                                 check_report,   choose_endpoint};
+    static int (*const steps[])(struct run *) = {choose_results, open_observers,     choose_sending,
+                                                 probe_results,  check_problem_file, check_report,
+                                                 choose_endpoint};
     int result = 0;
 
     for (size_t i = 0; i < ARRAY_LENGTH(steps) && result == 0; i++)
         result = steps[i](run);
     if (result == 0)
         result = check_open(run->settings, run->person, true, &run->intake);
+    if (result == 0)
+        result = load_key(run);
     if (result == 0)
         result = check_passed(run);
     if (result == 0)
@@ -709,9 +727,12 @@ int run_send(const struct run_settings *given, const struct person *person,
     struct run_settings own = *given, *settings = &own;
 
     int fits = fit_descriptors(settings, person);
+    if (fits == 0)
+        fits = threads_check(person);
     struct run *run = fits == 0 ? calloc(1, sizeof(*run)) : NULL;
     if (run == NULL)
         return fits != 0 ? fits : EXIT_INTERNAL;
+    privacy_follow(settings->input);
     run->settings = settings;
     run->person = person;
     run->figures = ret_figures;

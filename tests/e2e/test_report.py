@@ -226,7 +226,11 @@ def test_pages_replace_pages_and_nothing_else(nbatch, tmp_path, fleet, raw_peer)
     before = path.read_bytes()
     peer = raw_peer(answering({}))
     done = nbatch("run", path, "--endpoint", peer.url, "-o", "r.csv", "--report", path)
-    assert done.code == 2 and "no report" in done.err and path.read_bytes() == before and peer.processed == []
+    assert done.code == 2 and "same file" in done.err and path.read_bytes() == before and peer.processed == []
+    other = fleet(2, name="other.csv")
+    done = nbatch("run", path, "--endpoint", peer.url, "-o", "r.csv", "--report", other)
+    assert done.code == 2 and "no report" in done.err and other.read_bytes() == before and peer.processed == []
+    other.unlink()
     done = nbatch("run", path, "--endpoint", peer.url, "-o", "r.csv", "--report", "none/r.html")
     assert done.code == 2 and peer.processed == []
     assert nbatch("run", path, "--endpoint", peer.url, "-o", "r.csv").code == 0
