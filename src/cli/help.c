@@ -1,5 +1,7 @@
 #include "cli/help.h"
 
+#include <strings.h>
+
 #include "cli/man.h"
 #include "cli/option_table.h"
 #include "platform/meaning.h"
@@ -111,7 +113,9 @@ void help_add_overview(struct buf *out)
     }
     add_help_line("  nbatch completion SHELL",
                   "the completions of bash, zsh or fish, to be sourced", out);
-    add_help_line("  nbatch --version", "which one this is", out);
+    add_help_line("  nbatch help WORD",
+                  "an option, a problem's code or an errno: rate, E-IMEI, 5106", out);
+    add_help_line("  nbatch version", "which one this is", out);
     buf_add_string(out, "\nExit status:\n");
     for (size_t i = 0; i < exit_meanings_count; i++) {
         (void)snprintf(left, sizeof(left), "  %s", exit_meanings[i].status);
@@ -211,4 +215,41 @@ const struct help_topic *help_topic_find(const char *name)
         if (strcmp(name, help_topics[i].name) == 0)
             return &help_topics[i];
     return NULL;
+}
+
+/* The option of each command that has one of that name; those that say the same are one. */
+static bool add_options_named(struct span name, struct buf *out)
+{
+    const char *last = NULL;
+
+    for (size_t i = 0; i < SUBCOMMAND_COUNT; i++) {
+        const struct option *option = option_find((enum subcommand)i, name);
+        if (i == COMMAND_CONFIG || option == NULL || option->help == last)
+            continue;
+        buf_add_format(out, "nbatch %s\n", subcommands[i].name);
+        add_option_help(option, out);
+        last = option->help;
+    }
+    return last != NULL;
+}
+
+static bool add_problem(const char *word, struct buf *out)
+{
+    for (size_t i = 0; i < PROBLEM_CODE_COUNT; i++) {
+        if (strcasecmp(word, problem_code_name((enum problem_code)i)) != 0)
+            continue;
+        buf_add_format(out, "%s\n  what to do   %s\n", problem_code_name((enum problem_code)i),
+                       problem_code_remedy((enum problem_code)i));
+        return true;
+    }
+    return false;
+}
+
+bool help_add_word(const char *word, struct buf *out)
+{
+    int64_t number;
+
+    if (add_options_named(span_string(word + strspn(word, "-")), out) || add_problem(word, out))
+        return true;
+    return span_to_int64(span_string(word), &number) == STATUS_OK && add_errnos(word, out);
 }

@@ -234,3 +234,33 @@ def test_no_argument_or_name_reaches_a_terminal_raw(nbatch, fleet, words):
     fleet(1, name="\x1b[31mred.csv")
     done = nbatch(*words)
     assert "\x1b" not in done.err + done.out and "red" in done.err, done
+
+
+@pytest.mark.parametrize("words,said", [
+    (["version"], "nbatch 0."), (["help"], "Commands:"), (["help", "help"], "Commands:"), (["help", "-h"], "Commands:"),
+    (["help", "run"], "nbatch run [options] INPUT"), (["help", "resume"], "--resume[="), (["help", "--resume"], "--resume[="),
+    (["help", "concurrency"], "nbatch bench\n"), (["help", "e-imei"], "E-IMEI\n"), (["help", "5106"], "UNSUCESS"),
+])
+def test_what_a_stranger_types_works(nbatch, words, said):
+    done = nbatch(*words)
+    assert done.code == 0 and said in done.out and done.err == "", done
+
+
+@pytest.mark.parametrize("words,said", [
+    (["send", "fleet.csv"], "did you mean nbatch run FILE?"), (["validate"], "did you mean nbatch check FILE?"),
+    (["CHECK"], "did you mean nbatch check FILE?"), (["man"], "did you mean nbatch help man?"),
+    (["chek"], "did you mean nbatch check?"), (["-v"], "nbatch run FILE -v"), (["--simulate", "x.csv"], "nbatch run FILE --simulate"),
+    (["fleet.csv"], "nbatch run fleet.csv, or nbatch check fleet.csv"), (["help", "nothing"], "nbatch help rate"),
+    (["help", "run", "check"], "explains one command"), (["frobnicate"], "nbatch --help lists them"),
+])
+def test_what_does_not_work_says_what_to_type(nbatch, fleet, words, said):
+    fleet(1)
+    done = nbatch(*words)
+    assert done.code == 2 and said in done.err and done.out == "" and len(done.err.splitlines()) == 1, done
+
+
+def test_help_can_be_read_through_a_pipe(tmp_path):
+    """A pager that is left early is no failure to speak of."""
+    done = subprocess.run(f"{NBATCH} run --help | head -n 1; {NBATCH} help | less -FX | wc -l", shell=True, cwd=tmp_path,
+                          capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("nbatch run [options] INPUT\n") and "nbatch:" not in done.stderr
