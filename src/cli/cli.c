@@ -18,7 +18,7 @@
 
 static int print(struct buf *text)
 {
-    bool written = text->status == STATUS_OK && show_data(buf_span(text));
+    bool written = text->status == STATUS_OK && show_text(buf_span(text));
 
     buf_deinit(text);
     return written ? EXIT_ALL_ACCEPTED : EXIT_INTERNAL;

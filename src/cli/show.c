@@ -68,13 +68,25 @@ void show_passing(const char *format, ...)
     va_end(args);
 }
 
+static bool write_out(struct span text)
+{
+    return fwrite(text.ptr, 1, text.len, stdout) == text.len && fflush(stdout) == 0;
+}
+
+static bool refuse_output(void)
+{
+    show_error("standard output: what was asked for could not be written: %s", strerror(errno));
+    return false;
+}
+
+bool show_text(struct span text)
+{
+    return write_out(text) || errno == EPIPE || refuse_output();
+}
+
 bool show_data(struct span text)
 {
-    bool written = fwrite(text.ptr, 1, text.len, stdout) == text.len && fflush(stdout) == 0;
-
-    if (!written)
-        show_error("standard output: what was asked for could not be written: %s", strerror(errno));
-    return written;
+    return write_out(text) || refuse_output();
 }
 
 /* fleet.csv:1042: retry: 11 is outside 0–10 [E-RANGE] */
