@@ -38,6 +38,7 @@ static void complete_facts(struct page_facts *facts, struct results_page *read)
     facts->superseded = read->superseded;
     facts->strange = read->strange;
     facts->is_cut = read->is_cut;
+    facts->is_rehearsal = facts->is_rehearsal || read->is_rehearsal;
     facts->passed = buf_string(&read->passed);
     facts->made_ms = wall_clock_ms();
     facts->version = NBATCH_VERSION;

@@ -1,5 +1,7 @@
 #include "run/results_page.h"
 
+#include "sim/uuid.h"
+
 struct reading {
     struct results results;
     struct buf text; /* of the row at hand */
@@ -56,6 +58,8 @@ static enum status add_row(void *context, const struct result_fields *fields)
     (void)buf_reserve(&reading->text, fields->line.len + 1);
     row.imei = unquoted(reading, columns[RESULT_device]);
     row.reason.text = unquoted(reading, columns[RESULT_error]);
+    if (uuid_is_simulated(unquoted(reading, columns[RESULT_uuid])))
+        reading->result->is_rehearsal = true;
     row.finished_ms = fields->finished_ms;
     row.reason.has_errno =
         columns[RESULT_errno].len > 0 &&

@@ -388,6 +388,7 @@ static int write_report(struct run *run, double seconds, int exit_status)
                                    .setting_count = run->settings->shown_count};
     struct page_facts facts = {.input = source_name(intake_source(run->intake)),
                                .results = recording->path,
+                               .is_rehearsal = run->sim != NULL,
                                .input_rows = knows_unsent(run) ? input_rows(run) : 0,
                                .next = {.has_more = !knows_unsent(run),
                                         .is_refused = run->result.end == JOB_REFUSED,
