@@ -2,11 +2,15 @@
 
 #include <strings.h>
 
+#include "cli/column_help.h"
 #include "cli/man.h"
 #include "cli/option_table.h"
+#include "ledger/result_line.h"
 #include "platform/meaning.h"
 #include "platform/problem.h"
+#include "report/advice.h"
 #include "send/retry.h"
+#include "sim/faults.h"
 
 enum { HELP_COLUMN = 28, HELP_WIDTH = 96 };
 
@@ -194,18 +198,59 @@ static bool add_errnos(const char *word, struct buf *out)
     return true;
 }
 
-static bool add_man(const char *word, struct buf *out)
+static void add_entry(const char *name, const char *text, struct buf *out)
 {
-    if (word != NULL)
-        return false;
-    man_add_page(out);
-    return true;
+    char left[32];
+
+    (void)snprintf(left, sizeof(left), "%s", name);
+    add_help_line(left, text, out);
+}
+
+static bool add_columns(const char *word, struct buf *out)
+{
+    struct column_text texts[COLUMN_TEXTS_MAX];
+    size_t count = column_help_texts(texts);
+
+    for (size_t i = 0; i < count && word == NULL; i++) {
+        char what[sizeof(texts[i].what) + sizeof(texts[i].needed) + 32];
+        (void)snprintf(what, sizeof(what), "%s [needed: %s]", texts[i].what, texts[i].needed);
+        add_entry(texts[i].name, what, out);
+    }
+    return word == NULL;
+}
+
+static bool add_results(const char *word, struct buf *out)
+{
+    for (size_t i = 0; i < RESULT_COLUMN_COUNT && word == NULL; i++)
+        add_entry(result_column_names[i], result_column_texts[i], out);
+    if (word == NULL)
+        add_entry("others", "what --pass carries along", out);
+    return word == NULL;
+}
+
+static bool add_statuses(const char *word, struct buf *out)
+{
+    for (enum row_status i = 0; i < ROW_STATUS_COUNT && word == NULL; i++)
+        buf_add_format(out, "%s\n  meaning      %s\n  what to do   %s\n", row_status_name(i),
+                       advice_status_meaning(i), advice_status_remedy(i));
+    return word == NULL;
+}
+
+static bool add_faults(const char *word, struct buf *out)
+{
+    for (size_t i = 0; i < fault_kinds_count && word == NULL; i++)
+        add_entry(fault_kinds[i].name, fault_kinds[i].help, out);
+    return word == NULL;
 }
 
 const struct help_topic help_topics[] = {
     {"errno", "[NUMBER]", "what the platform's error numbers mean, and what to do", add_errnos},
     {"problems", NULL, "what each problem of an input asks for", add_problems},
-    {"man", NULL, "the manual page, for man -l or an installation", add_man},
+    {"columns", NULL, "the columns of an input, who needs them, and what is in them", add_columns},
+    {"results", NULL, "the columns of the results", add_results},
+    {"statuses", NULL, "what can become of a row, and what to do then", add_statuses},
+    {"faults", NULL, "what the simulator can be told to do wrong", add_faults},
+    {"man", "[input|results]", "a manual page, for man -l or an installation", man_add_page},
 };
 const size_t help_topics_count = ARRAY_LENGTH(help_topics);
 

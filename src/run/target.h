@@ -6,8 +6,8 @@
 #include "run/person.h"
 #include "run/settings.h"
 
-/* Makes the endpoint of the settings, and looks at the way there. Returns 0 or the exit status, with
- * what is wrong said. */
+/* Makes the endpoint of the settings, and looks at the way there. Returns 0 or the exit status,
+ * with what is wrong said. */
 int target_choose(const struct run_settings *settings, const struct person *person,
                   struct endpoint *endpoint) MUST_USE;
 

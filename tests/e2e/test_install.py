@@ -23,7 +23,8 @@ def tree(tmp_path_factory):
 
 def test_everything_has_its_place(tree):
     files = {str(path.relative_to(tree)) for path in tree.rglob("*") if path.is_file()}
-    assert {"bin/nbatch", "share/man/man1/nbatch.1.gz", "share/bash-completion/completions/nbatch",
+    assert {"bin/nbatch", "share/man/man1/nbatch.1.gz", "share/man/man5/nbatch-input.5.gz",
+            "share/man/man5/nbatch-results.5.gz", "share/bash-completion/completions/nbatch",
             "share/zsh/site-functions/_nbatch", "share/fish/vendor_completions.d/nbatch.fish",
             "lib/systemd/system/nbatch@.service", "lib/systemd/system/nbatch@.timer",
             "share/nbatch/samples/fleet.csv", "share/doc/nbatch/README.md", "share/doc/nbatch/README.zh-CN.md",
@@ -46,7 +47,8 @@ def test_the_license_of_the_package_is_that_of_the_source():
 
 
 def test_what_is_generated_is_what_the_program_prints(tree, nbatch):
-    assert gzip.open(tree / "share/man/man1/nbatch.1.gz", "rt").read() == nbatch("help", "man").out
+    for page, words in (("1/nbatch.1", []), ("5/nbatch-input.5", ["input"]), ("5/nbatch-results.5", ["results"])):
+        assert gzip.open(tree / f"share/man/man{page}.gz", "rt").read() == nbatch("help", "man", *words).out
     for shell, path in (("bash", "bash-completion/completions/nbatch"), ("zsh", "zsh/site-functions/_nbatch"),
                         ("fish", "fish/vendor_completions.d/nbatch.fish")):
         assert (tree / "share" / path).read_text() == nbatch("completion", shell).out
