@@ -283,8 +283,8 @@ int cli_main(int argc, char **argv)
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN); /* a write says that the file is too large */
     if (argc < 2) {
-        show_error("what shall be done? nbatch run FILE, nbatch check FILE, nbatch simulate or "
-                   "nbatch bench; nbatch --help says more");
+        show_error("which command? nbatch run FILE, nbatch check FILE, nbatch simulate or nbatch "
+                   "bench; nbatch --help lists all");
         return EXIT_USAGE;
     }
     for (size_t i = 0; i < ARRAY_LENGTH(words); i++)

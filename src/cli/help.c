@@ -75,8 +75,8 @@ void help_add_subcommand(enum subcommand subcommand, struct buf *out)
             out, "\nINPUT is a CSV (.csv), JSONL (.jsonl, .ndjson) or Excel (.xlsx) file, or - for "
                  "standard input;\ngzip and zstd are read as they are. Durations: 500ms, 30s, 5m.");
     buf_add_string(out, "\nEach option can also come from the environment, such as NBATCH_RATE for "
-                        "--rate, and from the\nfile that --config names. A flag goes before a "
-                        "variable before the file.\n");
+                        "--rate, and from the\nfile that --config names. Flags override "
+                        "variables, which override the file.\n");
 }
 
 const struct exit_meaning exit_meanings[] = {
@@ -86,7 +86,7 @@ const struct exit_meaning exit_meanings[] = {
     {"3", "input invalid, nothing sent, or changed while it was being sent"},
     {"4", "credentials refused, a server that is not trusted, or an endpoint that was never "
           "reached"},
-    {"5", "stopped by --halt, --canary, an outage, or for want of something on this machine"},
+    {"5", "stopped by --halt, --canary, an outage, or a shortage on this machine"},
     {"6", "finished, some rows in doubt: they may have been processed"},
     {"7", "results could not be written, or an internal error"},
     {"129, 130, 143", "interrupted by SIGHUP, SIGINT, SIGTERM"},
@@ -115,8 +115,7 @@ void help_add_overview(struct buf *out)
                        help_topics[i].word != NULL ? help_topics[i].word : "");
         add_help_line(topic, help_topics[i].what, out);
     }
-    add_help_line("  nbatch completion SHELL",
-                  "the completions of bash, zsh or fish, to be sourced", out);
+    add_help_line("  nbatch completion SHELL", "completions for bash, zsh or fish, to source", out);
     add_help_line("  nbatch help WORD",
                   "an option, a problem's code or an errno: rate, E-IMEI, 5106", out);
     add_help_line("  nbatch version", "which one this is", out);
@@ -192,7 +191,7 @@ static bool add_errnos(const char *word, struct buf *out)
     if (add_entries(&number, out) == 0)
         buf_add_format(out,
                        "errno %lld\n  meaning      the platform documents no such number; what it "
-                       "says itself stands\n               in the results' column error\n"
+                       "says itself is in\n               the results' column error\n"
                        "  sent again   no: nothing says that it would succeed later\n",
                        (long long)number);
     return true;

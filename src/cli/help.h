@@ -13,9 +13,9 @@ void help_add_overview(struct buf *out);
 /* What nbatch help explains beside the commands. */
 struct help_topic {
     const char *name;
-    const char *word; /* what may stand behind it; NULL: nothing */
+    const char *word; /* what may follow it; NULL: nothing */
     const char *what;
-    /* Appends the text; `word` is what stands behind the name, or NULL. False where it is none that
+    /* Appends the text; `word` is what follows the name, or NULL. False where it is none that
      * may. */
     bool (*add)(const char *word, struct buf *out);
 };

@@ -56,9 +56,9 @@ static struct progress_facts facts_of(const struct terminal *terminal,
     };
 
     if (facts.wait == NULL && status->canary->state == CANARY_WAITING)
-        facts.wait = "the canary is waited for";
+        facts.wait = "waiting for the canary";
     if (facts.wait == NULL && status->canary_wait_ms >= 0) {
-        facts.wait = "paused behind the canary";
+        facts.wait = "paused after the canary";
         facts.wait_s = (double)status->canary_wait_ms / 1000;
     }
     memcpy(facts.ended, terminal->watched.tally->rows, sizeof(facts.ended));
@@ -79,8 +79,8 @@ static void add_canary(const struct job_status *status, struct buf *out)
 static void add_clock(int64_t off_s, struct buf *out)
 {
     buf_add_format(out,
-                   "this machine's clock is %lld s %s the platform's: times such as +24h are "
-                   "reckoned by the platform's; set the clock",
+                   "this machine's clock is %lld s %s the platform's: times such as +24h go by the "
+                   "platform's; set the clock",
                    (long long)llabs(off_s), off_s > 0 ? "behind" : "ahead of");
 }
 
@@ -142,8 +142,8 @@ static void add_event(const struct terminal *terminal, enum job_event event,
         break;
     case JOB_EVENT_DRAINING:
         buf_add_format(out,
-                       "stopping: %zu attempts are in flight and are waited for; once more stops "
-                       "at once",
+                       "stopping: %zu requests are under way and are waited for; a second signal "
+                       "stops at once",
                        status->in_flight);
         break;
     case JOB_EVENT_ABORTING:

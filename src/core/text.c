@@ -156,6 +156,12 @@ static size_t edit_distance(struct span a, struct span b)
     return last[b.len];
 }
 
+bool text_is_slip(struct span text, struct span word)
+{
+    return text.len <= NEAREST_MAX_LENGTH && word.len <= NEAREST_MAX_LENGTH &&
+           edit_distance(text, word) == 1;
+}
+
 const char *text_nearest(struct span text, const char *const *words, size_t count)
 {
     const char *best = NULL;

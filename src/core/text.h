@@ -29,6 +29,10 @@ struct span text_trim_blanks(struct span text);
 /* The largest length up to `max` at which UTF-8 text can be cut without splitting a character. */
 size_t text_cut(struct span text, size_t max);
 
+/* Whether the two differ by one edit: a character that is changed, missing, too many, or two that
+ * have changed places. */
+bool text_is_slip(struct span text, struct span word);
+
 /*
  * The word nearest to `text` by edit distance (transpositions count as one), or NULL where none is
  * near enough to be worth suggesting. `words` has `count` C strings; NULL entries are passed over.

@@ -482,7 +482,7 @@ bool result_parse_line(struct span text, bool jsonl, size_t passed_count,
     /* What a disk has not written is zeros: two halves of lines with them between may look whole.
      */
     if (memchr(text.ptr, '\0', text.len) != NULL) {
-        *ret_error = "a part of the line is missing: zeros stand in its place";
+        *ret_error = "a part of the line is missing: there are zeros in its place";
         return false;
     }
     if (!(jsonl ? parse_jsonl : parse_csv)(text, passed_count, &fields, ret_error))

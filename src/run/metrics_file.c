@@ -42,7 +42,7 @@ static bool may_replace(const char *path)
 enum status metrics_file_open(struct metrics_file *file, const char *path, struct buf *message)
 {
     if (!may_replace(path))
-        return refuse(path, "something else than metrics of nbatch is there", message);
+        return refuse(path, "it holds something other than metrics of nbatch", message);
     *file = (struct metrics_file){.path = strdup(path)};
     return file->path != NULL ? STATUS_OK : STATUS_NO_MEMORY;
 }

@@ -15,7 +15,7 @@ struct metrics_file {
     bool failed;        /* and that was told */
 };
 
-/* STATUS_USAGE with a text in `message` where something else than metrics stands there;
+/* STATUS_USAGE with a text in `message` where something else than metrics is there;
  * STATUS_NO_MEMORY. Writes nothing. */
 enum status metrics_file_open(struct metrics_file *file, const char *path,
                               struct buf *message) MUST_USE;

@@ -177,8 +177,7 @@ static int check_whole_input(struct run *run)
     }
     if (result == EXIT_INPUT_INVALID)
         person_error(run->person, "nothing was sent%s",
-                     some_good ? "; mend the rows, or send the valid ones with --skip-invalid"
-                               : "");
+                     some_good ? "; fix the rows, or send the valid ones with --skip-invalid" : "");
     if (result != 0)
         return result;
     if (counts.replaced > 0 && !settings_allow_replace(run->settings) &&
@@ -567,9 +566,8 @@ static void explain_end(struct run *run)
     if (run->message.len > 0)
         person_error(run->person, "%s", buf_string(&run->message));
     if (run->result.end != JOB_COMPLETE && !run->result.aborted)
-        person_error(run->person,
-                     "the run was stopped; what was in flight has been waited for, the other rows "
-                     "were not sent");
+        person_error(run->person, "the run was stopped; it waited for what was under way, and did "
+                                  "not send the other rows");
     else if (run->result.end != JOB_COMPLETE)
         person_error(
             run->person,

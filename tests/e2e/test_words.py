@@ -172,7 +172,7 @@ def test_a_variable_that_is_misspelled_is_refused(nbatch, fleet, name, nearest):
     assert done.code == 2 and f"{name}, which is no variable of nbatch: did you mean {nearest}?" in done.err, done
 
 
-@pytest.mark.parametrize("name", ["NBATCH_RATE", "NBATCH_API_KEY", "NBATCH_FAULT", "NBATCH_UNGUARDED", "NBATCHRAET", "NBATCH_"])
+@pytest.mark.parametrize("name", ["NBATCH_RATE", "NBATCH_API_KEY", "NBATCH_FAULT", "NBATCH_UNGUARDED", "NBATCH_COUNTS", "NBATCHRAET", "NBATCH_"])
 def test_other_variables_are_nobodys_business(nbatch, fleet, name):
     """Negative control: variables that are right, of another command, or of somebody else."""
     assert nbatch("check", fleet(1), env={name: "1/s"}).code == 0
