@@ -2,6 +2,7 @@
 
 #include <locale.h>
 #include <signal.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "cli/color.h"
@@ -17,7 +18,7 @@
 
 static int print(struct buf *text)
 {
-    bool written = text->status == STATUS_OK && show_data(buf_span(text));
+    bool written = text->status == STATUS_OK && show_text(buf_span(text));
 
     buf_deinit(text);
     return written ? EXIT_ALL_ACCEPTED : EXIT_INTERNAL;
@@ -45,12 +46,54 @@ static int print_overview(void)
     return print(&text);
 }
 
+/* What other programs call it, and what to type here. */
+static const char *other_name_of(const char *word)
+{
+    static const struct {
+        const char *word, *command;
+    } names[] = {
+        {"run", "run FILE"},
+        {"check", "check FILE"},
+        {"send", "run FILE"},
+        {"submit", "run FILE"},
+        {"start", "run FILE"},
+        {"resume", "run FILE --resume"},
+        {"continue", "run FILE --resume"},
+        {"retry", "run FILE --resume=failed"},
+        {"rehearse", "run FILE --simulate"},
+        {"dry-run", "check FILE"},
+        {"validate", "check FILE"},
+        {"lint", "check FILE"},
+        {"test", "check FILE"},
+        {"serve", "simulate"},
+        {"simulator", "simulate"},
+        {"benchmark", "bench"},
+        {"html", "report RESULTS"},
+        {"show", "report RESULTS"},
+        {"man", "help man"},
+        {"errno", "help errno"},
+        {"options", "run --help"},
+        {"commands", "help"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
+        if (strcasecmp(word, names[i].word) == 0)
+            return names[i].command;
+    return NULL;
+}
+
 static int refuse_subcommand(const char *word)
 {
-    const char *nearest = subcommand_nearest(word);
+    const char *other = other_name_of(word), *nearest = subcommand_nearest(word);
 
-    if (access(word, R_OK) == 0)
+    if (word[0] == '-')
+        show_error("%s comes behind a command: nbatch run FILE %s; nbatch --help lists the "
+                   "commands",
+                   word, word);
+    else if (access(word, R_OK) == 0)
         show_error("say what to do with %s: nbatch run %s, or nbatch check %s", word, word, word);
+    else if (other != NULL)
+        show_error("unknown command %s; did you mean nbatch %s?", word, other);
     else if (nearest != NULL)
         show_error("unknown command %s; did you mean nbatch %s?", word, nearest);
     else
@@ -155,7 +198,30 @@ static int explain(const struct help_topic *topic, const char *word)
     return EXIT_USAGE;
 }
 
-/* nbatch help [COMMAND|TOPIC [WORD]] */
+static int refuse_words(void)
+{
+    show_error("nbatch help explains one command, topic or option; nbatch --help lists them");
+    return EXIT_USAGE;
+}
+
+/* nbatch help rate, nbatch help E-IMEI, nbatch help 5106 … */
+static int explain_word(const char *word)
+{
+    struct buf text;
+
+    if (strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
+        return print_overview();
+    buf_init(&text, 1024 * 1024);
+    if (help_add_word(word, &text))
+        return print(&text);
+    buf_deinit(&text);
+    show_error("nbatch help knows no %s: it explains a command, a topic, an option (nbatch help "
+               "rate), a code (nbatch help E-IMEI) or an errno; nbatch --help lists them",
+               word);
+    return EXIT_USAGE;
+}
+
+/* nbatch help [COMMAND|TOPIC [WORD]|OPTION|CODE|ERRNO] */
 static int help(int argc, char **argv)
 {
     enum subcommand subcommand;
@@ -167,8 +233,14 @@ static int help(int argc, char **argv)
         return explain(topic, argc == 2 ? argv[1] : NULL);
     if (argc == 1 && subcommand_find(argv[0], &subcommand))
         return print_help(subcommand);
-    show_error("nbatch help explains one command or topic; nbatch --help lists them");
-    return EXIT_USAGE;
+    return argc == 1 ? explain_word(argv[0]) : refuse_words();
+}
+
+static int version(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    return print_version();
 }
 
 /* nbatch completion SHELL */
@@ -198,7 +270,10 @@ static int complete_words(int argc, char **argv)
 static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
-} words[] = {{"help", help}, {"completion", complete}, {"__complete", complete_words}};
+} words[] = {{"help", help},
+             {"version", version},
+             {"completion", complete},
+             {"__complete", complete_words}};
 
 int cli_main(int argc, char **argv)
 {
@@ -208,8 +283,8 @@ int cli_main(int argc, char **argv)
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN); /* a write says that the file is too large */
     if (argc < 2) {
-        show_error("what shall be done? nbatch run FILE, nbatch check FILE, nbatch simulate or "
-                   "nbatch bench; nbatch --help says more");
+        show_error("which command? nbatch run FILE, nbatch check FILE, nbatch simulate or nbatch "
+                   "bench; nbatch --help lists all");
         return EXIT_USAGE;
     }
     for (size_t i = 0; i < ARRAY_LENGTH(words); i++)

@@ -1,10 +1,16 @@
 #include "cli/help.h"
 
+#include <strings.h>
+
+#include "cli/column_help.h"
 #include "cli/man.h"
 #include "cli/option_table.h"
+#include "ledger/result_line.h"
 #include "platform/meaning.h"
 #include "platform/problem.h"
+#include "report/advice.h"
 #include "send/retry.h"
+#include "sim/faults.h"
 
 enum { HELP_COLUMN = 28, HELP_WIDTH = 96 };
 
@@ -69,8 +75,8 @@ void help_add_subcommand(enum subcommand subcommand, struct buf *out)
             out, "\nINPUT is a CSV (.csv), JSONL (.jsonl, .ndjson) or Excel (.xlsx) file, or - for "
                  "standard input;\ngzip and zstd are read as they are. Durations: 500ms, 30s, 5m.");
     buf_add_string(out, "\nEach option can also come from the environment, such as NBATCH_RATE for "
-                        "--rate, and from the\nfile that --config names. A flag goes before a "
-                        "variable before the file.\n");
+                        "--rate, and from the\nfile that --config names. Flags override "
+                        "variables, which override the file.\n");
 }
 
 const struct exit_meaning exit_meanings[] = {
@@ -80,7 +86,7 @@ const struct exit_meaning exit_meanings[] = {
     {"3", "input invalid, nothing sent, or changed while it was being sent"},
     {"4", "credentials refused, a server that is not trusted, or an endpoint that was never "
           "reached"},
-    {"5", "stopped by --halt, --canary, an outage, or for want of something on this machine"},
+    {"5", "stopped by --halt, --canary, an outage, or a shortage on this machine"},
     {"6", "finished, some rows in doubt: they may have been processed"},
     {"7", "results could not be written, or an internal error"},
     {"129, 130, 143", "interrupted by SIGHUP, SIGINT, SIGTERM"},
@@ -109,9 +115,10 @@ void help_add_overview(struct buf *out)
                        help_topics[i].word != NULL ? help_topics[i].word : "");
         add_help_line(topic, help_topics[i].what, out);
     }
-    add_help_line("  nbatch completion SHELL",
-                  "the completions of bash, zsh or fish, to be sourced", out);
-    add_help_line("  nbatch --version", "which one this is", out);
+    add_help_line("  nbatch completion SHELL", "completions for bash, zsh or fish, to source", out);
+    add_help_line("  nbatch help WORD",
+                  "an option, a problem's code or an errno: rate, E-IMEI, 5106", out);
+    add_help_line("  nbatch version", "which one this is", out);
     buf_add_string(out, "\nExit status:\n");
     for (size_t i = 0; i < exit_meanings_count; i++) {
         (void)snprintf(left, sizeof(left), "  %s", exit_meanings[i].status);
@@ -184,24 +191,65 @@ static bool add_errnos(const char *word, struct buf *out)
     if (add_entries(&number, out) == 0)
         buf_add_format(out,
                        "errno %lld\n  meaning      the platform documents no such number; what it "
-                       "says itself stands\n               in the results' column error\n"
+                       "says itself is in\n               the results' column error\n"
                        "  sent again   no: nothing says that it would succeed later\n",
                        (long long)number);
     return true;
 }
 
-static bool add_man(const char *word, struct buf *out)
+static void add_entry(const char *name, const char *text, struct buf *out)
 {
-    if (word != NULL)
-        return false;
-    man_add_page(out);
-    return true;
+    char left[32];
+
+    (void)snprintf(left, sizeof(left), "%s", name);
+    add_help_line(left, text, out);
+}
+
+static bool add_columns(const char *word, struct buf *out)
+{
+    struct column_text texts[COLUMN_TEXTS_MAX];
+    size_t count = column_help_texts(texts);
+
+    for (size_t i = 0; i < count && word == NULL; i++) {
+        char what[sizeof(texts[i].what) + sizeof(texts[i].needed) + 32];
+        (void)snprintf(what, sizeof(what), "%s [needed: %s]", texts[i].what, texts[i].needed);
+        add_entry(texts[i].name, what, out);
+    }
+    return word == NULL;
+}
+
+static bool add_results(const char *word, struct buf *out)
+{
+    for (size_t i = 0; i < RESULT_COLUMN_COUNT && word == NULL; i++)
+        add_entry(result_column_names[i], result_column_texts[i], out);
+    if (word == NULL)
+        add_entry("others", "what --pass carries along", out);
+    return word == NULL;
+}
+
+static bool add_statuses(const char *word, struct buf *out)
+{
+    for (enum row_status i = 0; i < ROW_STATUS_COUNT && word == NULL; i++)
+        buf_add_format(out, "%s\n  meaning      %s\n  what to do   %s\n", row_status_name(i),
+                       advice_status_meaning(i), advice_status_remedy(i));
+    return word == NULL;
+}
+
+static bool add_faults(const char *word, struct buf *out)
+{
+    for (size_t i = 0; i < fault_kinds_count && word == NULL; i++)
+        add_entry(fault_kinds[i].name, fault_kinds[i].help, out);
+    return word == NULL;
 }
 
 const struct help_topic help_topics[] = {
     {"errno", "[NUMBER]", "what the platform's error numbers mean, and what to do", add_errnos},
     {"problems", NULL, "what each problem of an input asks for", add_problems},
-    {"man", NULL, "the manual page, for man -l or an installation", add_man},
+    {"columns", NULL, "the columns of an input, who needs them, and what is in them", add_columns},
+    {"results", NULL, "the columns of the results", add_results},
+    {"statuses", NULL, "what can become of a row, and what to do then", add_statuses},
+    {"faults", NULL, "what the simulator can be told to do wrong", add_faults},
+    {"man", "[input|results]", "a manual page, for man -l or an installation", man_add_page},
 };
 const size_t help_topics_count = ARRAY_LENGTH(help_topics);
 
@@ -211,4 +259,41 @@ const struct help_topic *help_topic_find(const char *name)
         if (strcmp(name, help_topics[i].name) == 0)
             return &help_topics[i];
     return NULL;
+}
+
+/* The option of each command that has one of that name; those that say the same are one. */
+static bool add_options_named(struct span name, struct buf *out)
+{
+    const char *last = NULL;
+
+    for (size_t i = 0; i < SUBCOMMAND_COUNT; i++) {
+        const struct option *option = option_find((enum subcommand)i, name);
+        if (i == COMMAND_CONFIG || option == NULL || option->help == last)
+            continue;
+        buf_add_format(out, "nbatch %s\n", subcommands[i].name);
+        add_option_help(option, out);
+        last = option->help;
+    }
+    return last != NULL;
+}
+
+static bool add_problem(const char *word, struct buf *out)
+{
+    for (size_t i = 0; i < PROBLEM_CODE_COUNT; i++) {
+        if (strcasecmp(word, problem_code_name((enum problem_code)i)) != 0)
+            continue;
+        buf_add_format(out, "%s\n  what to do   %s\n", problem_code_name((enum problem_code)i),
+                       problem_code_remedy((enum problem_code)i));
+        return true;
+    }
+    return false;
+}
+
+bool help_add_word(const char *word, struct buf *out)
+{
+    int64_t number;
+
+    if (add_options_named(span_string(word + strspn(word, "-")), out) || add_problem(word, out))
+        return true;
+    return span_to_int64(span_string(word), &number) == STATUS_OK && add_errnos(word, out);
 }

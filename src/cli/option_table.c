@@ -154,7 +154,7 @@ static bool set_halt(struct settings *settings, struct span value, struct buf *w
 static const struct option table[] = {
     {"config", 0, OPTION_FILE, RUN | CHECK | SIMULATE, "FILE", NULL, FIELD(config),
      .help = "take options from FILE, YAML lines such as \"rate: 20/s\"; flags and NBATCH_... "
-             "variables go before it (nbatch config shows what holds)",
+             "variables override it (nbatch config shows what counts)",
      .group = "Configuration and results", .places = IN_VARIABLE},
     {"output", 'o', OPTION_FILE, RUN, "FILE", NULL, RUN_FIELD(output),
      .help = "results file; CSV, or JSONL by its extension .jsonl; - copies them to standard "
@@ -219,8 +219,7 @@ static const struct option table[] = {
      .help = "allow a plain http endpoint that is not on this machine: the key travels readable "
              "for all"},
     {"cacert", 0, OPTION_FILE, RUN | BENCH, "FILE", NULL, RUN_FIELD(cacert),
-     .help =
-         "trust the authorities whose certificates stand in FILE (PEM), instead of the system's",
+     .help = "trust the authorities whose certificates are in FILE (PEM), instead of the system's",
      .rival = "simulate"},
     {"insecure", 'k', OPTION_FLAG, RUN | BENCH, NULL, NULL, RUN_FIELD(insecure),
      .help = "do not verify the platform's certificate: whoever sits on the way can read the key"},
@@ -312,7 +311,7 @@ static const struct option table[] = {
     {"no-adaptive", 0, OPTION_FLAG, RUN, NULL, NULL, RUN_FIELD(no_adaptive),
      .help = "do not go slower when the platform asks for it"},
     {"connect-timeout", 0, OPTION_DURATION, RUN | BENCH, "D", "5s", RUN_FIELD(connect_timeout_ms),
-     .min = 1, .help = "time for a connection to come about", .group = "Attempts"},
+     .min = 1, .help = "time to make a connection", .group = "Attempts"},
     {"request-timeout", 0, OPTION_DURATION, RUN | BENCH, "D", "30s", RUN_FIELD(request_timeout_ms),
      .min = 1, .help = "time for a whole attempt"},
     {"max-attempts", 0, OPTION_COUNT, RUN, "N", "5", RUN_FIELD(max_attempts), .min = 1, .max = 1000,
@@ -334,9 +333,9 @@ static const struct option table[] = {
      .help = "list every problem in FILE; CSV, or JSONL by its extension; - for standard output",
      .group = "What is shown"},
     {"split-valid", 0, OPTION_FILE, CHECK, "FILE", NULL, RUN_FIELD(split_valid),
-     .help = "write the valid rows to FILE, as they stand in the input; of a workbook, as CSV"},
+     .help = "write the valid rows to FILE, as they are in the input; of a workbook, as CSV"},
     {"split-invalid", 0, OPTION_FILE, CHECK, "FILE", NULL, RUN_FIELD(split_invalid),
-     .help = "the same for the others, to be mended"},
+     .help = "the same for the others, to fix separately"},
     {"progress", 0, OPTION_CHOICE, RUN | CHECK, "auto|always|never", "auto", FIELD(progress),
      .help =
          "a live line on a terminal, else a plain one every ten seconds; always: live in any case",
@@ -390,7 +389,7 @@ const struct subcommand_text subcommands[SUBCOMMAND_COUNT] = {
                        "  nbatch check from-excel.csv --encoding gb18030 --delimiter ';'\n"},
     [COMMAND_SIMULATE] =
         {"simulate", "nbatch simulate [options]",
-         "Serves a OneNET platform on loopback, to rehearse against. Ends on SIGINT or SIGTERM.",
+         "Serves a OneNET platform on loopback, to rehearse against. Ends with Ctrl-C or SIGTERM.",
          "  nbatch simulate --listen 127.0.0.1:8080 --latency 20ms\n"
          "  nbatch simulate --fault close-after:1% --fault http-503:2% --audit audit.jsonl\n"},
     [COMMAND_BENCH] =
@@ -407,7 +406,7 @@ const struct subcommand_text subcommands[SUBCOMMAND_COUNT] = {
          "  nbatch run fleet.csv --report fleet.html         makes it at the end of a run\n"},
     [COMMAND_CONFIG] =
         {"config", "nbatch config [options] [INPUT]",
-         "Shows what nbatch run and check would go by, and where each value comes from.",
+         "Shows the settings that nbatch run and check would use, and where each value comes from.",
          "  nbatch config --config ops.yaml --rate 20/s      which of the two holds?\n"
          "  nbatch config > ops.yaml                         a file to begin with\n"},
 };

@@ -13,6 +13,9 @@ void show_note(const char *format, ...) PRINTF_LIKE(1, 2);
 /* The same for a line that may be left out where nobody reads them (cli/console.h). */
 void show_passing(const char *format, ...) PRINTF_LIKE(1, 2);
 
+/* A text for people, on standard output; as show_data, but a pager may be left early. */
+bool show_text(struct span text);
+
 /* Data that was asked for, on standard output; false, after saying why, where it cannot be
  * written. */
 bool show_data(struct span text) MUST_USE;

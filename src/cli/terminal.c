@@ -56,9 +56,9 @@ static struct progress_facts facts_of(const struct terminal *terminal,
     };
 
     if (facts.wait == NULL && status->canary->state == CANARY_WAITING)
-        facts.wait = "the canary is waited for";
+        facts.wait = "waiting for the canary";
     if (facts.wait == NULL && status->canary_wait_ms >= 0) {
-        facts.wait = "paused behind the canary";
+        facts.wait = "paused after the canary";
         facts.wait_s = (double)status->canary_wait_ms / 1000;
     }
     memcpy(facts.ended, terminal->watched.tally->rows, sizeof(facts.ended));
@@ -79,16 +79,25 @@ static void add_canary(const struct job_status *status, struct buf *out)
 static void add_clock(int64_t off_s, struct buf *out)
 {
     buf_add_format(out,
-                   "this machine's clock is %lld s %s the platform's: times such as +24h are "
-                   "reckoned by the platform's; set the clock",
+                   "this machine's clock is %lld s %s the platform's: times such as +24h go by the "
+                   "platform's; set the clock",
                    (long long)llabs(off_s), off_s > 0 ? "behind" : "ahead of");
+}
+
+/* the endpoint cannot be reached (…): tried again for 1 min */
+static void add_outage(const struct job_status *status, struct buf *out)
+{
+    buf_add_format(out, "%s (%s): rows wait, and one at a time is tried, for ",
+                   status->was_reached ? "the platform fails" : "the endpoint cannot be reached",
+                   status->why);
+    when_add_duration((double)status->outage_wait_ms / 1000, out);
+    buf_add_string(out, " at most");
 }
 
 /* What is always said in the same words. */
 static const char *const event_words[] = {
     [JOB_EVENT_PAUSED] = "paused; SIGUSR2 goes on",
     [JOB_EVENT_RESUMED] = "going on",
-    [JOB_EVENT_OUTAGE] = "the platform fails: rows wait, and one at a time probes",
     [JOB_EVENT_OUTAGE_OVER] = "the platform answers again: going on",
     [JOB_EVENT_VALID_NOW] = ("valid_time has come before the row's turn: such rows are sent "
                              "without it, and can be delivered at once"),
@@ -107,6 +116,9 @@ static void add_event(const struct terminal *terminal, enum job_event event,
         break;
     case JOB_EVENT_SLOWER:
         buf_add_string(out, "the platform asks for less: finding out how much it takes");
+        break;
+    case JOB_EVENT_OUTAGE:
+        add_outage(status, out);
         break;
     case JOB_EVENT_RECOVERED:
         buf_add_string(out, "back to ");
@@ -130,8 +142,8 @@ static void add_event(const struct terminal *terminal, enum job_event event,
         break;
     case JOB_EVENT_DRAINING:
         buf_add_format(out,
-                       "stopping: %zu attempts are in flight and are waited for; once more stops "
-                       "at once",
+                       "stopping: %zu requests are under way and are waited for; a second signal "
+                       "stops at once",
                        status->in_flight);
         break;
     case JOB_EVENT_ABORTING:
@@ -160,7 +172,8 @@ static void on_event(const struct person *person, enum job_event event,
 
     if (event == JOB_EVENT_TICK)
         on_tick(terminal, status);
-    if (event == JOB_EVENT_TICK || (person->quiet && event != JOB_EVENT_STATUS))
+    bool is_wanted = event == JOB_EVENT_STATUS || event == JOB_EVENT_OUTAGE;
+    if (event == JOB_EVENT_TICK || (person->quiet && !is_wanted))
         return;
     buf_init(&text, 4096);
     add_event(terminal, event, status, &text);

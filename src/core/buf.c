@@ -189,11 +189,32 @@ void buf_add_json_text(struct buf *buf, struct span text)
     }
 }
 
+void buf_add_utf8(struct buf *buf, struct span text)
+{
+    for (;;) {
+        size_t len = text_utf8_prefix(text);
+        buf_add(buf, span_of(text.ptr, len));
+        if (len == text.len)
+            return;
+        buf_add_string(buf, "\xef\xbf\xbd");
+        text = span_skip(text, len + 1);
+    }
+}
+
 void buf_add_json_string(struct buf *buf, struct span text)
 {
+    struct buf clean;
+
+    buf_init(&clean, 3 * text.len + 1);
+    if (!text_is_utf8(text)) {
+        buf_add_utf8(&clean, text);
+        text = buf_span(&clean);
+        buf->status = clean.status != STATUS_OK ? clean.status : buf->status;
+    }
     buf_add_char(buf, '"');
     buf_add_json_text(buf, text);
     buf_add_char(buf, '"');
+    buf_deinit(&clean);
 }
 
 void buf_add_percent_encoded(struct buf *buf, struct span text)

@@ -69,8 +69,11 @@ void buf_add_printable(struct buf *buf, struct span text);
  * with a NUL behind it. */
 void buf_copy_printable(char *out, size_t size, struct span text);
 
-/* Appends text as a JSON string, with its quotes; `text` is UTF-8. And the same without the quotes,
- * as a part of a longer string. */
+/* Appends text as UTF-8: each byte that is none, such as in the name of a file, becomes U+FFFD. */
+void buf_add_utf8(struct buf *buf, struct span text);
+
+/* Appends text as a JSON string, with its quotes, and as UTF-8. And the same without the quotes, as
+ * a part of a longer string, of what is UTF-8. */
 void buf_add_json_string(struct buf *buf, struct span text);
 void buf_add_json_text(struct buf *buf, struct span text);
 

@@ -349,7 +349,7 @@ static bool ends_url(char c)
     return (unsigned char)c <= ' ' || c == '"' || c == '\'' || c == '<' || c == '>' || c == '`';
 }
 
-/* How much of what stands behind :// is user and password. A password may hold any character; where
+/* How much of what follows :// is user and password. A password may hold any character; where
  * an @ comes behind a slash, it is one if there is no port in front of that. */
 static size_t userinfo_length(struct span text)
 {

@@ -22,6 +22,13 @@ bool text_is_utf8(struct span text)
     return u8_check((const uint8_t *)text.ptr + i, text.len - i) == NULL;
 }
 
+size_t text_utf8_prefix(struct span text)
+{
+    const uint8_t *bad = text.len > 0 ? u8_check((const uint8_t *)text.ptr, text.len) : NULL;
+
+    return bad != NULL ? (size_t)(bad - (const uint8_t *)text.ptr) : text.len;
+}
+
 size_t text_printable_prefix(struct span text)
 {
     size_t i = 0;
@@ -147,6 +154,12 @@ static size_t edit_distance(struct span a, struct span b)
         now = spare;
     }
     return last[b.len];
+}
+
+bool text_is_slip(struct span text, struct span word)
+{
+    return text.len <= NEAREST_MAX_LENGTH && word.len <= NEAREST_MAX_LENGTH &&
+           edit_distance(text, word) == 1;
 }
 
 const char *text_nearest(struct span text, const char *const *words, size_t count)

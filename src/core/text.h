@@ -8,6 +8,9 @@
 /* Whether the text is well-formed UTF-8. NUL counts as a character. */
 bool text_is_utf8(struct span text);
 
+/* How many bytes at the start of the text are UTF-8. */
+size_t text_utf8_prefix(struct span text);
+
 /* How many bytes at the start of the text a terminal can show as they are (whole UTF-8 characters,
  * no controls). */
 size_t text_printable_prefix(struct span text);
@@ -25,6 +28,10 @@ struct span text_trim_blanks(struct span text);
 
 /* The largest length up to `max` at which UTF-8 text can be cut without splitting a character. */
 size_t text_cut(struct span text, size_t max);
+
+/* Whether the two differ by one edit: a character that is changed, missing, too many, or two that
+ * have changed places. */
+bool text_is_slip(struct span text, struct span word);
 
 /*
  * The word nearest to `text` by edit distance (transpositions count as one), or NULL where none is

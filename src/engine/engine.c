@@ -387,7 +387,7 @@ static void arm(struct engine *engine)
         if (canary_ns > engine->now.ns) /* else something but time keeps rows from being read */
             at_ns = earlier(at_ns, canary_ns);
         if (breaker_is_open(breaker))
-            at_ns = earlier(at_ns, to_ns(breaker->open_since_ms + engine->options.outage_wait_ms));
+            at_ns = earlier(at_ns, to_ns(breaker->open_since_ms + engine_outage_wait_ms(engine)));
     }
     if (at_ns == engine->armed_ns)
         return;

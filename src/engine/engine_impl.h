@@ -51,6 +51,7 @@ struct engine {
     /* The end. */
     enum job_end input_end; /* why it ended, where that was not its end */
     uint64_t outages_told;
+    const char *last_error; /* while an outage is told */
     struct job_result result;
     enum status status; /* not STATUS_OK: no row is started any more */
     /* What is so at the moment. */
@@ -133,8 +134,11 @@ void engine_set_concurrency(struct engine *engine);
 /* Looks at the end of a row of the canary. */
 void engine_watch_canary(struct engine *engine, enum row_status status);
 
-/* Tells of outages that begin and end. */
-void engine_tell_outage(struct engine *engine);
+/* Tells of outages that begin and end, and how the attempt ended by which it was seen. */
+void engine_tell_outage(struct engine *engine, const struct outcome *outcome);
+
+/* How long an outage may last. */
+int64_t engine_outage_wait_ms(const struct engine *engine);
 
 /* Ends the run where an outage has lasted too long. */
 void engine_watch_outage(struct engine *engine);

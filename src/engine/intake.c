@@ -443,7 +443,7 @@ static enum status judge_place(struct intake *intake, enum status status, const 
     if (!intake->is_lost || !builds_requests(intake))
         return status;
     problems_clear(problems, 0, lost->line);
-    add_lost(lost, "nothing behind it was sent; mend it, and go on with --resume", problems);
+    add_lost(lost, "nothing after it was sent; fix it, and go on with --resume", problems);
     return STATUS_BAD_INPUT;
 }
 
@@ -551,7 +551,7 @@ void intake_judge_file(const struct intake *intake, struct problems *problems)
     problems->strict = intake->options.strict;
     if (lost != NULL)
         add_lost(lost,
-                 "they count as invalid, and nothing of the file is sent until it is mended, also "
+                 "they count as invalid, and nothing of the file is sent until it is fixed, also "
                  "with --skip-invalid",
                  problems);
     if (replaced > 0 && !intake->options.allow_replace)

@@ -36,7 +36,9 @@ struct job_status {
     int64_t canary_wait_ms; /* until its pause is over; -1: there is none */
     const char *shortage;   /* of JOB_EVENT_SHORTAGE: what is short, and what helps */
     int64_t clock_off_s;    /* of JOB_EVENT_CLOCK: the platform's clock less this machine's */
-    const char *why;        /* why rows are not started any more; "" while they are */
+    const char *why;  /* why rows are not started any more, or wait (JOB_EVENT_OUTAGE); else "" */
+    bool was_reached; /* a request has left */
+    int64_t outage_wait_ms; /* how long an outage may last */
 };
 
 enum job_event {

@@ -258,7 +258,7 @@ static bool read_header(struct disk *disk, int fd, struct header *header)
 bool journal_peek(struct disk *disk, const char *path, struct journal_about *ret_about)
 {
     struct header header;
-    int fd = disk->open(disk, path, O_RDONLY, 0);
+    int fd = disk->open(disk, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
 
     if (fd < 0)
         return false;
@@ -297,7 +297,7 @@ enum status journal_open(struct disk *disk, const char *path, struct buf *messag
         return STATUS_NO_MEMORY;
     }
     enum status status = STATUS_OK;
-    journal->fd = disk->open(disk, path, O_RDWR | O_NOFOLLOW, 0);
+    journal->fd = disk->open(disk, path, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0);
     journal->sync_fd = journal->fd >= 0 ? disk->open(disk, path, O_WRONLY | O_DSYNC, 0) : -1;
     if (journal->sync_fd < 0)
         status = journal_say(message, path, "the journal cannot be opened", errno);

@@ -83,6 +83,10 @@ enum status result_scan_each(struct result_scan *scan, uint64_t from, uint64_t t
  * unfinished. */
 bool result_scan_is_cut(const struct result_scan *scan);
 
+/* A line without its end, as nbatch wrote it: a spreadsheet that has saved the results again has
+ * put a byte order mark in front of the header, and a carriage return behind each line. */
+struct span result_line_text(struct span line, bool is_header);
+
 /* Where the first line of a text ends, with its line end; one within quotes is none. False when
  * there is not enough text: `searched` says how far was looked, from 0. Pure. */
 bool result_find_end(struct span text, bool jsonl, size_t *searched, size_t *ret_len);

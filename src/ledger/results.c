@@ -39,7 +39,7 @@ static enum status read_first_line(struct results *results)
 /* The names behind the results' own columns. */
 static enum status read_csv_header(struct results *results)
 {
-    struct span line = buf_span(&results->first), passed;
+    struct span line = result_line_text(buf_span(&results->first), true), passed;
     struct result_format format;
     struct buf own;
 
@@ -47,14 +47,13 @@ static enum status read_csv_header(struct results *results)
     result_format_init(&format, false, NULL, 0);
     result_format_add_header(&format, &own);
     size_t len = own.len - 1; /* without the line end */
-    bool is_ours = own.status == STATUS_OK && line.len > len &&
-                   memcmp(line.ptr, own.ptr, len) == 0 &&
-                   (line.ptr[len] == '\n' || line.ptr[len] == ',');
+    bool is_ours = own.status == STATUS_OK && line.len >= len &&
+                   memcmp(line.ptr, own.ptr, len) == 0 && (line.len == len || line.ptr[len] == ',');
     buf_deinit(&own);
     if (!is_ours)
         return fail(results, STATUS_SYNTAX,
                     "its first line is not the header of nbatch's results: name a results file");
-    passed = span_of(line.ptr + len, line.len - len - 1);
+    passed = span_skip(line, len);
     bool quoted = false;
     for (size_t i = 0; i < passed.len; i++) {
         quoted = quoted != (passed.ptr[i] == '"');
@@ -80,11 +79,11 @@ enum status results_open(struct results *results, struct disk *disk, const char 
     enum status status = read_first_line(results);
     if (status != STATUS_OK)
         return status;
-    results->jsonl = results->first.ptr[0] == '{';
+    struct span text = result_line_text(buf_span(&results->first), true);
+    results->jsonl = text.len > 0 && text.ptr[0] == '{';
     if (!results->jsonl)
         return read_csv_header(results);
-    if (!result_count_passed(span_of(results->first.ptr, results->first.len - 1),
-                             &results->passed_count))
+    if (!result_count_passed(text, &results->passed_count))
         return fail(results, STATUS_SYNTAX,
                     "its first line is no result of nbatch's: name a results file");
     return STATUS_OK;

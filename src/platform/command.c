@@ -51,7 +51,7 @@ static void take_cell(struct draft *draft, const struct column *column, const st
 
     if (first != NULL && !first->is_fallback)
         problem_add(draft->problems, PROBLEM_DUPLICATE, span_string(column->name), cell->text,
-                    "stands for the same as %s: give one of them", first->name);
+                    "means the same as %s: give one of them", first->name);
     draft->parts[column->part] = cell;
     draft->columns[column->part] = column;
 }

@@ -179,7 +179,7 @@ void schema_check(const struct schema *schema, struct problems *problems)
         const struct column *first = parts[column->part];
         if (first != NULL && !first->is_fallback)
             problem_add(problems, PROBLEM_DUPLICATE, span_string(column->name), span_of(NULL, 0),
-                        "stands for the same as the column %s: leave one of them out", first->name);
+                        "means the same as the column %s: leave one of them out", first->name);
         parts[column->part] = column;
     }
     bool has_action = parts[PART_ACTION] != NULL;

@@ -67,6 +67,7 @@ struct page_facts {
     uint64_t lines;         /* of the results */
     uint64_t superseded;    /* those of them that a later one replaced */
     uint64_t strange;       /* those of rows that the input no longer has */
+    bool is_rehearsal;      /* the rows went to a simulator */
     bool is_cut;            /* the last line of the results is not whole */
     const char *passed;     /* names of the passed columns; "" for none */
     uint64_t input_rows;    /* 0: not known */

@@ -354,7 +354,7 @@ enum status summary_add_json(const struct summary *summary, struct buf *out)
     cJSON_Delete(root);
     if (text == NULL)
         return STATUS_NO_MEMORY;
-    buf_add_string(out, text);
+    buf_add_utf8(out, span_string(text)); /* names of files may be anything */
     buf_add_char(out, '\n');
     cJSON_free(text);
     return out->status;

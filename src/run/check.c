@@ -5,6 +5,7 @@
 #include "engine/check.h"
 #include "run/check.h"
 #include "run/interrupt.h"
+#include "run/privacy.h"
 #include "run/problem_file.h"
 #include "run/split.h"
 #include "run/use_cases.h"
@@ -349,8 +350,9 @@ int run_check(const struct run_settings *settings, const struct person *person)
 {
     struct intake *intake = NULL;
     struct check_counts counts = {.rows = 0};
-    int result = check_problem_path(settings, person);
 
+    privacy_follow(settings->input);
+    int result = check_problem_path(settings, person);
     if (result == 0)
         result = check_split_paths(settings, person);
     if (result == 0)

@@ -1,4 +1,4 @@
-/* What a use case comes to, and the process ends with. README.md explains each to an operator. */
+/* What a use case comes to, and the process ends with. nbatch(1) explains each. */
 #ifndef NB_RUN_EXIT_STATUS_H
 #define NB_RUN_EXIT_STATUS_H
 

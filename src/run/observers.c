@@ -242,7 +242,7 @@ static void log_event(struct observers *observers, enum job_event event,
         event_log_add_number(log, "signal", status->signal_number);
     if (event == JOB_EVENT_CLOCK)
         event_log_add_number(log, "off_s", status->clock_off_s);
-    if (event == JOB_EVENT_STOPPED)
+    if (event == JOB_EVENT_STOPPED || event == JOB_EVENT_OUTAGE)
         event_log_add_text(log, "why", status->why);
     if (event == JOB_EVENT_SHORTAGE)
         event_log_add_text(log, "what", status->shortage);

@@ -1,5 +1,6 @@
 #include "run/recording.h"
 
+#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -111,11 +112,33 @@ static int resolve_path(struct recording *recording)
     return 0;
 }
 
+/* Whether the name promises another form than results have. */
+static bool is_misnamed(const char *path)
+{
+    static const char *const ends[] = {".gz",  ".zst", ".zip",  ".xlsx", ".xls",
+                                       ".ods", ".et",  ".html", ".json"};
+    size_t len = strlen(path);
+
+    for (size_t i = 0; i < ARRAY_LENGTH(ends); i++) {
+        size_t end = strlen(ends[i]);
+        if (len > end && strcasecmp(path + len - end, ends[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 static int choose_path(struct recording *recording)
 {
     const struct run_settings *settings = recording->settings;
     bool is_stdin = strcmp(settings->input, "-") == 0;
 
+    if (settings->output != NULL && !settings->resume.on && is_misnamed(settings->output)) {
+        person_error(recording->person,
+                     "--output %s: results are written as CSV, or as JSONL where the name ends in "
+                     ".jsonl; give such a name",
+                     settings->output);
+        return EXIT_USAGE;
+    }
     recording->copies = settings->output != NULL && strcmp(settings->output, "-") == 0;
     if (settings->output != NULL && !recording->copies) {
         recording->path = strdup(settings->output);
@@ -157,6 +180,11 @@ int recording_choose(struct recording *recording)
                      "name a results file with --output FILE");
         return EXIT_USAGE;
     }
+    return 0;
+}
+
+int recording_probe(struct recording *recording)
+{
     if (recording->settings->resume.on)
         return 0;
     enum status status = ledger_probe(&disk_real, recording->path, &recording->message);

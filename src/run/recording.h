@@ -35,8 +35,11 @@ void recording_init(struct recording *recording, const struct run_settings *sett
 /* Closes the ledger. Takes a zeroed struct. */
 void recording_deinit(struct recording *recording);
 
-/* Names the results; finds out what is known to go wrong before a large input is read. */
+/* Names the results. */
 int recording_choose(struct recording *recording);
+
+/* Finds out what is known to go wrong before a large input is read. */
+int recording_probe(struct recording *recording);
 
 /* Opens the ledger; the names of the passed columns stay the caller's. `is_local`: what is sent to
  * is on this machine. */

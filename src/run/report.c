@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "run/page_file.h"
+#include "run/privacy.h"
 #include "run/use_cases.h"
 
 enum { PAGE_MAX = 16 * 1024 * 1024 };
@@ -37,6 +38,7 @@ static void complete_facts(struct page_facts *facts, struct results_page *read)
     facts->superseded = read->superseded;
     facts->strange = read->strange;
     facts->is_cut = read->is_cut;
+    facts->is_rehearsal = facts->is_rehearsal || read->is_rehearsal;
     facts->passed = buf_string(&read->passed);
     facts->made_ms = wall_clock_ms();
     facts->version = NBATCH_VERSION;
@@ -99,6 +101,7 @@ int run_report(const struct run_settings *settings, const struct person *person)
                                .next = {.has_more = has_journal(settings->input)}};
     struct buf path, message;
 
+    privacy_follow(settings->input);
     buf_init(&path, 64 * 1024);
     buf_init(&message, 64 * 1024);
     if (settings->output != NULL)

@@ -11,12 +11,15 @@
 #include "run/guards.h"
 #include "run/interrupt.h"
 #include "run/observers.h"
+#include "run/outputs.h"
 #include "run/page_file.h"
+#include "run/privacy.h"
 #include "run/problem_file.h"
 #include "run/recording.h"
 #include "run/report.h"
 #include "run/sending.h"
 #include "run/target.h"
+#include "run/threads.h"
 #include "run/use_cases.h"
 #include "sim/server.h"
 #include "sim/setup.h"
@@ -80,14 +83,20 @@ static int check_report(struct run *run)
     return good ? 0 : fail(run, EXIT_USAGE);
 }
 
-/* Where the rows go, and with which key. */
+/* Where the rows go. */
 static int choose_endpoint(struct run *run)
 {
-    const struct run_settings *settings = run->settings;
-
-    if (settings->simulate != NULL)
+    if (run->settings->simulate != NULL)
         return 0; /* known when the simulator runs */
-    return target_choose(settings, run->person, &run->endpoint, &run->credentials);
+    return target_choose(run->settings, run->person, &run->endpoint);
+}
+
+/* Behind the input: one that cannot be read is told of before a key that is not there yet. */
+static int load_key(struct run *run)
+{
+    if (run->settings->simulate != NULL)
+        return 0; /* it takes any */
+    return target_load_key(run->settings, run->person, &run->credentials);
 }
 
 static int start_simulator(struct run *run)
@@ -180,8 +189,7 @@ static int check_whole_input(struct run *run)
     }
     if (result == EXIT_INPUT_INVALID)
         person_error(run->person, "nothing was sent%s",
-                     some_good ? "; mend the rows, or send the valid ones with --skip-invalid"
-                               : "");
+                     some_good ? "; fix the rows, or send the valid ones with --skip-invalid" : "");
     if (result != 0)
         return result;
     if (counts.replaced > 0 && !settings_allow_replace(run->settings) &&
@@ -209,7 +217,14 @@ static int check_whole_input(struct run *run)
 
 static int choose_results(struct run *run)
 {
-    return recording_choose(&run->recording);
+    int result = recording_choose(&run->recording);
+
+    return result != 0 ? result : outputs_check(run->settings, run->recording.path, run->person);
+}
+
+static int probe_results(struct run *run)
+{
+    return recording_probe(&run->recording);
 }
 
 /* The results, and with --resume what an earlier run left in them. */
@@ -404,6 +419,7 @@ static int write_report(struct run *run, double seconds, int exit_status)
                                    .setting_count = run->settings->shown_count};
     struct page_facts facts = {.input = source_name(intake_source(run->intake)),
                                .results = recording->path,
+                               .is_rehearsal = run->sim != NULL,
                                .input_rows = knows_unsent(run) ? input_rows(run) : 0,
                                .next = {.has_more = !knows_unsent(run),
                                         .is_refused = run->result.end == JOB_REFUSED,
@@ -589,9 +605,8 @@ static void explain_end(struct run *run)
     if (run->message.len > 0)
         person_error(run->person, "%s", buf_string(&run->message));
     if (run->result.end != JOB_COMPLETE && !run->result.aborted)
-        person_error(run->person,
-                     "the run was stopped; what was in flight has been waited for, the other rows "
-                     "were not sent");
+        person_error(run->person, "the run was stopped; it waited for what was under way, and did "
+                                  "not send the other rows");
     else if (run->result.end != JOB_COMPLETE)
         person_error(
             run->person,
@@ -684,9 +699,9 @@ static int heed_signal(struct run *run)
 
 static int run_steps(struct run *run)
 {
-    static int (*const steps[])(struct run *) = {open_observers, choose_sending,
-                                                 choose_results, check_problem_file,
-                                                 check_report,   choose_endpoint};
+    static int (*const steps[])(struct run *) = {choose_results, open_observers,     choose_sending,
+                                                 probe_results,  check_problem_file, check_report,
+                                                 choose_endpoint};
     int result = 0;
 
     for (size_t i = 0; i < ARRAY_LENGTH(steps) && result == 0; i++)
@@ -697,6 +712,8 @@ static int run_steps(struct run *run)
         result = guard_age(run->settings, run->person, (int64_t)time(NULL));
     if (result == 0)
         result = check_open(run->settings, run->person, true, &run->intake);
+    if (result == 0)
+        result = load_key(run);
     if (result == 0)
         result = check_passed(run);
     if (result == 0)
@@ -790,9 +807,12 @@ int run_send(const struct run_settings *given, const struct person *person,
     struct run_settings own = *given, *settings = &own;
 
     int fits = fit_descriptors(settings, person);
+    if (fits == 0)
+        fits = threads_check(person);
     struct run *run = fits == 0 ? calloc(1, sizeof(*run)) : NULL;
     if (run == NULL)
         return fits != 0 ? fits : EXIT_INTERNAL;
+    privacy_follow(settings->input);
     run->settings = settings;
     run->person = person = listen_to(&run->listener, person);
     run->figures = ret_figures;

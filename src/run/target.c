@@ -99,23 +99,35 @@ enum job_key target_renew_key(const struct run_settings *settings, struct creden
     return JOB_KEY_OTHER;
 }
 
-int target_choose(const struct run_settings *settings, const struct person *person,
-                  struct endpoint *endpoint, struct credentials *credentials)
+static int fail(const struct person *person, struct buf *message, enum status status)
 {
-    const struct credentials_options keys = credentials_options_of(settings);
-    struct buf message;
     int result = 0;
+
+    if (status != STATUS_OK) {
+        person_failure(person, message, status);
+        result = exit_status_of(status);
+    }
+    buf_deinit(message);
+    return result;
+}
+
+int target_choose(const struct run_settings *settings, const struct person *person,
+                  struct endpoint *endpoint)
+{
+    struct buf message;
 
     buf_init(&message, 64 * 1024);
     enum status status = choose_way(settings, endpoint, &message);
-    if (status == STATUS_OK && !accept_risk(settings, person, endpoint))
-        result = EXIT_REFUSED;
-    if (status == STATUS_OK && result == 0)
-        status = credentials_load(&keys, &message, credentials);
-    if (status != STATUS_OK) {
-        person_failure(person, &message, status);
-        result = exit_status_of(status);
-    }
-    buf_deinit(&message);
-    return result;
+    int result = fail(person, &message, status);
+    return status == STATUS_OK && !accept_risk(settings, person, endpoint) ? EXIT_REFUSED : result;
+}
+
+int target_load_key(const struct run_settings *settings, const struct person *person,
+                    struct credentials *credentials)
+{
+    const struct credentials_options keys = credentials_options_of(settings);
+    struct buf message;
+
+    buf_init(&message, 64 * 1024);
+    return fail(person, &message, credentials_load(&keys, &message, credentials));
 }

@@ -229,7 +229,7 @@ static void test_every_option_is_in_the_manual_page(void **state)
 
     (void)state;
     buf_init(&page, 1024 * 1024);
-    man_add_page(&page);
+    assert_true(man_add_page(NULL, &page));
     for (size_t i = 0; i < count; i++) {
         char tag[80];
         (void)snprintf(tag, sizeof(tag), "Fl \\-%s", options[i].name);
