@@ -10,6 +10,7 @@
 #include "input/reader.h"
 #include "ledger/ledger.h"
 #include "platform/dialect.h"
+#include "report/load.h"
 #include "report/page.h"
 #include "send/halt.h"
 #include "send/ramp.h"
@@ -29,6 +30,12 @@ enum { LEVELS_MAX = 16, ROUNDS_MAX = 100, CONCURRENCY_MAX = 1024 };
 /* How many requests in flight bench measures, one after the other. */
 struct levels {
     size_t items[LEVELS_MAX];
+    size_t count;
+};
+
+/* How many requests a second bench starts, one rate after the other. */
+struct rates {
+    double items[LEVELS_MAX];
     size_t count;
 };
 
@@ -82,7 +89,12 @@ struct run_settings {
     int64_t max_row_bytes;
     const char *bench_endpoint; /* of bench; NULL: a simulator */
     struct levels levels;       /* of bench */
-    int64_t rows, rounds;       /* of bench */
+    int64_t rows, rounds;       /* of bench; rows 0: nothing was said */
+    struct rates rates;         /* of bench; none: as fast as it goes */
+    const char *find;           /* of bench: the goal as it was given; NULL: none … */
+    struct load_goal goal;      /* … and read */
+    int64_t duration_ms;        /* of bench, of each rate; 0: nothing was said */
+    int64_t warm_up_ms;         /* of bench, before it */
     bool sort;
     bool skip_invalid;
     bool strict;
