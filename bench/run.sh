@@ -3,8 +3,8 @@
 #
 #   bench/run.sh [--tls] [--rows N] [--rounds R] [--largest N] [--nbatch PATH]
 #
-#   --tls          over TLS 1.3 and kept connections, with a certificate that nbatch, undici and
-#                  aiohttp verify (wrk, h2load and hey do not); the first table alone, without curl
+#   --tls          over TLS 1.3 and kept connections, with a certificate that nbatch and undici
+#                  verify (wrk, h2load and hey do not); the first table alone, without curl and aiohttp
 #   --rows N       rows that each tool sends in a round (default 50000)
 #   --rounds R     how often every tool runs; they take turns (default 5)
 #   --largest N    the largest file of the tables by rows (default 1000000)
@@ -108,11 +108,11 @@ job_undici() {
       "$url" '{out}'
 }
 job_aiohttp() {
-  [ -z "$have_aiohttp" ] ||
+  [ -z "$have_aiohttp" ] || [ -n "$tls" ] ||
     job "Python: aiohttp" "$1" "$python" bench/peers/send_aiohttp.py "$work/$1.csv" "$url" '{out}'
 }
 job_curl() {
-  have curl && [ -z "$tls" ] || return 0 # with TLS it takes minutes: ten milliseconds a row
+  have curl && [ -z "$tls" ] || return 0 # with TLS they take minutes
   job "curl --parallel --config" "$1" curl --parallel --parallel-immediate \
     --parallel-max "$connections" --config "$work/$1.curl"
 }
