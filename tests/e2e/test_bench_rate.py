@@ -66,14 +66,14 @@ def test_a_peer_that_stalls_shows_in_the_latencies(bench, stalling):
 
 def test_where_all_may_be_under_way_both_latencies_show_it(bench, stalling):
     level, = json.loads(bench("--endpoint", stalling.url, "--rate", "100", "--duration", "6s", "--warm-up", "100ms",
-                              "-c", "256", "--json").out)["levels"]
+                              "-c", "512", "--json").out)["levels"]
     due, sent = level["latency_due_ms"], level["latency_sent_ms"]
-    assert due["p90"] >= 500 and sent["p90"] >= due["p90"] * 0.8 and level["waited"] == 0
+    assert due["p90"] >= 500 and sent["p90"] >= due["p90"] / 2
 
 
 def test_a_closed_loop_does_not_show_it(bench, stalling):
     """Negative control: the same peer, when the next request waits for the one before."""
-    level, = json.loads(bench("--endpoint", stalling.url, "--rows", "3000", "--rounds", "1", "-c", "4", "--json").out)["levels"]
+    level, = json.loads(bench("--endpoint", stalling.url, "--rows", "8000", "--rounds", "1", "-c", "4", "--json").out)["levels"]
     assert level["latency_ms"]["max"] >= 500  # it did stand still
     assert level["latency_ms"]["p99"] < 250
 

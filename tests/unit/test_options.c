@@ -21,7 +21,7 @@ static const char *sample(const struct option *option)
     } samples[] = {{"resume", "failed"},        {"delimiter", ";"},      {"concurrency", "8"},
                    {"ramp", "1/s..2/s:1m"},     {"canary", "5"},         {"canary-accept", "90%"},
                    {"halt", "failed=5%,min=7"}, {"config", "/dev/null"}, {"rate", "20/s"},
-                   {"find", "p99=1s"}};
+                   {"find", "p99=1s"},          {"job", "meters"}};
     static char text[32];
 
     for (size_t i = 0; i < ARRAY_LENGTH(samples); i++)
