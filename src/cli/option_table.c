@@ -15,18 +15,7 @@
 #define FIELD(member)     offsetof(struct settings, member)
 #define RUN_FIELD(member) offsetof(struct settings, run.member)
 
-enum { SIM_OPTIONS_MAX = 32 };
-
-/* What is in front of the next comma, which is taken away with it. */
-static struct span take_piece(struct span *rest)
-{
-    const char *comma = memchr(rest->ptr, ',', rest->len);
-    size_t len = comma != NULL ? (size_t)(comma - rest->ptr) : rest->len;
-    struct span piece = span_of(rest->ptr, len);
-
-    *rest = span_skip(*rest, len + (comma != NULL ? 1 : 0));
-    return piece;
-}
+enum { SIM_OPTIONS_MAX = 32, BENCH_RATE_MAX = 100 * 1000 };
 
 /* --resume=failed,rejected */
 static bool set_resume(struct settings *settings, struct span value, struct buf *wanted)
@@ -44,7 +33,7 @@ static bool set_resume(struct settings *settings, struct span value, struct buf 
     struct resume resume = {.on = true};
 
     while (value.len > 0) {
-        struct span word = take_piece(&value);
+        struct span word = text_take_piece(&value);
         size_t i = 0;
         while (i < ARRAY_LENGTH(words) && !span_is(word, words[i].name))
             i++;
@@ -114,8 +103,9 @@ static bool set_levels(struct settings *settings, struct span value, struct buf 
 
     while (!ends) {
         ends = memchr(value.ptr, ',', value.len) == NULL;
-        if (levels.count == LEVELS_MAX || span_to_int64(take_piece(&value), &level) != STATUS_OK ||
-            level < 1 || level > CONCURRENCY_MAX) {
+        if (levels.count == LEVELS_MAX ||
+            span_to_int64(text_take_piece(&value), &level) != STATUS_OK || level < 1 ||
+            level > CONCURRENCY_MAX) {
             buf_add_format(wanted, "must be at most %d numbers of 1–%d, such as 1,16,64",
                            LEVELS_MAX, CONCURRENCY_MAX);
             return false;
@@ -124,6 +114,41 @@ static bool set_levels(struct settings *settings, struct span value, struct buf 
     }
     settings->run.levels = levels;
     return true;
+}
+
+/* --rate 100,200 of bench, a second each; 600/m is one too. */
+static bool set_rates(struct settings *settings, struct span value, struct buf *wanted)
+{
+    struct rates rates = {.count = 0};
+    int64_t count, per_ms;
+    bool is_good = true;
+
+    do {
+        struct span piece = text_take_piece(&value);
+        bool has_unit = piece.len > 0 && memchr(piece.ptr, '/', piece.len) != NULL;
+        per_ms = 1000;
+        is_good =
+            rates.count < LEVELS_MAX && (has_unit ? rate_parse(piece, &count, &per_ms)
+                                                  : span_to_int64(piece, &count) == STATUS_OK);
+        is_good = is_good && count >= 1 && count <= BENCH_RATE_MAX * (per_ms / 1000);
+        if (is_good)
+            rates.items[rates.count++] = (double)count * 1000 / (double)per_ms;
+    } while (is_good && value.len > 0);
+    if (!is_good)
+        buf_add_format(wanted, "must be at most %d rates of 1–%d a second, such as 100,200,400",
+                       LEVELS_MAX, BENCH_RATE_MAX);
+    settings->run.rates = rates;
+    return is_good;
+}
+
+static bool set_find(struct settings *settings, struct span value, struct buf *wanted)
+{
+    settings->run.find = value.ptr;
+    if (load_parse_goal(value, &settings->run.goal))
+        return true;
+    buf_add_string(wanted, "must be a percentile and a duration, such as p99=200ms, and may have "
+                           "shares behind it: p99=200ms,refused=0.1%,failed=1%");
+    return false;
 }
 
 static bool set_ramp(struct settings *settings, struct span value, struct buf *wanted)
@@ -161,6 +186,9 @@ static const struct option table[] = {
              "output as well (default: INPUT with .results.csv in place of its extension, "
              ".rehearsal.csv with --simulate)",
      .carry = CARRY_RESULTS},
+    {"output", 'o', OPTION_FILE, BENCH, "FILE", NULL, RUN_FIELD(output),
+     .help = "results file of an INPUT, as of nbatch run (default: as there)",
+     .places = IN_FLAG_ONLY},
     {"output", 'o', OPTION_FILE, REPORT, "FILE", NULL, RUN_FIELD(output),
      .help = "where to write the page; - for standard output (default: RESULTS with .html in place "
              "of its extension)",
@@ -232,7 +260,7 @@ static const struct option table[] = {
     {"http2", 0, OPTION_FLAG, RUN | BENCH, NULL, NULL, RUN_FIELD(http2),
      .help = "offer HTTP/2 to an https endpoint; still one request at a time on each connection",
      .rival = "simulate"},
-    {"format", 0, OPTION_CHOICE, RUN | CHECK, "csv|jsonl|xlsx", NULL, RUN_FIELD(format),
+    {"format", 0, OPTION_CHOICE, RUN | CHECK | BENCH, "csv|jsonl|xlsx", NULL, RUN_FIELD(format),
      .help = "the input's format (default: by its extension, before .gz or .zst; a workbook by its "
              "first bytes)",
      .group = "Input"},
@@ -246,10 +274,10 @@ static const struct option table[] = {
      .help = "what stands between the cells of a CSV: one character, or comma, semicolon, tab, "
              "pipe (default: comma)",
      .set = set_delimiter},
-    {"set", 0, OPTION_LIST, RUN | CHECK, "NAME=VALUE", NULL, RUN_FIELD(sets),
+    {"set", 0, OPTION_LIST, RUN | CHECK | BENCH, "NAME=VALUE", NULL, RUN_FIELD(sets),
      .help = "the value of column NAME for every row that has none of its own; ${column} in it "
              "stands for that column's value; may be repeated"},
-    {"map", 0, OPTION_LIST, RUN | CHECK, "NAME=COLUMN", NULL, RUN_FIELD(maps),
+    {"map", 0, OPTION_LIST, RUN | CHECK | BENCH, "NAME=COLUMN", NULL, RUN_FIELD(maps),
      .help = "the input's COLUMN is what the platform calls NAME; may be repeated"},
     {"pass", 0, OPTION_LIST, RUN | CHECK, "NAME[,NAME...]", NULL, RUN_FIELD(passes),
      .help = "columns of the input to carry into the results as they are"},
@@ -258,7 +286,7 @@ static const struct option table[] = {
              "TRUE; sent as a boolean; may be repeated"},
     {"false", 0, OPTION_LIST, RUN | CHECK, "WORD[,WORD...]", NULL, RUN_FIELD(falses),
      .help = "the same for false"},
-    {"imei", 0, OPTION_CHOICE, RUN | CHECK, "strict|any", "strict", RUN_FIELD(imei),
+    {"imei", 0, OPTION_CHOICE, RUN | CHECK | BENCH, "strict|any", "strict", RUN_FIELD(imei),
      .help = "what an imei is: 15 digits, the first not 0; any: also the 4 to 17 digits of a test "
              "device"},
     {"max-row-bytes", 0, OPTION_BYTES, RUN | CHECK, "N", "64K", RUN_FIELD(max_row_bytes), .min = 64,
@@ -282,10 +310,27 @@ static const struct option table[] = {
     {"concurrency", 'c', OPTION_SET, BENCH, "N[,N...]", "1,16,64,256",
      .help = "requests in flight at most; each is measured", .set = set_levels,
      .places = IN_FLAG_ONLY},
-    {"rows", 0, OPTION_COUNT, BENCH, "N", "10000", RUN_FIELD(rows), .min = 100, .max = 10000000,
-     .help = "commands to make up and send each time", .places = IN_FLAG_ONLY},
+    {"rate", 0, OPTION_SET, BENCH, "N[,N...]", NULL,
+     .help = "start so many requests a second, each when it is due, whatever became of those "
+             "before; latencies count from then; each rate is measured, with the largest "
+             "--concurrency",
+     .set = set_rates, .places = IN_FLAG_ONLY},
+    {"find", 0, OPTION_SET, BENCH, "GOAL", NULL,
+     .help = "search for the highest rate that keeps GOAL, such as p99=200ms,refused=0.1%: a "
+             "percentile of the latencies, and the shares that may be refused or failed (0.1% "
+             "where not named); begins with --rate, or 100",
+     .set = set_find, .places = IN_FLAG_ONLY},
+    {"duration", 0, OPTION_DURATION, BENCH, "D", NULL, RUN_FIELD(duration_ms), .min = 1,
+     .help = "with --rate or --find: how long each rate is measured (default: 10s)",
+     .places = IN_FLAG_ONLY},
+    {"warm-up", 0, OPTION_DURATION, BENCH, "D", "1s", RUN_FIELD(warm_up_ms), .min = 0,
+     .help = "likewise: how long each rate holds before it is measured", .places = IN_FLAG_ONLY},
+    {"rows", 0, OPTION_COUNT, BENCH, "N", NULL, RUN_FIELD(rows), .min = 100, .max = 10000000,
+     .help = "commands to send each time (default: 10000, at a rate as many as --duration takes)",
+     .places = IN_FLAG_ONLY},
     {"rounds", 0, OPTION_COUNT, BENCH, "N", "3", RUN_FIELD(rounds), .min = 1, .max = 100,
-     .help = "how often each is measured; the median is shown", .places = IN_FLAG_ONLY},
+     .help = "how often each --concurrency is measured; the median is shown",
+     .places = IN_FLAG_ONLY},
     {"rate", 0, OPTION_RATE, RUN | CHECK, "N/s|m|h|none", NULL, RUN_FIELD(rate),
      .help = "how many requests start in a second, minute or hour at most, retries included; the "
              "check says how long that takes, and which rows would be too late; none: as many as "
@@ -355,6 +400,9 @@ static const struct option table[] = {
     {"report", 0, OPTION_FILE, RUN, "FILE", NULL, RUN_FIELD(report),
      .help = "write an HTML page of the run to FILE at its end, also when it was stopped; takes "
              "14-18 bytes of memory a row (nbatch report makes one of the results later)"},
+    {"report", 0, OPTION_FILE, BENCH, "FILE", NULL, RUN_FIELD(report),
+     .help = "with --rate or --find: write an HTML page of the figures to FILE",
+     .places = IN_FLAG_ONLY},
     {"no-color", 0, OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH | REPORT, NULL, NULL,
      FIELD(no_color), .help = "no colours on a terminal, as with the variable NO_COLOR",
      .is_private = true},
@@ -393,11 +441,13 @@ const struct subcommand_text subcommands[SUBCOMMAND_COUNT] = {
          "  nbatch simulate --listen 127.0.0.1:8080 --latency 20ms\n"
          "  nbatch simulate --fault close-after:1% --fault http-503:2% --audit audit.jsonl\n"},
     [COMMAND_BENCH] =
-        {"bench", "nbatch bench [options]",
-         "Measures how fast this machine sends: made-up commands, to a simulator or --endpoint.",
+        {"bench", "nbatch bench [options] [INPUT]",
+         "Measures how fast this machine sends, or what a platform makes of a --rate; see --find, "
+         "too.",
          "  nbatch bench\n"
          "  nbatch bench --concurrency 8,64 --rows 50000 --simulate=latency=20ms\n"
-         "  nbatch bench --endpoint http://127.0.0.1:8080 --json | jq .levels\n"},
+         "  nbatch bench --endpoint http://127.0.0.1:8080 --rate 100,200,400 --duration 30s\n"
+         "  nbatch bench --endpoint http://127.0.0.1:8080 --find p99=200ms,refused=0.1% --json\n"},
     [COMMAND_REPORT] =
         {"report", "nbatch report [options] RESULTS",
          "Makes an HTML page of a run's results: what became of the rows, why, how fast.",

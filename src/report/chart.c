@@ -416,3 +416,44 @@ void chart_add_latency(const struct histogram *histogram, struct buf *out)
                        latency_x(&bins, (double)histogram_quantile(histogram, marks[i])), HEIGHT);
     add_latency_axis(&bins, out);
 }
+
+enum { NINES = 5, STEPS_PER_NINE = 20 };
+
+/* The latency up to each percentile, as a line; what it stands for shows when it is pointed at. */
+static void add_percentile_line(const struct chart *chart, const struct histogram *histogram,
+                                double rate, bool is_due)
+{
+    buf_add_format(chart->out, "<path class=\"limit\"%s d=\"M0 %.2f",
+                   is_due ? "" : " stroke-dasharray=\"6 6\"",
+                   y_of(chart, (double)histogram_quantile(histogram, 0) / 1000));
+    for (int step = 1; step <= NINES * STEPS_PER_NINE; step++) {
+        double share = 1 - pow(10, -(double)step / STEPS_PER_NINE);
+        buf_add_format(chart->out, "L%.1f %.2f", (double)step * WIDTH / (NINES * STEPS_PER_NINE),
+                       y_of(chart, (double)histogram_quantile(histogram, share) / 1000));
+    }
+    buf_add_string(chart->out, "\"><title>");
+    html_add_rate(rate, chart->out);
+    buf_add_format(chart->out, "/s, from when a request %s</title></path>\n",
+                   is_due ? "was due" : "left");
+}
+
+void chart_add_percentiles(const struct load *const *loads, size_t count, struct buf *out)
+{
+    static const char *const names[] = {"0 %", "90 %", "99 %", "99.9 %", "99.99 %"};
+    uint64_t most_us = 1;
+
+    for (size_t i = 0; i < count; i++)
+        most_us = loads[i]->from_due.max_us > most_us ? loads[i]->from_due.max_us : most_us;
+    struct chart chart = {"percentiles", "Latency in milliseconds", "ms",
+                          round_up((double)most_us / 1000), out};
+    open_chart(&chart, "A line for each rate: from when a request was due, and dashed from when it "
+                       "left.");
+    for (size_t i = 0; i < count; i++) {
+        add_percentile_line(&chart, &loads[i]->from_due, loads[i]->rate_per_s, true);
+        add_percentile_line(&chart, &loads[i]->tally.latency, loads[i]->rate_per_s, false);
+    }
+    buf_add_string(out, "</svg>\n<div class=\"x\" aria-hidden=\"true\">");
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
+        buf_add_format(out, "<span style=\"left:%zu%%\">%s</span>", i * 100 / NINES, names[i]);
+    buf_add_string(out, "</div>\n</div>\n</figure>\n");
+}

@@ -7,7 +7,6 @@
 #include "ledger/outfile.h"
 #include "report/summary.h"
 #include "run/check.h"
-#include "run/descriptors.h"
 #include "run/guards.h"
 #include "run/interrupt.h"
 #include "run/observers.h"
@@ -22,7 +21,6 @@
 #include "run/threads.h"
 #include "run/use_cases.h"
 #include "sim/server.h"
-#include "sim/setup.h"
 
 /* One call of nbatch run: what it opened, in the order in which it does. */
 struct run {
@@ -101,23 +99,7 @@ static int load_key(struct run *run)
 
 static int start_simulator(struct run *run)
 {
-    struct sim_config config;
-    char url[128];
-
-    sim_config_init(&config);
-    config.dialect = run->settings->dialect;
-    enum status status =
-        sim_config_parse(&config, span_string(run->settings->simulate), &run->message);
-    if (status == STATUS_OK)
-        status = sim_start(&config, &run->message, &run->sim);
-    sim_config_deinit(&config);
-    if (status != STATUS_OK)
-        return fail(run, status == STATUS_CREDENTIALS                    ? EXIT_REFUSED
-                         : status == STATUS_USAGE || status == STATUS_IO ? EXIT_USAGE
-                                                                         : EXIT_INTERNAL);
-    sim_url(run->sim, url, sizeof(url));
-    status = endpoint_parse(url, &run->message, &run->endpoint);
-    return status == STATUS_OK ? 0 : fail(run, EXIT_INTERNAL);
+    return target_simulate(run->settings, run->person, &run->sim, &run->endpoint);
 }
 
 /* A passed column must not pose as one of the results' own. */
@@ -775,38 +757,12 @@ static void prune_dated(const struct run *run)
                     count == 1 ? " file" : " files");
 }
 
-/* No more at a time than there are descriptors for. Returns 0 or an exit status. */
-static int fit_descriptors(struct run_settings *settings, const struct person *person)
-{
-    uint64_t limit, needed;
-    size_t wanted = (size_t)settings->concurrency;
-    size_t room = descriptors_fit(wanted, settings->simulate != NULL, &limit, &needed);
-
-    if (room == 0) {
-        person_error(
-            person,
-            "this process may have %llu files open, which leaves no room for a connection; "
-            "raise that with ulimit -n %llu",
-            (unsigned long long)limit, (unsigned long long)needed);
-        return EXIT_REFUSED;
-    }
-    if (settings->simulate != NULL && room > setup_connection_limit(SIM_CONNECTIONS_MAX))
-        room = setup_connection_limit(SIM_CONNECTIONS_MAX);
-    if (room < wanted)
-        person_note(person,
-                    "%zu requests at a time, not %zu: this process may have %llu files open; raise "
-                    "that with ulimit -n %llu",
-                    room, wanted, (unsigned long long)limit, (unsigned long long)needed);
-    settings->concurrency = (int64_t)room;
-    return 0;
-}
-
 int run_send(const struct run_settings *given, const struct person *person,
              struct run_figures *ret_figures)
 {
     struct run_settings own = *given, *settings = &own;
 
-    int fits = fit_descriptors(settings, person);
+    int fits = target_fit(settings, person);
     if (fits == 0)
         fits = threads_check(person);
     struct run *run = fits == 0 ? calloc(1, sizeof(*run)) : NULL;

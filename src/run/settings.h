@@ -10,6 +10,7 @@
 #include "input/reader.h"
 #include "ledger/ledger.h"
 #include "platform/dialect.h"
+#include "report/load.h"
 #include "report/page.h"
 #include "send/halt.h"
 #include "send/ramp.h"
@@ -35,6 +36,12 @@ struct levels {
 /* How many rows an input is to have. */
 struct expected_rows {
     uint64_t min, max; /* 0, 0: nothing was said */
+};
+
+/* How many requests a second bench starts, one rate after the other. */
+struct rates {
+    double items[LEVELS_MAX];
+    size_t count;
 };
 
 /* Which rows are sent although they have a result. */
@@ -93,7 +100,12 @@ struct run_settings {
     int64_t max_row_bytes;
     const char *bench_endpoint; /* of bench; NULL: a simulator */
     struct levels levels;       /* of bench */
-    int64_t rows, rounds;       /* of bench */
+    int64_t rows, rounds;       /* of bench; rows 0: nothing was said */
+    struct rates rates;         /* of bench; none: as fast as it goes */
+    const char *find;           /* of bench: the goal as it was given; NULL: none … */
+    struct load_goal goal;      /* … and read */
+    int64_t duration_ms;        /* of bench, of each rate; 0: nothing was said */
+    int64_t warm_up_ms;         /* of bench, before it */
     bool sort;
     bool skip_invalid;
     bool strict;

@@ -18,9 +18,18 @@ static const char *sample(const struct option *option)
 {
     static const struct {
         const char *name, *value;
-    } samples[] = {{"resume", "failed"},        {"delimiter", ";"}, {"concurrency", "8"},
-                   {"ramp", "1/s..2/s:1m"},     {"canary", "5"},    {"canary-accept", "90%"},
-                   {"halt", "failed=5%,min=7"}, {"job", "meters"}, {"expect-rows", "9..11"},  {"config", "/dev/null"}};
+    } samples[] = {{"resume", "failed"},
+                   {"delimiter", ";"},
+                   {"concurrency", "8"},
+                   {"ramp", "1/s..2/s:1m"},
+                   {"canary", "5"},
+                   {"canary-accept", "90%"},
+                   {"halt", "failed=5%,min=7"},
+                   {"expect-rows", "9..11"},
+                   {"config", "/dev/null"},
+                   {"rate", "20/s"},
+                   {"find", "p99=1s"},
+                   {"job", "meters"}};
     static char text[32];
 
     for (size_t i = 0; i < ARRAY_LENGTH(samples); i++)
