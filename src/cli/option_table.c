@@ -238,6 +238,10 @@ static const struct option table[] = {
              "check says how long that takes, and which rows would be too late; none: as many as "
              "go (default: what the platform documents, at its own hosts: 300/s, with --api v2 "
              "100/s; else none)"},
+    {"embargo", 0, OPTION_DURATION, RUN | CHECK, "D", NULL, RUN_FIELD(embargo_ms), .min = 1000,
+     .help = "no device gets a command before so long after the run's start, so that until then "
+             "all of it can be taken back (nbatch cancel): the valid_time of rows that give none; "
+             "longer than the sending takes at --rate"},
     {"burst", 0, OPTION_COUNT, RUN, "N", "1", RUN_FIELD(burst), .min = 1, .max = 1000000,
      .help = "how many of them may start back to back"},
     {"ramp", 0, OPTION_SET, RUN, "R..R:D", NULL,

@@ -2,6 +2,8 @@
 
 #include <time.h>
 
+#include "core/when.h"
+
 static int64_t wall_clock_ms(void)
 {
     struct timespec now;
@@ -64,6 +66,16 @@ static void update_metrics(struct observers *observers, struct metrics *metrics)
     buf_deinit(&message);
 }
 
+static void add_embargo(struct event_log *log, int64_t embargo_s)
+{
+    char until[WHEN_UTC_LENGTH + 1];
+
+    if (embargo_s == 0)
+        return;
+    when_format_utc(embargo_s * 1000, until);
+    event_log_add_text(log, "embargo_until", until);
+}
+
 enum status observers_start(struct observers *observers, const struct observed_run *run,
                             struct buf *message)
 {
@@ -82,6 +94,7 @@ enum status observers_start(struct observers *observers, const struct observed_r
     if (run->rows > 0)
         event_log_add_number(log, "rows", (int64_t)run->rows);
     event_log_add_number(log, "concurrency", run->settings->concurrency);
+    add_embargo(log, run->embargo_s);
     event_log_end(log);
     event_log_flush(log);
     return observers->metrics.path != NULL ? write_metrics(observers, &metrics, message)

@@ -24,6 +24,7 @@ struct observed_run {
     const struct tally *tally;
     const uint64_t *earlier_twice; /* rows of runs before this that may be held twice; NULL: none */
     uint64_t rows;                 /* 0: not known */
+    int64_t embargo_s;             /* when the embargo ends, epoch; 0: none */
     const struct run_settings *settings;
 };
 

@@ -8,6 +8,7 @@
 #include "report/summary.h"
 #include "run/check.h"
 #include "run/descriptors.h"
+#include "run/embargo.h"
 #include "run/observers.h"
 #include "run/page_file.h"
 #include "run/recording.h"
@@ -177,6 +178,9 @@ static int check_whole_input(struct run *run)
         return EXIT_INPUT_INVALID;
     if (counts.doubts > 0 && !run->settings->yes && !confirm_doubts(run, &counts))
         return EXIT_INPUT_INVALID;
+    result = embargo_check(run->settings, run->person, intake_embargo_s(run->intake), counts.valid);
+    if (result != 0)
+        return result;
     run->rows = counts.rows;
     uint64_t size, hash;
     intake_digest(run->intake, &size, &hash);
@@ -263,6 +267,7 @@ static int start_observers(struct run *run)
                                           .results = run->recording.path,
                                           .endpoint = run->endpoint.origin,
                                           .tally = &run->tally,
+                                          .embargo_s = intake_embargo_s(run->intake),
                                           .earlier_twice = &run->earlier_twice,
                                           .rows = run->rows - earlier_total(run),
                                           .settings = run->settings};
@@ -446,6 +451,8 @@ static int summarize(struct run *run, double seconds, int exit_status)
                                     .retries = run->result.retries,
                                     .canary = run->settings->canary.rows > 0 ? &canary : NULL,
                                     .allowed = run->result.allowed,
+                                    .embargo_s = intake_embargo_s(run->intake),
+                                    .now_s = (int64_t)time(NULL),
                                     .seconds = seconds,
                                     .exit_status = exit_status,
                                     .command = next_command(run),

@@ -68,6 +68,7 @@ struct run_settings {
     struct resume resume;
     struct rate rate;
     int64_t burst;
+    int64_t embargo_ms;   /* 0: none */
     struct ramp ramp;     /* ms 0: none */
     struct canary canary; /* rows 0: none */
     struct halt halt;     /* the rules */
