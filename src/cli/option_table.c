@@ -34,12 +34,16 @@ static bool set_resume(struct settings *settings, struct span value, struct buf 
     static const struct {
         const char *name;
         bool status[ROW_STATUS_COUNT];
+        bool group[DELIVERY_GROUP_COUNT];
     } words[] = {
-        {"failed", {[ROW_FAILED] = true}},
-        {"rejected", {[ROW_REJECTED] = true}},
-        {"invalid", {[ROW_INVALID] = true}},
-        {"in_doubt", {[ROW_IN_DOUBT] = true}},
-        {"all", {[ROW_FAILED] = true, [ROW_REJECTED] = true, [ROW_INVALID] = true}},
+        {"failed", .status = {[ROW_FAILED] = true}},
+        {"rejected", .status = {[ROW_REJECTED] = true}},
+        {"invalid", .status = {[ROW_INVALID] = true}},
+        {"in_doubt", .status = {[ROW_IN_DOUBT] = true}},
+        {"all", .status = {[ROW_FAILED] = true, [ROW_REJECTED] = true, [ROW_INVALID] = true}},
+        {"expired", .group = {[DELIVERY_EXPIRED] = true}},
+        {"undelivered", .group = {[DELIVERY_UNDELIVERED] = true}},
+        {"cancelled", .group = {[DELIVERY_CANCELLED] = true}},
     };
     struct resume resume = {.on = true};
 
@@ -50,11 +54,14 @@ static bool set_resume(struct settings *settings, struct span value, struct buf 
             i++;
         if (i == ARRAY_LENGTH(words)) {
             buf_add_string(wanted, "must be failed, rejected, invalid, in_doubt or all (the first "
-                                   "three), with commas between them, or nothing");
+                                   "three), or expired, undelivered or cancelled, with commas "
+                                   "between them, or nothing");
             return false;
         }
         for (size_t j = 0; j < ROW_STATUS_COUNT; j++)
             resume.status[j] = resume.status[j] || words[i].status[j];
+        for (size_t j = 0; j < DELIVERY_GROUP_COUNT; j++)
+            resume.group[j] = resume.group[j] || words[i].group[j];
     }
     settings->run.resume = resume;
     return true;
@@ -131,8 +138,14 @@ static const struct option table[] = {
     {"resume", 0, OPTION_SET_OPTIONAL, RUN, "WHAT[,WHAT...]", NULL,
      .help = "go on with the results that are there: send what has no result yet, and of the "
              "others those that are failed, rejected, invalid (all: these three) or in_doubt, "
-             "where that is said",
+             "where that is said; of the accepted ones those that nbatch status found expired, or "
+             "undelivered (expired, failed, refused, missing), or that nbatch cancel took back "
+             "(cancelled)",
      .set = set_resume, .rival = "dry-run", .carry = CARRY_NOT},
+    {"status", 0, OPTION_FILE, RUN | REPORT, "FILE", NULL, RUN_FIELD(status),
+     .help = "what nbatch status found out about the results (default: the file beside them, such "
+             "as fleet.status.csv)",
+     .carry = CARRY_NOT},
     {"sort", 0, OPTION_FLAG, RUN, NULL, NULL, RUN_FIELD(sort),
      .help =
          "bring the results of a complete run into the order of its rows, one line each; lines "

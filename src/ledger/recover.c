@@ -19,9 +19,6 @@
 #include "ledger/recover_impl.h"
 #include "platform/device.h"
 
-const char ledger_orphan_error[] =
-    "the run ended while this was under way: it may have been processed";
-
 enum { OPEN_TRIES = 5 };
 
 static enum status no_results(struct ledger *ledger, struct buf *message)
@@ -231,7 +228,7 @@ static enum status name_orphan(struct ledger *ledger, const struct intent *inten
     char device[DEVICE_TEXT_MAX + 1];
     struct result_record record = {.id = intent->id,
                                    .status = ROW_IN_DOUBT,
-                                   .error = span_string(ledger_orphan_error),
+                                   .error = span_string(result_orphan_error),
                                    .attempts = intent->sent + 1u,
                                    .ambiguous = intent->ambiguous + 1u,
                                    .latency_us = -1,

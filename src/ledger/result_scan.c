@@ -8,6 +8,9 @@
 
 #include "core/jsonlex.h"
 
+const char result_orphan_error[] =
+    "the run ended while this was under way: it may have been processed";
+
 void result_scan_init(struct result_scan *scan, struct disk *disk, int fd, bool jsonl,
                       size_t passed_count)
 {
@@ -492,6 +495,12 @@ bool result_parse_line(struct span text, bool jsonl, size_t passed_count,
         return true;
     }
     return false;
+}
+
+bool result_is_orphan(const struct result_fields *fields)
+{
+    return fields->status == ROW_IN_DOUBT &&
+           span_is(result_without_quotes(fields->columns[RESULT_error]), result_orphan_error);
 }
 
 static void add_json_string(struct span text, struct buf *out)

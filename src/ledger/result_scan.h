@@ -72,6 +72,12 @@ enum status result_scan_line(struct result_scan *scan, struct span *ret_line) MU
  */
 enum status result_scan_header(struct result_scan *scan, struct span expected) MUST_USE;
 
+/* What the error of a row says that was under way when its run died. */
+extern const char result_orphan_error[];
+
+/* Whether a line is such a row's. Pure. */
+bool result_is_orphan(const struct result_fields *fields);
+
 /* What is done with a line; anything but STATUS_OK ends the reading. */
 typedef enum status result_take_fn(void *context, const struct result_fields *fields);
 

@@ -9,6 +9,7 @@
 #include "core/word_list.h"
 #include "input/reader.h"
 #include "ledger/ledger.h"
+#include "platform/delivery.h"
 #include "platform/dialect.h"
 #include "report/page.h"
 #include "send/halt.h"
@@ -36,6 +37,7 @@ struct levels {
 struct resume {
     bool on; /* go on with the results that are there */
     bool status[ROW_STATUS_COUNT];
+    bool group[DELIVERY_GROUP_COUNT]; /* of the accepted ones, by what became of them */
 };
 
 struct run_settings {
@@ -58,6 +60,7 @@ struct run_settings {
     const char *split_valid;   /* where to write the valid rows */
     const char *split_invalid; /* and the invalid ones */
     const char *report;        /* where to write the HTML page; NULL: nowhere */
+    const char *status;        /* what nbatch status found out; NULL: the file beside the results */
     const char *log;
     const char *metrics_file;
     struct word_list sets, maps, passes, resolves, trues, falses;

@@ -1,0 +1,75 @@
+/*
+ * The file of what was taken back: beside the results, a line for each command that `nbatch cancel`
+ * has asked for. Lines are added as they come, so that a cancel that dies goes on where it was; of
+ * several lines of a key and uuid the last counts. `nbatch run --resume=cancelled` reads it too.
+ *
+ *     char *path = cancelled_file_path("fleet.results.csv");        // fleet.cancelled.csv
+ *
+ *     cancelled_writer_open(&file, &disk_real, path, mode, &message);
+ *     cancelled_writer_add(&file, &line);                           // outfile_settle,
+ * outfile_close
+ *
+ *     status = cancelled_file_open(&table, &disk_real, path, &message);
+ *     while (status == STATUS_OK && (status = cancelled_file_next(&table, &line)) == STATUS_OK) …
+ *     table_scan_close(&table);
+ *
+ * CSV or JSONL by the extension of the name; read as ledger/table_scan.h says.
+ */
+#ifndef NB_LEDGER_CANCELLED_FILE_H
+#define NB_LEDGER_CANCELLED_FILE_H
+
+#include "ledger/outfile.h"
+#include "ledger/table_scan.h"
+
+/* X(name, word, meaning): what came of it. */
+#define CANCEL_OUTCOME_MAP(X)                                                           \
+    X(CANCELLED, "cancelled", "taken back: the device does not get it")                 \
+    X(TOO_LATE, "too_late", "the device has it, or it is on its way there")             \
+    X(EXPIRED, "expired", "it had given up by itself")                                  \
+    X(MISSING, "missing", "the platform does not know it")                              \
+    X(IN_DOUBT, "in_doubt", "no answer says what came of it: call nbatch cancel again") \
+    X(FAILED, "failed", "the request was not processed: call nbatch cancel again")
+
+enum cancel_outcome {
+#define X(name, word, meaning) CANCEL_##name,
+    CANCEL_OUTCOME_MAP(X)
+#undef X
+        CANCEL_OUTCOME_COUNT
+};
+
+const char *cancel_outcome_name(enum cancel_outcome outcome);
+const char *cancel_outcome_meaning(enum cancel_outcome outcome);
+
+/* Whether nothing more can come of it. */
+static inline bool cancel_outcome_is_final(enum cancel_outcome outcome)
+{
+    return outcome < CANCEL_IN_DOUBT;
+}
+
+struct cancelled_line {
+    struct row_id id; /* row, hash and occurrence */
+    struct span device, uuid;
+    enum cancel_outcome outcome;
+    bool has_errno;
+    int64_t platform_errno;
+    struct span error;
+    int64_t finished_ms; /* epoch; read to the second */
+};
+
+/* To be freed; NULL without memory. */
+char *cancelled_file_path(const char *results);
+
+/* Opens the file to add to it; a header where it is new. Names that are no such file's are refused
+ * by whoever has read it before. As outfile_append. */
+enum status cancelled_writer_open(struct outfile *file, struct disk *disk, const char *path,
+                                  unsigned mode, struct buf *message) MUST_USE;
+
+/* STATUS_IO once something could not be written. */
+enum status cancelled_writer_add(struct outfile *file, const struct cancelled_line *line) MUST_USE;
+
+/* As status_file_open and status_file_next. A last line that was cut off is left out. */
+enum status cancelled_file_open(struct table_scan *table, struct disk *disk, const char *path,
+                                struct buf *message) MUST_USE;
+enum status cancelled_file_next(struct table_scan *table, struct cancelled_line *ret_line) MUST_USE;
+
+#endif
