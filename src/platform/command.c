@@ -3,6 +3,7 @@
 #include "core/text.h"
 #include "core/when.h"
 #include "platform/command_impl.h"
+#include "platform/device.h"
 #include "platform/operation.h"
 
 enum {
@@ -19,6 +20,27 @@ void command_deinit(struct command *command)
 {
     if (command != NULL)
         buf_deinit(&command->text);
+}
+
+enum status command_ask(struct command *command, enum dialect dialect, enum operation operation,
+                        const struct question *question)
+{
+    struct buf text = command->text;
+    char device[DEVICE_TEXT_MAX + 1];
+    struct operation_call call;
+    enum status status = operation_request(dialect, operation, question, &text, &call);
+
+    *command = (struct command){.device = question->device,
+                                .valid_at_s = INT64_MAX,
+                                .expires_at_s = INT64_MAX,
+                                .text = text};
+    if (status != STATUS_OK)
+        return status;
+    command->target_len = call.target.len;
+    device_write(question->device, device);
+    command->device_len = strlen(device);
+    buf_add_string(&command->text, device);
+    return command->text.status;
 }
 
 struct span command_device_text(const struct command *command)

@@ -12,7 +12,7 @@
 
 #include "core/row.h"
 #include "platform/data.h"
-#include "platform/dialect.h"
+#include "platform/operation.h"
 #include "platform/schema.h"
 
 enum {
@@ -71,6 +71,14 @@ struct command_context {
 enum status command_build(struct command *command, const struct command_context *context,
                           const struct row *row, struct footprint *ret_footprint,
                           struct problems *problems) MUST_USE;
+
+/*
+ * Makes the request of a question about commands (operation.h) in its place: device and request are
+ * set, it is good at any time, and the rest is 0. STATUS_RANGE and STATUS_NO_MEMORY as
+ * operation_request.
+ */
+enum status command_ask(struct command *command, enum dialect dialect, enum operation operation,
+                        const struct question *question) MUST_USE;
 
 /* Adds a cell that goes into the results untouched, behind those that were added before; to be
  * called after command_build. STATUS_NO_MEMORY. */

@@ -2,6 +2,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "engine/intake_source.h"
 #include "engine/job.h"
 #include "ledger/outfile.h"
 #include "ledger/problem_file.h"
@@ -604,6 +605,7 @@ static void watch_nothing_yet(void)
 static int send_rows(struct run *run)
 {
     double start_s = monotonic_s();
+    struct intake_source source;
 
     const struct person *person = run->person;
     const struct watched watched = {.input = source_name(intake_source(run->intake)),
@@ -613,7 +615,8 @@ static int send_rows(struct run *run)
     prepare(run);
     announce(run);
     person->ops->begin(person, "sending", &watched);
-    enum status status = job_run(run->intake, &run->options, ledger_store(run->recording.ledger),
+    intake_source_init(&source, run->intake);
+    enum status status = job_run(&source.base, &run->options, ledger_store(run->recording.ledger),
                                  &run->tally, &run->result, &run->message);
     double seconds = monotonic_s() - start_s;
     watch_nothing_yet();
