@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "core/text.h"
+#include "core/when.h"
 
 #define FOR_COMMAND(subcommand) (1u << (subcommand))
 #define RUN                     FOR_COMMAND(COMMAND_RUN)
@@ -11,11 +12,12 @@
 #define SIMULATE                FOR_COMMAND(COMMAND_SIMULATE)
 #define BENCH                   FOR_COMMAND(COMMAND_BENCH)
 #define REPORT                  FOR_COMMAND(COMMAND_REPORT)
+#define STATUS                  FOR_COMMAND(COMMAND_STATUS)
 
 #define FIELD(member)     offsetof(struct settings, member)
 #define RUN_FIELD(member) offsetof(struct settings, run.member)
 
-enum { SIM_OPTIONS_MAX = 32 };
+enum { SIM_OPTIONS_MAX = 32, DEFAULT_WATCH_MS = 30 * 1000, WATCH_MIN_MS = 1000 };
 
 /* What is in front of the next comma, which is taken away with it. */
 static struct span take_piece(struct span *rest)
@@ -64,6 +66,20 @@ static bool set_resume(struct settings *settings, struct span value, struct buf 
             resume.group[j] = resume.group[j] || words[i].group[j];
     }
     settings->run.resume = resume;
+    return true;
+}
+
+/* --watch, --watch=2m */
+static bool set_watch(struct settings *settings, struct span value, struct buf *wanted)
+{
+    int64_t interval_ms = DEFAULT_WATCH_MS;
+
+    if (value.len > 0 &&
+        (when_parse_duration(value, &interval_ms) != STATUS_OK || interval_ms < WATCH_MIN_MS)) {
+        buf_add_string(wanted, "must be a duration of 1s or more, such as 30s or 5m, or nothing");
+        return false;
+    }
+    settings->run.watch_ms = interval_ms;
     return true;
 }
 
@@ -122,7 +138,7 @@ static bool set_halt(struct settings *settings, struct span value, struct buf *w
 
 /* What stands behind the help in a row are columns with names. */
 static const struct option table[] = {
-    {"config", 0, OPTION_FILE, RUN | CHECK | SIMULATE, "FILE", NULL, FIELD(config),
+    {"config", 0, OPTION_FILE, RUN | CHECK | SIMULATE | STATUS, "FILE", NULL, FIELD(config),
      .help = "take options from FILE, YAML lines such as \"rate: 20/s\"; flags and NBATCH_... "
              "variables go before it (nbatch config shows what holds)",
      .group = "Configuration and results", .places = IN_VARIABLE},
@@ -134,6 +150,10 @@ static const struct option table[] = {
     {"output", 'o', OPTION_FILE, REPORT, "FILE", NULL, RUN_FIELD(output),
      .help = "where to write the page; - for standard output (default: RESULTS with .html in place "
              "of its extension)",
+     .places = IN_FLAG_ONLY},
+    {"output", 'o', OPTION_FILE, STATUS, "FILE", NULL, RUN_FIELD(output),
+     .help = "status file; CSV, or JSONL by its extension .jsonl; - for standard output (default: "
+             "fleet.status.csv for fleet.results.csv)",
      .places = IN_FLAG_ONLY},
     {"resume", 0, OPTION_SET_OPTIONAL, RUN, "WHAT[,WHAT...]", NULL,
      .help = "go on with the results that are there: send what has no result yet, and of the "
@@ -150,10 +170,11 @@ static const struct option table[] = {
      .help =
          "bring the results of a complete run into the order of its rows, one line each; lines "
          "that others have replaced go to a file beside it, such as fleet.results.superseded.csv"},
-    {"endpoint", 0, OPTION_TEXT, RUN, "URL", "https://api.heclouds.com", RUN_FIELD(endpoint),
+    {"endpoint", 0, OPTION_TEXT, RUN | STATUS, "URL", "https://api.heclouds.com",
+     RUN_FIELD(endpoint),
      .help = "the platform's base URL; with --api v2 the default is https://iot-api.heclouds.com",
      .group = "Where to, and with which key", .rival = "simulate", .secret = SECRET_USER},
-    {"api", 0, OPTION_CHOICE, RUN | CHECK | BENCH, "v1|v2", "v1", RUN_FIELD(api),
+    {"api", 0, OPTION_CHOICE, RUN | CHECK | BENCH | STATUS, "v1|v2", "v1", RUN_FIELD(api),
      .help = "the platform's dialect; v2 is the newer OneNET: from public documents, not tried on "
              "the platform"},
     {"endpoint", 0, OPTION_TEXT, BENCH, "URL", NULL, RUN_FIELD(bench_endpoint),
@@ -162,39 +183,42 @@ static const struct option table[] = {
     {"simulate", 0, OPTION_OPTIONAL_TEXT, RUN | BENCH, "SPEC", NULL, RUN_FIELD(simulate),
      .help = "send to a simulator within the process; SPEC sets it up, such as "
              "seed=7,fault=http-503:1% (see nbatch simulate --help)"},
-    {"api-key-file", 0, OPTION_FILE, RUN | BENCH, "FILE", NULL, RUN_FIELD(api_key_file),
+    {"api-key-file", 0, OPTION_FILE, RUN | BENCH | STATUS, "FILE", NULL, RUN_FIELD(api_key_file),
      .help =
          "file with the product's MasterKey; must be readable by you alone (else: NBATCH_API_KEY)",
      .rival = "simulate"},
-    {"api-key-command", 0, OPTION_TEXT, RUN | BENCH, "CMD", NULL, RUN_FIELD(api_key_command),
+    {"api-key-command", 0, OPTION_TEXT, RUN | BENCH | STATUS, "CMD", NULL,
+     RUN_FIELD(api_key_command),
      .help = "a shell command that prints the MasterKey, on one line, within ten seconds",
      .rival = "simulate", .secret = SECRET_VALUE},
-    {"product-id", 0, OPTION_TEXT, RUN | BENCH, "ID", NULL, RUN_FIELD(product_id),
+    {"product-id", 0, OPTION_TEXT, RUN | BENCH | STATUS, "ID", NULL, RUN_FIELD(product_id),
      .help = "sign tokens for this product with its access key, instead of sending a MasterKey",
      .rival = "simulate"},
-    {"user-id", 0, OPTION_TEXT, RUN | BENCH, "ID", NULL, RUN_FIELD(user_id),
+    {"user-id", 0, OPTION_TEXT, RUN | BENCH | STATUS, "ID", NULL, RUN_FIELD(user_id),
      .help = "with --api v2: sign tokens for this account with its access key",
      .rival = "simulate"},
-    {"access-key-file", 0, OPTION_FILE, RUN | BENCH, "FILE", NULL, RUN_FIELD(access_key_file),
+    {"access-key-file", 0, OPTION_FILE, RUN | BENCH | STATUS, "FILE", NULL,
+     RUN_FIELD(access_key_file),
      .help = "file with the access key of the product or account, as for --api-key-file (else: "
              "NBATCH_ACCESS_KEY)",
      .rival = "simulate"},
-    {"insecure-http", 0, OPTION_FLAG, RUN | BENCH, NULL, NULL, RUN_FIELD(insecure_http),
+    {"insecure-http", 0, OPTION_FLAG, RUN | BENCH | STATUS, NULL, NULL, RUN_FIELD(insecure_http),
      .help = "allow a plain http endpoint that is not on this machine: the key travels readable "
              "for all"},
-    {"cacert", 0, OPTION_FILE, RUN | BENCH, "FILE", NULL, RUN_FIELD(cacert),
+    {"cacert", 0, OPTION_FILE, RUN | BENCH | STATUS, "FILE", NULL, RUN_FIELD(cacert),
      .help =
          "trust the authorities whose certificates stand in FILE (PEM), instead of the system's",
      .rival = "simulate"},
-    {"insecure", 'k', OPTION_FLAG, RUN | BENCH, NULL, NULL, RUN_FIELD(insecure),
+    {"insecure", 'k', OPTION_FLAG, RUN | BENCH | STATUS, NULL, NULL, RUN_FIELD(insecure),
      .help = "do not verify the platform's certificate: whoever sits on the way can read the key"},
-    {"proxy", 0, OPTION_TEXT, RUN | BENCH, "URL", NULL, RUN_FIELD(proxy),
+    {"proxy", 0, OPTION_TEXT, RUN | BENCH | STATUS, "URL", NULL, RUN_FIELD(proxy),
      .help = "send through this proxy, or none; a user and password in it are better given by "
              "NBATCH_PROXY (default: as https_proxy and its like say)",
      .rival = "simulate", .secret = SECRET_USER},
-    {"resolve", 0, OPTION_LIST, RUN | BENCH, "HOST:PORT:ADDRESS", NULL, RUN_FIELD(resolves),
+    {"resolve", 0, OPTION_LIST, RUN | BENCH | STATUS, "HOST:PORT:ADDRESS", NULL,
+     RUN_FIELD(resolves),
      .help = "connect to ADDRESS for HOST:PORT, whatever the resolver says; may be repeated"},
-    {"http2", 0, OPTION_FLAG, RUN | BENCH, NULL, NULL, RUN_FIELD(http2),
+    {"http2", 0, OPTION_FLAG, RUN | BENCH | STATUS, NULL, NULL, RUN_FIELD(http2),
      .help = "offer HTTP/2 to an https endpoint; still one request at a time on each connection",
      .rival = "simulate"},
     {"format", 0, OPTION_CHOICE, RUN | CHECK, "csv|jsonl|xlsx", NULL, RUN_FIELD(format),
@@ -237,7 +261,7 @@ static const struct option table[] = {
     {"yes", 'y', OPTION_FLAG, RUN | BENCH, NULL, NULL, RUN_FIELD(yes),
      .help = "answer every question with yes: replace as --allow-replace does, send columns of "
              "mixed values as they are"},
-    {"concurrency", 'c', OPTION_COUNT, RUN, "N", "64", RUN_FIELD(concurrency), .min = 1,
+    {"concurrency", 'c', OPTION_COUNT, RUN | STATUS, "N", "64", RUN_FIELD(concurrency), .min = 1,
      .max = 1024, .help = "requests in flight at most", .group = "Pace, and when to stop"},
     {"concurrency", 'c', OPTION_SET, BENCH, "N[,N...]", "1,16,64,256",
      .help = "requests in flight at most; each is measured", .set = set_levels,
@@ -255,7 +279,16 @@ static const struct option table[] = {
      .help = "no device gets a command before so long after the run's start, so that until then "
              "all of it can be taken back (nbatch cancel): the valid_time of rows that give none; "
              "longer than the sending takes at --rate"},
-    {"burst", 0, OPTION_COUNT, RUN, "N", "1", RUN_FIELD(burst), .min = 1, .max = 1000000,
+    {"rate", 0, OPTION_RATE, STATUS, "N/s|m|h|none", "100/s", RUN_FIELD(rate),
+     .help = "how many calls start in a second, minute or hour at most, retries included; they "
+             "share the platform's limit with all that sends"},
+    {"watch", 0, OPTION_SET_OPTIONAL, STATUS, "INTERVAL", NULL,
+     .help = "go on until no command is open: ask again after INTERVAL (30s, where none is given), "
+             "and ever more rarely where nothing happens",
+     .set = set_watch, .places = IN_FLAG_ONLY},
+    {"timeout", 0, OPTION_DURATION, STATUS, "D", NULL, RUN_FIELD(timeout_ms), .min = 1,
+     .help = "ask nothing any more after this time", .places = IN_FLAG_ONLY},
+    {"burst", 0, OPTION_COUNT, RUN | STATUS, "N", "1", RUN_FIELD(burst), .min = 1, .max = 1000000,
      .help = "how many of them may start back to back"},
     {"ramp", 0, OPTION_SET, RUN, "R..R:D", NULL,
      .help = "a rate that changes evenly, such as 10/s..500/s:5m", .set = set_ramp, .rival = "rate",
@@ -272,26 +305,28 @@ static const struct option table[] = {
      .help = "stop starting rows when crossed: failed=5%, rejected=100, in_doubt=..., errno:7=3%, "
              "min=N rows before a percentage counts; may be repeated",
      .set = set_halt},
-    {"no-adaptive", 0, OPTION_FLAG, RUN, NULL, NULL, RUN_FIELD(no_adaptive),
+    {"no-adaptive", 0, OPTION_FLAG, RUN | STATUS, NULL, NULL, RUN_FIELD(no_adaptive),
      .help = "do not go slower when the platform asks for it"},
-    {"connect-timeout", 0, OPTION_DURATION, RUN | BENCH, "D", "5s", RUN_FIELD(connect_timeout_ms),
-     .min = 1, .help = "time for a connection to come about", .group = "Attempts"},
-    {"request-timeout", 0, OPTION_DURATION, RUN | BENCH, "D", "30s", RUN_FIELD(request_timeout_ms),
-     .min = 1, .help = "time for a whole attempt"},
-    {"max-attempts", 0, OPTION_COUNT, RUN, "N", "5", RUN_FIELD(max_attempts), .min = 1, .max = 1000,
-     .help = "attempts for a row, the first included"},
-    {"retry-delay", 0, OPTION_DURATION, RUN, "D", "200ms", RUN_FIELD(retry_delay_ms), .min = 1,
+    {"connect-timeout", 0, OPTION_DURATION, RUN | BENCH | STATUS, "D", "5s",
+     RUN_FIELD(connect_timeout_ms), .min = 1, .help = "time for a connection to come about",
+     .group = "Attempts"},
+    {"request-timeout", 0, OPTION_DURATION, RUN | BENCH | STATUS, "D", "30s",
+     RUN_FIELD(request_timeout_ms), .min = 1, .help = "time for a whole attempt"},
+    {"max-attempts", 0, OPTION_COUNT, RUN | STATUS, "N", "5", RUN_FIELD(max_attempts), .min = 1,
+     .max = 1000, .help = "attempts for a row, the first included"},
+    {"retry-delay", 0, OPTION_DURATION, RUN | STATUS, "D", "200ms", RUN_FIELD(retry_delay_ms),
+     .min = 1,
      .help = "wait before the second attempt at most; doubles with each, and is random below that"},
-    {"retry-max-delay", 0, OPTION_DURATION, RUN, "D", "30s", RUN_FIELD(retry_max_delay_ms),
+    {"retry-max-delay", 0, OPTION_DURATION, RUN | STATUS, "D", "30s", RUN_FIELD(retry_max_delay_ms),
      .min = 1, .help = "the longest wait between attempts"},
     {"on-ambiguous", 0, OPTION_CHOICE, RUN, "resend|hold", NULL, RUN_FIELD(on_ambiguous),
      .help = "a request may have been processed, and no answer says so: send it again, or end the "
              "row as in_doubt (default: resend for write and read, hold for execute)"},
-    {"outage-wait", 0, OPTION_DURATION, RUN, "D", "10m", RUN_FIELD(outage_wait_ms), .min = 1,
-     .help = "how long to wait for a platform that fails, before the run stops"},
+    {"outage-wait", 0, OPTION_DURATION, RUN | STATUS, "D", "10m", RUN_FIELD(outage_wait_ms),
+     .min = 1, .help = "how long to wait for a platform that fails, before the run stops"},
     {"explain-retries", 0, OPTION_FLAG, RUN, NULL, NULL, FIELD(explain_retries),
      .help = "show what is sent again and when, and do nothing else", .is_private = true},
-    {"seed", 0, OPTION_COUNT, RUN, "N", "0", RUN_FIELD(seed), .min = 0, .max = INT64_MAX,
+    {"seed", 0, OPTION_COUNT, RUN | STATUS, "N", "0", RUN_FIELD(seed), .min = 0, .max = INT64_MAX,
      .help = "of the random waits; 0: another one each time"},
     {"problems", 0, OPTION_FILE, RUN | CHECK, "FILE", NULL, RUN_FIELD(problems),
      .help = "list every problem in FILE; CSV, or JSONL by its extension; - for standard output",
@@ -300,33 +335,37 @@ static const struct option table[] = {
      .help = "write the valid rows to FILE, as they stand in the input; of a workbook, as CSV"},
     {"split-invalid", 0, OPTION_FILE, CHECK, "FILE", NULL, RUN_FIELD(split_invalid),
      .help = "the same for the others, to be mended"},
-    {"progress", 0, OPTION_CHOICE, RUN | CHECK, "auto|always|never", "auto", FIELD(progress),
+    {"progress", 0, OPTION_CHOICE, RUN | CHECK | STATUS, "auto|always|never", "auto",
+     FIELD(progress),
      .help =
          "a live line on a terminal, else a plain one every ten seconds; always: live in any case",
      .is_private = true},
-    {"verbose", 'v', OPTION_FLAG, RUN, NULL, NULL, FIELD(verbose),
+    {"verbose", 'v', OPTION_FLAG, RUN | STATUS, NULL, NULL, FIELD(verbose),
      .help = "show what became of each attempt, also in the log", .is_private = true},
-    {"log", 0, OPTION_FILE, RUN, "FILE", NULL, RUN_FIELD(log),
+    {"log", 0, OPTION_FILE, RUN | STATUS, "FILE", NULL, RUN_FIELD(log),
      .help =
          "add what happens to FILE: a JSON object a line, for the start, the end and all between"},
-    {"metrics-file", 0, OPTION_FILE, RUN, "FILE", NULL, RUN_FIELD(metrics_file),
+    {"metrics-file", 0, OPTION_FILE, RUN | STATUS, "FILE", NULL, RUN_FIELD(metrics_file),
      .help = "keep FILE up to date for Prometheus (node_exporter's textfile collector takes "
              "NAME.prom)"},
     {"report", 0, OPTION_FILE, RUN, "FILE", NULL, RUN_FIELD(report),
      .help = "write an HTML page of the run to FILE at its end, also when it was stopped; takes "
              "14-21 bytes of memory a row (nbatch report makes one of the results later)"},
-    {"no-color", 0, OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH | REPORT, NULL, NULL,
+    {"no-color", 0, OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH | REPORT | STATUS, NULL, NULL,
      FIELD(no_color), .help = "no colours on a terminal, as with the variable NO_COLOR",
      .is_private = true},
     {"dry-run", 'n', OPTION_FLAG, RUN, NULL, NULL, FIELD(dry_run),
      .help = "check only, as nbatch check", .is_private = true},
-    {"json", 0, OPTION_FLAG, RUN | CHECK | BENCH, NULL, NULL, RUN_FIELD(json),
+    {"dry-run", 'n', OPTION_FLAG, STATUS, NULL, NULL, RUN_FIELD(dry_run),
+     .help = "say how many calls it takes, and how long that is, and ask nothing",
+     .is_private = true},
+    {"json", 0, OPTION_FLAG, RUN | CHECK | BENCH | STATUS, NULL, NULL, RUN_FIELD(json),
      .help = "the summary as one JSON object on standard output", .is_private = true},
-    {"quiet", 'q', OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH | REPORT, NULL, NULL, FIELD(quiet),
-     .help = "say nothing but what is wrong", .is_private = true},
-    {"help", 'h', OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH | REPORT, NULL, NULL, FIELD(help),
-     .help = "this text", .places = IN_FLAG_ONLY, .is_text = true, .is_private = true},
-    {"version", 'V', OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH | REPORT, NULL, NULL,
+    {"quiet", 'q', OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH | REPORT | STATUS, NULL, NULL,
+     FIELD(quiet), .help = "say nothing but what is wrong", .is_private = true},
+    {"help", 'h', OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH | REPORT | STATUS, NULL, NULL,
+     FIELD(help), .help = "this text", .places = IN_FLAG_ONLY, .is_text = true, .is_private = true},
+    {"version", 'V', OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH | REPORT | STATUS, NULL, NULL,
      FIELD(version), .help = "the program's version", .places = IN_FLAG_ONLY, .is_text = true,
      .is_private = true},
 };
@@ -364,6 +403,12 @@ const struct subcommand_text subcommands[SUBCOMMAND_COUNT] = {
          "  nbatch report fleet.results.csv                  the page is fleet.results.html\n"
          "  nbatch report fleet.results.jsonl -o monday.html\n"
          "  nbatch run fleet.csv --report fleet.html         makes it at the end of a run\n"},
+    [COMMAND_STATUS] =
+        {"status", "nbatch status [options] RESULTS",
+         "Asks what became of the accepted commands: which devices have theirs, and why not.",
+         "  nbatch status fleet.results.csv                  one look; into fleet.status.csv\n"
+         "  nbatch status fleet.results.csv --watch          until no command is open\n"
+         "  nbatch status fleet.results.csv -n               how many calls that is\n"},
     [COMMAND_CONFIG] =
         {"config", "nbatch config [options] [INPUT]",
          "Shows what nbatch run and check would go by, and where each value comes from.",

@@ -687,38 +687,12 @@ static int run_steps(struct run *run)
     return result == 0 ? send_rows(run) : result;
 }
 
-/* No more at a time than there are descriptors for. Returns 0 or an exit status. */
-static int fit_descriptors(struct run_settings *settings, const struct person *person)
-{
-    uint64_t limit, needed;
-    size_t wanted = (size_t)settings->concurrency;
-    size_t room = descriptors_fit(wanted, settings->simulate != NULL, &limit, &needed);
-
-    if (room == 0) {
-        person_error(
-            person,
-            "this process may have %llu files open, which leaves no room for a connection; "
-            "raise that with ulimit -n %llu",
-            (unsigned long long)limit, (unsigned long long)needed);
-        return EXIT_REFUSED;
-    }
-    if (settings->simulate != NULL && room > setup_connection_limit(SIM_CONNECTIONS_MAX))
-        room = setup_connection_limit(SIM_CONNECTIONS_MAX);
-    if (room < wanted)
-        person_note(person,
-                    "%zu requests at a time, not %zu: this process may have %llu files open; raise "
-                    "that with ulimit -n %llu",
-                    room, wanted, (unsigned long long)limit, (unsigned long long)needed);
-    settings->concurrency = (int64_t)room;
-    return 0;
-}
-
 int run_send(const struct run_settings *given, const struct person *person,
              struct run_figures *ret_figures)
 {
     struct run_settings own = *given, *settings = &own;
 
-    int fits = fit_descriptors(settings, person);
+    int fits = descriptors_settle(settings, person);
     struct run *run = fits == 0 ? calloc(1, sizeof(*run)) : NULL;
     if (run == NULL)
         return fits != 0 ? fits : EXIT_INTERNAL;

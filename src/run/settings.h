@@ -41,7 +41,7 @@ struct resume {
 };
 
 struct run_settings {
-    const char *input;  /* "-": standard input; of a report: the results */
+    const char *input;  /* "-": standard input; of a report and of status: the results */
     const char *output; /* "-": standard output as well; NULL: named by the input */
     const char *sheet;
     const char *encoding;
@@ -84,6 +84,11 @@ struct run_settings {
     int64_t connect_timeout_ms;
     int64_t request_timeout_ms;
     int64_t max_row_bytes;
+    int64_t watch_ms;      /* of status: between two looks at a command; 0: one look each */
+    int64_t timeout_ms;    /* of status: nothing is asked later; 0: no end */
+    const char *from_push; /* of status: a file of what the platform pushed; NULL: none */
+    const char *values;    /* of status: where to write what reads have brought; NULL: nowhere */
+    bool dry_run;          /* of status: only say what would be asked */
     const char *bench_endpoint; /* of bench; NULL: a simulator */
     struct levels levels;       /* of bench */
     int64_t rows, rounds;       /* of bench */

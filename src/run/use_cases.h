@@ -29,6 +29,9 @@ int run_explain_retries(const struct run_settings *settings, const struct person
 /* Checks the whole input. */
 int run_check(const struct run_settings *settings, const struct person *person);
 
+/* Asks what became of the commands of results. */
+int run_status(const struct run_settings *settings, const struct person *person);
+
 /* Measures how fast made-up rows are sent. */
 int run_bench(const struct run_settings *settings, const struct person *person);
 
