@@ -76,7 +76,8 @@ static int run_use_case(enum subcommand subcommand, const struct settings *setti
         return run_bench(run, person);
     if (subcommand == COMMAND_RUN && settings->explain_retries)
         return run_explain_retries(run, person);
-    bool takes_results = subcommand == COMMAND_REPORT || subcommand == COMMAND_STATUS;
+    bool takes_results = subcommand == COMMAND_REPORT || subcommand == COMMAND_STATUS ||
+                         subcommand == COMMAND_CANCEL;
     const char *name = subcommands[subcommand].name;
     if (run->input == NULL && takes_results)
         show_error("which results? nbatch %s FILE.results.csv; nbatch %s --help says more", name,
@@ -91,6 +92,8 @@ static int run_use_case(enum subcommand subcommand, const struct settings *setti
         return run_report(run, person);
     if (subcommand == COMMAND_STATUS)
         return run_status(run, person);
+    if (subcommand == COMMAND_CANCEL)
+        return run_cancel(run, person);
     return subcommand == COMMAND_CHECK || settings->dry_run ? run_check(run, person)
                                                             : run_send(run, person, NULL);
 }

@@ -13,6 +13,7 @@
 #define BENCH                   FOR_COMMAND(COMMAND_BENCH)
 #define REPORT                  FOR_COMMAND(COMMAND_REPORT)
 #define STATUS                  FOR_COMMAND(COMMAND_STATUS)
+#define CANCEL                  FOR_COMMAND(COMMAND_CANCEL)
 
 #define FIELD(member)     offsetof(struct settings, member)
 #define RUN_FIELD(member) offsetof(struct settings, run.member)
@@ -138,7 +139,8 @@ static bool set_halt(struct settings *settings, struct span value, struct buf *w
 
 /* What stands behind the help in a row are columns with names. */
 static const struct option table[] = {
-    {"config", 0, OPTION_FILE, RUN | CHECK | SIMULATE | STATUS, "FILE", NULL, FIELD(config),
+    {"config", 0, OPTION_FILE, RUN | CHECK | SIMULATE | STATUS | CANCEL, "FILE", NULL,
+     FIELD(config),
      .help = "take options from FILE, YAML lines such as \"rate: 20/s\"; flags and NBATCH_... "
              "variables go before it (nbatch config shows what holds)",
      .group = "Configuration and results", .places = IN_VARIABLE},
@@ -155,6 +157,12 @@ static const struct option table[] = {
      .help = "status file; CSV, or JSONL by its extension .jsonl; - for standard output (default: "
              "fleet.status.csv for fleet.results.csv)",
      .places = IN_FLAG_ONLY},
+    {"output", 'o', OPTION_FILE, CANCEL, "FILE", NULL, RUN_FIELD(output),
+     .help = "where to add what came of each command; CSV, or JSONL by its extension (default: "
+             "RESULTS with .cancelled.csv in place of .results.csv)",
+     .places = IN_FLAG_ONLY},
+    {"yes", 'y', OPTION_FLAG, CANCEL, NULL, NULL, RUN_FIELD(yes),
+     .help = "take back without a question", .places = IN_FLAG_ONLY},
     {"resume", 0, OPTION_SET_OPTIONAL, RUN, "WHAT[,WHAT...]", NULL,
      .help = "go on with the results that are there: send what has no result yet, and of the "
              "others those that are failed, rejected, invalid (all: these three) or in_doubt, "
@@ -162,7 +170,7 @@ static const struct option table[] = {
              "undelivered (expired, failed, refused, missing), or that nbatch cancel took back "
              "(cancelled)",
      .set = set_resume, .rival = "dry-run", .carry = CARRY_NOT},
-    {"status", 0, OPTION_FILE, RUN | REPORT, "FILE", NULL, RUN_FIELD(status),
+    {"status", 0, OPTION_FILE, RUN | REPORT | CANCEL, "FILE", NULL, RUN_FIELD(status),
      .help = "what nbatch status found out about the results (default: the file beside them, such "
              "as fleet.status.csv)",
      .carry = CARRY_NOT},
@@ -170,11 +178,11 @@ static const struct option table[] = {
      .help =
          "bring the results of a complete run into the order of its rows, one line each; lines "
          "that others have replaced go to a file beside it, such as fleet.results.superseded.csv"},
-    {"endpoint", 0, OPTION_TEXT, RUN | STATUS, "URL", "https://api.heclouds.com",
+    {"endpoint", 0, OPTION_TEXT, RUN | STATUS | CANCEL, "URL", "https://api.heclouds.com",
      RUN_FIELD(endpoint),
      .help = "the platform's base URL; with --api v2 the default is https://iot-api.heclouds.com",
      .group = "Where to, and with which key", .rival = "simulate", .secret = SECRET_USER},
-    {"api", 0, OPTION_CHOICE, RUN | CHECK | BENCH | STATUS, "v1|v2", "v1", RUN_FIELD(api),
+    {"api", 0, OPTION_CHOICE, RUN | CHECK | BENCH | STATUS | CANCEL, "v1|v2", "v1", RUN_FIELD(api),
      .help = "the platform's dialect; v2 is the newer OneNET: from public documents, not tried on "
              "the platform"},
     {"endpoint", 0, OPTION_TEXT, BENCH, "URL", NULL, RUN_FIELD(bench_endpoint),
@@ -183,42 +191,44 @@ static const struct option table[] = {
     {"simulate", 0, OPTION_OPTIONAL_TEXT, RUN | BENCH, "SPEC", NULL, RUN_FIELD(simulate),
      .help = "send to a simulator within the process; SPEC sets it up, such as "
              "seed=7,fault=http-503:1% (see nbatch simulate --help)"},
-    {"api-key-file", 0, OPTION_FILE, RUN | BENCH | STATUS, "FILE", NULL, RUN_FIELD(api_key_file),
+    {"api-key-file", 0, OPTION_FILE, RUN | BENCH | STATUS | CANCEL, "FILE", NULL,
+     RUN_FIELD(api_key_file),
      .help =
          "file with the product's MasterKey; must be readable by you alone (else: NBATCH_API_KEY)",
      .rival = "simulate"},
-    {"api-key-command", 0, OPTION_TEXT, RUN | BENCH | STATUS, "CMD", NULL,
+    {"api-key-command", 0, OPTION_TEXT, RUN | BENCH | STATUS | CANCEL, "CMD", NULL,
      RUN_FIELD(api_key_command),
      .help = "a shell command that prints the MasterKey, on one line, within ten seconds",
      .rival = "simulate", .secret = SECRET_VALUE},
-    {"product-id", 0, OPTION_TEXT, RUN | BENCH | STATUS, "ID", NULL, RUN_FIELD(product_id),
+    {"product-id", 0, OPTION_TEXT, RUN | BENCH | STATUS | CANCEL, "ID", NULL, RUN_FIELD(product_id),
      .help = "sign tokens for this product with its access key, instead of sending a MasterKey",
      .rival = "simulate"},
-    {"user-id", 0, OPTION_TEXT, RUN | BENCH | STATUS, "ID", NULL, RUN_FIELD(user_id),
+    {"user-id", 0, OPTION_TEXT, RUN | BENCH | STATUS | CANCEL, "ID", NULL, RUN_FIELD(user_id),
      .help = "with --api v2: sign tokens for this account with its access key",
      .rival = "simulate"},
-    {"access-key-file", 0, OPTION_FILE, RUN | BENCH | STATUS, "FILE", NULL,
+    {"access-key-file", 0, OPTION_FILE, RUN | BENCH | STATUS | CANCEL, "FILE", NULL,
      RUN_FIELD(access_key_file),
      .help = "file with the access key of the product or account, as for --api-key-file (else: "
              "NBATCH_ACCESS_KEY)",
      .rival = "simulate"},
-    {"insecure-http", 0, OPTION_FLAG, RUN | BENCH | STATUS, NULL, NULL, RUN_FIELD(insecure_http),
+    {"insecure-http", 0, OPTION_FLAG, RUN | BENCH | STATUS | CANCEL, NULL, NULL,
+     RUN_FIELD(insecure_http),
      .help = "allow a plain http endpoint that is not on this machine: the key travels readable "
              "for all"},
-    {"cacert", 0, OPTION_FILE, RUN | BENCH | STATUS, "FILE", NULL, RUN_FIELD(cacert),
+    {"cacert", 0, OPTION_FILE, RUN | BENCH | STATUS | CANCEL, "FILE", NULL, RUN_FIELD(cacert),
      .help =
          "trust the authorities whose certificates stand in FILE (PEM), instead of the system's",
      .rival = "simulate"},
-    {"insecure", 'k', OPTION_FLAG, RUN | BENCH | STATUS, NULL, NULL, RUN_FIELD(insecure),
+    {"insecure", 'k', OPTION_FLAG, RUN | BENCH | STATUS | CANCEL, NULL, NULL, RUN_FIELD(insecure),
      .help = "do not verify the platform's certificate: whoever sits on the way can read the key"},
-    {"proxy", 0, OPTION_TEXT, RUN | BENCH | STATUS, "URL", NULL, RUN_FIELD(proxy),
+    {"proxy", 0, OPTION_TEXT, RUN | BENCH | STATUS | CANCEL, "URL", NULL, RUN_FIELD(proxy),
      .help = "send through this proxy, or none; a user and password in it are better given by "
              "NBATCH_PROXY (default: as https_proxy and its like say)",
      .rival = "simulate", .secret = SECRET_USER},
-    {"resolve", 0, OPTION_LIST, RUN | BENCH | STATUS, "HOST:PORT:ADDRESS", NULL,
+    {"resolve", 0, OPTION_LIST, RUN | BENCH | STATUS | CANCEL, "HOST:PORT:ADDRESS", NULL,
      RUN_FIELD(resolves),
      .help = "connect to ADDRESS for HOST:PORT, whatever the resolver says; may be repeated"},
-    {"http2", 0, OPTION_FLAG, RUN | BENCH | STATUS, NULL, NULL, RUN_FIELD(http2),
+    {"http2", 0, OPTION_FLAG, RUN | BENCH | STATUS | CANCEL, NULL, NULL, RUN_FIELD(http2),
      .help = "offer HTTP/2 to an https endpoint; still one request at a time on each connection",
      .rival = "simulate"},
     {"format", 0, OPTION_CHOICE, RUN | CHECK, "csv|jsonl|xlsx", NULL, RUN_FIELD(format),
@@ -261,8 +271,9 @@ static const struct option table[] = {
     {"yes", 'y', OPTION_FLAG, RUN | BENCH, NULL, NULL, RUN_FIELD(yes),
      .help = "answer every question with yes: replace as --allow-replace does, send columns of "
              "mixed values as they are"},
-    {"concurrency", 'c', OPTION_COUNT, RUN | STATUS, "N", "64", RUN_FIELD(concurrency), .min = 1,
-     .max = 1024, .help = "requests in flight at most", .group = "Pace, and when to stop"},
+    {"concurrency", 'c', OPTION_COUNT, RUN | STATUS | CANCEL, "N", "64", RUN_FIELD(concurrency),
+     .min = 1, .max = 1024, .help = "requests in flight at most",
+     .group = "Pace, and when to stop"},
     {"concurrency", 'c', OPTION_SET, BENCH, "N[,N...]", "1,16,64,256",
      .help = "requests in flight at most; each is measured", .set = set_levels,
      .places = IN_FLAG_ONLY},
@@ -279,7 +290,7 @@ static const struct option table[] = {
      .help = "no device gets a command before so long after the run's start, so that until then "
              "all of it can be taken back (nbatch cancel): the valid_time of rows that give none; "
              "longer than the sending takes at --rate"},
-    {"rate", 0, OPTION_RATE, STATUS, "N/s|m|h|none", "100/s", RUN_FIELD(rate),
+    {"rate", 0, OPTION_RATE, STATUS | CANCEL, "N/s|m|h|none", "100/s", RUN_FIELD(rate),
      .help = "how many calls start in a second, minute or hour at most, retries included; they "
              "share the platform's limit with all that sends"},
     {"watch", 0, OPTION_SET_OPTIONAL, STATUS, "INTERVAL", NULL,
@@ -288,8 +299,8 @@ static const struct option table[] = {
      .set = set_watch, .places = IN_FLAG_ONLY},
     {"timeout", 0, OPTION_DURATION, STATUS, "D", NULL, RUN_FIELD(timeout_ms), .min = 1,
      .help = "ask nothing any more after this time", .places = IN_FLAG_ONLY},
-    {"burst", 0, OPTION_COUNT, RUN | STATUS, "N", "1", RUN_FIELD(burst), .min = 1, .max = 1000000,
-     .help = "how many of them may start back to back"},
+    {"burst", 0, OPTION_COUNT, RUN | STATUS | CANCEL, "N", "1", RUN_FIELD(burst), .min = 1,
+     .max = 1000000, .help = "how many of them may start back to back"},
     {"ramp", 0, OPTION_SET, RUN, "R..R:D", NULL,
      .help = "a rate that changes evenly, such as 10/s..500/s:5m", .set = set_ramp, .rival = "rate",
      .beats_rival = true},
@@ -305,29 +316,30 @@ static const struct option table[] = {
      .help = "stop starting rows when crossed: failed=5%, rejected=100, in_doubt=..., errno:7=3%, "
              "min=N rows before a percentage counts; may be repeated",
      .set = set_halt},
-    {"no-adaptive", 0, OPTION_FLAG, RUN | STATUS, NULL, NULL, RUN_FIELD(no_adaptive),
+    {"no-adaptive", 0, OPTION_FLAG, RUN | STATUS | CANCEL, NULL, NULL, RUN_FIELD(no_adaptive),
      .help = "do not go slower when the platform asks for it"},
-    {"connect-timeout", 0, OPTION_DURATION, RUN | BENCH | STATUS, "D", "5s",
+    {"connect-timeout", 0, OPTION_DURATION, RUN | BENCH | STATUS | CANCEL, "D", "5s",
      RUN_FIELD(connect_timeout_ms), .min = 1, .help = "time for a connection to come about",
      .group = "Attempts"},
-    {"request-timeout", 0, OPTION_DURATION, RUN | BENCH | STATUS, "D", "30s",
+    {"request-timeout", 0, OPTION_DURATION, RUN | BENCH | STATUS | CANCEL, "D", "30s",
      RUN_FIELD(request_timeout_ms), .min = 1, .help = "time for a whole attempt"},
-    {"max-attempts", 0, OPTION_COUNT, RUN | STATUS, "N", "5", RUN_FIELD(max_attempts), .min = 1,
-     .max = 1000, .help = "attempts for a row, the first included"},
-    {"retry-delay", 0, OPTION_DURATION, RUN | STATUS, "D", "200ms", RUN_FIELD(retry_delay_ms),
-     .min = 1,
+    {"max-attempts", 0, OPTION_COUNT, RUN | STATUS | CANCEL, "N", "5", RUN_FIELD(max_attempts),
+     .min = 1, .max = 1000, .help = "attempts for a row, the first included"},
+    {"retry-delay", 0, OPTION_DURATION, RUN | STATUS | CANCEL, "D", "200ms",
+     RUN_FIELD(retry_delay_ms), .min = 1,
      .help = "wait before the second attempt at most; doubles with each, and is random below that"},
-    {"retry-max-delay", 0, OPTION_DURATION, RUN | STATUS, "D", "30s", RUN_FIELD(retry_max_delay_ms),
-     .min = 1, .help = "the longest wait between attempts"},
+    {"retry-max-delay", 0, OPTION_DURATION, RUN | STATUS | CANCEL, "D", "30s",
+     RUN_FIELD(retry_max_delay_ms), .min = 1, .help = "the longest wait between attempts"},
     {"on-ambiguous", 0, OPTION_CHOICE, RUN, "resend|hold", NULL, RUN_FIELD(on_ambiguous),
      .help = "a request may have been processed, and no answer says so: send it again, or end the "
              "row as in_doubt (default: resend for write and read, hold for execute)"},
-    {"outage-wait", 0, OPTION_DURATION, RUN | STATUS, "D", "10m", RUN_FIELD(outage_wait_ms),
-     .min = 1, .help = "how long to wait for a platform that fails, before the run stops"},
+    {"outage-wait", 0, OPTION_DURATION, RUN | STATUS | CANCEL, "D", "10m",
+     RUN_FIELD(outage_wait_ms), .min = 1,
+     .help = "how long to wait for a platform that fails, before the run stops"},
     {"explain-retries", 0, OPTION_FLAG, RUN, NULL, NULL, FIELD(explain_retries),
      .help = "show what is sent again and when, and do nothing else", .is_private = true},
-    {"seed", 0, OPTION_COUNT, RUN | STATUS, "N", "0", RUN_FIELD(seed), .min = 0, .max = INT64_MAX,
-     .help = "of the random waits; 0: another one each time"},
+    {"seed", 0, OPTION_COUNT, RUN | STATUS | CANCEL, "N", "0", RUN_FIELD(seed), .min = 0,
+     .max = INT64_MAX, .help = "of the random waits; 0: another one each time"},
     {"problems", 0, OPTION_FILE, RUN | CHECK, "FILE", NULL, RUN_FIELD(problems),
      .help = "list every problem in FILE; CSV, or JSONL by its extension; - for standard output",
      .group = "What is shown"},
@@ -335,38 +347,39 @@ static const struct option table[] = {
      .help = "write the valid rows to FILE, as they stand in the input; of a workbook, as CSV"},
     {"split-invalid", 0, OPTION_FILE, CHECK, "FILE", NULL, RUN_FIELD(split_invalid),
      .help = "the same for the others, to be mended"},
-    {"progress", 0, OPTION_CHOICE, RUN | CHECK | STATUS, "auto|always|never", "auto",
+    {"progress", 0, OPTION_CHOICE, RUN | CHECK | STATUS | CANCEL, "auto|always|never", "auto",
      FIELD(progress),
      .help =
          "a live line on a terminal, else a plain one every ten seconds; always: live in any case",
      .is_private = true},
-    {"verbose", 'v', OPTION_FLAG, RUN | STATUS, NULL, NULL, FIELD(verbose),
+    {"verbose", 'v', OPTION_FLAG, RUN | STATUS | CANCEL, NULL, NULL, FIELD(verbose),
      .help = "show what became of each attempt, also in the log", .is_private = true},
-    {"log", 0, OPTION_FILE, RUN | STATUS, "FILE", NULL, RUN_FIELD(log),
+    {"log", 0, OPTION_FILE, RUN | STATUS | CANCEL, "FILE", NULL, RUN_FIELD(log),
      .help =
          "add what happens to FILE: a JSON object a line, for the start, the end and all between"},
-    {"metrics-file", 0, OPTION_FILE, RUN | STATUS, "FILE", NULL, RUN_FIELD(metrics_file),
+    {"metrics-file", 0, OPTION_FILE, RUN | STATUS | CANCEL, "FILE", NULL, RUN_FIELD(metrics_file),
      .help = "keep FILE up to date for Prometheus (node_exporter's textfile collector takes "
              "NAME.prom)"},
     {"report", 0, OPTION_FILE, RUN, "FILE", NULL, RUN_FIELD(report),
      .help = "write an HTML page of the run to FILE at its end, also when it was stopped; takes "
              "14-21 bytes of memory a row (nbatch report makes one of the results later)"},
-    {"no-color", 0, OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH | REPORT | STATUS, NULL, NULL,
-     FIELD(no_color), .help = "no colours on a terminal, as with the variable NO_COLOR",
+    {"no-color", 0, OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH | REPORT | STATUS | CANCEL, NULL,
+     NULL, FIELD(no_color), .help = "no colours on a terminal, as with the variable NO_COLOR",
      .is_private = true},
     {"dry-run", 'n', OPTION_FLAG, RUN, NULL, NULL, FIELD(dry_run),
      .help = "check only, as nbatch check", .is_private = true},
-    {"dry-run", 'n', OPTION_FLAG, STATUS, NULL, NULL, RUN_FIELD(dry_run),
+    {"dry-run", 'n', OPTION_FLAG, STATUS | CANCEL, NULL, NULL, RUN_FIELD(dry_run),
      .help = "say how many calls it takes, and how long that is, and ask nothing",
      .is_private = true},
-    {"json", 0, OPTION_FLAG, RUN | CHECK | BENCH | STATUS, NULL, NULL, RUN_FIELD(json),
+    {"json", 0, OPTION_FLAG, RUN | CHECK | BENCH | STATUS | CANCEL, NULL, NULL, RUN_FIELD(json),
      .help = "the summary as one JSON object on standard output", .is_private = true},
-    {"quiet", 'q', OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH | REPORT | STATUS, NULL, NULL,
-     FIELD(quiet), .help = "say nothing but what is wrong", .is_private = true},
-    {"help", 'h', OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH | REPORT | STATUS, NULL, NULL,
-     FIELD(help), .help = "this text", .places = IN_FLAG_ONLY, .is_text = true, .is_private = true},
-    {"version", 'V', OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH | REPORT | STATUS, NULL, NULL,
-     FIELD(version), .help = "the program's version", .places = IN_FLAG_ONLY, .is_text = true,
+    {"quiet", 'q', OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH | REPORT | STATUS | CANCEL, NULL,
+     NULL, FIELD(quiet), .help = "say nothing but what is wrong", .is_private = true},
+    {"help", 'h', OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH | REPORT | STATUS | CANCEL, NULL,
+     NULL, FIELD(help), .help = "this text", .places = IN_FLAG_ONLY, .is_text = true,
+     .is_private = true},
+    {"version", 'V', OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH | REPORT | STATUS | CANCEL, NULL,
+     NULL, FIELD(version), .help = "the program's version", .places = IN_FLAG_ONLY, .is_text = true,
      .is_private = true},
 };
 
@@ -409,6 +422,12 @@ const struct subcommand_text subcommands[SUBCOMMAND_COUNT] = {
          "  nbatch status fleet.results.csv                  one look; into fleet.status.csv\n"
          "  nbatch status fleet.results.csv --watch          until no command is open\n"
          "  nbatch status fleet.results.csv -n               how many calls that is\n"},
+    [COMMAND_CANCEL] =
+        {"cancel", "nbatch cancel [options] RESULTS",
+         "Takes back the commands of a run that still wait: those of its results, one by one.",
+         "  nbatch cancel fleet.results.csv -n               which would be taken back?\n"
+         "  nbatch cancel fleet.results.csv                  what came of it: fleet.cancelled.csv\n"
+         "  nbatch run fleet.csv --embargo 30m               leaves half an hour for it\n"},
     [COMMAND_CONFIG] =
         {"config", "nbatch config [options] [INPUT]",
          "Shows what nbatch run and check would go by, and where each value comes from.",
@@ -457,7 +476,7 @@ const struct option *options_all(size_t *ret_count)
     return all;
 }
 
-static bool is_of(const struct option *option, enum subcommand subcommand)
+bool option_is_of(const struct option *option, enum subcommand subcommand)
 {
     unsigned wanted = subcommand == COMMAND_CONFIG ? RUN | CHECK : FOR_COMMAND(subcommand);
     return (option->subcommands & wanted) != 0;
@@ -469,7 +488,7 @@ const struct option *option_next(enum subcommand subcommand, const struct option
     const struct option *all = options_all(&count);
 
     for (option = option == NULL ? all : option + 1; option < all + count; option++)
-        if (is_of(option, subcommand))
+        if (option_is_of(option, subcommand))
             return option;
     return NULL;
 }

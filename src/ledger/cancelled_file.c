@@ -25,24 +25,6 @@ static const struct table_kind table_kind = {
     .remedy = "restore the file, or move it away and run nbatch cancel, which asks anew",
     .may_be_cut = true};
 
-static const struct {
-    const char *name, *meaning;
-} outcomes[CANCEL_OUTCOME_COUNT] = {
-#define X(name, word, meaning) [CANCEL_##name] = {word, meaning},
-    CANCEL_OUTCOME_MAP(X)
-#undef X
-};
-
-const char *cancel_outcome_name(enum cancel_outcome outcome)
-{
-    return outcomes[outcome].name;
-}
-
-const char *cancel_outcome_meaning(enum cancel_outcome outcome)
-{
-    return outcomes[outcome].meaning;
-}
-
 char *cancelled_file_path(const char *results)
 {
     return status_file_beside(results, "cancelled");
@@ -94,7 +76,7 @@ static void add_csv(const struct cancelled_line *line, const char *finished, str
     cell_add(out, line->device);
     buf_add_char(out, ',');
     cell_add(out, line->uuid);
-    buf_add_format(out, ",%s,", cancel_outcome_name(line->outcome));
+    buf_add_format(out, ",%s,", cancel_words[line->outcome].word);
     if (line->has_errno)
         buf_add_int64(out, line->platform_errno);
     buf_add_char(out, ',');
@@ -112,7 +94,7 @@ static void add_jsonl(const struct cancelled_line *line, const char *finished, s
     buf_add_json_string(out, line->device);
     buf_add_string(out, ",\"uuid\":");
     buf_add_json_string(out, line->uuid);
-    buf_add_format(out, ",\"outcome\":\"%s\",\"errno\":", cancel_outcome_name(line->outcome));
+    buf_add_format(out, ",\"outcome\":\"%s\",\"errno\":", cancel_words[line->outcome].word);
     if (line->has_errno)
         buf_add_int64(out, line->platform_errno);
     else
@@ -141,17 +123,6 @@ enum status cancelled_file_open(struct table_scan *table, struct disk *disk, con
     return table_scan_open(table, disk, path, &table_kind, message);
 }
 
-static bool read_outcome(struct span word, enum cancel_outcome *ret_outcome)
-{
-    for (size_t i = 0; i < CANCEL_OUTCOME_COUNT; i++) {
-        if (span_is(word, outcomes[i].name)) {
-            *ret_outcome = (enum cancel_outcome)i;
-            return true;
-        }
-    }
-    return false;
-}
-
 enum status cancelled_file_next(struct table_scan *table, struct cancelled_line *ret_line)
 {
     const struct span *cells = table->cells;
@@ -172,7 +143,7 @@ enum status cancelled_file_next(struct table_scan *table, struct cancelled_line 
                                  "is not 16 hexadecimal digits, a minus sign and a number");
     if (!device_read(line.device, &device))
         return table_scan_refuse(table, COLUMN_DEVICE, "is no device's number");
-    if (!read_outcome(cells[COLUMN_OUTCOME], &line.outcome))
+    if (!cancel_outcome_read(cells[COLUMN_OUTCOME], &line.outcome))
         return table_scan_refuse(table, COLUMN_OUTCOME, "is no outcome that nbatch writes");
     if (line.has_errno && span_to_int64(cells[COLUMN_ERRNO], &line.platform_errno) != STATUS_OK)
         return table_scan_refuse(table, COLUMN_ERRNO, "is no number");

@@ -20,31 +20,7 @@
 
 #include "ledger/outfile.h"
 #include "ledger/table_scan.h"
-
-/* X(name, word, meaning): what came of it. */
-#define CANCEL_OUTCOME_MAP(X)                                                           \
-    X(CANCELLED, "cancelled", "taken back: the device does not get it")                 \
-    X(TOO_LATE, "too_late", "the device has it, or it is on its way there")             \
-    X(EXPIRED, "expired", "it had given up by itself")                                  \
-    X(MISSING, "missing", "the platform does not know it")                              \
-    X(IN_DOUBT, "in_doubt", "no answer says what came of it: call nbatch cancel again") \
-    X(FAILED, "failed", "the request was not processed: call nbatch cancel again")
-
-enum cancel_outcome {
-#define X(name, word, meaning) CANCEL_##name,
-    CANCEL_OUTCOME_MAP(X)
-#undef X
-        CANCEL_OUTCOME_COUNT
-};
-
-const char *cancel_outcome_name(enum cancel_outcome outcome);
-const char *cancel_outcome_meaning(enum cancel_outcome outcome);
-
-/* Whether nothing more can come of it. */
-static inline bool cancel_outcome_is_final(enum cancel_outcome outcome)
-{
-    return outcome < CANCEL_IN_DOUBT;
-}
+#include "platform/delivery.h"
 
 struct cancelled_line {
     struct row_id id; /* row, hash and occurrence */

@@ -23,7 +23,7 @@ void undelivered_deinit(struct undelivered *undelivered)
     undelivered->rows = NULL;
 }
 
-static uint64_t key_with_uuid(const struct row_id *id, struct span uuid)
+uint64_t undelivered_key(const struct row_id *id, struct span uuid)
 {
     return row_id_mix(row_id_key(id), XXH3_64bits(uuid.ptr, uuid.len));
 }
@@ -32,7 +32,7 @@ enum status undelivered_tell(struct undelivered *undelivered, const struct row_i
                              struct span uuid, bool is_wanted)
 {
     uint32_t *value;
-    enum status status = keytable_slot(&undelivered->told, key_with_uuid(id, uuid), &value);
+    enum status status = keytable_slot(&undelivered->told, undelivered_key(id, uuid), &value);
 
     if (status == STATUS_OK)
         *value = is_wanted ? WANTED : TOLD;
@@ -89,7 +89,7 @@ static enum status take_current(void *context, const struct result_fields *field
     buf_clear(&matching->uuid);
     result_unquote(fields->columns[RESULT_uuid], matching->results.jsonl, &matching->uuid);
     uint32_t told =
-        keytable_get(&undelivered->told, key_with_uuid(&fields->id, buf_span(&matching->uuid)));
+        keytable_get(&undelivered->told, undelivered_key(&fields->id, buf_span(&matching->uuid)));
     undelivered->accepted++;
     undelivered->unknown += told == 0;
     if (matching->uuid.status != STATUS_OK || told != WANTED)

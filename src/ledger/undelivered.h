@@ -23,6 +23,9 @@
 #include "core/row_id.h"
 #include "ledger/disk.h"
 
+/* A command of a row as one number, for tables. */
+uint64_t undelivered_key(const struct row_id *id, struct span uuid);
+
 /* What is known of a row that is wanted. */
 struct undelivered_row {
     int64_t finished_ms; /* of its accepted line, or of the one in doubt that is later */

@@ -38,6 +38,9 @@ int run_bench(const struct run_settings *settings, const struct person *person);
 /* Makes an HTML page of results. */
 int run_report(const struct run_settings *settings, const struct person *person);
 
+/* Takes back the commands of results that still wait. */
+int run_cancel(const struct run_settings *settings, const struct person *person);
+
 /* Serves the simulator until SIGINT or SIGTERM. */
 int run_simulate(const struct sim_config *config, const struct person *person);
 

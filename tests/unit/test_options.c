@@ -357,6 +357,27 @@ static void test_no_two_options_have_the_same_field(void **state)
         }
 }
 
+/* The rate of status and cancel is not that of a run, nor of bench, which has no such option. */
+static void test_what_is_usual_for_one_command_is_not_for_another(void **state)
+{
+    static const struct {
+        enum subcommand subcommand;
+        int64_t rate;
+    } usual[] = {{COMMAND_RUN, 0},      {COMMAND_CHECK, 0},    {COMMAND_BENCH, 0},
+                 {COMMAND_STATUS, 100}, {COMMAND_CANCEL, 100}, {COMMAND_CONFIG, 0}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(usual); i++) {
+        char word[] = "x.csv", *words[] = {word};
+        struct parsed parsed;
+        parse(&parsed, usual[i].subcommand, usual[i].subcommand == COMMAND_BENCH ? 0 : 1, words);
+        assert_int_equal(parsed.status, STATUS_OK);
+        assert_int_equal(parsed.settings.run.rate.count, usual[i].rate);
+        assert_int_equal(parsed.settings.run.concurrency, 64);
+        release(&parsed);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -370,6 +391,7 @@ int main(void)
         cmocka_unit_test(test_no_two_options_of_a_command_have_the_same_name_or_letter),
         cmocka_unit_test(test_no_two_options_have_the_same_field),
         cmocka_unit_test(test_values_are_completed_by_their_kind),
+        cmocka_unit_test(test_what_is_usual_for_one_command_is_not_for_another),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
