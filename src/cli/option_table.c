@@ -163,6 +163,15 @@ static const struct option table[] = {
      .places = IN_FLAG_ONLY},
     {"yes", 'y', OPTION_FLAG, CANCEL, NULL, NULL, RUN_FIELD(yes),
      .help = "take back without a question", .places = IN_FLAG_ONLY},
+    {"values", 0, OPTION_FILE, STATUS, "FILE", NULL, RUN_FIELD(values),
+     .help = "add what reads have brought to FILE, one line a value, numbers digit for digit; CSV, "
+             "or JSONL by its extension; - for standard output",
+     .places = IN_FLAG_ONLY},
+    {"from-push", 0, OPTION_FILE, STATUS, "FILE", NULL, RUN_FIELD(from_push),
+     .help =
+         "ask nothing, and take what the platform has pushed: a JSON body a line; - for standard "
+         "input",
+     .places = IN_FLAG_ONLY},
     {"resume", 0, OPTION_SET_OPTIONAL, RUN, "WHAT[,WHAT...]", NULL,
      .help = "go on with the results that are there: send what has no result yet, and of the "
              "others those that are failed, rejected, invalid (all: these three) or in_doubt, "
@@ -421,7 +430,8 @@ const struct subcommand_text subcommands[SUBCOMMAND_COUNT] = {
          "Asks what became of the accepted commands: which devices have theirs, and why not.",
          "  nbatch status fleet.results.csv                  one look; into fleet.status.csv\n"
          "  nbatch status fleet.results.csv --watch          until no command is open\n"
-         "  nbatch status fleet.results.csv -n               how many calls that is\n"},
+         "  nbatch status fleet.results.csv -n               how many calls that is\n"
+         "  nbatch status reads.results.csv --values reads.values.csv\n"},
     [COMMAND_CANCEL] =
         {"cancel", "nbatch cancel [options] RESULTS",
          "Takes back the commands of a run that still wait: those of its results, one by one.",

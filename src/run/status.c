@@ -140,7 +140,9 @@ static void prepare(struct inquiry_run *run)
                                               .timeout_ms = settings->timeout_ms,
                                               .context = &run->rows,
                                               .find = status_rows_find,
-                                              .keep = status_rows_keep};
+                                              .keep = status_rows_keep,
+                                              .wants_values = settings->values != NULL,
+                                              .take_values = status_rows_take_values};
 
     questions_init(&run->questions, &options);
 }
@@ -165,6 +167,32 @@ static int ask(struct inquiry_run *run, uint64_t calls)
     run->has_asked = true;
     status_rows_count(&run->rows, &run->counts);
     return asking_run(&run->asking, &run->questions.base, &subject);
+}
+
+/* States that the platform pushed, without asking. */
+static int take_pushes(struct inquiry_run *run)
+{
+    uint64_t count = 0;
+    int result =
+        status_rows_take_pushes(&run->rows, run->settings->from_push, (int64_t)time(NULL), &count);
+
+    if (result == 0)
+        person_note(run->person, "%llu message%s about commands of %s", (unsigned long long)count,
+                    count == 1 ? "" : "s", run->rows.results.path);
+    return result;
+}
+
+/* Standard output takes one thing. */
+static int check_output(const struct inquiry_run *run)
+{
+    const struct run_settings *settings = run->settings;
+    int users = settings->json + (settings->output != NULL && strcmp(settings->output, "-") == 0) +
+                (settings->values != NULL && strcmp(settings->values, "-") == 0);
+
+    if (users <= 1)
+        return 0;
+    person_error(run->person, "standard output can take one of --json, --output and --values");
+    return EXIT_USAGE;
 }
 
 /* The end. */
@@ -281,23 +309,27 @@ static int conclude(struct inquiry_run *run, int result)
 static int run_steps(struct inquiry_run *run)
 {
     uint64_t lookups, lists;
-    int result = status_rows_open(&run->rows, run->settings, run->person);
+    int result = check_output(run);
 
+    if (result == 0)
+        result = status_rows_open(&run->rows, run->settings, run->person);
     if (result == 0 && !run->settings->dry_run)
         result = status_rows_begin(&run->rows);
     if (result != 0)
         return result;
     questions_count(&run->rows.table, &lookups, &lists);
-    if (run->settings->dry_run || lookups + lists > 0)
+    if (run->settings->dry_run || (lookups + lists > 0 && run->settings->from_push == NULL))
         announce_calls(run, lookups, lists);
     if (run->settings->dry_run)
         return EXIT_ALL_ACCEPTED;
     prepare(run);
-    if (needs_asking(run)) {
+    if (run->settings->from_push != NULL) {
+        result = take_pushes(run);
+    } else if (needs_asking(run)) {
         result = ask(run, lookups + lists);
-        if (!run->has_asked)
-            return result;
     }
+    if (result != 0 && !run->has_asked)
+        return result;
     result = conclude(run, result);
     asking_end(&run->asking, result);
     return result;

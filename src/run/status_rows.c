@@ -1,7 +1,9 @@
 #include "run/status_rows.h"
 
 #include <errno.h>
+#include <stdio.h>
 
+#include "core/text.h"
 #include "run/exit_status.h"
 
 enum { LINE_BLOCK_BYTES = 16 * 1024 }; /* of the results are read to find a line */
@@ -83,6 +85,9 @@ static int read_results(struct status_rows *rows)
                      "%s: the last line is not whole, and is left out: nbatch run "
                      "--resume mends that",
                      results->path);
+    status = result_passed_names(results, &rows->passed_text, rows->passed, &rows->passed_count);
+    if (status != STATUS_OK)
+        return fail(rows, status, exit_status_of(status));
     result_scan_init(&rows->scan, results->disk, results->fd, results->jsonl,
                      results->passed_count);
     rows->scan.block_bytes = LINE_BLOCK_BYTES;
@@ -234,6 +239,7 @@ int status_rows_open(struct status_rows *rows, const struct run_settings *settin
                                  .results.fd = -1,
                                  .journal.fd = -1};
     buf_init(&rows->text, RESULT_LINE_MAX);
+    buf_init(&rows->passed_text, RESULT_LINE_MAX);
     buf_init(&rows->message, 64 * 1024);
     int result = choose_path(rows);
     if (result == 0)
@@ -241,7 +247,7 @@ int status_rows_open(struct status_rows *rows, const struct run_settings *settin
     return result == 0 ? take_up(rows) : result;
 }
 
-int status_rows_begin(struct status_rows *rows)
+static int open_journal(struct status_rows *rows)
 {
     if (strcmp(rows->path, "-") == 0)
         return 0;
@@ -263,6 +269,178 @@ bool status_rows_keep(void *context, const struct command_record *command)
 
     rows->unwritten++;
     return rows->journal.fd < 0 || record_log_add(&rows->journal, command) == STATUS_OK;
+}
+
+/* Values. */
+
+struct value_taking {
+    struct values_file *file;
+    struct values_row row;
+};
+
+static void add_value(void *context, const struct history_value *value)
+{
+    struct value_taking *taking = context;
+
+    values_file_add(taking->file, &taking->row, value);
+}
+
+typedef enum status read_values_fn(struct span text, history_value_fn *each, void *context);
+
+/* All values of a command, at once. */
+static bool write_values(struct status_rows *rows, const struct command_record *command,
+                         struct span text, read_values_fn *read)
+{
+    struct value_taking taking = {.file = &rows->values};
+    char device[DEVICE_TEXT_MAX + 1];
+    struct result_fields fields;
+
+    if (read_line(rows, command, &fields) != STATUS_OK)
+        return false;
+    device_write(command->device, device);
+    taking.row = (struct values_row){.id = fields.id,
+                                     .device = span_string(device),
+                                     .confirmed_s = command_time(command, COMMAND_CONFIRMED)};
+    if (read(text, add_value, &taking) == STATUS_NO_MEMORY) {
+        errno = ENOMEM;
+        return false;
+    }
+    return values_file_flush(&rows->values) == STATUS_OK;
+}
+
+bool status_rows_take_values(void *context, const struct command_record *command,
+                             struct span answer)
+{
+    return write_values(context, command, answer, history_read_values);
+}
+
+static void note_values(void *context, uint64_t row, struct span device)
+{
+    struct status_rows *rows = context;
+    uint64_t number;
+
+    if (!device_read(device, &number))
+        return;
+    struct command_group group = command_table_find(&rows->table, number);
+    for (uint32_t i = 0; i < group.count; i++) {
+        struct command_record *command = command_table_at(&rows->table, group, i);
+        command->has_values |= command->row == row;
+    }
+}
+
+static int open_values(struct status_rows *rows)
+{
+    const char *path = rows->settings->values;
+    enum status status = STATUS_END;
+
+    if (path == NULL)
+        return 0;
+    if (strcmp(path, "-") != 0)
+        status = values_file_each(path, note_values, rows, &rows->message);
+    if (status == STATUS_END)
+        status = values_file_open(&rows->values, path, &rows->message);
+    return status == STATUS_OK ? 0 : fail(rows, status, exit_status_of(status));
+}
+
+/* What was pushed. */
+
+struct push_taking {
+    struct status_rows *rows;
+    int64_t now_s;
+    uint64_t count;
+    bool failed; /* by errno */
+};
+
+static struct command_record *find_pushed(const struct status_rows *rows,
+                                          const struct history_push *push)
+{
+    uint64_t hash = command_uuid_hash(span_string(push->entry.uuid));
+    struct command_group group = command_table_find(&rows->table, push->device);
+
+    for (uint32_t i = 0; i < group.count; i++) {
+        struct command_record *command = command_table_at(&rows->table, group, i);
+        if (command->uuid_hash == hash && hash != 0)
+            return command;
+    }
+    return NULL;
+}
+
+/* A push says neither when the command was created nor when it expires; one that failed has failed
+ * for good, since it is its end that is pushed. */
+static void take_push(void *context, const struct history_push *push)
+{
+    struct push_taking *taking = context;
+    struct status_rows *rows = taking->rows;
+    const struct history_entry *entry = &push->entry;
+    struct command_record *command = find_pushed(rows, push);
+
+    if (command == NULL)
+        return;
+    taking->count++;
+    if (!command->is_final) { /* messages are repeated */
+        enum command_state state = history_state(entry);
+        command_set(command, entry->send_status, entry->confirm,
+                    state == COMMAND_FAILED ? 0 : HISTORY_NONE);
+        command->state = (unsigned)state & 15;
+        command->action = entry->has_action ? ((unsigned)entry->action + 1) & 3 : 0;
+        command->is_final = deliveries[state].end == DELIVERY_FINAL || state == COMMAND_FAILED;
+        command->looks = 1;
+        command_set_time(command, COMMAND_SENT_AT, entry->times_s[HISTORY_SENT]);
+        command_set_time(command, COMMAND_CONFIRMED, entry->times_s[HISTORY_CONFIRMED]);
+        command_set_time(command, COMMAND_CHECKED, taking->now_s);
+        taking->failed |= !status_rows_keep(rows, command);
+    }
+    if (rows->settings->values == NULL || push->values.len == 0 || command->has_values)
+        return;
+    command->has_values = true;
+    taking->failed |= !write_values(rows, command, push->values, history_read_pushed);
+}
+
+static int take_push_lines(struct push_taking *taking, FILE *file, const char *path)
+{
+    struct status_rows *rows = taking->rows;
+    char *line = NULL;
+    size_t capacity = 0;
+    ssize_t len;
+    enum status status = STATUS_OK;
+    unsigned long long number = 0;
+
+    while (status == STATUS_OK && !taking->failed && (len = getline(&line, &capacity, file)) > 0) {
+        struct span text = text_trim_blanks(span_of(line, (size_t)len));
+        number++;
+        if (text.len > 0)
+            status = history_read_push(text, take_push, taking);
+    }
+    if (status == STATUS_OK && (ferror(file) || taking->failed))
+        status = STATUS_IO;
+    if (status == STATUS_SYNTAX)
+        buf_add_format(&rows->message,
+                       "%s:%llu: it is no message of the platform's: a JSON body a line", path,
+                       number);
+    else if (status == STATUS_IO)
+        buf_add_format(&rows->message, "%s: %s", taking->failed ? rows->path : path,
+                       strerror(errno));
+    free(line);
+    return status == STATUS_OK ? 0 : fail(rows, status, exit_status_of(status));
+}
+
+int status_rows_take_pushes(struct status_rows *rows, const char *path, int64_t now_s,
+                            uint64_t *ret_count)
+{
+    struct push_taking taking = {.rows = rows, .now_s = now_s};
+    bool is_stdin = strcmp(path, "-") == 0;
+    FILE *file = is_stdin ? stdin : fopen(path, "re");
+    int result = 0;
+
+    if (file == NULL) {
+        buf_add_format(&rows->message, "%s: %s", path, strerror(errno));
+        return fail(rows, STATUS_IO, EXIT_USAGE);
+    }
+    result = take_push_lines(&taking, file, path);
+    if (!is_stdin)
+        (void)fclose(file);
+    *ret_count = taking.count;
+    return result;
 }
 
 /* The status file. */
@@ -301,8 +479,11 @@ static struct status_line line_of(const struct command_record *command)
 static enum status write_lines(struct status_rows *rows, struct status_writer *writer)
 {
     enum status status = STATUS_OK;
+    struct cell cells[LAYOUT_PASSES_MAX];
     char device[DEVICE_TEXT_MAX + 1];
+    struct buf passed;
 
+    buf_init(&passed, RESULT_LINE_MAX);
     for (uint32_t i = 0; i < rows->table.count && status == STATUS_OK; i++) {
         const struct command_record *command = &rows->table.items[i];
         struct status_line line = line_of(command);
@@ -314,8 +495,11 @@ static enum status write_lines(struct status_rows *rows, struct status_writer *w
         line.uuid = column_text(rows, &fields, RESULT_uuid);
         device_write(command->device, device);
         line.device = span_string(device);
-        status = status_writer_add(writer, &line);
+        line.passed = cells;
+        line.passed_count = result_passed_cells(&rows->results, &fields, &passed, cells);
+        status = passed.status == STATUS_OK ? status_writer_add(writer, &line) : passed.status;
     }
+    buf_deinit(&passed);
     if (status != STATUS_OK)
         buf_add_format(&rows->message, "%s cannot be written: %s", rows->path,
                        status == STATUS_IO ? strerror(errno) : status_text(status));
@@ -333,8 +517,8 @@ static unsigned mode_of(const struct status_rows *rows)
 int status_rows_write(struct status_rows *rows)
 {
     struct status_writer writer;
-    enum status status =
-        status_writer_open(&writer, &disk_real, rows->path, mode_of(rows), NULL, 0, &rows->message);
+    enum status status = status_writer_open(&writer, &disk_real, rows->path, mode_of(rows),
+                                            rows->passed, rows->passed_count, &rows->message);
     int on_failure = status == STATUS_EXISTS ? EXIT_USAGE : EXIT_INTERNAL;
 
     if (status == STATUS_OK)
@@ -346,6 +530,13 @@ int status_rows_write(struct status_rows *rows)
         return fail(rows, status, on_failure);
     rows->unwritten = 0;
     return 0;
+}
+
+int status_rows_begin(struct status_rows *rows)
+{
+    int result = open_journal(rows);
+
+    return result == 0 ? open_values(rows) : result;
 }
 
 /* Counting. */
@@ -407,6 +598,8 @@ void status_rows_close(struct status_rows *rows)
     command_table_deinit(&rows->table);
     free(rows->path);
     free(rows->journal_path);
+    values_file_deinit(&rows->values);
     buf_deinit(&rows->text);
+    buf_deinit(&rows->passed_text);
     buf_deinit(&rows->message);
 }

@@ -17,8 +17,9 @@
 #define NB_RUN_STATUS_ROWS_H
 
 #include "ledger/record_log.h"
-#include "ledger/results.h"
+#include "ledger/result_passed.h"
 #include "ledger/status_file.h"
+#include "ledger/values_file.h"
 #include "report/delivery_summary.h"
 #include "run/command_table.h"
 #include "run/person.h"
@@ -35,8 +36,11 @@ struct status_rows {
     char *path;            /* of the status file */
     char *journal_path;
     struct record_log journal;
-    uint64_t unwritten; /* records that only the journal has */
-    struct buf text, message;
+    uint64_t unwritten;        /* records that only the journal has */
+    struct values_file values; /* open where there is one */
+    struct span passed[LAYOUT_PASSES_MAX];
+    size_t passed_count;
+    struct buf text, passed_text, message;
 };
 
 int status_rows_open(struct status_rows *rows, const struct run_settings *settings,
@@ -50,6 +54,13 @@ int status_rows_begin(struct status_rows *rows) MUST_USE;
 enum status status_rows_find(void *context, const struct command_record *command,
                              struct command_line *ret_line);
 bool status_rows_keep(void *context, const struct command_record *command);
+bool status_rows_take_values(void *context, const struct command_record *command,
+                             struct span answer);
+
+/* Takes what the platform pushed, a message a line, "-": standard input. *ret_count: of the
+ * messages that are about commands of the results. `now_s`: this machine's clock. */
+int status_rows_take_pushes(struct status_rows *rows, const char *path, int64_t now_s,
+                            uint64_t *ret_count) MUST_USE;
 
 /* Until it has succeeded, the journal stays. */
 int status_rows_write(struct status_rows *rows) MUST_USE;

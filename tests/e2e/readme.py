@@ -44,9 +44,11 @@ HEADINGS = {
     "en": {"columns": ("Prepare the file", 0), "faults": ("Rehearse", 0), "results": ("Results", 0),
            "statuses": ("What each status means, and what to do", 0),
            "errnos": ("What each status means, and what to do", 1), "exit": ("Exit status", 0),
+           "states": ("What became of the commands", 0),
            "problems": ("Problem codes", 0), "map": ("Map of the source", 0), "presets": ("Contributing", 0)},
     "zh": {"columns": ("准备文件", 0), "faults": ("演练", 0), "results": ("结果文件", 0),
            "statuses": ("各状态的含义与处理", 0), "errnos": ("各状态的含义与处理", 1), "exit": ("退出码", 0),
+           "states": ("命令的下落", 0),
            "problems": ("问题代码", 0), "map": ("源码地图", 0), "presets": ("参与开发", 0)},
 }
 

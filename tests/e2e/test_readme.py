@@ -97,7 +97,13 @@ def test_the_statuses_are_those_that_there_are(text, names):
 @LANGUAGES
 def test_the_exit_statuses_are_those_of_the_help(text, names):
     known = re.findall(r"^  (\d[\d, ]*?)  ", readme.ask("--help").split("Exit status:\n")[1], re.M)
-    assert first_cells(text, names["exit"]) == known and len(known) == 9
+    assert first_cells(text, names["exit"]) == known and len(known) == 10
+
+
+@LANGUAGES
+def test_the_states_of_a_command_are_those_that_there_are(text, names):
+    known = re.findall(r'^    \[COMMAND_\w+\] = \{"(\w+)"', (ROOT / "src/platform/delivery.c").read_text(), re.M)
+    assert len(known) == 9 and first_cells(text, names["states"]) == known
 
 
 @LANGUAGES
