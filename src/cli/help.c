@@ -61,6 +61,19 @@ static void add_states(struct buf *out)
                    "\nExit status: 0 all delivered, 1 some ended otherwise, 8 some are open.\n");
 }
 
+/* What can come of taking a command back. */
+static void add_cancel_words(struct buf *out)
+{
+    buf_add_string(out, "\nRESULTS is a results file, CSV or JSONL. What comes of a command:\n");
+    for (size_t i = 0; i < CANCEL_OUTCOME_COUNT; i++) {
+        char word[32];
+        (void)snprintf(word, sizeof(word), "  %s", cancel_words[i].word);
+        add_help_line(word, cancel_words[i].meaning, out);
+    }
+    buf_add_string(out, "\nExit status: 0 none of them waits any more, 1 some were too late or "
+                        "missing, 6 some are open or\nin doubt: call it again.\n");
+}
+
 void help_add_subcommand(enum subcommand subcommand, struct buf *out)
 {
     const struct option *option = NULL;
@@ -84,9 +97,12 @@ void help_add_subcommand(enum subcommand subcommand, struct buf *out)
             "never replaced.\n");
     if (subcommand == COMMAND_STATUS)
         add_states(out);
+    if (subcommand == COMMAND_CANCEL)
+        add_cancel_words(out);
     if (subcommand == COMMAND_BENCH || subcommand == COMMAND_REPORT)
         return;
-    if (subcommand != COMMAND_SIMULATE && subcommand != COMMAND_STATUS)
+    if (subcommand != COMMAND_SIMULATE && subcommand != COMMAND_STATUS &&
+        subcommand != COMMAND_CANCEL)
         buf_add_string(
             out, "\nINPUT is a CSV (.csv), JSONL (.jsonl, .ndjson) or Excel (.xlsx) file, or - for "
                  "standard input;\ngzip and zstd are read as they are. Durations: 500ms, 30s, 5m.");

@@ -1,5 +1,5 @@
 /*
- * What reads have brought, one line a value: row,key,imei,obj_id,obj_inst_id,res_id,res_inst_id,
+ * What reads have brought, one line a value: row,key,device,obj_id,obj_inst_id,res_id,res_inst_id,
  * value,confirm_time. CSV, or JSONL by the extension of the name. Numbers are digit for digit what
  * the platform wrote. Lines are added to what is there; a row's values are there whole or not at
  * all.
