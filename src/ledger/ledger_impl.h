@@ -76,7 +76,7 @@ struct ledger {
     /* Keys. */
     struct index index;
     struct ledger_past past;
-    char first_uuid[REPLY_UUID_MAX];
+    char first_uuid[64];          /* as much of it as tells whose it is */
     struct completion completion; /* but for what is accepted */
     uint64_t settled[ROW_STATUS_COUNT];
     uint64_t settled_twice;

@@ -72,7 +72,7 @@ enum status result_scan_line(struct result_scan *scan, struct span *ret_line) MU
  */
 enum status result_scan_header(struct result_scan *scan, struct span expected) MUST_USE;
 
-/* What the error of a row says that was under way when its run died. */
+/* How the error of a row begins that was under way when its run died. */
 extern const char result_orphan_error[];
 
 /* Whether a line is such a row's. Pure. */

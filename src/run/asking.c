@@ -107,12 +107,11 @@ static double monotonic_s(void)
 
 static int start(struct asking *asking, const struct asking_subject *subject)
 {
-    const struct observed_run observed = {.input = subject->input,
-                                          .results = subject->output,
+    const struct observed_run observed = {.results = subject->output,
                                           .endpoint = asking->endpoint.origin,
                                           .tally = &asking->tally,
                                           .rows = subject->calls,
-                                          .settings = &asking->settings};
+                                          .has_rows = subject->calls > 0};
 
     return observers_start(&asking->observers, &observed, &asking->message) == STATUS_OK
                ? 0

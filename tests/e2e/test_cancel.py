@@ -76,7 +76,7 @@ def test_within_the_embargo_nothing_is_delivered_and_nothing_of_others_is_touche
         said = ask(sim.url, "GET", f"/nbiot/offline/history/{row['uuid']}?imei={row['imei']}")
         assert said["data"]["send_status"] == 2
     events = [json.loads(line)["event"] for line in (tmp_path / "log").read_text(encoding="utf-8").splitlines()]
-    assert events[0] == "start" and events[-1] == "end"
+    assert "start" in events and events[-1] == "end"
     done = nbatch("cancel", ours, "--endpoint", sim.url)  # all is known: nothing is asked, and so no consent
     assert done.code == 0 and "30 of them known before" in done.err, done
     assert puts(sim) == dict.fromkeys(uuids(ours), 1)
