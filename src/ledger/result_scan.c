@@ -442,7 +442,8 @@ bool result_parse_line(struct span text, bool jsonl, size_t passed_count,
 bool result_is_orphan(const struct result_fields *fields)
 {
     return fields->status == ROW_IN_DOUBT &&
-           span_starts_with(result_without_quotes(fields->columns[RESULT_error]), result_orphan_error);
+           span_starts_with(result_without_quotes(fields->columns[RESULT_error]),
+                            result_orphan_error);
 }
 
 void result_unquote(struct span text, bool jsonl, struct buf *out)

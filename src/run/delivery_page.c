@@ -1,7 +1,7 @@
 #include "run/delivery_page.h"
 
-#include "ledger/status_file.h"
 #include "ledger/undelivered.h"
+#include "run/status_file.h"
 
 typedef enum status take_line_fn(void *context, const struct status_line *line);
 

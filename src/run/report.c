@@ -3,9 +3,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "ledger/status_file.h"
 #include "run/delivery_page.h"
 #include "run/page_file.h"
+#include "run/status_file.h"
 #include "run/use_cases.h"
 
 enum { PAGE_MAX = 16 * 1024 * 1024 };

@@ -1,8 +1,8 @@
 #include "run/resume.h"
 
-#include "ledger/cancelled_file.h"
-#include "ledger/status_file.h"
+#include "run/cancelled_file.h"
 #include "run/exit_status.h"
+#include "run/status_file.h"
 
 struct finding {
     const struct run_settings *settings;

@@ -17,14 +17,14 @@
 #define NB_RUN_STATUS_ROWS_H
 
 #include "ledger/record_log.h"
-#include "ledger/result_passed.h"
-#include "ledger/status_file.h"
-#include "ledger/values_file.h"
 #include "report/delivery_summary.h"
 #include "run/command_table.h"
 #include "run/person.h"
 #include "run/questions.h"
+#include "run/result_passed.h"
 #include "run/settings.h"
+#include "run/status_file.h"
+#include "run/values_file.h"
 
 struct status_rows {
     const struct run_settings *settings;

@@ -15,7 +15,7 @@
 #define NB_RUN_TAKEBACK_H
 
 #include "engine/row_source.h"
-#include "ledger/cancelled_file.h"
+#include "run/cancelled_file.h"
 
 enum { TAKEBACK_PUTS_MAX = 3 }; /* of one command, that got no answer */
 

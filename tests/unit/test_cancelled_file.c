@@ -4,8 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "ledger/cancelled_file.h"
 #include "ledger/undelivered.h"
+#include "run/cancelled_file.h"
 
 static struct buf message;
 static char folder[] = "/tmp/nbatch-test-XXXXXX", path[80];

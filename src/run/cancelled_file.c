@@ -1,7 +1,7 @@
-#include "ledger/cancelled_file.h"
+#include "run/cancelled_file.h"
 
 #include "ledger/cell.h"
-#include "ledger/status_file.h"
+#include "run/status_file.h"
 
 enum column {
     COLUMN_ROW,

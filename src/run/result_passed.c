@@ -1,4 +1,4 @@
-#include "ledger/result_passed.h"
+#include "run/result_passed.h"
 
 #include "core/jsonlex.h"
 

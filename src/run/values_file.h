@@ -8,10 +8,10 @@
  *     values_file_open(&file, path, &message);
  *     values_file_add(&file, &line, &value);                 // each value of a row, …
  *     values_file_flush(&file);                              // … then all of them at once
- *     values_file_close(&file);
+ *     values_file_close(&file); Private to run/.
  */
-#ifndef NB_LEDGER_VALUES_FILE_H
-#define NB_LEDGER_VALUES_FILE_H
+#ifndef NB_RUN_VALUES_FILE_H
+#define NB_RUN_VALUES_FILE_H
 
 #include "ledger/outfile.h"
 #include "ledger/table_scan.h"

@@ -13,10 +13,10 @@
  *     while (status == STATUS_OK && (status = cancelled_file_next(&table, &line)) == STATUS_OK) …
  *     table_scan_close(&table);
  *
- * CSV or JSONL by the extension of the name; read as ledger/table_scan.h says.
+ * CSV or JSONL by the extension of the name; read as ledger/table_scan.h says. Private to run/.
  */
-#ifndef NB_LEDGER_CANCELLED_FILE_H
-#define NB_LEDGER_CANCELLED_FILE_H
+#ifndef NB_RUN_CANCELLED_FILE_H
+#define NB_RUN_CANCELLED_FILE_H
 
 #include "ledger/outfile.h"
 #include "ledger/table_scan.h"

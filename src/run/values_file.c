@@ -1,4 +1,4 @@
-#include "ledger/values_file.h"
+#include "run/values_file.h"
 
 #include "core/when.h"
 #include "ledger/cell.h"

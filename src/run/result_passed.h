@@ -2,10 +2,10 @@
  * The columns that a run has carried over from its input into the results, behind their own.
  *
  *     result_passed_names(&results, &text, names, &count);
- *     count = result_passed_cells(&results, &fields, &text, cells);
+ *     count = result_passed_cells(&results, &fields, &text, cells); Private to run/.
  */
-#ifndef NB_LEDGER_RESULT_PASSED_H
-#define NB_LEDGER_RESULT_PASSED_H
+#ifndef NB_RUN_RESULT_PASSED_H
+#define NB_RUN_RESULT_PASSED_H
 
 #include "core/row.h"
 #include "ledger/results.h"
