@@ -271,9 +271,9 @@ static const struct option table[] = {
              "check says how long that takes, and which rows would be too late; none: as many as "
              "go (default: what the platform documents, at its own hosts: 300/s, with --api v2 "
              "100/s; else none)"},
-    {"rate", 0, OPTION_RATE, STATUS, "N/s|m|h|none", "100/s", RUN_FIELD(rate),
+    {"rate", 0, OPTION_RATE, STATUS, "N/s|m|h|none", NULL, RUN_FIELD(rate),
      .help = "how many calls start in a second, minute or hour at most, retries included; they "
-             "share the platform's limit with all that sends"},
+             "share the platform's limit with all that sends (default: 100/s)"},
     {"watch", 0, OPTION_SET_OPTIONAL, STATUS, "INTERVAL", NULL,
      .help = "go on until no command is open: ask again after INTERVAL (30s, where none is given), "
              "and ever more rarely where nothing happens",

@@ -5,7 +5,7 @@
 
 static const struct outfile_kind values_kind = {"values file", "--values"};
 
-static const char *const columns[] = {"row",         "key",         "imei",
+static const char *const columns[] = {"row",         "key",         DEVICE_COLUMN,
                                       "obj_id",      "obj_inst_id", "res_id",
                                       "res_inst_id", "value",       "confirm_time"};
 

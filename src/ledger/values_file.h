@@ -1,8 +1,8 @@
 /*
- * What reads have brought, one line a value: row,key,imei,obj_id,obj_inst_id,res_id,res_inst_id,
- * value,confirm_time. CSV, or JSONL by the extension of the name. Numbers are digit for digit what
- * the platform wrote. Lines are added to what is there; a row's values are there whole or not at
- * all.
+ * What reads have brought, one line a value:
+ * row,key,DEVICE_COLUMN,obj_id,obj_inst_id,res_id,res_inst_id, value,confirm_time. CSV, or JSONL by
+ * the extension of the name. Numbers are digit for digit what the platform wrote. Lines are added
+ * to what is there; a row's values are there whole or not at all.
  *
  *     values_file_each(path, take, context, &message);       // which rows it has already
  *     values_file_open(&file, path, &message);

@@ -12,11 +12,13 @@
  */
 
 enum {
+    DEFAULT_RATE = 100,       /* calls a second */
     WRITE_AGAIN_S = 30,       /* how often the status file is written anew while it goes on, … */
     WRITE_SHARE_INVERSE = 50, /* … and in how much of the time at most */
 };
 
 struct inquiry_run {
+    struct run_settings own; /* with the rate that holds */
     const struct run_settings *settings;
     const struct person *person;
     struct status_rows rows;
@@ -341,7 +343,10 @@ int run_status(const struct run_settings *settings, const struct person *person)
 
     if (run == NULL)
         return EXIT_INTERNAL;
-    run->settings = settings;
+    run->own = *settings;
+    if (settings->rate.per_ms == 0) /* what is asked shares the limit with what is sent */
+        run->own.rate = (struct rate){DEFAULT_RATE, 1000};
+    run->settings = &run->own;
     run->person = person;
     int result = run_steps(run);
     questions_deinit(&run->questions);
