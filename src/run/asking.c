@@ -5,6 +5,7 @@
 #include "ledger/blank_store.h"
 #include "run/descriptors.h"
 #include "run/exit_status.h"
+#include "run/interrupt.h"
 #include "run/sending.h"
 #include "run/target.h"
 
@@ -95,7 +96,10 @@ int asking_open(struct asking *asking, const struct run_settings *settings,
     if (status != STATUS_OK)
         return fail(asking, status == STATUS_USAGE ? EXIT_USAGE : EXIT_INTERNAL);
     set_options(asking);
-    return target_choose(&asking->settings, person, &asking->endpoint, &asking->credentials);
+    result = target_choose(&asking->settings, person, &asking->endpoint, &asking->credentials);
+    if (result != 0)
+        observers_refused(&asking->observers, "", result);
+    return result;
 }
 
 static double monotonic_s(void)
@@ -149,6 +153,7 @@ int asking_run(struct asking *asking, struct row_source *source,
     enum status status =
         job_run(source, &asking->options, &store, &asking->tally, &asking->job, &asking->message);
     asking->seconds = monotonic_s() - start_s;
+    interrupt_watch();
     person->ops->end(person);
     if (status != STATUS_OK)
         asking->job.end = JOB_FAILED;
