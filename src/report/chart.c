@@ -457,3 +457,65 @@ void chart_add_percentiles(const struct load *const *loads, size_t count, struct
         buf_add_format(out, "<span style=\"left:%zu%%\">%s</span>", i * 100 / NINES, names[i]);
     buf_add_string(out, "</div>\n</div>\n</figure>\n");
 }
+
+/* From the bottom to the top. */
+static const enum command_state ends[SERIES_LANES] = {COMMAND_DELIVERED, COMMAND_REFUSED,
+                                                      COMMAND_FAILED, COMMAND_EXPIRED,
+                                                      COMMAND_CANCELLED};
+
+size_t chart_delivery_lane(enum command_state state)
+{
+    size_t lane = 0;
+
+    while (lane < SERIES_LANES && ends[lane] != state)
+        lane++;
+    return lane;
+}
+
+/* What the lanes up to one come to by the end of each bar, as an area down to the axis: those that
+ * are below are drawn over it. */
+static void add_stacked(const struct chart *chart, const struct timeline *timeline, size_t lane)
+{
+    double sum = 0;
+
+    buf_add_format(chart->out, "<path class=\"s-%s\" d=\"M0 %d", deliveries[ends[lane]].word,
+                   HEIGHT);
+    for (size_t i = 0; i < timeline->bars; i++) {
+        struct series_bucket bar = bar_at(timeline, i);
+        for (size_t below = 0; below <= lane; below++)
+            sum += (double)bar.lanes[below];
+        buf_add_format(chart->out, "V%.2fH%.1f", y_of(chart, sum), slot_x(timeline, i + 1));
+    }
+    buf_add_format(chart->out, "V%dZ\"/>\n", HEIGHT);
+}
+
+void chart_add_delivery(const struct series *series, uint64_t total, struct buf *out)
+{
+    const struct series_bucket all = series_sum(series, 0, series->count);
+    struct timeline timeline;
+    struct buf text;
+
+    timeline_init(&timeline, series);
+    timeline.slots = timeline.bars;
+    struct chart chart = {"delivered-chart", "Delivered over time", "commands",
+                          round_up((double)total), out};
+    buf_init(&text, 4096);
+    buf_add_string(&text, "How many of the ");
+    html_add_count(total, &text);
+    buf_add_string(&text, " commands had come to their end by then; steps of ");
+    html_add_duration(bar_seconds(&timeline), &text);
+    buf_add_string(&text, ". Times are UTC.");
+    open_chart(&chart, buf_string(&text));
+    for (size_t lane = SERIES_LANES; lane-- > 0;)
+        if (all.lanes[lane] > 0)
+            add_stacked(&chart, &timeline, lane);
+    close_timeline(&timeline, out);
+    buf_add_string(out, "<p class=\"legend\" aria-hidden=\"true\">");
+    for (size_t lane = 0; lane < SERIES_LANES; lane++)
+        if (all.lanes[lane] > 0)
+            buf_add_format(out, "<span><i class=\"b-%s\"></i>%s</span>",
+                           deliveries[ends[lane]].word, deliveries[ends[lane]].word);
+    buf_add_string(out, "</p>\n");
+    close_figure(&timeline, out);
+    buf_deinit(&text);
+}

@@ -6,6 +6,7 @@
 #define NB_REPORT_CHART_H
 
 #include "core/buf.h"
+#include "platform/delivery.h"
 #include "report/histogram.h"
 #include "report/load.h"
 #include "report/series.h"
@@ -15,6 +16,13 @@ void chart_add_throughput(const struct series *series, struct buf *out);
 
 /* Attempts in flight, and how many there might be: the lanes of report/page.h. */
 void chart_add_flight(const struct series *series, struct buf *out);
+
+/* The lane of a state that is an end; SERIES_LANES for those that have none. */
+size_t chart_delivery_lane(enum command_state state);
+
+/* Of `total` commands, how many have come to which end by when, stacked: the lanes of
+ * chart_delivery_lane, each in the class s-WORD. What is left above is open. */
+void chart_add_delivery(const struct series *series, uint64_t total, struct buf *out);
 
 /* How many rows took how long; the axis of time is logarithmic. */
 void chart_add_latency(const struct histogram *histogram, struct buf *out);

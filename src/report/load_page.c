@@ -4,29 +4,9 @@
 #include "report/embedded.h"
 #include "report/fill.h"
 
-#define TEXT(key, value)                                  \
-    {                                                     \
-        .name = (key), .kind = FILL_TEXT, .text = (value) \
-    }
-#define COUNT(key, value)                                   \
-    {                                                       \
-        .name = (key), .kind = FILL_COUNT, .count = (value) \
-    }
-#define RATE(key, value)                                  \
-    {                                                     \
-        .name = (key), .kind = FILL_RATE, .real = (value) \
-    }
-#define LATENCY(key, value)                                   \
-    {                                                         \
-        .name = (key), .kind = FILL_LATENCY, .count = (value) \
-    }
-#define LIST(key, function)                                  \
+#define RATE(label, number)                                  \
     {                                                        \
-        .name = (key), .kind = FILL_LIST, .list = (function) \
-    }
-#define DRAWN(key, function)                                  \
-    {                                                         \
-        .name = (key), .kind = FILL_DRAWN, .list = (function) \
+        .name = (label), .kind = FILL_RATE, .real = (number) \
     }
 
 struct sheet {

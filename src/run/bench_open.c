@@ -1,4 +1,5 @@
 #include "run/bench_open.h"
+#include "run/descriptors.h"
 
 #include <math.h>
 #include <unistd.h>
@@ -407,7 +408,7 @@ int bench_open(const struct run_settings *settings, const struct person *person)
     if (settings->bench_endpoint == NULL && settings->simulate == NULL)
         bench->settings.simulate = "";
     choose_concurrency(&bench->settings);
-    int result = target_fit(&bench->settings, person);
+    int result = descriptors_settle(&bench->settings, person);
     if (result == 0)
         result = run_steps(bench);
     if (bench->is_recording)

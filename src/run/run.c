@@ -3,10 +3,13 @@
 #include <unistd.h>
 
 #include "core/redact.h"
+#include "engine/intake_source.h"
 #include "engine/job.h"
 #include "ledger/outfile.h"
 #include "report/summary.h"
 #include "run/check.h"
+#include "run/descriptors.h"
+#include "run/embargo.h"
 #include "run/guards.h"
 #include "run/interrupt.h"
 #include "run/observers.h"
@@ -179,6 +182,9 @@ static int check_whole_input(struct run *run)
         return EXIT_INPUT_INVALID;
     if (counts.doubts > 0 && !run->settings->yes && !confirm_doubts(run, &counts))
         return EXIT_INPUT_INVALID;
+    result = embargo_check(run->settings, run->person, intake_embargo_s(run->intake), counts.valid);
+    if (result != 0)
+        return result;
     run->rows = counts.rows;
     uint64_t size, hash;
     intake_digest(run->intake, &size, &hash);
@@ -282,6 +288,7 @@ static int start_observers(struct run *run)
                                     .earlier = run->earlier,
                                     .earlier_twice = &run->earlier_twice,
                                     .rows = run->rows - earlier_total(run),
+                                    .embargo_s = intake_embargo_s(run->intake),
                                     .has_rows = run->rows > 0};
 
     intake_digest(run->intake, &observed.input_size, &observed.input_hash);
@@ -479,6 +486,8 @@ static int summarize(struct run *run, double seconds, int exit_status)
                                     .retries = run->result.retries,
                                     .canary = run->settings->canary.rows > 0 ? &canary : NULL,
                                     .allowed = run->result.allowed,
+                                    .embargo_s = intake_embargo_s(run->intake),
+                                    .now_s = (int64_t)time(NULL),
                                     .seconds = seconds,
                                     .exit_status = exit_status,
                                     .command = next_command(run),
@@ -613,6 +622,7 @@ static int conclude(struct run *run)
 static int send_rows(struct run *run)
 {
     double start_s = monotonic_s();
+    struct intake_source source;
 
     const struct person *person = run->person;
     const struct watched watched = {.input = source_name(intake_source(run->intake)),
@@ -622,7 +632,8 @@ static int send_rows(struct run *run)
     prepare(run);
     announce(run);
     person->ops->begin(person, "sending", &watched);
-    enum status status = job_run(run->intake, &run->options, ledger_store(run->recording.ledger),
+    intake_source_init(&source, run->intake);
+    enum status status = job_run(&source.base, &run->options, ledger_store(run->recording.ledger),
                                  &run->tally, &run->result, &run->message);
     double seconds = monotonic_s() - start_s;
     interrupt_watch();
@@ -718,6 +729,11 @@ static int choose_dated(struct run *run, struct run_settings *settings)
 {
     bool is_unfinished;
 
+    if (settings->output != NULL) {
+        person_error(run->person, "--dated names the results itself: leave --output out, and give "
+                                  "the job a name with --job NAME");
+        return EXIT_USAGE;
+    }
     run->stem = recording_stem(settings);
     run->dated = (struct dated){.stem = run->stem, .tail = recording_tail(settings)};
     if (run->stem == NULL) {
@@ -762,7 +778,7 @@ int run_send(const struct run_settings *given, const struct person *person,
 {
     struct run_settings own = *given, *settings = &own;
 
-    int fits = target_fit(settings, person);
+    int fits = descriptors_settle(settings, person);
     if (fits == 0)
         fits = threads_check(person);
     struct run *run = fits == 0 ? calloc(1, sizeof(*run)) : NULL;

@@ -162,28 +162,3 @@ int target_simulate(const struct run_settings *settings, const struct person *pe
     buf_deinit(&message);
     return status == STATUS_OK ? 0 : result;
 }
-
-int target_fit(struct run_settings *settings, const struct person *person)
-{
-    uint64_t limit, needed;
-    size_t wanted = (size_t)settings->concurrency;
-    size_t room = descriptors_fit(wanted, settings->simulate != NULL, &limit, &needed);
-
-    if (room == 0) {
-        person_error(
-            person,
-            "this process may have %llu files open, which leaves no room for a connection; "
-            "raise that with ulimit -n %llu",
-            (unsigned long long)limit, (unsigned long long)needed);
-        return EXIT_REFUSED;
-    }
-    if (settings->simulate != NULL && room > setup_connection_limit(SIM_CONNECTIONS_MAX))
-        room = setup_connection_limit(SIM_CONNECTIONS_MAX);
-    if (room < wanted)
-        person_note(person,
-                    "%zu requests at a time, not %zu: this process may have %llu files open; raise "
-                    "that with ulimit -n %llu",
-                    room, wanted, (unsigned long long)limit, (unsigned long long)needed);
-    settings->concurrency = (int64_t)room;
-    return 0;
-}

@@ -26,10 +26,6 @@ enum job_key target_renew_key(const struct run_settings *settings, struct creden
 int target_simulate(const struct run_settings *settings, const struct person *person,
                     struct sim **ret_sim, struct endpoint *endpoint) MUST_USE;
 
-/* No more at a time than there are descriptors for: settings->concurrency. Returns 0 or the exit
- * status. */
-int target_fit(struct run_settings *settings, const struct person *person) MUST_USE;
-
 /* Whom a run speaks with, as numbers on record: what is complete for one says nothing about
  * another.
  */
