@@ -69,6 +69,25 @@ static bool set_delimiter(struct settings *settings, struct span value, struct b
     return false;
 }
 
+/* It becomes part of a file's name. */
+static bool set_job(struct settings *settings, struct span value, struct buf *wanted)
+{
+    static const char others[] = "-_.@";
+    bool is_good = value.len > 0 && value.len <= JOB_NAME_MAX && value.ptr[0] != '.';
+
+    for (size_t i = 0; i < value.len; i++)
+        is_good = is_good && (isalnum((unsigned char)value.ptr[i]) != 0 ||
+                              strchr(others, value.ptr[i]) != NULL);
+    if (is_good)
+        settings->run.job = value.ptr;
+    else
+        buf_add_format(wanted,
+                       "must be 1–%d letters, digits and the characters %s, the first no "
+                       "full stop",
+                       JOB_NAME_MAX, others);
+    return is_good;
+}
+
 static bool set_levels(struct settings *settings, struct span value, struct buf *wanted)
 {
     struct levels levels = {.count = 0};
@@ -289,6 +308,10 @@ static const struct option table[] = {
      .is_private = true},
     {"verbose", 'v', OPTION_FLAG, RUN, NULL, NULL, FIELD(verbose),
      .help = "show what became of each attempt, also in the log", .is_private = true},
+    {"job", 0, OPTION_SET, RUN, "NAME", NULL,
+     .help = "the job's name, in the log, in metrics (label job_name), and in the name of the "
+             "results where --output gives none: NAME.results.csv beside the input",
+     .set = set_job},
     {"log", 0, OPTION_FILE, RUN, "FILE", NULL, RUN_FIELD(log),
      .help =
          "add what happens to FILE: a JSON object a line, for the start, the end and all between"},
