@@ -198,14 +198,9 @@ bool result_parse_key(struct span text, struct row_id *ret_id)
         return false;
     for (size_t i = 0; i < 16; i++) {
         char c = text.ptr[i];
-        unsigned digit;
-        if (c >= '0' && c <= '9')
-            digit = (unsigned)(c - '0');
-        else if (c >= 'a' && c <= 'f')
-            digit = (unsigned)(c - 'a') + 10;
-        else
+        if (!is_hex_digit(c) || (c >= 'A' && c <= 'F'))
             return false;
-        hash = hash << 4 | digit;
+        hash = hash << 4 | hex_digit_value(c);
     }
     if (span_to_uint64(span_skip(text, 17), &occurrence) != STATUS_OK || occurrence == 0 ||
         occurrence > UINT32_MAX)
