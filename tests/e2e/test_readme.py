@@ -58,7 +58,6 @@ def test_options_are_shown_with_values_that_they_take():
     shown = [words for words in shown if len(words) > 1 or "=" in words[0]]
     assert len(shown) > 6
     for words in shown:
-            continue  # nbatch config shows those of run and check
         done = subprocess.run([NBATCH, "config", *words], capture_output=True, text=True, cwd=ROOT / "samples",
                               check=False)
         assert done.returncode == 0, (words, done.stderr)
