@@ -589,7 +589,6 @@ enum status engine_new(const struct engine_options *options, struct engine_time 
     engine->wake_ns = engine->armed_ns = INT64_MAX;
     scheduler_init(&engine->scheduler, options->concurrency);
     pacer_init(&engine->pacer, &options->pacer, now.ns);
-    scheduler_set_concurrency(&engine->scheduler, pacer_concurrency(&engine->pacer));
     budget_init(&engine->budget, engine_now_ms(engine));
     retry_init(&engine->retry, &options->retry, options->seed);
     if (uuid_memory_new(&engine->uuids) != STATUS_OK) {

@@ -64,7 +64,7 @@ void engine_fail(struct engine *engine, enum status status, const char *text)
 
 void engine_set_concurrency(struct engine *engine)
 {
-    size_t wanted = pacer_concurrency(&engine->pacer);
+    size_t wanted = engine->options.concurrency;
 
     scheduler_set_concurrency(&engine->scheduler,
                               shortage_limit(&engine->shortage, wanted, engine_now_ms(engine)));

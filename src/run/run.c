@@ -603,6 +603,7 @@ static int send_rows(struct run *run)
                                     .tally = &run->tally,
                                     .rows = run->rows - earlier_total(run)};
 
+    run->options.pacer.rows = watched.rows;
     prepare(run);
     announce(run);
     person->ops->begin(person, "sending", &watched);

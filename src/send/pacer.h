@@ -10,7 +10,6 @@
  *     }
  *     … set a timer for what pacer_next_ns says; at the end of each attempt:
  *     pacer_end(&pacer, &attempt, now_ns, &news);
- *     … and tell the scheduler pacer_concurrency(&pacer) …
  *
  * Times are the caller's monotonic clock; what one of the parts wants in milliseconds is taken from
  * the same clock.
@@ -31,6 +30,7 @@ struct pacer_options {
     struct ramp ramp;
     bool adaptive;
     size_t concurrency;
+    uint64_t rows; /* that are to be sent; 0: it is not known */
 };
 
 /* Why nothing starts; the one that lasts longest is told. */
@@ -45,8 +45,12 @@ enum pacer_wait {
     PACER_READER,   /* who reads the results does not keep up */
 };
 
-/* So many of the last answers are looked at, to tell whether most of them refuse. */
-enum { PACER_RECENT = 32, PACER_TELL_MS = 60 * 1000 };
+/*
+ * So many of the last answers are looked at, to tell whether most of them refuse, since the rate
+ * was lowered last; then a few tell nothing yet. A run of no more rows than a few for each place
+ * does not look for a limit slowly: it would be over before.
+ */
+enum { PACER_RECENT = 32, PACER_FEW = 16, PACER_TELL_MS = 60 * 1000, PACER_SHORT_RUN = 4 };
 
 struct pacer {
     struct pacer_options options;
@@ -94,9 +98,6 @@ void pacer_end(struct pacer *pacer, const struct pacer_attempt *attempt, int64_t
 /* The same for an attempt that tells nothing of the platform: it did not leave for want of
  * something here, or was ended from here. */
 void pacer_cancel(struct pacer *pacer, uint32_t ticket, int64_t now_ms);
-
-/* How many may be in flight. */
-size_t pacer_concurrency(const struct pacer *pacer);
 
 /* The rate that holds now, per hour; 0 where there is none. */
 int64_t pacer_rate_per_hour(const struct pacer *pacer);
