@@ -6,6 +6,7 @@
 #include "ledger/problem_file.h"
 #include "ledger/split.h"
 #include "run/check.h"
+#include "run/sending.h"
 #include "run/use_cases.h"
 
 /* A check as a person follows it: what is shown, and the files that are written on the way. */
@@ -23,8 +24,10 @@ struct inspection {
 
 static double rate_per_s(const struct run_settings *settings)
 {
-    const struct rate *rate = &settings->rate;
-    return rate->count > 0 ? (double)rate->count * 1000 / (double)rate->per_ms : 0;
+    bool is_documented;
+    const struct rate rate = sending_rate(settings, &is_documented);
+
+    return rate.count > 0 ? (double)rate.count * 1000 / (double)rate.per_ms : 0;
 }
 
 int check_open(const struct run_settings *settings, const struct person *person, bool for_sending,
@@ -162,9 +165,29 @@ static void show_notes(const struct inspection *inspection, const struct intake 
     buf_deinit(&notes);
 }
 
+/* What is documented is worth a line where it takes a while. */
+static void show_time(const struct inspection *inspection, uint64_t rows)
+{
+    bool is_documented;
+    const struct rate rate = sending_rate(inspection->settings, &is_documented);
+    double seconds = (double)rows * (double)rate.per_ms / 1000 / (double)rate.count;
+    struct buf text;
+
+    if (rate.count == 0 || rows == 0 || (is_documented && seconds < 1))
+        return;
+    buf_init(&text, 256);
+    when_add_duration(seconds, &text);
+    person_note(inspection->person, "sending the valid rows takes %s at %lld/%s%s",
+                buf_string(&text), (long long)rate.count,
+                rate.per_ms == 1000    ? "s"
+                : rate.per_ms == 60000 ? "m"
+                                       : "h",
+                is_documented ? ", which the platform documents" : "");
+    buf_deinit(&text);
+}
+
 static void show_counts(const struct inspection *inspection, const struct check_counts *counts)
 {
-    double rate = rate_per_s(inspection->settings);
     struct buf text;
 
     buf_init(&text, 4096);
@@ -187,16 +210,8 @@ static void show_counts(const struct inspection *inspection, const struct check_
         buf_add_format(&text, " for %llu device%s", (unsigned long long)counts->devices,
                        counts->devices == 1 ? "" : "s");
     person_note(inspection->person, "%s", buf_string(&text));
-    if (rate > 0 && counts->valid > 0) {
-        buf_clear(&text);
-        when_add_duration((double)counts->valid / rate, &text);
-        person_note(inspection->person, "sending the valid rows takes %s at %lld/%s",
-                    buf_string(&text), (long long)inspection->settings->rate.count,
-                    inspection->settings->rate.per_ms == 1000    ? "s"
-                    : inspection->settings->rate.per_ms == 60000 ? "m"
-                                                                 : "h");
-    }
     buf_deinit(&text);
+    show_time(inspection, counts->valid);
 }
 
 /* What a check comes to: 0 or an exit status, after the reason was said. */

@@ -16,21 +16,23 @@ static uint64_t random_seed(void)
     return getrandom(&seed, sizeof(seed), 0) == (ssize_t)sizeof(seed) ? seed : 1;
 }
 
-/* The rate that was asked for; else what the platform documents, at its own host. */
-static struct rate rate_of(const struct run_settings *settings)
+struct rate sending_rate(const struct run_settings *settings, bool *ret_is_documented)
 {
     enum dialect host;
 
+    *ret_is_documented = false;
     if (settings->rate.per_ms > 0 || settings->ramp.ms > 0 || settings->simulate != NULL ||
         !dialect_of_url(span_string(settings->endpoint), &host))
         return settings->rate;
+    *ret_is_documented = true;
     return (struct rate){dialects[host].rate_per_s, 1000};
 }
 
 void sending_options(const struct run_settings *settings, struct halt *halt,
                      struct job_options *options)
 {
-    const struct rate rate = rate_of(settings);
+    bool is_documented;
+    const struct rate rate = sending_rate(settings, &is_documented);
 
     *halt = settings->halt;
     options->halt = halt;

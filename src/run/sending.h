@@ -8,6 +8,10 @@
 /* What is sent again, and when. */
 struct retry_policy sending_retries(const struct run_settings *settings);
 
+/* The rate that was asked for; else, at the platform's own hosts, the one that it documents. A
+ * count of 0: none. */
+struct rate sending_rate(const struct run_settings *settings, bool *ret_is_documented);
+
 /* Fills in retries, pace, canary and halt rules; `halt` must outlive the run. */
 void sending_options(const struct run_settings *settings, struct halt *halt,
                      struct job_options *options);
