@@ -24,6 +24,8 @@ struct progress_facts {
     uint64_t ended[ROW_STATUS_COUNT]; /* rows by what became of them */
     const char *wait;                 /* why nothing starts; NULL: something does */
     double wait_s;                    /* until it goes on; below 0: not known */
+    double held_per_s;                /* the rate that holds rows back; 0: none does */
+    bool is_limited;                  /* that is the platform's own limit */
 };
 
 /* Appends the line for so many columns, in colours where there are some. */

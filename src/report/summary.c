@@ -139,6 +139,9 @@ static void add_account_text(const struct summary *summary, struct buf *out)
     buf_add_char(out, '\n');
 }
 
+/* In a shorter run the last ten seconds are much the same. */
+#define LATE_FROM_S 20.0
+
 /* How it went. */
 static void add_pace(const struct summary *summary, struct buf *out)
 {
@@ -148,6 +151,8 @@ static void add_pace(const struct summary *summary, struct buf *out)
     buf_add_format(out, "%llu row%s in %.2f s (%.0f rows/s)", (unsigned long long)total,
                    total == 1 ? "" : "s", summary->seconds,
                    summary->seconds > 0 ? (double)total / summary->seconds : 0.0);
+    if (summary->late_per_s > 0 && summary->seconds > LATE_FROM_S)
+        buf_add_format(out, ", in the last ten seconds %.0f rows/s", summary->late_per_s);
     if (summary->retries > 0)
         buf_add_format(out, ", %llu attempt%s", (unsigned long long)summary->retries,
                        summary->retries == 1 ? " was a retry" : "s were retries");
@@ -339,6 +344,10 @@ enum status summary_add_json(const struct summary *summary, struct buf *out)
     (void)cJSON_AddNumberToObject(root, "seconds", summary->seconds);
     (void)cJSON_AddNumberToObject(root, "rows_per_second",
                                   summary->seconds > 0 ? rows / summary->seconds : 0.0);
+    if (summary->late_per_s > 0)
+        (void)cJSON_AddNumberToObject(root, "rows_per_second_last_10s", summary->late_per_s);
+    else
+        (void)cJSON_AddNullToObject(root, "rows_per_second_last_10s");
     if (summary->allowed > 0)
         (void)cJSON_AddNumberToObject(root, "allowed_per_second", summary->allowed);
     else

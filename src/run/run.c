@@ -289,6 +289,8 @@ static void end_observers(struct run *run, double seconds, int exit_status)
     observers_end(&run->observers, &(struct observed_end){.end = ends[run->result.end].name,
                                                           .message = buf_string(&run->message),
                                                           .retries = run->result.retries,
+                                                          .allowed = run->result.allowed,
+                                                          .late_per_s = run->result.late_per_s,
                                                           .seconds = seconds,
                                                           .exit_status = exit_status});
 }
@@ -451,6 +453,7 @@ static int summarize(struct run *run, double seconds, int exit_status)
                                     .strange = recording->account.strange,
                                     .retries = run->result.retries,
                                     .canary = run->settings->canary.rows > 0 ? &canary : NULL,
+                                    .late_per_s = run->result.late_per_s,
                                     .allowed = run->result.allowed,
                                     .seconds = seconds,
                                     .exit_status = exit_status,

@@ -124,7 +124,7 @@ static void set_rate(struct pace *pace, double rate)
     pace->rate = between(rate, PACE_RATE_MIN, PACE_RATE_MAX);
 }
 
-static bool is_limited(const struct pace *pace)
+bool pace_is_limited(const struct pace *pace)
 {
     return pace->mode != PACE_OPEN && pace->mode != PACE_STARTING;
 }
@@ -334,7 +334,7 @@ void pace_restart(struct pace *pace, int64_t now_ns)
 {
     if (!pace->enabled)
         return;
-    if (is_limited(pace)) {
+    if (pace_is_limited(pace)) {
         forget(pace);
         hold(pace, pace->limit * CUT_UNKNOWN, UNSURE, now_ns);
         pace->interval = INTERVAL_GUESS;
@@ -735,6 +735,6 @@ enum pace_change pace_end(struct pace *pace, enum pace_answer answer, int64_t st
     /* A refusal may come sooner than the answer to what is processed. */
     if (!refused || pace->rtt_s == 0)
         take_rtt(pace, seconds_between(started_ns, now_ns));
-    return is_limited(pace) ? add_limited(pace, refused, started_ns, now_ns)
-                            : add_free(pace, refused, started_ns, now_ns);
+    return pace_is_limited(pace) ? add_limited(pace, refused, started_ns, now_ns)
+                                 : add_free(pace, refused, started_ns, now_ns);
 }

@@ -162,6 +162,9 @@ static inline void pace_cancel(struct pace *pace)
     pace->in_flight--;
 }
 
+/* Whether there is a limit. */
+bool pace_is_limited(const struct pace *pace);
+
 /* The platform's limit as it was measured last, per second; 0 where none showed. */
 double pace_allowed(const struct pace *pace);
 

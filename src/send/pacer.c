@@ -35,6 +35,12 @@ int64_t pacer_rate_per_hour(const struct pacer *pacer)
     return found < (double)LIMITER_COUNT_MAX ? (int64_t)found : LIMITER_COUNT_MAX;
 }
 
+bool pacer_is_limited(const struct pacer *pacer)
+{
+    return pace_is_limited(&pacer->pace) &&
+           pacer->per_hour != asked_per_hour(pacer, pacer->ramped_ms);
+}
+
 /* Has the limiter hold what holds now. */
 static void set_rate(struct pacer *pacer, int64_t now_ns)
 {
@@ -148,8 +154,9 @@ static void heed_host(struct pacer *pacer, bool refused, int64_t started_ns, int
 static enum pace_change tell(struct pacer *pacer, enum pace_change change, int64_t now_ms)
 {
     if (change == PACE_LOWERED) {
-        if (pacer->told_limit || (pacer->told_ms != 0 && now_ms - pacer->told_ms < PACER_TELL_MS))
+        if (pacer->told_limit || (pacer->told_ms != 0 && now_ms - pacer->told_ms < pacer->tell_ms))
             return PACE_SAME;
+        pacer->tell_ms = pacer->tell_ms > 0 ? 2 * pacer->tell_ms : PACER_TELL_MS;
         pacer->told_limit = true;
         pacer->told_ms = now_ms;
     } else if (change == PACE_FREED) {

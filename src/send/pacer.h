@@ -43,6 +43,7 @@ enum pacer_wait {
     /* What is known outside of the pacer, whose word this is all the same. */
     PACER_SHORTAGE, /* this machine has too little to send with */
     PACER_READER,   /* who reads the results does not keep up */
+    PACER_DISK,     /* what may be sent next is not on disk yet */
 };
 
 /*
@@ -66,6 +67,7 @@ struct pacer {
     bool paused;
     bool told_limit; /* the operator was told of one, */
     int64_t told_ms; /* … and when */
+    int64_t tell_ms; /* not again before so long after that; doubles */
 };
 
 /* The end of an attempt. */
@@ -78,7 +80,7 @@ struct pacer_attempt {
 
 /* What has changed by it; both are worth a line to the operator. */
 struct pacer_news {
-    enum pace_change pace; /* a limit that comes and goes is told once a minute */
+    enum pace_change pace; /* a limit that comes and goes is told ever more seldom */
     bool breaker_changed;
 };
 
@@ -98,6 +100,9 @@ void pacer_end(struct pacer *pacer, const struct pacer_attempt *attempt, int64_t
 /* The same for an attempt that tells nothing of the platform: it did not leave for want of
  * something here, or was ended from here. */
 void pacer_cancel(struct pacer *pacer, uint32_t ticket, int64_t now_ms);
+
+/* Whether it is the platform's limit that holds, and not what was asked for. */
+bool pacer_is_limited(const struct pacer *pacer);
 
 /* The rate that holds now, per hour; 0 where there is none. */
 int64_t pacer_rate_per_hour(const struct pacer *pacer);

@@ -45,6 +45,25 @@ def test_the_summary_says_what_the_platform_allowed_and_nothing_where_it_showed_
     assert "allowed about" not in nbatch("run", fleet(100), "--simulate=latency=10ms", "-o", "c.csv").err
 
 
+def test_what_a_run_waits_for_is_told_while_it_goes_on(nbatch, fleet, tmp_path):
+    done = nbatch("run", fleet(260), "--simulate=latency=10ms,limit=60/s,burst=5", "-o", "a.csv", "--progress", "always",
+                  "--log", "run.jsonl")
+    assert done.code == 0 and re.search(r"; the platform takes about \d+/s", done.err), done
+    end = [json.loads(line) for line in (tmp_path / "run.jsonl").read_text().splitlines()][-1]
+    assert end["event"] == "end" and 30 < end["allowed_per_second"] < 90
+    done = nbatch("run", fleet(40), "--simulate=latency=10ms", "-o", "b.csv", "--progress", "always", "--rate", "40/s")
+    assert "; held to 40/s" in done.err and "the platform takes" not in done.err, done
+
+
+def test_the_pace_of_the_last_ten_seconds_is_told(nbatch, fleet):
+    done = nbatch("run", fleet(480), "--simulate", "-o", "a.csv", "--json", "--ramp", "1/s..40/s:22s")
+    assert done.code == 0, done
+    late = json.loads(done.out)["rows_per_second_last_10s"]
+    told = re.search(r"s \((\d+) rows/s\), in the last ten seconds (\d+) rows/s", done.err)
+    assert told and 1.15 * int(told[1]) < int(told[2]) == round(late) < 41, done
+    assert json.loads(nbatch("run", fleet(4), "--simulate", "-o", "b.csv", "--json").out)["rows_per_second_last_10s"] is None
+
+
 def test_refusals_by_chance_do_not_slow_a_rate_that_was_asked_for(nbatch, fleet, tmp_path):
     done = nbatch("run", fleet(1200), "--simulate=latency=20ms,fault=errno-15:2%,seed=3", "--rate", "200/s", "-o", "out.csv",
                   "--seed", "1")
