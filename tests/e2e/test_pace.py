@@ -4,13 +4,20 @@ The figures that the pace is held to are in tests/unit/test_pace.c, in virtual t
 may be busy.
 """
 
+import contextlib
 import json
+import os
 import re
+import socket
+import subprocess
+import threading
+import time
 from datetime import datetime
 
 import pytest
 
-from conftest import read_results
+from conftest import NBATCH, read_results
+from peers import OK
 
 
 def times(path):
@@ -70,6 +77,45 @@ def test_refusals_by_chance_do_not_slow_a_rate_that_was_asked_for(nbatch, fleet,
     assert done.code == 0, done
     ends = times(tmp_path / "out.csv")
     assert int(len(ends) * 0.95) / (ends[int(len(ends) * 0.95)] - ends[0]) > 0.75 * 200
+
+
+class SlowToGreet:
+    """Speaks TLS on the first connection only, and counts the others, which it leaves waiting for their handshake."""
+
+    def __init__(self, certificate):
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self.url = f"https://127.0.0.1:{self.listener.getsockname()[1]}"
+        self.context, self.waiting, self.first = certificate.context(), [], None
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def answer_first(self, connection):
+        with contextlib.suppress(OSError):
+            self.first = self.context.wrap_socket(connection, server_side=True)
+            while self.first.recv(65536):
+                self.first.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(OK) + OK)
+
+    def serve(self):
+        threading.Thread(target=self.answer_first, args=(self.listener.accept()[0],), daemon=True).start()
+        with contextlib.suppress(OSError):
+            while True:
+                self.waiting.append(self.listener.accept()[0])
+
+
+@pytest.mark.parametrize("places, expected", [(8, 8), (200, 33)])  # 32, and one more for the first, which connected
+def test_connections_that_are_being_made_have_a_bound(fleet, tmp_path, authority, certificate, places, expected):
+    peer = SlowToGreet(certificate)
+    process = subprocess.Popen(
+        [NBATCH, "run", str(fleet(4000)), "--endpoint", peer.url, "--cacert", str(authority.ca), "-c", str(places),
+         "--no-adaptive", "--connect-timeout", "60s", "--rate", "1000/s", "--burst", "500", "-o", str(tmp_path / "out.csv")],
+        env={**os.environ, "NBATCH_API_KEY": "a-key-of-the-tests"}, stderr=subprocess.DEVNULL)
+    for _ in range(100):
+        time.sleep(0.05)
+        if len(peer.waiting) >= expected:
+            break
+    time.sleep(1)  # for more, which must not come
+    assert expected - 1 <= len(peer.waiting) <= expected, len(peer.waiting)
+    process.kill()
+    process.wait()
 
 
 @pytest.mark.parametrize("spec, part", [
