@@ -1,10 +1,14 @@
 #include "cli/help.h"
 
+#include "cli/column_help.h"
 #include "cli/man.h"
 #include "cli/option_table.h"
+#include "ledger/result_line.h"
 #include "platform/meaning.h"
 #include "platform/problem.h"
+#include "report/advice.h"
 #include "send/retry.h"
+#include "sim/faults.h"
 
 enum { HELP_COLUMN = 28, HELP_WIDTH = 96 };
 
@@ -49,6 +53,8 @@ void help_add_subcommand(enum subcommand subcommand, struct buf *out)
     buf_add_format(out, "%s\n\n%s\n\nExamples:\n%s", subcommands[subcommand].usage,
                    subcommands[subcommand].purpose, subcommands[subcommand].examples);
     while ((option = option_next(subcommand, option)) != NULL) {
+        if (!option_is_used(subcommand, option))
+            continue;
         if (strcmp(group, option_group(option)) != 0)
             buf_add_format(out, "\n%s:\n", option_group(option));
         group = option_group(option);
@@ -62,7 +68,11 @@ void help_add_subcommand(enum subcommand subcommand, struct buf *out)
             "latest. The keys of the rows are\nkept in memory, 14-21 bytes each, and nothing "
             "else. The page is one file that loads nothing; a\nfile that is no such page is "
             "never replaced.\n");
-    if (subcommand == COMMAND_BENCH || subcommand == COMMAND_REPORT)
+    if (subcommand == COMMAND_CHECK)
+        buf_add_string(out, "\nThe other options of nbatch run are taken too, so that one line of "
+                            "words serves both: they are\nchecked for their form, and not used.\n");
+    if (subcommand == COMMAND_BENCH || subcommand == COMMAND_REPORT ||
+        subcommand == COMMAND_RESULTS)
         return;
     if (subcommand != COMMAND_SIMULATE)
         buf_add_string(
@@ -109,6 +119,9 @@ void help_add_overview(struct buf *out)
                        help_topics[i].word != NULL ? help_topics[i].word : "");
         add_help_line(topic, help_topics[i].what, out);
     }
+    add_help_line("  nbatch template [ACTION]",
+                  "a CSV to begin with: the columns of write, read or execute, and a model row",
+                  out);
     add_help_line("  nbatch completion SHELL",
                   "the completions of bash, zsh or fish, to be sourced", out);
     add_help_line("  nbatch --version", "which one this is", out);
@@ -190,6 +203,51 @@ static bool add_errnos(const char *word, struct buf *out)
     return true;
 }
 
+static void add_entry(const char *name, const char *text, struct buf *out)
+{
+    char left[32];
+
+    (void)snprintf(left, sizeof(left), "%s", name);
+    add_help_line(left, text, out);
+}
+
+static bool add_columns(const char *word, struct buf *out)
+{
+    struct column_text texts[COLUMN_TEXTS_MAX];
+    size_t count = column_help_texts(texts);
+
+    for (size_t i = 0; i < count && word == NULL; i++) {
+        char what[sizeof(texts[i].what) + sizeof(texts[i].needed) + 32];
+        (void)snprintf(what, sizeof(what), "%s [needed: %s]", texts[i].what, texts[i].needed);
+        add_entry(texts[i].name, what, out);
+    }
+    return word == NULL;
+}
+
+static bool add_results(const char *word, struct buf *out)
+{
+    for (size_t i = 0; i < RESULT_COLUMN_COUNT && word == NULL; i++)
+        add_entry(result_column_names[i], result_column_texts[i], out);
+    if (word == NULL)
+        add_entry("others", "what --pass carries along", out);
+    return word == NULL;
+}
+
+static bool add_statuses(const char *word, struct buf *out)
+{
+    for (enum row_status i = 0; i < ROW_STATUS_COUNT && word == NULL; i++)
+        buf_add_format(out, "%s\n  meaning      %s\n  what to do   %s\n", row_status_name(i),
+                       advice_status_meaning(i), advice_status_remedy(i));
+    return word == NULL;
+}
+
+static bool add_faults(const char *word, struct buf *out)
+{
+    for (size_t i = 0; i < fault_kinds_count && word == NULL; i++)
+        add_entry(fault_kinds[i].name, fault_kinds[i].help, out);
+    return word == NULL;
+}
+
 static bool add_man(const char *word, struct buf *out)
 {
     if (word != NULL)
@@ -201,6 +259,10 @@ static bool add_man(const char *word, struct buf *out)
 const struct help_topic help_topics[] = {
     {"errno", "[NUMBER]", "what the platform's error numbers mean, and what to do", add_errnos},
     {"problems", NULL, "what each problem of an input asks for", add_problems},
+    {"columns", NULL, "the columns of an input, who needs them, and what is in them", add_columns},
+    {"results", NULL, "the columns of the results", add_results},
+    {"statuses", NULL, "what can become of a row, and what to do then", add_statuses},
+    {"faults", NULL, "what the simulator can be told to do wrong", add_faults},
     {"man", NULL, "the manual page, for man -l or an installation", add_man},
 };
 const size_t help_topics_count = ARRAY_LENGTH(help_topics);

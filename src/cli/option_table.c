@@ -11,6 +11,7 @@
 #define SIMULATE                FOR_COMMAND(COMMAND_SIMULATE)
 #define BENCH                   FOR_COMMAND(COMMAND_BENCH)
 #define REPORT                  FOR_COMMAND(COMMAND_REPORT)
+#define RESULTS                 FOR_COMMAND(COMMAND_RESULTS)
 
 #define FIELD(member)     offsetof(struct settings, member)
 #define RUN_FIELD(member) offsetof(struct settings, run.member)
@@ -67,6 +68,26 @@ static bool set_delimiter(struct settings *settings, struct span value, struct b
     buf_add_string(wanted, "must be one ASCII character that is no letter, digit, space or double "
                            "quote, or comma, semicolon, tab, pipe");
     return false;
+}
+
+/* --status in_doubt,failed */
+static bool set_statuses(struct settings *settings, struct span value, struct buf *wanted)
+{
+    do {
+        struct span word = take_piece(&value);
+        enum row_status status = 0;
+        while (status < ROW_STATUS_COUNT && !span_is(word, row_status_name(status)))
+            status++;
+        if (status == ROW_STATUS_COUNT) {
+            buf_add_string(wanted, "must be");
+            for (status = 0; status < ROW_STATUS_COUNT; status++)
+                buf_add_format(wanted, "%s %s", status > 0 ? "," : "", row_status_name(status));
+            buf_add_string(wanted, ", or several with commas between them");
+            return false;
+        }
+        settings->run.statuses[status] = settings->run.has_statuses = true;
+    } while (value.len > 0);
+    return true;
 }
 
 static bool set_levels(struct settings *settings, struct span value, struct buf *wanted)
@@ -198,6 +219,11 @@ static const struct option table[] = {
      .help = "what stands between the cells of a CSV: one character, or comma, semicolon, tab, "
              "pipe (default: comma)",
      .set = set_delimiter},
+    {"header-line", 0, OPTION_COUNT, RUN | CHECK, "N", NULL, RUN_FIELD(header_line), .min = 1,
+     .max = 1048576,
+     .help =
+         "the line (of a workbook, the row) that the names of the columns are on; what is above "
+         "it is left out (default: the first that is not blank)"},
     {"set", 0, OPTION_LIST, RUN | CHECK, "NAME=VALUE", NULL, RUN_FIELD(sets),
      .help = "the value of column NAME for every row that has none of its own; ${column} in it "
              "stands for that column's value; may be repeated"},
@@ -276,6 +302,10 @@ static const struct option table[] = {
      .help = "show what is sent again and when, and do nothing else", .is_private = true},
     {"seed", 0, OPTION_COUNT, RUN, "N", "0", RUN_FIELD(seed), .min = 0, .max = INT64_MAX,
      .help = "of the random waits; 0: another one each time"},
+    {"status", 0, OPTION_SET_LIST, RESULTS, "WHAT[,WHAT...]", NULL,
+     .help = "only rows with this status: accepted, rejected, failed, in_doubt, invalid (default: "
+             "all)",
+     .set = set_statuses, .places = IN_FLAG_ONLY, .group = "What is shown"},
     {"problems", 0, OPTION_FILE, RUN | CHECK, "FILE", NULL, RUN_FIELD(problems),
      .help = "list every problem in FILE; CSV, or JSONL by its extension; - for standard output",
      .group = "What is shown"},
@@ -283,6 +313,11 @@ static const struct option table[] = {
      .help = "write the valid rows to FILE, as they stand in the input; of a workbook, as CSV"},
     {"split-invalid", 0, OPTION_FILE, CHECK, "FILE", NULL, RUN_FIELD(split_invalid),
      .help = "the same for the others, to be mended"},
+    {"fix", 0, OPTION_FLAG, CHECK, NULL, NULL, RUN_FIELD(fix),
+     .help = "print the command that reads the file as it is, with the encoding, delimiter, header "
+             "line and names of columns that it has, and nothing else: eval \"$(nbatch check --fix "
+             "fleet.csv)\"",
+     .places = IN_FLAG_ONLY, .carry = CARRY_NOT, .is_private = true},
     {"progress", 0, OPTION_CHOICE, RUN | CHECK, "auto|always|never", "auto", FIELD(progress),
      .help =
          "a live line on a terminal, else a plain one every ten seconds; always: live in any case",
@@ -298,18 +333,18 @@ static const struct option table[] = {
     {"report", 0, OPTION_FILE, RUN, "FILE", NULL, RUN_FIELD(report),
      .help = "write an HTML page of the run to FILE at its end, also when it was stopped; takes "
              "14-21 bytes of memory a row (nbatch report makes one of the results later)"},
-    {"no-color", 0, OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH | REPORT, NULL, NULL,
+    {"no-color", 0, OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH | REPORT | RESULTS, NULL, NULL,
      FIELD(no_color), .help = "no colours on a terminal, as with the variable NO_COLOR",
      .is_private = true},
     {"dry-run", 'n', OPTION_FLAG, RUN, NULL, NULL, FIELD(dry_run),
      .help = "check only, as nbatch check", .is_private = true},
     {"json", 0, OPTION_FLAG, RUN | CHECK | BENCH, NULL, NULL, RUN_FIELD(json),
      .help = "the summary as one JSON object on standard output", .is_private = true},
-    {"quiet", 'q', OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH | REPORT, NULL, NULL, FIELD(quiet),
-     .help = "say nothing but what is wrong", .is_private = true},
-    {"help", 'h', OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH | REPORT, NULL, NULL, FIELD(help),
-     .help = "this text", .places = IN_FLAG_ONLY, .is_text = true, .is_private = true},
-    {"version", 'V', OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH | REPORT, NULL, NULL,
+    {"quiet", 'q', OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH | REPORT | RESULTS, NULL, NULL,
+     FIELD(quiet), .help = "say nothing but what is wrong", .is_private = true},
+    {"help", 'h', OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH | REPORT | RESULTS, NULL, NULL,
+     FIELD(help), .help = "this text", .places = IN_FLAG_ONLY, .is_text = true, .is_private = true},
+    {"version", 'V', OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH | REPORT | RESULTS, NULL, NULL,
      FIELD(version), .help = "the program's version", .places = IN_FLAG_ONLY, .is_text = true,
      .is_private = true},
 };
@@ -347,6 +382,11 @@ const struct subcommand_text subcommands[SUBCOMMAND_COUNT] = {
          "  nbatch report fleet.results.csv                  the page is fleet.results.html\n"
          "  nbatch report fleet.results.jsonl -o monday.html\n"
          "  nbatch run fleet.csv --report fleet.html         makes it at the end of a run\n"},
+    [COMMAND_RESULTS] =
+        {"results", "nbatch results [options] RESULTS",
+         "Prints the results: of each row the one line that counts, those of --status alone.",
+         "  nbatch results fleet.results.csv --status in_doubt\n"
+         "  nbatch results fleet.results.csv --status rejected,failed > again.csv\n"},
     [COMMAND_CONFIG] =
         {"config", "nbatch config [options] [INPUT]",
          "Shows what nbatch run and check would go by, and where each value comes from.",
@@ -397,8 +437,13 @@ const struct option *options_all(size_t *ret_count)
 
 static bool is_of(const struct option *option, enum subcommand subcommand)
 {
-    unsigned wanted = subcommand == COMMAND_CONFIG ? RUN | CHECK : FOR_COMMAND(subcommand);
-    return (option->subcommands & wanted) != 0;
+    bool is_either = subcommand == COMMAND_CONFIG || subcommand == COMMAND_CHECK;
+    return (option->subcommands & (is_either ? RUN | CHECK : FOR_COMMAND(subcommand))) != 0;
+}
+
+bool option_is_used(enum subcommand subcommand, const struct option *option)
+{
+    return subcommand == COMMAND_CONFIG || (option->subcommands & FOR_COMMAND(subcommand)) != 0;
 }
 
 const struct option *option_next(enum subcommand subcommand, const struct option *option)

@@ -9,10 +9,23 @@
 
 enum { SHOWN_MAX_BYTES = 4 * 1024 * 1024 };
 
+static bool notes_on_stdout, notes_are_lost;
+
+void show_notes_on_stdout(void)
+{
+    notes_on_stdout = true;
+}
+
+bool show_notes_are_written(void)
+{
+    return !notes_are_lost;
+}
+
 static void show_line(const char *prefix, enum console_kind kind, bool hides_secrets,
                       const char *format, va_list args)
 {
-    bool has_color = prefix[0] != '\0' && color(COLOR_BAD)[0] != '\0';
+    bool has_color = prefix[0] != '\0' && color(COLOR_BAD)[0] != '\0' && color_has_terminal();
+    bool is_note = prefix[0] == '\0' && kind == CONSOLE_KEPT;
     struct buf line;
 
     buf_init(&line, SHOWN_MAX_BYTES);
@@ -22,7 +35,10 @@ static void show_line(const char *prefix, enum console_kind kind, bool hides_sec
     if (hides_secrets)
         redact_text(line.ptr, &line.len, REDACT_MIN);
     buf_add_char(&line, '\n');
-    console_write(buf_span(&line), kind);
+    if (!is_note || !notes_on_stdout)
+        console_write(buf_span(&line), kind);
+    else if (!notes_are_lost)
+        notes_are_lost = !show_data(buf_span(&line));
     buf_deinit(&line);
 }
 

@@ -3,7 +3,13 @@
 #include "ledger/cell.h"
 
 const char *const result_column_names[RESULT_COLUMN_COUNT] = {
-#define X(name, text) text,
+#define X(name, text, what) text,
+    RESULT_COLUMN_MAP(X)
+#undef X
+};
+
+const char *const result_column_texts[RESULT_COLUMN_COUNT] = {
+#define X(name, text, what) what,
     RESULT_COLUMN_MAP(X)
 #undef X
 };

@@ -61,10 +61,11 @@ struct run_settings {
     const char *log;
     const char *metrics_file;
     struct word_list sets, maps, passes, resolves, trues, falses;
-    int format;       /* enum input_format and 1; 0: by the input's name */
-    int imei;         /* enum imei_rule */
-    int on_ambiguous; /* enum on_ambiguous */
-    char delimiter;   /* 0: a comma */
+    int format;          /* enum input_format and 1; 0: by the input's name */
+    int imei;            /* enum imei_rule */
+    int on_ambiguous;    /* enum on_ambiguous */
+    char delimiter;      /* 0: a comma */
+    int64_t header_line; /* 0: the first that is not blank */
     struct resume resume;
     struct rate rate;
     int64_t burst;
@@ -80,9 +81,12 @@ struct run_settings {
     int64_t connect_timeout_ms;
     int64_t request_timeout_ms;
     int64_t max_row_bytes;
-    const char *bench_endpoint; /* of bench; NULL: a simulator */
-    struct levels levels;       /* of bench */
-    int64_t rows, rounds;       /* of bench */
+    const char *bench_endpoint;      /* of bench; NULL: a simulator */
+    struct levels levels;            /* of bench */
+    bool statuses[ROW_STATUS_COUNT]; /* of results: which rows, where has_statuses */
+    bool has_statuses;
+    bool fix;             /* of check: say which command reads the file, and nothing else */
+    int64_t rows, rounds; /* of bench */
     bool sort;
     bool skip_invalid;
     bool strict;

@@ -35,6 +35,9 @@ int run_bench(const struct run_settings *settings, const struct person *person);
 /* Makes an HTML page of results. */
 int run_report(const struct run_settings *settings, const struct person *person);
 
+/* Gives the lines of results that count, all or those of some statuses. */
+int run_results(const struct run_settings *settings, const struct person *person);
+
 /* Serves the simulator until SIGINT or SIGTERM. */
 int run_simulate(const struct sim_config *config, const struct person *person);
 

@@ -20,7 +20,8 @@ static const char *sample(const struct option *option)
         const char *name, *value;
     } samples[] = {{"resume", "failed"},        {"delimiter", ";"},     {"concurrency", "8"},
                    {"ramp", "1/s..2/s:1m"},     {"canary", "5"},        {"canary-accept", "90%"},
-                   {"halt", "failed=5%,min=7"}, {"config", "/dev/null"}};
+                   {"halt", "failed=5%,min=7"}, {"config", "/dev/null"},
+                   {"status", "in_doubt"}};
     static char text[32];
 
     for (size_t i = 0; i < ARRAY_LENGTH(samples); i++)
@@ -194,6 +195,9 @@ static void is_documented(enum subcommand subcommand, const struct option *optio
     const char *letter = (char[]){'-', option->letter, '\0'}, *words[2];
     struct buf help, candidates;
     char name[80];
+
+    if (!option_is_used(subcommand, option)) /* check takes those of run, and says so as a whole */
+        return;
 
     (void)snprintf(name, sizeof(name), "--%s", option->name);
     buf_init(&help, 1024 * 1024);
