@@ -17,8 +17,8 @@ bool text_is_invisible(uint32_t c);
  * no controls, none that is invisible). */
 size_t text_printable_prefix(struct span text);
 
-/* Whether the text holds a control character: U+0000 … U+001F, U+007F … U+009F, or one of those that
- * end a line or turn its direction (U+2028 … U+202E, U+2066 … U+2069). */
+/* Whether the text holds a control character: U+0000 … U+001F, U+007F … U+009F, or one of those
+ * that end a line or turn its direction (U+2028 … U+202E, U+2066 … U+2069). */
 bool text_has_control(struct span text);
 
 /* The bytes of the blank that the text begins with, or 0: a space or control character of ASCII, or

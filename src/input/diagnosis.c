@@ -490,14 +490,15 @@ static void add_maps(struct work *work, const struct layout *layout)
     }
 }
 
-/* Whether a heading looks like a name that is misspelt: to pass it over would be a guess. */
+/* Whether a heading looks like a name that is misspelt, or means one that another column may be as
+ * well: to pass it over would be a guess. */
 static bool is_unclear(const struct work *work, struct span cell)
 {
-    char folded[HEADING_MAX];
+    char folded[HEADING_MAX], guess[HEADING_NAME_MAX];
     struct span name = heading_fold(cell, folded);
     const char *nearest = schema_nearest(name);
 
-    if (span_starts_with(name, "res:"))
+    if (span_starts_with(name, "res:") || (heading_guess(cell, guess) && !is_taken(work, guess)))
         return true;
     return nearest != NULL && name.len >= NEAR_LENGTH && strlen(nearest) >= NEAR_LENGTH &&
            name.ptr[0] == nearest[0] && !is_taken(work, nearest);
@@ -530,10 +531,11 @@ static bool add_passes(struct work *work, const struct layout *layout, bool lack
         if (lacks_value)
             add_option(work, "map", "res:...=%.*s", SPAN_ARG(cell));
     }
-    if (names.len > 0 && lacks_value)
+    if (names.len > 0 && lacks_value) {
         buf_add_format(&work->result->unknown, "%swhich resource %s is",
                        work->result->unknown.len > 0 ? ", " : "", buf_string(&shown));
-    else if (names.len > 0 && can_be_named) {
+        add_finding(work, "none of its columns is named as a resource's");
+    } else if (names.len > 0 && can_be_named) {
         add_option(work, "pass", "%s", buf_string(&names));
         add_finding(work, "%s %s into the results, and not to the platform", buf_string(&shown),
                     strchr(buf_string(&names), ',') != NULL ? "go" : "goes");

@@ -109,7 +109,8 @@ static inline bool csv_reference_cell(struct csv_reference *ref)
     return true;
 }
 
-/* The next row that is not blank, and not of delimiters alone. Behind a fault, the rest of its physical line is skipped. */
+/* The next row that is not blank, and not of delimiters alone. Behind a fault, the rest of its
+ * physical line is skipped. */
 static inline enum csv_reference_status csv_reference_next(struct csv_reference *ref)
 {
     buf_clear(&ref->bytes);

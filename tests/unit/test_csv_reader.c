@@ -59,7 +59,8 @@ static void test_lines_inside_quotes_are_counted(void **state)
 static void test_a_row_of_empty_cells_is_left_out(void **state)
 {
     (void)state;
-    assert_reads("a,b,c\n,,\n1,,\n , ,\"\"\n,\n,,,,\n2,,\n", "ok 1@3 |1|-|-|\nok 2@7 |2|-|-|\nend\n");
+    assert_reads("a,b,c\n,,\n1,,\n , ,\"\"\n,\n,,,,\n2,,\n",
+                 "ok 1@3 |1|-|-|\nok 2@7 |2|-|-|\nend\n");
     assert_reads(",,\na,b\n,\n", "end\n");
     assert_reads("a\n\"\"\n", "ok 1@2 |-|\nend\n");
 }
