@@ -45,6 +45,23 @@ static void add_option_help(const struct option *option, struct buf *out)
     buf_deinit(&help);
 }
 
+static void add_entry(const char *name, const char *text, struct buf *out)
+{
+    char left[32];
+
+    (void)snprintf(left, sizeof(left), "  %s", name);
+    add_help_line(left, text, out);
+}
+
+/* The columns of the results. */
+static void add_result_columns(struct buf *out)
+{
+    buf_add_string(out, "\nColumns:\n");
+    for (size_t i = 0; i < RESULT_COLUMN_COUNT; i++)
+        add_entry(result_column_names[i], result_column_texts[i], out);
+    add_entry("others", "what --pass carries along", out);
+}
+
 void help_add_subcommand(enum subcommand subcommand, struct buf *out)
 {
     const struct option *option = NULL;
@@ -71,6 +88,8 @@ void help_add_subcommand(enum subcommand subcommand, struct buf *out)
     if (subcommand == COMMAND_CHECK)
         buf_add_string(out, "\nThe other options of nbatch run are taken too, so that one line of "
                             "words serves both: they are\nchecked for their form, and not used.\n");
+    if (subcommand == COMMAND_RESULTS)
+        add_result_columns(out);
     if (subcommand == COMMAND_BENCH || subcommand == COMMAND_REPORT ||
         subcommand == COMMAND_RESULTS)
         return;
@@ -203,14 +222,6 @@ static bool add_errnos(const char *word, struct buf *out)
     return true;
 }
 
-static void add_entry(const char *name, const char *text, struct buf *out)
-{
-    char left[32];
-
-    (void)snprintf(left, sizeof(left), "%s", name);
-    add_help_line(left, text, out);
-}
-
 static bool add_columns(const char *word, struct buf *out)
 {
     struct column_text texts[COLUMN_TEXTS_MAX];
@@ -221,15 +232,6 @@ static bool add_columns(const char *word, struct buf *out)
         (void)snprintf(what, sizeof(what), "%s [needed: %s]", texts[i].what, texts[i].needed);
         add_entry(texts[i].name, what, out);
     }
-    return word == NULL;
-}
-
-static bool add_results(const char *word, struct buf *out)
-{
-    for (size_t i = 0; i < RESULT_COLUMN_COUNT && word == NULL; i++)
-        add_entry(result_column_names[i], result_column_texts[i], out);
-    if (word == NULL)
-        add_entry("others", "what --pass carries along", out);
     return word == NULL;
 }
 
@@ -260,7 +262,6 @@ const struct help_topic help_topics[] = {
     {"errno", "[NUMBER]", "what the platform's error numbers mean, and what to do", add_errnos},
     {"problems", NULL, "what each problem of an input asks for", add_problems},
     {"columns", NULL, "the columns of an input, who needs them, and what is in them", add_columns},
-    {"results", NULL, "the columns of the results", add_results},
     {"statuses", NULL, "what can become of a row, and what to do then", add_statuses},
     {"faults", NULL, "what the simulator can be told to do wrong", add_faults},
     {"man", NULL, "the manual page, for man -l or an installation", add_man},

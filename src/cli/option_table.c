@@ -306,6 +306,11 @@ static const struct option table[] = {
      .help = "only rows with this status: accepted, rejected, failed, in_doubt, invalid (default: "
              "all)",
      .set = set_statuses, .places = IN_FLAG_ONLY, .group = "What is shown"},
+    {"ambiguous", 0, OPTION_FLAG, RESULTS, NULL, NULL, RUN_FIELD(ambiguous),
+     .help =
+         "only rows of which a request may have been processed unseen: where they are accepted, "
+         "their devices may hold the command twice",
+     .places = IN_FLAG_ONLY},
     {"problems", 0, OPTION_FILE, RUN | CHECK, "FILE", NULL, RUN_FIELD(problems),
      .help = "list every problem in FILE; CSV, or JSONL by its extension; - for standard output",
      .group = "What is shown"},
@@ -384,7 +389,8 @@ const struct subcommand_text subcommands[SUBCOMMAND_COUNT] = {
          "  nbatch run fleet.csv --report fleet.html         makes it at the end of a run\n"},
     [COMMAND_RESULTS] =
         {"results", "nbatch results [options] RESULTS",
-         "Prints the results: of each row the one line that counts, those of --status alone.",
+         "Prints the results, of each row the one line that counts; the columns are explained "
+         "below.",
          "  nbatch results fleet.results.csv --status in_doubt\n"
          "  nbatch results fleet.results.csv --status rejected,failed > again.csv\n"},
     [COMMAND_CONFIG] =

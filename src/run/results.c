@@ -26,11 +26,13 @@ static enum status give(struct printing *printing)
 static enum status take_line(void *context, const struct result_fields *fields)
 {
     struct printing *printing = context;
+    const struct run_settings *settings = printing->settings;
 
     if (fields == NULL)
         printing->has_several = printing->counts = true;
     if (fields == NULL || printing->is_first || !printing->counts ||
-        (printing->settings->has_statuses && !printing->settings->statuses[fields->status]))
+        (settings->has_statuses && !settings->statuses[fields->status]) ||
+        (settings->ambiguous && fields->ambiguous == 0))
         return STATUS_OK;
     buf_add(&printing->out, fields->line);
     return printing->out.len < GIVEN_AT_ONCE ? STATUS_OK : give(printing);

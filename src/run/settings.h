@@ -85,6 +85,7 @@ struct run_settings {
     struct levels levels;            /* of bench */
     bool statuses[ROW_STATUS_COUNT]; /* of results: which rows, where has_statuses */
     bool has_statuses;
+    bool ambiguous; /* of results: those with such requests */
     bool fix;             /* of check: say which command reads the file, and nothing else */
     int64_t rows, rounds; /* of bench */
     bool sort;

@@ -63,7 +63,7 @@ def test_the_times_are_times(nbatch):
     times = [time for row in readme.table(ENGLISH, ("Prepare the file", 1)) for time in codes(row[:1])]
     text = "".join(row_of(i).replace("+7d", time) for i, time in enumerate(times))
     done = nbatch("check", "-", "--format", "csv", stdin=HEADER + text)
-    assert done.code == 0 and f" {len(times)} valid" in done.err and len(times) == 6, done
+    assert done.code == 0 and f" {len(times)} valid" in done.out and len(times) == 6, done
 
 
 def test_the_samples_do_what_their_page_says(tmp_path):
