@@ -82,7 +82,7 @@ void help_add_subcommand(enum subcommand subcommand, struct buf *out)
             out,
             "\nRESULTS is a results file, CSV or JSONL, also of a run that goes on or was "
             "stopped. Each row\ncounts once, by the line that counts: an accepted one, else the "
-            "latest. The keys of the rows are\nkept in memory, 14-21 bytes each, and nothing "
+            "latest. The keys of the rows are\nkept in memory, 14-18 bytes each, and nothing "
             "else. The page is one file that loads nothing; a\nfile that is no such page is "
             "never replaced.\n");
     if (subcommand == COMMAND_CHECK)

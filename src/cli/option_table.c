@@ -90,6 +90,25 @@ static bool set_statuses(struct settings *settings, struct span value, struct bu
     return true;
 }
 
+/* It becomes part of a file's name. */
+static bool set_job(struct settings *settings, struct span value, struct buf *wanted)
+{
+    static const char others[] = "-_.@";
+    bool is_good = value.len > 0 && value.len <= JOB_NAME_MAX && value.ptr[0] != '.';
+
+    for (size_t i = 0; i < value.len; i++)
+        is_good = is_good && (isalnum((unsigned char)value.ptr[i]) != 0 ||
+                              strchr(others, value.ptr[i]) != NULL);
+    if (is_good)
+        settings->run.job = value.ptr;
+    else
+        buf_add_format(wanted,
+                       "must be 1–%d letters, digits and the characters %s, the first no "
+                       "full stop",
+                       JOB_NAME_MAX, others);
+    return is_good;
+}
+
 static bool set_levels(struct settings *settings, struct span value, struct buf *wanted)
 {
     struct levels levels = {.count = 0};
@@ -329,6 +348,10 @@ static const struct option table[] = {
      .is_private = true},
     {"verbose", 'v', OPTION_FLAG, RUN, NULL, NULL, FIELD(verbose),
      .help = "show what became of each attempt, also in the log", .is_private = true},
+    {"job", 0, OPTION_SET, RUN, "NAME", NULL,
+     .help = "the job's name, in the log, in metrics (label job_name), and in the name of the "
+             "results where --output gives none: NAME.results.csv beside the input",
+     .set = set_job},
     {"log", 0, OPTION_FILE, RUN, "FILE", NULL, RUN_FIELD(log),
      .help =
          "add what happens to FILE: a JSON object a line, for the start, the end and all between"},
@@ -337,7 +360,7 @@ static const struct option table[] = {
              "NAME.prom)"},
     {"report", 0, OPTION_FILE, RUN, "FILE", NULL, RUN_FIELD(report),
      .help = "write an HTML page of the run to FILE at its end, also when it was stopped; takes "
-             "14-21 bytes of memory a row (nbatch report makes one of the results later)"},
+             "14-18 bytes of memory a row (nbatch report makes one of the results later)"},
     {"no-color", 0, OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH | REPORT | RESULTS, NULL, NULL,
      FIELD(no_color), .help = "no colours on a terminal, as with the variable NO_COLOR",
      .is_private = true},

@@ -40,7 +40,7 @@ static enum status grow(struct keytable_shard *shard)
     struct keytable_shard bigger = {.used = shard->used};
 
     bigger.capacity =
-        shard->capacity > 0 ? shard->capacity + shard->capacity / 2 : SHARD_FIRST_CAPACITY;
+        shard->capacity > 0 ? shard->capacity + shard->capacity / 4 : SHARD_FIRST_CAPACITY;
     bigger.entries = calloc(bigger.capacity, sizeof(*bigger.entries));
     if (bigger.entries == NULL)
         return STATUS_NO_MEMORY;

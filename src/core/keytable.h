@@ -1,7 +1,7 @@
 /*
  * A table from 64-bit hashes to a 32-bit value that is not 0, in few bytes an entry: how often a
- * row has been seen, or what is known of a device. Twelve bytes a slot at a load of 57–85 %, in 256
- * parts that grow one at a time, so that growth needs no second copy of the whole: 14–21 bytes for
+ * row has been seen, or what is known of a device. Twelve bytes a slot at a load of 68–85 %, in 256
+ * parts that grow one at a time, so that growth needs no second copy of the whole: 14–18 bytes for
  * each entry.
  */
 #ifndef NB_CORE_KEYTABLE_H

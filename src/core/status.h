@@ -22,7 +22,8 @@
     X(CREDENTIALS, "no usable credentials")  \
     X(IO, "input/output error")              \
     X(NETWORK, "the network library failed") \
-    X(CHANGED, "the input changed while it was read")
+    X(CHANGED, "the input changed while it was read") \
+    X(INTERRUPTED, "interrupted")
 
 enum status {
 #define X(name, text) STATUS_##name,

@@ -38,8 +38,11 @@ static enum status take_row(struct check *check)
         counts->invalid++;
     }
     tell_problems(check);
+    enum status status = STATUS_OK;
     if (hooks->tick != NULL && counts->rows % CHECK_TICK_ROWS == 0)
-        hooks->tick(hooks->context, check->intake, counts->rows);
+        status = hooks->tick(hooks->context, check->intake, counts->rows);
+    if (status != STATUS_OK)
+        return status;
     return hooks->row != NULL ? hooks->row(hooks->context, check->intake, is_valid) : STATUS_OK;
 }
 

@@ -12,8 +12,8 @@ struct check_hooks {
     problems_fn *problems;
     /* Each row, good or bad, once it is judged; STATUS_IO ends the check. */
     enum status (*row)(void *context, struct intake *intake, bool is_valid);
-    /* Now and then (CHECK_TICK_ROWS), for progress. */
-    void (*tick)(void *context, const struct intake *intake, uint64_t rows);
+    /* Now and then (CHECK_TICK_ROWS), for progress. STATUS_INTERRUPTED ends the check. */
+    enum status (*tick)(void *context, const struct intake *intake, uint64_t rows);
     void *context;
 };
 
@@ -38,7 +38,8 @@ struct check_counts {
 /*
  * Reads the whole input and checks each row. STATUS_OK when it was read to its end, whatever was
  * found; STATUS_BAD_INPUT when it cannot be used at all (counted as file_is_bad, reported through
- * the hooks); STATUS_IO (errno is set, unless a hook said so), STATUS_NO_MEMORY.
+ * the hooks); STATUS_IO (errno is set, unless a hook said so), STATUS_INTERRUPTED,
+ * STATUS_NO_MEMORY.
  */
 enum status job_check(struct intake *intake, const struct check_hooks *hooks,
                       struct check_counts *ret_counts) MUST_USE;

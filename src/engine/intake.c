@@ -1,9 +1,6 @@
 #include "engine/intake.h"
 
-#include <xxhash.h>
-
 #include "core/when.h"
-#include "platform/data_memo.h"
 #include "platform/fleet.h"
 #include "platform/kinds.h"
 
@@ -31,7 +28,6 @@ struct intake {
     struct store_row known;
     bool is_lost; /* the row that was read last comes behind one that leaves open what it is */
     struct footprint footprint;
-    struct data_memo memo;
     struct buf raw;              /* bytes of a row as the input has them, where it is encoded */
     struct crossed_row *crossed; /* in order */
     size_t crossed_count, crossed_capacity;
@@ -257,33 +253,14 @@ enum status intake_start(struct intake *intake, struct problems *problems)
     return status;
 }
 
-/*
- * A row that could not be read has no content to name it by; what is wrong with it serves instead:
- * codes, fields and values, but not the messages, which may name lines, so that a sorted file keeps
- * its keys.
- */
-static uint64_t hash_problems(const struct problems *problems)
-{
-    uint64_t hash = 0;
-
-    for (size_t i = 0; i < problems->count; i++) {
-        const struct problem *problem = &problems->items[i];
-        struct span field = problem_field(problems, problem);
-        struct span value = problem_value(problems, problem);
-        const char *code = problem_code_name(problem->code);
-        hash = XXH3_64bits_withSeed(code, strlen(code), hash);
-        hash = XXH3_64bits_withSeed(field.ptr, field.len, hash);
-        hash = XXH3_64bits_withSeed(value.ptr, value.len, hash);
-    }
-    return hash;
-}
-
+/* A row that could not be read has no content to name it by: what is wrong with it serves
+ * instead. */
 static void name_bad_row(struct command *command, const struct row *row,
                          const struct problems *problems)
 {
     command->row = row->number;
     command->line = row->line;
-    command->hash = hash_problems(problems);
+    command->hash = problems->name;
     command->device = 0;
     command->device_len = command->body_len = command->target_len = command->passed_count = 0;
     buf_clear(&command->text);
@@ -420,7 +397,6 @@ static enum status build_command(struct intake *intake, const struct row *row,
                                             .check_only = !builds_requests(intake),
                                             .dialect = intake->options.dialect,
                                             .any_device = intake->options.any_device,
-                                            .memo = &intake->memo,
                                             .fleet = intake->fleet};
     enum status status = learn_columns(intake);
 

@@ -80,7 +80,7 @@ enum status ledger_compare_completion(struct ledger *ledger, struct buf *message
     past->completion_is_damaged = status == STATUS_SYNTAX;
     if (status == STATUS_SYNTAX)
         return STATUS_OK;
-    past->is_rehearsal = completion.is_rehearsal;
+    past->with = completion.with;
     past->accepted_then = accepted_count(&completion.accepted);
     if (ledger->fd >= 0)
         past->accepted_missing = accepted_missing(&completion.accepted, &ledger->accepted);

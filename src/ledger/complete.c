@@ -11,7 +11,7 @@ struct completion_file {
     char text[56];
     unsigned char version[8];
     unsigned char check[8]; /* of what follows */
-    unsigned char flags[8]; /* 1: a rehearsal */
+    unsigned char with[8];  /* ledger_about.with */
     unsigned char input_size[8], input_hash[8];
     unsigned char parts[ACCEPTED_PARTS][2][8];
 };
@@ -78,7 +78,7 @@ char *completion_path(const char *results)
 
 static uint64_t check_of(const struct completion_file *file)
 {
-    const size_t from = offsetof(struct completion_file, flags);
+    const size_t from = offsetof(struct completion_file, with);
 
     return XXH3_64bits((const char *)file + from, sizeof(*file) - from);
 }
@@ -88,7 +88,7 @@ static void fill(struct completion_file *file, const struct completion *completi
     memset(file, 0, sizeof(*file));
     memcpy(file->text, file_text, sizeof(file->text));
     put_number(file->version, COMPLETION_VERSION);
-    put_number(file->flags, completion->is_rehearsal ? 1 : 0);
+    put_number(file->with, completion->with);
     put_number(file->input_size, completion->input_size);
     put_number(file->input_hash, completion->input_hash);
     for (size_t i = 0; i < ACCEPTED_PARTS; i++) {
@@ -164,7 +164,7 @@ enum status completion_read(struct disk *disk, const char *path, struct completi
     (void)disk->close(disk, fd);
     if (!good)
         return STATUS_SYNTAX;
-    ret_completion->is_rehearsal = get_number(file.flags) == 1;
+    ret_completion->with = get_number(file.with);
     ret_completion->input_size = get_number(file.input_size);
     ret_completion->input_hash = get_number(file.input_hash);
     for (size_t i = 0; i < ACCEPTED_PARTS; i++) {

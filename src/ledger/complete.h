@@ -27,7 +27,7 @@ struct accepted {
 struct completion {
     struct accepted accepted;
     uint64_t input_size, input_hash; /* 0: not known */
-    bool is_rehearsal;
+    uint64_t with;                   /* as in ledger_about; 0 or 1 in files of earlier versions */
 };
 
 /* A key that was accepted; each once. Pure. */

@@ -7,14 +7,14 @@
  *     index_rewind(&index);                               // the input is read once more
  *
  * One entry of a keytable for each different content, and one more for each repetition that has a
- * result: 14–21 bytes each.
+ * result: 14–18 bytes each.
  */
 #ifndef NB_LEDGER_INDEX_H
 #define NB_LEDGER_INDEX_H
 
 #include "core/keytable.h"
 #include "core/row_id.h"
-#include "platform/outcome.h"
+#include "core/row_status.h"
 
 /* Attempts are remembered up to this number. */
 enum { INDEX_ATTEMPTS_MAX = 31 };

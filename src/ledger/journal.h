@@ -58,13 +58,14 @@ struct journal_about {
     char boot_id[DISK_BOOT_ID_LENGTH + 1];
     char host[JOURNAL_TEXT_MAX + 1];
     char input[JOURNAL_TEXT_MAX + 1];  /* its name */
-    char target[JOURNAL_TEXT_MAX + 1]; /* "simulator", or the endpoint's scheme and host */
+    char target[JOURNAL_TEXT_MAX + 1]; /* for people */
     uint64_t input_size, input_hash;   /* 0 where they are not known: a pipe */
     uint64_t strange;                  /* keys of earlier results that no row of the input has */
     uint64_t run_base;                 /* where this run's lines begin in the results */
     int64_t started_ms;                /* epoch */
     uint32_t pid;
     bool jsonl;
+    uint8_t with;            /* as in ledger_about; 0 in those of earlier versions */
     struct mount_mark mount; /* version 2; journal_create finds it out */
 };
 

@@ -13,7 +13,8 @@ enum { HEADER_MAX_BYTES = 64 * 1024 }; /* of one that is completed */
 static bool is_orphan(const struct result_fields *fields)
 {
     return fields->status == ROW_IN_DOUBT &&
-           span_is(result_without_quotes(fields->columns[RESULT_error]), ledger_orphan_error);
+           span_starts_with(result_without_quotes(fields->columns[RESULT_error]),
+                            ledger_orphan_error);
 }
 
 /* A longer one is no uuid of anybody's, but its beginning still tells whose it is not. */

@@ -38,6 +38,8 @@ struct ledger_options {
 struct ledger_about {
     const char *input;
     const char *target;
+    uint8_t with; /* whom the run speaks with, as the caller tells them apart; 0: it is not known.
+                     What was complete for one says nothing about another */
     uint64_t input_size, input_hash; /* 0: not known */
     uint64_t strange;                /* keys of earlier results that no row of the input has */
 };
@@ -55,7 +57,7 @@ struct ledger_past {
      * complete (ledger/complete.h). */
     bool has_completion;
     bool completion_is_damaged;
-    bool is_rehearsal;         /* they were of one */
+    uint64_t with;             /* as in ledger_about */
     uint64_t accepted_then;    /* rows */
     uint64_t accepted_missing; /* at least so many of them, where the results are there */
 };

@@ -75,7 +75,7 @@ struct ledger {
     /* Keys. */
     struct index index;
     struct ledger_past past;
-    char first_uuid[REPLY_UUID_MAX];
+    char first_uuid[64];          /* as much of it as tells whose it is */
     struct completion completion; /* but for what is accepted */
     uint64_t settled[ROW_STATUS_COUNT];
     uint64_t settled_twice;
@@ -175,7 +175,8 @@ enum status ledger_say(const struct ledger *ledger, const char *what, int error,
  * line was weighed (`repeated`). */
 bool ledger_is_current(struct ledger *ledger, const struct result_fields *fields);
 
-/* The error of a row that was under way when its run died. It tells such lines from others. */
+/* How the error of a row begins that was under way when its run died. It tells such lines from
+ * others. */
 extern const char ledger_orphan_error[];
 
 #endif

@@ -22,6 +22,9 @@
 const char ledger_orphan_error[] =
     "the run ended while this was under way: it may have been processed";
 
+/* Behind it, where the snapshot counts: it does not know of attempts since it was taken. */
+#define LEAST " (attempts and ambiguous are of the last sync and may be higher)"
+
 enum { OPEN_TRIES = 5 };
 
 static enum status no_results(struct ledger *ledger, struct buf *message)
@@ -218,6 +221,7 @@ static enum status replace_journal(struct recovery *recovery)
     about.input_hash = old->input_hash;
     about.strange = old->strange;
     about.jsonl = old->jsonl;
+    about.with = old->with;
     about.run_base = ledger->base;
     if (recovery->snapshot != NULL) /* its checkpoints */
         memcpy(ledger->snapshot, recovery->snapshot, sizeof(*recovery->snapshot));
@@ -225,13 +229,14 @@ static enum status replace_journal(struct recovery *recovery)
                                recovery->message, &ledger->journal);
 }
 
-static enum status name_orphan(struct ledger *ledger, const struct intent *intent, int64_t now_ms)
+static enum status name_orphan(struct ledger *ledger, const struct intent *intent,
+                               struct span error, int64_t now_ms)
 {
     uint32_t ticket = ledger_admit(&ledger->store, intent);
     char device[DEVICE_TEXT_MAX + 1];
     struct result_record record = {.id = intent->id,
                                    .status = ROW_IN_DOUBT,
-                                   .error = span_string(ledger_orphan_error),
+                                   .error = error,
                                    .attempts = intent->sent + 1u,
                                    .ambiguous = intent->ambiguous + 1u,
                                    .latency_us = -1,
@@ -255,9 +260,16 @@ static enum status name_orphans(struct recovery *recovery)
     struct ledger *ledger = recovery->ledger;
     const int64_t now_ms = ledger->disk->now_ms(ledger->disk);
     enum status status = STATUS_OK;
+    struct buf error;
 
+    buf_init(&error, 4096);
+    buf_add_string(&error, ledger_orphan_error);
+    if (recovery->by_snapshot)
+        buf_add_string(&error, LEAST);
+    status = error.status;
     for (size_t i = 0; i < recovery->pending_count && status == STATUS_OK; i++)
-        status = name_orphan(ledger, &recovery->pending[i], now_ms);
+        status = name_orphan(ledger, &recovery->pending[i], buf_span(&error), now_ms);
+    buf_deinit(&error);
     if (status == STATUS_OK)
         status = ledger_sync_now(ledger);
     if (status == STATUS_IO)
@@ -326,6 +338,7 @@ static enum status recover_record(struct recovery *recovery)
     bool live = is_live(recovery, &status);
     if (status != STATUS_OK)
         return status;
+    recovery->by_snapshot = !live;
     if (!live)
         return recover_snapshot(recovery, recovery->size);
     bool is_whole = journal_is_of_this_mount(recovery->journal) && !has_lost_pages(recovery);

@@ -15,6 +15,7 @@ struct recovery {
     uint64_t size;             /* of the results */
     struct journal *journal;   /* NULL: there is none */
     struct snapshot *snapshot; /* its newest; NULL where none can be read and none is needed */
+    bool by_snapshot;          /* it counts, not the live record */
     struct journal_live live;  /* where the live record counts */
     struct intent *pending;    /* rows that may have been under way */
     size_t pending_count;

@@ -12,9 +12,9 @@
 #include "core/buf.h"
 #include "core/row.h"
 #include "core/row_id.h"
+#include "core/row_status.h"
 #include "core/when.h"
 #include "platform/device.h"
-#include "platform/outcome.h"
 
 /* X(name, text, what it says): the columns that are the results' own, in their order. */
 #define RESULT_COLUMN_MAP(X)                                                                      \

@@ -264,74 +264,6 @@ static bool parse_csv(struct span text, size_t passed_count, struct result_field
     return true;
 }
 
-/* The length of the JSON value at the start of the text; 0 for none. Objects and arrays only where
- * they balance; what they hold is not looked at. */
-static size_t json_value_length(struct span text)
-{
-    size_t depth = 0, at = 0;
-
-    while (at < text.len) {
-        char c = text.ptr[at];
-        if (c == '"') {
-            for (at++; at < text.len && text.ptr[at] != '"'; at++)
-                if (text.ptr[at] == '\\')
-                    at++;
-            if (at >= text.len)
-                return 0;
-        } else if (c == '[' || c == '{') {
-            depth++;
-        } else if (c == ']' || c == '}') {
-            if (depth == 0)
-                return at;
-            depth--;
-        } else if (c == ',' && depth == 0) {
-            return at;
-        }
-        at++;
-        if (depth == 0 && (c == '"' || c == ']' || c == '}'))
-            return at;
-    }
-    return depth == 0 ? at : 0;
-}
-
-/* Takes ,"name":VALUE (without the comma for the first) off the text. */
-static bool take_member(struct span *text, const char *name, bool is_first, struct span *ret_value)
-{
-    size_t len = strlen(name), head = len + (is_first ? 3 : 4);
-    size_t quote = is_first ? 0 : 1;
-
-    if (text->len < head || (!is_first && text->ptr[0] != ',') || text->ptr[quote] != '"' ||
-        memcmp(text->ptr + quote + 1, name, len) != 0 || text->ptr[head - 2] != '"' ||
-        text->ptr[head - 1] != ':')
-        return false;
-    *text = span_skip(*text, head);
-    len = json_value_length(*text);
-    if (len == 0)
-        return false;
-    *ret_value = span_of(text->ptr, len);
-    *text = span_skip(*text, len);
-    return true;
-}
-
-/* How many members the text is, each with a comma before it. */
-static bool count_members(struct span text, size_t *ret_count)
-{
-    for (*ret_count = 0; text.len > 0; ++*ret_count) {
-        if (text.len < 2 || text.ptr[0] != ',' || text.ptr[1] != '"')
-            return false;
-        text = span_skip(text, 1);
-        size_t name = json_value_length(text);
-        if (name == 0 || name >= text.len || text.ptr[name] != ':')
-            return false;
-        text = span_skip(text, name + 1);
-        size_t value = json_value_length(text);
-        if (value == 0)
-            return false;
-        text = span_skip(text, value);
-    }
-    return true;
-}
-
 static bool is_string(struct span value)
 {
     return value.len >= 2 && value.ptr[0] == '"';
@@ -342,41 +274,51 @@ struct span result_without_quotes(struct span value)
     return is_string(value) ? span_of(value.ptr + 1, value.len - 2) : value;
 }
 
-/* Takes the results' own columns of a line, and leaves the passed ones in the text. */
-static bool take_columns(struct span *text, struct span columns[RESULT_COLUMN_COUNT])
+/* The members of a line: the results' own, and how many passed ones. As nbatch writes them: in
+ * their order, and without blanks. */
+static bool take_members(struct span text, struct span columns[RESULT_COLUMN_COUNT],
+                         size_t *ret_passed)
 {
-    if (text->len < 2 || text->ptr[0] != '{' || text->ptr[text->len - 1] != '}')
-        return false;
-    *text = span_of(text->ptr + 1, text->len - 2);
-    for (size_t i = 0; i < RESULT_COLUMN_COUNT; i++)
-        if (!take_member(text, result_column_names[i], i == 0, &columns[i]))
+    struct jsonlex lex;
+    size_t count = 0;
+    const char *end = text.ptr + 1; /* of what was read */
+
+    jsonlex_start(&lex, text);
+    bool is_tight = jsonlex_next(&lex) == JSONLEX_OBJECT && lex.text.ptr == text.ptr;
+    for (; is_tight && jsonlex_next(&lex) == JSONLEX_NAME; count++) {
+        struct span name = result_without_quotes(lex.text);
+        const char *colon = lex.text.ptr + lex.text.len;
+        is_tight = lex.text.ptr == end + (count > 0);
+        bool is_null = jsonlex_next(&lex) == JSONLEX_NULL;
+        is_tight = jsonlex_skip(&lex) && is_tight && lex.text.ptr == colon + 1;
+        end = lex.text.ptr + lex.text.len;
+        if (count >= RESULT_COLUMN_COUNT)
+            continue;
+        if (!span_is(name, result_column_names[count]))
             return false;
-    return true;
+        columns[count] = is_null ? span_of(NULL, 0) : lex.text;
+    }
+    *ret_passed = count - RESULT_COLUMN_COUNT;
+    return is_tight && count >= RESULT_COLUMN_COUNT && lex.token == JSONLEX_OBJECT_END &&
+           lex.text.ptr == end && end + 1 == text.ptr + text.len;
 }
 
 bool result_count_passed(struct span text, size_t *ret_count)
 {
     struct span columns[RESULT_COLUMN_COUNT];
 
-    return take_columns(&text, columns) && count_members(text, ret_count);
+    return take_members(text, columns, ret_count);
 }
 
 static bool parse_jsonl(struct span text, size_t passed_count, struct result_fields *fields,
                         const char **ret_error)
 {
     size_t count;
+    bool is_result = take_members(text, fields->columns, &count);
 
-    *ret_error = "it is not the JSON object of a result";
-    if (!take_columns(&text, fields->columns))
-        return false;
-    if (!count_members(text, &count) || count != passed_count) {
-        *ret_error = "it carries other columns of the input than this run";
-        return false;
-    }
-    for (size_t i = 0; i < RESULT_COLUMN_COUNT; i++)
-        if (span_is(fields->columns[i], "null"))
-            fields->columns[i] = span_of(NULL, 0);
-    return true;
+    *ret_error = is_result ? "it carries other columns of the input than this run"
+                           : "it is not the JSON object of a result";
+    return is_result && count == passed_count;
 }
 
 static bool parse_status(struct span text, enum row_status *ret_status)
@@ -495,35 +437,12 @@ bool result_parse_line(struct span text, bool jsonl, size_t passed_count,
     return false;
 }
 
-static void add_json_string(struct span text, struct buf *out)
-{
-    static const char from[] = "nrtbf\"\\/", to[] = "\n\r\t\b\f\"\\/";
-
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] != '\\' || i + 1 >= text.len) {
-            buf_add_char(out, text.ptr[i]);
-            continue;
-        }
-        const char *found = memchr(from, text.ptr[++i], sizeof(from) - 1);
-        if (found != NULL) {
-            buf_add_char(out, to[found - from]);
-        } else { /* \u00XX: nbatch writes no other */
-            char digits[3] = "";
-            if (i + 4 < text.len)
-                memcpy(digits, text.ptr + i + 3, 2);
-            buf_add_char(out, (char)strtoul(digits, NULL, 16));
-            i += 4;
-        }
-    }
-}
-
 void result_unquote(struct span text, bool jsonl, struct buf *out)
 {
-    if (jsonl) {
-        if (is_string(text))
-            add_json_string(result_without_quotes(text), out);
-        else if (!span_is(text, "null"))
-            buf_add(out, text);
+    if (jsonl && is_string(text)) {
+        struct span value = jsonlex_string(text, out);
+        if (value.len == text.len - 2) /* it has no escapes, and is not appended yet */
+            buf_add(out, value);
         return;
     }
     if (text.len < 2 || text.ptr[0] != '"') {

@@ -7,7 +7,7 @@
  *     results_each_current(&results, NULL, NULL, take, context);
  *     results_close(&results);
  *
- * One line of each key counts (ledger/current.h). The keys are kept in memory meanwhile (14–21
+ * One line of each key counts (ledger/current.h). The keys are kept in memory meanwhile (14–18
  * bytes for each row, and 30–37 for each that has several lines), nothing else is.
  */
 #ifndef NB_LEDGER_RESULTS_H

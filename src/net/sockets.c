@@ -17,7 +17,8 @@
  * Three places look for what came unasked: on_poll, when the loop waits; sockets_look, when several
  * requests are about to leave; sockets_begin, for one. What sockets_look has found quiet counts for
  * one request, and only until sockets_end_look: after that a connection may have been used, and
- * used up its answer.
+ * used up its answer. Nor does it count once LOOK_NS have passed: other processes may have had the
+ * processor since.
  */
 
 /*
@@ -33,6 +34,10 @@
 enum { WASTE_READS_MAX = 16 }; /* of WASTE_BYTES each: what else comes stays unread */
 enum { WASTE_BYTES = 4096 };
 enum { LOOK_MAX = 64 }; /* connections; others are looked at one by one */
+
+/* So long a look at several connections counts: a little more than the requests that it is for take
+ * to leave, and much less than another process has the processor for. */
+enum { LOOK_NS = 1000 * 1000 };
 
 /*
  * A socket that is watched. One that sockets_open made lives as long as its connection and is
@@ -374,6 +379,7 @@ void sockets_look(struct sockets *sockets)
         idle[count] = watcher;
         polls[count++] = (struct pollfd){.fd = watcher->socket, .events = POLLIN};
     }
+    sockets->look_until_ns = uv_hrtime() + LOOK_NS; /* from before the look on */
     if (count == 0 || !GUARDS_ANSWERS || poll(polls, count, 0) < 0)
         return;
     for (nfds_t i = 0; i < count; i++) {
@@ -406,7 +412,7 @@ enum sockets_use sockets_begin(struct sockets *sockets, const struct sockets_end
         watcher->used = true;
         return SOCKETS_FRESH;
     }
-    bool is_quiet = watcher->look == sockets->look;
+    bool is_quiet = watcher->look == sockets->look && uv_hrtime() < sockets->look_until_ns;
     watcher->look = 0;
     if (GUARDS_ANSWERS &&
         (watcher->spoiled || (!watcher->multiplexed && !is_quiet && has_input(watcher)))) {

@@ -39,6 +39,7 @@ struct sockets {
     struct watcher *unnamed; /* connections whose ends are not known yet */
     uint64_t serial;         /* of the connection that was made last */
     uint64_t look;           /* the number of the look that counts now; see sockets_look */
+    uint64_t look_until_ns;  /* and no longer than until then, by uv_hrtime */
     bool only_loopback;      /* no connection to another machine is made */
     bool refused;            /* one would have been */
 };
@@ -79,7 +80,8 @@ int sockets_close(void *context, curl_socket_t socket);
 /*
  * Several requests are about to leave: looks at all connections that carry none, in one system
  * call, and spoils those that have something to read. The others need not be looked at one by one
- * until sockets_end_look, each for one request.
+ * until sockets_end_look, each for one request, and only for a moment: what comes while this
+ * process has to wait for a processor is not to be missed.
  */
 void sockets_look(struct sockets *sockets);
 void sockets_end_look(struct sockets *sockets);

@@ -242,7 +242,6 @@ enum status command_build(struct command *command, const struct command_context 
                           .ints = {[PARAM_RETRY] = DEFAULT_RETRY,
                                    [PARAM_TIMEOUT] = DEFAULT_TIMEOUT,
                                    [PARAM_TRIGGER_MSG] = DEFAULT_TRIGGER_MSG},
-                          .memo = context->memo,
                           .fleet = context->fleet,
                           .footprint = ret_footprint != NULL ? ret_footprint : &unused};
     struct buf text = command->text;

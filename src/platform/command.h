@@ -44,7 +44,6 @@ struct command {
 void command_init(struct command *command);
 void command_deinit(struct command *command);
 
-struct data_memo;
 struct fleet;
 
 /* What all rows of an input have in common. */
@@ -54,7 +53,6 @@ struct command_context {
     bool check_only;           /* no request is built */
     enum dialect dialect;      /* whose paths the request takes */
     bool any_device;           /* test devices too: 4 to 17 digits, whatever the first */
-    struct data_memo *memo;    /* of data that were good; NULL: none */
     const struct fleet *fleet; /* that the command will be added to; NULL: none */
 };
 

@@ -1,5 +1,5 @@
 #include "platform/command_impl.h"
-#include "platform/data_memo.h"
+#include "platform/data.h"
 
 /* The data cell as it stands; what a template made of it has the blanks of the cells in it. */
 static void add_data_cell(struct draft *draft, struct buf *out)
@@ -10,7 +10,7 @@ static void add_data_cell(struct draft *draft, struct buf *out)
         cell.text = cell.given;
         draft->has_blanks = true;
     }
-    draft->status = data_check_memo(draft->memo, &cell, draft->footprint, draft->problems);
+    draft->status = data_check(&cell, draft->footprint, draft->problems);
     buf_add(out, cell.text);
 }
 

@@ -15,7 +15,6 @@ struct draft {
     bool any_device;
     enum dialect dialect;
     bool has_blanks; /* the body holds texts with blanks around them, which the key leaves out */
-    struct data_memo *memo;
     const struct fleet *fleet;
     struct footprint *footprint;
     const struct cell *parts[PART_COUNT];     /* what is given; NULL: nothing */

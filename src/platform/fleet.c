@@ -3,25 +3,56 @@
 #include <xxhash.h>
 
 /*
- * The log holds a record for each command: the position of the device's command before (0: none),
- * its line, 24 bits of its meaning's hash with the number of items, and the items of two words
- * each: 40 bits that name object, instance and resource, 24 bits of the value's hash. Positions
- * count words over all chunks; a record lies within one chunk.
+ * The log holds a record for each command, in chunks; a record lies within one. Most commands of a
+ * file write to the same few sets of places (object, instance, resource), so the first one that
+ * does spells the places out, and the others say which set. A chunk begins with the line of its
+ * first record; then come the records, each of
+ *
+ *     3  lines behind that one
+ *     3  bits of the meaning's hash
+ *     2  which set of places, or SPELLED; and whether there is a command before
+ *     4  only then: the position of the device's command before
+ *     2  only with SPELLED: how many places, …
+ *     8  … and each of them
+ *     3  bits of the value's hash, for each place
+ *
+ * Positions count units over all chunks; 0, where a line is, is none.
  */
-enum { RECORD_WORDS = 3, ITEM_WORDS = 2, ITEMS_MAX = 255 };
-
-struct item {
-    uint64_t tag;
-    uint32_t value;
+enum {
+    UNIT_BYTES = 2,
+    HEADER_BYTES = 8,
+    BEFORE_BYTES = 4,
+    COUNT_BYTES = 2,
+    PLACE_BYTES = 8,
+    VALUE_BYTES = 3,
+    LOW_24 = 0xffffff,
+    SPELLED = FLEET_SETS_MAX,
+    HAS_BEFORE = 0x8000,
+    PLACES_MAX = FOOTPRINT_ITEMS_MAX + 1,
 };
 
 /* In place of a resource id: the instance as a whole is replaced. */
 enum { WHOLE_INSTANCE = LWM2M_ID_MAX + 1 };
 
+struct record {
+    uint64_t line;
+    uint32_t meaning;
+    uint32_t before;
+    size_t count;
+    const unsigned char *places, *values;
+};
+
+/* Where a command writes. */
+struct places {
+    uint64_t at[PLACES_MAX];
+    size_t count;
+};
+
 void fleet_init(struct fleet *fleet)
 {
     *fleet = (struct fleet){.chunk_count = 0};
     keytable_init(&fleet->devices);
+    keytable_init(&fleet->set_numbers);
 }
 
 void fleet_deinit(struct fleet *fleet)
@@ -29,138 +60,204 @@ void fleet_deinit(struct fleet *fleet)
     if (fleet == NULL)
         return;
     keytable_deinit(&fleet->devices);
+    keytable_deinit(&fleet->set_numbers);
     for (size_t i = 0; i < fleet->chunk_count; i++)
         free(fleet->chunks[i]);
     fleet_init(fleet);
 }
 
-static uint32_t *record_at(const struct fleet *fleet, uint32_t position)
+static void put(unsigned char **at, size_t bytes, uint64_t number)
 {
-    return fleet->chunks[position / FLEET_CHUNK_WORDS] + position % FLEET_CHUNK_WORDS;
+    for (; bytes > 0; bytes--, number >>= 8)
+        *(*at)++ = (unsigned char)number;
 }
 
-static enum status reserve(struct fleet *fleet, size_t words, uint32_t *ret_position)
+static uint64_t take(const unsigned char **at, size_t bytes)
 {
-    if (fleet->chunk_count == 0 || fleet->used + words > FLEET_CHUNK_WORDS) {
-        if (fleet->chunk_count == FLEET_CHUNKS_MAX)
-            return STATUS_NO_MEMORY;
-        uint32_t *chunk = malloc(FLEET_CHUNK_WORDS * sizeof(*chunk));
-        if (chunk == NULL)
-            return STATUS_NO_MEMORY;
-        /* Position 0 means none: the first word of all stays unused. */
-        fleet->used = fleet->chunk_count == 0 ? 1 : 0;
-        fleet->chunks[fleet->chunk_count++] = chunk;
+    uint64_t number = 0;
+
+    for (size_t i = 0; i < bytes; i++)
+        number |= (uint64_t) * (*at)++ << 8 * i;
+    return number;
+}
+
+static void read_record(const struct fleet *fleet, uint32_t position, struct record *ret_record)
+{
+    const size_t offset = (size_t)position * UNIT_BYTES;
+    const unsigned char *chunk = fleet->chunks[offset / FLEET_CHUNK_BYTES];
+    const unsigned char *at = chunk + offset % FLEET_CHUNK_BYTES;
+
+    ret_record->line = take(&chunk, sizeof(uint64_t)) + take(&at, 3);
+    ret_record->meaning = (uint32_t)take(&at, 3);
+    uint64_t set = take(&at, 2);
+    ret_record->before = (set & HAS_BEFORE) != 0 ? (uint32_t)take(&at, BEFORE_BYTES) : 0;
+    set &= SPELLED;
+    if (set == SPELLED) {
+        ret_record->count = take(&at, COUNT_BYTES);
+        ret_record->places = at;
+        at += ret_record->count * PLACE_BYTES;
+    } else {
+        struct record first;
+        read_record(fleet, fleet->sets[set], &first);
+        ret_record->count = first.count;
+        ret_record->places = first.places;
     }
-    *ret_position = (uint32_t)((fleet->chunk_count - 1) * FLEET_CHUNK_WORDS + fleet->used);
-    fleet->used += (uint32_t)words;
-    return STATUS_OK;
+    ret_record->values = at;
 }
 
-static uint64_t tag_of(const struct command *command, uint32_t resource)
+/* The value that the record writes to the place; false where it does not write there. */
+static bool find_value(const struct record *record, uint64_t place, uint32_t *ret_value)
 {
-    const uint32_t place[] = {command->object_id, command->instance_id, resource};
-    return XXH3_64bits(place, sizeof(place)) >> 24;
-}
-
-static void set_item(uint32_t *words, uint64_t tag, uint32_t value)
-{
-    words[0] = (uint32_t)tag;
-    words[1] = (uint32_t)(tag >> 32) << 24 | (value & 0xffffff);
-}
-
-static struct item item_at(const uint32_t *record, size_t index)
-{
-    const uint32_t *words = record + RECORD_WORDS + index * ITEM_WORDS;
-    return (struct item){(uint64_t)(words[1] >> 24) << 32 | words[0], words[1] & 0xffffff};
-}
-
-static size_t item_count(const uint32_t *record)
-{
-    return record[2] & ITEMS_MAX;
-}
-
-/* The value that the record writes to the tag's resource; false where it does not write there. */
-static bool find_item(const uint32_t *record, uint64_t tag, uint32_t *ret_value)
-{
-    for (size_t i = 0; i < item_count(record); i++) {
-        struct item item = item_at(record, i);
-        if (item.tag == tag) {
-            *ret_value = item.value;
+    for (size_t i = 0; i < record->count; i++) {
+        const unsigned char *at = record->places + i * PLACE_BYTES;
+        const unsigned char *value = record->values + i * VALUE_BYTES;
+        if (take(&at, PLACE_BYTES) == place) {
+            *ret_value = (uint32_t)take(&value, VALUE_BYTES);
             return true;
         }
     }
     return false;
 }
 
-static void write_record(const struct command *command, const struct footprint *footprint,
-                         uint32_t before, uint32_t *record)
+/* Makes room for a record. */
+static enum status reserve(struct fleet *fleet, size_t bytes, uint64_t line, uint32_t *ret_position)
 {
-    size_t count = 0;
-
-    record[0] = before;
-    record[1] = command->line < UINT32_MAX ? (uint32_t)command->line : UINT32_MAX;
-    for (; count < footprint->count; count++)
-        set_item(record + RECORD_WORDS + count * ITEM_WORDS,
-                 tag_of(command, footprint->items[count].res_id), footprint->items[count].value);
-    if (command->replaces)
-        set_item(record + RECORD_WORDS + count++ * ITEM_WORDS, tag_of(command, WHOLE_INSTANCE), 0);
-    record[2] = (uint32_t)(command->meaning >> 40) << 8 | (uint32_t)count;
+    if (fleet->chunk_count == 0 || fleet->used + bytes > FLEET_CHUNK_BYTES ||
+        line - fleet->first_line > LOW_24) {
+        if (fleet->chunk_count == FLEET_CHUNKS_MAX)
+            return STATUS_NO_MEMORY;
+        unsigned char *chunk = malloc(FLEET_CHUNK_BYTES);
+        if (chunk == NULL)
+            return STATUS_NO_MEMORY;
+        fleet->chunks[fleet->chunk_count++] = chunk;
+        fleet->first_line = line;
+        fleet->used = sizeof(uint64_t);
+        put(&chunk, sizeof(uint64_t), line);
+    }
+    *ret_position =
+        (uint32_t)(((fleet->chunk_count - 1) * FLEET_CHUNK_BYTES + fleet->used) / UNIT_BYTES);
+    fleet->used += (bytes + UNIT_BYTES - 1) / UNIT_BYTES * UNIT_BYTES;
+    return STATUS_OK;
 }
 
-/* How many commands the device has, counted back from its last one. */
-static size_t count_commands(const struct fleet *fleet, uint32_t last)
+static uint64_t place_of(const struct command *command, uint32_t resource)
 {
+    return (uint64_t)command->object_id << 40 | (uint64_t)command->instance_id << 20 | resource;
+}
+
+static void find_places(const struct command *command, const struct footprint *footprint,
+                        struct places *ret_places)
+{
+    size_t count = footprint->count;
+
+    for (size_t i = 0; i < count; i++)
+        ret_places->at[i] = place_of(command, footprint->items[i].res_id);
+    if (command->replaces)
+        ret_places->at[count++] = place_of(command, WHOLE_INSTANCE);
+    ret_places->count = count;
+}
+
+/* The number of the set; SPELLED where it has none, or gets it now. */
+static enum status find_set(struct fleet *fleet, const struct places *places, uint32_t *ret_set,
+                            bool *ret_is_new)
+{
+    uint64_t hash = XXH3_64bits(places->at, places->count * sizeof(places->at[0]));
+    uint32_t known = keytable_get(&fleet->set_numbers, hash), *slot;
+
+    *ret_set = known > 0 ? known - 1 : SPELLED;
+    *ret_is_new = known == 0 && fleet->set_count < FLEET_SETS_MAX;
+    if (!*ret_is_new)
+        return STATUS_OK;
+    enum status status = keytable_slot(&fleet->set_numbers, hash, &slot);
+    if (status == STATUS_OK)
+        *slot = ++fleet->set_count;
+    return status;
+}
+
+static enum status add_record(struct fleet *fleet, const struct command *command,
+                              const struct footprint *footprint, const struct places *places,
+                              uint32_t before, uint32_t *ret_position)
+{
+    uint32_t set;
+    bool is_new;
+    size_t bytes = HEADER_BYTES + places->count * VALUE_BYTES + (before > 0 ? BEFORE_BYTES : 0);
+    enum status status = find_set(fleet, places, &set, &is_new);
+
+    if (set == SPELLED)
+        bytes += COUNT_BYTES + places->count * PLACE_BYTES;
+    if (status == STATUS_OK)
+        status = reserve(fleet, bytes, command->line, ret_position);
+    if (status != STATUS_OK)
+        return status;
+    const size_t offset = (size_t)*ret_position * UNIT_BYTES;
+    unsigned char *at = fleet->chunks[fleet->chunk_count - 1] + offset % FLEET_CHUNK_BYTES;
+    put(&at, 3, command->line - fleet->first_line);
+    put(&at, 3, command->meaning >> 40);
+    put(&at, 2, set | (before > 0 ? HAS_BEFORE : 0));
+    if (before > 0)
+        put(&at, BEFORE_BYTES, before);
+    if (set == SPELLED)
+        put(&at, COUNT_BYTES, places->count);
+    for (size_t i = 0; set == SPELLED && i < places->count; i++)
+        put(&at, PLACE_BYTES, places->at[i]);
+    for (size_t i = 0; i < places->count; i++)
+        put(&at, VALUE_BYTES, i < footprint->count ? footprint->items[i].value : 0);
+    if (is_new)
+        fleet->sets[fleet->set_count - 1] = *ret_position;
+    return STATUS_OK;
+}
+
+/* The lines of the device's commands, counted back from its last one; how many there are. */
+static size_t find_lines(const struct fleet *fleet, uint32_t last, uint64_t lines[DEVICE_QUEUE_MAX])
+{
+    struct record record;
     size_t count = 0;
 
-    for (uint32_t at = last; at != 0; at = record_at(fleet, at)[0])
-        count++;
+    for (uint32_t at = last; at != 0; at = record.before) {
+        read_record(fleet, at, &record);
+        lines[count++] = record.line;
+    }
     return count;
 }
 
-static void refuse_queue(const struct fleet *fleet, uint32_t last, const struct command *command,
+static void refuse_queue(const uint64_t lines[DEVICE_QUEUE_MAX], const struct command *command,
                          struct problems *problems)
 {
-    uint32_t lines[DEVICE_QUEUE_MAX];
-    char text[DEVICE_QUEUE_MAX * 12 + 1] = "";
-    size_t count = 0, len = 0;
+    char text[DEVICE_QUEUE_MAX * 22 + 1] = "";
+    size_t len = 0;
 
-    for (uint32_t at = last; at != 0 && count < DEVICE_QUEUE_MAX; at = record_at(fleet, at)[0])
-        lines[count++] = record_at(fleet, at)[1];
-    while (count > 0) {
-        count--;
-        len += (size_t)snprintf(text + len, sizeof(text) - len, "%u%s", lines[count],
-                                count > 0 ? ", " : "");
-    }
+    for (size_t i = DEVICE_QUEUE_MAX; i > 0; i--)
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "%llu%s",
+                                (unsigned long long)lines[i - 1], i > 1 ? ", " : "");
     problem_add(problems, PROBLEM_QUEUE, SPAN_LITERAL("imei"), command_device_text(command),
                 "the device has %d commands already, on lines %s: no more can wait",
                 DEVICE_QUEUE_MAX, text);
 }
 
-/* Compares the new record with the device's earlier ones, the last one first. */
-static void compare(const struct fleet *fleet, const uint32_t *record,
-                    const struct footprint *footprint, const struct command *command,
+/* Compares the command with the device's earlier ones, the last one first. */
+static void compare(const struct fleet *fleet, uint32_t before, const struct footprint *footprint,
+                    const struct places *places, const struct command *command,
                     struct problems *problems)
 {
     bool told[FOOTPRINT_ITEMS_MAX] = {false};
+    struct record earlier;
 
-    for (uint32_t at = record[0]; at != 0;) {
-        const uint32_t *earlier = record_at(fleet, at);
-        at = earlier[0];
-        if (earlier[2] == record[2]) {
+    for (; before != 0; before = earlier.before) {
+        read_record(fleet, before, &earlier);
+        if (earlier.meaning == command->meaning >> 40 && earlier.count == places->count) {
             problem_add(problems, PROBLEM_TWICE, SPAN_LITERAL("imei"), command_device_text(command),
-                        "the same command as on line %u", earlier[1]);
+                        "the same command as on line %llu", (unsigned long long)earlier.line);
             return;
         }
         for (size_t i = 0; i < footprint->count; i++) {
-            struct item item = item_at(record, i);
             uint32_t value = 0;
-            if (told[i] || !find_item(earlier, item.tag, &value))
+            if (told[i] || !find_value(&earlier, places->at[i], &value))
                 continue;
             told[i] = true;
-            if (value != item.value)
+            if (value != (footprint->items[i].value & LOW_24))
                 problem_add(problems, PROBLEM_CONFLICT, SPAN_LITERAL("data"), span_of(NULL, 0),
-                            "gives resource %u another value than line %u does",
-                            (unsigned)footprint->items[i].res_id, earlier[1]);
+                            "gives resource %u another value than line %llu does",
+                            (unsigned)footprint->items[i].res_id, (unsigned long long)earlier.line);
         }
     }
 }
@@ -169,12 +266,15 @@ static void compare(const struct fleet *fleet, const uint32_t *record,
 static bool replaced_before(const struct fleet *fleet, const struct command *command,
                             uint32_t before)
 {
-    uint64_t tag = tag_of(command, WHOLE_INSTANCE);
+    uint64_t place = place_of(command, WHOLE_INSTANCE);
+    struct record record;
     uint32_t value;
 
-    for (uint32_t at = before; at != 0; at = record_at(fleet, at)[0])
-        if (find_item(record_at(fleet, at), tag, &value))
+    for (; before != 0; before = record.before) {
+        read_record(fleet, before, &record);
+        if (find_value(&record, place, &value))
             return true;
+    }
     return false;
 }
 
@@ -194,27 +294,26 @@ void fleet_expect(const struct fleet *fleet, uint64_t device)
 enum status fleet_add(struct fleet *fleet, const struct command *command,
                       const struct footprint *footprint, struct problems *problems)
 {
-    uint32_t *last = NULL, position = 0;
+    uint64_t lines[DEVICE_QUEUE_MAX];
+    struct places places;
+    uint32_t *last = NULL;
     enum status status = keytable_slot(&fleet->devices, mix(command->device), &last);
 
     if (status != STATUS_OK)
         return status;
     uint32_t before = *last;
-    if (before != 0 && count_commands(fleet, before) >= DEVICE_QUEUE_MAX) {
-        refuse_queue(fleet, before, command, problems);
+    if (find_lines(fleet, before, lines) == DEVICE_QUEUE_MAX) {
+        refuse_queue(lines, command, problems);
         return STATUS_OK;
     }
-    size_t items = footprint->count + (command->replaces ? 1 : 0);
-    status = reserve(fleet, RECORD_WORDS + items * ITEM_WORDS, &position);
+    find_places(command, footprint, &places);
+    status = add_record(fleet, command, footprint, &places, before, last);
     if (status != STATUS_OK)
         return status;
-    uint32_t *record = record_at(fleet, position);
-    write_record(command, footprint, before, record);
-    *last = position;
     if (before == 0)
         fleet->device_count++;
     else
-        compare(fleet, record, footprint, command, problems);
+        compare(fleet, before, footprint, &places, command, problems);
     if (command->replaces && !replaced_before(fleet, command, before))
         fleet->replaced_count++;
     return STATUS_OK;

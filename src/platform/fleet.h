@@ -6,8 +6,9 @@
  *     for each good row, in file order: fleet_add(&fleet, &command, &footprint, &problems);
  *     fleet_deinit(&fleet);
  *
- * Memory: 14–21 bytes for each device, and 12 bytes for each command and 8 for each resource that
- * it writes.
+ * Memory: 14–18 bytes for each device, and 8 bytes for each command and 3 for each resource that it
+ * writes; 4 more where it is not the device's first, and 8 for each resource where more than
+ * FLEET_SETS_MAX different sets of resources are written.
  */
 #ifndef NB_PLATFORM_FLEET_H
 #define NB_PLATFORM_FLEET_H
@@ -15,13 +16,17 @@
 #include "core/keytable.h"
 #include "platform/command.h"
 
-enum { FLEET_CHUNK_WORDS = 256 * 1024, FLEET_CHUNKS_MAX = 16384 };
+enum { FLEET_CHUNK_BYTES = 1024 * 1024, FLEET_CHUNKS_MAX = 8192, FLEET_SETS_MAX = 0x1fff };
 
 struct fleet {
-    struct keytable devices;            /* mixed -> position of its last command in the log */
-    uint32_t *chunks[FLEET_CHUNKS_MAX]; /* the log: see fleet.c */
+    struct keytable devices;                 /* mixed -> position of its last command in the log */
+    unsigned char *chunks[FLEET_CHUNKS_MAX]; /* the log: see fleet.c */
     size_t chunk_count;
-    uint32_t used; /* words of the last chunk */
+    size_t used;                   /* bytes of the last chunk */
+    uint64_t first_line;           /* of its first command */
+    struct keytable set_numbers;   /* hash of the places that are written -> number, from 1, … */
+    uint32_t sets[FLEET_SETS_MAX]; /* … and the first command that wrote there, by number */
+    uint32_t set_count;
     uint64_t device_count;
     uint64_t replaced_count; /* different instances that a write with mode 1 replaces */
 };
@@ -39,7 +44,7 @@ void fleet_expect(const struct fleet *fleet, uint64_t device);
  * Takes a command that is good by itself, and adds what is wrong with it beside the earlier ones:
  * PROBLEM_QUEUE where DEVICE_QUEUE_MAX commands of its device came before (then it does not count),
  * PROBLEM_TWICE and PROBLEM_CONFLICT as warnings, each with the lines of the others.
- * STATUS_NO_MEMORY, also when the log is full at 16 GiB.
+ * STATUS_NO_MEMORY, also when the log is full at 8 GiB.
  */
 enum status fleet_add(struct fleet *fleet, const struct command *command,
                       const struct footprint *footprint, struct problems *problems) MUST_USE;

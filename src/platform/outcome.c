@@ -5,16 +5,6 @@
 #include "core/buf.h"
 #include "core/text.h"
 
-const char *row_status_name(enum row_status status)
-{
-    static const char *const names[] = {
-#define X(name, text) [ROW_##name] = (text),
-        ROW_STATUS_MAP(X)
-#undef X
-    };
-    return names[status];
-}
-
 static void set_error(struct outcome *outcome, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* What peers and libraries say is shown as text: without control characters, whole characters only.

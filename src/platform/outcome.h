@@ -6,6 +6,7 @@
 #ifndef NB_PLATFORM_OUTCOME_H
 #define NB_PLATFORM_OUTCOME_H
 
+#include "core/row_status.h"
 #include "platform/meaning.h"
 #include "platform/operation.h"
 #include "platform/reply.h"
@@ -35,23 +36,6 @@ struct answer {
     struct span detail;     /* the transport's words, for people */
     int64_t latency_us;
 };
-
-/* X(name, text in the results) */
-#define ROW_STATUS_MAP(X)   \
-    X(ACCEPTED, "accepted") \
-    X(REJECTED, "rejected") \
-    X(FAILED, "failed")     \
-    X(IN_DOUBT, "in_doubt") \
-    X(INVALID, "invalid")
-
-enum row_status {
-#define X(name, text) ROW_##name,
-    ROW_STATUS_MAP(X)
-#undef X
-        ROW_STATUS_COUNT
-};
-
-const char *row_status_name(enum row_status status);
 
 /* The classes by which an attempt is sent again or not (README.md, "Is it sent again?"). */
 enum outcome_class {

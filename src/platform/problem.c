@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdarg.h>
+#include <xxhash.h>
 
 #include "core/text.h"
 
@@ -59,6 +60,7 @@ void problems_clear(struct problems *problems, uint64_t row, uint64_t line)
     problems->warning_count = 0;
     problems->doubt_count = 0;
     problems->first_doubt[0] = '\0';
+    problems->name = 0;
     buf_clear(&problems->text);
 }
 
@@ -77,8 +79,28 @@ static bool drop_warning(struct problems *problems)
     return true;
 }
 
+static struct span cut_value(struct span value)
+{
+    return span_of(value.ptr, value.len < PROBLEM_VALUE_MAX ? value.len : PROBLEM_VALUE_MAX);
+}
+
+static void add_to_name(struct problems *problems, enum problem_code code, struct span field,
+                        struct span value)
+{
+    const char *name = problem_code_name(code);
+    size_t at = problems->text.len;
+
+    buf_add_printable(&problems->text, span_of(field.ptr, text_cut(field, PROBLEM_FIELD_MAX)));
+    problems->name = XXH3_64bits_withSeed(name, strlen(name), problems->name);
+    problems->name =
+        XXH3_64bits_withSeed(problems->text.ptr + at, problems->text.len - at, problems->name);
+    problems->name = XXH3_64bits_withSeed(value.ptr, cut_value(value).len, problems->name);
+    problems->text.len = at;
+}
+
 /* The verdict, which the list has no part in; returns whether the problem has a place there. */
-static bool count_problem(struct problems *problems, enum problem_code code)
+static bool count_problem(struct problems *problems, enum problem_code code, struct span field,
+                          struct span value)
 {
     bool is_error = !problem_code_is_warning(code) || problems->strict;
 
@@ -89,6 +111,8 @@ static bool count_problem(struct problems *problems, enum problem_code code)
     }
     if (problems->error_count++ == 0)
         problems->first_error = code;
+    if (problems->error_count <= PROBLEMS_NAMING)
+        add_to_name(problems, code, field, value);
     return problems->count < PROBLEMS_PER_ROW_MAX || drop_warning(problems);
 }
 
@@ -128,8 +152,7 @@ static void add_to_list(struct problems *problems, enum problem_code code, struc
     buf_add_printable(text, message);
     problem.message_len = text->len - problem.message_at;
     problem.value_at = text->len;
-    buf_add(text,
-            span_of(value.ptr, value.len < PROBLEM_VALUE_MAX ? value.len : PROBLEM_VALUE_MAX));
+    buf_add(text, cut_value(value));
     problem.value_len = text->len - problem.value_at;
     problems->items[problems->count++] = problem;
 }
@@ -140,7 +163,7 @@ void problem_add(struct problems *problems, enum problem_code code, struct span 
     char message[MESSAGE_MAX];
     va_list args;
 
-    if (!count_problem(problems, code))
+    if (!count_problem(problems, code, field, value))
         return;
     va_start(args, format);
     size_t len = write_message(message, format, args);
@@ -171,7 +194,7 @@ void problem_add_doubt(struct problems *problems, enum problem_code code, struct
     va_end(args);
     if (problems->doubt_count++ == 0)
         keep_first_doubt(problems, field, message);
-    if (count_problem(problems, code))
+    if (count_problem(problems, code, field, value))
         add_to_list(problems, code, field, value, message);
 }
 

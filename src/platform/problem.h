@@ -90,6 +90,7 @@ enum {
     PROBLEM_VALUE_MAX = 200,   /* bytes of a value that are kept */
     PROBLEM_FIELD_MAX = 1024,  /* bytes of a field's name, likewise */
     PROBLEM_DOUBT_MAX = 640,   /* bytes of the first doubt */
+    PROBLEMS_NAMING = 64,      /* errors of a row that name it; keys on record rest on it */
     /* Bytes of all messages of a row, or of a header: more than they can come to, so that none is
      * lost. */
     PROBLEMS_TEXT_MAX = 4 * 1024 * 1024,
@@ -121,6 +122,10 @@ struct problems {
     uint32_t counts[PROBLEM_CODE_COUNT]; /* all that were found, by code */
     size_t doubt_count; /* what a person should look at before anything is sent, … */
     char first_doubt[PROBLEM_DOUBT_MAX]; /* … and the first of it: "res:5850: holds …"; or "" */
+    /* A hash of the first PROBLEMS_NAMING errors, in place of the content of a row that cannot be
+     * read: of codes, fields and values, but not of messages, which may name lines, so that a
+     * sorted file keeps its keys. */
+    uint64_t name;
     struct buf text;
 };
 

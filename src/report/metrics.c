@@ -28,7 +28,57 @@ static void add_name(const struct metrics *metrics, const char *name, const char
 {
     buf_add_format(out, "%s{input=\"", name);
     add_label_value(metrics->input, out);
+    if (metrics->job != NULL) {
+        buf_add_string(out, "\",job_name=\"");
+        add_label_value(metrics->job, out);
+    }
     buf_add_format(out, "\"%s%s} ", more != NULL ? "," : "", more != NULL ? more : "");
+}
+
+const char *phase_name(enum phase phase)
+{
+    static const char *const names[] = {
+#define X(name, text) text,
+        PHASE_MAP(X)
+#undef X
+    };
+    return names[phase];
+}
+
+static void add_phases(const struct metrics *metrics, struct buf *out)
+{
+    char label[64];
+
+    add_head("nbatch_phase", "gauge", "1 for what the run is doing; 0 for all once it has ended.",
+             out);
+    for (size_t i = 0; i < PHASE_COUNT; i++) {
+        (void)snprintf(label, sizeof(label), "phase=\"%s\"", phase_name((enum phase)i));
+        add_name(metrics, "nbatch_phase", label, out);
+        buf_add_string(out, !metrics->ended && metrics->phase == i ? "1\n" : "0\n");
+    }
+}
+
+static const char last_success[] = "nbatch_last_success_time_seconds";
+
+double metrics_last_success(struct span text)
+{
+    double found = 0;
+
+    for (size_t at = 0; at < text.len;) {
+        const char *line = text.ptr + at;
+        const char *end = memchr(line, '\n', text.len - at);
+        size_t len = end != NULL ? (size_t)(end - line) : text.len - at;
+        const char *value = len > 0 ? memrchr(line, ' ', len) : NULL;
+        char number[32] = "";
+        if (len > sizeof(last_success) && value != NULL && line[sizeof(last_success) - 1] == '{' &&
+            memcmp(line, last_success, sizeof(last_success) - 1) == 0) {
+            (void)snprintf(number, sizeof(number), "%.*s", (int)(line + len - value - 1),
+                           value + 1);
+            found = strtod(number, NULL);
+        }
+        at += len + 1;
+    }
+    return found > 0 ? found : 0;
 }
 
 static void add_rows(const struct metrics *metrics, struct buf *out)
@@ -93,7 +143,10 @@ static void add_numbers(const struct metrics *metrics, struct buf *out)
          metrics->rows_per_s, true},
         {"nbatch_paused", "gauge", "1 while no row is started: paused, asked to wait, an outage.",
          metrics->paused ? 1 : 0, true},
-        {"nbatch_start_time_seconds", "gauge", "When sending began.",
+        {"nbatch_up", "gauge", "1 while the run goes on.", metrics->ended ? 0 : 1, true},
+        {last_success, "gauge", "When a run of this job last ended with all rows accepted.",
+         metrics->last_success_s, metrics->last_success_s > 0},
+        {"nbatch_start_time_seconds", "gauge", "When the run began.",
          (double)metrics->start_ms / 1000, true},
         {"nbatch_update_time_seconds", "gauge", "When this was written.",
          (double)metrics->now_ms / 1000, true},
@@ -120,6 +173,7 @@ void metrics_add_text(const struct metrics *metrics, struct buf *out)
     (void)snprintf(label, sizeof(label), "version=\"%s\"", metrics->version);
     add_name(metrics, "nbatch_info", label, out);
     buf_add_string(out, "1\n");
+    add_phases(metrics, out);
     add_rows(metrics, out);
     add_numbers(metrics, out);
     add_latencies(metrics, out);

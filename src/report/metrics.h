@@ -1,7 +1,8 @@
 /*
  * A run in Prometheus' text format, as node_exporter's textfile collector reads it
  * (https://prometheus.io/docs/instrumenting/exposition_formats/). Every sample carries the label
- * input, so that the files of several runs go together. Pure.
+ * input, and job_name where the job has a name, so that the files of several jobs go together
+ * ("job" is Prometheus' own label). Pure.
  */
 #ifndef NB_REPORT_METRICS_H
 #define NB_REPORT_METRICS_H
@@ -9,8 +10,28 @@
 #include "core/buf.h"
 #include "report/tally.h"
 
+/* What a run is doing. X(name, text) */
+#define PHASE_MAP(X)      \
+    X(PREPARE, "prepare") \
+    X(CHECK, "check")     \
+    X(SEND, "send")       \
+    X(RECORD, "record")   \
+    X(REPORT, "report")
+
+enum phase {
+#define X(name, text) PHASE_##name,
+    PHASE_MAP(X)
+#undef X
+        PHASE_COUNT
+};
+
+const char *phase_name(enum phase phase);
+
 struct metrics {
     const char *input;
+    const char *job; /* NULL: it has no name */
+    enum phase phase;
+    double last_success_s; /* epoch: when a run of it last ended with 0; 0: not known */
     const char *version;
     const struct tally *tally;
     uint64_t twice;    /* rows that may be held twice, also of runs before this one */
@@ -25,6 +46,9 @@ struct metrics {
     bool ended;
     int exit_status; /* where it has ended */
 };
+
+/* When a run last ended with 0, out of what was appended for an earlier one; 0: not known. */
+double metrics_last_success(struct span text);
 
 /* Appends all of it. */
 void metrics_add_text(const struct metrics *metrics, struct buf *out);

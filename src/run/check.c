@@ -4,9 +4,10 @@
 #include "core/when.h"
 #include "engine/check.h"
 #include "input/diagnosis.h"
-#include "ledger/problem_file.h"
-#include "ledger/split.h"
 #include "run/check.h"
+#include "run/interrupt.h"
+#include "run/problem_file.h"
+#include "run/split.h"
 #include "run/use_cases.h"
 
 /* A check as a person follows it: what is shown, and the files that are written on the way. */
@@ -181,7 +182,7 @@ static enum status on_row(void *context, struct intake *intake, bool is_valid)
     return status == STATUS_OK ? split_add_row(&inspection->split, bytes, is_valid) : status;
 }
 
-static void on_tick(void *context, const struct intake *intake, uint64_t rows)
+static enum status on_tick(void *context, const struct intake *intake, uint64_t rows)
 {
     struct inspection *inspection = context;
     const struct source *source = intake_source(intake);
@@ -191,6 +192,7 @@ static void on_tick(void *context, const struct intake *intake, uint64_t rows)
 
     inspection->person->ops->checked(inspection->person, rows,
                                      is_known ? (double)bytes / (double)all : -1);
+    return interrupt_signal() == 0 ? STATUS_OK : STATUS_INTERRUPTED;
 }
 
 static enum status open_files(struct inspection *inspection)
@@ -342,6 +344,8 @@ static int conclude(struct inspection *inspection, const struct intake *intake, 
         person_error(inspection->person, "%s", buf_string(&inspection->message));
         return EXIT_INTERNAL;
     }
+    if (status == STATUS_INTERRUPTED)
+        return EXIT_SIGNAL + interrupt_signal();
     if (status != STATUS_OK && status != STATUS_BAD_INPUT) {
         person_error(inspection->person, "%s: %s", name,
                      status == STATUS_IO ? strerror(error) : status_text(status));

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -32,6 +33,15 @@ static bool is_log(int fd)
            memcmp(start, line_start, sizeof(start)) == 0;
 }
 
+static void name_run(struct event_log *log)
+{
+    uint64_t number = 0;
+
+    if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
+        number = (uint64_t)time(NULL) << 20 ^ (uint64_t)getpid();
+    (void)snprintf(log->run, sizeof(log->run), "%016llx", (unsigned long long)number);
+}
+
 enum status event_log_open(struct event_log *log, const char *path, const struct person *person,
                            struct buf *message)
 {
@@ -47,6 +57,7 @@ enum status event_log_open(struct event_log *log, const char *path, const struct
         return refuse(path, "something else than a log stands in it", message);
     }
     *log = (struct event_log){.path = strdup(path), .person = person, .fd = fd};
+    name_run(log);
     buf_init(&log->out, 16 * 1024 * 1024);
     bool may_block = fstat(fd, &info) == 0 && !S_ISREG(info.st_mode);
     if (log->path != NULL && (!may_block || outlet_open(fd, &log->outlet) == STATUS_OK))
@@ -66,7 +77,10 @@ void event_log_begin(struct event_log *log, const char *event)
         return;
     (void)clock_gettime(CLOCK_REALTIME, &now);
     when_format_utc((int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000, text);
-    buf_add_format(&log->out, "%s%s\",\"event\":\"%s\"", line_start, text, event);
+    buf_add_format(&log->out, "%s%s\",\"event\":\"%s\",\"run\":\"%s\"", line_start, text, event,
+                   log->run);
+    if (log->job != NULL)
+        event_log_add_text(log, "job", log->job);
 }
 
 void event_log_add_text(struct event_log *log, const char *name, const char *value)
@@ -81,6 +95,27 @@ void event_log_add_number(struct event_log *log, const char *name, int64_t value
 {
     if (log->path != NULL)
         buf_add_format(&log->out, ",\"%s\":%lld", name, (long long)value);
+}
+
+void event_log_add_bool(struct event_log *log, const char *name, bool value)
+{
+    if (log->path != NULL)
+        buf_add_format(&log->out, ",\"%s\":%s", name, value ? "true" : "false");
+}
+
+void event_log_add_entries(struct event_log *log, const char *name,
+                           const struct page_entry *entries, size_t count)
+{
+    if (log->path == NULL)
+        return;
+    buf_add_format(&log->out, ",\"%s\":{", name);
+    for (size_t i = 0; i < count; i++) {
+        buf_add_string(&log->out, i > 0 ? "," : "");
+        buf_add_json_string(&log->out, span_string(entries[i].name));
+        buf_add_char(&log->out, ':');
+        buf_add_json_string(&log->out, span_string(entries[i].value));
+    }
+    buf_add_char(&log->out, '}');
 }
 
 void event_log_add_thousandths(struct event_log *log, const char *name, int64_t thousandths)

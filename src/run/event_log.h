@@ -1,6 +1,7 @@
 /*
- * The log of --log FILE: a JSON object a line, each with time and event, for machines and for the
- * morning after. Lines are added to what is there.
+ * The log of --log FILE: a JSON object a line, each with time, event, the run that says it and its
+ * job's name, for machines and for the morning after. Lines are added to what is there, so that one
+ * file may hold many nights, and runs that go on side by side.
  *
  *     event_log_begin(&log, "slower");
  *     event_log_add_number(&log, "concurrency", 32);
@@ -15,10 +16,13 @@
 
 #include "core/buf.h"
 #include "ledger/outlet.h"
+#include "report/page.h"
 #include "run/person.h"
 
 struct event_log {
     char *path;                  /* NULL: not open */
+    char run[17];                /* which run says it, in every line: hexadecimal digits */
+    const char *job;             /* and whose it is; NULL: it has no name. Set by the owner */
     const struct person *person; /* who is told of its failures */
     int fd;
     bool failed;
@@ -35,6 +39,10 @@ enum status event_log_open(struct event_log *log, const char *path, const struct
 void event_log_begin(struct event_log *log, const char *event);
 void event_log_add_text(struct event_log *log, const char *name, const char *value);
 void event_log_add_number(struct event_log *log, const char *name, int64_t value);
+void event_log_add_bool(struct event_log *log, const char *name, bool value);
+/* An object of texts. */
+void event_log_add_entries(struct event_log *log, const char *name,
+                           const struct page_entry *entries, size_t count);
 /* A number with three decimals. */
 void event_log_add_thousandths(struct event_log *log, const char *name, int64_t thousandths);
 void event_log_end(struct event_log *log);

@@ -6,6 +6,9 @@
 #include <unistd.h>
 
 #include "ledger/outfile.h"
+#include "report/metrics.h"
+
+enum { METRICS_BYTES_MAX = 256 * 1024 };
 
 static const char text_start[] = "# HELP nbatch_";
 
@@ -25,24 +28,27 @@ static enum status refuse(const char *path, const char *why, struct buf *message
 }
 
 /* Whether the file may be replaced: it is not there, is empty, or holds metrics of ours. */
-static bool may_replace(const char *path)
+static bool may_replace(const char *path, double *ret_last_success_s)
 {
-    char start[sizeof(text_start) - 1];
+    static char text[METRICS_BYTES_MAX];
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
     if (fd < 0)
         return errno == ENOENT;
-    ssize_t got = read(fd, start, sizeof(start));
+    ssize_t got = read(fd, text, sizeof(text));
     (void)close(fd);
-    return got == 0 ||
-           (got == (ssize_t)sizeof(start) && memcmp(start, text_start, sizeof(start)) == 0);
+    if (got > 0)
+        *ret_last_success_s = metrics_last_success(span_of(text, (size_t)got));
+    return got == 0 || (got > (ssize_t)sizeof(text_start) &&
+                        memcmp(text, text_start, sizeof(text_start) - 1) == 0);
 }
 
-enum status metrics_file_open(struct metrics_file *file, const char *path, struct buf *message)
+enum status metrics_file_open(struct metrics_file *file, const char *path,
+                              double *ret_last_success_s, struct buf *message)
 {
     struct buf temporary;
 
-    if (!may_replace(path))
+    if (!may_replace(path, ret_last_success_s))
         return refuse(path, "something else than metrics of nbatch stands there", message);
     buf_init(&temporary, 64 * 1024);
     buf_add_format(&temporary, "%s.%ld.tmp", path, (long)getpid());

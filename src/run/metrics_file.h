@@ -17,9 +17,9 @@ struct metrics_file {
 };
 
 /* STATUS_USAGE with a text in `message` where something else than metrics stands there;
- * STATUS_NO_MEMORY. Writes nothing. */
+ * STATUS_NO_MEMORY. Writes nothing. `ret_last_success_s`: what is said there of a run before. */
 enum status metrics_file_open(struct metrics_file *file, const char *path,
-                              struct buf *message) MUST_USE;
+                              double *ret_last_success_s, struct buf *message) MUST_USE;
 
 /* Whether it is time to write again. */
 bool metrics_file_is_due(const struct metrics_file *file);

@@ -1,6 +1,11 @@
 #include "run/observers.h"
 
 #include <time.h>
+#include <unistd.h>
+
+#include "run/exit_status.h"
+
+static const struct tally no_rows;
 
 static int64_t wall_clock_ms(void)
 {
@@ -9,22 +14,16 @@ static int64_t wall_clock_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-enum status observers_open(struct observers *observers, const struct run_settings *settings,
-                           const struct person *person, struct buf *message)
-{
-    enum status status = STATUS_OK;
-
-    observers->person = person;
-    if (settings->log != NULL)
-        status = event_log_open(&observers->log, settings->log, person, message);
-    if (status == STATUS_OK && settings->metrics_file != NULL)
-        status = metrics_file_open(&observers->metrics, settings->metrics_file, message);
-    return status;
-}
-
 static uint64_t maybe_twice(const struct observed_run *run)
 {
     return run->tally->twice + (run->earlier_twice != NULL ? *run->earlier_twice : 0);
+}
+
+/* A rehearsal is none. */
+static bool is_success(const struct observers *observers, const struct metrics *metrics)
+{
+    return metrics->ended && metrics->exit_status == EXIT_ALL_ACCEPTED &&
+           observers->settings->simulate == NULL;
 }
 
 static enum status write_metrics(struct observers *observers, struct metrics *metrics,
@@ -33,7 +32,11 @@ static enum status write_metrics(struct observers *observers, struct metrics *me
     const struct job_status *last = &observers->last;
     struct buf text;
 
-    metrics->input = observers->run.input;
+    metrics->input = observers->input;
+    metrics->job = observers->settings->job;
+    metrics->phase = observers->phase;
+    metrics->last_success_s =
+        is_success(observers, metrics) ? (double)wall_clock_ms() / 1000 : observers->last_success_s;
     metrics->version = NBATCH_VERSION;
     metrics->tally = observers->run.tally;
     metrics->twice = maybe_twice(&observers->run);
@@ -64,24 +67,123 @@ static void update_metrics(struct observers *observers, struct metrics *metrics)
     buf_deinit(&message);
 }
 
+static char *name_input(const char *input)
+{
+    if (strcmp(input, "-") == 0)
+        return strdup("standard input");
+    char *absolute = realpath(input, NULL);
+    return absolute != NULL ? absolute : strdup(input);
+}
+
+/* As it was typed, and where that is. */
+static void add_input(struct observers *observers)
+{
+    const char *typed = observers->settings->input;
+    bool is_stdin = strcmp(typed, "-") == 0;
+
+    event_log_add_text(&observers->log, "input", is_stdin ? observers->input : typed);
+    if (!is_stdin)
+        event_log_add_text(&observers->log, "input_path", observers->input);
+}
+
+static void log_begin(struct observers *observers)
+{
+    struct event_log *log = &observers->log;
+
+    event_log_begin(log, "begin");
+    event_log_add_text(log, "version", NBATCH_VERSION);
+    event_log_add_number(log, "pid", getpid());
+    add_input(observers);
+    event_log_end(log);
+    event_log_flush(log);
+}
+
+/* Rows by status, and those of another count with them. */
+static void add_rows(struct event_log *log, const char *prefix,
+                     const uint64_t rows[ROW_STATUS_COUNT], const uint64_t *more)
+{
+    for (size_t i = 0; i < ROW_STATUS_COUNT; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof(name), "%s%s", prefix, row_status_name((enum row_status)i));
+        event_log_add_number(log, name, (int64_t)(rows[i] + (more != NULL ? more[i] : 0)));
+    }
+}
+
+static void add_digest(struct event_log *log, const struct observed_run *run)
+{
+    char hash[17];
+
+    if (run->input_size == 0)
+        return;
+    (void)snprintf(hash, sizeof(hash), "%016llx", (unsigned long long)run->input_hash);
+    event_log_add_number(log, "input_size", (int64_t)run->input_size);
+    event_log_add_text(log, "input_xxh3", hash);
+}
+
+enum status observers_open(struct observers *observers, const struct run_settings *settings,
+                           const struct person *person, struct buf *message)
+{
+    enum status status = STATUS_OK;
+
+    observers->person = person;
+    observers->settings = settings;
+    observers->input = name_input(settings->input);
+    observers->start_ms = wall_clock_ms();
+    observers->run.tally = &no_rows;
+    observers->last.concurrency = (size_t)settings->concurrency;
+    if (observers->input == NULL)
+        return STATUS_NO_MEMORY;
+    if (settings->log != NULL)
+        status = event_log_open(&observers->log, settings->log, person, message);
+    observers->log.job = settings->job;
+    if (status == STATUS_OK && settings->metrics_file != NULL)
+        status = metrics_file_open(&observers->metrics, settings->metrics_file,
+                                   &observers->last_success_s, message);
+    if (status == STATUS_OK)
+        log_begin(observers);
+    if (status != STATUS_OK || observers->metrics.path == NULL)
+        return status;
+    struct metrics metrics = {.concurrency = 0};
+    status = write_metrics(observers, &metrics, message);
+    return status == STATUS_IO ? STATUS_USAGE : status;
+}
+
+void observers_phase(struct observers *observers, enum phase phase)
+{
+    struct metrics metrics = {.concurrency = 0};
+
+    observers->phase = phase;
+    event_log_begin(&observers->log, "phase");
+    event_log_add_text(&observers->log, "phase", phase_name(phase));
+    event_log_end(&observers->log);
+    event_log_flush(&observers->log);
+    if (observers->metrics.path != NULL)
+        update_metrics(observers, &metrics);
+}
+
 enum status observers_start(struct observers *observers, const struct observed_run *run,
                             struct buf *message)
 {
     struct event_log *log = &observers->log;
-    struct metrics metrics = {.input = run->input};
+    struct metrics metrics = {.concurrency = 0};
 
     observers->run = *run;
     observers->started = true;
-    observers->start_ms = wall_clock_ms();
-    observers->last.concurrency = (size_t)run->settings->concurrency;
+    observers->phase = PHASE_SEND;
     event_log_begin(log, "start");
     event_log_add_text(log, "version", NBATCH_VERSION);
-    event_log_add_text(log, "input", run->input);
+    add_input(observers);
+    add_digest(log, run);
     event_log_add_text(log, "results", run->results);
+    event_log_add_bool(log, "resumed", observers->settings->resume.on);
     event_log_add_text(log, "endpoint", run->endpoint);
-    if (run->rows > 0)
+    if (run->has_rows)
         event_log_add_number(log, "rows", (int64_t)run->rows);
-    event_log_add_number(log, "concurrency", run->settings->concurrency);
+    event_log_add_number(log, "concurrency", observers->settings->concurrency);
+    if (run->earlier != NULL)
+        add_rows(log, "earlier_", run->earlier, NULL);
+    event_log_add_entries(log, "options", observers->settings->shown,
+                          observers->settings->shown_count);
     event_log_end(log);
     event_log_flush(log);
     return observers->metrics.path != NULL ? write_metrics(observers, &metrics, message)
@@ -152,6 +254,28 @@ static void log_event(struct observers *observers, enum job_event event,
     event_log_flush(log);
 }
 
+static void log_refusals(struct observers *observers, const char *event,
+                         const struct refusal_kind *kind)
+{
+    struct event_log *log = &observers->log;
+
+    event_log_begin(log, event);
+    event_log_add_text(log, "kind", kind->name);
+    event_log_add_number(log, "count", (int64_t)kind->count);
+    if (kind->error[0] != '\0')
+        event_log_add_text(log, "error", kind->error);
+    event_log_end(log);
+    event_log_flush(log);
+}
+
+static void look_at_refusals(struct observers *observers)
+{
+    const struct refusal_kind *ended;
+
+    while ((ended = refusals_ended(&observers->refusals, wall_clock_ms())) != NULL)
+        log_refusals(observers, "refusals_end", ended);
+}
+
 void observers_event(struct observers *observers, enum job_event event,
                      const struct job_status *status, double rows_per_s)
 {
@@ -162,6 +286,7 @@ void observers_event(struct observers *observers, enum job_event event,
         log_event(observers, event, status);
     else
         event_log_flush(&observers->log);
+    look_at_refusals(observers);
     if (!metrics_file_is_due(&observers->metrics))
         return;
     struct metrics metrics = {.retries = status->retries,
@@ -176,11 +301,22 @@ void observers_attempt(struct observers *observers, const struct job_attempt *at
 {
     const struct outcome *outcome = attempt->outcome;
     struct event_log *log = &observers->log;
-    char class[RETRY_CASE_NAME_MAX + 1];
+    char class[RETRY_CASE_NAME_MAX + 1], kind[32];
 
-    if (!observers->person->verbose)
+    if (log->path == NULL || (!observers->person->verbose && outcome->class == OUTCOME_ACCEPTED))
         return;
     retry_case_name(attempt->decision->rule, outcome, class);
+    if (outcome->has_errno) /* each number is a kind of its own */
+        (void)snprintf(kind, sizeof(kind), "errno %lld", (long long)outcome->platform_errno);
+    const struct refusal_kind *begun =
+        outcome->class != OUTCOME_ACCEPTED
+            ? refusals_add(&observers->refusals, outcome->has_errno ? kind : class, outcome->error,
+                           wall_clock_ms())
+            : NULL;
+    if (begun != NULL)
+        log_refusals(observers, "refusals_begin", begun);
+    if (!observers->person->verbose)
+        return;
     event_log_begin(log, "attempt");
     event_log_add_number(log, "row", (int64_t)attempt->row);
     event_log_add_number(log, "line", (int64_t)attempt->line);
@@ -210,8 +346,9 @@ void observers_end(struct observers *observers, const struct observed_end *end)
     event_log_add_text(log, "end", end->end);
     if (end->message[0] != '\0')
         event_log_add_text(log, "why", end->message);
-    for (size_t i = 0; i < ROW_STATUS_COUNT; i++)
-        event_log_add_number(log, row_status_name((enum row_status)i), (int64_t)tally->rows[i]);
+    add_rows(log, "", tally->rows, NULL);
+    if (observers->run.earlier != NULL)
+        add_rows(log, "total_", tally->rows, observers->run.earlier);
     event_log_add_number(log, "maybe_twice", (int64_t)maybe_twice(&observers->run));
     event_log_add_number(log, "attempts", (int64_t)tally->attempts);
     event_log_add_number(log, "retries", (int64_t)end->retries);
@@ -222,16 +359,18 @@ void observers_end(struct observers *observers, const struct observed_end *end)
         update_metrics(observers, &metrics);
 }
 
-void observers_refused(struct observers *observers, const struct observed_run *run, int exit_status)
+void observers_refused(struct observers *observers, const char *why, int exit_status)
 {
     struct event_log *log = &observers->log;
     struct metrics metrics = {.ended = true, .exit_status = exit_status};
 
-    observers->run = *run;
-    observers->start_ms = wall_clock_ms();
-    event_log_begin(log, "refused");
+    event_log_begin(log, exit_status > EXIT_SIGNAL ? "end" : "refused");
+    if (exit_status > EXIT_SIGNAL)
+        event_log_add_text(log, "end", "interrupted");
     event_log_add_text(log, "version", NBATCH_VERSION);
-    event_log_add_text(log, "input", run->input);
+    add_input(observers);
+    event_log_add_text(log, "phase", phase_name(observers->phase));
+    event_log_add_text(log, "why", why);
     event_log_add_number(log, "exit_status", exit_status);
     event_log_end(log);
     if (observers->metrics.path != NULL)
@@ -242,4 +381,5 @@ void observers_close(struct observers *observers)
 {
     event_log_close(&observers->log);
     metrics_file_close(&observers->metrics);
+    free(observers->input);
 }

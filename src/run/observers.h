@@ -1,10 +1,11 @@
 /*
  * Who follows a run beside the person: the log and the metrics. Private to run/.
  *
- *     observers_open(&observers, …)                  before anything is sent
+ *     observers_open(&observers, …)                  first of all: from here on each end is told
+ *     observers_phase(&observers, PHASE_CHECK) …     what is being done
  *     observers_start(&observers, &subject)          when sending begins
  *     … observers_event, observers_attempt …
- *     observers_end(&observers, &end)
+ *     observers_end(&observers, &end)                or observers_refused
  *     observers_close(&observers)
  */
 #ifndef NB_RUN_OBSERVERS_H
@@ -14,17 +15,19 @@
 #include "report/metrics.h"
 #include "run/event_log.h"
 #include "run/metrics_file.h"
+#include "run/refusals.h"
 #include "run/settings.h"
 
 /* The run that is followed; texts are the caller's and outlive the observers. */
 struct observed_run {
-    const char *input;
     const char *results;
     const char *endpoint;
     const struct tally *tally;
-    const uint64_t *earlier_twice; /* rows of runs before this that may be held twice; NULL: none */
-    uint64_t rows;                 /* 0: not known */
-    const struct run_settings *settings;
+    const uint64_t *earlier;         /* rows that had their result before, by status; NULL: none */
+    const uint64_t *earlier_twice;   /* those of them that may be held twice; NULL: none */
+    uint64_t rows;                   /* to be sent; meaningless without has_rows */
+    bool has_rows;                   /* a pipe's are not known */
+    uint64_t input_size, input_hash; /* 0: not known */
 };
 
 struct observed_end {
@@ -39,15 +42,23 @@ struct observers {
     struct event_log log;
     struct metrics_file metrics;
     struct observed_run run;
-    struct job_status last;      /* without what it points to */
+    const struct run_settings *settings;
+    char *input;            /* its absolute name; "standard input" */
+    struct job_status last; /* without what it points to */
+    struct refusals refusals;
+    enum phase phase;
+    double last_success_s;       /* epoch, of runs before; 0: not known */
     int64_t start_ms;            /* epoch */
     const struct person *person; /* verbose: each attempt goes into the log */
     bool started;
 };
 
-/* Opens what the settings ask for. STATUS_USAGE with a text in `message`, STATUS_NO_MEMORY. */
+/* Opens what the settings ask for, and begins: the metrics of an earlier run are no longer there,
+ * but for its success. STATUS_USAGE with a text in `message`, STATUS_NO_MEMORY. */
 enum status observers_open(struct observers *observers, const struct run_settings *settings,
                            const struct person *person, struct buf *message) MUST_USE;
+
+void observers_phase(struct observers *observers, enum phase phase);
 
 /* Notes the start. STATUS_IO with a text in `message` where the metrics cannot be written. */
 enum status observers_start(struct observers *observers, const struct observed_run *run,
@@ -59,10 +70,9 @@ void observers_event(struct observers *observers, enum job_event event,
 void observers_attempt(struct observers *observers, const struct job_attempt *attempt);
 void observers_end(struct observers *observers, const struct observed_end *end);
 
-/* In place of start and end: the run was refused before anything was sent, which the log and the
- * metrics must not pass over. */
-void observers_refused(struct observers *observers, const struct observed_run *run,
-                       int exit_status);
+/* In place of start and end: the run ended before anything was sent, for that reason, which the log
+ * and the metrics must not pass over. */
+void observers_refused(struct observers *observers, const char *why, int exit_status);
 
 /* Takes a zeroed struct. */
 void observers_close(struct observers *observers);

@@ -6,6 +6,7 @@
 #include "input/reader.h"
 #include "ledger/outfile.h"
 #include "run/exit_status.h"
+#include "run/target.h"
 #include "sim/uuid.h"
 
 enum { READER_PATIENCE_MS = 1000 }; /* before it is said what is waited for */
@@ -70,6 +71,22 @@ static char *name_by_time(void)
     return strdup(name);
 }
 
+/* Beside the input: a job has its name, whatever its input is called. */
+static char *name_by_job(const struct run_settings *settings)
+{
+    const char *slash = strrchr(settings->input, '/');
+    size_t folder = slash != NULL ? (size_t)(slash - settings->input) + 1 : 0;
+    struct buf name;
+
+    buf_init(&name, 64 * 1024);
+    buf_add(&name, span_of(settings->input, folder));
+    buf_add_string(&name, settings->job);
+    char *path =
+        joined(buf_span(&name), settings->simulate != NULL ? ".rehearsal.csv" : ".results.csv");
+    buf_deinit(&name);
+    return path;
+}
+
 /* What belongs to the results is named by their own name, not by a link to them. */
 static int resolve_path(struct recording *recording)
 {
@@ -90,6 +107,8 @@ static int choose_path(struct recording *recording)
     recording->copies = settings->output != NULL && strcmp(settings->output, "-") == 0;
     if (settings->output != NULL && !recording->copies) {
         recording->path = strdup(settings->output);
+    } else if (settings->job != NULL) {
+        recording->path = name_by_job(settings);
     } else if (!is_stdin) { /* what a rehearsal accepted must not look like the fleet's record */
         struct span plain = reader_plain_name(settings->input);
         recording->path = joined(span_of(plain.ptr, stem_length(plain)),
@@ -136,28 +155,40 @@ int recording_choose(struct recording *recording)
     return status == STATUS_OK ? 0 : fail(recording, EXIT_USAGE);
 }
 
+/* Whom the results are of a run with; journals of earlier versions say it in words. */
+static uint64_t with_whom(const struct ledger_past *past)
+{
+    const uint64_t with = past->has_journal ? past->journal.with : past->with;
+    struct span target = span_string(past->journal.target);
+
+    if (with != WITH_UNKNOWN || !past->has_journal)
+        return with;
+    return span_is(target, "simulator") ? (uint64_t)WITH_SIMULATOR
+                                        : WITH_PLATFORM + (uint64_t)dialect_of_target(target);
+}
+
 /*
  * Whether the results say nothing about the rows that are sent now: those of a rehearsal about the
- * fleet, and the other way round. A run that had not ended says where it sent to, others are known
- * by their uuids. On this machine a simulator may stand that is a process of its own.
+ * fleet, and the other way round. Where it is not on record, they are known by their uuids. On this
+ * machine a simulator may stand that is a process of its own.
  */
 static bool are_from_elsewhere(const struct ledger_past *past, bool rehearses, bool is_local)
 {
     bool is_marked = uuid_is_simulated(past->uuid);
-    bool was_within = past->has_journal && strcmp(past->journal.target, "simulator") == 0;
+    uint64_t with = with_whom(past);
 
     if (!rehearses)
-        return was_within || (is_marked && !is_local);
-    return past->has_journal ? !was_within : past->uuid.len > 0 && !is_marked;
+        return with == WITH_SIMULATOR || (is_marked && !is_local);
+    return with == WITH_UNKNOWN ? past->uuid.len > 0 && !is_marked : with != WITH_SIMULATOR;
 }
 
 static int check_target(const struct recording *recording, bool is_local)
 {
     bool rehearses = recording->settings->simulate != NULL;
     const struct ledger_past *past = ledger_past(recording->ledger);
-    enum dialect spoken = dialect_of_target(span_string(past->journal.target));
+    const uint64_t spoken = with_whom(past) - WITH_PLATFORM; /* wraps where it is no platform */
 
-    if (past->has_journal && !rehearses && spoken != recording->settings->dialect) {
+    if (!rehearses && spoken < DIALECT_COUNT && spoken != recording->settings->dialect) {
         person_error(
             recording->person,
             "%s is the record of a run with --api %s, to another platform: go on with that, "
@@ -224,7 +255,7 @@ static void describe_missing(const struct recording *recording, struct buf *ques
                        "--yes if that is meant",
                        missing, missing == 1 ? " was" : "s were", missing == 1 ? "is" : "are",
                        recording->path);
-    } else if (!resumes && then > 0 && !past->is_rehearsal) {
+    } else if (!resumes && then > 0 && past->with != WITH_SIMULATOR) {
         buf_add_format(question,
                        "The results of %llu accepted row%s are not there: send every row?", then,
                        then == 1 ? "" : "s");
@@ -317,6 +348,7 @@ int recording_start(struct recording *recording, const struct intake *intake, co
 {
     struct ledger_about about = {.input = source_name(intake_source(intake)),
                                  .target = target,
+                                 .with = target_with(recording->settings),
                                  .strange = ledger_past(recording->ledger)->keys -
                                             ledger_met_keys(recording->ledger)};
 

@@ -2,14 +2,16 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/redact.h"
 #include "engine/job.h"
 #include "ledger/outfile.h"
-#include "ledger/problem_file.h"
 #include "report/summary.h"
 #include "run/check.h"
 #include "run/descriptors.h"
+#include "run/interrupt.h"
 #include "run/observers.h"
 #include "run/page_file.h"
+#include "run/problem_file.h"
 #include "run/recording.h"
 #include "run/report.h"
 #include "run/sending.h"
@@ -35,7 +37,14 @@ struct run {
     struct halt halt;
     struct job_options options;
     struct job_result result;
+    bool has_heeded; /* a signal from before the sending */
     struct observers observers;
+    struct listener {
+        struct person person; /* first; tells another, and keeps the first error for the log */
+        struct person_ops ops;
+        const struct person *real;
+        char *error; /* NULL: none was told */
+    } listener;
     struct series flight;             /* for the report */
     struct buf program, words;        /* the call that goes on where this one ended */
     struct problem_file problem_file; /* of a pipe, which is checked while it is sent */
@@ -259,29 +268,40 @@ static int open_observers(struct run *run)
 
 static int start_observers(struct run *run)
 {
-    const struct observed_run observed = {.input = source_name(intake_source(run->intake)),
-                                          .results = run->recording.path,
-                                          .endpoint = run->endpoint.origin,
-                                          .tally = &run->tally,
-                                          .earlier_twice = &run->earlier_twice,
-                                          .rows = run->rows - earlier_total(run),
-                                          .settings = run->settings};
+    struct observed_run observed = {.results = run->recording.path,
+                                    .endpoint = run->endpoint.origin,
+                                    .tally = &run->tally,
+                                    .earlier = run->earlier,
+                                    .earlier_twice = &run->earlier_twice,
+                                    .rows = run->rows - earlier_total(run),
+                                    .has_rows = run->rows > 0};
 
+    intake_digest(run->intake, &observed.input_size, &observed.input_hash);
     return observers_start(&run->observers, &observed, &run->message) == STATUS_OK
                ? 0
                : fail(run, EXIT_USAGE);
 }
 
-static void refuse_observers(struct run *run, int exit_status)
+/* Keeps the first reason that the person is told. */
+static void hear(const struct person *person, enum tell_kind kind, const char *text)
 {
-    const char *input = run->settings->input;
+    struct listener *listener = (struct listener *)(void *)person;
 
-    observers_refused(&run->observers,
-                      &(struct observed_run){.input =
-                                                 strcmp(input, "-") == 0 ? "standard input" : input,
-                                             .tally = &run->tally,
-                                             .settings = run->settings},
-                      exit_status);
+    if (kind == TELL_ERROR && listener->error == NULL) {
+        listener->error = strdup(text);
+        if (listener->error != NULL)
+            redact_string(listener->error, REDACT_MIN);
+    }
+    listener->real->ops->tell(listener->real, kind, text);
+}
+
+static const struct person *listen_to(struct listener *listener, const struct person *person)
+{
+    *listener = (struct listener){.person = *person, .ops = *person->ops, .real = person};
+    if (person->ops->tell != NULL)
+        listener->ops.tell = hear;
+    listener->person.ops = &listener->ops;
+    return &listener->person;
 }
 
 static void end_observers(struct run *run, double seconds, int exit_status)
@@ -419,6 +439,9 @@ static int summarize(struct run *run, double seconds, int exit_status)
 {
     const struct recording *recording = &run->recording;
     uint64_t done = tally_total(&run->tally) + earlier_total(run);
+
+    if (run->settings->report != NULL)
+        observers_phase(&run->observers, PHASE_REPORT);
     int reported = report_results(run, seconds, exit_status);
 
     exit_status = reported != 0 ? EXIT_INTERNAL : exit_status;
@@ -493,6 +516,10 @@ static void on_event(void *context, enum job_event event, const struct job_statu
 {
     struct run *run = context;
 
+    if (event == JOB_EVENT_TICK && !run->has_heeded && interrupt_signal() != 0) {
+        run->has_heeded = true; /* it came just before the engine listened */
+        (void)raise(interrupt_signal());
+    }
     if (event == JOB_EVENT_TICK && run->settings->report != NULL)
         report_sample(&run->flight, status);
     run->person->ops->event(run->person, event, status);
@@ -574,26 +601,6 @@ static int conclude(struct run *run)
     return recorded != 0 ? recorded : result;
 }
 
-static void do_nothing(int signal_number)
-{
-    (void)signal_number;
-}
-
-/* The operator's signals mean something while rows are sent; before and after that they must not
- * end the program. Ignored is what they are where whoever started it wants that. */
-static void watch_nothing_yet(void)
-{
-    static const int signals[] = {SIGUSR1, SIGUSR2};
-    struct sigaction action;
-
-    for (size_t i = 0; i < ARRAY_LENGTH(signals); i++) {
-        if (sigaction(signals[i], NULL, &action) != 0 || action.sa_handler == SIG_IGN)
-            continue;
-        action = (struct sigaction){.sa_handler = do_nothing, .sa_flags = SA_RESTART};
-        (void)sigaction(signals[i], &action, NULL);
-    }
-}
-
 static int send_rows(struct run *run)
 {
     double start_s = monotonic_s();
@@ -609,7 +616,8 @@ static int send_rows(struct run *run)
     enum status status = job_run(run->intake, &run->options, ledger_store(run->recording.ledger),
                                  &run->tally, &run->result, &run->message);
     double seconds = monotonic_s() - start_s;
-    watch_nothing_yet();
+    interrupt_watch();
+    observers_phase(&run->observers, PHASE_RECORD);
     if (run->figures != NULL)
         *run->figures = (struct run_figures){.tally = run->tally,
                                              .seconds = seconds,
@@ -627,6 +635,10 @@ static int send_rows(struct run *run)
     if (run->rows == 0)
         note_earlier(run);
     int result = summarize(run, seconds, close_problem_file(run, conclude(run)));
+    if (interrupt_signal() != 0 && !run->has_heeded)
+        person_note(run->person,
+                    "%s when all was sent: the results were brought to their end first",
+                    interrupt_name(interrupt_signal()));
     end_observers(run, seconds, result);
     return result;
 }
@@ -649,6 +661,15 @@ int run_explain_retries(const struct run_settings *settings, const struct person
     return given ? EXIT_ALL_ACCEPTED : EXIT_INTERNAL;
 }
 
+/* A signal that came before anything was sent: the exit status. */
+static int heed_signal(struct run *run)
+{
+    int number = interrupt_signal();
+
+    person_error(run->person, "%s; nothing was sent", interrupt_name(number));
+    return EXIT_SIGNAL + number;
+}
+
 static int run_steps(struct run *run)
 {
     static int (*const steps[])(struct run *) = {open_observers, choose_sending,
@@ -658,6 +679,8 @@ static int run_steps(struct run *run)
 
     for (size_t i = 0; i < ARRAY_LENGTH(steps) && result == 0; i++)
         result = steps[i](run);
+    if (result == 0)
+        observers_phase(&run->observers, PHASE_CHECK);
     if (result == 0)
         result = check_open(run->settings, run->person, true, &run->intake);
     if (result == 0)
@@ -674,7 +697,7 @@ static int run_steps(struct run *run)
         result = start_observers(run);
     if (result == 0)
         result = start_results(run);
-    return result == 0 ? send_rows(run) : result;
+    return result == 0 && interrupt_signal() == 0 ? send_rows(run) : result;
 }
 
 /* No more at a time than there are descriptors for. Returns 0 or an exit status. */
@@ -713,16 +736,19 @@ int run_send(const struct run_settings *given, const struct person *person,
     if (run == NULL)
         return fits != 0 ? fits : EXIT_INTERNAL;
     run->settings = settings;
-    run->person = person;
+    run->person = person = listen_to(&run->listener, person);
     run->figures = ret_figures;
-    watch_nothing_yet();
+    interrupt_watch();
     buf_init(&run->message, 64 * 1024);
     buf_init(&run->program, 64 * 1024);
     buf_init(&run->words, 1024 * 1024);
     recording_init(&run->recording, settings, person);
     int result = run_steps(run);
+    if (!run->observers.started && interrupt_signal() != 0)
+        result = heed_signal(run);
     if (!run->observers.started)
-        refuse_observers(run, result);
+        observers_refused(&run->observers, run->listener.error != NULL ? run->listener.error : "",
+                          result);
     recording_deinit(&run->recording);
     outfile_deinit(&run->problem_file.file);
     observers_close(&run->observers);
@@ -733,6 +759,7 @@ int run_send(const struct run_settings *given, const struct person *person,
     buf_deinit(&run->message);
     buf_deinit(&run->program);
     buf_deinit(&run->words);
+    free(run->listener.error);
     free(run);
     return result;
 }

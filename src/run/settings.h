@@ -24,7 +24,7 @@ struct rate {
 /* Choices are numbered from 1 on, in the order in which the option names them. */
 enum imei_rule { IMEI_STRICT = 1, IMEI_ANY };
 
-enum { LEVELS_MAX = 16, ROUNDS_MAX = 100, CONCURRENCY_MAX = 1024 };
+enum { LEVELS_MAX = 16, ROUNDS_MAX = 100, CONCURRENCY_MAX = 1024, JOB_NAME_MAX = 64 };
 
 /* How many requests in flight bench measures, one after the other. */
 struct levels {
@@ -58,6 +58,7 @@ struct run_settings {
     const char *split_valid;   /* where to write the valid rows */
     const char *split_invalid; /* and the invalid ones */
     const char *report;        /* where to write the HTML page; NULL: nowhere */
+    const char *job;           /* its name, for log, metrics and results; NULL: none */
     const char *log;
     const char *metrics_file;
     struct word_list sets, maps, passes, resolves, trues, falses;

@@ -11,6 +11,12 @@ struct wire_options target_wire(const struct run_settings *settings)
                                  .http2 = settings->http2};
 }
 
+uint8_t target_with(const struct run_settings *settings)
+{
+    return (uint8_t)(settings->simulate != NULL ? (int)WITH_SIMULATOR
+                                                : WITH_PLATFORM + (int)settings->dialect);
+}
+
 static enum status choose_way(const struct run_settings *settings, struct endpoint *endpoint,
                               struct buf *message)
 {

@@ -18,6 +18,17 @@ int target_choose(const struct run_settings *settings, const struct person *pers
 enum job_key target_renew_key(const struct run_settings *settings, struct credentials *credentials,
                               struct buf *message) MUST_USE;
 
+/* Whom a run speaks with, as numbers on record: what is complete for one says nothing about
+ * another.
+ */
+enum target_with {
+    WITH_UNKNOWN,
+    WITH_SIMULATOR, /* within the process: a rehearsal */
+    WITH_PLATFORM,  /* and the dialect is added */
+};
+
+uint8_t target_with(const struct run_settings *settings);
+
 /* The way as the transport takes it; points into the settings. */
 struct wire_options target_wire(const struct run_settings *settings);
 

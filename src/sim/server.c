@@ -1,471 +1,24 @@
+#include "sim/server_impl.h"
+
 #include <errno.h>
-#include <microhttpd.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "sim/server.h"
-
 #include "platform/device.h"
-#include "sim/audit.h"
-#include "sim/delay.h"
-#include "sim/push.h"
 #include "sim/setup.h"
 #include "sim/state.h"
-#include "sim/verdict.h"
 
 enum {
-    CONNECTION_MEMORY = 8 * 1024,          /* MHD clears it for each request: 32 KiB cost 2 µs */
-    DISCARDED_BODY_MAX = 16 * 1024 * 1024, /* of a body that is too big anyway */
-    /* An answer that is held back longer is given up when its client goes. Shorter ones are not
-     * worth two system calls. */
-    WATCH_FROM_MS = 1000,
-    WATCH_EVENTS = 64,
-    DEVICE_STEPS = 1000, /* of all devices, between two looks at requests */
+    CONNECTION_MEMORY = 8 * 1024, /* MHD clears it for each request: 32 KiB cost 2 µs */
+    DEVICE_STEPS = 1000,          /* of all devices, between two looks at requests */
 };
-
-static const int64_t NS_PER_MS = 1000 * 1000;
 
 /* The second generator's seed differs, so that latency takes nothing from the faults' numbers. */
 static const uint64_t LATENCY_SEED = 0x6c6174656e6379;
-
-/* A request from its first line to the end of its answer. */
-struct request {
-    struct sim *sim;
-    struct MHD_Connection *connection;
-    struct request *next_free;
-    struct request *held_before, *held_next; /* in sim->held, while held back */
-    struct buf target, body;
-    uint64_t discarded; /* bytes of the body beyond its maximum */
-    bool begun, judged, held, watched;
-    struct platform_answer answer;
-    struct verdict verdict;
-    struct delay delay;
-};
-
-struct sim {
-    struct MHD_Daemon *daemon;
-    struct sockaddr_storage bound;
-    pthread_t thread;
-    atomic_bool stopping;
-    int wake_fd;  /* an eventfd: sim_stop speaks */
-    int watch_fd; /* an epoll of clients whose answers are held back; -1: none can be */
-    struct auth auth;
-    uint64_t seed;
-    char *state_file; /* owned; NULL: none */
-
-    /* Of the thread alone. */
-    struct platform platform;
-    struct faults faults;
-    struct limit limit;
-    struct latency latency;
-    struct prng fault_chance, latency_chance;
-    struct audit audit;
-    struct push push;
-    uint64_t request_count;
-    struct buf scratch;
-    struct request *free_requests;
-    struct request *held;
-    struct delay_queue delays;
-    bool draining; /* the thread ends: no request is taken any more */
-
-    pthread_mutex_t stats_mutex;
-    struct sim_stats stats;
-};
-
-static int64_t clock_ns(clockid_t clock)
-{
-    struct timespec now;
-    (void)clock_gettime(clock, &now);
-    return (int64_t)now.tv_sec * 1000 * NS_PER_MS + now.tv_nsec;
-}
-
-static int64_t wall_ms(void)
-{
-    return clock_ns(CLOCK_REALTIME) / NS_PER_MS;
-}
-
-/* Requests: one for each connection at most, used again and again. */
-
-static struct request *request_take(struct sim *sim)
-{
-    struct request *request = sim->free_requests;
-
-    if (request != NULL) {
-        sim->free_requests = request->next_free;
-        return request;
-    }
-    request = calloc(1, sizeof(*request));
-    if (request == NULL)
-        return NULL;
-    request->sim = sim;
-    buf_init(&request->target, PLATFORM_TARGET_MAX);
-    buf_init(&request->body, PLATFORM_BODY_MAX + 1); /* a byte behind it, for cJSON */
-    buf_init(&request->answer.body, PLATFORM_ANSWER_MAX);
-    return request;
-}
-
-static void request_give_back(struct request *request)
-{
-    buf_clear(&request->target);
-    buf_clear(&request->body);
-    request->discarded = 0;
-    request->begun = false;
-    request->judged = false;
-    request->connection = NULL;
-    request->next_free = request->sim->free_requests;
-    request->sim->free_requests = request;
-}
-
-static void request_free(struct request *request)
-{
-    buf_deinit(&request->target);
-    buf_deinit(&request->body);
-    buf_deinit(&request->answer.body);
-    free(request);
-}
-
-/* Judging: what becomes of a request. */
-
-static void count_refusal(struct sim_stats *stats, int64_t number)
-{
-    for (size_t i = 0; i < stats->refused_count; i++) {
-        if (stats->refused[i].number == number) {
-            stats->refused[i].count++;
-            return;
-        }
-    }
-    if (stats->refused_count == SIM_ERRNOS_MAX) {
-        stats->refused_others++;
-        return;
-    }
-    stats->refused[stats->refused_count].number = number;
-    stats->refused[stats->refused_count++].count = 1;
-}
-
-static void count_request(struct sim *sim, const struct platform_answer *answer, bool fault,
-                          bool audit_lost)
-{
-    (void)pthread_mutex_lock(&sim->stats_mutex);
-    sim->stats.requests++;
-    sim->stats.accepted += answer->processed ? 1 : 0;
-    sim->stats.faults += fault ? 1 : 0;
-    sim->stats.audit_lost += audit_lost ? 1 : 0;
-    if (answer->has_errno && answer->platform_errno != 0)
-        count_refusal(&sim->stats, answer->platform_errno);
-    (void)pthread_mutex_unlock(&sim->stats_mutex);
-}
-
-/* The imei as it stands in the query, also of requests that were not looked at. */
-static struct span find_imei(struct sim *sim, struct span query)
-{
-    struct query_pair pair;
-
-    buf_clear(&sim->scratch);
-    if (query.len == 0 || !buf_reserve(&sim->scratch, query.len))
-        return span_of("", 0);
-    while (query_next(&query, &sim->scratch, &pair) == STATUS_OK)
-        if (span_is(pair.name, param_rules[PARAM_IMEI].name))
-            return pair.value;
-    return span_of("", 0);
-}
-
-static enum status write_audit(struct sim *sim, const struct request *request, const char *method,
-                               const struct call *call, const struct fault *fault)
-{
-    const struct platform_answer *answer = &request->answer;
-    struct audit_entry entry = {
-        .number = sim->request_count,
-        .time_ms = wall_ms(),
-        .method = span_string(method),
-        .target = buf_span(&request->target),
-        .body = buf_span(&request->body),
-        .action = call->kind == CALL_COMMAND ? action_rules[call->action].name : NULL,
-        .imei = find_imei(sim, call->query),
-        .processed = answer->processed,
-        .uuid = answer->uuid[0] != '\0' ? answer->uuid : NULL,
-        .has_errno = answer->has_errno,
-        .platform_errno = answer->platform_errno,
-        .http = answer->http,
-        .fault = fault != NULL ? fault->name : NULL,
-    };
-    return audit_write(&sim->audit, &entry);
-}
-
-static void empty_answer(const struct sim *sim, struct platform_answer *answer)
-{
-    *answer = (struct platform_answer){.dialect = sim->auth.dialect, .body = answer->body};
-    buf_clear(&answer->body);
-}
-
-/* What a command meets: the limit, or a fault. */
-static const struct fault *find_fault(struct sim *sim)
-{
-    if (sim->limit.per_s > 0 && !limit_takes(&sim->limit, clock_ns(CLOCK_MONOTONIC)))
-        return &sim->limit.refusal;
-    return faults_draw(&sim->faults, &sim->fault_chance);
-}
-
-/* Lets the platform answer, a fault bend the answer, and writes it all down. */
-static void judge(struct request *request, const char *method, struct call *ret_call)
-{
-    struct sim *sim = request->sim;
-    struct platform_request asked = {.body = buf_span(&request->body),
-                                     .body_too_big = request->discarded > 0};
-    const struct fault *fault = NULL;
-    enum status status = STATUS_OK;
-
-    sim->request_count++;
-    call_parse(sim->auth.dialect, span_string(method), buf_span(&request->target), &asked.call);
-    if (asked.call.kind == CALL_COMMAND)
-        fault = find_fault(sim);
-    asked.api_key = MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "api-key");
-    asked.authorization =
-        MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "Authorization");
-    if (fault == NULL || fault->kind->processed)
-        status = platform_answer(&sim->platform, &asked, wall_ms(), &request->answer);
-    else
-        empty_answer(sim, &request->answer);
-    verdict_make(&request->verdict, &request->answer, fault);
-    if (status != STATUS_OK || request->answer.body.status != STATUS_OK) {
-        request->verdict.ending = ENDING_CLOSE; /* no memory for an answer */
-        request->answer.http = 0;
-    }
-    bool lost = audit_is_on(&sim->audit) &&
-                write_audit(sim, request, method, &asked.call, fault) != STATUS_OK;
-    count_request(sim, &request->answer, fault != NULL, lost);
-    request->judged = true;
-    *ret_call = asked.call;
-}
-
-/* Holding back: answers that come later, or never. */
-
-static void watch(struct request *request)
-{
-    struct epoll_event event = {.events = EPOLLRDHUP, .data.ptr = request};
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-
-    request->watched = info != NULL && epoll_ctl(request->sim->watch_fd, EPOLL_CTL_ADD,
-                                                 info->connect_fd, &event) == 0;
-}
-
-static void unwatch(struct request *request)
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-
-    if (request->watched && info != NULL)
-        (void)epoll_ctl(request->sim->watch_fd, EPOLL_CTL_DEL, info->connect_fd, NULL);
-    request->watched = false;
-}
-
-/* False: it could not be, and the answer goes out at once. */
-static bool hold_back(struct request *request, int64_t delay_ns)
-{
-    struct sim *sim = request->sim;
-    bool silent = request->verdict.ending == ENDING_SILENT;
-
-    if (!silent &&
-        delay_add(&sim->delays, &request->delay, clock_ns(CLOCK_MONOTONIC) + delay_ns) != STATUS_OK)
-        return false;
-    if (silent || delay_ns >= WATCH_FROM_MS * NS_PER_MS)
-        watch(request);
-    request->held = true;
-    request->held_before = NULL;
-    request->held_next = sim->held;
-    if (sim->held != NULL)
-        sim->held->held_before = request;
-    sim->held = request;
-    MHD_suspend_connection(request->connection);
-    return true;
-}
-
-static void release(struct request *request)
-{
-    struct sim *sim = request->sim;
-
-    delay_remove(&sim->delays, &request->delay);
-    unwatch(request);
-    if (request->held_before != NULL)
-        request->held_before->held_next = request->held_next;
-    else
-        sim->held = request->held_next;
-    if (request->held_next != NULL)
-        request->held_next->held_before = request->held_before;
-    request->held = false;
-    MHD_resume_connection(request->connection); /* MHD calls take_request again */
-}
-
-static void release_due(struct sim *sim)
-{
-    struct delay *delay;
-
-    if (sim->delays.count == 0)
-        return;
-    int64_t now_ns = clock_ns(CLOCK_MONOTONIC);
-    while ((delay = delay_take(&sim->delays, now_ns)) != NULL)
-        release((struct request *)(void *)((char *)delay - offsetof(struct request, delay)));
-}
-
-/* Gives up the answers whose clients have gone. */
-static void release_gone(struct sim *sim)
-{
-    struct epoll_event events[WATCH_EVENTS];
-    int count = epoll_wait(sim->watch_fd, events, WATCH_EVENTS, 0);
-
-    for (int i = 0; i < count; i++) {
-        struct request *request = events[i].data.ptr;
-        request->verdict.ending = ENDING_CLOSE;
-        release(request);
-    }
-}
-
-/* Answering, in the terms of libmicrohttpd. */
-
-static enum MHD_Result queue(struct request *request, struct MHD_Response *response,
-                             const char *allow)
-{
-    enum MHD_Result result = MHD_NO;
-
-    if (response == NULL)
-        return MHD_NO;
-    const char *type = request->verdict.json ? "application/json" : "text/html";
-    if (MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type) == MHD_YES &&
-        (!request->verdict.retry_after ||
-         MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1") == MHD_YES) &&
-        (allow == NULL ||
-         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, allow) == MHD_YES))
-        result = MHD_queue_response(request->connection, request->answer.http, response);
-    MHD_destroy_response(response);
-    return result;
-}
-
-/* Half of the body, then an error: MHD closes the connection. */
-static ssize_t read_half(void *context, uint64_t at, char *out, size_t max)
-{
-    const struct buf *body = &((const struct request *)context)->answer.body;
-    size_t half = body->len / 2;
-
-    if (at >= half)
-        return MHD_CONTENT_READER_END_WITH_ERROR;
-    size_t len = half - (size_t)at < max ? half - (size_t)at : max;
-    memcpy(out, body->ptr + at, len);
-    return (ssize_t)len;
-}
-
-/* Disconnecting a TCP socket sends RST at once; with SO_LINGER alone, MHD's shutdown() would send a
- * FIN before it. */
-static void reset_connection(struct MHD_Connection *connection)
-{
-    const struct sockaddr unspecified = {.sa_family = AF_UNSPEC};
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-
-    if (info != NULL)
-        (void)connect(info->connect_fd, &unspecified, sizeof(unspecified));
-}
-
-/* MHD_NO closes the connection. */
-static enum MHD_Result conclude(struct request *request, const char *allow)
-{
-    struct buf *body = &request->answer.body;
-
-    switch (request->verdict.ending) {
-    case ENDING_ANSWER:
-        return queue(request,
-                     MHD_create_response_from_buffer(body->len, body->ptr, MHD_RESPMEM_PERSISTENT),
-                     allow);
-    case ENDING_CUT:
-        return queue(request,
-                     MHD_create_response_from_callback(body->len, body->len, read_half, request,
-                                                       NULL),
-                     allow);
-    case ENDING_RESET:
-        reset_connection(request->connection);
-        break;
-    case ENDING_CLOSE:
-    case ENDING_SILENT:
-        break;
-    }
-    return MHD_NO;
-}
-
-/* Called with the first line; the result becomes the request's context. */
-static void *begin_request(void *context, const char *target, struct MHD_Connection *connection)
-{
-    struct request *request = request_take(context);
-
-    if (request == NULL)
-        return NULL;
-    request->connection = connection;
-    buf_add_string(&request->target, target);
-    return request;
-}
-
-static bool take_body(struct request *request, const char *bytes, size_t len)
-{
-    if (request->discarded == 0 && len <= PLATFORM_BODY_MAX - request->body.len) {
-        buf_add_bytes(&request->body, bytes, len);
-        return request->body.status == STATUS_OK && buf_reserve(&request->body, 1);
-    }
-    request->discarded += len;
-    return request->discarded <= DISCARDED_BODY_MAX;
-}
-
-/*
- * Called with the headers, with each part of the body, at the end of the request, and once more
- * when an answer that was held back is due.
- */
-static enum MHD_Result take_request(void *context, struct MHD_Connection *connection,
-                                    const char *url, const char *method, const char *version,
-                                    const char *upload, size_t *upload_len, void **request_context)
-{
-    struct request *request = *request_context;
-    struct sim *sim = context;
-    struct call call;
-
-    (void)connection;
-    (void)url;
-    (void)version;
-    if (request == NULL || request->target.status != STATUS_OK || sim->draining)
-        return MHD_NO;
-    if (!request->begun) {
-        request->begun = true;
-        return MHD_YES;
-    }
-    if (*upload_len > 0) {
-        bool taken = take_body(request, upload, *upload_len);
-        *upload_len = 0;
-        return taken ? MHD_YES : MHD_NO;
-    }
-    if (request->judged)
-        return conclude(request, NULL);
-    judge(request, method, &call);
-    int64_t delay_ns = request->verdict.extra_delay_ms * NS_PER_MS;
-    if (call.kind == CALL_COMMAND)
-        delay_ns += latency_draw(&sim->latency, &sim->latency_chance) * 1000;
-    if ((delay_ns > 0 || request->verdict.ending == ENDING_SILENT) && hold_back(request, delay_ns))
-        return MHD_YES;
-    return conclude(request, call.allow);
-}
-
-static void end_request(void *context, struct MHD_Connection *connection, void **request_context,
-                        enum MHD_RequestTerminationCode code)
-{
-    (void)context;
-    (void)connection;
-    (void)code;
-    if (*request_context != NULL)
-        request_give_back(*request_context);
-    *request_context = NULL;
-}
 
 /* The query is decoded in call.c, where a bad one can be refused: leave MHD's copy alone. */
 static size_t unescape_nothing(void *context, struct MHD_Connection *connection, char *text)
@@ -509,7 +62,7 @@ static void wait_for_work(struct sim *sim)
     struct timespec timeout = sleep_time(sim);
 
     if (ppoll(fds, ARRAY_LENGTH(fds), &timeout, NULL) > 0 && fds[2].revents != 0)
-        release_gone(sim);
+        requests_release_gone(sim);
 }
 
 static void *serve(void *context)
@@ -518,7 +71,7 @@ static void *serve(void *context)
 
     while (!atomic_load(&sim->stopping)) {
         wait_for_work(sim);
-        release_due(sim);
+        requests_release_due(sim);
         devices_advance(&sim->platform.devices, wall_ms(), DEVICE_STEPS);
         (void)MHD_run(sim->daemon);
     }
@@ -526,7 +79,7 @@ static void *serve(void *context)
      * too, lest they be held back in their turn. */
     sim->draining = true;
     while (sim->held != NULL)
-        release(sim->held);
+        request_release(sim->held);
     (void)MHD_run(sim->daemon);
     return NULL;
 }
@@ -573,14 +126,14 @@ static struct MHD_Daemon *start_daemon(struct sim *sim, int listen_fd, bool hold
 
     flags |= holds_back ? MHD_ALLOW_SUSPEND_RESUME : 0;
     flags |= sim->bound.ss_family == AF_INET6 ? MHD_USE_IPv6 : 0;
-    return MHD_start_daemon(flags, 0, NULL, NULL, take_request, sim, MHD_OPTION_LISTEN_SOCKET,
+    return MHD_start_daemon(flags, 0, NULL, NULL, request_take, sim, MHD_OPTION_LISTEN_SOCKET,
                             listen_fd, MHD_OPTION_CONNECTION_LIMIT,
                             setup_connection_limit(SIM_CONNECTIONS_MAX),
                             MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SIM_IDLE_TIMEOUT_S,
                             MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
                             MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
-                            MHD_OPTION_URI_LOG_CALLBACK, begin_request, sim,
-                            MHD_OPTION_NOTIFY_COMPLETED, end_request, NULL,
+                            MHD_OPTION_URI_LOG_CALLBACK, request_begin, sim,
+                            MHD_OPTION_NOTIFY_COMPLETED, request_end, NULL,
                             MHD_OPTION_UNESCAPE_CALLBACK, unescape_nothing, NULL, MHD_OPTION_END);
 }
 
@@ -626,11 +179,7 @@ static void sim_free(struct sim *sim)
         (void)close(sim->wake_fd);
     if (sim->watch_fd >= 0)
         (void)close(sim->watch_fd);
-    while (sim->free_requests != NULL) {
-        struct request *request = sim->free_requests;
-        sim->free_requests = request->next_free;
-        request_free(request);
-    }
+    requests_free(sim);
     audit_close(&sim->audit);
     push_close(&sim->push);
     platform_deinit(&sim->platform);
@@ -750,11 +299,6 @@ void sim_stop(struct sim *sim)
         return;
     end_thread(sim);
     sim_free(sim);
-}
-
-uint16_t sim_port(const struct sim *sim)
-{
-    return ntohs(((const struct sockaddr_in *)(const void *)&sim->bound)->sin_port);
 }
 
 void sim_url(const struct sim *sim, char *out, size_t size)

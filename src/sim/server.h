@@ -56,8 +56,6 @@ enum status sim_finish(struct sim *sim, struct buf *message) MUST_USE;
 /* Stops serving: connections are closed, answered or not; frees everything. Takes NULL. */
 void sim_stop(struct sim *sim);
 
-uint16_t sim_port(const struct sim *sim);
-
 /* Writes "http://127.0.0.1:PORT"; 64 bytes are enough. */
 void sim_url(const struct sim *sim, char *out, size_t size);
 

@@ -8,6 +8,7 @@ import re
 import time
 import urllib.parse
 import uuid
+import zlib
 
 import pytest
 from conftest import KEY, imei, read_results
@@ -324,3 +325,36 @@ def test_the_documented_rate_is_the_default_at_the_platforms_hosts(nbatch, fleet
     assert done.code == 0 and len(peer.processed) == rows, done
     limit = re.search(r"^nbatch_rate_limit\S* (\S+)$", (tmp_path / "run.prom").read_text(), re.M)
     assert float(limit[1] if limit else 0) == per_s
+
+
+# What .complete held before it knew the dialect, beside results without an accepted row.
+COMPLETE_OF_OLD = zlib.decompress(base64.b85decode(
+    b"c-qTLN-Rmvuu>?`NGws%)h$XbF3n9<NY2kKNCdJKN-|OvKw>#1#R}z_B^i3WTwDwwz{mgrY=<=s!lqYgL%9qSpmaNnwF&3($Fmql!6+C7qhJ(_f>AIEM!_f;1*2dTjDk@x>;V8*V;D{"))
+
+
+def test_complete_results_of_one_dialect_are_not_resumed_in_the_other(nbatch, fleet, simulator, tmp_path):
+    sim = simulator("--api", "v2", "--fault", "errno-5006:1")
+    path, results = fleet(3), tmp_path / "fleet.results.csv"
+    again = ("run", path, "--resume=rejected")
+    assert nbatch("run", path, "--endpoint", sim.url, *USER, env=ENV).code == 1
+    assert not (tmp_path / "fleet.results.csv.journal").exists()
+    before = results.read_bytes()
+    first = simulator()
+    done = nbatch(*again, "--endpoint", first.url, env={"NBATCH_API_KEY": "k"})
+    assert done.code == 2 and "the record of a run with --api v2" in done.err, done
+    assert (len(first.audit()), results.read_bytes()) == (0, before)
+    # The control: in its own dialect it goes on.
+    assert nbatch(*again, "--endpoint", sim.url, *USER, env=ENV).code == 1
+    assert len(sim.audit()) == 6
+
+
+def test_a_complete_file_that_knows_no_dialect_stands_in_no_way(nbatch, fleet, simulator, tmp_path):
+    sim = simulator("--api", "v2", "--fault", "errno-5006:1")
+    path, complete = fleet(3), tmp_path / "fleet.results.csv.complete"
+    assert nbatch("run", path, "--endpoint", sim.url, *USER, env=ENV).code == 1
+    assert len(complete.read_bytes()) == len(COMPLETE_OF_OLD)
+    complete.write_bytes(COMPLETE_OF_OLD)
+    first = simulator()
+    done = nbatch("run", path, "--resume=rejected", "--endpoint", first.url, env={"NBATCH_API_KEY": "k"})
+    assert done.code == 0 and "damaged" not in done.err, done
+    assert len(first.audit()) == 3

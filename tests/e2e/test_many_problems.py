@@ -82,3 +82,14 @@ def test_a_header_with_many_faults_says_how_many(nbatch, tmp_path):
     assert done.code == 3 and "199  E-DUPLICATE" in done.told, done
     last = json.loads((tmp_path / "p.jsonl").read_text().splitlines()[-1])
     assert last["message"] == "135 more of this row are not listed", last
+
+
+def test_the_keys_of_rows_that_cannot_be_read_are_those_of_earlier_versions(nbatch, tmp_path):
+    """They are made of what is wrong with the row: of the first 64 problems, whatever the list shows."""
+    good = {"imei": imei(1), "obj_id": 3311, "obj_inst_id": 0, "mode": 2, "expired_time": "+7d", "data": [{"res_id": 1, "val": 1}]}
+    many = "{" + ",".join(f'"m{i}":1,"m{i}":{i}' for i in range(70)) + "}"
+    with open(tmp_path / "f.jsonl", "w", encoding="utf-8") as f:
+        f.write("not json\n" + f'{{"imei":"{imei(1)}","imei":"x","\\u0007a":1,"\\u0007a":2}}\n' + many + "\n" + json.dumps(good) + "\n")
+    assert nbatch("run", "f.jsonl", "--simulate", "--skip-invalid", "-o", "out.csv").code == 1
+    keys = {row["row"]: row["key"] for row in read_results(tmp_path / "out.csv")}
+    assert [keys[row] for row in "123"] == ["56b3eeef1ffce185-1", "0f009e4a2f8bf19e-1", "088f667b8fe2976c-1"]

@@ -57,14 +57,24 @@ def wait_until(condition, seconds=30):
         time.sleep(0.02)
 
 
+def told(events):
+    """Without what every run tells of its phases."""
+    return [event for event in events if event["event"] not in ("begin", "phase")]
+
+
 def test_the_log_tells_start_and_end(nbatch, fleet, tmp_path):
     path = fleet(20)
     done = nbatch("run", path, "--simulate=fault=errno-5106:30%,seed=1", "--log", "run.jsonl", "-o", "out.csv")
     assert done.code == 1
     events = read_log(tmp_path / "run.jsonl")
-    assert [event["event"] for event in events] == ["start", "end"]
+    assert [event["event"] for event in events] == ["begin", "phase", "start", "phase", "end"]
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", event["time"]) for event in events)
-    start_event, end = events
+    assert [event["phase"] for event in events if event["event"] == "phase"] == ["check", "record"]
+    assert len({event["run"] for event in events}) == 1
+    start_event, end = events[2], events[4]
+    assert start_event["input_path"] == str(path.resolve()) and start_event["input_size"] == path.stat().st_size
+    assert start_event["options"]["concurrency"] == "64" and not start_event["resumed"]
+    assert end["total_accepted"] == end["accepted"]
     assert start_event["rows"] == 20 and start_event["input"] == str(path) and start_event["results"] == "out.csv"
     rows = read_results(tmp_path / "out.csv")
     for status in ("accepted", "rejected", "failed", "in_doubt", "invalid"):
@@ -76,7 +86,8 @@ def test_lines_are_added_to_a_log_and_to_nothing_else(nbatch, fleet, tmp_path):
     log = tmp_path / "run.jsonl"
     for i in (1, 2):
         assert nbatch("run", fleet(2), "--simulate", "--log", log, "-o", f"{i}.csv").code == 0
-    assert [event["event"] for event in read_log(log)] == ["start", "end"] * 2
+    assert [event["event"] for event in told(read_log(log))] == ["start", "end"] * 2
+    assert len({event["run"] for event in read_log(log)}) == 2, "each line says which run it is of"
     before = (tmp_path / "1.csv").read_text()
     done = nbatch("run", fleet(2), "--simulate", "--log", "1.csv", "-o", "3.csv")
     assert done.code == 2 and "something else than a log" in done.err and "--log" in done.err
@@ -98,8 +109,8 @@ def test_the_log_tells_what_the_platform_asks_for_and_why_a_run_is_stopped(nbatc
 def test_the_log_tells_halts(nbatch, fleet, tmp_path):
     done = nbatch("run", fleet(300), "--simulate=fault=errno-5106:100%,seed=1", "--log", "a.jsonl", "--halt", "rejected=5")
     assert done.code == 5
-    events = read_log(tmp_path / "a.jsonl")
-    assert [event["event"] for event in events] == ["start", "stopped", "end"]
+    events = told(read_log(tmp_path / "a.jsonl"))
+    assert [event["event"] for event in events if "refusals" not in event["event"]] == ["start", "stopped", "end"]
     assert "rejected" in events[1]["why"] and events[2]["end"] == "halted" and events[2]["why"] == events[1]["why"]
 
 
@@ -111,7 +122,7 @@ def test_the_log_tells_outages(nbatch, fleet, tmp_path):
                       "--retry-delay", "1ms")
     assert done.code == 4
     names = [event["event"] for event in read_log(tmp_path / "a.jsonl")]
-    assert names[0] == "start" and "outage" in names and names[-2:] == ["stopped", "end"]
+    assert names[0] == "begin" and "outage" in names and names[-3:] == ["stopped", "phase", "end"]
 
 
 def test_the_log_tells_signals(start, fleet, tmp_path):
@@ -128,7 +139,7 @@ def test_the_log_tells_signals(start, fleet, tmp_path):
         process.send_signal(number)
         wait_until(lambda wanted=name: wanted in names())
     assert process.wait(timeout=30) == 143
-    events = read_log(log)
+    events = told(read_log(log))
     assert [event["event"] for event in events] == ["start", "paused", "status", "resumed", "interrupted", "end"]
     assert events[4]["signal"] == signal.SIGTERM and events[5]["end"] == "interrupted"
 
@@ -145,6 +156,7 @@ def test_a_refused_run_is_not_passed_over(nbatch, fleet, tmp_path):
         assert read_metrics(tmp_path / "m.prom")["nbatch_exit_status", ""] == code
         last = read_log(tmp_path / "a.jsonl")[-1]
         assert last["event"] == "refused" and last["exit_status"] == code and last["input"] == str(refused[0])
+        assert last["why"] and last["why"] in done.err and last["phase"] == ("check" if code == 3 else "prepare"), last
 
 
 def test_verbose_shows_each_attempts_class(nbatch, fleet, tmp_path):
@@ -255,3 +267,79 @@ def test_the_key_stands_in_neither(nbatch, fleet, raw_peer, tmp_path):
     done = nbatch("run", fleet(3), "--endpoint", raw_peer(script).url, "-v", "--log", "a.jsonl", "--metrics-file", "m.prom")
     assert done.code == 0
     assert KEY not in done.err + (tmp_path / "a.jsonl").read_text() + (tmp_path / "m.prom").read_text()
+
+
+def labels(path):
+    return {re.search(r"\{(.*?)(,status=[^}]*)?\} ", line)[1] for line in path.read_text().splitlines()
+            if line.startswith("nbatch_rows_total")}
+
+
+def test_metrics_of_two_jobs_go_together(nbatch, fleet, tmp_path):
+    """node_exporter drops samples that another file has too: the same relative name is not the same job."""
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "input.csv").write_bytes(fleet(3).read_bytes())
+        done = nbatch("run", "input.csv", "--simulate", "--metrics-file", tmp_path / f"{folder}.prom", cwd=tmp_path / folder)
+        assert done.code == 0, done
+    assert labels(tmp_path / "a.prom") & labels(tmp_path / "b.prom") == set()
+    for job in ("meters", "valves"):
+        done = nbatch("run", fleet(3), "--simulate", "--job", job, "--metrics-file", f"{job}.prom", "--log", "all.jsonl")
+        assert done.code == 0, done
+        assert f'job_name="{job}"' in labels(tmp_path / f"{job}.prom").pop()
+        assert (tmp_path / f"{job}.rehearsal.csv").exists()
+    assert [event["job"] for event in read_log(tmp_path / "all.jsonl") if event["event"] == "end"] == ["meters", "valves"]
+    assert nbatch("run", fleet(3), "--simulate", "--job", "../x").code == 2
+
+
+def test_a_success_is_remembered_until_the_next(nbatch, fleet, tmp_path, simulator):
+    """What an alert goes by: no success for a day. A rehearsal is none."""
+    def metrics():
+        return read_metrics(tmp_path / "m.prom")
+
+    peer = simulator("--listen", "127.0.0.1:0")
+    words = ["--metrics-file", "m.prom"]
+    assert nbatch("run", fleet(3), "--simulate", *words, "-o", "0.csv").code == 0
+    assert ("nbatch_last_success_time_seconds", "") not in metrics()
+    before = time.time()
+    assert nbatch("run", fleet(3), "--endpoint", peer.url, *words, "-o", "1.csv").code == 0
+    success = metrics()["nbatch_last_success_time_seconds", ""]
+    assert before <= success <= time.time()
+    (tmp_path / "bad.csv").write_text("imei\n1\n")
+    assert nbatch("run", "bad.csv", "--endpoint", peer.url, *words, "-o", "2.csv").code == 3
+    assert metrics()["nbatch_last_success_time_seconds", ""] == success
+    assert metrics()["nbatch_exit_status", ""] == 3 and metrics()["nbatch_up", ""] == 0
+
+
+def test_a_signal_before_anything_is_sent_is_told(start, fleet, tmp_path, raw_peer):
+    peer = raw_peer(lambda connection, number: None)
+    process = start("run", fleet(400_000), "--endpoint", peer.url, "--log", "a.jsonl", "--metrics-file", "m.prom")
+    log = tmp_path / "a.jsonl"
+    wait_until(lambda: log.exists() and '"phase":"check"' in log.read_text())
+    assert read_metrics(tmp_path / "m.prom")["nbatch_up", ""] == 1
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=30) == 143
+    end = read_log(log)[-1]
+    assert (end["event"], end["end"], end["phase"], end["exit_status"]) == ("end", "interrupted", "check", 143)
+    assert "terminated" in end["why"] and "nothing was sent" in end["why"]
+    metrics = read_metrics(tmp_path / "m.prom")
+    assert metrics["nbatch_exit_status", ""] == 143 and metrics["nbatch_up", ""] == 0
+    assert not peer.seen and not list(tmp_path.glob("*.results.csv*"))
+
+
+def test_a_signal_when_all_is_sent_waits_for_the_record(nbatch, start, fleet, tmp_path):
+    path = fleet(60_000)
+    assert nbatch("run", path, "--simulate", "-o", "r.csv", timeout=300).code == 0
+    process = start("run", path, "--simulate", "-o", "r.csv", "--resume", "--sort", "--log", "a.jsonl")
+    log = tmp_path / "a.jsonl"
+    wait_until(lambda: log.exists() and '"phase":"record"' in log.read_text())
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=60) == 0
+    assert read_log(log)[-1]["end"] == "complete"
+    assert len(read_results(tmp_path / "r.csv")) == 60_000
+
+
+def test_the_log_tells_when_refusals_of_a_kind_begin(nbatch, fleet, tmp_path):
+    done = nbatch("run", fleet(100), "--simulate=fault=errno-5106:50%,seed=3", "--log", "a.jsonl")
+    assert done.code == 1
+    begun = [event for event in read_log(tmp_path / "a.jsonl") if event["event"] == "refusals_begin"]
+    assert len(begun) == 1 and begun[0]["count"] == 10 and begun[0]["kind"] == "errno 5106", begun

@@ -32,6 +32,7 @@ enum {
     PATH_MAX_BYTES = 128,
     FIRST_FD = 100,
     GROWTH = 64 * 1024,
+    MAPPED_GROWTH = 4 * 1024 * 1024, /* a file that is mapped may grow by so much */
     NO_FILE = -1,
 };
 
@@ -131,7 +132,7 @@ static void reserve(struct file *file, size_t size)
 {
     if (size <= file->capacity)
         return;
-    assert(file->mapped == 0);
+    assert(file->mapped == 0); /* it would move */
     size_t old = file->capacity, capacity = (size + GROWTH - 1) / GROWTH * GROWTH;
     resize(&file->cache, old, capacity);
     resize(&file->clean, old, capacity);
@@ -848,11 +849,12 @@ static void *map_file(struct disk *unused, int fd, size_t size, bool writable)
     struct file *file = file_of(fd);
     int error = fault_of(FAKE_MAP);
 
-    (void)writable;
     if (file == NULL || error != 0 || size > file->capacity) {
         errno = error != 0 ? ENOMEM : EINVAL;
         return NULL;
     }
+    if (file->mapped == 0 && !writable) /* the journal has its size */
+        reserve(file, file->size + MAPPED_GROWTH);
     file->mapped++;
     file->was_mapped = true;
     return file->cache;

@@ -50,13 +50,13 @@ static void test_it_is_read_as_it_was_written_or_refused(void **state)
     add(&completion.accepted, 0, 1000);
     completion.input_hash = 7;
     completion.input_size = UINT64_MAX;
-    completion.is_rehearsal = true;
+    completion.with = 3;
     for (int i = 0; i < 2; i++) { /* in the place of an earlier one, too */
         assert_int_equal(completion_write(&disk_real, path, &completion, 0640, &message),
                          STATUS_OK);
         assert_int_equal(completion_read(&disk_real, path, &got), STATUS_OK);
         assert_memory_equal(&got.accepted, &completion.accepted, sizeof(got.accepted));
-        assert_true(got.is_rehearsal && got.input_hash == 7 && got.input_size == UINT64_MAX);
+        assert_true(got.with == 3 && got.input_hash == 7 && got.input_size == UINT64_MAX);
     }
     assert_int_equal(stat(path, &about), 0);
     assert_int_equal(about.st_mode & 07777, 0640);

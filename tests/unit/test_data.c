@@ -1,7 +1,6 @@
 #include "unit.h"
 
 #include "failing_realloc.h"
-#include "platform/data_memo.h"
 #include "platform/data_plain.h"
 
 static struct problems problems;
@@ -232,22 +231,6 @@ static void test_want_of_memory_is_told_from_bad_json(void **state)
     assert_int_equal(problems.items[problems.count - 1].code, PROBLEM_JSON);
 }
 
-static void test_bad_data_are_not_remembered_as_good_behind_a_full_list(void **state)
-{
-    static struct data_memo memo;
-    const struct cell cell = {.kind = CELL_TEXT,
-                              .text = SPAN_LITERAL("[{\"res_id\":1,\"val\":null}]")};
-
-    (void)state;
-    for (int again = 0; again < 2; again++) {
-        problems_clear(&problems, 1, 2);
-        for (size_t i = 0; i < PROBLEMS_PER_ROW_MAX; i++)
-            problem_add(&problems, PROBLEM_RANGE, SPAN_LITERAL("x"), SPAN_LITERAL("1"), "no");
-        assert_int_equal(data_check_memo(&memo, &cell, &footprint, &problems), STATUS_OK);
-        assert_int_equal(problems.error_count, PROBLEMS_PER_ROW_MAX + 1);
-    }
-}
-
 static void add_res(const char *name, enum cell_kind kind, const char *text, const char *expected,
                     size_t errors)
 {
@@ -428,7 +411,6 @@ int main(void)
         cmocka_unit_test(test_bad_utf8_is_called_by_its_name),
         cmocka_unit_test(test_numbers_beyond_those_kept_bring_no_problem_of_their_own),
         cmocka_unit_test(test_want_of_memory_is_told_from_bad_json),
-        cmocka_unit_test(test_bad_data_are_not_remembered_as_good_behind_a_full_list),
         cmocka_unit_test(test_res_cells_become_items),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

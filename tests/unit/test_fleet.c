@@ -137,6 +137,39 @@ static void test_replaced_instances_are_counted_once(void **state)
     assert_int_equal(fleet.replaced_count, 3);
 }
 
+/* Sets of places are numbered up to a maximum; behind it they are spelled out. */
+static void test_any_number_of_sets_of_places_is_told_apart(void **state)
+{
+    (void)state;
+    enum { SETS = FLEET_SETS_MAX + 100 };
+
+    start();
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < SETS; i++) {
+            command.instance_id = (uint16_t)i;
+            add(900 + i, 2 + i, 2 * i + round / 2, round / 2);
+            assert_int_equal(problems.count, round == 0 ? 0 : 1);
+        }
+        if (round == 0)
+            continue;
+        assert_problem(0, round == 1 ? PROBLEM_TWICE : PROBLEM_CONFLICT,
+                       round == 1 ? "the same command as on line 8292"
+                                  : "gives resource 5850 another value than line 8292 does");
+    }
+    command.instance_id = 0;
+}
+
+static void test_lines_may_be_far_apart(void **state)
+{
+    (void)state;
+    start();
+    add(86, 7, 1, 1);
+    add(86, 5000000000, 2, 2);
+    assert_problem(0, PROBLEM_CONFLICT, "gives resource 5850 another value than line 7 does");
+    add(86, 5000000001 + 0xffffff, 2, 2);
+    assert_problem(0, PROBLEM_TWICE, "the same command as on line 5000000000");
+}
+
 static void test_a_row_costs_what_the_header_says(void **state)
 {
     (void)state;
@@ -147,8 +180,8 @@ static void test_a_row_costs_what_the_header_says(void **state)
         add(860000000000000 + i * 11, i + 2, i, 1);
     for (size_t i = 0; i < KEYTABLE_SHARDS; i++)
         bytes += fleet.devices.shards[i].capacity * sizeof(struct keytable_entry);
-    bytes += (fleet.chunk_count - 1) * FLEET_CHUNK_WORDS * sizeof(uint32_t);
-    assert_true(bytes <= (size_t)ROWS * (21 + 12 + 8));
+    bytes += (fleet.chunk_count - 1) * (size_t)FLEET_CHUNK_BYTES;
+    assert_true(bytes <= (size_t)ROWS * (18 + 8 + 3 + 1));
     assert_int_equal(fleet.device_count, ROWS);
     assert_int_equal(problems.count, 0);
 }
@@ -164,6 +197,8 @@ int main(void)
             test_another_value_for_a_resource_is_a_conflict_with_the_last_that_wrote_it),
         cmocka_unit_test(test_another_instance_is_another_place),
         cmocka_unit_test(test_replaced_instances_are_counted_once),
+        cmocka_unit_test(test_any_number_of_sets_of_places_is_told_apart),
+        cmocka_unit_test(test_lines_may_be_far_apart),
         cmocka_unit_test(test_a_row_costs_what_the_header_says),
     };
     fleet_init(&fleet);

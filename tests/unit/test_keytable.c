@@ -40,7 +40,7 @@ static void test_many_hashes_cost_at_most_21_bytes_each(void **state)
     }
     for (size_t i = 0; i < KEYTABLE_SHARDS; i++)
         bytes += set.shards[i].capacity * sizeof(struct keytable_entry);
-    assert_true(bytes <= (size_t)HASHES * 21);
+    assert_true(bytes <= (size_t)HASHES * 18);
     keytable_deinit(&set);
 }
 

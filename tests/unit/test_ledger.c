@@ -708,6 +708,10 @@ static void test_another_mount_goes_by_the_snapshot(void **state)
         assert_int_equal(open_at(path, &no_wish, &ledger), STATUS_OK);
         assert_int_equal(ledger_past(ledger)->orphans, which == 0 ? 2 : 4);
         ledger_close(ledger);
+        char text[64 * 1024];
+        text[read_file(path, text, sizeof(text) - 1)] = '\0';
+        assert_int_equal(strstr(text, "(attempts and ambiguous are of the last sync") != NULL,
+                         which == 1);
         assert_true(go_on(left.results_len));
     }
 }

@@ -20,7 +20,8 @@ static const char *sample(const struct option *option)
         const char *name, *value;
     } samples[] = {{"resume", "failed"},        {"delimiter", ";"},      {"concurrency", "8"},
                    {"ramp", "1/s..2/s:1m"},     {"canary", "5"},         {"canary-accept", "90%"},
-                   {"halt", "failed=5%,min=7"}, {"config", "/dev/null"}, {"status", "in_doubt"}};
+                   {"halt", "failed=5%,min=7"}, {"config", "/dev/null"}, {"job", "meters"},
+                   {"status", "in_doubt"}};
     static char text[32];
 
     for (size_t i = 0; i < ARRAY_LENGTH(samples); i++)

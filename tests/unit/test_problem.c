@@ -82,6 +82,28 @@ static void test_strict_warnings_are_errors_that_nothing_displaces(void **state)
     assert_int_equal(problems_unlisted(&problems, PROBLEM_QUEUE), 1);
 }
 
+/* What is shown, or left out, has no part in it. */
+static void test_a_row_is_named_by_its_first_errors_alone(void **state)
+{
+    (void)state;
+    add(PROBLEM_DUPLICATE, PROBLEMS_NAMING - 1);
+    uint64_t before = problems.name;
+    add(PROBLEM_RES_TWICE, 10);
+    assert_int_equal(problems.name, before);
+    add(PROBLEM_NUL, 1);
+    uint64_t name = problems.name;
+    assert_int_not_equal(name, before);
+    add(PROBLEM_NUL, 10);
+    assert_int_equal(problems.name, name);
+    problems_clear(&problems, 2, 3);
+    add(PROBLEM_RES_TWICE, 2 * PROBLEMS_PER_ROW_MAX);
+    add(PROBLEM_DUPLICATE, PROBLEMS_NAMING - 1);
+    add(PROBLEM_NUL, 1);
+    assert_int_equal(problems.name, name);
+    problems_clear(&problems, 3, 4);
+    assert_int_equal(problems.name, 0);
+}
+
 static void test_a_cleared_list_knows_nothing_of_the_row_before(void **state)
 {
     (void)state;
@@ -184,6 +206,7 @@ int main(void)
                                   after_each),
         cmocka_unit_test_teardown(test_strict_warnings_are_errors_that_nothing_displaces,
                                   after_each),
+        cmocka_unit_test_teardown(test_a_row_is_named_by_its_first_errors_alone, after_each),
         cmocka_unit_test_teardown(test_a_cleared_list_knows_nothing_of_the_row_before, after_each),
         cmocka_unit_test_teardown(test_a_long_message_is_cut_at_a_character_and_shows_it,
                                   after_each),

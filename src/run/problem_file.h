@@ -3,8 +3,8 @@
  * with row,line,field,code,severity,message,value. Row 0 is the file itself. Of a row with more
  * than PROBLEMS_PER_ROW_MAX, a line for each code says how many more there are.
  */
-#ifndef NB_LEDGER_PROBLEM_FILE_H
-#define NB_LEDGER_PROBLEM_FILE_H
+#ifndef NB_RUN_PROBLEM_FILE_H
+#define NB_RUN_PROBLEM_FILE_H
 
 #include "ledger/outfile.h"
 #include "platform/problem.h"

@@ -2,8 +2,8 @@
  * An input cut into two: the rows that are good and those that are not, each in the input's own
  * format, header and bytes, so that the bad half can go back to whoever made it.
  */
-#ifndef NB_LEDGER_SPLIT_H
-#define NB_LEDGER_SPLIT_H
+#ifndef NB_RUN_SPLIT_H
+#define NB_RUN_SPLIT_H
 
 #include "ledger/outfile.h"
 

@@ -1,4 +1,4 @@
-#include "ledger/split.h"
+#include "run/split.h"
 
 static const struct outfile_kind valid_kind = {"file for the valid rows", "--split-valid"};
 static const struct outfile_kind invalid_kind = {"file for the invalid rows", "--split-invalid"};

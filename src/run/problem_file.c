@@ -1,4 +1,4 @@
-#include "ledger/problem_file.h"
+#include "run/problem_file.h"
 
 #include "core/text.h"
 #include "ledger/cell.h"
