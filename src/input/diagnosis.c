@@ -610,7 +610,7 @@ static void describe_headless(struct work *work, const struct candidate *first)
 {
     struct span line = first->line, cell;
 
-    for (size_t i = 0; i < ARRAY_LENGTH(wide_delimiters); i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(wide_delimiters) && line.len > 0; i++) {
         const char *text = wide_delimiters[i].text;
         if (memmem(line.ptr, line.len, text, strlen(text)) == NULL)
             continue;

@@ -91,7 +91,7 @@ enum status guess_decode(struct span bytes, const char *name, struct buf *out)
 {
     struct encoding *encoding = NULL;
     struct buf message;
-    size_t made;
+    size_t made = 0;
 
     if (name == NULL || encoding_name_is_utf8(name)) {
         buf_add(out, bytes);
