@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli/color.h"
+#include "cli/column_help.h"
 #include "cli/completion.h"
 #include "cli/config.h"
 #include "cli/console.h"
@@ -120,7 +121,7 @@ static int run_use_case(enum subcommand subcommand, const struct settings *setti
     if (subcommand == COMMAND_RUN && settings->explain_retries)
         return run_explain_retries(run, person);
     bool takes_results = subcommand == COMMAND_REPORT || subcommand == COMMAND_STATUS ||
-                         subcommand == COMMAND_CANCEL;
+                         subcommand == COMMAND_CANCEL || subcommand == COMMAND_RESULTS;
     const char *name = subcommands[subcommand].name;
     if (run->input == NULL && takes_results)
         show_error("which results? nbatch %s FILE.results.csv; nbatch %s --help says more", name,
@@ -137,8 +138,20 @@ static int run_use_case(enum subcommand subcommand, const struct settings *setti
         return run_status(run, person);
     if (subcommand == COMMAND_CANCEL)
         return run_cancel(run, person);
+    if (subcommand == COMMAND_RESULTS)
+        return run_results(run, person);
     return subcommand == COMMAND_CHECK || settings->dry_run ? run_check(run, person)
                                                             : run_send(run, person, NULL);
+}
+
+/* Whether what a check finds is what was asked for on standard output, and nothing else is. */
+static bool reports_on_stdout(enum subcommand subcommand, const struct settings *settings)
+{
+    const struct run_settings *run = &settings->run;
+    bool lists_there = run->problems != NULL && strcmp(run->problems, "-") == 0;
+
+    return (subcommand == COMMAND_CHECK || (subcommand == COMMAND_RUN && settings->dry_run)) &&
+           !run->json && !run->fix && !lists_there;
 }
 
 static int run_subcommand(enum subcommand subcommand, const struct settings *settings,
@@ -149,6 +162,7 @@ static int run_subcommand(enum subcommand subcommand, const struct settings *set
     struct terminal terminal = {.mode = (enum progress_mode)settings->progress,
                                 .reads_input = run.input != NULL && strcmp(run.input, "-") == 0,
                                 .program = program,
+                                .subcommand = subcommand,
                                 .sources = sources};
     struct person person = terminal_person(&terminal);
 
@@ -158,13 +172,17 @@ static int run_subcommand(enum subcommand subcommand, const struct settings *set
         return print_version();
     if (subcommand == COMMAND_CONFIG)
         return print_config(settings, sources);
+    if (reports_on_stdout(subcommand, settings)) {
+        color_init(settings->no_color, STDOUT_FILENO);
+        show_notes_on_stdout();
+    }
     person.quiet = settings->quiet;
     person.verbose = settings->verbose;
     run.shown = shown;
     run.shown_count = option_values(sources, shown);
     int result = run_use_case(subcommand, settings, &run, &person);
     console_finish();
-    return result;
+    return show_notes_are_written() ? result : EXIT_INTERNAL;
 }
 
 static int parse_and_run(enum subcommand subcommand, int argc, char **argv)
@@ -178,10 +196,10 @@ static int parse_and_run(enum subcommand subcommand, int argc, char **argv)
 
     buf_init(&message, 64 * 1024);
     int result = EXIT_USAGE;
-    color_init(false); /* of what is wrong with the words */
+    color_init(false, STDERR_FILENO); /* of what is wrong with the words */
     enum status status = options_parse(&request, &sources, &message, &settings);
     if (status == STATUS_OK) {
-        color_init(settings.no_color);
+        color_init(settings.no_color, STDERR_FILENO);
         result = run_subcommand(subcommand, &settings, &sources, argv[0]);
     } else {
         show_error("%s", message.len > 0 ? buf_string(&message) : status_text(status));
@@ -264,6 +282,21 @@ static int complete(int argc, char **argv)
     return EXIT_USAGE;
 }
 
+/* nbatch template [ACTION] */
+static int template(int argc, char **argv)
+{
+    enum action action = ACTION_WRITE;
+    struct buf text;
+
+    if (argc > 1 || (argc == 1 && !action_find(span_string(argv[0]), &action))) {
+        show_error("a template of what? nbatch template write, read or execute");
+        return EXIT_USAGE;
+    }
+    buf_init(&text, 64 * 1024);
+    column_help_add_template(action, &text);
+    return print(&text);
+}
+
 /* nbatch __complete WORD…: what the scripts of nbatch completion ask. */
 static int complete_words(int argc, char **argv)
 {
@@ -279,6 +312,7 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } words[] = {{"help", help},
+             {"template", template},
              {"version", version},
              {"completion", complete},
              {"__complete", complete_words}};

@@ -80,6 +80,23 @@ static void add_cancel_words(struct buf *out)
                         "missing, 6 some are open or\nin doubt: call it again.\n");
 }
 
+static void add_entry(const char *name, const char *text, struct buf *out)
+{
+    char left[32];
+
+    (void)snprintf(left, sizeof(left), "  %s", name);
+    add_help_line(left, text, out);
+}
+
+/* The columns of the results. */
+static void add_result_columns(struct buf *out)
+{
+    buf_add_string(out, "\nColumns:\n");
+    for (size_t i = 0; i < RESULT_COLUMN_COUNT; i++)
+        add_entry(result_column_names[i], result_column_texts[i], out);
+    add_entry("others", "what --pass carries along", out);
+}
+
 void help_add_subcommand(enum subcommand subcommand, struct buf *out)
 {
     const struct option *option = NULL;
@@ -88,6 +105,8 @@ void help_add_subcommand(enum subcommand subcommand, struct buf *out)
     buf_add_format(out, "%s\n\n%s\n\nExamples:\n%s", subcommands[subcommand].usage,
                    subcommands[subcommand].purpose, subcommands[subcommand].examples);
     while ((option = option_next(subcommand, option)) != NULL) {
+        if (!option_is_used(subcommand, option))
+            continue;
         if (strcmp(group, option_group(option)) != 0)
             buf_add_format(out, "\n%s:\n", option_group(option));
         group = option_group(option);
@@ -105,7 +124,13 @@ void help_add_subcommand(enum subcommand subcommand, struct buf *out)
         add_states(out);
     if (subcommand == COMMAND_CANCEL)
         add_cancel_words(out);
-    if (subcommand == COMMAND_BENCH || subcommand == COMMAND_REPORT)
+    if (subcommand == COMMAND_CHECK)
+        buf_add_string(out, "\nThe other options of nbatch run are taken too, so that one line of "
+                            "words serves both: they are\nchecked for their form, and not used.\n");
+    if (subcommand == COMMAND_RESULTS)
+        add_result_columns(out);
+    if (subcommand == COMMAND_BENCH || subcommand == COMMAND_REPORT ||
+        subcommand == COMMAND_RESULTS)
         return;
     if (subcommand != COMMAND_SIMULATE && subcommand != COMMAND_STATUS &&
         subcommand != COMMAND_CANCEL)
@@ -154,6 +179,9 @@ void help_add_overview(struct buf *out)
                        help_topics[i].word != NULL ? help_topics[i].word : "");
         add_help_line(topic, help_topics[i].what, out);
     }
+    add_help_line("  nbatch template [ACTION]",
+                  "a CSV to begin with: the columns of write, read or execute, and a model row",
+                  out);
     add_help_line("  nbatch completion SHELL", "completions for bash, zsh or fish, to source", out);
     add_help_line("  nbatch help WORD",
                   "an option, a problem's code or an errno: rate, E-IMEI, 5106", out);
@@ -236,14 +264,6 @@ static bool add_errnos(const char *word, struct buf *out)
     return true;
 }
 
-static void add_entry(const char *name, const char *text, struct buf *out)
-{
-    char left[32];
-
-    (void)snprintf(left, sizeof(left), "%s", name);
-    add_help_line(left, text, out);
-}
-
 static bool add_columns(const char *word, struct buf *out)
 {
     struct column_text texts[COLUMN_TEXTS_MAX];
@@ -254,15 +274,6 @@ static bool add_columns(const char *word, struct buf *out)
         (void)snprintf(what, sizeof(what), "%s [needed: %s]", texts[i].what, texts[i].needed);
         add_entry(texts[i].name, what, out);
     }
-    return word == NULL;
-}
-
-static bool add_results(const char *word, struct buf *out)
-{
-    for (size_t i = 0; i < RESULT_COLUMN_COUNT && word == NULL; i++)
-        add_entry(result_column_names[i], result_column_texts[i], out);
-    if (word == NULL)
-        add_entry("others", "what --pass carries along", out);
     return word == NULL;
 }
 
@@ -285,7 +296,6 @@ const struct help_topic help_topics[] = {
     {"errno", "[NUMBER]", "what the platform's error numbers mean, and what to do", add_errnos},
     {"problems", NULL, "what each problem of an input asks for", add_problems},
     {"columns", NULL, "the columns of an input, who needs them, and what is in them", add_columns},
-    {"results", NULL, "the columns of the results", add_results},
     {"statuses", NULL, "what can become of a row, and what to do then", add_statuses},
     {"faults", NULL, "what the simulator can be told to do wrong", add_faults},
     {"man", "[input|results]", "a manual page, for man -l or an installation", man_add_page},

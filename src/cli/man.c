@@ -163,6 +163,8 @@ static void add_subcommand(enum subcommand subcommand, struct buf *out)
         return;
     }
     while ((option = option_next(subcommand, option)) != NULL) {
+        if (!option_is_used(subcommand, option))
+            continue;
         if (strcmp(group, option_group(option)) != 0)
             buf_add_format(out, "%s.Pp\n%s:\n.Bl -tag -width Ds\n", group[0] != '\0' ? ".El\n" : "",
                            option_group(option));

@@ -14,6 +14,7 @@
 #define REPORT                  FOR_COMMAND(COMMAND_REPORT)
 #define STATUS                  FOR_COMMAND(COMMAND_STATUS)
 #define CANCEL                  FOR_COMMAND(COMMAND_CANCEL)
+#define RESULTS                 FOR_COMMAND(COMMAND_RESULTS)
 
 #define FIELD(member)     offsetof(struct settings, member)
 #define RUN_FIELD(member) offsetof(struct settings, run.member)
@@ -103,6 +104,26 @@ static bool set_expected(struct settings *settings, struct span value, struct bu
     else
         buf_add_string(wanted, "must be a number of rows or a range of them, such as 9000..11000");
     return is_good && expected.max >= expected.min && expected.max > 0;
+}
+
+/* --status in_doubt,failed */
+static bool set_statuses(struct settings *settings, struct span value, struct buf *wanted)
+{
+    do {
+        struct span word = text_take_piece(&value);
+        enum row_status status = 0;
+        while (status < ROW_STATUS_COUNT && !span_is(word, row_status_name(status)))
+            status++;
+        if (status == ROW_STATUS_COUNT) {
+            buf_add_string(wanted, "must be");
+            for (status = 0; status < ROW_STATUS_COUNT; status++)
+                buf_add_format(wanted, "%s %s", status > 0 ? "," : "", row_status_name(status));
+            buf_add_string(wanted, ", or several with commas between them");
+            return false;
+        }
+        settings->run.statuses[status] = settings->run.has_statuses = true;
+    } while (value.len > 0);
+    return true;
 }
 
 /* It becomes part of a file's name. */
@@ -335,6 +356,11 @@ static const struct option table[] = {
      .help = "what stands between the cells of a CSV: one character, or comma, semicolon, tab, "
              "pipe (default: comma)",
      .set = set_delimiter},
+    {"header-line", 0, OPTION_COUNT, RUN | CHECK, "N", NULL, RUN_FIELD(header_line), .min = 1,
+     .max = 1048576,
+     .help =
+         "the line (of a workbook, the row) that the names of the columns are on; what is above "
+         "it is left out (default: the first that is not blank)"},
     {"set", 0, OPTION_LIST, RUN | CHECK | BENCH, "NAME=VALUE", NULL, RUN_FIELD(sets),
      .help = "the value of column NAME for every row that has none of its own; ${column} in it "
              "stands for that column's value; may be repeated"},
@@ -452,6 +478,15 @@ static const struct option table[] = {
      .help = "show what is sent again and when, and do nothing else", .is_private = true},
     {"seed", 0, OPTION_COUNT, RUN | STATUS | CANCEL, "N", "0", RUN_FIELD(seed), .min = 0,
      .max = INT64_MAX, .help = "of the random waits; 0: another one each time"},
+    {"status", 0, OPTION_SET_LIST, RESULTS, "WHAT[,WHAT...]", NULL,
+     .help = "only rows with this status: accepted, rejected, failed, in_doubt, invalid (default: "
+             "all)",
+     .set = set_statuses, .places = IN_FLAG_ONLY, .group = "What is shown"},
+    {"ambiguous", 0, OPTION_FLAG, RESULTS, NULL, NULL, RUN_FIELD(ambiguous),
+     .help =
+         "only rows of which a request may have been processed unseen: where they are accepted, "
+         "their devices may hold the command twice",
+     .places = IN_FLAG_ONLY},
     {"problems", 0, OPTION_FILE, RUN | CHECK, "FILE", NULL, RUN_FIELD(problems),
      .help = "list every problem in FILE; CSV, or JSONL by its extension; - for standard output",
      .group = "What is shown"},
@@ -459,6 +494,11 @@ static const struct option table[] = {
      .help = "write the valid rows to FILE, as they are in the input; of a workbook, as CSV"},
     {"split-invalid", 0, OPTION_FILE, CHECK, "FILE", NULL, RUN_FIELD(split_invalid),
      .help = "the same for the others, to fix separately"},
+    {"fix", 0, OPTION_FLAG, CHECK, NULL, NULL, RUN_FIELD(fix),
+     .help = "print the command that reads the file as it is, with the encoding, delimiter, header "
+             "line and names of columns that it has, and nothing else: eval \"$(nbatch check --fix "
+             "fleet.csv)\"",
+     .places = IN_FLAG_ONLY, .carry = CARRY_NOT, .is_private = true},
     {"progress", 0, OPTION_CHOICE, RUN | CHECK | STATUS | CANCEL, "auto|always|never", "auto",
      FIELD(progress),
      .help =
@@ -482,8 +522,9 @@ static const struct option table[] = {
     {"report", 0, OPTION_FILE, BENCH, "FILE", NULL, RUN_FIELD(report),
      .help = "with --rate or --find: write an HTML page of the figures to FILE",
      .places = IN_FLAG_ONLY},
-    {"no-color", 0, OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH | REPORT | STATUS | CANCEL, NULL,
-     NULL, FIELD(no_color), .help = "no colours on a terminal, as with the variable NO_COLOR",
+    {"no-color", 0, OPTION_FLAG,
+     RUN | CHECK | SIMULATE | BENCH | REPORT | STATUS | CANCEL | RESULTS, NULL, NULL,
+     FIELD(no_color), .help = "no colours on a terminal, as with the variable NO_COLOR",
      .is_private = true},
     {"dry-run", 'n', OPTION_FLAG, RUN, NULL, NULL, FIELD(dry_run),
      .help = "check only, as nbatch check", .is_private = true},
@@ -492,13 +533,14 @@ static const struct option table[] = {
      .is_private = true},
     {"json", 0, OPTION_FLAG, RUN | CHECK | BENCH | STATUS | CANCEL, NULL, NULL, RUN_FIELD(json),
      .help = "the summary as one JSON object on standard output", .is_private = true},
-    {"quiet", 'q', OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH | REPORT | STATUS | CANCEL, NULL,
-     NULL, FIELD(quiet), .help = "say nothing but what is wrong", .is_private = true},
-    {"help", 'h', OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH | REPORT | STATUS | CANCEL, NULL,
-     NULL, FIELD(help), .help = "this text", .places = IN_FLAG_ONLY, .is_text = true,
+    {"quiet", 'q', OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH | REPORT | STATUS | CANCEL | RESULTS,
+     NULL, NULL, FIELD(quiet), .help = "say nothing but what is wrong", .is_private = true},
+    {"help", 'h', OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH | REPORT | STATUS | CANCEL | RESULTS,
+     NULL, NULL, FIELD(help), .help = "this text", .places = IN_FLAG_ONLY, .is_text = true,
      .is_private = true},
-    {"version", 'V', OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH | REPORT | STATUS | CANCEL, NULL,
-     NULL, FIELD(version), .help = "the program's version", .places = IN_FLAG_ONLY, .is_text = true,
+    {"version", 'V', OPTION_FLAG,
+     RUN | CHECK | SIMULATE | BENCH | REPORT | STATUS | CANCEL | RESULTS, NULL, NULL,
+     FIELD(version), .help = "the program's version", .places = IN_FLAG_ONLY, .is_text = true,
      .is_private = true},
 };
 
@@ -550,6 +592,12 @@ const struct subcommand_text subcommands[SUBCOMMAND_COUNT] = {
          "  nbatch cancel fleet.results.csv -n               which would be taken back?\n"
          "  nbatch cancel fleet.results.csv                  what came of it: fleet.cancelled.csv\n"
          "  nbatch run fleet.csv --embargo 30m               leaves half an hour for it\n"},
+    [COMMAND_RESULTS] =
+        {"results", "nbatch results [options] RESULTS",
+         "Prints the results, of each row the one line that counts; the columns are explained "
+         "below.",
+         "  nbatch results fleet.results.csv --status in_doubt\n"
+         "  nbatch results fleet.results.csv --status rejected,failed > again.csv\n"},
     [COMMAND_CONFIG] =
         {"config", "nbatch config [options] [INPUT]",
          "Shows the settings that nbatch run and check would use, and where each value comes from.",
@@ -600,8 +648,13 @@ const struct option *options_all(size_t *ret_count)
 
 bool option_is_of(const struct option *option, enum subcommand subcommand)
 {
-    unsigned wanted = subcommand == COMMAND_CONFIG ? RUN | CHECK : FOR_COMMAND(subcommand);
-    return (option->subcommands & wanted) != 0;
+    bool is_either = subcommand == COMMAND_CONFIG || subcommand == COMMAND_CHECK;
+    return (option->subcommands & (is_either ? RUN | CHECK : FOR_COMMAND(subcommand))) != 0;
+}
+
+bool option_is_used(enum subcommand subcommand, const struct option *option)
+{
+    return subcommand == COMMAND_CONFIG || (option->subcommands & FOR_COMMAND(subcommand)) != 0;
 }
 
 const struct option *option_next(enum subcommand subcommand, const struct option *option)

@@ -22,10 +22,23 @@ static void add_lines(struct span text, struct buf *out)
     }
 }
 
+static bool notes_on_stdout, notes_are_lost;
+
+void show_notes_on_stdout(void)
+{
+    notes_on_stdout = true;
+}
+
+bool show_notes_are_written(void)
+{
+    return !notes_are_lost;
+}
+
 static void show_line(const char *prefix, enum console_kind kind, bool hides_secrets,
                       const char *format, va_list args)
 {
-    bool has_color = prefix[0] != '\0' && color(COLOR_BAD)[0] != '\0';
+    bool has_color = prefix[0] != '\0' && color(COLOR_BAD)[0] != '\0' && color_has_terminal();
+    bool is_note = prefix[0] == '\0' && kind == CONSOLE_KEPT;
     struct buf line, text;
 
     buf_init(&line, SHOWN_MAX_BYTES);
@@ -37,7 +50,10 @@ static void show_line(const char *prefix, enum console_kind kind, bool hides_sec
         redact_text(text.ptr, &text.len, REDACT_MIN);
     add_lines(buf_span(&text), &line);
     buf_add_char(&line, '\n');
-    console_write(buf_span(&line), kind);
+    if (!is_note || !notes_on_stdout)
+        console_write(buf_span(&line), kind);
+    else if (!notes_are_lost)
+        notes_are_lost = !show_data(buf_span(&line));
     buf_deinit(&text);
     buf_deinit(&line);
 }

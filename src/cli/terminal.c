@@ -311,6 +311,15 @@ static void on_next_command(const struct person *person, const char *results, bo
     next_command_add_words(terminal->sources, results, is_moved, words);
 }
 
+static void on_fixed_command(const struct person *person, const struct diagnosis *diagnosis,
+                             struct buf *out)
+{
+    const struct terminal *terminal = person->context;
+
+    next_command_add_fixed(terminal->program, terminal->subcommand, terminal->sources, diagnosis,
+                           out);
+}
+
 struct person terminal_person(struct terminal *terminal)
 {
     static const struct person_ops ops = {.tell = on_tell,
@@ -324,6 +333,7 @@ struct person terminal_person(struct terminal *terminal)
                                           .attempt = on_attempt,
                                           .end = on_end,
                                           .pace = on_pace,
-                                          .next_command = on_next_command};
+                                          .next_command = on_next_command,
+                                          .fixed_command = on_fixed_command};
     return (struct person){.ops = &ops, .context = terminal};
 }

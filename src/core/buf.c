@@ -2,6 +2,8 @@
 
 #include <stdarg.h>
 
+#include <unistr.h>
+
 #include "core/text.h"
 
 enum { BUF_FIRST_CAPACITY = 128 };
@@ -138,6 +140,13 @@ void buf_add_printable(struct buf *buf, struct span text)
         if (text.len == 0)
             break;
         unsigned char c = (unsigned char)text.ptr[0];
+        ucs4_t wide = 0;
+        int wide_len = u8_mbtoucr(&wide, (const uint8_t *)text.ptr, text.len);
+        if (wide_len > 1) { /* a character, and invisible */
+            buf_add_format(buf, "<U+%04X>", (unsigned)wide);
+            text = span_skip(text, (size_t)wide_len);
+            continue;
+        }
         if (c == '\n')
             buf_add_string(buf, "\\n");
         else if (c == '\t')

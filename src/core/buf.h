@@ -61,8 +61,8 @@ void buf_add_format_list(struct buf *buf, const char *format, va_list args) PRIN
  */
 void buf_add_wrapped(struct buf *buf, const char *words, size_t indent, size_t width);
 
-/* Appends text with everything that is not printable (control characters, bad UTF-8) as \n, \t or
- * \xNN. */
+/* Appends text with everything that is not printable as \n, \t or \xNN (control characters, bad
+ * UTF-8), and characters that nobody sees as <U+00A0>. */
 void buf_add_printable(struct buf *buf, struct span text);
 
 /* Copies text as buf_add_printable writes it, cut at the end of a character to `size` - 1 bytes,

@@ -31,6 +31,21 @@ size_t text_utf8_prefix(struct span text)
     return bad != NULL ? (size_t)(bad - (const uint8_t *)text.ptr) : text.len;
 }
 
+bool text_is_invisible(uint32_t c)
+{
+    static const struct {
+        uint32_t first, last;
+    } ranges[] = {{0x80, 0xa0},       {0xad, 0xad},     {0x61c, 0x61c},   {0x180e, 0x180e},
+                  {0x2000, 0x200f},   {0x2028, 0x202f}, {0x205f, 0x206f}, {0x3164, 0x3164},
+                  {0xe000, 0xf8ff},   {0xfeff, 0xfeff}, {0xfff9, 0xfffb}, {0xe0000, 0xe007f},
+                  {0xf0000, 0x10ffff}};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(ranges); i++)
+        if (c >= ranges[i].first && c <= ranges[i].last)
+            return true;
+    return false;
+}
+
 size_t text_printable_prefix(struct span text)
 {
     size_t i = 0;
@@ -43,9 +58,9 @@ size_t text_printable_prefix(struct span text)
         }
         if (c < 0x80)
             break;
-        int len = u8_mblen((const uint8_t *)text.ptr + i, text.len - i);
-        bool c1_control = c == 0xc2 && len == 2 && (unsigned char)text.ptr[i + 1] < 0xa0;
-        if (len <= 0 || c1_control)
+        ucs4_t wide = 0;
+        int len = u8_mbtoucr(&wide, (const uint8_t *)text.ptr + i, text.len - i);
+        if (len <= 0 || text_is_invisible(wide))
             break;
         i += (size_t)len;
     }
@@ -56,7 +71,11 @@ bool text_has_control(struct span text)
 {
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.ptr[i];
-        if (c < 0x20 || c == 0x7f)
+        unsigned char second = i + 1 < text.len ? (unsigned char)text.ptr[i + 1] : 0;
+        unsigned char third = i + 2 < text.len ? (unsigned char)text.ptr[i + 2] : 0;
+        if (c < 0x20 || c == 0x7f || (c == 0xc2 && second < 0xa0) ||
+            (c == 0xe2 && second == 0x80 && third >= 0xa8 && third <= 0xae) ||
+            (c == 0xe2 && second == 0x81 && third >= 0xa6 && third <= 0xa9))
             return true;
     }
     return false;

@@ -159,6 +159,9 @@ static enum status check_format_options(const struct intake_options *options,
     if (format == INPUT_JSONL && options->delimiter != '\0')
         return refuse(options, message,
                       "it is JSONL, which has no delimiter: leave --delimiter out");
+    if (format == INPUT_JSONL && options->header_line > 0)
+        return refuse(options, message,
+                      "it is JSONL, which has no header: leave --header-line out");
     if (format == INPUT_XLSX && options->delimiter != '\0')
         return refuse(options, message,
                       "it is a workbook, which has no delimiter: leave --delimiter out");
@@ -176,6 +179,7 @@ enum status intake_open(const struct intake_options *options, struct buf *messag
     struct intake *intake = calloc(1, sizeof(*intake));
     struct reader_options reader_options = {.max_row_bytes = options->max_row_bytes,
                                             .delimiter = options->delimiter,
+                                            .header_line = options->header_line,
                                             .keep_raw = options->keep_raw};
     enum input_format format = INPUT_CSV;
 
@@ -187,8 +191,8 @@ enum status intake_open(const struct intake_options *options, struct buf *messag
     /* A wrong path is said before a wrong extension. */
     enum status status = source_open(options->path, message, &intake->source);
     if (status == STATUS_OK)
-        status =
-            source_find_workbook(intake->source, options->sheet, options->max_row_bytes, message);
+        status = source_find_workbook(intake->source, options->sheet, options->header_line,
+                                      options->max_row_bytes, message);
     if (status == STATUS_OK)
         status = find_format(options, intake->source, message, &format);
     if (status == STATUS_OK)
@@ -539,6 +543,15 @@ const struct span *intake_passed(const struct intake *intake, size_t *ret_count)
 {
     *ret_count = intake->layout.pass_count;
     return intake->passed;
+}
+
+void intake_add_notes(const struct intake *intake, struct buf *out)
+{
+    const struct workbook *workbook = source_workbook(intake->source);
+
+    if (workbook != NULL)
+        workbook_add_notes(workbook, out);
+    reader_add_notes(intake->reader, out);
 }
 
 uint64_t intake_device_count(const struct intake *intake)

@@ -3,6 +3,7 @@
 
 #include "core/when.h"
 #include "engine/check.h"
+#include "input/diagnosis.h"
 #include "run/check.h"
 #include "run/embargo.h"
 #include "run/interrupt.h"
@@ -21,9 +22,72 @@ struct inspection {
     struct split split;
     bool has_problem_file, has_split;
     bool split_started;
-    bool write_failed;  /* of the list of problems */
-    struct buf message; /* what could not be written */
+    bool has_rows;
+    bool is_diagnosed; /* the diagnosis has something to say, in place of the header's problems */
+    struct diagnosis diagnosis;
+    uint32_t codes[PROBLEM_CODE_COUNT]; /* how many of these there were */
+    bool write_failed;                  /* of the list of problems */
+    struct buf message;                 /* what could not be written */
 };
+
+/* Looks what it takes to read the input; false where there is nothing to be said of that. */
+static bool diagnose(const struct run_settings *settings, struct diagnosis *diagnosis)
+{
+    const struct diagnosis_given given = {.path = settings->input,
+                                          .sheet = settings->sheet,
+                                          .encoding = settings->encoding,
+                                          .format = settings->format,
+                                          .delimiter = settings->delimiter,
+                                          .header_line = (uint64_t)settings->header_line,
+                                          .sets = &settings->sets,
+                                          .maps = &settings->maps,
+                                          .passes = &settings->passes};
+
+    *diagnosis = (struct diagnosis){.count = 0};
+    return strcmp(settings->input, "-") != 0 && diagnosis_find(&given, diagnosis) == STATUS_OK &&
+           diagnosis->findings.len > 0;
+}
+
+/* What was found, with the codes of the problems that it is about (none: NULL), and last the
+ * command that goes by it. */
+static void add_diagnosis(const struct person *person, struct diagnosis *diagnosis,
+                          const uint32_t *codes, struct buf *out)
+{
+    buf_add(out, buf_span(&diagnosis->findings));
+    if (diagnosis->unknown.len > 0)
+        buf_add_format(out, "; only you know %s", buf_string(&diagnosis->unknown));
+    for (size_t i = 0; codes != NULL && i < PROBLEM_CODE_COUNT; i++)
+        if (codes[i] > 0)
+            buf_add_format(out, " [%s]", problem_code_name((enum problem_code)i));
+    if (diagnosis->count == 0 || person->ops->fixed_command == NULL)
+        return;
+    buf_add_string(out, diagnosis->is_complete ? "; this command reads it so:\n    "
+                                               : "; put what you know in place of the dots:\n    ");
+    person->ops->fixed_command(person, diagnosis, out);
+}
+
+static bool is_format_told(const struct run_settings *settings)
+{
+    enum input_format format;
+
+    return settings->format > 0 || reader_format_of(settings->input, &format) ||
+           reader_is_spreadsheet(settings->input);
+}
+
+/* Where the name of the file does not tell what it is, its content may. */
+static void add_format(const struct run_settings *settings, const struct person *person,
+                       struct buf *message)
+{
+    struct diagnosis diagnosis = {.count = 0};
+
+    if (is_format_told(settings))
+        return;
+    if (diagnose(settings, &diagnosis) && diagnosis.count > 0) {
+        buf_add_string(message, "; ");
+        add_diagnosis(person, &diagnosis, NULL, message);
+    }
+    diagnosis_deinit(&diagnosis);
+}
 
 int check_open(const struct run_settings *settings, const struct person *person, bool for_sending,
                struct intake **ret_intake)
@@ -35,6 +99,7 @@ int check_open(const struct run_settings *settings, const struct person *person,
         .sheet = settings->sheet,
         .encoding = settings->encoding,
         .delimiter = settings->delimiter,
+        .header_line = (uint64_t)settings->header_line,
         .dialect = settings->dialect,
         .any_device = settings->imei == IMEI_ANY,
         .max_row_bytes = (size_t)settings->max_row_bytes,
@@ -56,6 +121,8 @@ int check_open(const struct run_settings *settings, const struct person *person,
     options.embargo_s = embargo_end(settings, options.now_s);
     buf_init(&message, 64 * 1024);
     enum status status = intake_open(&options, &message, ret_intake);
+    if (status == STATUS_USAGE)
+        add_format(settings, person, &message);
     if (status != STATUS_OK)
         person_failure(person, &message, status);
     buf_deinit(&message);
@@ -64,11 +131,28 @@ int check_open(const struct run_settings *settings, const struct person *person,
     return status == STATUS_USAGE ? EXIT_USAGE : EXIT_INTERNAL;
 }
 
+/* A header that cannot be used is one problem, whatever is wrong with it: the way to read it goes
+ * before its details. */
+static bool is_of_header(struct inspection *inspection, const struct problems *problems)
+{
+    if (problems->row > 0 || problems->error_count == 0 || inspection->has_rows ||
+        inspection->is_diagnosed)
+        return false;
+    inspection->is_diagnosed = diagnose(inspection->settings, &inspection->diagnosis);
+    if (inspection->is_diagnosed)
+        memcpy(inspection->codes, problems->counts, sizeof(inspection->codes));
+    else
+        diagnosis_deinit(&inspection->diagnosis);
+    return inspection->is_diagnosed;
+}
+
 static void on_problems(void *context, const struct problems *problems)
 {
     struct inspection *inspection = context;
+    bool is_shown = !inspection->settings->fix || problems->row == 0;
 
-    inspection->person->ops->problems(inspection->person, inspection->input, problems);
+    if (!is_of_header(inspection, problems) && is_shown)
+        inspection->person->ops->problems(inspection->person, inspection->input, problems);
     if (inspection->has_problem_file &&
         problem_file_add(&inspection->problem_file, problems) != STATUS_OK)
         inspection->write_failed = true;
@@ -80,6 +164,7 @@ static enum status on_row(void *context, struct intake *intake, bool is_valid)
     struct span bytes = {NULL, 0};
     enum status status = STATUS_OK;
 
+    inspection->has_rows = true;
     if (inspection->write_failed)
         return STATUS_IO;
     if (!inspection->has_split)
@@ -144,16 +229,13 @@ static enum status close_files(struct inspection *inspection)
     return status;
 }
 
-/* What is to be known of a workbook that was read. */
+/* What is to be known of what was read. */
 static void show_notes(const struct inspection *inspection, const struct intake *intake)
 {
-    const struct workbook *workbook = source_workbook(intake_source(intake));
     struct buf notes;
 
-    if (workbook == NULL)
-        return;
     buf_init(&notes, 64 * 1024);
-    workbook_add_notes(workbook, &notes);
+    intake_add_notes(intake, &notes);
     const char *line = buf_string(&notes);
     for (size_t len; *line != '\0'; line += len + 1) {
         len = strcspn(line, "\n");
@@ -232,6 +314,57 @@ static void show_embargo(const struct inspection *inspection, const struct check
     buf_deinit(&text);
 }
 
+/* Whether rows show that the encoding is another one than the header let on. */
+static bool may_be_misread(const struct run_settings *settings, const struct check_counts *counts)
+{
+    return counts->codes[PROBLEM_UTF8] > 0 || counts->codes[PROBLEM_NUL] > 0 ||
+           (settings->encoding != NULL && counts->codes[PROBLEM_INVISIBLE] > 0);
+}
+
+/* Says how the input can be read, where it could not; also to who is quiet. */
+static void show_diagnosis(struct inspection *inspection, const struct check_counts *counts)
+{
+    const struct person *person = inspection->person;
+    struct buf text;
+
+    if (!inspection->is_diagnosed && may_be_misread(inspection->settings, counts))
+        inspection->is_diagnosed = diagnose(inspection->settings, &inspection->diagnosis);
+    if (!inspection->is_diagnosed || inspection->settings->fix)
+        return;
+    buf_init(&text, 256 * 1024);
+    buf_add_printable(&text, span_string(inspection->input));
+    buf_add_string(&text, ": ");
+    add_diagnosis(person, &inspection->diagnosis, inspection->codes, &text);
+    person->ops->tell(person, TELL_NOTE, buf_string(&text));
+    buf_deinit(&text);
+}
+
+/* Gives the command that reads the input, and nothing else. */
+static int give_fix(struct inspection *inspection, const struct check_counts *counts)
+{
+    const struct person *person = inspection->person;
+    struct diagnosis *diagnosis = &inspection->diagnosis;
+    struct buf text;
+
+    if ((counts->is_unreadable && !inspection->is_diagnosed) ||
+        (inspection->is_diagnosed && !diagnosis->is_complete)) {
+        buf_init(&text, 256 * 1024);
+        if (inspection->is_diagnosed)
+            add_diagnosis(person, diagnosis, inspection->codes, &text);
+        else
+            buf_add_string(&text, "no options are known by which it can be read");
+        person_error(person, "%s: %s", inspection->input, buf_string(&text));
+        buf_deinit(&text);
+        return EXIT_INPUT_INVALID;
+    }
+    buf_init(&text, 256 * 1024);
+    person->ops->fixed_command(person, inspection->is_diagnosed ? diagnosis : NULL, &text);
+    buf_add_char(&text, '\n');
+    bool is_given = text.status == STATUS_OK && person_give(person, buf_span(&text));
+    buf_deinit(&text);
+    return is_given ? 0 : EXIT_INTERNAL;
+}
+
 /* What a check comes to: 0 or an exit status, after the reason was said. */
 static int conclude(struct inspection *inspection, const struct intake *intake, enum status status,
                     int error, const struct check_counts *counts)
@@ -249,6 +382,9 @@ static int conclude(struct inspection *inspection, const struct intake *intake, 
                      status == STATUS_IO ? strerror(error) : status_text(status));
         return EXIT_INTERNAL;
     }
+    show_diagnosis(inspection, counts);
+    if (inspection->settings->fix)
+        return give_fix(inspection, counts);
     inspection->person->ops->problem_counts(inspection->person);
     if (!counts->is_unreadable)
         show_notes(inspection, intake);
@@ -285,6 +421,7 @@ int check_input(struct intake *intake, const struct run_settings *settings,
     int error = errno;
     person->ops->end(person);
     int result = conclude(&inspection, intake, status, error, &counts);
+    diagnosis_deinit(&inspection.diagnosis);
     buf_deinit(&doing);
     buf_deinit(&inspection.message);
     *ret_counts = counts;
@@ -383,6 +520,20 @@ static int check_split_paths(const struct run_settings *settings, const struct p
     return status == STATUS_OK ? 0 : EXIT_USAGE;
 }
 
+/* Gives the command for a file whose name does not tell what it is. */
+static int fix_format(const struct run_settings *settings, const struct person *person)
+{
+    const struct check_counts counts = {.is_unreadable = true};
+    struct inspection inspection = {.settings = settings,
+                                    .person = person,
+                                    .input = settings->input};
+
+    inspection.is_diagnosed = diagnose(settings, &inspection.diagnosis);
+    int result = give_fix(&inspection, &counts);
+    diagnosis_deinit(&inspection.diagnosis);
+    return result;
+}
+
 int run_check(const struct run_settings *settings, const struct person *person)
 {
     struct intake *intake = NULL;
@@ -392,6 +543,8 @@ int run_check(const struct run_settings *settings, const struct person *person)
     int result = check_problem_path(settings, person);
     if (result == 0)
         result = check_split_paths(settings, person);
+    if (result == 0 && settings->fix && !is_format_told(settings))
+        return fix_format(settings, person);
     if (result == 0)
         result = check_open(settings, person, false, &intake);
     if (result == 0) {
@@ -399,7 +552,8 @@ int run_check(const struct run_settings *settings, const struct person *person)
         result = check_input(intake, settings, person, &counts);
         if (result == 0)
             result = embargo_check(settings, person, intake_embargo_s(intake), counts.valid);
-        if (settings->json && (result == 0 || result == EXIT_INPUT_INVALID || result == EXIT_USAGE))
+        if (settings->json && !settings->fix &&
+            (result == 0 || result == EXIT_INPUT_INVALID || result == EXIT_USAGE))
             result = print_json(settings, person, name, &counts, result);
     }
     intake_close(intake);

@@ -82,10 +82,11 @@ struct run_settings {
     const char *log;
     const char *metrics_file;
     struct word_list sets, maps, passes, resolves, trues, falses;
-    int format;       /* enum input_format and 1; 0: by the input's name */
-    int imei;         /* enum imei_rule */
-    int on_ambiguous; /* enum on_ambiguous */
-    char delimiter;   /* 0: a comma */
+    int format;          /* enum input_format and 1; 0: by the input's name */
+    int imei;            /* enum imei_rule */
+    int on_ambiguous;    /* enum on_ambiguous */
+    char delimiter;      /* 0: a comma */
+    int64_t header_line; /* 0: the first that is not blank */
     struct resume resume;
     struct rate rate;
     int64_t burst;
@@ -107,14 +108,18 @@ struct run_settings {
     const char *from_push; /* of status: a file of what the platform pushed; NULL: none */
     const char *values;    /* of status: where to write what reads have brought; NULL: nowhere */
     bool dry_run;          /* of status: only say what would be asked */
-    const char *bench_endpoint; /* of bench; NULL: a simulator */
-    struct levels levels;       /* of bench */
-    int64_t rows, rounds;       /* of bench; rows 0: nothing was said */
-    struct rates rates;         /* of bench; none: as fast as it goes */
-    const char *find;           /* of bench: the goal as it was given; NULL: none … */
-    struct load_goal goal;      /* … and read */
-    int64_t duration_ms;        /* of bench, of each rate; 0: nothing was said */
-    int64_t warm_up_ms;         /* of bench, before it */
+    const char *bench_endpoint;      /* of bench; NULL: a simulator */
+    struct levels levels;            /* of bench */
+    int64_t rows, rounds;            /* of bench; rows 0: nothing was said */
+    struct rates rates;              /* of bench; none: as fast as it goes */
+    const char *find;                /* of bench: the goal as it was given; NULL: none … */
+    struct load_goal goal;           /* … and read */
+    int64_t duration_ms;             /* of bench, of each rate; 0: nothing was said */
+    int64_t warm_up_ms;              /* of bench, before it */
+    bool statuses[ROW_STATUS_COUNT]; /* of results: which rows, where has_statuses */
+    bool has_statuses;
+    bool ambiguous; /* of results: those with such requests */
+    bool fix;       /* of check: say which command reads the file, and nothing else */
     bool sort;
     bool skip_invalid;
     bool strict;

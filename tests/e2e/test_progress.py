@@ -121,7 +121,7 @@ def test_problems_are_coloured_for_people_alone(terminal, nbatch, tmp_path):
     output = session.finish()
     assert session.code == 3 and b"\x1b[31mE-IMEI\x1b[0m" in output
     done = nbatch("check", "bad.csv")
-    assert "[E-IMEI]" in done.err and "\x1b" not in done.err
+    assert "[E-IMEI]" in done.out and "\x1b" not in done.told
 
 
 def test_a_file_has_plain_lines(nbatch, fleet):

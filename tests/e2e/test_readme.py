@@ -69,7 +69,7 @@ def test_the_times_are_times(nbatch):
     times = [time for tag in re.findall(r"^\.It (.*)$", section, re.M) for time in tag.split(", ")]
     text = "".join(row_of(i).replace("+7d", time) for i, time in enumerate(times))
     done = nbatch("check", "-", "--format", "csv", stdin=HEADER + text)
-    assert done.code == 0 and f" {len(times)} valid" in done.err + done.out and len(times) == 6, done
+    assert done.code == 0 and f" {len(times)} valid" in done.out and len(times) == 6, done
 
 
 def test_the_samples_do_what_their_page_says(tmp_path):

@@ -23,8 +23,8 @@ MAY_INCLUDE = {
     "core": {"core"},
 }
 
-# Single headers of rooms that are otherwise none of a room's business: standard error as a queue, the results' columns, and the text of a
-# device.
+# Single headers of rooms that are otherwise none of a room's business: standard error as a queue, the results' columns, and the
+# text of a device.
 MAY_INCLUDE_TOO = {"cli": {"ledger/outfile.h", "ledger/outlet.h", "ledger/result_line.h"}, "ledger": {"platform/device.h"}}
 
 LIBRARY_ROOMS = {

@@ -30,7 +30,8 @@ static const char *sample(const struct option *option)
                    {"rate", "20/s"},
                    {"find", "p99=1s"},
                    {"job", "meters"},
-                   {"watch", "2m"}};
+                   {"watch", "2m"},
+                   {"status", "in_doubt"}};
     static char text[32];
 
     for (size_t i = 0; i < ARRAY_LENGTH(samples); i++)
@@ -220,6 +221,9 @@ static void is_documented(enum subcommand subcommand, const struct option *optio
     const char *letter = (char[]){'-', option->letter, '\0'}, *words[2];
     struct buf help, candidates;
     char name[80];
+
+    if (!option_is_used(subcommand, option)) /* check takes those of run, and says so as a whole */
+        return;
 
     (void)snprintf(name, sizeof(name), "--%s", option->name);
     buf_init(&help, 1024 * 1024);
