@@ -119,7 +119,7 @@ def test_the_manual_has_the_tables_of_the_program(nbatch, manual):
         [*columns, "res:5850", "data", "action", "args"])
     codes = source("platform/problem.h", r'X\(\w+, "([EW]-[^"]+)"')
     assert [tag for tag in tags(inputs["PROBLEMS"]) if re.fullmatch(r"[EW]-[A-Z0-9-]+", tag)] == codes
-    statuses = source("platform/outcome.h", r'^    X\([A-Z_]+, "(\w+)"\)')
+    statuses = source("core/row_status.h", r'^    X\([A-Z_]+, "(\w+)"\)')
     assert [tag for tag in tags(results["STATUSES"]) if tag in statuses] == statuses
     header = source("ledger/result_line.h", r'^    X\(\w+, "(\w+)"')
     assert [tag for tag in tags(results["COLUMNS"]) if tag in header] == header
