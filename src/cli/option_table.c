@@ -69,6 +69,24 @@ static bool set_delimiter(struct settings *settings, struct span value, struct b
     return false;
 }
 
+/* N..M, or N for just so many. */
+static bool set_expected(struct settings *settings, struct span value, struct buf *wanted)
+{
+    const char *dots = strstr(value.ptr, "..");
+    const size_t len = dots != NULL ? (size_t)(dots - value.ptr) : value.len;
+    struct expected_rows expected;
+
+    bool is_good = span_to_uint64(span_of(value.ptr, len), &expected.min) == STATUS_OK;
+    expected.max = expected.min;
+    if (is_good && dots != NULL)
+        is_good = span_to_uint64(span_skip(value, len + 2), &expected.max) == STATUS_OK;
+    if (is_good && expected.max >= expected.min && expected.max > 0)
+        settings->run.expected = expected;
+    else
+        buf_add_string(wanted, "must be a number of rows or a range of them, such as 9000..11000");
+    return is_good && expected.max >= expected.min && expected.max > 0;
+}
+
 /* It becomes part of a file's name. */
 static bool set_job(struct settings *settings, struct span value, struct buf *wanted)
 {
@@ -147,6 +165,18 @@ static const struct option table[] = {
      .help = "where to write the page; - for standard output (default: RESULTS with .html in place "
              "of its extension)",
      .places = IN_FLAG_ONLY},
+    {"dated", 0, OPTION_FLAG, RUN, NULL, NULL, RUN_FIELD(dated),
+     .help =
+         "for a job that is started again and again: name the results by the start's time, such "
+         "as fleet-20261128-020000.results.csv, with a link fleet.latest.results.csv; go on "
+         "with a run that was stopped; refuse an input that was sent whole before",
+     .rival = "output", .carry = CARRY_NOT},
+    {"again", 0, OPTION_FLAG, RUN, NULL, NULL, RUN_FIELD(again),
+     .help = "with --dated: begin anew, although the input was sent before or a run was stopped",
+     .carry = CARRY_NOT},
+    {"keep", 0, OPTION_DURATION, RUN, "D", NULL, RUN_FIELD(keep_ms), .min = 1000,
+     .help = "with --dated: remove complete results that are older, such as 30d",
+     .carry = CARRY_NOT},
     {"resume", 0, OPTION_SET_OPTIONAL, RUN, "WHAT[,WHAT...]", NULL,
      .help = "go on with the results that are there: send what has no result yet, and of the "
              "others those that are failed, rejected, invalid (all: these three) or in_doubt, "
@@ -233,6 +263,11 @@ static const struct option table[] = {
              "device"},
     {"max-row-bytes", 0, OPTION_BYTES, RUN | CHECK, "N", "64K", RUN_FIELD(max_row_bytes), .min = 64,
      .max = 64 * 1024 * 1024, .help = "a longer row is an error"},
+    {"expect-rows", 0, OPTION_SET, RUN, "N..M", NULL,
+     .help = "refuse an input that has fewer or more rows: a guard for jobs that nobody watches",
+     .set = set_expected},
+    {"max-age", 0, OPTION_DURATION, RUN, "D", NULL, RUN_FIELD(max_age_ms), .min = 1000,
+     .help = "refuse an input that was last changed longer ago, such as 20h", .carry = CARRY_NOT},
     {"skip-invalid", 0, OPTION_FLAG, RUN, NULL, NULL, RUN_FIELD(skip_invalid),
      .help = "send the valid rows although others are not; those are recorded as invalid"},
     {"strict", 0, OPTION_FLAG, RUN | CHECK, NULL, NULL, RUN_FIELD(strict),

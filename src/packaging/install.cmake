@@ -37,6 +37,7 @@ install(FILES ${generated}/_nbatch DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/${zs
 install(FILES ${generated}/nbatch.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
 install(DIRECTORY samples/ DESTINATION ${CMAKE_INSTALL_DATADIR}/nbatch/samples)
 install(FILES README.md README.zh-CN.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY src/packaging/examples DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES ${generated}/nbatch@.service src/packaging/nbatch@.timer DESTINATION lib/systemd/system)
 
 # What Debian asks for beside that.

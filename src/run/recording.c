@@ -72,20 +72,32 @@ static char *name_by_time(void)
     return strdup(name);
 }
 
-/* Beside the input: a job has its name, whatever its input is called. */
-static char *name_by_job(const struct run_settings *settings)
+const char *recording_tail(const struct run_settings *settings)
+{
+    /* What a rehearsal accepted must not look like the fleet's record. */
+    return settings->simulate != NULL ? ".rehearsal.csv" : ".results.csv";
+}
+
+char *recording_stem(const struct run_settings *settings)
 {
     const char *slash = strrchr(settings->input, '/');
     size_t folder = slash != NULL ? (size_t)(slash - settings->input) + 1 : 0;
-    struct buf name;
 
-    buf_init(&name, 64 * 1024);
-    buf_add(&name, span_of(settings->input, folder));
-    buf_add_string(&name, settings->job);
-    char *path =
-        joined(buf_span(&name), settings->simulate != NULL ? ".rehearsal.csv" : ".results.csv");
-    buf_deinit(&name);
-    return path;
+    if (settings->job != NULL)
+        return joined(span_of(settings->input, folder), settings->job);
+    if (strcmp(settings->input, "-") == 0)
+        return NULL;
+    struct span plain = reader_plain_name(settings->input);
+    return joined(span_of(plain.ptr, stem_length(plain)), "");
+}
+
+static char *name_by_stem(const struct run_settings *settings)
+{
+    char *stem = recording_stem(settings);
+    char *name = stem != NULL ? joined(span_string(stem), recording_tail(settings)) : NULL;
+
+    free(stem);
+    return name;
 }
 
 /* What belongs to the results is named by their own name, not by a link to them. */
@@ -130,12 +142,8 @@ static int choose_path(struct recording *recording)
     recording->copies = settings->output != NULL && strcmp(settings->output, "-") == 0;
     if (settings->output != NULL && !recording->copies) {
         recording->path = strdup(settings->output);
-    } else if (settings->job != NULL) {
-        recording->path = name_by_job(settings);
-    } else if (!is_stdin) { /* what a rehearsal accepted must not look like the fleet's record */
-        struct span plain = reader_plain_name(settings->input);
-        recording->path = joined(span_of(plain.ptr, stem_length(plain)),
-                                 settings->simulate != NULL ? ".rehearsal.csv" : ".results.csv");
+    } else if (!is_stdin || settings->job != NULL) {
+        recording->path = name_by_stem(settings);
     } else if (settings->resume.on || !recording->copies) {
         person_error(recording->person,
                      "standard input has no name to call the results by: give one with --output "

@@ -23,6 +23,12 @@ struct recording {
     struct buf message; /* the text of the last failure */
 };
 
+/* What the results' names begin with where none is given: the job's name beside the input, or the
+ * input's without its extension; to be freed, NULL for standard input, or without memory. And what
+ * they end with. */
+char *recording_stem(const struct run_settings *settings);
+const char *recording_tail(const struct run_settings *settings);
+
 void recording_init(struct recording *recording, const struct run_settings *settings,
                     const struct person *person);
 

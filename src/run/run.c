@@ -8,6 +8,7 @@
 #include "report/summary.h"
 #include "run/check.h"
 #include "run/descriptors.h"
+#include "run/guards.h"
 #include "run/interrupt.h"
 #include "run/observers.h"
 #include "run/outputs.h"
@@ -34,6 +35,8 @@ struct run {
     uint64_t rows; /* known after the check; 0 for a pipe */
     struct sim *sim;
     struct recording recording;
+    struct dated dated;                 /* with --dated */
+    char *stem, *dated_path;            /* of these */
     uint64_t earlier[ROW_STATUS_COUNT]; /* rows that had their result before, by that */
     uint64_t earlier_twice;             /* those of them that may be held twice */
     struct tally tally;
@@ -177,7 +180,7 @@ static int check_whole_input(struct run *run)
     struct check_counts counts = {.rows = 0};
 
     if (!source_is_seekable(intake_source(run->intake)))
-        return 0;
+        return guard_rows(run->settings, run->person, 0);
     int result = check_input(run->intake, run->settings, run->person, &counts);
     bool some_good = counts.valid + counts.settled > 0 && !counts.file_is_bad;
     if (result == EXIT_INPUT_INVALID && some_good && run->settings->skip_invalid) {
@@ -197,6 +200,11 @@ static int check_whole_input(struct run *run)
     run->rows = counts.rows;
     uint64_t size, hash;
     intake_digest(run->intake, &size, &hash);
+    result = guard_rows(run->settings, run->person, run->rows);
+    if (result == 0 && run->settings->dated)
+        result = guard_repetition(run->settings, run->person, &run->dated, size, hash);
+    if (result != 0)
+        return result;
     result = recording_match(&run->recording, counts.valid, hash);
     if (result != 0)
         return result;
@@ -243,6 +251,9 @@ static int start_results(struct run *run)
         dialect_add_target(run->settings->dialect, run->endpoint.origin, &target);
     int result = recording_start(&run->recording, run->intake, buf_string(&target));
     buf_deinit(&target);
+    if (result == 0 && run->settings->dated &&
+        dated_link(&run->dated, run->recording.path, &run->message) != STATUS_OK)
+        result = fail(run, EXIT_INTERNAL);
     intake_use_store(run->intake, ledger_store(run->recording.ledger));
     return result;
 }
@@ -368,8 +379,9 @@ static struct next_command next_command(struct run *run)
 {
     buf_clear(&run->program);
     buf_clear(&run->words);
-    run->person->ops->next_command(run->person, run->recording.path, run->recording.is_moved,
-                                   &run->program, &run->words);
+    run->person->ops->next_command(run->person, run->recording.path,
+                                   run->recording.is_moved || run->settings->dated, &run->program,
+                                   &run->words);
     return (struct next_command){.program = buf_string(&run->program),
                                  .words = buf_string(&run->words),
                                  .from_stdin = strcmp(run->settings->input, "-") == 0};
@@ -695,6 +707,8 @@ static int run_steps(struct run *run)
     for (size_t i = 0; i < ARRAY_LENGTH(steps) && result == 0; i++)
         result = steps[i](run);
     if (result == 0)
+        result = guard_age(run->settings, run->person, (int64_t)time(NULL));
+    if (result == 0)
         result = check_open(run->settings, run->person, true, &run->intake);
     if (result == 0)
         result = load_key(run);
@@ -715,6 +729,50 @@ static int run_steps(struct run *run)
     if (result == 0)
         result = start_results(run);
     return result == 0 && interrupt_signal() == 0 ? send_rows(run) : result;
+}
+
+/* Results by date: which file this start writes, and whether it goes on with the one before. */
+static int choose_dated(struct run *run, struct run_settings *settings)
+{
+    bool is_unfinished;
+
+    run->stem = recording_stem(settings);
+    run->dated = (struct dated){.stem = run->stem, .tail = recording_tail(settings)};
+    if (run->stem == NULL) {
+        person_error(run->person,
+                     "--dated: standard input has no name to call the results by: give "
+                     "the job one with --job NAME");
+        return EXIT_USAGE;
+    }
+    char *latest = dated_latest(&run->dated, &is_unfinished);
+    bool goes_on = latest != NULL && (settings->resume.on || (is_unfinished && !settings->again));
+    if (settings->resume.on && latest == NULL) {
+        person_error(run->person, "--resume: there is no %s.latest%s to go on with", run->stem,
+                     run->dated.tail);
+        return EXIT_USAGE;
+    }
+    if (goes_on && !settings->resume.on)
+        person_note(run->person, "going on with %s, which was not complete (--again begins anew)",
+                    latest);
+    run->dated_path = goes_on ? strdup(latest) : dated_name(&run->dated, (int64_t)time(NULL));
+    free(latest);
+    settings->resume.on = goes_on;
+    settings->output = run->dated_path;
+    return run->dated_path != NULL ? 0 : EXIT_INTERNAL;
+}
+
+/* Removes what is old; a failure is no matter for this run. */
+static void prune_dated(const struct run *run)
+{
+    const struct run_settings *settings = run->settings;
+
+    if (!settings->dated || settings->keep_ms == 0)
+        return;
+    unsigned count =
+        dated_prune(&run->dated, (int64_t)time(NULL) - settings->keep_ms / 1000, run->dated_path);
+    if (count > 0)
+        person_note(run->person, "removed %u result%s older than --keep", count,
+                    count == 1 ? " file" : " files");
 }
 
 /* No more at a time than there are descriptors for. Returns 0 or an exit status. */
@@ -763,10 +821,14 @@ int run_send(const struct run_settings *given, const struct person *person,
     buf_init(&run->program, 64 * 1024);
     buf_init(&run->words, 1024 * 1024);
     recording_init(&run->recording, settings, person);
-    int result = run_steps(run);
+    int result = settings->dated ? choose_dated(run, settings) : 0;
+    if (result == 0)
+        result = run_steps(run);
+    if (result == 0)
+        prune_dated(run);
     if (!run->observers.started && interrupt_signal() != 0)
         result = heed_signal(run);
-    if (!run->observers.started)
+    if (run->observers.input != NULL && !run->observers.started)
         observers_refused(&run->observers, run->listener.error != NULL ? run->listener.error : "",
                           result);
     recording_deinit(&run->recording);
@@ -780,6 +842,8 @@ int run_send(const struct run_settings *given, const struct person *person,
     buf_deinit(&run->program);
     buf_deinit(&run->words);
     free(run->listener.error);
+    free(run->stem);
+    free(run->dated_path);
     free(run);
     return result;
 }

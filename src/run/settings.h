@@ -32,6 +32,11 @@ struct levels {
     size_t count;
 };
 
+/* How many rows an input is to have. */
+struct expected_rows {
+    uint64_t min, max; /* 0, 0: nothing was said */
+};
+
 /* Which rows are sent although they have a result. */
 struct resume {
     bool on; /* go on with the results that are there */
@@ -59,6 +64,11 @@ struct run_settings {
     const char *split_invalid; /* and the invalid ones */
     const char *report;        /* where to write the HTML page; NULL: nowhere */
     const char *job;           /* its name, for log, metrics and results; NULL: none */
+    bool dated;                /* results named by their time, see run/dated.h */
+    bool again;                /* an input that was sent before is meant */
+    int64_t keep_ms;           /* how long dated results are kept; 0: for ever */
+    int64_t max_age_ms;        /* of the input; 0: any */
+    struct expected_rows expected;
     const char *log;
     const char *metrics_file;
     struct word_list sets, maps, passes, resolves, trues, falses;

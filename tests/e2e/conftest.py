@@ -65,6 +65,7 @@ def nbatch(tmp_path):
                                  capture_output=True, text=text, check=False, **options)
         return Done(process)
 
+    run.binary = NBATCH
     return run
 
 

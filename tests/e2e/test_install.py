@@ -94,12 +94,12 @@ def test_what_the_service_starts_works(units, simulator, fleet, tmp_path):
     (tmp_path / "etc/fleet.yaml").write_text(f"endpoint: {sim.url}\nrate: 100/s\n")
     fleet(5, name="input.csv")
     command = re.search(r"^ExecStart=(.*)$", (units / "nbatch@fleet.service").read_text(), re.M)[1]
-    command = command.replace("/etc/nbatch/%i", f"{tmp_path}/etc/fleet").replace("${INVOCATION_ID}", "0123")
+    command = command.replace("/etc/nbatch/%i", f"{tmp_path}/etc/fleet").replace("%i", "fleet")
     assert "%" not in command and "$" not in command
     done = subprocess.run(command.split(), cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60,
                           env={"PATH": os.environ["PATH"], "CREDENTIALS_DIRECTORY": str(tmp_path / "credentials")})
     assert done.returncode == 0, done.stderr
-    assert len(read_results(tmp_path / "results-0123.csv")) == 5 and len(sim.audit()) == 5
+    assert len(read_results(tmp_path / "fleet.latest.results.csv")) == 5 and len(sim.audit()) == 5
     assert (tmp_path / "log.jsonl").exists()
 
 

@@ -20,7 +20,7 @@ static const char *sample(const struct option *option)
         const char *name, *value;
     } samples[] = {{"resume", "failed"},        {"delimiter", ";"}, {"concurrency", "8"},
                    {"ramp", "1/s..2/s:1m"},     {"canary", "5"},    {"canary-accept", "90%"},
-                   {"halt", "failed=5%,min=7"}, {"job", "meters"},  {"config", "/dev/null"}};
+                   {"halt", "failed=5%,min=7"}, {"job", "meters"}, {"expect-rows", "9..11"},  {"config", "/dev/null"}};
     static char text[32];
 
     for (size_t i = 0; i < ARRAY_LENGTH(samples); i++)
