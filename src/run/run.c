@@ -707,13 +707,13 @@ static int run_steps(struct run *run)
     for (size_t i = 0; i < ARRAY_LENGTH(steps) && result == 0; i++)
         result = steps[i](run);
     if (result == 0)
+        observers_phase(&run->observers, PHASE_CHECK);
+    if (result == 0)
         result = guard_age(run->settings, run->person, (int64_t)time(NULL));
     if (result == 0)
         result = check_open(run->settings, run->person, true, &run->intake);
     if (result == 0)
         result = load_key(run);
-    if (result == 0)
-        observers_phase(&run->observers, PHASE_CHECK);
     if (result == 0)
         result = check_passed(run);
     if (result == 0)
