@@ -119,16 +119,24 @@ static int run_use_case(enum subcommand subcommand, const struct settings *setti
         return run_bench(run, person);
     if (subcommand == COMMAND_RUN && settings->explain_retries)
         return run_explain_retries(run, person);
-    if (run->input == NULL && subcommand == COMMAND_REPORT)
-        show_error("which results? nbatch report FILE.results.csv; nbatch report --help says more");
+    bool takes_results = subcommand == COMMAND_REPORT || subcommand == COMMAND_STATUS ||
+                         subcommand == COMMAND_CANCEL;
+    const char *name = subcommands[subcommand].name;
+    if (run->input == NULL && takes_results)
+        show_error("which results? nbatch %s FILE.results.csv; nbatch %s --help says more", name,
+                   name);
     else if (run->input == NULL)
         show_error("which input? nbatch %s FILE, or - for standard input; nbatch %s --help says "
                    "more",
-                   subcommands[subcommand].name, subcommands[subcommand].name);
+                   name, name);
     if (run->input == NULL)
         return EXIT_USAGE;
     if (subcommand == COMMAND_REPORT)
         return run_report(run, person);
+    if (subcommand == COMMAND_STATUS)
+        return run_status(run, person);
+    if (subcommand == COMMAND_CANCEL)
+        return run_cancel(run, person);
     return subcommand == COMMAND_CHECK || settings->dry_run ? run_check(run, person)
                                                             : run_send(run, person, NULL);
 }

@@ -6,6 +6,7 @@
 #include "cli/man.h"
 #include "cli/option_table.h"
 #include "ledger/result_line.h"
+#include "platform/delivery.h"
 #include "platform/meaning.h"
 #include "platform/problem.h"
 #include "report/advice.h"
@@ -47,6 +48,38 @@ static void add_option_help(const struct option *option, struct buf *out)
     buf_deinit(&help);
 }
 
+/* What the states of a status file mean, and what to do. */
+static void add_states(struct buf *out)
+{
+    buf_add_string(out, "\nRESULTS is a results file, CSV or JSONL. The state of a command:\n");
+    for (size_t i = 0; i < COMMAND_STATE_COUNT; i++) {
+        const struct delivery *delivery = &deliveries[i];
+        char word[32];
+        (void)snprintf(word, sizeof(word), "  %s", delivery->word);
+        struct buf text;
+        buf_init(&text, 1024);
+        buf_add_format(&text, "%s%s%s", delivery->meaning, delivery->remedy[0] != '\0' ? "; " : "",
+                       delivery->remedy);
+        add_help_line(word, buf_string(&text), out);
+        buf_deinit(&text);
+    }
+    buf_add_string(out,
+                   "\nExit status: 0 all delivered, 1 some ended otherwise, 8 some are open.\n");
+}
+
+/* What can come of taking a command back. */
+static void add_cancel_words(struct buf *out)
+{
+    buf_add_string(out, "\nRESULTS is a results file, CSV or JSONL. What comes of a command:\n");
+    for (size_t i = 0; i < CANCEL_OUTCOME_COUNT; i++) {
+        char word[32];
+        (void)snprintf(word, sizeof(word), "  %s", cancel_words[i].word);
+        add_help_line(word, cancel_words[i].meaning, out);
+    }
+    buf_add_string(out, "\nExit status: 0 none of them waits any more, 1 some were too late or "
+                        "missing, 6 some are open or\nin doubt: call it again.\n");
+}
+
 void help_add_subcommand(enum subcommand subcommand, struct buf *out)
 {
     const struct option *option = NULL;
@@ -68,9 +101,14 @@ void help_add_subcommand(enum subcommand subcommand, struct buf *out)
             "latest. The keys of the rows are\nkept in memory, 14-18 bytes each, and nothing "
             "else. The page is one file that loads nothing; a\nfile that is no such page is "
             "never replaced.\n");
+    if (subcommand == COMMAND_STATUS)
+        add_states(out);
+    if (subcommand == COMMAND_CANCEL)
+        add_cancel_words(out);
     if (subcommand == COMMAND_BENCH || subcommand == COMMAND_REPORT)
         return;
-    if (subcommand != COMMAND_SIMULATE)
+    if (subcommand != COMMAND_SIMULATE && subcommand != COMMAND_STATUS &&
+        subcommand != COMMAND_CANCEL)
         buf_add_string(
             out, "\nINPUT is a CSV (.csv), JSONL (.jsonl, .ndjson) or Excel (.xlsx) file, or - for "
                  "standard input;\ngzip and zstd are read as they are. Durations: 500ms, 30s, 5m.");
@@ -89,6 +127,7 @@ const struct exit_meaning exit_meanings[] = {
     {"5", "stopped by --halt, --canary, an outage, or a shortage on this machine"},
     {"6", "finished, some rows in doubt: they may have been processed"},
     {"7", "results could not be written, or an internal error"},
+    {"8", "status: some commands have not come to their end"},
     {"129, 130, 143", "interrupted by SIGHUP, SIGINT, SIGTERM"},
 };
 const size_t exit_meanings_count = ARRAY_LENGTH(exit_meanings);

@@ -100,6 +100,9 @@ const struct option *option_next(enum subcommand subcommand, const struct option
 const struct option *option_find(enum subcommand subcommand, struct span name);
 const struct option *option_find_letter(enum subcommand subcommand, char letter);
 
+/* Whether the subcommand has it; that of the config those of run and check. */
+bool option_is_of(const struct option *option, enum subcommand subcommand);
+
 /* The group of the help that it is in. Only for options of options_all. */
 const char *option_group(const struct option *option);
 

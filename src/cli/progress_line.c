@@ -40,6 +40,10 @@ static size_t width_of(struct buf *text)
 
 static void add_ended(const struct progress_facts *facts, struct buf *out)
 {
+    if (facts->add_standing != NULL) {
+        facts->add_standing(facts->context, out);
+        return;
+    }
     for (size_t i = 0; i < ROW_STATUS_COUNT; i++) {
         if (i == ROW_ACCEPTED || facts->ended[i] == 0)
             continue;

@@ -51,6 +51,8 @@ static struct progress_facts facts_of(const struct terminal *terminal,
         .is_sending = true,
         .in_flight = status->in_flight,
         .retries = status->retries,
+        .add_standing = terminal->watched.add_standing,
+        .context = terminal->watched.context,
         .wait = reasons[status->wait],
         .wait_s = status->wait_ms > 0 ? (double)status->wait_ms / 1000 : -1,
     };

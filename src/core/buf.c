@@ -217,6 +217,14 @@ void buf_add_json_string(struct buf *buf, struct span text)
     buf_deinit(&clean);
 }
 
+void buf_add_json_number(struct buf *buf, bool is_there, int64_t value)
+{
+    if (is_there)
+        buf_add_int64(buf, value);
+    else
+        buf_add_string(buf, "null");
+}
+
 void buf_add_percent_encoded(struct buf *buf, struct span text)
 {
     static const char hex[] = "0123456789ABCDEF";

@@ -77,6 +77,9 @@ void buf_add_utf8(struct buf *buf, struct span text);
 void buf_add_json_string(struct buf *buf, struct span text);
 void buf_add_json_text(struct buf *buf, struct span text);
 
+/* Appends the number, or null where there is none. */
+void buf_add_json_number(struct buf *buf, bool is_there, int64_t value);
+
 /* Appends text with everything that is not unreserved in a URI (RFC 3986 section 2.3)
  * percent-encoded. */
 void buf_add_percent_encoded(struct buf *buf, struct span text);

@@ -2,6 +2,8 @@
 
 #include <unistr.h>
 
+#define MILLIONTHS UINT64_C(1000000)
+
 bool text_is_utf8(struct span text)
 {
     size_t i = 0;
@@ -160,6 +162,52 @@ bool text_is_slip(struct span text, struct span word)
 {
     return text.len <= NEAREST_MAX_LENGTH && word.len <= NEAREST_MAX_LENGTH &&
            edit_distance(text, word) == 1;
+}
+
+/* The decimals of a share as millionths; the point stands before them. */
+static bool parse_decimals(struct span decimals, uint64_t *millionths)
+{
+    uint64_t unit = MILLIONTHS / 100;
+
+    if (decimals.len == 0 || decimals.len > 4)
+        return false;
+    for (size_t i = 0; i < decimals.len; i++) {
+        if (!is_digit(decimals.ptr[i]))
+            return false;
+        unit /= 10;
+        *millionths += (uint64_t)(decimals.ptr[i] - '0') * unit;
+    }
+    return true;
+}
+
+bool text_parse_share(struct span text, uint64_t *ret_millionths)
+{
+    uint64_t value;
+
+    if (text.len == 0 || text.ptr[text.len - 1] != '%')
+        return false;
+    text.len--;
+    const char *point = text.len > 0 ? memchr(text.ptr, '.', text.len) : NULL;
+    size_t whole = point != NULL ? (size_t)(point - text.ptr) : text.len;
+    if (span_to_uint64(span_of(text.ptr, whole), &value) != STATUS_OK || value > 100)
+        return false;
+    value *= MILLIONTHS / 100;
+    if (point != NULL && !parse_decimals(span_skip(text, whole + 1), &value))
+        return false;
+    if (value > MILLIONTHS)
+        return false;
+    *ret_millionths = value;
+    return true;
+}
+
+struct span text_take_piece(struct span *rest)
+{
+    const char *comma = rest->len > 0 ? memchr(rest->ptr, ',', rest->len) : NULL;
+    size_t len = comma != NULL ? (size_t)(comma - rest->ptr) : rest->len;
+    struct span piece = span_of(rest->ptr, len);
+
+    *rest = span_skip(*rest, len + (comma != NULL ? 1 : 0));
+    return piece;
 }
 
 const char *text_nearest(struct span text, const char *const *words, size_t count)

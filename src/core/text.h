@@ -33,6 +33,12 @@ size_t text_cut(struct span text, size_t max);
  * have changed places. */
 bool text_is_slip(struct span text, struct span word);
 
+/* Reads "5%" or "0.25%" as millionths: 0 to 100 %, at most four decimals. */
+bool text_parse_share(struct span text, uint64_t *ret_millionths);
+
+/* What is in front of the next comma, which is taken away with it. */
+struct span text_take_piece(struct span *rest);
+
 /*
  * The word nearest to `text` by edit distance (transpositions count as one), or NULL where none is
  * near enough to be worth suggesting. `words` has `count` C strings; NULL entries are passed over.

@@ -2,7 +2,6 @@
 #include <time.h>
 
 #include "engine/driver_impl.h"
-#include "platform/operation.h"
 
 /*
  * The engine's world: libuv's loop, the transport and the record. Each callback of the loop becomes
@@ -165,6 +164,7 @@ static void shut_down(struct driver *driver)
     uv_close((uv_handle_t *)&driver->more, NULL);
     uv_close((uv_handle_t *)&driver->flush, NULL);
     uv_close((uv_handle_t *)&driver->wake, NULL);
+    uv_close((uv_handle_t *)&driver->again, NULL);
     driver_close_signals(driver);
     if (driver->has_input_poll)
         uv_close((uv_handle_t *)&driver->input, NULL);
@@ -218,7 +218,10 @@ static void on_done(void *context, const struct answer *answer)
     event.answer.answer = answer;
     if (engine_wants_date(driver->engine))
         event.answer.has_date = transport_date_s(answer->date, &event.answer.date_s);
-    driver_step(driver, &event);
+    driver->body = answer->body;
+    step(driver, &event);
+    driver->body = span_of(NULL, 0);
+    finish_step(driver);
     if (++driver->answers < ANSWERS_PER_TURN || driver->ending)
         return;
     (void)uv_idle_stop(&driver->more);
@@ -229,7 +232,7 @@ static void send_item(struct driver *driver, struct item *item)
 {
     const struct command *command = &item->command;
     struct transport_request request = {
-        .method = operations[command->action].method,
+        .method = operations[item->operation].method,
         .target = command_target(command),
         .body = command_body(command),
     };
@@ -272,6 +275,8 @@ static void perform_record(struct driver *driver, const struct effect *effect)
 {
     if (recorder_perform(&driver->recorder, effect, driver->now.wall_ms) != STATUS_OK)
         driver->news.record_failed = true;
+    if (effect->kind == EFFECT_RECORD)
+        driver_tell_source(driver, effect);
     look_at_reader(driver);
 }
 
@@ -363,7 +368,7 @@ static enum status make_engine(struct driver *driver)
         .halt = options->halt,
         .outage_wait_ms = options->outage_wait_ms,
         .can_renew = options->renew_key != NULL,
-        .input = source_name(intake_source(driver->intake)),
+        .input = driver->source->name,
         .target_path = options->transport.endpoint->path,
         .perform = perform,
         .context = driver,
@@ -391,7 +396,9 @@ static enum status open_loop(struct driver *driver)
     (void)uv_idle_init(&driver->loop, &driver->more);
     (void)uv_timer_init(&driver->loop, &driver->flush);
     (void)uv_timer_init(&driver->loop, &driver->wake);
-    driver->more.data = driver->flush.data = driver->wake.data = driver->sync_work.data = driver;
+    (void)uv_timer_init(&driver->loop, &driver->again);
+    driver->more.data = driver->flush.data = driver->wake.data = driver->again.data =
+        driver->sync_work.data = driver;
     (void)uv_timer_start(&driver->flush, on_flush, ENGINE_FLUSH_MS, ENGINE_FLUSH_MS);
     uv_unref((uv_handle_t *)&driver->flush);
     driver_watch_signals(driver);
@@ -402,7 +409,6 @@ static enum status open_loop(struct driver *driver)
 /* Everything has come to its end: writes what is left, and has the engine judge the run. */
 static void close_run(struct driver *driver)
 {
-    const struct source *source = intake_source(driver->intake);
     struct event event = {.kind = EVENT_RECORD_FAILED,
                           .failure = {STATUS_NETWORK, "the event loop ended with work left"}};
 
@@ -411,9 +417,8 @@ static void close_run(struct driver *driver)
         step(driver, &event);
     if (driver->store->flush(driver->store) != STATUS_OK)
         step_failed(driver);
-    event = (struct event){.kind = EVENT_CLOSED,
-                           .closed = {.line = intake_line(driver->intake),
-                                      .has_grown = source_has_grown(source)}};
+    const struct source_place place = driver->source->place(driver->source);
+    event = (struct event){.kind = EVENT_CLOSED, .closed = {place.line, place.has_grown}};
     step(driver, &event);
 }
 
@@ -431,8 +436,9 @@ static enum status run(struct driver *driver, struct job_result *ret_result)
     return engine_result(driver->engine, ret_result);
 }
 
-enum status job_run(struct intake *intake, const struct job_options *options, struct store *store,
-                    struct tally *tally, struct job_result *ret_result, struct buf *message)
+enum status job_run(struct row_source *source, const struct job_options *options,
+                    struct store *store, struct tally *tally, struct job_result *ret_result,
+                    struct buf *message)
 {
     struct driver *driver = calloc(1, sizeof(*driver));
 
@@ -440,7 +446,7 @@ enum status job_run(struct intake *intake, const struct job_options *options, st
     if (driver == NULL)
         return STATUS_NO_MEMORY;
     driver->options = options;
-    driver->intake = intake;
+    driver->source = source;
     driver->store = store;
     driver->message = message;
     driver->recorder = (struct recorder){.store = store,

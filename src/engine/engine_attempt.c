@@ -1,6 +1,5 @@
 #include "core/redact.h"
 #include "engine/engine_impl.h"
-#include "platform/operation.h"
 
 /*
  * The end of an attempt: what it says of the platform goes to the policies of send/, and the row
@@ -146,7 +145,8 @@ static bool disbelieve(struct engine *engine, const struct item *item, struct ou
 {
     const struct command *command = &item->command;
 
-    if (outcome->class != OUTCOME_ACCEPTED || outcome->uuid[0] == '\0')
+    if (outcome->class != OUTCOME_ACCEPTED || outcome->uuid[0] == '\0' ||
+        !operation_is_submit(item->operation))
         return false;
     uint64_t request = uuid_memory_request(command_target(command), command_body(command));
     if (uuid_memory_add(engine->uuids, span_string(outcome->uuid), request) != UUID_FOREIGN)
@@ -169,13 +169,13 @@ static void add_wait(struct outcome *outcome, int64_t wait_ms)
 static void decide(struct engine *engine, struct item *item, const struct answer *answer,
                    struct outcome *outcome, struct retry_decision *ret_decision)
 {
-    outcome_judge(engine->options.dialect, (enum operation)item->command.action, answer, outcome);
+    outcome_judge(engine->options.dialect, item->operation, answer, outcome);
     bool disbelieved = disbelieve(engine, item, outcome);
     redact_string(outcome->error, REDACT_MIN);
     redact_string(outcome->uuid, REDACT_ID_MIN);
     const struct retry_attempt attempt = {
         .outcome = outcome,
-        .idempotent = action_rules[item->command.action].idempotent,
+        .idempotent = operation_is_idempotent(item->operation),
         .held = disbelieved,
         .has_retry_after = answer->has_retry_after,
         .retry_after_ms = answer->retry_after_ms,

@@ -263,7 +263,8 @@ static void name_bad_row(struct command *command, const struct row *row,
     buf_add_char(&command->text, '\0');
 }
 
-/* A row whose times pass before its turn comes, at the rate that is asked for. */
+/* A row whose times pass before its turn comes, at the rate that is asked for. An embargo that does
+ * is refused as a whole. */
 static void check_turn(const struct intake *intake, const struct command *command,
                        struct problems *problems)
 {
@@ -273,7 +274,8 @@ static void check_turn(const struct intake *intake, const struct command *comman
 
     if (turn_s >= command->expires_at_s)
         field = "expired_time";
-    else if (command->valid_at_s > intake->options.now_s && turn_s >= command->valid_at_s)
+    else if (command->valid_at_s > intake->options.now_s && turn_s >= command->valid_at_s &&
+             command->valid_at_s != intake->options.embargo_s)
         field = "valid_time";
     if (field == NULL)
         return;
@@ -390,6 +392,7 @@ static enum status build_command(struct intake *intake, const struct row *row,
     struct row shaped = {.number = 0};
     const struct command_context context = {.schema = &layout->schema,
                                             .now_s = intake->options.now_s,
+                                            .embargo_s = intake->options.embargo_s,
                                             .check_only = !builds_requests(intake),
                                             .dialect = intake->options.dialect,
                                             .any_device = intake->options.any_device,
@@ -525,6 +528,11 @@ void intake_digest(const struct intake *intake, uint64_t *ret_size, uint64_t *re
 const struct source *intake_source(const struct intake *intake)
 {
     return intake->source;
+}
+
+int64_t intake_embargo_s(const struct intake *intake)
+{
+    return intake->options.embargo_s;
 }
 
 const struct span *intake_passed(const struct intake *intake, size_t *ret_count)

@@ -37,6 +37,7 @@ struct intake_options {
                           check would ask about is an error then */
     double rate_per_s; /* how fast rows will be sent; 0 when that is not known */
     int64_t now_s;     /* the run's start: what relative times and the past refer to */
+    int64_t embargo_s; /* the valid_time of rows that give none; 0: none */
 };
 
 struct intake;
@@ -112,6 +113,9 @@ const struct source *intake_source(const struct intake *intake);
  */
 enum status intake_raw_header(struct intake *intake, struct span *ret_bytes) MUST_USE;
 enum status intake_raw_row(struct intake *intake, struct span *ret_bytes) MUST_USE;
+
+/* When the embargo ends, as it was given; 0: there is none. */
+int64_t intake_embargo_s(const struct intake *intake);
 
 /* The names of the columns that go into the results; the commands carry their cells. */
 const struct span *intake_passed(const struct intake *intake, size_t *ret_count);

@@ -200,11 +200,12 @@ static enum status settle(struct journal *journal, const char *from, const struc
 {
     struct disk *disk = journal->disk;
 
+    if (journal_put_snapshot(journal, journal->fd, first) != STATUS_OK ||
+        disk->sync(disk, journal->fd) != 0)
+        return journal_say(message, from, "the journal cannot be written", errno);
     journal->sync_fd = disk->open(disk, from, O_WRONLY | O_DSYNC | O_NOFOLLOW, 0);
     if (journal->sync_fd < 0)
         return journal_say(message, from, "the journal cannot be opened", errno);
-    if (journal_write_snapshot(journal, first) != STATUS_OK || disk->sync(disk, journal->fd) != 0)
-        return journal_say(message, from, "the journal cannot be written", errno);
     if (disk->rename(disk, from, journal->path) != 0 || disk->sync_folder(disk, journal->path) != 0)
         return journal_say(message, journal->path, "the journal cannot be put in its place", errno);
     return STATUS_OK;

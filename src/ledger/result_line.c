@@ -129,8 +129,7 @@ static void add_json_text(struct buf *out, const char *name, struct span text)
         buf_add_string(out, "null");
 }
 
-/* A number, a boolean, an array or an object goes in as it was written. */
-static void add_json_cell(struct buf *out, const struct cell *cell)
+void result_add_json_cell(const struct cell *cell, struct buf *out)
 {
     if (!cell_is_given(cell))
         buf_add_string(out, "null");
@@ -149,7 +148,7 @@ static void add_json_passed(const struct result_format *format, const struct res
         buf_add_char(out, ',');
         buf_add_json_string(out, format->passed[i]);
         buf_add_char(out, ':');
-        add_json_cell(out, i < record->passed_count ? &record->passed[i] : &none);
+        result_add_json_cell(i < record->passed_count ? &record->passed[i] : &none, out);
     }
 }
 
@@ -167,16 +166,10 @@ static void add_jsonl(struct result_format *format, const struct result_record *
     add_json_text(out, "status", span_string(row_status_name(record->status)));
     add_json_text(out, "uuid", record->uuid);
     buf_add_string(out, ",\"errno\":");
-    if (record->has_errno)
-        buf_add_int64(out, record->platform_errno);
-    else
-        buf_add_string(out, "null");
+    buf_add_json_number(out, record->has_errno, record->platform_errno);
     add_json_text(out, "error", record->error);
     buf_add_string(out, ",\"http_status\":");
-    if (record->http_status > 0)
-        buf_add_uint64(out, (uint64_t)record->http_status);
-    else
-        buf_add_string(out, "null");
+    buf_add_json_number(out, record->http_status > 0, record->http_status);
     buf_add_string(out, ",\"attempts\":");
     buf_add_uint64(out, record->attempts);
     buf_add_string(out, ",\"ambiguous\":");

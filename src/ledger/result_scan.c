@@ -8,6 +8,9 @@
 
 #include "core/jsonlex.h"
 
+const char result_orphan_error[] =
+    "the run ended while this was under way: it may have been processed";
+
 void result_scan_init(struct result_scan *scan, struct disk *disk, int fd, bool jsonl,
                       size_t passed_count)
 {
@@ -103,7 +106,7 @@ static bool find_end(struct result_scan *scan, size_t *ret_len)
                            scan->jsonl, &scan->searched, ret_len);
 }
 
-static enum status next_line(struct result_scan *scan, struct span *ret_line)
+enum status result_scan_line(struct result_scan *scan, struct span *ret_line)
 {
     size_t len;
 
@@ -134,7 +137,7 @@ struct span result_line_text(struct span line, bool is_header)
 enum status result_scan_next(struct result_scan *scan, struct result_fields *ret_fields)
 {
     struct span line;
-    enum status status = next_line(scan, &line);
+    enum status status = result_scan_line(scan, &line);
 
     if (status != STATUS_OK)
         return status;
@@ -153,7 +156,7 @@ enum status result_scan_header(struct result_scan *scan, struct span expected)
 
     if (expected.len == 0)
         return STATUS_OK;
-    enum status status = next_line(scan, &line);
+    enum status status = result_scan_line(scan, &line);
     if (status == STATUS_END)
         return fail(scan, "the file is empty: it has no header");
     if (status != STATUS_OK)
@@ -195,14 +198,9 @@ bool result_parse_key(struct span text, struct row_id *ret_id)
         return false;
     for (size_t i = 0; i < 16; i++) {
         char c = text.ptr[i];
-        unsigned digit;
-        if (c >= '0' && c <= '9')
-            digit = (unsigned)(c - '0');
-        else if (c >= 'a' && c <= 'f')
-            digit = (unsigned)(c - 'a') + 10;
-        else
+        if (!is_hex_digit(c) || (c >= 'A' && c <= 'F'))
             return false;
-        hash = hash << 4 | digit;
+        hash = hash << 4 | hex_digit_value(c);
     }
     if (span_to_uint64(span_skip(text, 17), &occurrence) != STATUS_OK || occurrence == 0 ||
         occurrence > UINT32_MAX)
@@ -212,8 +210,7 @@ bool result_parse_key(struct span text, struct row_id *ret_id)
     return true;
 }
 
-/* The first cell of the text, which is taken off it with the comma behind it. */
-static bool take_cell(struct span *text, bool is_last, struct span *ret_cell)
+bool result_take_cell(struct span *text, bool is_last, struct span *ret_cell)
 {
     size_t len = 0;
 
@@ -265,7 +262,7 @@ static bool parse_csv(struct span text, size_t passed_count, struct result_field
         bool is_last = i + 1 == count;
         struct span cell;
         if (!(is_plain ? take_plain_cell(&text, is_last, &cell)
-                       : take_cell(&text, is_last, &cell))) {
+                       : result_take_cell(&text, is_last, &cell))) {
             *ret_error = "the line has not as many cells as the header";
             return false;
         }
@@ -456,6 +453,13 @@ bool result_parse_line(struct span text, bool jsonl, size_t passed_count,
         return true;
     }
     return false;
+}
+
+bool result_is_orphan(const struct result_fields *fields)
+{
+    return fields->status == ROW_IN_DOUBT &&
+           span_starts_with(result_without_quotes(fields->columns[RESULT_error]),
+                            result_orphan_error);
 }
 
 void result_unquote(struct span text, bool jsonl, struct buf *out)

@@ -155,15 +155,15 @@ static enum status take_current(void *context, const struct result_fields *field
                : STATUS_OK;
 }
 
-static enum status read_all(struct pass *pass, result_take_fn *take)
+enum status results_each_line(struct results *results, result_take_fn *take, void *context)
 {
-    struct results *results = pass->results;
     struct result_scan scan;
 
     result_scan_init(&scan, results->disk, results->fd, results->jsonl, results->passed_count);
     enum status status =
         result_scan_each(&scan, 0, results->size,
-                         results->jsonl ? span_of(NULL, 0) : buf_span(&results->first), take, pass);
+                         results->jsonl ? span_of(NULL, 0) : buf_span(&results->first), take,
+                         context);
     if (status == STATUS_SYNTAX && result_scan_is_cut(&scan)) {
         results->is_cut = true;
         status = STATUS_OK;
@@ -190,12 +190,12 @@ enum status results_each_current(struct results *results, results_filter_fn *fil
     results->lines = results->superseded = results->strange = 0;
     keytable_init(&pass.lines_of);
     current_init(&pass.current);
-    enum status status = read_all(&pass, take_first);
+    enum status status = results_each_line(results, take_first, &pass);
     if (status == STATUS_OK && results->superseded > 0) {
         (void)take(context, NULL);
-        status = read_all(&pass, weigh);
+        status = results_each_line(results, weigh, &pass);
         if (status == STATUS_OK)
-            status = read_all(&pass, take_current);
+            status = results_each_line(results, take_current, &pass);
     }
     keytable_deinit(&pass.lines_of);
     current_deinit(&pass.current);

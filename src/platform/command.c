@@ -3,6 +3,7 @@
 #include "core/text.h"
 #include "core/when.h"
 #include "platform/command_impl.h"
+#include "platform/device.h"
 #include "platform/operation.h"
 
 enum {
@@ -19,6 +20,27 @@ void command_deinit(struct command *command)
 {
     if (command != NULL)
         buf_deinit(&command->text);
+}
+
+enum status command_ask(struct command *command, enum dialect dialect, enum operation operation,
+                        const struct question *question)
+{
+    struct buf text = command->text;
+    char device[DEVICE_TEXT_MAX + 1];
+    struct operation_call call;
+    enum status status = operation_request(dialect, operation, question, &text, &call);
+
+    *command = (struct command){.device = question->device,
+                                .valid_at_s = INT64_MAX,
+                                .expires_at_s = INT64_MAX,
+                                .text = text};
+    if (status != STATUS_OK)
+        return status;
+    command->target_len = call.target.len;
+    device_write(question->device, device);
+    command->device_len = strlen(device);
+    buf_add_string(&command->text, device);
+    return command->text.status;
 }
 
 struct span command_device_text(const struct command *command)
@@ -120,7 +142,7 @@ static void add_target(struct draft *draft, struct buf *out)
 
     operation_add_path(draft->dialect, (enum operation)draft->command->action, out);
     for (size_t i = 0; i < PARAM_COUNT; i++) {
-        if (draft->parts[i] == NULL)
+        if (draft->parts[i] == NULL && !(i == PARAM_VALID_TIME && draft->valid_time_good))
             continue;
         buf_add_char(out, separator);
         size_t start = out->len;
@@ -162,7 +184,7 @@ static uint64_t hash_meaning(const struct draft *draft, struct span body)
 {
     const struct footprint *footprint = draft->footprint;
     const struct cell *bin2hex = draft->parts[PARAM_BIN2HEX];
-    bool has_valid_time = draft->parts[PARAM_VALID_TIME] != NULL;
+    bool has_valid_time = draft->valid_time_good;
     uint64_t items = 0;
     uint64_t place = (uint64_t)draft->ints[PARAM_OBJ_ID] |
                      (uint64_t)draft->ints[PARAM_OBJ_INST_ID] << 16 |
@@ -236,6 +258,7 @@ enum status command_build(struct command *command, const struct command_context 
                           .row = row,
                           .problems = problems,
                           .now_s = context->now_s,
+                          .embargo_s = context->embargo_s,
                           .check_only = context->check_only,
                           .any_device = context->any_device,
                           .dialect = context->dialect,

@@ -12,7 +12,7 @@
 
 #include "core/row.h"
 #include "platform/data.h"
-#include "platform/dialect.h"
+#include "platform/operation.h"
 #include "platform/schema.h"
 
 enum {
@@ -31,7 +31,7 @@ struct command {
     int64_t valid_at_s;   /* epoch; the run's start when not given */
     int64_t expires_at_s; /* epoch; 0 when it is not known */
     bool valid_is_given;
-    bool valid_is_relative, expires_is_relative; /* given as +24h */
+    bool valid_is_relative, expires_is_relative; /* given as +24h, or by the embargo */
     uint16_t object_id, instance_id;
     bool replaces;                          /* a write with mode 1: deletes what it does not name */
     uint32_t valid_time_at, valid_time_len; /* where the target has that parameter, its & included;
@@ -50,6 +50,9 @@ struct fleet;
 struct command_context {
     const struct schema *schema;
     int64_t now_s; /* the run's start, epoch: times are compared with it, relative ones resolved */
+    int64_t embargo_s;         /* the valid_time of rows that give none, later than now; 0: none. It
+                                  is no part of the row's content, and moves with the clock as a
+                                  relative time does */
     bool check_only;           /* no request is built */
     enum dialect dialect;      /* whose paths the request takes */
     bool any_device;           /* test devices too: 4 to 17 digits, whatever the first */
@@ -66,6 +69,14 @@ struct command_context {
 enum status command_build(struct command *command, const struct command_context *context,
                           const struct row *row, struct footprint *ret_footprint,
                           struct problems *problems) MUST_USE;
+
+/*
+ * Makes the request of a question about commands (operation.h) in its place: device and request are
+ * set, it is good at any time, and the rest is 0. STATUS_RANGE and STATUS_NO_MEMORY as
+ * operation_request.
+ */
+enum status command_ask(struct command *command, enum dialect dialect, enum operation operation,
+                        const struct question *question) MUST_USE;
 
 /* Adds a cell that goes into the results untouched, behind those that were added before; to be
  * called after command_build. STATUS_NO_MEMORY. */

@@ -416,3 +416,106 @@ void chart_add_latency(const struct histogram *histogram, struct buf *out)
                        latency_x(&bins, (double)histogram_quantile(histogram, marks[i])), HEIGHT);
     add_latency_axis(&bins, out);
 }
+
+enum { NINES = 5, STEPS_PER_NINE = 20 };
+
+/* The latency up to each percentile, as a line; what it stands for shows when it is pointed at. */
+static void add_percentile_line(const struct chart *chart, const struct histogram *histogram,
+                                double rate, bool is_due)
+{
+    buf_add_format(chart->out, "<path class=\"limit\"%s d=\"M0 %.2f",
+                   is_due ? "" : " stroke-dasharray=\"6 6\"",
+                   y_of(chart, (double)histogram_quantile(histogram, 0) / 1000));
+    for (int step = 1; step <= NINES * STEPS_PER_NINE; step++) {
+        double share = 1 - pow(10, -(double)step / STEPS_PER_NINE);
+        buf_add_format(chart->out, "L%.1f %.2f", (double)step * WIDTH / (NINES * STEPS_PER_NINE),
+                       y_of(chart, (double)histogram_quantile(histogram, share) / 1000));
+    }
+    buf_add_string(chart->out, "\"><title>");
+    html_add_rate(rate, chart->out);
+    buf_add_format(chart->out, "/s, from when a request %s</title></path>\n",
+                   is_due ? "was due" : "left");
+}
+
+void chart_add_percentiles(const struct load *const *loads, size_t count, struct buf *out)
+{
+    static const char *const names[] = {"0 %", "90 %", "99 %", "99.9 %", "99.99 %"};
+    uint64_t most_us = 1;
+
+    for (size_t i = 0; i < count; i++)
+        most_us = loads[i]->from_due.max_us > most_us ? loads[i]->from_due.max_us : most_us;
+    struct chart chart = {"percentiles", "Latency in milliseconds", "ms",
+                          round_up((double)most_us / 1000), out};
+    open_chart(&chart, "A line for each rate: from when a request was due, and dashed from when it "
+                       "left.");
+    for (size_t i = 0; i < count; i++) {
+        add_percentile_line(&chart, &loads[i]->from_due, loads[i]->rate_per_s, true);
+        add_percentile_line(&chart, &loads[i]->tally.latency, loads[i]->rate_per_s, false);
+    }
+    buf_add_string(out, "</svg>\n<div class=\"x\" aria-hidden=\"true\">");
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
+        buf_add_format(out, "<span style=\"left:%zu%%\">%s</span>", i * 100 / NINES, names[i]);
+    buf_add_string(out, "</div>\n</div>\n</figure>\n");
+}
+
+/* From the bottom to the top. */
+static const enum command_state ends[SERIES_LANES] = {COMMAND_DELIVERED, COMMAND_REFUSED,
+                                                      COMMAND_FAILED, COMMAND_EXPIRED,
+                                                      COMMAND_CANCELLED};
+
+size_t chart_delivery_lane(enum command_state state)
+{
+    size_t lane = 0;
+
+    while (lane < SERIES_LANES && ends[lane] != state)
+        lane++;
+    return lane;
+}
+
+/* What the lanes up to one come to by the end of each bar, as an area down to the axis: those that
+ * are below are drawn over it. */
+static void add_stacked(const struct chart *chart, const struct timeline *timeline, size_t lane)
+{
+    double sum = 0;
+
+    buf_add_format(chart->out, "<path class=\"s-%s\" d=\"M0 %d", deliveries[ends[lane]].word,
+                   HEIGHT);
+    for (size_t i = 0; i < timeline->bars; i++) {
+        struct series_bucket bar = bar_at(timeline, i);
+        for (size_t below = 0; below <= lane; below++)
+            sum += (double)bar.lanes[below];
+        buf_add_format(chart->out, "V%.2fH%.1f", y_of(chart, sum), slot_x(timeline, i + 1));
+    }
+    buf_add_format(chart->out, "V%dZ\"/>\n", HEIGHT);
+}
+
+void chart_add_delivery(const struct series *series, uint64_t total, struct buf *out)
+{
+    const struct series_bucket all = series_sum(series, 0, series->count);
+    struct timeline timeline;
+    struct buf text;
+
+    timeline_init(&timeline, series);
+    timeline.slots = timeline.bars;
+    struct chart chart = {"delivered-chart", "Delivered over time", "commands",
+                          round_up((double)total), out};
+    buf_init(&text, 4096);
+    buf_add_string(&text, "How many of the ");
+    html_add_count(total, &text);
+    buf_add_string(&text, " commands had come to their end by then; steps of ");
+    html_add_duration(bar_seconds(&timeline), &text);
+    buf_add_string(&text, ". Times are UTC.");
+    open_chart(&chart, buf_string(&text));
+    for (size_t lane = SERIES_LANES; lane-- > 0;)
+        if (all.lanes[lane] > 0)
+            add_stacked(&chart, &timeline, lane);
+    close_timeline(&timeline, out);
+    buf_add_string(out, "<p class=\"legend\" aria-hidden=\"true\">");
+    for (size_t lane = 0; lane < SERIES_LANES; lane++)
+        if (all.lanes[lane] > 0)
+            buf_add_format(out, "<span><i class=\"b-%s\"></i>%s</span>",
+                           deliveries[ends[lane]].word, deliveries[ends[lane]].word);
+    buf_add_string(out, "</p>\n");
+    close_figure(&timeline, out);
+    buf_deinit(&text);
+}

@@ -14,6 +14,7 @@
 #include "report/groups.h"
 #include "report/histogram.h"
 #include "report/next.h"
+#include "report/page_delivery.h"
 #include "report/series.h"
 
 /* A row's result. */
@@ -74,7 +75,8 @@ struct page_facts {
     struct next_facts next; /* of the whole input */
     int64_t made_ms;        /* when the page is made */
     const char *version;
-    const struct page_run *run; /* NULL: the page is made of the results alone */
+    const struct page_delivery *delivery; /* NULL: not known */
+    const struct page_run *run;           /* NULL: the page is made of the results alone */
 };
 
 /* NULL where there is no memory. */

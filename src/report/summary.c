@@ -2,6 +2,8 @@
 
 #include <cjson/cJSON.h>
 
+#include "core/shell.h"
+#include "core/when.h"
 #include "report/advice.h"
 
 static const struct {
@@ -164,6 +166,29 @@ static void add_pace(const struct summary *summary, struct buf *out)
                        summary->allowed);
 }
 
+/* Until when the rows that were sent can be taken back. */
+static void add_embargo(const struct summary *summary, struct buf *out)
+{
+    char until[WHEN_PLATFORM_LENGTH + 1];
+
+    if (summary->embargo_s == 0 || summary->tally->rows[ROW_ACCEPTED] == 0)
+        return;
+    when_format_platform(summary->embargo_s, until);
+    if (summary->now_s >= summary->embargo_s) {
+        buf_add_format(out,
+                       "the embargo ended at %s (UTC+8): devices get their commands from now on\n",
+                       until);
+        return;
+    }
+    buf_add_format(out, "until %s (UTC+8), ", until);
+    when_add_duration((double)(summary->embargo_s - summary->now_s), out);
+    buf_add_string(out, " from now, what this run has sent can be taken back: nbatch cancel ");
+    if (summary->results[0] == '-')
+        buf_add_string(out, "./");
+    shell_add_word(summary->results, out);
+    buf_add_char(out, '\n');
+}
+
 static void add_file(const char *what, const char *path, struct buf *out)
 {
     if (path == NULL)
@@ -204,6 +229,8 @@ void summary_add_text(const struct summary *summary, struct buf *out)
         add_account_text(summary, out);
     add_file("results", summary->results, out);
     add_file("report", summary->report, out);
+    if (summary->results != NULL)
+        add_embargo(summary, out);
     if (summary->results != NULL)
         add_next(summary, rows, out);
 }
@@ -302,6 +329,16 @@ static void add_next_json(const struct summary *summary, cJSON *root)
     buf_deinit(&text);
 }
 
+static void add_embargo_json(const struct summary *summary, cJSON *root)
+{
+    char until[WHEN_UTC_LENGTH + 1];
+
+    if (summary->embargo_s == 0)
+        return;
+    when_format_utc(summary->embargo_s * 1000, until);
+    (void)cJSON_AddStringToObject(root, "embargo_until", until);
+}
+
 enum status summary_add_json(const struct summary *summary, struct buf *out)
 {
     const struct tally *tally = summary->tally;
@@ -337,6 +374,7 @@ enum status summary_add_json(const struct summary *summary, struct buf *out)
     (void)cJSON_AddNumberToObject(root, "attempts", (double)tally->attempts);
     (void)cJSON_AddNumberToObject(root, "retries", (double)summary->retries);
     (void)cJSON_AddNumberToObject(root, "seconds", summary->seconds);
+    add_embargo_json(summary, root);
     (void)cJSON_AddNumberToObject(root, "rows_per_second",
                                   summary->seconds > 0 ? rows / summary->seconds : 0.0);
     if (summary->allowed > 0)

@@ -4,6 +4,7 @@
 #include "core/when.h"
 #include "engine/check.h"
 #include "run/check.h"
+#include "run/embargo.h"
 #include "run/interrupt.h"
 #include "run/privacy.h"
 #include "run/problem_file.h"
@@ -57,6 +58,7 @@ int check_open(const struct run_settings *settings, const struct person *person,
     };
     struct buf message;
 
+    options.embargo_s = embargo_end(settings, options.now_s);
     buf_init(&message, 64 * 1024);
     enum status status = intake_open(&options, &message, ret_intake);
     if (status != STATUS_OK)
@@ -202,6 +204,27 @@ static void show_counts(const struct inspection *inspection, const struct check_
     buf_deinit(&text);
 }
 
+/* How long all can be taken back once it is sent. */
+static void show_embargo(const struct inspection *inspection, const struct check_counts *counts)
+{
+    const struct run_settings *settings = inspection->settings;
+    double left_s = (double)settings->embargo_ms / 1000, spare_s;
+    struct buf text;
+
+    if (settings->embargo_ms == 0 || counts->valid == 0)
+        return;
+    buf_init(&text, 4096);
+    if (!embargo_spare(settings, counts->valid, left_s, &spare_s)) {
+        buf_add_string(&text, "how long the embargo outlasts the sending is known with --rate");
+    } else if (spare_s > 0) {
+        when_add_duration(spare_s, &text);
+        buf_add_string(&text, " of the embargo are left once all is sent");
+    }
+    if (text.len > 0)
+        person_note(inspection->person, "%s", buf_string(&text));
+    buf_deinit(&text);
+}
+
 /* What a check comes to: 0 or an exit status, after the reason was said. */
 static int conclude(struct inspection *inspection, const struct intake *intake, enum status status,
                     int error, const struct check_counts *counts)
@@ -224,6 +247,8 @@ static int conclude(struct inspection *inspection, const struct intake *intake, 
         show_notes(inspection, intake);
     if (!counts->is_unreadable)
         show_counts(inspection, counts);
+    if (!counts->is_unreadable)
+        show_embargo(inspection, counts);
     return counts->file_is_bad || counts->invalid > 0 ? EXIT_INPUT_INVALID : 0;
 }
 
@@ -291,7 +316,7 @@ static void add_counts_json(const struct check_counts *counts, struct buf *out)
 static int print_json(const struct run_settings *settings, const struct person *person,
                       const char *name, const struct check_counts *counts, int exit_status)
 {
-    double rate = rate_per_s(settings);
+    double rate = rate_per_s(settings), embargo_s = (double)settings->embargo_ms / 1000, spare_s;
     struct buf out;
 
     buf_init(&out, 64 * 1024);
@@ -300,6 +325,10 @@ static int print_json(const struct run_settings *settings, const struct person *
     add_counts_json(counts, &out);
     if (rate > 0)
         buf_add_format(&out, ",\"estimated_s\":%.0f", (double)counts->valid / rate);
+    if (embargo_s > 0)
+        buf_add_format(&out, ",\"embargo_s\":%.0f", embargo_s);
+    if (embargo_s > 0 && embargo_spare(settings, counts->valid, embargo_s, &spare_s))
+        buf_add_format(&out, ",\"embargo_spare_s\":%.0f", spare_s);
     buf_add_format(&out, ",\"usable\":%s,\"exit_status\":%d}",
                    counts->file_is_bad ? "false" : "true", exit_status);
     buf_add_char(&out, '\n');
@@ -360,7 +389,9 @@ int run_check(const struct run_settings *settings, const struct person *person)
     if (result == 0) {
         const char *name = source_name(intake_source(intake));
         result = check_input(intake, settings, person, &counts);
-        if (settings->json && (result == 0 || result == EXIT_INPUT_INVALID))
+        if (result == 0)
+            result = embargo_check(settings, person, intake_embargo_s(intake), counts.valid);
+        if (settings->json && (result == 0 || result == EXIT_INPUT_INVALID || result == EXIT_USAGE))
             result = print_json(settings, person, name, &counts, result);
     }
     intake_close(intake);

@@ -7,6 +7,8 @@
 
 static const struct tally no_rows;
 
+#include "core/when.h"
+
 static int64_t wall_clock_ms(void)
 {
     struct timespec now;
@@ -65,6 +67,16 @@ static void update_metrics(struct observers *observers, struct metrics *metrics)
         observers->metrics.failed = true;
     }
     buf_deinit(&message);
+}
+
+static void add_embargo(struct event_log *log, int64_t embargo_s)
+{
+    char until[WHEN_UTC_LENGTH + 1];
+
+    if (embargo_s == 0)
+        return;
+    when_format_utc(embargo_s * 1000, until);
+    event_log_add_text(log, "embargo_until", until);
 }
 
 static char *name_input(const char *input)
@@ -184,6 +196,7 @@ enum status observers_start(struct observers *observers, const struct observed_r
         add_rows(log, "earlier_", run->earlier, NULL);
     event_log_add_entries(log, "options", observers->settings->shown,
                           observers->settings->shown_count);
+    add_embargo(log, run->embargo_s);
     event_log_end(log);
     event_log_flush(log);
     return observers->metrics.path != NULL ? write_metrics(observers, &metrics, message)

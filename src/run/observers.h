@@ -28,6 +28,7 @@ struct observed_run {
     uint64_t rows;                   /* to be sent; meaningless without has_rows */
     bool has_rows;                   /* a pipe's are not known */
     uint64_t input_size, input_hash; /* 0: not known */
+    int64_t embargo_s;               /* when the embargo ends, epoch; 0: none */
 };
 
 struct observed_end {

@@ -30,6 +30,9 @@ struct watched {
     const char *input;
     const struct tally *tally; /* rows of this run by what became of them */
     uint64_t rows;             /* to be sent; 0: not known */
+    /* Says how things stand, in place of the tally's counts. NULL: those. */
+    void (*add_standing)(const void *context, struct buf *out);
+    const void *context;
 };
 
 struct person_ops {

@@ -7,6 +7,7 @@
 #include "input/reader.h"
 #include "ledger/outfile.h"
 #include "run/exit_status.h"
+#include "run/resume.h"
 #include "run/target.h"
 #include "sim/uuid.h"
 
@@ -16,12 +17,14 @@ void recording_init(struct recording *recording, const struct run_settings *sett
                     const struct person *person)
 {
     *recording = (struct recording){.settings = settings, .person = person};
+    undelivered_init(&recording->undelivered);
     buf_init(&recording->message, 64 * 1024);
 }
 
 void recording_deinit(struct recording *recording)
 {
     ledger_close(recording->ledger);
+    undelivered_deinit(&recording->undelivered);
     free(recording->path);
     free(recording->superseded);
     buf_deinit(&recording->message);
@@ -344,6 +347,10 @@ int recording_open(struct recording *recording, const struct span *passed, size_
     int result = check_target(recording, is_local);
     if (result == 0)
         tell_past(recording);
+    if (result == 0 && resume_asks(settings)) {
+        result = resume_find(settings, recording->person, recording->path, &recording->undelivered);
+        ledger_send_again(recording->ledger, &recording->undelivered);
+    }
     return result == 0 ? check_completion(recording) : result;
 }
 

@@ -18,6 +18,7 @@ struct recording {
     bool is_moved;    /* somebody has taken them away, and they have been written anew to `path` */
     char *superseded; /* where --sort puts what is not current */
     struct ledger *ledger;
+    struct undelivered undelivered; /* accepted rows that are sent again */
     bool has_account;
     struct store_account account;
     struct buf message; /* the text of the last failure */

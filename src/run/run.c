@@ -3,11 +3,13 @@
 #include <unistd.h>
 
 #include "core/redact.h"
+#include "engine/intake_source.h"
 #include "engine/job.h"
 #include "ledger/outfile.h"
 #include "report/summary.h"
 #include "run/check.h"
 #include "run/descriptors.h"
+#include "run/embargo.h"
 #include "run/guards.h"
 #include "run/interrupt.h"
 #include "run/observers.h"
@@ -22,7 +24,6 @@
 #include "run/threads.h"
 #include "run/use_cases.h"
 #include "sim/server.h"
-#include "sim/setup.h"
 
 /* One call of nbatch run: what it opened, in the order in which it does. */
 struct run {
@@ -101,23 +102,7 @@ static int load_key(struct run *run)
 
 static int start_simulator(struct run *run)
 {
-    struct sim_config config;
-    char url[128];
-
-    sim_config_init(&config);
-    config.dialect = run->settings->dialect;
-    enum status status =
-        sim_config_parse(&config, span_string(run->settings->simulate), &run->message);
-    if (status == STATUS_OK)
-        status = sim_start(&config, &run->message, &run->sim);
-    sim_config_deinit(&config);
-    if (status != STATUS_OK)
-        return fail(run, status == STATUS_CREDENTIALS                    ? EXIT_REFUSED
-                         : status == STATUS_USAGE || status == STATUS_IO ? EXIT_USAGE
-                                                                         : EXIT_INTERNAL);
-    sim_url(run->sim, url, sizeof(url));
-    status = endpoint_parse(url, &run->message, &run->endpoint);
-    return status == STATUS_OK ? 0 : fail(run, EXIT_INTERNAL);
+    return target_simulate(run->settings, run->person, &run->sim, &run->endpoint);
 }
 
 /* A passed column must not pose as one of the results' own. */
@@ -197,6 +182,9 @@ static int check_whole_input(struct run *run)
         return EXIT_INPUT_INVALID;
     if (counts.doubts > 0 && !run->settings->yes && !confirm_doubts(run, &counts))
         return EXIT_INPUT_INVALID;
+    result = embargo_check(run->settings, run->person, intake_embargo_s(run->intake), counts.valid);
+    if (result != 0)
+        return result;
     run->rows = counts.rows;
     uint64_t size, hash;
     intake_digest(run->intake, &size, &hash);
@@ -300,6 +288,7 @@ static int start_observers(struct run *run)
                                     .earlier = run->earlier,
                                     .earlier_twice = &run->earlier_twice,
                                     .rows = run->rows - earlier_total(run),
+                                    .embargo_s = intake_embargo_s(run->intake),
                                     .has_rows = run->rows > 0};
 
     intake_digest(run->intake, &observed.input_size, &observed.input_hash);
@@ -497,6 +486,8 @@ static int summarize(struct run *run, double seconds, int exit_status)
                                     .retries = run->result.retries,
                                     .canary = run->settings->canary.rows > 0 ? &canary : NULL,
                                     .allowed = run->result.allowed,
+                                    .embargo_s = intake_embargo_s(run->intake),
+                                    .now_s = (int64_t)time(NULL),
                                     .seconds = seconds,
                                     .exit_status = exit_status,
                                     .command = next_command(run),
@@ -631,6 +622,7 @@ static int conclude(struct run *run)
 static int send_rows(struct run *run)
 {
     double start_s = monotonic_s();
+    struct intake_source source;
 
     const struct person *person = run->person;
     const struct watched watched = {.input = source_name(intake_source(run->intake)),
@@ -640,7 +632,8 @@ static int send_rows(struct run *run)
     prepare(run);
     announce(run);
     person->ops->begin(person, "sending", &watched);
-    enum status status = job_run(run->intake, &run->options, ledger_store(run->recording.ledger),
+    intake_source_init(&source, run->intake);
+    enum status status = job_run(&source.base, &run->options, ledger_store(run->recording.ledger),
                                  &run->tally, &run->result, &run->message);
     double seconds = monotonic_s() - start_s;
     interrupt_watch();
@@ -736,6 +729,11 @@ static int choose_dated(struct run *run, struct run_settings *settings)
 {
     bool is_unfinished;
 
+    if (settings->output != NULL) {
+        person_error(run->person, "--dated names the results itself: leave --output out, and give "
+                                  "the job a name with --job NAME");
+        return EXIT_USAGE;
+    }
     run->stem = recording_stem(settings);
     run->dated = (struct dated){.stem = run->stem, .tail = recording_tail(settings)};
     if (run->stem == NULL) {
@@ -775,38 +773,12 @@ static void prune_dated(const struct run *run)
                     count == 1 ? " file" : " files");
 }
 
-/* No more at a time than there are descriptors for. Returns 0 or an exit status. */
-static int fit_descriptors(struct run_settings *settings, const struct person *person)
-{
-    uint64_t limit, needed;
-    size_t wanted = (size_t)settings->concurrency;
-    size_t room = descriptors_fit(wanted, settings->simulate != NULL, &limit, &needed);
-
-    if (room == 0) {
-        person_error(
-            person,
-            "this process may have %llu files open, which leaves no room for a connection; "
-            "raise that with ulimit -n %llu",
-            (unsigned long long)limit, (unsigned long long)needed);
-        return EXIT_REFUSED;
-    }
-    if (settings->simulate != NULL && room > setup_connection_limit(SIM_CONNECTIONS_MAX))
-        room = setup_connection_limit(SIM_CONNECTIONS_MAX);
-    if (room < wanted)
-        person_note(person,
-                    "%zu requests at a time, not %zu: this process may have %llu files open; raise "
-                    "that with ulimit -n %llu",
-                    room, wanted, (unsigned long long)limit, (unsigned long long)needed);
-    settings->concurrency = (int64_t)room;
-    return 0;
-}
-
 int run_send(const struct run_settings *given, const struct person *person,
              struct run_figures *ret_figures)
 {
     struct run_settings own = *given, *settings = &own;
 
-    int fits = fit_descriptors(settings, person);
+    int fits = descriptors_settle(settings, person);
     if (fits == 0)
         fits = threads_check(person);
     struct run *run = fits == 0 ? calloc(1, sizeof(*run)) : NULL;

@@ -22,9 +22,16 @@ static struct rate rate_of(const struct run_settings *settings)
     enum dialect host;
 
     if (settings->rate.per_ms > 0 || settings->ramp.ms > 0 || settings->simulate != NULL ||
-        !dialect_of_url(span_string(settings->endpoint), &host))
+        settings->endpoint == NULL || !dialect_of_url(span_string(settings->endpoint), &host))
         return settings->rate;
     return (struct rate){dialects[host].rate_per_s, 1000};
+}
+
+double sending_rate_per_s(const struct run_settings *settings)
+{
+    const struct rate rate = rate_of(settings);
+
+    return rate.count > 0 ? (double)rate.count * 1000 / (double)rate.per_ms : 0;
 }
 
 void sending_options(const struct run_settings *settings, struct halt *halt,

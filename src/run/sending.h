@@ -8,6 +8,10 @@
 /* What is sent again, and when. */
 struct retry_policy sending_retries(const struct run_settings *settings);
 
+/* How many requests start in a second at most: what was asked for, else what the platform documents
+ * at its own host. 0: as many as go. A ramp is left out. */
+double sending_rate_per_s(const struct run_settings *settings);
+
 /* Fills in retries, pace, canary and halt rules; `halt` must outlive the run. */
 void sending_options(const struct run_settings *settings, struct halt *halt,
                      struct job_options *options);

@@ -1,6 +1,8 @@
 #include "run/target.h"
 
+#include "run/descriptors.h"
 #include "run/exit_status.h"
+#include "sim/setup.h"
 
 struct wire_options target_wire(const struct run_settings *settings)
 {
@@ -130,4 +132,33 @@ int target_load_key(const struct run_settings *settings, const struct person *pe
 
     buf_init(&message, 64 * 1024);
     return fail(person, &message, credentials_load(&keys, &message, credentials));
+}
+
+int target_simulate(const struct run_settings *settings, const struct person *person,
+                    struct sim **ret_sim, struct endpoint *endpoint)
+{
+    struct sim_config config;
+    struct buf message;
+    char url[128];
+    int result = EXIT_INTERNAL;
+
+    buf_init(&message, 64 * 1024);
+    sim_config_init(&config);
+    config.dialect = settings->dialect;
+    enum status status = sim_config_parse(&config, span_string(settings->simulate), &message);
+    if (status == STATUS_OK)
+        status = sim_start(&config, &message, ret_sim);
+    sim_config_deinit(&config);
+    if (status == STATUS_CREDENTIALS)
+        result = EXIT_REFUSED;
+    else if (status == STATUS_USAGE || status == STATUS_IO)
+        result = EXIT_USAGE;
+    if (status == STATUS_OK) {
+        sim_url(*ret_sim, url, sizeof(url));
+        status = endpoint_parse(url, &message, endpoint);
+    }
+    if (status != STATUS_OK)
+        person_failure(person, &message, status);
+    buf_deinit(&message);
+    return status == STATUS_OK ? 0 : result;
 }

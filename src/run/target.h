@@ -5,6 +5,7 @@
 
 #include "run/person.h"
 #include "run/settings.h"
+#include "sim/server.h"
 
 /* Makes the endpoint of the settings, and looks at the way there. Returns 0 or the exit status,
  * with what is wrong said. */
@@ -19,6 +20,11 @@ int target_load_key(const struct run_settings *settings, const struct person *pe
  * `credentials`; `message` says why it could not be read. */
 enum job_key target_renew_key(const struct run_settings *settings, struct credentials *credentials,
                               struct buf *message) MUST_USE;
+
+/* Starts a simulator in the process as settings->simulate says, and makes the endpoint its own.
+ * Returns 0 or the exit status, with what is wrong said. */
+int target_simulate(const struct run_settings *settings, const struct person *person,
+                    struct sim **ret_sim, struct endpoint *endpoint) MUST_USE;
 
 /* Whom a run speaks with, as numbers on record: what is complete for one says nothing about
  * another.

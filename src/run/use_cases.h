@@ -29,11 +29,17 @@ int run_explain_retries(const struct run_settings *settings, const struct person
 /* Checks the whole input. */
 int run_check(const struct run_settings *settings, const struct person *person);
 
+/* Asks what became of the commands of results. */
+int run_status(const struct run_settings *settings, const struct person *person);
+
 /* Measures how fast made-up rows are sent. */
 int run_bench(const struct run_settings *settings, const struct person *person);
 
 /* Makes an HTML page of results. */
 int run_report(const struct run_settings *settings, const struct person *person);
+
+/* Takes back the commands of results that still wait. */
+int run_cancel(const struct run_settings *settings, const struct person *person);
 
 /* Serves the simulator until SIGINT or SIGTERM. */
 int run_simulate(const struct sim_config *config, const struct person *person);

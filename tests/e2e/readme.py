@@ -74,7 +74,7 @@ class Block:
         return found
 
 
-COMMAND = re.compile(r"`(nbatch (?!(?:run|check|simulate|bench|report|config)`)[^`]+)`")
+COMMAND = re.compile(r"`(nbatch (?!(?:run|check|simulate|bench|report|config|status|cancel)`)[^`]+)`")
 
 
 def parse(text):
