@@ -269,7 +269,7 @@ static const struct option table[] = {
      .help =
          "bring the results of a complete run into the order of its rows, one line each; lines "
          "that others have replaced go to a file beside it, such as fleet.results.superseded.csv"},
-    {"endpoint", 0, OPTION_TEXT, RUN | STATUS | CANCEL, "URL", "https://api.heclouds.com",
+    {"endpoint", 0, OPTION_TEXT, RUN | CHECK | STATUS | CANCEL, "URL", "https://api.heclouds.com",
      RUN_FIELD(endpoint),
      .help = "the platform's base URL; with --api v2 the default is https://iot-api.heclouds.com",
      .group = "Where to, and with which key", .rival = "simulate", .secret = SECRET_USER},

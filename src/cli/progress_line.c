@@ -54,6 +54,9 @@ static void add_ended(const struct progress_facts *facts, struct buf *out)
 
 static void add_wait(const struct progress_facts *facts, struct buf *out)
 {
+    if (facts->wait == NULL && facts->held_per_s > 0)
+        buf_add_format(out, "%s %.3g/s", facts->is_limited ? "the platform takes about" : "held to",
+                       facts->held_per_s);
     if (facts->wait == NULL)
         return;
     buf_add_string(out, facts->wait);

@@ -39,6 +39,7 @@ static struct progress_facts facts_of(const struct terminal *terminal,
         [PACER_PAUSED] = "paused: SIGUSR2 goes on",
         [PACER_SHORTAGE] = "paused: this machine is short of something",
         [PACER_READER] = "paused: standard output is not read",
+        [PACER_DISK] = "the disk is waited for",
     };
     struct progress_facts facts = {
         .doing = terminal->progress.doing,
@@ -55,6 +56,8 @@ static struct progress_facts facts_of(const struct terminal *terminal,
         .context = terminal->watched.context,
         .wait = reasons[status->wait],
         .wait_s = status->wait_ms > 0 ? (double)status->wait_ms / 1000 : -1,
+        .held_per_s = status->wait == PACER_RATE ? (double)status->rate_per_hour / 3600 : 0,
+        .is_limited = status->is_limited,
     };
 
     if (facts.wait == NULL && status->canary->state == CANARY_WAITING)

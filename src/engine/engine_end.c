@@ -11,6 +11,12 @@
 
 enum { SHORTAGE_WAIT_MAX_MS = 60 * 1000 };
 
+/* One tick without anything in flight may be chance. */
+static enum pacer_wait wait_of(const struct engine *engine)
+{
+    return engine->wait == PACER_GO && engine->disk_ticks >= 2 ? PACER_DISK : engine->wait;
+}
+
 void engine_tell(struct engine *engine, enum job_event event)
 {
     const struct scheduler *scheduler = &engine->scheduler;
@@ -23,9 +29,10 @@ void engine_tell(struct engine *engine, enum job_event event)
         .in_flight = scheduler->in_flight,
         .waiting = scheduler->held - scheduler->in_flight + scheduler->coming,
         .retries = engine->result.retries,
-        .wait = engine->wait,
+        .wait = wait_of(engine),
         .wait_ms = wait_ms > 0 ? wait_ms : -1,
         .rate_per_hour = pacer_rate_per_hour(&engine->pacer),
+        .is_limited = pacer_is_limited(&engine->pacer),
         .concurrency = scheduler->concurrency,
         .signal_number = engine->result.signal_number,
         .canary = &engine->canary,
@@ -68,7 +75,7 @@ void engine_fail(struct engine *engine, enum status status, const char *text)
 
 void engine_set_concurrency(struct engine *engine)
 {
-    size_t wanted = pacer_concurrency(&engine->pacer);
+    size_t wanted = engine->options.concurrency;
 
     scheduler_set_concurrency(&engine->scheduler,
                               shortage_limit(&engine->shortage, wanted, engine_now_ms(engine)));

@@ -30,6 +30,7 @@ struct job_status {
     enum pacer_wait wait;
     int64_t wait_ms;       /* until it is over at the earliest; -1: not known */
     int64_t rate_per_hour; /* that holds now; 0: none */
+    bool is_limited;       /* that is what the platform takes, not what was asked for */
     size_t concurrency;    /* likewise */
     int signal_number;     /* of JOB_EVENT_DRAINING */
     const struct canary *canary;
@@ -95,9 +96,10 @@ struct job_result {
     uint64_t cut_off;  /* … so many requests that had left */
     uint64_t retries;  /* attempts that were started beyond each row's first */
     struct canary canary;
-    uint64_t rows;    /* of the input that were read */
-    uint64_t settled; /* those of them that had their result already */
-    double allowed;   /* the platform's limit a second as it was found; 0: none showed */
+    uint64_t rows;     /* of the input that were read */
+    uint64_t settled;  /* those of them that had their result already */
+    double allowed;    /* the platform's limit a second as it was found; 0: none showed */
+    double late_per_s; /* rows with their result, in the last ten seconds; 0: it was shorter */
 };
 
 #endif

@@ -55,6 +55,20 @@ bool exchange_is_hopeless(CURLcode code)
     }
 }
 
+void exchange_stop_connecting(struct exchange *exchange, enum connected connected)
+{
+    struct connecting *connecting = exchange->connecting;
+
+    if (connecting == NULL)
+        return;
+    exchange->connecting = NULL;
+    connecting->count--;
+    if (connected == CONNECTED_NOT)
+        connecting->room = CONNECTING_MIN;
+    else if (connected == CONNECTED_NEW && connecting->room < CONNECTING_MAX)
+        connecting->room++;
+}
+
 /* The connection is ready and the request is about to leave. It leaves once, and over no connection
  * on which something waits to be read. */
 static int on_prereq(void *context, char *ip, char *local_ip, int port, int local_port)
@@ -66,6 +80,7 @@ static int on_prereq(void *context, char *ip, char *local_ip, int port, int loca
         enum sockets_use use = sockets_begin(exchange->sockets, &ends, &exchange->connection);
         exchange->reused = use != SOCKETS_FRESH;
         exchange->spoiled = use == SOCKETS_SPOILED;
+        exchange_stop_connecting(exchange, exchange->reused ? CONNECTED_BEFORE : CONNECTED_NEW);
         if (exchange->spoiled)
             return CURL_PREREQFUNC_ABORT;
     }

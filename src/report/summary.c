@@ -141,6 +141,9 @@ static void add_account_text(const struct summary *summary, struct buf *out)
     buf_add_char(out, '\n');
 }
 
+/* In a shorter run the last ten seconds are much the same. */
+#define LATE_FROM_S 20.0
+
 /* How it went. */
 static void add_pace(const struct summary *summary, struct buf *out)
 {
@@ -150,6 +153,8 @@ static void add_pace(const struct summary *summary, struct buf *out)
     buf_add_format(out, "%llu row%s in %.2f s (%.0f rows/s)", (unsigned long long)total,
                    total == 1 ? "" : "s", summary->seconds,
                    summary->seconds > 0 ? (double)total / summary->seconds : 0.0);
+    if (summary->late_per_s > 0 && summary->seconds > LATE_FROM_S)
+        buf_add_format(out, ", in the last ten seconds %.0f rows/s", summary->late_per_s);
     if (summary->retries > 0)
         buf_add_format(out, ", %llu attempt%s", (unsigned long long)summary->retries,
                        summary->retries == 1 ? " was a retry" : "s were retries");
@@ -339,6 +344,22 @@ static void add_embargo_json(const struct summary *summary, cJSON *root)
     (void)cJSON_AddStringToObject(root, "embargo_until", until);
 }
 
+static void add_pace_json(const struct summary *summary, double rows, cJSON *root)
+{
+    (void)cJSON_AddNumberToObject(root, "seconds", summary->seconds);
+    add_embargo_json(summary, root);
+    (void)cJSON_AddNumberToObject(root, "rows_per_second",
+                                  summary->seconds > 0 ? rows / summary->seconds : 0.0);
+    if (summary->late_per_s > 0)
+        (void)cJSON_AddNumberToObject(root, "rows_per_second_last_10s", summary->late_per_s);
+    else
+        (void)cJSON_AddNullToObject(root, "rows_per_second_last_10s");
+    if (summary->allowed > 0)
+        (void)cJSON_AddNumberToObject(root, "allowed_per_second", summary->allowed);
+    else
+        (void)cJSON_AddNullToObject(root, "allowed_per_second");
+}
+
 enum status summary_add_json(const struct summary *summary, struct buf *out)
 {
     const struct tally *tally = summary->tally;
@@ -373,14 +394,7 @@ enum status summary_add_json(const struct summary *summary, struct buf *out)
     add_account_json(summary, root);
     (void)cJSON_AddNumberToObject(root, "attempts", (double)tally->attempts);
     (void)cJSON_AddNumberToObject(root, "retries", (double)summary->retries);
-    (void)cJSON_AddNumberToObject(root, "seconds", summary->seconds);
-    add_embargo_json(summary, root);
-    (void)cJSON_AddNumberToObject(root, "rows_per_second",
-                                  summary->seconds > 0 ? rows / summary->seconds : 0.0);
-    if (summary->allowed > 0)
-        (void)cJSON_AddNumberToObject(root, "allowed_per_second", summary->allowed);
-    else
-        (void)cJSON_AddNullToObject(root, "allowed_per_second");
+    add_pace_json(summary, rows, root);
     add_latency_json(tally, root);
     add_next_json(summary, root);
     if (summary->report != NULL)

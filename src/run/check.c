@@ -8,6 +8,7 @@
 #include "run/interrupt.h"
 #include "run/privacy.h"
 #include "run/problem_file.h"
+#include "run/sending.h"
 #include "run/split.h"
 #include "run/use_cases.h"
 
@@ -23,12 +24,6 @@ struct inspection {
     bool write_failed;  /* of the list of problems */
     struct buf message; /* what could not be written */
 };
-
-static double rate_per_s(const struct run_settings *settings)
-{
-    const struct rate *rate = &settings->rate;
-    return rate->count > 0 ? (double)rate->count * 1000 / (double)rate->per_ms : 0;
-}
 
 int check_open(const struct run_settings *settings, const struct person *person, bool for_sending,
                struct intake **ret_intake)
@@ -53,7 +48,7 @@ int check_open(const struct run_settings *settings, const struct person *person,
         .allow_replace = settings_allow_replace(settings),
         .allow_mixed = settings->yes,
         .for_sending = for_sending,
-        .rate_per_s = rate_per_s(settings),
+        .rate_per_s = sending_rate_per_s(settings),
         .now_s = (int64_t)time(NULL),
     };
     struct buf message;
@@ -167,9 +162,29 @@ static void show_notes(const struct inspection *inspection, const struct intake 
     buf_deinit(&notes);
 }
 
+/* What is documented is worth a line where it takes a while. */
+static void show_time(const struct inspection *inspection, uint64_t rows)
+{
+    bool is_documented;
+    const struct rate rate = sending_rate(inspection->settings, &is_documented);
+    double seconds = (double)rows * (double)rate.per_ms / 1000 / (double)rate.count;
+    struct buf text;
+
+    if (rate.count == 0 || rows == 0 || (is_documented && seconds < 1))
+        return;
+    buf_init(&text, 256);
+    when_add_duration(seconds, &text);
+    person_note(inspection->person, "sending the valid rows takes %s at %lld/%s%s",
+                buf_string(&text), (long long)rate.count,
+                rate.per_ms == 1000    ? "s"
+                : rate.per_ms == 60000 ? "m"
+                                       : "h",
+                is_documented ? ", which the platform documents" : "");
+    buf_deinit(&text);
+}
+
 static void show_counts(const struct inspection *inspection, const struct check_counts *counts)
 {
-    double rate = rate_per_s(inspection->settings);
     struct buf text;
 
     buf_init(&text, 4096);
@@ -192,16 +207,8 @@ static void show_counts(const struct inspection *inspection, const struct check_
         buf_add_format(&text, " for %llu device%s", (unsigned long long)counts->devices,
                        counts->devices == 1 ? "" : "s");
     person_note(inspection->person, "%s", buf_string(&text));
-    if (rate > 0 && counts->valid > 0) {
-        buf_clear(&text);
-        when_add_duration((double)counts->valid / rate, &text);
-        person_note(inspection->person, "sending the valid rows takes %s at %lld/%s",
-                    buf_string(&text), (long long)inspection->settings->rate.count,
-                    inspection->settings->rate.per_ms == 1000    ? "s"
-                    : inspection->settings->rate.per_ms == 60000 ? "m"
-                                                                 : "h");
-    }
     buf_deinit(&text);
+    show_time(inspection, counts->valid);
 }
 
 /* How long all can be taken back once it is sent. */
@@ -316,7 +323,8 @@ static void add_counts_json(const struct check_counts *counts, struct buf *out)
 static int print_json(const struct run_settings *settings, const struct person *person,
                       const char *name, const struct check_counts *counts, int exit_status)
 {
-    double rate = rate_per_s(settings), embargo_s = (double)settings->embargo_ms / 1000, spare_s;
+    double rate = sending_rate_per_s(settings), embargo_s = (double)settings->embargo_ms / 1000,
+           spare_s;
     struct buf out;
 
     buf_init(&out, 64 * 1024);

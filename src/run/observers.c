@@ -203,6 +203,23 @@ enum status observers_start(struct observers *observers, const struct observed_r
                                            : STATUS_OK;
 }
 
+/* What it waits for; NULL: nothing. */
+static const char *wait_of(const struct job_status *status)
+{
+    static const char *const names[] = {
+        [PACER_GO] = NULL,         [PACER_RATE] = "rate",    [PACER_HOST] = "retry_after",
+        [PACER_OUTAGE] = "outage", [PACER_PAUSED] = "pause", [PACER_SHORTAGE] = "shortage",
+        [PACER_READER] = "reader", [PACER_DISK] = "disk",
+    };
+
+    if (status->wait == PACER_RATE && status->is_limited)
+        return "platform_limit";
+    if (status->wait == PACER_GO &&
+        (status->canary->state == CANARY_WAITING || status->canary->state == CANARY_PAUSING))
+        return "canary";
+    return names[status->wait];
+}
+
 /* How the run stands, in the log. */
 static void add_status(struct event_log *log, const struct job_status *status)
 {
@@ -212,6 +229,8 @@ static void add_status(struct event_log *log, const struct job_status *status)
     event_log_add_number(log, "concurrency", (int64_t)status->concurrency);
     if (status->rate_per_hour > 0)
         event_log_add_number(log, "rate_per_hour", status->rate_per_hour);
+    if (wait_of(status) != NULL)
+        event_log_add_text(log, "waits_for", wait_of(status));
 }
 
 /* How its rows have ended, in the log. */
@@ -366,6 +385,11 @@ void observers_end(struct observers *observers, const struct observed_end *end)
     event_log_add_number(log, "attempts", (int64_t)tally->attempts);
     event_log_add_number(log, "retries", (int64_t)end->retries);
     event_log_add_thousandths(log, "seconds", (int64_t)(end->seconds * 1000));
+    if (end->allowed > 0)
+        event_log_add_thousandths(log, "allowed_per_second", (int64_t)(end->allowed * 1000));
+    if (end->late_per_s > 0)
+        event_log_add_thousandths(log, "rows_per_second_last_10s",
+                                  (int64_t)(end->late_per_s * 1000));
     event_log_add_number(log, "exit_status", end->exit_status);
     event_log_end(log);
     if (observers->metrics.path != NULL)

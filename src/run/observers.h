@@ -35,6 +35,7 @@ struct observed_end {
     const char *end;     /* "complete", "halted" … */
     const char *message; /* why it ended; "" where it is complete */
     uint64_t retries;
+    double allowed, late_per_s; /* as in engine/news.h */
     double seconds;
     int exit_status;
 };

@@ -324,20 +324,28 @@ static void end_observers(struct run *run, double seconds, int exit_status)
     observers_end(&run->observers, &(struct observed_end){.end = ends[run->result.end].name,
                                                           .message = buf_string(&run->message),
                                                           .retries = run->result.retries,
+                                                          .allowed = run->result.allowed,
+                                                          .late_per_s = run->result.late_per_s,
                                                           .seconds = seconds,
                                                           .exit_status = exit_status});
 }
 
 static void announce(const struct run *run)
 {
-    char rows[32] = "the rows of a pipe";
+    char rows[32] = "the rows of a pipe", limit[96] = "";
     unsigned long long count = run->rows - earlier_total(run);
+    bool is_documented;
+    struct rate rate = sending_rate(run->settings, &is_documented);
 
+    if (is_documented)
+        (void)snprintf(limit, sizeof(limit),
+                       ", at most %lld/s as the platform documents (see --rate)",
+                       (long long)rate.count);
     if (run->rows > 0)
         (void)snprintf(rows, sizeof(rows), "%llu row%s", count, count == 1 ? "" : "s");
-    person_note(run->person, "sending %s to %s%s%s, %lld at a time%s%s", rows,
+    person_note(run->person, "sending %s to %s%s%s, %lld at a time%s%s%s", rows,
                 run->sim != NULL ? "the simulator at " : "", run->endpoint.origin,
-                run->endpoint.path, (long long)run->settings->concurrency,
+                run->endpoint.path, (long long)run->settings->concurrency, limit,
                 run->endpoint.proxy != NULL ? ", through the proxy " : "",
                 run->endpoint.proxy != NULL ? run->endpoint.proxy : "");
 }
@@ -485,6 +493,7 @@ static int summarize(struct run *run, double seconds, int exit_status)
                                     .strange = recording->account.strange,
                                     .retries = run->result.retries,
                                     .canary = run->settings->canary.rows > 0 ? &canary : NULL,
+                                    .late_per_s = run->result.late_per_s,
                                     .allowed = run->result.allowed,
                                     .embargo_s = intake_embargo_s(run->intake),
                                     .now_s = (int64_t)time(NULL),
@@ -629,6 +638,7 @@ static int send_rows(struct run *run)
                                     .tally = &run->tally,
                                     .rows = run->rows - earlier_total(run)};
 
+    run->options.pacer.rows = watched.rows;
     prepare(run);
     announce(run);
     person->ops->begin(person, "sending", &watched);

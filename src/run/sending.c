@@ -16,20 +16,22 @@ static uint64_t random_seed(void)
     return getrandom(&seed, sizeof(seed), 0) == (ssize_t)sizeof(seed) ? seed : 1;
 }
 
-/* The rate that was asked for; else what the platform documents, at its own host. */
-static struct rate rate_of(const struct run_settings *settings)
+struct rate sending_rate(const struct run_settings *settings, bool *ret_is_documented)
 {
     enum dialect host;
 
+    *ret_is_documented = false;
     if (settings->rate.per_ms > 0 || settings->ramp.ms > 0 || settings->simulate != NULL ||
         settings->endpoint == NULL || !dialect_of_url(span_string(settings->endpoint), &host))
         return settings->rate;
+    *ret_is_documented = true;
     return (struct rate){dialects[host].rate_per_s, 1000};
 }
 
 double sending_rate_per_s(const struct run_settings *settings)
 {
-    const struct rate rate = rate_of(settings);
+    bool is_documented;
+    const struct rate rate = sending_rate(settings, &is_documented);
 
     return rate.count > 0 ? (double)rate.count * 1000 / (double)rate.per_ms : 0;
 }
@@ -37,7 +39,8 @@ double sending_rate_per_s(const struct run_settings *settings)
 void sending_options(const struct run_settings *settings, struct halt *halt,
                      struct job_options *options)
 {
-    const struct rate rate = rate_of(settings);
+    bool is_documented;
+    const struct rate rate = sending_rate(settings, &is_documented);
 
     *halt = settings->halt;
     options->halt = halt;

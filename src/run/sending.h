@@ -8,6 +8,10 @@
 /* What is sent again, and when. */
 struct retry_policy sending_retries(const struct run_settings *settings);
 
+/* The rate that was asked for; else, at the platform's own hosts, the one that it documents. A
+ * count of 0: none. */
+struct rate sending_rate(const struct run_settings *settings, bool *ret_is_documented);
+
 /* How many requests start in a second at most: what was asked for, else what the platform documents
  * at its own host. 0: as many as go. A ramp is left out. */
 double sending_rate_per_s(const struct run_settings *settings);

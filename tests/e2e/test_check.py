@@ -353,7 +353,7 @@ def test_the_summary_has_everything(nbatch, tmp_path):
     assert json.loads(done.out) == {
         "command": "check", "input": "in.csv", "rows": 4, "valid": 3, "invalid": 1, "warnings": 0, "devices": 2,
         "replaced_instances": 0, "actions": {"write": 1, "read": 1, "execute": 1}, "problems": {"E-RANGE": 1},
-        "usable": True, "exit_status": 3}
+        "estimated_s": 0, "usable": True, "exit_status": 3}
     assert "in.csv: 4 rows, 3 valid, 1 invalid, 0 warnings; 1 write, 1 read, 1 execute for 2 devices" in done.err
 
 
