@@ -383,17 +383,19 @@ static void add_prose(struct span text, struct buf *out)
 
 static const struct {
     const char *word; /* NULL: the page of the program */
-    const char *name, *about;
+    const char *title, *name, *about;
     int section;
     const char *text;
     const size_t *len;
 } pages[] = {
-    {NULL, "nbatch", "send cached commands to NB-IoT devices on OneNET, in bulk", 1, nbatch_text,
-     &nbatch_text_len},
-    {"input", "nbatch-input", "the input of nbatch: columns, times, spreadsheets, problems", 5,
-     nbatch_input_text, &nbatch_input_text_len},
-    {"results", "nbatch-results", "the results of nbatch: columns, statuses, error numbers", 5,
-     nbatch_results_text, &nbatch_results_text_len},
+    {NULL, "NBATCH", "nbatch", "send cached commands to NB-IoT devices on OneNET, in bulk", 1,
+     nbatch_text, &nbatch_text_len},
+    {"input", "NBATCH-INPUT", "nbatch-input",
+     "the input of nbatch: columns, times, spreadsheets, problems", 5, nbatch_input_text,
+     &nbatch_input_text_len},
+    {"results", "NBATCH-RESULTS", "nbatch-results",
+     "the results of nbatch: columns, statuses, error numbers", 5, nbatch_results_text,
+     &nbatch_results_text_len},
 };
 
 bool man_add_page(const char *name, struct buf *out)
@@ -409,10 +411,7 @@ bool man_add_page(const char *name, struct buf *out)
     buf_add_format(out, ".\\\" Made by \"nbatch help man\"; change src/cli/%s.text.\n",
                    pages[i].name);
     buf_add_format(out, ".Dd " MAN_DATE "\n.Dt %s %d\n.Os\n.Sh NAME\n.Nm %s\n.Nd %s\n",
-                   pages[i].section == 1        ? "NBATCH"
-                   : strcmp(name, "input") == 0 ? "NBATCH-INPUT"
-                                                : "NBATCH-RESULTS",
-                   pages[i].section, pages[i].name, pages[i].about);
+                   pages[i].title, pages[i].section, pages[i].name, pages[i].about);
     add_prose(span_of(pages[i].text, *pages[i].len), out);
     return true;
 }

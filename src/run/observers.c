@@ -401,6 +401,8 @@ void observers_refused(struct observers *observers, const char *why, int exit_st
     struct event_log *log = &observers->log;
     struct metrics metrics = {.ended = true, .exit_status = exit_status};
 
+    if (observers->settings == NULL) /* the names of the files were refused: none is open */
+        return;
     event_log_begin(log, exit_status > EXIT_SIGNAL ? "end" : "refused");
     if (exit_status > EXIT_SIGNAL)
         event_log_add_text(log, "end", "interrupted");

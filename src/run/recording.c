@@ -402,7 +402,16 @@ int recording_start(struct recording *recording, const struct intake *intake, co
     return fail(recording, status == STATUS_EXISTS ? EXIT_USAGE : EXIT_INTERNAL);
 }
 
-/* Whether the results, as they stand in the file, have one current line for each row. */
+/* From so many rows on it takes seconds to read all results once more. */
+enum { LONG_ROWS = 500 * 1000 };
+
+static void tell_phase(const struct recording *recording, uint64_t rows, const char *what)
+{
+    if (rows >= LONG_ROWS)
+        person_note(recording->person, "%s …", what);
+}
+
+/* Whether the results, as they are in the file, have one current line for each row. */
 static int take_account(struct recording *recording, uint64_t rows)
 {
     struct store *store = ledger_store(recording->ledger);
@@ -484,6 +493,8 @@ int recording_finish(struct recording *recording, uint64_t rows, bool is_complet
     struct store *store = ledger_store(ledger);
     int result = 0;
 
+    if (is_complete)
+        tell_phase(recording, rows, "comparing the results with the input");
     if (is_complete && store->flush(store) == STATUS_OK)
         result = take_account(recording, rows);
     bool is_whole = is_complete && recording->has_account && recording->account.rows == rows;
@@ -497,6 +508,7 @@ int recording_finish(struct recording *recording, uint64_t rows, bool is_complet
         result = EXIT_INTERNAL;
     }
     if (result == 0 && is_whole && recording->settings->sort) {
+        tell_phase(recording, rows, "sorting the results");
         if (ledger_sort(ledger, recording->superseded, &recording->message) != STATUS_OK) {
             result = fail(recording, EXIT_INTERNAL);
             person_error(recording->person,

@@ -54,7 +54,7 @@ def test_a_pipe_stops_where_text_may_pass_for_rows(nbatch, tmp_path, simulator, 
     text, words, code = broken(name)
     sim = simulator()
     done = nbatch("run", "-", "--format", "csv", "-o", "out.csv", "--endpoint", sim.url, *words, stdin=text)
-    assert done.code == 3 and "nothing behind it was sent" in done.told and "standard input:3:" in done.told, done
+    assert done.code == 3 and "nothing after it was sent" in done.told and "standard input:3:" in done.told, done
     assert [call["imei"] for call in sim.audit()] == [imei(0)]
     rows = {found["row"]: found for found in read_results(tmp_path / "out.csv")}
     assert {number: found["status"] for number, found in rows.items()} == {"1": "accepted", "2": "invalid"}
