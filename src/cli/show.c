@@ -34,6 +34,14 @@ bool show_notes_are_written(void)
     return !notes_are_lost;
 }
 
+static void write_note(struct span line)
+{
+    if (!notes_on_stdout)
+        console_write(line, CONSOLE_KEPT);
+    else if (!notes_are_lost)
+        notes_are_lost = !show_data(line);
+}
+
 static void show_line(const char *prefix, enum console_kind kind, bool hides_secrets,
                       const char *format, va_list args)
 {
@@ -50,10 +58,10 @@ static void show_line(const char *prefix, enum console_kind kind, bool hides_sec
         redact_text(text.ptr, &text.len, REDACT_MIN);
     add_lines(buf_span(&text), &line);
     buf_add_char(&line, '\n');
-    if (!is_note || !notes_on_stdout)
+    if (is_note)
+        write_note(buf_span(&line));
+    else
         console_write(buf_span(&line), kind);
-    else if (!notes_are_lost)
-        notes_are_lost = !show_data(buf_span(&line));
     buf_deinit(&text);
     buf_deinit(&line);
 }
@@ -125,7 +133,7 @@ static void show_problem(const char *input, const struct problems *problems,
     buf_add_printable(&text, message);
     buf_add_format(&text, " [%s%s%s]\n", color(warns ? COLOR_CAUTION : COLOR_BAD),
                    problem_code_name(problem->code), color(COLOR_PLAIN));
-    console_write(buf_span(&text), CONSOLE_KEPT);
+    write_note(buf_span(&text));
     buf_deinit(&text);
 }
 

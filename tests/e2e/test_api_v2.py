@@ -331,7 +331,7 @@ def test_the_documented_rate_is_the_default_at_the_platforms_hosts(nbatch, fleet
     options = ["--endpoint", f"http://{host}:{port}", *words[:2]]
     checked = json.loads(nbatch("check", "--json", fleet(rows), *options, env=ENV).out)
     assert checked.get("estimated_s") == (2 if per_s else None)
-    told = nbatch("check", fleet(rows), *options, env=ENV).err
+    told = nbatch("check", fleet(rows), *options, env=ENV).told
     assert (f"takes 2s at {per_s}/s, which the platform documents" in told) == documented, told
 
 

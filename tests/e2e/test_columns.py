@@ -94,7 +94,7 @@ def test_passed_columns_keep_their_types_in_jsonl(nbatch, tmp_path):
     (["--set", "args=${lable}"], 3, "did you mean label?"),
     (["--set", "retry=11"], 3, "in.csv:2: --set retry: 11 is outside 0–10 [E-RANGE]"),
     ([], 3, "site, label go into the results, and not to the platform [E-COLUMN]"),
-    (["--map", "imei=site", "--pass", "label"], 3, "stands for the same as the column imei"),
+    (["--map", "imei=site", "--pass", "label"], 3, "means the same as the column imei"),
 ])
 def test_mistakes_say_what_to_do(nbatch, tmp_path, words, code, message):
     (tmp_path / "in.csv").write_text(f"imei,site,label\n{imei(1)},a,b\n")

@@ -63,17 +63,17 @@ def test_one_that_ends_before_all_is_sent_is_refused(nbatch, tmp_path, fleet, si
 def test_the_check_predicts_it(nbatch, fleet):
     path = fleet(100)
     done = nbatch("check", path, "--rate", "10/s", "--embargo", "8s")
-    assert done.code == 2 and "the embargo ends before all is sent" in done.err, done
+    assert done.code == 2 and "the embargo ends before all is sent" in done.told, done
     done = nbatch("check", path, "--rate", "10/s", "--embargo", "1h", "--json")
-    assert done.code == 0 and "59m 50s of the embargo are left once all is sent" in done.err, done
+    assert done.code == 0 and "59m 50s of the embargo are left once all is sent" in done.told, done
     said = json.loads(done.out)
     assert said["embargo_s"] == 3600 and said["embargo_spare_s"] == 3590 and said["estimated_s"] == 10
     done = nbatch("check", path, "--embargo", "1h")  # at the platform's documented limit
-    assert done.code == 0 and "1h of the embargo are left" in done.err, done
+    assert done.code == 0 and "1h of the embargo are left" in done.told, done
     done = nbatch("check", path, "--embargo", "1h", "--rate", "none")
-    assert done.code == 0 and "is known with --rate" in done.err, done
+    assert done.code == 0 and "is known with --rate" in done.told, done
     done = nbatch("check", path, "--embargo", "30")
-    assert done.code == 2 and "--embargo" in done.err
+    assert done.code == 2 and "--embargo" in done.told
 
 
 def test_what_expires_within_it_is_an_error_of_the_row(nbatch, tmp_path):

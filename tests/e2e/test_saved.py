@@ -250,7 +250,7 @@ def test_a_name_that_differs_in_case_only_is_found_where_there_is_one(nbatch, tm
     path.write_text(rows(header=[*NAMES, "IMEI"], values=["1,x"]))
     assert nbatch("check", path, "--pass", "IMEI").code == 0
     done = nbatch("check", path)
-    assert done.code == 3 and "stands for the same as the column imei" in done.told, done
+    assert done.code == 3 and "means the same as the column imei" in done.told, done
 
 
 def test_a_header_line_is_named(nbatch, tmp_path, fleet):

@@ -233,7 +233,7 @@ def test_no_argument_or_name_reaches_a_terminal_raw(nbatch, fleet, words):
     fleet(1)
     fleet(1, name="\x1b[31mred.csv")
     done = nbatch(*words)
-    assert "\x1b" not in done.err + done.out and "red" in done.err, done
+    assert "\x1b" not in done.err + done.out and "red" in done.err + done.out, done
 
 
 @pytest.mark.parametrize("words,said", [
