@@ -460,7 +460,7 @@ static const struct {
      "the input of nbatch: columns, times, spreadsheets, problems", 5, nbatch_input_text,
      &nbatch_input_text_len},
     {"results", "NBATCH-RESULTS", "nbatch-results",
-     "the results of nbatch: columns, statuses, error numbers", 5, nbatch_results_text,
+     "the results of nbatch: columns, statuses, what devices did, errors", 5, nbatch_results_text,
      &nbatch_results_text_len},
 };
 
