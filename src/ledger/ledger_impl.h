@@ -39,7 +39,7 @@ struct store_sync {
 };
 
 struct ledger {
-    struct store store; /* first: a pointer to it is one to the ledger */
+    struct store store;                    /* first: a pointer to it is one to the ledger */
     const struct undelivered *undelivered; /* NULL: none */
     struct ledger_options options;
     struct disk *disk;

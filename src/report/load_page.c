@@ -65,8 +65,7 @@ static void add_reasons(const struct fill *fill, struct span part, struct buf *o
 static const char *limit_text(const struct load *load)
 {
     static const char *const texts[] = {[LOAD_PEER] = "kept up",
-                                        [LOAD_PLACES] = "too few requests in flight: requests "
-                                                        "waited here",
+                                        [LOAD_PLACES] = "too few in flight: requests waited here",
                                         [LOAD_CPU] = "was the bottleneck: no processor time left",
                                         [LOAD_LATE] = "was the bottleneck: requests started late"};
     return texts[load_limit_of(load)];

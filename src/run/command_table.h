@@ -16,7 +16,7 @@
 #include "platform/delivery.h"
 
 enum {
-    COMMANDS_MAX = UINT32_MAX - 1,
+    COMMANDS_MAX = INT32_MAX,
     COMMAND_REMAIN_NONE = UINT8_MAX,
     COMMAND_SEND_STATUS_MAX = 15,
 };
