@@ -164,7 +164,7 @@ static int read_results(struct cancelling *cancelling)
     memcpy(cancelling->outcomes, cancelling->before, sizeof(cancelling->outcomes));
     if (results->is_cut)
         person_error(cancelling->person,
-                     "%s: the last line is not whole, and is left out: nbatch run --resume mends "
+                     "%s: the last line is not whole, and is left out: nbatch run --resume repairs "
                      "that",
                      results->path);
     result_scan_init(&cancelling->scan, results->disk, results->fd, results->jsonl,

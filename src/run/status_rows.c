@@ -83,7 +83,7 @@ static int read_results(struct status_rows *rows)
     if (results->is_cut)
         person_error(rows->person,
                      "%s: the last line is not whole, and is left out: nbatch run "
-                     "--resume mends that",
+                     "--resume repairs it",
                      results->path);
     status = result_passed_names(results, &rows->passed_text, rows->passed, &rows->passed_count);
     if (status != STATUS_OK)
