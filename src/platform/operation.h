@@ -70,8 +70,8 @@ struct operation_call {
 /* Appends the path of a call. */
 void operation_add_path(enum dialect dialect, enum operation operation, struct buf *out);
 
-/* Whether it can be the uuid of one command. cancel/all, in its place, would take back every command
- * of a device, whoever put it there. */
+/* Whether it can be the uuid of one command. cancel/all, in its place, would take back every
+ * command of a device, whoever put it there. */
 bool operation_names_one(struct span uuid);
 
 /*
