@@ -92,8 +92,11 @@ static void add_to_name(struct problems *problems, enum problem_code code, struc
 
     buf_add_printable(&problems->text, span_of(field.ptr, text_cut(field, PROBLEM_FIELD_MAX)));
     problems->name = XXH3_64bits_withSeed(name, strlen(name), problems->name);
-    problems->name =
-        XXH3_64bits_withSeed(problems->text.ptr + at, problems->text.len - at, problems->name);
+    if (problems->text.len > at)
+        problems->name =
+            XXH3_64bits_withSeed(problems->text.ptr + at, problems->text.len - at, problems->name);
+    else
+        problems->name = XXH3_64bits_withSeed("", 0, problems->name);
     problems->name = XXH3_64bits_withSeed(value.ptr, cut_value(value).len, problems->name);
     problems->text.len = at;
 }
