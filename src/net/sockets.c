@@ -35,9 +35,9 @@ enum { WASTE_READS_MAX = 16 }; /* of WASTE_BYTES each: what else comes stays unr
 enum { WASTE_BYTES = 4096 };
 enum { LOOK_MAX = 64 }; /* connections; others are looked at one by one */
 
-/* So long a look at several connections counts: a little more than the requests that it is for take
- * to leave, and much less than another process has the processor for. */
-enum { LOOK_NS = 1000 * 1000 };
+/* So long a look at several connections counts: longer than the requests that it is for take to
+ * leave, also under strace, and less than a busy machine may keep this process waiting. */
+enum { LOOK_NS = 10 * 1000 * 1000 };
 
 /*
  * A socket that is watched. One that sockets_open made lives as long as its connection and is

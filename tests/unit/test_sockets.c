@@ -252,7 +252,7 @@ static void test_a_look_at_all_counts_once_for_each(void **state)
     connect_idle(&world);
     sockets_look(&world.sockets);
     say(&world);
-    (void)usleep(2000); /* another process has the processor */
+    (void)usleep(20000); /* another process has the processor */
     assert_int_equal(begin(&world, &ticket), SOCKETS_SPOILED);
     connect_idle(&world);
     sockets_look(&world.sockets);
