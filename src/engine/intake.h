@@ -67,7 +67,7 @@ void intake_use_store(struct intake *intake, struct store *store);
 /* The row that was read last, as the ledger knows it; a new one where there is no ledger. */
 const struct store_row *intake_known(const struct intake *intake);
 
-/* Size and hash (XXH3) of the input's bytes, as they stand in the file; 0 where they are not known:
+/* Size and hash (XXH3) of the input's bytes, as they are in the file; 0 where they are not known:
  * not all was read, or it cannot be read twice. Kept over intake_rewind. */
 void intake_digest(const struct intake *intake, uint64_t *ret_size, uint64_t *ret_hash);
 
@@ -108,7 +108,7 @@ uint64_t intake_line(const struct intake *intake);
 const struct source *intake_source(const struct intake *intake);
 
 /*
- * The bytes of the header, and of the row that was read last, as they stand in the input (behind
+ * The bytes of the header, and of the row that was read last, as they are in the input (behind
  * decompression), with their line ends; for an intake with keep_raw. Valid until the next row.
  * STATUS_NO_MEMORY.
  */

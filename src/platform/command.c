@@ -128,7 +128,7 @@ static void add_param(struct draft *draft, enum param param, struct buf *out)
     buf_add_char(out, '=');
     if (param_rules[param].type == PARAM_TYPE_TIME) {
         when_format_platform(draft->times_s[param], time);
-        buf_add_string(out, time); /* its colons may stand in a query, RFC 3986 section 3.4 */
+        buf_add_string(out, time); /* its colons are allowed in a query, RFC 3986 section 3.4 */
     } else if (param_rules[param].type == PARAM_TYPE_INT) {
         buf_add_int64(out, draft->ints[param]); /* 00010 is 10 */
     } else if (draft->parts[param] != NULL) {   /* a time alone may be without */

@@ -16,8 +16,7 @@
 #include "platform/schema.h"
 
 enum {
-    COMMAND_IMEI_SHOWN_MAX =
-        64, /* bytes of what stands in place of an IMEI that the results repeat */
+    COMMAND_IMEI_SHOWN_MAX = 64, /* bytes of what replaces an IMEI that the results repeat */
 };
 
 struct command {

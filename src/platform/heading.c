@@ -128,7 +128,7 @@ static const struct {
     {"trigger_msg", "trigger"},
 };
 
-/* What stands in front of a resource's number: 资源5850, res_5850, resource 5850. */
+/* What is in front of a resource's number: 资源5850, res_5850, resource 5850. */
 static const char *const resource_words[] = {"res:", "res",    "resource", "resourceid", "resid",
                                              "资源", "资源id", "資源",     "r"};
 
