@@ -19,7 +19,7 @@ struct doubt_head {
     uint32_t target_len, body_len;
 };
 
-_Static_assert(sizeof(struct doubt_head) == 88, "the form of the file");
+_Static_assert(sizeof(struct doubt_head) == DOUBT_HEAD_BYTES, "the form of the file");
 
 char *doubt_path(const char *results)
 {

@@ -19,6 +19,8 @@
 #include "core/row_id.h"
 #include "ledger/disk.h"
 
+enum { DOUBT_HEAD_BYTES = 88 }; /* of a record, beside its texts */
+
 struct doubt {
     struct row_id id;
     uint32_t operation;  /* as the caller numbers them */

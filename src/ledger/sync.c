@@ -1,6 +1,7 @@
 /*
  * What makes the record durable, beside the loop: what is known of rows in doubt, the results'
- * lines, then a snapshot of the rows that have none. Only ledger_sync_run waits for the disk, and may run in another thread.
+ * lines, then a snapshot of the rows that have none. Only ledger_sync_run waits for the disk, and
+ * may run in another thread.
  */
 #include <errno.h>
 
@@ -32,11 +33,11 @@ struct store_sync *ledger_sync_begin(struct store *store)
         return NULL;
     take_snapshot(ledger, ledger->base);
     journal_stamp(ledger->journal, ledger->begun); /* before: never older than what is written */
-    ledger->sync = (struct store_sync){.ledger = ledger,
-                                       .upto = ledger->base,
-                                       .status = STATUS_OK,
-                                       .doubt_fd = ledger->doubts.is_unsynced ? ledger->doubts.fd
-                                                                              : -1};
+    ledger->sync =
+        (struct store_sync){.ledger = ledger,
+                            .upto = ledger->base,
+                            .status = STATUS_OK,
+                            .doubt_fd = ledger->doubts.is_unsynced ? ledger->doubts.fd : -1};
     ledger->doubts.is_unsynced = false;
     ledger->store.unsynced = 0;
     ledger->store.waiting = 0;
