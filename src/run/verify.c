@@ -538,7 +538,7 @@ static void add_numbers(const struct verifying *verifying, struct buf *out)
                        (unsigned long long)verifying->row_count - settled);
     if (verifying->twice > 0)
         buf_add_format(out,
-                       "%llu device%s the command more than once: nbatch cancel takes it back\n",
+                       "%llu device%s the command more than once: nbatch cancel takes all of them back\n",
                        (unsigned long long)verifying->twice,
                        verifying->twice == 1 ? " holds" : "s hold");
     buf_add_format(out, "%llu list%s and %llu look-up%s in %.2f s\n",

@@ -109,6 +109,37 @@ def test_an_execute_is_called_missing_only_where_settle_says_so(nbatch, tmp_path
     assert done.code == 0 and statuses(nbatch, results)["failed"] == doubtful, done
 
 
+def test_what_is_held_more_than_once_is_named_and_taken_back(nbatch, tmp_path, fleet, simulator):
+    sim = simulator("--fault", "close-after:70%", "--state", tmp_path / "state")
+    path, results = fleet(6), tmp_path / "fleet.results.csv"
+    done = nbatch("run", path, "--endpoint", sim.url, "--on-ambiguous", "resend", "--max-attempts", "2",
+                  "--retry-delay", "1ms", "--retry-max-delay", "1ms", "--outage-wait", "5s")
+    assert done.code in (4, 5, 6), done
+    doubtful = [row for row in current(nbatch, results) if row["status"] == "in_doubt"]
+    assert any(row["attempts"] == "2" for row in doubtful), doubtful
+    sim.stop()
+    calm = simulator("--state", tmp_path / "state")
+    done = verify(nbatch, calm, results)
+    assert done.code == 0 and "the command more than once" in done.err, done
+    stored = {key[0]: uuids for key, uuids in processed(sim).items()}
+    named = 0
+    for row in current(nbatch, results):
+        if "also " not in row["error"]:
+            continue
+        named += 1
+        assert {row["uuid"], *row["error"].split("also ")[1].split(", ")} == set(stored[row["imei"]])
+    assert named > 0
+    done = nbatch("verify", results, "--endpoint", calm.url)  # what is surplus has its owner
+    assert done.code == 0, done
+    done = nbatch("cancel", results, "--endpoint", calm.url, "--yes", "--json")
+    taken = {row["uuid"] for row in read_results(tmp_path / "fleet.cancelled.csv")}
+    accepted = {row["imei"] for row in current(nbatch, results) if "found in" in row["error"]}
+    assert taken >= {uuid for device in accepted for uuid in stored[device]}, done
+    assert json.loads(done.out)["not_asked"] == 0
+    done = nbatch("cancel", results, "--endpoint", calm.url)
+    assert done.code == 0 and "known before" in done.err, done
+
+
 def test_a_row_whose_request_is_not_on_record_stays_in_doubt(nbatch, fleet, simulator):
     sim = simulator("--fault", "close:30%")
     path = fleet(20)
