@@ -6,6 +6,7 @@
 #define NB_RUN_SURPLUS_H
 
 #include "core/text.h"
+#include "platform/operation.h"
 
 #define SURPLUS_WORDS "found in the platform's history, which holds it more than once: also "
 
@@ -17,7 +18,7 @@ static inline bool surplus_take(struct span *error, struct span *ret_uuid)
     else if (!span_starts_with(*error, " ")) /* behind the comma of the one before */
         return false;
     *ret_uuid = text_trim_blanks(text_take_piece(error));
-    return ret_uuid->len > 0;
+    return operation_names_one(*ret_uuid);
 }
 
 #endif

@@ -432,7 +432,8 @@ static void take_listed(void *context, const struct history_entry *entry)
     search->seen++;
     if (!is_wanted(taking, entry))
         return;
-    if (entry->uuid[0] == '\0' || search->candidate_count == TRACE_ENTRIES_MAX) {
+    if (!operation_names_one(span_string(entry->uuid)) ||
+        search->candidate_count == TRACE_ENTRIES_MAX) {
         search->is_hazy = true;
         return;
     }
