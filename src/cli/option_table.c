@@ -283,10 +283,11 @@ static const struct option table[] = {
     {"yes", 'y', OPTION_FLAG, VERIFY, NULL, NULL, RUN_FIELD(yes),
      .help = "go on without a question where accepted rows are missing from the results",
      .places = IN_FLAG_ONLY},
-    {"settle", 0, OPTION_SET, VERIFY, "D,D", "10s,60s",
-     .help = "how long after a row's last attempt the platform's history is looked at, and once "
-             "more before a row is called not processed; an execute is called so only where this "
-             "is given",
+    {"settle", 0, OPTION_SET, VERIFY, "D,D", NULL,
+     .help =
+         "how long after a row's last attempt the platform's history is looked at, and once "
+         "more before a row is called not processed (default: 10s,60s); an execute is called so "
+         "only where this is given",
      .set = set_settle, .places = IN_FLAG_ONLY},
     {"values", 0, OPTION_FILE, STATUS, "FILE", NULL, RUN_FIELD(values),
      .help = "add what reads have brought to FILE, one line a value, numbers digit for digit; CSV, "

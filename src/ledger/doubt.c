@@ -91,7 +91,7 @@ enum status doubt_each(struct disk *disk, int fd, doubt_take_fn *take, void *con
 {
     enum status status = check_magic(disk, fd);
     uint64_t at = sizeof(magic);
-    struct doubt doubt;
+    struct doubt doubt = {.operation = 0};
     struct buf bytes;
 
     buf_init(&bytes, 4 * DOUBT_TEXTS_MAX);

@@ -114,7 +114,7 @@ static void keep(struct trace *trace, const struct search *search, size_t r, con
     struct buf surplus;
 
     buf_init(&surplus, 1024 * 1024);
-    for (size_t e = 0; why == NULL && e < search->candidate_count; e++) {
+    for (size_t e = 0; owner != NULL && e < search->candidate_count; e++) {
         if (owner[e] != r)
             continue;
         const char *uuid = search->candidates[e].uuid;

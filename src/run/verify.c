@@ -453,10 +453,9 @@ static bool keep(void *context, const struct trace_row *row, const struct trace_
 static void add_standing(const void *context, struct buf *out)
 {
     const struct verifying *verifying = context;
+    unsigned long long settled = verifying->found + verifying->missing;
 
-    buf_add_format(out, "%llu of %zu settled",
-                   (unsigned long long)(verifying->found + verifying->missing),
-                   verifying->row_count);
+    buf_add_format(out, "%llu of %zu settled", settled, verifying->row_count);
 }
 
 static int refuse_rehearsal(const struct verifying *verifying)
@@ -535,12 +534,11 @@ static void add_numbers(const struct verifying *verifying, struct buf *out)
                        (unsigned long long)verifying->missing);
     if (settled < verifying->row_count)
         buf_add_format(out, "  in_doubt %9llu  it cannot be told\n",
-                       (unsigned long long)verifying->row_count - settled);
+                       verifying->row_count - settled);
     if (verifying->twice > 0)
-        buf_add_format(out,
-                       "%llu device%s the command more than once: nbatch cancel takes all of them back\n",
-                       (unsigned long long)verifying->twice,
-                       verifying->twice == 1 ? " holds" : "s hold");
+        buf_add_format(
+            out, "%llu device%s the command more than once: nbatch cancel takes all of them back\n",
+            (unsigned long long)verifying->twice, verifying->twice == 1 ? " holds" : "s hold");
     buf_add_format(out, "%llu list%s and %llu look-up%s in %.2f s\n",
                    (unsigned long long)verifying->trace.lists,
                    verifying->trace.lists == 1 ? "" : "s",
@@ -576,8 +574,7 @@ static int summarize(const struct verifying *verifying, int exit_status)
                        ",\"accepted\":%llu,\"failed\":%llu,\"in_doubt\":%llu,\"twice\":%llu,"
                        "\"lists\":%llu,\"lookups\":%llu,\"seconds\":%.3f,\"exit_status\":%d}\n",
                        (unsigned long long)verifying->found, (unsigned long long)verifying->missing,
-                       (unsigned long long)verifying->row_count - settled,
-                       (unsigned long long)verifying->twice,
+                       verifying->row_count - settled, (unsigned long long)verifying->twice,
                        (unsigned long long)verifying->trace.lists,
                        (unsigned long long)verifying->trace.lookups, verifying->asking.seconds,
                        exit_status);

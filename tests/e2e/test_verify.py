@@ -101,7 +101,7 @@ def test_an_execute_is_called_missing_only_where_settle_says_so(nbatch, tmp_path
     sim = simulator("--fault", "close:30%")
     path = tmp_path / "fleet.csv"
     path.write_text("action,imei,obj_id,obj_inst_id,res_id,expired_time\n" +
-                    "".join(f"execute,{imei(i)},3,0,4,+7d\n" for i in range(1, 9)), encoding="utf-8")
+                    "".join(f"execute,{imei(i)},3,0,4,+7d\n" for i in range(1, 31)), encoding="utf-8")
     results = hold(nbatch, sim, path)
     doubtful = statuses(nbatch, results)["in_doubt"]
     assert doubtful > 0
@@ -111,7 +111,7 @@ def test_an_execute_is_called_missing_only_where_settle_says_so(nbatch, tmp_path
 
 def test_what_is_held_more_than_once_is_named_and_taken_back(nbatch, tmp_path, fleet, simulator):
     sim = simulator("--fault", "close-after:70%", "--state", tmp_path / "state")
-    path, results = fleet(6), tmp_path / "fleet.results.csv"
+    path, results = fleet(12), tmp_path / "fleet.results.csv"
     done = nbatch("run", path, "--endpoint", sim.url, "--on-ambiguous", "resend", "--max-attempts", "2",
                   "--retry-delay", "1ms", "--retry-max-delay", "1ms", "--outage-wait", "5s")
     assert done.code in (4, 5, 6), done
