@@ -121,7 +121,8 @@ static int run_use_case(enum subcommand subcommand, const struct settings *setti
     if (subcommand == COMMAND_RUN && settings->explain_retries)
         return run_explain_retries(run, person);
     bool takes_results = subcommand == COMMAND_REPORT || subcommand == COMMAND_STATUS ||
-                         subcommand == COMMAND_CANCEL || subcommand == COMMAND_RESULTS;
+                         subcommand == COMMAND_CANCEL || subcommand == COMMAND_VERIFY ||
+                         subcommand == COMMAND_RESULTS;
     const char *name = subcommands[subcommand].name;
     if (run->input == NULL && takes_results)
         show_error("which results? nbatch %s FILE.results.csv; nbatch %s --help says more", name,
@@ -138,6 +139,8 @@ static int run_use_case(enum subcommand subcommand, const struct settings *setti
         return run_status(run, person);
     if (subcommand == COMMAND_CANCEL)
         return run_cancel(run, person);
+    if (subcommand == COMMAND_VERIFY)
+        return run_verify(run, person);
     if (subcommand == COMMAND_RESULTS)
         return run_results(run, person);
     return subcommand == COMMAND_CHECK || settings->dry_run ? run_check(run, person)

@@ -14,6 +14,7 @@
 #define REPORT                  FOR_COMMAND(COMMAND_REPORT)
 #define STATUS                  FOR_COMMAND(COMMAND_STATUS)
 #define CANCEL                  FOR_COMMAND(COMMAND_CANCEL)
+#define VERIFY                  FOR_COMMAND(COMMAND_VERIFY)
 #define RESULTS                 FOR_COMMAND(COMMAND_RESULTS)
 
 #define FIELD(member)     offsetof(struct settings, member)
@@ -77,6 +78,19 @@ static bool set_watch(struct settings *settings, struct span value, struct buf *
     }
     settings->run.watch_ms = interval_ms;
     return true;
+}
+
+static bool set_settle(struct settings *settings, struct span value, struct buf *wanted)
+{
+    int64_t *settle_ms = settings->run.settle_ms;
+    struct span first = text_take_piece(&value);
+
+    settings->run.has_settle = true;
+    if (when_parse_duration(first, &settle_ms[0]) == STATUS_OK &&
+        when_parse_duration(value, &settle_ms[1]) == STATUS_OK && settle_ms[0] <= settle_ms[1])
+        return true;
+    buf_add_string(wanted, "must be two durations, the second not shorter, such as 10s,60s");
+    return false;
 }
 
 static bool set_delimiter(struct settings *settings, struct span value, struct buf *wanted)
@@ -227,7 +241,7 @@ static bool set_halt(struct settings *settings, struct span value, struct buf *w
 
 /* What stands behind the help in a row are columns with names. */
 static const struct option table[] = {
-    {"config", 0, OPTION_FILE, RUN | CHECK | SIMULATE | STATUS | CANCEL, "FILE", NULL,
+    {"config", 0, OPTION_FILE, RUN | CHECK | SIMULATE | STATUS | CANCEL | VERIFY, "FILE", NULL,
      FIELD(config),
      .help = "take options from FILE, YAML lines such as \"rate: 20/s\"; flags and NBATCH_... "
              "variables override it (nbatch config shows what counts)",
@@ -266,6 +280,15 @@ static const struct option table[] = {
      .places = IN_FLAG_ONLY},
     {"yes", 'y', OPTION_FLAG, CANCEL, NULL, NULL, RUN_FIELD(yes),
      .help = "take back without a question", .places = IN_FLAG_ONLY},
+    {"yes", 'y', OPTION_FLAG, VERIFY, NULL, NULL, RUN_FIELD(yes),
+     .help = "go on without a question where accepted rows are missing from the results",
+     .places = IN_FLAG_ONLY},
+    {"settle", 0, OPTION_SET, VERIFY, "D,D", NULL,
+     .help =
+         "how long after a row's last attempt the platform's history is looked at, and once "
+         "more before a row is called not processed (default: 10s,60s); an execute is called so "
+         "only where this is given",
+     .set = set_settle, .places = IN_FLAG_ONLY},
     {"values", 0, OPTION_FILE, STATUS, "FILE", NULL, RUN_FIELD(values),
      .help = "add what reads have brought to FILE, one line a value, numbers digit for digit; CSV, "
              "or JSONL by its extension; - for standard output",
@@ -290,11 +313,12 @@ static const struct option table[] = {
      .help =
          "bring the results of a complete run into the order of its rows, one line each; lines "
          "that others have replaced go to a file beside it, such as fleet.results.superseded.csv"},
-    {"endpoint", 0, OPTION_TEXT, RUN | CHECK | STATUS | CANCEL, "URL", "https://api.heclouds.com",
-     RUN_FIELD(endpoint),
+    {"endpoint", 0, OPTION_TEXT, RUN | CHECK | STATUS | CANCEL | VERIFY, "URL",
+     "https://api.heclouds.com", RUN_FIELD(endpoint),
      .help = "the platform's base URL; with --api v2 the default is https://iot-api.heclouds.com",
      .group = "Where to, and with which key", .rival = "simulate", .secret = SECRET_USER},
-    {"api", 0, OPTION_CHOICE, RUN | CHECK | BENCH | STATUS | CANCEL, "v1|v2", "v1", RUN_FIELD(api),
+    {"api", 0, OPTION_CHOICE, RUN | CHECK | BENCH | STATUS | CANCEL | VERIFY, "v1|v2", "v1",
+     RUN_FIELD(api),
      .help = "the platform's dialect; v2 is the newer OneNET: from public documents, not tried on "
              "the platform"},
     {"endpoint", 0, OPTION_TEXT, BENCH, "URL", NULL, RUN_FIELD(bench_endpoint),
@@ -303,43 +327,46 @@ static const struct option table[] = {
     {"simulate", 0, OPTION_OPTIONAL_TEXT, RUN | BENCH, "SPEC", NULL, RUN_FIELD(simulate),
      .help = "send to a simulator within the process; SPEC sets it up, such as "
              "seed=7,fault=http-503:1% (see nbatch simulate --help)"},
-    {"api-key-file", 0, OPTION_FILE, RUN | BENCH | STATUS | CANCEL, "FILE", NULL,
+    {"api-key-file", 0, OPTION_FILE, RUN | BENCH | STATUS | CANCEL | VERIFY, "FILE", NULL,
      RUN_FIELD(api_key_file),
      .help =
          "file with the product's MasterKey; must be readable by you alone (else: NBATCH_API_KEY)",
      .rival = "simulate"},
-    {"api-key-command", 0, OPTION_TEXT, RUN | BENCH | STATUS | CANCEL, "CMD", NULL,
+    {"api-key-command", 0, OPTION_TEXT, RUN | BENCH | STATUS | CANCEL | VERIFY, "CMD", NULL,
      RUN_FIELD(api_key_command),
      .help = "a shell command that prints the MasterKey, on one line, within ten seconds",
      .rival = "simulate", .secret = SECRET_VALUE},
-    {"product-id", 0, OPTION_TEXT, RUN | BENCH | STATUS | CANCEL, "ID", NULL, RUN_FIELD(product_id),
+    {"product-id", 0, OPTION_TEXT, RUN | BENCH | STATUS | CANCEL | VERIFY, "ID", NULL,
+     RUN_FIELD(product_id),
      .help = "sign tokens for this product with its access key, instead of sending a MasterKey",
      .rival = "simulate"},
-    {"user-id", 0, OPTION_TEXT, RUN | BENCH | STATUS | CANCEL, "ID", NULL, RUN_FIELD(user_id),
-     .help = "with --api v2: sign tokens for this account with its access key",
+    {"user-id", 0, OPTION_TEXT, RUN | BENCH | STATUS | CANCEL | VERIFY, "ID", NULL,
+     RUN_FIELD(user_id), .help = "with --api v2: sign tokens for this account with its access key",
      .rival = "simulate"},
-    {"access-key-file", 0, OPTION_FILE, RUN | BENCH | STATUS | CANCEL, "FILE", NULL,
+    {"access-key-file", 0, OPTION_FILE, RUN | BENCH | STATUS | CANCEL | VERIFY, "FILE", NULL,
      RUN_FIELD(access_key_file),
      .help = "file with the access key of the product or account, as for --api-key-file (else: "
              "NBATCH_ACCESS_KEY)",
      .rival = "simulate"},
-    {"insecure-http", 0, OPTION_FLAG, RUN | BENCH | STATUS | CANCEL, NULL, NULL,
+    {"insecure-http", 0, OPTION_FLAG, RUN | BENCH | STATUS | CANCEL | VERIFY, NULL, NULL,
      RUN_FIELD(insecure_http),
      .help = "allow a plain http endpoint that is not on this machine: the key travels readable "
              "for all"},
-    {"cacert", 0, OPTION_FILE, RUN | BENCH | STATUS | CANCEL, "FILE", NULL, RUN_FIELD(cacert),
+    {"cacert", 0, OPTION_FILE, RUN | BENCH | STATUS | CANCEL | VERIFY, "FILE", NULL,
+     RUN_FIELD(cacert),
      .help = "trust the authorities whose certificates are in FILE (PEM), instead of the system's",
      .rival = "simulate"},
-    {"insecure", 'k', OPTION_FLAG, RUN | BENCH | STATUS | CANCEL, NULL, NULL, RUN_FIELD(insecure),
+    {"insecure", 'k', OPTION_FLAG, RUN | BENCH | STATUS | CANCEL | VERIFY, NULL, NULL,
+     RUN_FIELD(insecure),
      .help = "do not verify the platform's certificate: whoever sits on the way can read the key"},
-    {"proxy", 0, OPTION_TEXT, RUN | BENCH | STATUS | CANCEL, "URL", NULL, RUN_FIELD(proxy),
+    {"proxy", 0, OPTION_TEXT, RUN | BENCH | STATUS | CANCEL | VERIFY, "URL", NULL, RUN_FIELD(proxy),
      .help = "send through this proxy, or none; a user and password in it are better given by "
              "NBATCH_PROXY (default: as https_proxy and its like say)",
      .rival = "simulate", .secret = SECRET_USER},
-    {"resolve", 0, OPTION_LIST, RUN | BENCH | STATUS | CANCEL, "HOST:PORT:ADDRESS", NULL,
+    {"resolve", 0, OPTION_LIST, RUN | BENCH | STATUS | CANCEL | VERIFY, "HOST:PORT:ADDRESS", NULL,
      RUN_FIELD(resolves),
      .help = "connect to ADDRESS for HOST:PORT, whatever the resolver says; may be repeated"},
-    {"http2", 0, OPTION_FLAG, RUN | BENCH | STATUS | CANCEL, NULL, NULL, RUN_FIELD(http2),
+    {"http2", 0, OPTION_FLAG, RUN | BENCH | STATUS | CANCEL | VERIFY, NULL, NULL, RUN_FIELD(http2),
      .help = "offer HTTP/2 to an https endpoint; still one request at a time on each connection",
      .rival = "simulate"},
     {"format", 0, OPTION_CHOICE, RUN | CHECK | BENCH, "csv|jsonl|xlsx", NULL, RUN_FIELD(format),
@@ -392,8 +419,8 @@ static const struct option table[] = {
     {"yes", 'y', OPTION_FLAG, RUN | BENCH, NULL, NULL, RUN_FIELD(yes),
      .help = "answer every question with yes: replace as --allow-replace does, send columns of "
              "mixed values as they are"},
-    {"concurrency", 'c', OPTION_COUNT, RUN | STATUS | CANCEL, "N", "64", RUN_FIELD(concurrency),
-     .min = 1, .max = 1024, .help = "requests in flight at most",
+    {"concurrency", 'c', OPTION_COUNT, RUN | STATUS | CANCEL | VERIFY, "N", "64",
+     RUN_FIELD(concurrency), .min = 1, .max = 1024, .help = "requests in flight at most",
      .group = "Pace, and when to stop"},
     {"concurrency", 'c', OPTION_SET, BENCH, "N[,N...]", "1,16,64,256",
      .help = "requests in flight at most; each is measured", .set = set_levels,
@@ -428,7 +455,7 @@ static const struct option table[] = {
      .help = "no device gets a command before so long after the run's start, so that until then "
              "all of it can be taken back (nbatch cancel): the valid_time of rows that give none; "
              "longer than the sending takes at --rate"},
-    {"rate", 0, OPTION_RATE, STATUS | CANCEL, "N/s|m|h|none", "100/s", RUN_FIELD(rate),
+    {"rate", 0, OPTION_RATE, STATUS | CANCEL | VERIFY, "N/s|m|h|none", "100/s", RUN_FIELD(rate),
      .help = "how many calls start in a second, minute or hour at most, retries included; they "
              "share the platform's limit with all that sends"},
     {"watch", 0, OPTION_SET_OPTIONAL, STATUS, "INTERVAL", NULL,
@@ -437,7 +464,7 @@ static const struct option table[] = {
      .set = set_watch, .places = IN_FLAG_ONLY},
     {"timeout", 0, OPTION_DURATION, STATUS, "D", NULL, RUN_FIELD(timeout_ms), .min = 1,
      .help = "ask nothing any more after this time", .places = IN_FLAG_ONLY},
-    {"burst", 0, OPTION_COUNT, RUN | STATUS | CANCEL, "N", "1", RUN_FIELD(burst), .min = 1,
+    {"burst", 0, OPTION_COUNT, RUN | STATUS | CANCEL | VERIFY, "N", "1", RUN_FIELD(burst), .min = 1,
      .max = 1000000, .help = "how many of them may start back to back"},
     {"ramp", 0, OPTION_SET, RUN, "R..R:D", NULL,
      .help = "a rate that changes evenly, such as 10/s..500/s:5m", .set = set_ramp, .rival = "rate",
@@ -454,29 +481,30 @@ static const struct option table[] = {
      .help = "stop starting rows when crossed: failed=5%, rejected=100, in_doubt=..., errno:7=3%, "
              "min=N rows before a percentage counts; may be repeated",
      .set = set_halt},
-    {"no-adaptive", 0, OPTION_FLAG, RUN | STATUS | CANCEL, NULL, NULL, RUN_FIELD(no_adaptive),
-     .help = "do not go slower when the platform asks for it"},
-    {"connect-timeout", 0, OPTION_DURATION, RUN | BENCH | STATUS | CANCEL, "D", "5s",
+    {"no-adaptive", 0, OPTION_FLAG, RUN | STATUS | CANCEL | VERIFY, NULL, NULL,
+     RUN_FIELD(no_adaptive), .help = "do not go slower when the platform asks for it"},
+    {"connect-timeout", 0, OPTION_DURATION, RUN | BENCH | STATUS | CANCEL | VERIFY, "D", "5s",
      RUN_FIELD(connect_timeout_ms), .min = 1, .help = "time to make a connection",
      .group = "Attempts"},
-    {"request-timeout", 0, OPTION_DURATION, RUN | BENCH | STATUS | CANCEL, "D", "30s",
+    {"request-timeout", 0, OPTION_DURATION, RUN | BENCH | STATUS | CANCEL | VERIFY, "D", "30s",
      RUN_FIELD(request_timeout_ms), .min = 1, .help = "time for a whole attempt"},
-    {"max-attempts", 0, OPTION_COUNT, RUN | STATUS | CANCEL, "N", "5", RUN_FIELD(max_attempts),
-     .min = 1, .max = 1000, .help = "attempts for a row, the first included"},
-    {"retry-delay", 0, OPTION_DURATION, RUN | STATUS | CANCEL, "D", "200ms",
+    {"max-attempts", 0, OPTION_COUNT, RUN | STATUS | CANCEL | VERIFY, "N", "5",
+     RUN_FIELD(max_attempts), .min = 1, .max = 1000,
+     .help = "attempts for a row, the first included"},
+    {"retry-delay", 0, OPTION_DURATION, RUN | STATUS | CANCEL | VERIFY, "D", "200ms",
      RUN_FIELD(retry_delay_ms), .min = 1,
      .help = "wait before the second attempt at most; doubles with each, and is random below that"},
-    {"retry-max-delay", 0, OPTION_DURATION, RUN | STATUS | CANCEL, "D", "30s",
+    {"retry-max-delay", 0, OPTION_DURATION, RUN | STATUS | CANCEL | VERIFY, "D", "30s",
      RUN_FIELD(retry_max_delay_ms), .min = 1, .help = "the longest wait between attempts"},
     {"on-ambiguous", 0, OPTION_CHOICE, RUN, "resend|hold", NULL, RUN_FIELD(on_ambiguous),
      .help = "a request may have been processed, and no answer says so: send it again, or end the "
              "row as in_doubt (default: resend for write and read, hold for execute)"},
-    {"outage-wait", 0, OPTION_DURATION, RUN | STATUS | CANCEL, "D", "10m",
+    {"outage-wait", 0, OPTION_DURATION, RUN | STATUS | CANCEL | VERIFY, "D", "10m",
      RUN_FIELD(outage_wait_ms), .min = 1,
      .help = "how long to wait for a platform that fails, before the run stops"},
     {"explain-retries", 0, OPTION_FLAG, RUN, NULL, NULL, FIELD(explain_retries),
      .help = "show what is sent again and when, and do nothing else", .is_private = true},
-    {"seed", 0, OPTION_COUNT, RUN | STATUS | CANCEL, "N", "0", RUN_FIELD(seed), .min = 0,
+    {"seed", 0, OPTION_COUNT, RUN | STATUS | CANCEL | VERIFY, "N", "0", RUN_FIELD(seed), .min = 0,
      .max = INT64_MAX, .help = "of the random waits; 0: another one each time"},
     {"status", 0, OPTION_SET_LIST, RESULTS, "WHAT[,WHAT...]", NULL,
      .help = "only rows with this status: accepted, rejected, failed, in_doubt, invalid (default: "
@@ -499,21 +527,22 @@ static const struct option table[] = {
              "line and names of columns that it has, and nothing else: eval \"$(nbatch check --fix "
              "fleet.csv)\"",
      .places = IN_FLAG_ONLY, .carry = CARRY_NOT, .is_private = true},
-    {"progress", 0, OPTION_CHOICE, RUN | CHECK | STATUS | CANCEL, "auto|always|never", "auto",
-     FIELD(progress),
+    {"progress", 0, OPTION_CHOICE, RUN | CHECK | STATUS | CANCEL | VERIFY, "auto|always|never",
+     "auto", FIELD(progress),
      .help =
          "a live line on a terminal, else a plain one every ten seconds; always: live in any case",
      .is_private = true},
-    {"verbose", 'v', OPTION_FLAG, RUN | STATUS | CANCEL, NULL, NULL, FIELD(verbose),
+    {"verbose", 'v', OPTION_FLAG, RUN | STATUS | CANCEL | VERIFY, NULL, NULL, FIELD(verbose),
      .help = "show what became of each attempt, also in the log", .is_private = true},
     {"job", 0, OPTION_SET, RUN, "NAME", NULL,
      .help = "the job's name, in the log, in metrics (label job_name), and in the name of the "
              "results where --output gives none: NAME.results.csv beside the input",
      .set = set_job},
-    {"log", 0, OPTION_FILE, RUN | STATUS | CANCEL, "FILE", NULL, RUN_FIELD(log),
+    {"log", 0, OPTION_FILE, RUN | STATUS | CANCEL | VERIFY, "FILE", NULL, RUN_FIELD(log),
      .help =
          "add what happens to FILE: a JSON object a line, for the start, the end and all between"},
-    {"metrics-file", 0, OPTION_FILE, RUN | STATUS | CANCEL, "FILE", NULL, RUN_FIELD(metrics_file),
+    {"metrics-file", 0, OPTION_FILE, RUN | STATUS | CANCEL | VERIFY, "FILE", NULL,
+     RUN_FIELD(metrics_file),
      .help = "keep FILE up to date for Prometheus (node_exporter's textfile collector takes "
              "NAME.prom)"},
     {"report", 0, OPTION_FILE, RUN, "FILE", NULL, RUN_FIELD(report),
@@ -523,7 +552,7 @@ static const struct option table[] = {
      .help = "with --rate or --find: write an HTML page of the figures to FILE",
      .places = IN_FLAG_ONLY},
     {"no-color", 0, OPTION_FLAG,
-     RUN | CHECK | SIMULATE | BENCH | REPORT | STATUS | CANCEL | RESULTS, NULL, NULL,
+     RUN | CHECK | SIMULATE | BENCH | REPORT | STATUS | CANCEL | VERIFY | RESULTS, NULL, NULL,
      FIELD(no_color), .help = "no colours on a terminal, as with the variable NO_COLOR",
      .is_private = true},
     {"dry-run", 'n', OPTION_FLAG, RUN, NULL, NULL, FIELD(dry_run),
@@ -531,15 +560,17 @@ static const struct option table[] = {
     {"dry-run", 'n', OPTION_FLAG, STATUS | CANCEL, NULL, NULL, RUN_FIELD(dry_run),
      .help = "say how many calls it takes, and how long that is, and ask nothing",
      .is_private = true},
-    {"json", 0, OPTION_FLAG, RUN | CHECK | BENCH | STATUS | CANCEL, NULL, NULL, RUN_FIELD(json),
-     .help = "the summary as one JSON object on standard output", .is_private = true},
-    {"quiet", 'q', OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH | REPORT | STATUS | CANCEL | RESULTS,
-     NULL, NULL, FIELD(quiet), .help = "say nothing but what is wrong", .is_private = true},
-    {"help", 'h', OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH | REPORT | STATUS | CANCEL | RESULTS,
-     NULL, NULL, FIELD(help), .help = "this text", .places = IN_FLAG_ONLY, .is_text = true,
+    {"json", 0, OPTION_FLAG, RUN | CHECK | BENCH | STATUS | CANCEL | VERIFY, NULL, NULL,
+     RUN_FIELD(json), .help = "the summary as one JSON object on standard output",
      .is_private = true},
+    {"quiet", 'q', OPTION_FLAG,
+     RUN | CHECK | SIMULATE | BENCH | REPORT | STATUS | CANCEL | VERIFY | RESULTS, NULL, NULL,
+     FIELD(quiet), .help = "say nothing but what is wrong", .is_private = true},
+    {"help", 'h', OPTION_FLAG,
+     RUN | CHECK | SIMULATE | BENCH | REPORT | STATUS | CANCEL | VERIFY | RESULTS, NULL, NULL,
+     FIELD(help), .help = "this text", .places = IN_FLAG_ONLY, .is_text = true, .is_private = true},
     {"version", 'V', OPTION_FLAG,
-     RUN | CHECK | SIMULATE | BENCH | REPORT | STATUS | CANCEL | RESULTS, NULL, NULL,
+     RUN | CHECK | SIMULATE | BENCH | REPORT | STATUS | CANCEL | VERIFY | RESULTS, NULL, NULL,
      FIELD(version), .help = "the program's version", .places = IN_FLAG_ONLY, .is_text = true,
      .is_private = true},
 };
@@ -592,6 +623,11 @@ const struct subcommand_text subcommands[SUBCOMMAND_COUNT] = {
          "  nbatch cancel fleet.results.csv -n               which would be taken back?\n"
          "  nbatch cancel fleet.results.csv                  what came of it: fleet.cancelled.csv\n"
          "  nbatch run fleet.csv --embargo 30m               leaves half an hour for it\n"},
+    [COMMAND_VERIFY] =
+        {"verify", "nbatch verify [options] RESULTS",
+         "Looks for rows in doubt in the platform's history: accepted, or safe to send again.",
+         "  nbatch verify fleet.results.csv                  adds a line for each that it settles\n"
+         "  nbatch verify fleet.results.csv --settle 1m,10m  looks later, and at executes too\n"},
     [COMMAND_RESULTS] =
         {"results", "nbatch results [options] RESULTS",
          "Prints the results, of each row the one line that counts; the columns are explained "

@@ -1,6 +1,7 @@
 #include "engine/driver_record.h"
 
 #include "core/when.h"
+#include "ledger/doubt.h"
 
 static uint16_t count_of(uint32_t attempts)
 {
@@ -28,6 +29,33 @@ static enum status record(struct recorder *recorder, const struct item *item, ui
     return recorder->store->end(recorder->store, ticket, result);
 }
 
+/* What a row in doubt is looked for by, later on. */
+static struct doubt doubt_of(const struct effect *effect, int64_t wall_ms)
+{
+    const struct item *item = effect->item;
+
+    return (struct doubt){.id = item->id,
+                          .operation = item->operation,
+                          .before = item->doubts_before,
+                          .ambiguous = item->so_far.ambiguous,
+                          .first_ms = item->first_ms,
+                          .last_ms = wall_ms,
+                          .clock_off_s = effect->record.clock_off_s,
+                          .target = command_target(&item->command),
+                          .body = command_body(&item->command)};
+}
+
+/* An attempt is about to begin. */
+static void mark(struct recorder *recorder, struct item *item, int64_t wall_ms)
+{
+    if (item->so_far.tries == 0) {
+        item->first_ms = wall_ms;
+        item->doubts_before = item->so_far.ambiguous;
+    }
+    recorder->store->attempt(recorder->store, item->ticket, item->so_far.sent,
+                             item->so_far.ambiguous);
+}
+
 static enum status record_outcome(struct recorder *recorder, const struct effect *effect,
                                   int64_t wall_ms)
 {
@@ -45,6 +73,12 @@ static enum status record_outcome(struct recorder *recorder, const struct effect
         .latency_us = effect->record.latency_us,
     };
 
+    struct doubt doubt;
+
+    if (outcome->status == ROW_IN_DOUBT) {
+        doubt = doubt_of(effect, wall_ms);
+        result.doubt = &doubt;
+    }
     tally_add_outcome(recorder->tally, outcome, item->so_far.ambiguous);
     return record(recorder, item, item->ticket, &result, wall_ms);
 }
@@ -92,7 +126,7 @@ enum status recorder_perform(struct recorder *recorder, const struct effect *eff
         admit(recorder, item);
         break;
     case EFFECT_MARK:
-        store->attempt(store, item->ticket, item->so_far.sent, item->so_far.ambiguous);
+        mark(recorder, item, wall_ms);
         break;
     case EFFECT_UNMARK:
         store->pause(store, item->ticket);

@@ -173,6 +173,7 @@ struct effect {
         struct {
             const struct outcome *outcome; /* of the row: status, uuid, error … */
             int64_t latency_us;            /* of its last attempt; -1: none */
+            int64_t clock_off_s;           /* as in struct job_status */
         } record;
         struct {
             enum job_event event;

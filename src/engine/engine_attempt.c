@@ -37,7 +37,9 @@ void engine_record_outcome(struct engine *engine, struct item *item, struct outc
     outcome->status = retry_row_status(&item->so_far, outcome->status);
     const struct effect effect = {.kind = EFFECT_RECORD,
                                   .item = item,
-                                  .record = {.outcome = outcome, .latency_us = latency_us}};
+                                  .record = {.outcome = outcome,
+                                             .latency_us = latency_us,
+                                             .clock_off_s = engine->clock_off_s}};
     record(engine, &effect,
            &(struct halt_fact){outcome->status, outcome->has_errno, outcome->platform_errno});
 }

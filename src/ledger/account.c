@@ -81,6 +81,8 @@ enum status ledger_compare_completion(struct ledger *ledger, struct buf *message
     if (status == STATUS_SYNTAX)
         return STATUS_OK;
     past->with = completion.with;
+    past->input_size = completion.input_size;
+    past->input_hash = completion.input_hash;
     past->accepted_then = accepted_count(&completion.accepted);
     if (ledger->fd >= 0)
         past->accepted_missing = accepted_missing(&completion.accepted, &ledger->accepted);

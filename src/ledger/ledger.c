@@ -33,8 +33,11 @@ static enum status prepare(struct ledger *ledger)
     result_format_add_header(&ledger->format, &ledger->header);
     ledger->path = path;
     ledger->journal_path = path != NULL ? ledger_journal_path(path) : NULL;
+    ledger->doubt_path = path != NULL ? doubt_path(path) : NULL;
+    ledger->doubts = (struct doubt_file){.disk = disk, .path = ledger->doubt_path, .fd = -1};
     ledger->hash = XXH3_createState();
-    if (path == NULL || ledger->journal_path == NULL || ledger->hash == NULL)
+    if (path == NULL || ledger->journal_path == NULL || ledger->doubt_path == NULL ||
+        ledger->hash == NULL)
         return STATUS_NO_MEMORY;
     (void)XXH3_64bits_reset(ledger->hash);
     return ledger->header.status;
@@ -93,6 +96,8 @@ void ledger_close(struct ledger *ledger)
     journal_close(ledger->journal);
     if (ledger->fd >= 0)
         (void)ledger->disk->close(ledger->disk, ledger->fd);
+    if (ledger->disk != NULL)
+        doubt_file_close(&ledger->doubts);
     outlet_close(ledger->copy);
     buf_deinit(&ledger->copied);
     buf_deinit(&ledger->line);
@@ -105,6 +110,7 @@ void ledger_close(struct ledger *ledger)
     free(ledger->snapshot);
     free(ledger->path);
     free(ledger->journal_path);
+    free(ledger->doubt_path);
     free(ledger);
 }
 
@@ -318,6 +324,8 @@ enum status ledger_finish(struct store *store, bool is_complete, struct buf *mes
         struct journal *journal = ledger->journal;
         ledger->journal = NULL;
         status = journal_remove(journal, message);
+        if (ledger->doubts.fd < 0) /* else a row of this run is in doubt */
+            doubt_settle(ledger->disk, ledger->path);
         if (status == STATUS_OK && is_empty) /* last: without it the journal would be in the way */
             (void)ledger->disk->unlink(ledger->disk, ledger->path);
     } else if (journal_settle(ledger->journal) != STATUS_OK) {

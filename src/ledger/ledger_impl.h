@@ -10,6 +10,7 @@
 
 #include "ledger/complete.h"
 #include "ledger/current.h"
+#include "ledger/doubt.h"
 #include "ledger/ledger.h"
 #include "ledger/outfile.h"
 #include "ledger/outlet.h"
@@ -35,6 +36,7 @@ struct store_sync {
     int error;
     const char *what; /* that failed */
     bool is_journal;
+    int doubt_fd;     /* to be synced first; -1: none */
     enum place place; /* what has become of the files */
 };
 
@@ -43,7 +45,8 @@ struct ledger {
     const struct undelivered *undelivered; /* NULL: none */
     struct ledger_options options;
     struct disk *disk;
-    char *path, *journal_path;
+    char *path, *journal_path, *doubt_path;
+    struct doubt_file doubts;
     int fd;      /* -1: there is no file yet */
     bool is_new; /* this ledger has created it */
     struct result_format format;

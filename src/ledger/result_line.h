@@ -44,6 +44,8 @@ enum result_column {
 extern const char *const result_column_names[RESULT_COLUMN_COUNT];
 extern const char *const result_column_texts[RESULT_COLUMN_COUNT]; /* what each says */
 
+struct doubt;
+
 struct result_record {
     struct row_id id;
     struct span device; /* as given */
@@ -57,6 +59,7 @@ struct result_record {
     uint32_t ambiguous;        /* those of them that may have been processed without our knowing */
     int64_t latency_us;        /* of the last attempt; negative: none */
     int64_t finished_ms;       /* epoch */
+    const struct doubt *doubt; /* of a row in doubt: what was asked for; NULL: that is not known */
     const struct cell *passed; /* for the first of the passed columns; the others stay empty */
     size_t passed_count;
 };

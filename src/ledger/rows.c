@@ -231,6 +231,8 @@ enum status ledger_end(struct store *store, uint32_t ticket, const struct result
         ledger->lost++;
         return ledger_fail(ledger, "a line of the results", ENOMEM);
     }
+    if (record->doubt != NULL)
+        doubt_file_append(&ledger->doubts, record->doubt);
     enum status status = ledger_keep_line(ledger, buf_span(&ledger->line), &kept);
     if (!kept) {
         ledger->lost++;

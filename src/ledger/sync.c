@@ -1,6 +1,7 @@
 /*
- * What makes the record durable, beside the loop: the results' lines first, then a snapshot of the
- * rows that have none. Only ledger_sync_run waits for the disk, and may run in another thread.
+ * What makes the record durable, beside the loop: what is known of rows in doubt, the results'
+ * lines, then a snapshot of the rows that have none. Only ledger_sync_run waits for the disk, and
+ * may run in another thread.
  */
 #include <errno.h>
 
@@ -32,7 +33,12 @@ struct store_sync *ledger_sync_begin(struct store *store)
         return NULL;
     take_snapshot(ledger, ledger->base);
     journal_stamp(ledger->journal, ledger->begun); /* before: never older than what is written */
-    ledger->sync = (struct store_sync){.ledger = ledger, .upto = ledger->base, .status = STATUS_OK};
+    ledger->sync =
+        (struct store_sync){.ledger = ledger,
+                            .upto = ledger->base,
+                            .status = STATUS_OK,
+                            .doubt_fd = ledger->doubts.is_unsynced ? ledger->doubts.fd : -1};
+    ledger->doubts.is_unsynced = false;
     ledger->store.unsynced = 0;
     ledger->store.waiting = 0;
     ledger->store.is_syncing = true;
@@ -46,6 +52,8 @@ void ledger_sync_run(struct store_sync *sync)
     sync->place = ledger_look(ledger, sync->upto, false);
     sync->what = "the results cannot be synced to the disk";
     sync->is_journal = false;
+    if (sync->doubt_fd >= 0) /* before the lines; without it their rows just stay in doubt */
+        (void)!ledger->disk->sync_data(ledger->disk, sync->doubt_fd);
     if (sync->upto > ledger->durable && ledger->disk->sync_data(ledger->disk, ledger->fd) != 0)
         sync->status = STATUS_IO;
     if (sync->status == STATUS_OK) {

@@ -9,6 +9,7 @@
 #include "run/asking.h"
 #include "run/sending.h"
 #include "run/status_file.h"
+#include "run/surplus.h"
 #include "run/takeback.h"
 #include "run/use_cases.h"
 #include "sim/uuid.h"
@@ -30,7 +31,11 @@ struct cancelling {
     struct buf text, message;
     struct keytable ended; /* by undelivered_key: 1 + the outcome of what is known to have ended */
     uint64_t *offsets;     /* of the lines of the others */
-    size_t count, capacity, at;
+    size_t lines, capacity, at;
+    size_t count;               /* commands of these lines */
+    struct buf error;           /* of the line that was read last, … */
+    struct span surplus;        /* … and what of it is left to be read */
+    struct takeback_command of; /* that line's */
     char *status_path, *path;
     struct outfile file;
     uint64_t outcomes[CANCEL_OUTCOME_COUNT], before[CANCEL_OUTCOME_COUNT];
@@ -115,7 +120,7 @@ static struct span column_text(struct cancelling *cancelling, const struct resul
 
 static enum status add_offset(struct cancelling *cancelling, uint64_t offset)
 {
-    if (cancelling->count == cancelling->capacity) {
+    if (cancelling->lines == cancelling->capacity) {
         size_t capacity = cancelling->capacity + cancelling->capacity / 2 + 1024;
         uint64_t *offsets = realloc(cancelling->offsets, capacity * sizeof(*offsets));
         if (offsets == NULL)
@@ -123,8 +128,45 @@ static enum status add_offset(struct cancelling *cancelling, uint64_t offset)
         cancelling->offsets = offsets;
         cancelling->capacity = capacity;
     }
-    cancelling->offsets[cancelling->count++] = offset;
+    cancelling->offsets[cancelling->lines++] = offset;
     return STATUS_OK;
+}
+
+/* The error of a line, which may name further commands of its row (run/surplus.h). */
+static struct span error_text(struct cancelling *cancelling, const struct result_fields *fields)
+{
+    buf_clear(&cancelling->error);
+    result_unquote(fields->columns[RESULT_error], cancelling->results.jsonl, &cancelling->error);
+    return buf_span(&cancelling->error);
+}
+
+static bool has_surplus(struct cancelling *cancelling, const struct result_fields *fields)
+{
+    struct span error = error_text(cancelling, fields), uuid;
+
+    return surplus_take(&error, &uuid);
+}
+
+static uint32_t ended_as(const struct cancelling *cancelling, const struct row_id *id,
+                         struct span uuid)
+{
+    return keytable_get(&cancelling->ended, undelivered_key(id, uuid));
+}
+
+/* How many commands of a row are to be taken back. */
+static size_t count_open(struct cancelling *cancelling, const struct result_fields *fields,
+                         struct span uuid)
+{
+    struct span error = error_text(cancelling, fields);
+    size_t open = 0;
+
+    do {
+        uint32_t ended = ended_as(cancelling, &fields->id, uuid);
+        open += ended == 0;
+        if (ended > 0)
+            cancelling->before[ended - 1]++;
+    } while (surplus_take(&error, &uuid));
+    return open;
 }
 
 static enum status refuse_line(struct cancelling *cancelling, const struct result_fields *fields,
@@ -142,7 +184,7 @@ static enum status take_result(void *context, const struct result_fields *fields
     struct cancelling *cancelling = context;
 
     if (fields == NULL) { /* some keys have several lines: all comes once more */
-        cancelling->count = cancelling->doubtful = cancelling->twice = 0;
+        cancelling->lines = cancelling->count = cancelling->doubtful = cancelling->twice = 0;
         memset(cancelling->before, 0, sizeof(cancelling->before));
         return STATUS_OK;
     }
@@ -157,13 +199,11 @@ static enum status take_result(void *context, const struct result_fields *fields
     struct span uuid = column_text(cancelling, fields, RESULT_uuid);
     if (!operation_names_one(uuid))
         return refuse_line(cancelling, fields, "has a uuid that names no command");
-    uint32_t ended = keytable_get(&cancelling->ended, undelivered_key(&fields->id, uuid));
     cancelling->is_simulated = cancelling->is_simulated || uuid_is_simulated(uuid);
-    cancelling->twice += fields->ambiguous > 0;
-    if (ended == 0)
-        return add_offset(cancelling, fields->offset);
-    cancelling->before[ended - 1]++;
-    return STATUS_OK;
+    size_t open = count_open(cancelling, fields, uuid);
+    cancelling->twice += fields->ambiguous > 0 && !has_surplus(cancelling, fields);
+    cancelling->count += open;
+    return open > 0 ? add_offset(cancelling, fields->offset) : STATUS_OK;
 }
 
 static int read_results(struct cancelling *cancelling)
@@ -195,14 +235,23 @@ static enum status changed(void)
     return STATUS_IO;
 }
 
-/* The next command that is to be taken back; lines that follow each other are read in one go. */
-static enum status next_command(void *context, struct takeback_command *ret_command)
+static bool set_uuid(struct takeback_command *command, struct span uuid)
 {
-    struct cancelling *cancelling = context;
+    if (uuid.len > REPLY_UUID_MAX)
+        return false;
+    memcpy(command->uuid, uuid.ptr, uuid.len);
+    command->uuid[uuid.len] = '\0';
+    return true;
+}
+
+/* Reads the next line; lines that follow each other are read in one go. */
+static enum status next_line(struct cancelling *cancelling)
+{
+    struct takeback_command *of = &cancelling->of;
     struct result_scan *scan = &cancelling->scan;
     struct result_fields fields;
 
-    if (cancelling->at == cancelling->count)
+    if (cancelling->at == cancelling->lines)
         return STATUS_END;
     uint64_t offset = cancelling->offsets[cancelling->at];
     if (scan->at != offset || scan->to != cancelling->results.size)
@@ -213,14 +262,30 @@ static enum status next_command(void *context, struct takeback_command *ret_comm
     if (status != STATUS_OK)
         return status;
     cancelling->at++;
-    ret_command->id = fields.id;
-    if (!device_read(column_text(cancelling, &fields, RESULT_device), &ret_command->id.device))
+    of->id = fields.id;
+    cancelling->surplus = error_text(cancelling, &fields);
+    if (!device_read(column_text(cancelling, &fields, RESULT_device), &of->id.device) ||
+        !set_uuid(of, column_text(cancelling, &fields, RESULT_uuid)))
         return changed();
-    struct span uuid = column_text(cancelling, &fields, RESULT_uuid);
-    if (uuid.len > REPLY_UUID_MAX)
-        return changed();
-    memcpy(ret_command->uuid, uuid.ptr, uuid.len);
-    ret_command->uuid[uuid.len] = '\0';
+    return STATUS_OK;
+}
+
+/* The next command that is to be taken back: a line's, or a further one of its row. */
+static enum status next_command(void *context, struct takeback_command *ret_command)
+{
+    struct cancelling *cancelling = context;
+    struct span uuid;
+
+    do {
+        if (!surplus_take(&cancelling->surplus, &uuid)) {
+            enum status status = next_line(cancelling);
+            if (status != STATUS_OK)
+                return status;
+        } else if (!set_uuid(&cancelling->of, uuid)) {
+            return changed();
+        }
+    } while (ended_as(cancelling, &cancelling->of.id, span_string(cancelling->of.uuid)) > 0);
+    *ret_command = cancelling->of;
     return STATUS_OK;
 }
 
@@ -524,6 +589,7 @@ int run_cancel(const struct run_settings *settings, const struct person *person)
     cancelling->results.fd = -1;
     keytable_init(&cancelling->ended);
     buf_init(&cancelling->text, RESULT_LINE_MAX);
+    buf_init(&cancelling->error, RESULT_LINE_MAX);
     buf_init(&cancelling->message, 64 * 1024);
     int result = run_steps(cancelling);
     takeback_deinit(&cancelling->takeback);
@@ -536,6 +602,7 @@ int run_cancel(const struct run_settings *settings, const struct person *person)
     free(cancelling->status_path);
     free(cancelling->path);
     buf_deinit(&cancelling->text);
+    buf_deinit(&cancelling->error);
     buf_deinit(&cancelling->message);
     free(cancelling);
     return result;

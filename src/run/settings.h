@@ -17,6 +17,8 @@
 #include "send/ramp.h"
 #include "send/retry.h"
 
+enum { DEFAULT_SETTLE_MS = 10 * 1000, DEFAULT_SETTLE_AGAIN_MS = 60 * 1000 };
+
 /* So many in so much time. */
 struct rate {
     int64_t count;  /* 0: as fast as it goes */
@@ -105,6 +107,7 @@ struct run_settings {
     int64_t max_row_bytes;
     int64_t watch_ms;      /* of status: between two looks at a command; 0: one look each */
     int64_t timeout_ms;    /* of status: nothing is asked later; 0: no end */
+    int64_t settle_ms[2];  /* of verify: from a row's last attempt to each of two looks; */
     const char *from_push; /* of status: a file of what the platform pushed; NULL: none */
     const char *values;    /* of status: where to write what reads have brought; NULL: nowhere */
     bool dry_run;          /* of status: only say what would be asked */
@@ -118,8 +121,9 @@ struct run_settings {
     int64_t warm_up_ms;              /* of bench, before it */
     bool statuses[ROW_STATUS_COUNT]; /* of results: which rows, where has_statuses */
     bool has_statuses;
-    bool ambiguous; /* of results: those with such requests */
-    bool fix;       /* of check: say which command reads the file, and nothing else */
+    bool has_settle; /* … they were said */
+    bool ambiguous;  /* of results: those with such requests */
+    bool fix;        /* of check: say which command reads the file, and nothing else */
     bool sort;
     bool skip_invalid;
     bool strict;

@@ -41,6 +41,9 @@ int run_report(const struct run_settings *settings, const struct person *person)
 /* Takes back the commands of results that still wait. */
 int run_cancel(const struct run_settings *settings, const struct person *person);
 
+/* Looks for the rows in doubt of results in the platform's history. */
+int run_verify(const struct run_settings *settings, const struct person *person);
+
 /* Gives the lines of results that count, all or those of some statuses. */
 int run_results(const struct run_settings *settings, const struct person *person);
 

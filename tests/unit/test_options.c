@@ -31,6 +31,7 @@ static const char *sample(const struct option *option)
                    {"find", "p99=1s"},
                    {"job", "meters"},
                    {"watch", "2m"},
+                   {"settle", "1s,5s"},
                    {"status", "in_doubt"}};
     static char text[32];
 
