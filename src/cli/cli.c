@@ -70,10 +70,20 @@ static int print_config(const struct settings *settings, const struct option_sou
 static int run_use_case(enum subcommand subcommand, const struct settings *settings,
                         const struct run_settings *run, const struct person *person)
 {
+    static int (*const shared[SUBCOMMAND_COUNT])(const struct run_settings *,
+                                                 const struct person *) = {
+        [COMMAND_WORK] = run_work,
+        [COMMAND_JOBS] = run_jobs,
+        [COMMAND_RESULTS] = run_results,
+        [COMMAND_SHARE] = run_share_init,
+    };
+
     if (subcommand == COMMAND_SIMULATE)
         return run_simulate(&settings->sim, person);
     if (subcommand == COMMAND_BENCH)
         return run_bench(run, person);
+    if (shared[subcommand] != NULL)
+        return shared[subcommand](run, person);
     if (subcommand == COMMAND_RUN && settings->explain_retries)
         return run_explain_retries(run, person);
     if (run->input == NULL && subcommand == COMMAND_REPORT)
@@ -86,8 +96,10 @@ static int run_use_case(enum subcommand subcommand, const struct settings *setti
         return EXIT_USAGE;
     if (subcommand == COMMAND_REPORT)
         return run_report(run, person);
-    return subcommand == COMMAND_CHECK || settings->dry_run ? run_check(run, person)
-                                                            : run_send(run, person, NULL);
+    if (subcommand == COMMAND_CHECK || settings->dry_run)
+        return run_check(run, person);
+    return run->share != NULL && !run->share_only_rate ? run_share_send(run, person)
+                                                       : run_send(run, person, NULL);
 }
 
 static int run_subcommand(enum subcommand subcommand, const struct settings *settings,

@@ -64,7 +64,7 @@ void help_add_subcommand(enum subcommand subcommand, struct buf *out)
             "never replaced.\n");
     if (subcommand == COMMAND_BENCH || subcommand == COMMAND_REPORT)
         return;
-    if (subcommand != COMMAND_SIMULATE)
+    if (strstr(subcommands[subcommand].usage, "INPUT") != NULL)
         buf_add_string(
             out, "\nINPUT is a CSV (.csv), JSONL (.jsonl, .ndjson) or Excel (.xlsx) file, or - for "
                  "standard input;\ngzip and zstd are read as they are. Durations: 500ms, 30s, 5m.");

@@ -310,7 +310,8 @@ static enum status take_input(struct command_line *words, const char *word)
 {
     enum subcommand subcommand = words->request->subcommand;
 
-    if (subcommand == COMMAND_SIMULATE || subcommand == COMMAND_BENCH) {
+    if (subcommand == COMMAND_SIMULATE || subcommand == COMMAND_BENCH ||
+        subcommand == COMMAND_WORK || subcommand == COMMAND_JOBS || subcommand == COMMAND_RESULTS) {
         buf_add_format(words->message, "%s reads no input: ", subcommands[subcommand].name);
         buf_add_printable(words->message, span_string(word));
         return STATUS_USAGE;

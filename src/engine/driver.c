@@ -2,7 +2,6 @@
 #include <time.h>
 
 #include "engine/driver_impl.h"
-#include "platform/operation.h"
 
 /*
  * The engine's world: libuv's loop, the transport and the record. Each callback of the loop becomes
@@ -47,6 +46,7 @@ static void tell_unsent(struct driver *driver)
 {
     const struct unsent unsent = driver->unsent[--driver->unsent_count];
     const struct answer answer = {.state = ANSWER_NOT_SENT,
+                                  .is_late = unsent.is_late,
                                   .os_error = unsent.why == STATUS_NO_MEMORY ? ENOMEM : 0,
                                   .retry_after_ms = -1,
                                   .detail = span_string(status_text(unsent.why))};
@@ -142,6 +142,7 @@ static void finish_step(struct driver *driver)
 {
     while (tell_next(driver))
         ;
+    driver_tell_peer(driver);
 }
 
 void driver_step(struct driver *driver, const struct event *event)
@@ -165,7 +166,9 @@ static void shut_down(struct driver *driver)
     uv_close((uv_handle_t *)&driver->more, NULL);
     uv_close((uv_handle_t *)&driver->flush, NULL);
     uv_close((uv_handle_t *)&driver->wake, NULL);
+    uv_close((uv_handle_t *)&driver->again, NULL);
     driver_close_signals(driver);
+    driver_close_peer(driver);
     if (driver->has_input_poll)
         uv_close((uv_handle_t *)&driver->input, NULL);
     transport_close(driver->transport);
@@ -218,7 +221,10 @@ static void on_done(void *context, const struct answer *answer)
     event.answer.answer = answer;
     if (engine_wants_date(driver->engine))
         event.answer.has_date = transport_date_s(answer->date, &event.answer.date_s);
-    driver_step(driver, &event);
+    driver->body = answer->body;
+    step(driver, &event);
+    driver->body = span_of(NULL, 0);
+    finish_step(driver);
     if (++driver->answers < ANSWERS_PER_TURN || driver->ending)
         return;
     (void)uv_idle_stop(&driver->more);
@@ -229,14 +235,17 @@ static void send_item(struct driver *driver, struct item *item)
 {
     const struct command *command = &item->command;
     struct transport_request request = {
-        .method = operations[command->action].method,
+        .method = operations[item->operation].method,
         .target = command_target(command),
         .body = command_body(command),
     };
-    enum status status = transport_start(driver->transport, &request, on_done, item);
+    bool may_send = driver_may_send(driver, item, &request.before_ns);
+    enum status status = STATUS_CHANGED;
 
+    if (may_send)
+        status = transport_start(driver->transport, &request, on_done, item);
     if (status != STATUS_OK)
-        driver->unsent[driver->unsent_count++] = (struct unsent){item, status};
+        driver->unsent[driver->unsent_count++] = (struct unsent){item, status, !may_send};
 }
 
 /* In a thread of libuv's pool. */
@@ -247,21 +256,27 @@ static void do_sync(uv_work_t *work)
     driver->store->sync_run(driver->sync);
 }
 
-static void after_sync(uv_work_t *work, int cancelled)
+void driver_end_sync(struct driver *driver, bool ok)
 {
-    struct driver *driver = work->data;
-    bool ok = driver->store->sync_end(driver->store, driver->sync) == STATUS_OK;
-
-    (void)cancelled; /* nobody does */
     driver->rows = 0;
     step_room(driver);
     step_sync(driver, ok ? NULL : driver->store->error(driver->store));
     finish_step(driver);
 }
 
+static void after_sync(uv_work_t *work, int cancelled)
+{
+    struct driver *driver = work->data;
+
+    (void)cancelled; /* nobody does */
+    driver_end_sync(driver, driver->store->sync_end(driver->store, driver->sync) == STATUS_OK);
+}
+
 static void begin_sync(struct driver *driver, uint64_t number)
 {
     driver->sync_number = number;
+    if (driver_sync_peer(driver))
+        return;
     driver->sync = driver->store->sync_begin(driver->store);
     driver->news.sync_skipped = driver->sync == NULL;
     if (driver->sync != NULL) /* EINVAL alone */
@@ -272,6 +287,8 @@ static void perform_record(struct driver *driver, const struct effect *effect)
 {
     if (recorder_perform(&driver->recorder, effect, driver->now.wall_ms) != STATUS_OK)
         driver->news.record_failed = true;
+    if (effect->kind == EFFECT_RECORD)
+        driver_tell_source(driver, effect);
     look_at_reader(driver);
 }
 
@@ -363,7 +380,8 @@ static enum status make_engine(struct driver *driver)
         .halt = options->halt,
         .outage_wait_ms = options->outage_wait_ms,
         .can_renew = options->renew_key != NULL,
-        .input = source_name(intake_source(driver->intake)),
+        .beats = options->peer != NULL ? &driver->beats : NULL,
+        .input = driver->source->name,
         .target_path = options->transport.endpoint->path,
         .perform = perform,
         .context = driver,
@@ -391,18 +409,19 @@ static enum status open_loop(struct driver *driver)
     (void)uv_idle_init(&driver->loop, &driver->more);
     (void)uv_timer_init(&driver->loop, &driver->flush);
     (void)uv_timer_init(&driver->loop, &driver->wake);
-    driver->more.data = driver->flush.data = driver->wake.data = driver->sync_work.data = driver;
+    (void)uv_timer_init(&driver->loop, &driver->again);
+    driver->more.data = driver->flush.data = driver->wake.data = driver->again.data =
+        driver->sync_work.data = driver;
     (void)uv_timer_start(&driver->flush, on_flush, ENGINE_FLUSH_MS, ENGINE_FLUSH_MS);
     uv_unref((uv_handle_t *)&driver->flush);
     driver_watch_signals(driver);
     driver_open_input(driver);
-    return STATUS_OK;
+    return driver_open_peer(driver);
 }
 
 /* Everything has come to its end: writes what is left, and has the engine judge the run. */
 static void close_run(struct driver *driver)
 {
-    const struct source *source = intake_source(driver->intake);
     struct event event = {.kind = EVENT_RECORD_FAILED,
                           .failure = {STATUS_NETWORK, "the event loop ended with work left"}};
 
@@ -411,9 +430,8 @@ static void close_run(struct driver *driver)
         step(driver, &event);
     if (driver->store->flush(driver->store) != STATUS_OK)
         step_failed(driver);
-    event = (struct event){.kind = EVENT_CLOSED,
-                           .closed = {.line = intake_line(driver->intake),
-                                      .has_grown = source_has_grown(source)}};
+    const struct source_place place = driver->source->place(driver->source);
+    event = (struct event){.kind = EVENT_CLOSED, .closed = {place.line, place.has_grown}};
     step(driver, &event);
 }
 
@@ -431,8 +449,9 @@ static enum status run(struct driver *driver, struct job_result *ret_result)
     return engine_result(driver->engine, ret_result);
 }
 
-enum status job_run(struct intake *intake, const struct job_options *options, struct store *store,
-                    struct tally *tally, struct job_result *ret_result, struct buf *message)
+enum status job_run(struct row_source *source, const struct job_options *options,
+                    struct store *store, struct tally *tally, struct job_result *ret_result,
+                    struct buf *message)
 {
     struct driver *driver = calloc(1, sizeof(*driver));
 
@@ -440,7 +459,7 @@ enum status job_run(struct intake *intake, const struct job_options *options, st
     if (driver == NULL)
         return STATUS_NO_MEMORY;
     driver->options = options;
-    driver->intake = intake;
+    driver->source = source;
     driver->store = store;
     driver->message = message;
     driver->recorder = (struct recorder){.store = store,

@@ -5,15 +5,23 @@
 
 enum { ROWS_PER_TURN = 256 }; /* before the loop gets its turn, however many of them are invalid */
 
+static void ask_again(struct driver *driver)
+{
+    driver->input_waits = false;
+    driver_turn(driver, EVENT_TURN);
+}
+
 static void on_input(uv_poll_t *poll, int status, int events)
 {
-    struct driver *driver = poll->data;
-
     (void)status;
     (void)events;
     (void)uv_poll_stop(poll);
-    driver->input_waits = false;
-    driver_turn(driver, EVENT_TURN);
+    ask_again(poll->data);
+}
+
+static void on_again(uv_timer_t *timer)
+{
+    ask_again(timer->data);
 }
 
 /*
@@ -22,10 +30,9 @@ static void on_input(uv_poll_t *poll, int status, int events)
  */
 void driver_open_input(struct driver *driver)
 {
-    const struct source *source = intake_source(driver->intake);
-    int fd = source_fd(source);
+    int fd = driver->source->fd;
 
-    if (source_is_seekable(source))
+    if (fd < 0)
         return;
     driver->input_flags = fcntl(fd, F_GETFL);
     driver->input.data = driver;
@@ -36,7 +43,7 @@ void driver_open_input(struct driver *driver)
 void driver_close_input(struct driver *driver)
 {
     if (driver->has_input_poll)
-        (void)fcntl(source_fd(intake_source(driver->intake)), F_SETFL, driver->input_flags);
+        (void)fcntl(driver->source->fd, F_SETFL, driver->input_flags);
 }
 
 static void report(const struct driver *driver)
@@ -45,65 +52,58 @@ static void report(const struct driver *driver)
         driver->options->report(driver->options->report_context, &driver->problems);
 }
 
-static void take_row(struct driver *driver, struct event *event)
+static void take_row(const struct driver *driver, const struct source_row *row, struct event *event)
 {
-    const struct store_row *known = intake_known(driver->intake);
-    struct item *item = event->item;
-    const struct command *command = &item->command;
-
-    item->id = (struct row_id){.hash = command->hash,
-                               .device = command->device,
-                               .row = command->row,
-                               .line = command->line,
-                               .occurrence = known->occurrence};
     event->kind = EVENT_ROW;
-    event->row.verdict = ITEM_GOOD;
-    if (known->verdict == STORE_SETTLED) {
-        event->row.verdict = ITEM_SETTLED;
+    event->row.verdict = row->verdict;
+    if (row->verdict == ITEM_SETTLED)
         return;
-    }
     report(driver);
-    if (driver->problems.error_count > 0) {
-        event->row.verdict = ITEM_INVALID;
+    if (row->verdict == ITEM_INVALID) {
         event->row.problems = &driver->problems;
-    } else if (known->before.known) {
-        event->row.sent = known->before.attempts;
-        event->row.ambiguous = known->before.ambiguous;
+    } else {
+        event->row.sent = row->sent;
+        event->row.ambiguous = row->ambiguous;
     }
 }
 
 /* What the engine is told in place of a row. */
-static void take_end(struct driver *driver, enum status status, struct event *event)
+static void take_end(struct driver *driver, enum status status, bool is_beyond, struct event *event)
 {
-    event->input.line = intake_line(driver->intake);
+    int error = errno;
+
+    event->input.line = driver->source->place(driver->source).line;
+    event->input.is_beyond = is_beyond;
     if (status == STATUS_END) {
         event->kind = EVENT_INPUT_ENDED;
     } else if (status == STATUS_CHANGED) {
         event->kind = EVENT_INPUT_CHANGED;
-        event->input.is_beyond = source_is_spent(intake_source(driver->intake));
     } else if (status == STATUS_BAD_INPUT) {
         event->kind = EVENT_INPUT_UNREADABLE;
-        event->input.is_beyond = intake_is_lost(driver->intake);
         report(driver);
     } else {
         (void)snprintf(driver->why, sizeof(driver->why), "%s%s",
                        status == STATUS_IO ? "the input cannot be read: " : status_text(status),
-                       status == STATUS_IO ? strerror(errno) : "");
+                       status == STATUS_IO ? strerror(error) : "");
         event->kind = EVENT_INPUT_FAILED;
         event->failure.status = status;
         event->failure.why = driver->why;
     }
 }
 
-static enum status next_row(struct driver *driver)
+/* There is no row now: waits for what the source waits for. An answer may bring one, too. */
+static void wait_for_row(struct driver *driver, int64_t again_ns)
 {
-    if (!driver->started) {
-        enum status status = intake_start(driver->intake, &driver->problems);
-        if (status != STATUS_OK)
-            return status;
-        driver->started = true;
-    }
-    return intake_next(driver->intake, &driver->wanted->command, &driver->problems);
+    int64_t now_ns = (int64_t)uv_hrtime();
+    int64_t delay_ms = again_ns > now_ns ? (again_ns - now_ns + 999999) / 1000000 : 1;
+
+    driver->input_waits = true;
+    if (driver->has_input_poll)
+        (void)uv_poll_start(&driver->input, UV_READABLE, on_input);
+    if (again_ns == INT64_MAX)
+        return;
+    uv_update_time(&driver->loop);
+    (void)uv_timer_start(&driver->again, on_again, (uint64_t)delay_ms, 0);
 }
 
 bool driver_read(struct driver *driver, struct event *ret_event)
@@ -114,26 +114,43 @@ bool driver_read(struct driver *driver, struct event *ret_event)
         driver_turn_soon(driver);
         return false;
     }
+    struct source_row row = {.item = driver->wanted, .problems = &driver->problems};
     *ret_event = (struct event){.item = driver->wanted};
-    enum status status = next_row(driver);
+    enum status status = driver->source->next(driver->source, &row, driver->now);
     if (status == STATUS_AGAIN) {
-        driver->input_waits = true;
-        if (driver->has_input_poll)
-            (void)uv_poll_start(&driver->input, UV_READABLE, on_input);
+        wait_for_row(driver, row.again_ns);
         ret_event->kind = EVENT_INPUT_WAITS;
         return true;
     }
     driver->wanted = NULL;
     if (status == STATUS_OK)
-        take_row(driver, ret_event);
+        take_row(driver, &row, ret_event);
     else
-        take_end(driver, status, ret_event);
+        take_end(driver, status, row.is_beyond, ret_event);
     return true;
 }
 
 bool driver_look(struct driver *driver, struct event *ret_event)
 {
+    struct row_source *source = driver->source;
+
+    if (source->look == NULL || source->look(source) != STATUS_CHANGED)
+        return false;
     *ret_event =
-        (struct event){.kind = EVENT_INPUT_CHANGED, .input = {.line = intake_line(driver->intake)}};
-    return intake_look(driver->intake) == STATUS_CHANGED;
+        (struct event){.kind = EVENT_INPUT_CHANGED, .input = {source->place(source).line, false}};
+    return true;
+}
+
+void driver_tell_source(struct driver *driver, const struct effect *effect)
+{
+    struct row_source *source = driver->source;
+    const struct source_end end = {.item = effect->item,
+                                   .outcome = effect->record.outcome,
+                                   .body = driver->body,
+                                   .now = driver->now};
+
+    if (source->ended == NULL)
+        return;
+    source->ended(source, &end);
+    driver->input_waits = false;
 }

@@ -1,6 +1,5 @@
 #include "core/redact.h"
 #include "engine/engine_impl.h"
-#include "platform/operation.h"
 
 /*
  * The end of an attempt: what it says of the platform goes to the policies of send/, and the row
@@ -96,14 +95,29 @@ static void take_pace(struct engine *engine, const struct item *item, const stru
         engine_tell_outage(engine);
 }
 
-/* It was not the platform's doing that nothing left: the row waits, and no attempt is counted. */
+/* It was not the platform's doing that nothing left: no attempt is counted. */
+static void take_back(struct engine *engine, const struct item *item)
+{
+    pacer_cancel(&engine->pacer, item->pacer_ticket, engine_now_ms(engine));
+    if (item->so_far.tries > 0)
+        budget_refund(&engine->budget);
+}
+
+/* The row's time was over: whoever the record gives it to sends it. */
+static void give_up(struct engine *engine, struct item *item)
+{
+    take_back(engine, item);
+    engine_perform(engine, EFFECT_DROP, item);
+    engine->room++;
+    engine_end_item(engine, item);
+}
+
+/* The row waits. */
 static void put_off(struct engine *engine, struct item *item, int shortage)
 {
     int64_t now_ms = engine_now_ms(engine);
 
-    pacer_cancel(&engine->pacer, item->pacer_ticket, now_ms);
-    if (item->so_far.tries > 0)
-        budget_refund(&engine->budget);
+    take_back(engine, item);
     engine_unmark(engine, item);
     scheduler_retry(&engine->scheduler, &item->task, now_ms + SHORTAGE_PAUSE_MS);
     engine_take_shortage(engine, shortage);
@@ -146,7 +160,8 @@ static bool disbelieve(struct engine *engine, const struct item *item, struct ou
 {
     const struct command *command = &item->command;
 
-    if (outcome->class != OUTCOME_ACCEPTED || outcome->uuid[0] == '\0')
+    if (outcome->class != OUTCOME_ACCEPTED || outcome->uuid[0] == '\0' ||
+        !operation_is_submit(item->operation))
         return false;
     uint64_t request = uuid_memory_request(command_target(command), command_body(command));
     if (uuid_memory_add(engine->uuids, span_string(outcome->uuid), request) != UUID_FOREIGN)
@@ -159,13 +174,13 @@ static bool disbelieve(struct engine *engine, const struct item *item, struct ou
 static void decide(struct engine *engine, struct item *item, const struct answer *answer,
                    struct outcome *outcome, struct retry_decision *ret_decision)
 {
-    outcome_judge(engine->options.dialect, (enum operation)item->command.action, answer, outcome);
+    outcome_judge(engine->options.dialect, item->operation, answer, outcome);
     bool disbelieved = disbelieve(engine, item, outcome);
     redact_string(outcome->error, REDACT_MIN);
     redact_string(outcome->uuid, REDACT_ID_MIN);
     const struct retry_attempt attempt = {
         .outcome = outcome,
-        .idempotent = action_rules[item->command.action].idempotent,
+        .idempotent = operation_is_idempotent(item->operation),
         .held = disbelieved,
         .has_retry_after = answer->has_retry_after,
         .retry_after_ms = answer->retry_after_ms,
@@ -201,6 +216,10 @@ void engine_take_answer(struct engine *engine, const struct event *event)
     struct outcome outcome;
     struct retry_decision decision;
 
+    if (answer->is_late) {
+        give_up(engine, item);
+        return;
+    }
     if (shortage_is(answer->os_error) && !engine_is_stopping(engine)) {
         put_off(engine, item, answer->os_error);
         return;

@@ -10,6 +10,7 @@
 
 #include "core/row_id.h"
 #include "platform/command.h"
+#include "platform/operation.h"
 #include "send/retry.h"
 #include "send/scheduler.h"
 
@@ -21,19 +22,20 @@ struct refusal {
 };
 
 struct item {
-    struct task task;        /* first: the scheduler hands it back */
-    struct row_id id;        /* by the world, for EFFECT_READ: which row it is, … */
-    struct command command;  /* … and what is to be sent */
-    uint32_t ticket;         /* by the world, for EFFECT_ADMIT: what the record knows it by */
-    void *world;             /* the world's, for whatever it wants; NULL in a new item */
-    struct retry_row so_far; /* with the attempts of earlier runs, except in `tries` */
-    uint64_t number;         /* among the rows that were admitted, from 1 */
-    uint64_t sync;           /* the sync that makes its admission durable */
-    uint64_t start_number;   /* of its attempt, among all of the run */
-    int64_t started_ns;      /* when that started */
-    uint32_t pacer_ticket;   /* of that */
-    uint32_t key_number;     /* of the key that it was sent with */
-    struct refusal *refusal; /* of one that is held */
+    struct task task;         /* first: the scheduler hands it back */
+    struct row_id id;         /* by the world, for EFFECT_READ: which row it is, … */
+    enum operation operation; /* what is asked, … */
+    struct command command;   /* … and what is to be sent */
+    uint32_t ticket;          /* by the world, for EFFECT_ADMIT: what the record knows it by */
+    void *world;              /* the world's, for whatever it wants; NULL in a new item */
+    struct retry_row so_far;  /* with the attempts of earlier runs, except in `tries` */
+    uint64_t number;          /* among the rows that were admitted, from 1 */
+    uint64_t sync;            /* the sync that makes its admission durable */
+    uint64_t start_number;    /* of its attempt, among all of the run */
+    int64_t started_ns;       /* when that started */
+    uint32_t pacer_ticket;    /* of that */
+    uint32_t key_number;      /* of the key that it was sent with */
+    struct refusal *refusal;  /* of one that is held */
     struct item *next_free;
     struct item *next_made; /* all that there are */
 };

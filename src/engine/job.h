@@ -1,6 +1,6 @@
 /*
  * A run, from the first row to the last result: the engine (engine/engine.h) decides, and here is
- * what acts on it, on a libuv loop of its own: it pulls rows from the intake, lets the transport
+ * what acts on it, on a libuv loop of its own: it pulls rows from a source, lets the transport
  * carry them, and tells ledger and tally what became of them.
  */
 #ifndef NB_ENGINE_JOB_H
@@ -8,6 +8,8 @@
 
 #include "engine/check.h"
 #include "engine/news.h"
+#include "engine/row_source.h"
+#include "ledger/peer.h"
 #include "ledger/store.h"
 #include "net/transport.h"
 #include "report/tally.h"
@@ -22,6 +24,7 @@ struct job_options {
     uint64_t seed; /* of the jitter */
     struct pacer_options pacer;
     struct canary canary;
+    struct peer *peer;      /* takes part in the loop; NULL: nobody does */
     struct halt *halt;      /* rules; counts are kept in it */
     int64_t outage_wait_ms; /* an outage of this length ends the run */
     job_key_fn *renew_key; /* reads the key's source again; NULL: there is none that could change */
@@ -35,10 +38,9 @@ struct job_options {
 };
 
 /*
- * Sends every valid row of the intake that the ledger has no result for, and records every row that
- * has come to its end, invalid ones as such. The intake stands at its first byte and uses the
- * ledger, which has been started. When it returns nothing is in flight; the ledger is to be
- * finished.
+ * Sends every good row of the source, and records every row that has come to its end, invalid ones
+ * as such. The store has been started; an intake that is behind the source uses it. When it returns
+ * nothing is in flight; the store is to be finished.
  *
  * STATUS_OK: every row has its result, or `ret_result` says why the run was stopped; rows without a
  * result were then never sent, or are certain not to have been processed. STATUS_BAD_INPUT: header
@@ -56,8 +58,8 @@ struct job_options {
  * resumes. A signal that is ignored when the run starts (nohup, a background job of a script) stays
  * so.
  */
-enum status job_run(struct intake *intake, const struct job_options *options, struct store *store,
-                    struct tally *tally, struct job_result *ret_result,
+enum status job_run(struct row_source *source, const struct job_options *options,
+                    struct store *store, struct tally *tally, struct job_result *ret_result,
                     struct buf *message) MUST_USE;
 
 #endif

@@ -123,8 +123,7 @@ static void add_json_text(struct buf *out, const char *name, struct span text)
         buf_add_string(out, "null");
 }
 
-/* A number, a boolean, an array or an object goes in as it was written. */
-static void add_json_cell(struct buf *out, const struct cell *cell)
+void result_add_json_cell(const struct cell *cell, struct buf *out)
 {
     if (!cell_is_given(cell))
         buf_add_string(out, "null");
@@ -143,7 +142,7 @@ static void add_json_passed(const struct result_format *format, const struct res
         buf_add_char(out, ',');
         buf_add_json_string(out, format->passed[i]);
         buf_add_char(out, ':');
-        add_json_cell(out, i < record->passed_count ? &record->passed[i] : &none);
+        result_add_json_cell(i < record->passed_count ? &record->passed[i] : &none, out);
     }
 }
 

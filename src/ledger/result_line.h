@@ -79,6 +79,9 @@ void result_format_add_line(struct result_format *format, const struct result_re
 /* Appends a key as the results show it: 16 hexadecimal digits, a minus sign, the occurrence. */
 void result_add_key(const struct row_id *id, struct buf *out);
 
+/* Appends a cell as JSON: a number, a boolean, an array or an object goes in as it was written. */
+void result_add_json_cell(const struct cell *cell, struct buf *out);
+
 /* Whether the results have a column of that name of their own, which no passed one may take. */
 bool result_has_column(struct span name);
 

@@ -103,7 +103,7 @@ static bool find_end(struct result_scan *scan, size_t *ret_len)
                            scan->jsonl, &scan->searched, ret_len);
 }
 
-static enum status next_line(struct result_scan *scan, struct span *ret_line)
+enum status result_scan_line(struct result_scan *scan, struct span *ret_line)
 {
     size_t len;
 
@@ -123,7 +123,7 @@ static enum status next_line(struct result_scan *scan, struct span *ret_line)
 enum status result_scan_next(struct result_scan *scan, struct result_fields *ret_fields)
 {
     struct span line;
-    enum status status = next_line(scan, &line);
+    enum status status = result_scan_line(scan, &line);
 
     if (status != STATUS_OK)
         return status;
@@ -142,7 +142,7 @@ enum status result_scan_header(struct result_scan *scan, struct span expected)
 
     if (expected.len == 0)
         return STATUS_OK;
-    enum status status = next_line(scan, &line);
+    enum status status = result_scan_line(scan, &line);
     if (status == STATUS_END)
         return fail(scan, "the file is empty: it has no header");
     if (status != STATUS_OK)
@@ -201,8 +201,7 @@ bool result_parse_key(struct span text, struct row_id *ret_id)
     return true;
 }
 
-/* The first cell of the text, which is taken off it with the comma behind it. */
-static bool take_cell(struct span *text, bool is_last, struct span *ret_cell)
+bool result_take_cell(struct span *text, bool is_last, struct span *ret_cell)
 {
     size_t len = 0;
 
@@ -254,7 +253,7 @@ static bool parse_csv(struct span text, size_t passed_count, struct result_field
         bool is_last = i + 1 == count;
         struct span cell;
         if (!(is_plain ? take_plain_cell(&text, is_last, &cell)
-                       : take_cell(&text, is_last, &cell))) {
+                       : result_take_cell(&text, is_last, &cell))) {
             *ret_error = "the line has not as many cells as the header";
             return false;
         }

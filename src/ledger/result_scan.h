@@ -63,6 +63,9 @@ void result_scan_range(struct result_scan *scan, uint64_t from, uint64_t to);
  */
 enum status result_scan_next(struct result_scan *scan, struct result_fields *ret_fields) MUST_USE;
 
+/* Likewise, the line as it is, with its line end, whatever it holds; scan->at stays where it is. */
+enum status result_scan_line(struct result_scan *scan, struct span *ret_line) MUST_USE;
+
 /*
  * Reads the header of a CSV, which must be `expected` (empty for JSONL). STATUS_SYNTAX when it is
  * another, or cut off; then as result_scan_next.
@@ -97,6 +100,10 @@ bool result_parse_key(struct span text, struct row_id *ret_id);
  */
 bool result_parse_line(struct span text, bool jsonl, size_t passed_count,
                        struct result_fields *ret_fields, const char **ret_error);
+
+/* Takes the first cell of a CSV's line off the text, with the comma behind it; the last one has
+ * none. False, and nothing is taken, where it is not such a cell. Pure. */
+bool result_take_cell(struct span *text, bool is_last, struct span *ret_cell);
 
 /* What stands between the quotes of a value that has some, escapes included. Pure. */
 struct span result_without_quotes(struct span value);

@@ -165,13 +165,15 @@ static CURLcode set_target(CURL *easy, const struct handle_options *options, str
     return code;
 }
 
-/* A new handle asks by GET; fields to post make it a POST. */
+/* A new handle asks by GET; fields to post make it a POST, and another name for that a PUT. */
 static CURLcode set_body(CURL *easy, const struct transport_request *request)
 {
     CURLcode code = CURLE_OK;
 
-    if (request->method != METHOD_POST)
+    if (request->method == METHOD_GET)
         return CURLE_OK;
+    if (request->method == METHOD_PUT)
+        SET(CURLOPT_CUSTOMREQUEST, "PUT");
     SET(CURLOPT_POSTFIELDSIZE, (long)request->body.len);
     SET(CURLOPT_POSTFIELDS, request->body.len > 0 ? request->body.ptr : "");
     return code;
@@ -196,7 +198,7 @@ CURLcode handle_set(CURL *easy, const struct handle_options *options,
         SET(CURLOPT_CURLU, options->origin);
     if (options->share != NULL)
         SET(CURLOPT_SHARE, options->share);
-    SET(CURLOPT_HTTPHEADER, request->method == METHOD_POST ? headers->post : headers->get);
+    SET(CURLOPT_HTTPHEADER, request->method == METHOD_GET ? headers->get : headers->post);
     if (code == CURLE_OK)
         code = set_wire(easy, options);
     if (code == CURLE_OK)

@@ -12,7 +12,7 @@
 
 #include "core/row.h"
 #include "platform/data.h"
-#include "platform/dialect.h"
+#include "platform/operation.h"
 #include "platform/schema.h"
 
 enum {
@@ -67,6 +67,14 @@ enum status command_build(struct command *command, const struct command_context 
                           const struct row *row, struct footprint *ret_footprint,
                           struct problems *problems) MUST_USE;
 
+/*
+ * Makes the request of a question about commands (operation.h) in its place: device and request are
+ * set, it is good at any time, and the rest is 0. STATUS_RANGE and STATUS_NO_MEMORY as
+ * operation_request.
+ */
+enum status command_ask(struct command *command, enum dialect dialect, enum operation operation,
+                        const struct question *question) MUST_USE;
+
 /* Adds a cell that goes into the results untouched, behind those that were added before; to be
  * called after command_build. STATUS_NO_MEMORY. */
 enum status command_add_passed(struct command *command, const struct cell *cell) MUST_USE;
@@ -74,6 +82,21 @@ enum status command_add_passed(struct command *command, const struct cell *cell)
 /* The cells that were added, `max` at most; valid as long as the command. The result is how many.
  */
 size_t command_passed(const struct command *command, struct cell *ret_cells, size_t max);
+
+/* The same cells as the command keeps them (numbers as this kind of machine has them), and read
+ * from that: as many as are whole. */
+struct span command_passed_bytes(const struct command *command);
+size_t command_cells(struct span bytes, struct cell *ret_cells, size_t max);
+
+/* The texts of a command that was kept elsewhere. */
+struct command_texts {
+    struct span target, body, device, passed;
+};
+
+/* A command that was built before: numbers and times as in `facts`, whose own text is not looked
+ * at. Memory of an earlier command is used again. STATUS_NO_MEMORY, STATUS_TOO_BIG. */
+enum status command_restore(struct command *command, const struct command *facts,
+                            const struct command_texts *texts) MUST_USE;
 
 /*
  * Moves the times that were given as relative ones, in the request as well, so that they are off by

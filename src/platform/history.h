@@ -66,6 +66,8 @@ enum command_state {
     COMMAND_EXPIRED,
     COMMAND_CANCELLED,
     COMMAND_UNCLEAR, /* by a send_status that is not documented */
+    COMMAND_MISSING, /* the platform does not know it: no entry says so */
+    COMMAND_STATE_COUNT
 };
 
 enum history_time {

@@ -42,6 +42,12 @@ static inline bool operation_is_submit(enum operation operation)
     return operation < (enum operation)ACTION_COUNT;
 }
 
+/* Done twice, it leaves the same state: questions are, and taking back what is taken back. */
+static inline bool operation_is_idempotent(enum operation operation)
+{
+    return !operation_is_submit(operation) || action_rules[operation].idempotent;
+}
+
 const char *method_name(enum method method);
 
 /* What a question is about. */

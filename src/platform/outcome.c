@@ -134,6 +134,15 @@ static void set_ambiguous(struct outcome *outcome)
     outcome->class = OUTCOME_AMBIGUOUS;
 }
 
+/* A question is none the worse for it. */
+static void set_maybe_processed(const struct judgement *judgement, struct outcome *outcome)
+{
+    set_ambiguous(outcome);
+    set_error(outcome, "HTTP %d%s", judgement->answer->http_status,
+              operation_is_submit(judgement->operation) ? ": the command may have been processed"
+                                                        : "");
+}
+
 /* An answer with an errno. What a status of 5xx comes with may be the word of somebody who knows
  * nothing of what has become of the command; that the key is refused is said before it is taken. */
 static void judge_reply(const struct judgement *judgement, const struct reply *reply,
@@ -159,8 +168,7 @@ static void judge_reply(const struct judgement *judgement, const struct reply *r
     } else if (http < 500 || meaning_is_key(meaning_beside(judgement, reply))) {
         judge_number(judgement, reply, outcome);
     } else {
-        set_ambiguous(outcome);
-        set_error(outcome, "HTTP %d: the command may have been processed", http);
+        set_maybe_processed(judgement, outcome);
     }
 }
 
@@ -222,9 +230,10 @@ static void set_refused(const struct answer *answer, struct outcome *outcome)
 }
 
 /* An answer without an errno that can be read. */
-static void judge_unreadable(const struct answer *answer, enum status parsed,
+static void judge_unreadable(const struct judgement *judgement, enum status parsed,
                              struct outcome *outcome)
 {
+    const struct answer *answer = judgement->answer;
     int http = answer->http_status;
     bool foreign = is_foreign(answer, parsed);
 
@@ -240,14 +249,13 @@ static void judge_unreadable(const struct answer *answer, enum status parsed,
         set_refused(answer, outcome);
         outcome->voice = foreign && !is_key_status(http) ? VOICE_STRANGER : VOICE_NONE;
     } else {
-        set_ambiguous(outcome);
-        set_error(outcome, "HTTP %d: the command may have been processed", http);
+        set_maybe_processed(judgement, outcome);
     }
 }
 
 /* Of a dialect that nobody has seen answer, whatever comes whole and is not understood is no reason
- * to send again, also where a person asks for that. What a gateway says by its status alone, and a
- * body that was cut off, are no answers of the platform. */
+ * to hand in a command again, also where a person asks for that. What a gateway says by its status
+ * alone, and a body that was cut off, are no answers of the platform. */
 static void be_careful(const struct judgement *judgement, enum status parsed,
                        struct outcome *outcome)
 {
@@ -256,7 +264,8 @@ static void be_careful(const struct judgement *judgement, enum status parsed,
         outcome->has_errno ||
         (http >= 200 && http < 300 && parsed != STATUS_NO_MEMORY && judgement->answer->is_whole);
 
-    if (dialects[judgement->dialect].unseen && outcome->class == OUTCOME_AMBIGUOUS && is_an_answer)
+    if (operation_is_submit(judgement->operation) && dialects[judgement->dialect].unseen &&
+        outcome->class == OUTCOME_AMBIGUOUS && is_an_answer)
         outcome->class = OUTCOME_UNKNOWN;
 }
 
@@ -268,7 +277,7 @@ static void judge_answered(const struct judgement *judgement, struct outcome *ou
     if (parsed == STATUS_OK)
         judge_reply(judgement, &reply, outcome);
     else
-        judge_unreadable(judgement->answer, parsed, outcome);
+        judge_unreadable(judgement, parsed, outcome);
     be_careful(judgement, parsed, outcome);
 }
 

@@ -3,11 +3,11 @@
 #include <unistd.h>
 
 #include "core/redact.h"
+#include "engine/intake_source.h"
 #include "engine/job.h"
 #include "ledger/outfile.h"
 #include "report/summary.h"
 #include "run/check.h"
-#include "run/descriptors.h"
 #include "run/interrupt.h"
 #include "run/observers.h"
 #include "run/page_file.h"
@@ -15,10 +15,10 @@
 #include "run/recording.h"
 #include "run/report.h"
 #include "run/sending.h"
+#include "run/share_rate.h"
 #include "run/target.h"
 #include "run/use_cases.h"
 #include "sim/server.h"
-#include "sim/setup.h"
 
 /* One call of nbatch run: what it opened, in the order in which it does. */
 struct run {
@@ -48,6 +48,7 @@ struct run {
     struct series flight;             /* for the report */
     struct buf program, words;        /* the call that goes on where this one ended */
     struct problem_file problem_file; /* of a pipe, which is checked while it is sent */
+    struct share_rate *share;         /* the account's rate, which this run keeps; NULL: none */
     struct run_figures *figures;      /* NULL: nobody measures */
 };
 
@@ -125,37 +126,6 @@ static int check_passed(struct run *run)
     return 0;
 }
 
-/* Whether the operator wants what mode 1 does; asked where there is somebody to ask. */
-static bool confirm_replace(const struct run *run, uint64_t replaced)
-{
-    char question[160], otherwise[160];
-    unsigned long long count = replaced;
-    const char *plural = replaced == 1 ? "" : "s";
-
-    (void)snprintf(question, sizeof(question),
-                   "Replace %llu instance%s, deleting what is not named?", count, plural);
-    (void)snprintf(otherwise, sizeof(otherwise),
-                   "%llu instance%s would be replaced (mode 1): say --allow-replace if that is "
-                   "meant",
-                   count, plural);
-    return person_consents(run->person, question, otherwise);
-}
-
-/* Whether columns of mixed values are meant, which the check has just told of. */
-static bool confirm_doubts(const struct run *run, const struct check_counts *counts)
-{
-    char otherwise[PROBLEM_DOUBT_MAX + 200], more[100] = "";
-
-    if (counts->doubts > 1)
-        (void)snprintf(more, sizeof(more), " (and %llu more of this kind: see nbatch check)",
-                       (unsigned long long)counts->doubts - 1);
-    (void)snprintf(otherwise, sizeof(otherwise),
-                   "%s%s: correct the values, or say --yes where they are meant",
-                   counts->first_doubt, more);
-    return person_consents(run->person, "Send the values that are warned of as they are?",
-                           otherwise);
-}
-
 static void note_earlier(struct run *run)
 {
     memcpy(run->earlier, ledger_settled(run->recording.ledger), sizeof(run->earlier));
@@ -169,23 +139,9 @@ static int check_whole_input(struct run *run)
 
     if (!source_is_seekable(intake_source(run->intake)))
         return 0;
-    int result = check_input(run->intake, run->settings, run->person, &counts);
-    bool some_good = counts.valid + counts.settled > 0 && !counts.file_is_bad;
-    if (result == EXIT_INPUT_INVALID && some_good && run->settings->skip_invalid) {
-        person_note(run->person, "the invalid rows are recorded and not sent (--skip-invalid)");
-        result = 0;
-    }
-    if (result == EXIT_INPUT_INVALID)
-        person_error(run->person, "nothing was sent%s",
-                     some_good ? "; mend the rows, or send the valid ones with --skip-invalid"
-                               : "");
+    int result = check_for_sending(run->intake, run->settings, run->person, &counts);
     if (result != 0)
         return result;
-    if (counts.replaced > 0 && !settings_allow_replace(run->settings) &&
-        !confirm_replace(run, counts.replaced))
-        return EXIT_INPUT_INVALID;
-    if (counts.doubts > 0 && !run->settings->yes && !confirm_doubts(run, &counts))
-        return EXIT_INPUT_INVALID;
     run->rows = counts.rows;
     uint64_t size, hash;
     intake_digest(run->intake, &size, &hash);
@@ -531,6 +487,7 @@ static void on_attempt(void *context, const struct job_attempt *attempt)
 {
     struct run *run = context;
 
+    share_rate_attempt(run->share, attempt);
     observers_attempt(&run->observers, attempt);
     run->person->ops->attempt(run->person, attempt);
 }
@@ -604,6 +561,7 @@ static int conclude(struct run *run)
 static int send_rows(struct run *run)
 {
     double start_s = monotonic_s();
+    struct intake_source source;
 
     const struct person *person = run->person;
     const struct watched watched = {.input = source_name(intake_source(run->intake)),
@@ -613,7 +571,8 @@ static int send_rows(struct run *run)
     prepare(run);
     announce(run);
     person->ops->begin(person, "sending", &watched);
-    enum status status = job_run(run->intake, &run->options, ledger_store(run->recording.ledger),
+    intake_source_init(&source, run->intake);
+    enum status status = job_run(&source.base, &run->options, ledger_store(run->recording.ledger),
                                  &run->tally, &run->result, &run->message);
     double seconds = monotonic_s() - start_s;
     interrupt_watch();
@@ -692,6 +651,9 @@ static int run_steps(struct run *run)
     if (result == 0 && run->settings->simulate != NULL)
         result = start_simulator(run);
     if (result == 0)
+        result = share_rate_begin(run->settings, run->person, &run->credentials, &run->options,
+                                  &run->share);
+    if (result == 0)
         result = open_problem_file(run);
     if (result == 0)
         result = start_observers(run);
@@ -700,38 +662,12 @@ static int run_steps(struct run *run)
     return result == 0 && interrupt_signal() == 0 ? send_rows(run) : result;
 }
 
-/* No more at a time than there are descriptors for. Returns 0 or an exit status. */
-static int fit_descriptors(struct run_settings *settings, const struct person *person)
-{
-    uint64_t limit, needed;
-    size_t wanted = (size_t)settings->concurrency;
-    size_t room = descriptors_fit(wanted, settings->simulate != NULL, &limit, &needed);
-
-    if (room == 0) {
-        person_error(
-            person,
-            "this process may have %llu files open, which leaves no room for a connection; "
-            "raise that with ulimit -n %llu",
-            (unsigned long long)limit, (unsigned long long)needed);
-        return EXIT_REFUSED;
-    }
-    if (settings->simulate != NULL && room > setup_connection_limit(SIM_CONNECTIONS_MAX))
-        room = setup_connection_limit(SIM_CONNECTIONS_MAX);
-    if (room < wanted)
-        person_note(person,
-                    "%zu requests at a time, not %zu: this process may have %llu files open; raise "
-                    "that with ulimit -n %llu",
-                    room, wanted, (unsigned long long)limit, (unsigned long long)needed);
-    settings->concurrency = (int64_t)room;
-    return 0;
-}
-
 int run_send(const struct run_settings *given, const struct person *person,
              struct run_figures *ret_figures)
 {
     struct run_settings own = *given, *settings = &own;
 
-    int fits = fit_descriptors(settings, person);
+    int fits = sending_fit(settings, person);
     struct run *run = fits == 0 ? calloc(1, sizeof(*run)) : NULL;
     if (run == NULL)
         return fits != 0 ? fits : EXIT_INTERNAL;
@@ -749,6 +685,7 @@ int run_send(const struct run_settings *given, const struct person *person,
     if (!run->observers.started)
         observers_refused(&run->observers, run->listener.error != NULL ? run->listener.error : "",
                           result);
+    share_rate_end(run->share);
     recording_deinit(&run->recording);
     outfile_deinit(&run->problem_file.file);
     observers_close(&run->observers);

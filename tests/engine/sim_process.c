@@ -128,6 +128,7 @@ static void take_row(struct sim_world *world, struct item *item)
 
     if (sim_is_broken(BREAK_VERDICT) && item->command.target_len > 0)
         is_bad = false;
+    item->operation = (enum operation)item->command.action;
     item->id = (struct row_id){.hash = item->command.hash,
                                .device = item->command.device,
                                .row = item->command.row,

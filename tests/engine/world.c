@@ -288,6 +288,7 @@ static void tell_row(struct world *world)
     world->reading = NULL;
     world->next++;
     build(world, row, &item->command);
+    item->operation = (enum operation)item->command.action;
     item->id = (struct row_id){.hash = item->command.hash,
                                .device = row->device,
                                .row = item->command.row,

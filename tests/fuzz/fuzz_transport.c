@@ -90,10 +90,12 @@ static void start_next(void)
         return;
     struct attempt *attempt = &fuzz.attempts[fuzz.started++];
     (void)snprintf(attempt->target, sizeof(attempt->target), "/nbiot?imei=%zu", fuzz.started);
+    static const enum method methods[] = {METHOD_GET, METHOD_POST, METHOD_PUT};
+    enum method method = methods[fuzz.started % ARRAY_LENGTH(methods)];
     struct transport_request request = {
-        .method = fuzz.started % 3 == 0 ? METHOD_GET : METHOD_POST,
+        .method = method,
         .target = span_string(attempt->target),
-        .body = fuzz.started % 3 == 0 ? SPAN_LITERAL("") : SPAN_LITERAL("{}"),
+        .body = method == METHOD_POST ? SPAN_LITERAL("{}") : SPAN_LITERAL(""),
     };
     if (transport_start(fuzz.transport, &request, on_done, attempt) != STATUS_OK)
         abort();

@@ -35,10 +35,10 @@ static struct {
 } engine;
 
 /* The linker brings calls of job_run here (--wrap). */
-enum status __real_job_run(struct intake *intake, const struct job_options *options,
+enum status __real_job_run(struct row_source *source, const struct job_options *options,
                            struct store *store, struct tally *tally, struct job_result *ret_result,
                            struct buf *message);
-enum status __wrap_job_run(struct intake *intake, const struct job_options *options,
+enum status __wrap_job_run(struct row_source *source, const struct job_options *options,
                            struct store *store, struct tally *tally, struct job_result *ret_result,
                            struct buf *message);
 
@@ -68,7 +68,7 @@ static void renew_key(const struct job_options *options, struct buf *message)
     buf_clear(message);
 }
 
-enum status __wrap_job_run(struct intake *intake, const struct job_options *options,
+enum status __wrap_job_run(struct row_source *source, const struct job_options *options,
                            struct store *store, struct tally *tally, struct job_result *ret_result,
                            struct buf *message)
 {
@@ -77,7 +77,7 @@ enum status __wrap_job_run(struct intake *intake, const struct job_options *opti
 
     engine.calls++;
     if (engine.is_real)
-        return __real_job_run(intake, options, store, tally, ret_result, message);
+        return __real_job_run(source, options, store, tally, ret_result, message);
     if (engine.new_key != NULL)
         renew_key(options, message);
     options->event(options->event_context, JOB_EVENT_TICK, &status);

@@ -265,6 +265,35 @@ static void answer(struct world *world)
     (void)uv_run(&world->loop, UV_RUN_DEFAULT);
 }
 
+static void test_each_method_has_its_request_line(void **state)
+{
+    static const struct {
+        enum method method;
+        const char *line, *length;
+    } cases[] = {{METHOD_GET, "GET /nbiot/offline?imei=1 HTTP/1.1\r\n", NULL},
+                 {METHOD_POST, "POST /nbiot/offline?imei=1 HTTP/1.1\r\n", "Content-Length: 0\r\n"},
+                 {METHOD_PUT, "PUT /nbiot/offline?imei=1 HTTP/1.1\r\n", "Content-Length: 0\r\n"}};
+    struct world world;
+
+    (void)state;
+    open_world(&world, "http://127.0.0.1", 1);
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct transport_request request = a_request;
+        request.method = cases[i].method;
+        request.body = span_of(NULL, 0);
+        world.once = true;
+        assert_int_equal(transport_start(world.transport, &request, on_done, &world.seen[0]),
+                         STATUS_OK);
+        answer(&world);
+        assert_memory_equal(world.request, cases[i].line, strlen(cases[i].line));
+        if (cases[i].length == NULL)
+            assert_null(strstr(world.request, "Content-"));
+        else
+            assert_non_null(strstr(world.request, cases[i].length));
+    }
+    close_world(&world);
+}
+
 static void test_a_token_is_renewed_before_it_ends(void **state)
 {
     (void)state;
@@ -490,6 +519,7 @@ int main(void)
         cmocka_unit_test(test_whole_headers_are_an_answer_after_an_abort),
         cmocka_unit_test(test_an_aborted_transport_starts_nothing),
         cmocka_unit_test(test_closing_right_after_an_abort_is_clean),
+        cmocka_unit_test(test_each_method_has_its_request_line),
         cmocka_unit_test(test_a_token_is_renewed_before_it_ends),
         cmocka_unit_test(test_a_renewed_token_leaves_attempts_under_way_alone),
     };
