@@ -18,7 +18,7 @@
 #include "core/span.h"
 
 #define BEATS_STALE_NS INT64_C(250000000)
-#define BEATS_LOW_NS   INT64_C(40000000) /* more are wanted when they end that soon */
+#define BEATS_LOW_NS   INT64_C(100000000) /* more are wanted when they end that soon */
 
 enum { BEATS_GROUPS_MAX = 4, BEATS_LOW = 200 /* likewise, of those without a step */ };
 

@@ -153,6 +153,8 @@ def test_a_viewer_looks_and_does_not_work(shared, simulator, fleet):
     assert shared("jobs", user="eye").code == 0
     assert shared("results", "--job", "v", user="eye").out.count("accepted") == 5
     assert "permission denied" in shared("jobs", "--remove", "v", user="eye").err
+    worker = shared("work", "--job", "v", "--endpoint", sim.url, user="eye")
+    assert worker.code == 7 and "permission denied" in worker.err
     assert "permission denied" in shared("run", fleet(5), "--endpoint", sim.url, "--job", "w", user="eye").err
 
 

@@ -38,10 +38,10 @@ static void test_more_are_wanted_before_they_run_out(void **state)
     struct beats beats = {.wanted = false};
 
     (void)state;
-    assert_true(beats_add(&beats, 0, 10 * MS_NS, 11)); /* the last at 100 ms */
+    assert_true(beats_add(&beats, 0, 10 * MS_NS, 21)); /* the last at 200 ms */
     assert_int_equal(start_all(&beats, 50 * MS_NS), 6);
     assert_false(beats.wanted);
-    assert_int_equal(start_all(&beats, 70 * MS_NS), 2);
+    assert_int_equal(start_all(&beats, 120 * MS_NS), 7);
     assert_true(beats.wanted);
     beats = (struct beats){.wanted = false};
     assert_true(beats_add(&beats, 0, 0, BEATS_LOW + 2));

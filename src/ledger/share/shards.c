@@ -322,6 +322,8 @@ enum status worker_next(struct worker *worker, struct command *command, struct w
 {
     struct fetched *fetched = worker->first;
 
+    if (worker->store.has_failed)
+        return STATUS_NETWORK;
     if (worker->is_stopped || worker->is_complete)
         return STATUS_END;
     if (fetched == NULL || worker->is_paused || clock_boot_ns() >= worker->until_ns)

@@ -21,6 +21,7 @@ void worker_fail(struct worker *worker, const char *why)
         worker->is_syncing = worker->store.is_syncing = false;
         worker->hooks.synced(worker->hooks.context, false);
     }
+    worker->hooks.news(worker->hooks.context);
 }
 
 /* The account's rate. */

@@ -64,7 +64,8 @@ struct worker_row {
 };
 
 /* The next one, as a command. STATUS_AGAIN: not now, peer_hooks.news tells; STATUS_END: the job is
- * complete, or was stopped. STATUS_NO_MEMORY, STATUS_TOO_BIG. */
+ * complete, or was stopped. STATUS_NETWORK: the database refuses a call (the store's error says
+ * why); STATUS_NO_MEMORY, STATUS_TOO_BIG. */
 enum status worker_next(struct worker *worker, struct command *command,
                         struct worker_row *ret_row) MUST_USE;
 

@@ -22,7 +22,7 @@ enum {
     TICK_MS = 50,         /* how often it is seen what is to be done */
     LOOK_MS = 1000,       /* … and how often whether the job is paused, stopped or complete */
     LEASE_PAUSE_MS = 500, /* before shards are asked for again where none was free */
-    TAKE_MS = 100,        /* starts are taken for so long */
+    TAKE_MS = 200,        /* starts are taken for so long */
     TAKE_MAX = 1000,      /* … and so many at the most */
     LEAVE_MAX_MS = 10000, /* for what is to be written at the end */
     BATCH_ARRAYS = 11,
