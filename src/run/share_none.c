@@ -46,7 +46,7 @@ int share_rate_begin(const struct run_settings *settings, const struct person *p
     (void)credentials;
     (void)options;
     *ret_rate = NULL;
-    return settings->share != NULL ? refuse(person) : 0;
+    return settings->share_only_rate ? refuse(person) : 0;
 }
 
 void share_rate_attempt(struct share_rate *rate, const struct job_attempt *attempt)

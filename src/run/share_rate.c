@@ -39,8 +39,12 @@ int share_rate_begin(const struct run_settings *settings, const struct person *p
     struct buf message;
 
     *ret_rate = NULL;
-    if (settings->share == NULL)
+    if (!settings->share_only_rate)
         return 0;
+    if (settings->share == NULL) {
+        person_error(person, "--share-only-rate wants the database of the account: --share URI");
+        return EXIT_USAGE;
+    }
     if (credentials->key == NULL) {
         person_error(person, "--share-only-rate keeps the limit of an account, and without a key "
                              "there is none");

@@ -278,7 +278,9 @@ def test_a_job_is_paused_goes_on_and_is_stopped(shared, simulator, fleet):
     assert shared("jobs", "--pause", "p").code == 2
 
 
-def test_what_is_not_for_a_shared_job_is_refused(shared, fleet):
+def test_what_is_not_for_a_shared_job_is_refused(shared, nbatch, fleet):
+    alone = nbatch("run", fleet(5), "--share-only-rate", "--endpoint", "http://127.0.0.1:9")
+    assert alone.code == 2 and "--share URI" in alone.err
     for option, value in (("--output", "x.csv"), ("--report", "x.html"), ("--simulate", None), ("--canary", "5")):
         done = shared("run", fleet(5), option, *([value] if value else []), "--job", "r")
         assert done.code == 2 and f"{option} is not for a shared job" in done.err

@@ -248,7 +248,8 @@ bool record_may_send(struct peer *peer, uint32_t number, int64_t *ret_before_ns)
     const struct ticket *ticket = &worker->tickets[number];
 
     *ret_before_ns = worker->until_ns;
-    return !HAS_FENCE || (ticket->state == TICKET_MARKED && !ticket->shard->is_lost);
+    bool is_own = ticket->state == TICKET_MARKED && !ticket->shard->is_lost;
+    return is_own || !HAS_FENCE;
 }
 
 /* The store. */
