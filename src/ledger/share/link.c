@@ -10,6 +10,9 @@
  * that it is a transaction of its own, and the server never waits within one for a worker that is
  * stopped or gone. The answers come in the order of the calls: `calls` is that order.
  *
+ * libpq closes a descriptor by itself when it finds the connection broken, and its number may be
+ * another socket's a moment later: the loop's handle for it is closed before anything else happens.
+ *
  * A connection that is lost takes its calls with it: each is answered with nothing. The next one is
  * tried after a pause that doubles, and is up once all statements are prepared.
  */
@@ -177,11 +180,25 @@ static bool read_results(struct link *link)
     return true;
 }
 
+/* Whether libpq has closed the connection in a call; that it is lost is told later, from the loop.
+ */
+static bool is_broken(struct link *link)
+{
+    if (PQsocket(link->connection) >= 0)
+        return false;
+    close_poll(link);
+    if (!link->is_stopped)
+        start_timer(link, 0);
+    return true;
+}
+
 static void flush(struct link *link)
 {
     if (link->connection == NULL || link->state < LINK_PREPARING || link->is_stopped)
         return;
-    watch(link, UV_READABLE | (PQflush(link->connection) > 0 ? UV_WRITABLE : 0));
+    bool has_more = PQflush(link->connection) > 0;
+    if (!is_broken(link))
+        watch(link, UV_READABLE | (has_more ? UV_WRITABLE : 0));
 }
 
 static bool add_call(struct link *link, link_done_fn *done, void *context)
@@ -244,6 +261,8 @@ static void on_ready(uv_poll_t *poll, int status, int events)
     }
     if ((events & UV_READABLE) != 0 || status < 0) {
         bool is_lost = PQconsumeInput(link->connection) != 1;
+        if (is_lost)
+            close_poll(link);
         if (!read_results(link) || is_lost) {
             lose(link, PQerrorMessage(link->connection));
             return;
@@ -252,12 +271,12 @@ static void on_ready(uv_poll_t *poll, int status, int events)
     flush(link);
 }
 
-/* Another address that is tried has another descriptor. */
+/* While it connects, each step may be another descriptor, of the same number too. */
 static void watch(struct link *link, int events)
 {
     int fd = PQsocket(link->connection);
 
-    if (link->poll == NULL || fd != link->fd) {
+    if (link->poll == NULL || fd != link->fd || link->state == LINK_CONNECTING) {
         close_poll(link);
         link->fd = fd;
         link->poll = calloc(1, sizeof(*link->poll));
@@ -309,8 +328,8 @@ static void on_timer(uv_timer_t *timer)
     answer_all(&link->orphans);
     if (link->state == LINK_AWAY)
         connect_anew(link);
-    else if (link->state != LINK_UP)
-        lose(link, "it does not answer");
+    else
+        lose(link, link->poll != NULL ? "it does not answer" : PQerrorMessage(link->connection));
 }
 
 static void start_timer(struct link *link, int64_t ms)
@@ -359,8 +378,10 @@ bool link_call(struct link *link, enum link_statement statement, const char *con
         return add_orphan(link, done, context);
     if (PQsendQueryPrepared(link->connection, statements[statement].name, parameters[statement],
                             values, NULL, NULL, is_binary) != 1 ||
-        PQpipelineSync(link->connection) != 1)
-        return add_orphan(link, done, context); /* that it is lost shows when it is read */
+        PQpipelineSync(link->connection) != 1) {
+        (void)is_broken(link); /* else that it is lost shows when it is read */
+        return add_orphan(link, done, context);
+    }
     bool added = add_call(link, done, context);
     flush(link);
     return added;
