@@ -1,3 +1,4 @@
+#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -141,6 +142,7 @@ struct work {
     struct job_result result;
     struct buf message;
     double seconds;
+    bool has_heeded; /* a signal that came before the engine */
     enum status status;
     /* Of the job, at the end. */
     uint64_t totals[ROW_STATUS_COUNT], twice;
@@ -150,6 +152,10 @@ static void on_event(void *context, enum job_event event, const struct job_statu
 {
     struct work *work = context;
 
+    if (event == JOB_EVENT_TICK && !work->has_heeded && interrupt_signal() != 0) {
+        work->has_heeded = true; /* it came just before the engine listened */
+        (void)raise(interrupt_signal());
+    }
     work->person->ops->event(work->person, event, status);
 }
 
@@ -353,12 +359,10 @@ static int conclude(struct work *work)
     if (status == STATUS_OK)
         status = share_job_totals(&database, work->job.id, &message, work->totals, &work->twice);
     database_close(&database);
-    if (status != STATUS_OK) {
+    if (status != STATUS_OK)
         person_failure(work->person, &message, status);
-        work->result.end = JOB_FAILED;
-    }
     buf_deinit(&message);
-    return summarize(work, judge(work));
+    return status == STATUS_OK ? summarize(work, judge(work)) : EXIT_INTERNAL;
 }
 
 int share_work(const struct run_settings *given, const struct person *person,
