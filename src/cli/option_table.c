@@ -312,7 +312,7 @@ static const struct option table[] = {
              "service files and ~/.pgpass, the password always",
      .group = "Several machines", .secret = SECRET_USER},
     {"job", 0, OPTION_SET, WORK | RESULTS, "NAME", NULL,
-     .help = "the shared job, as nbatch jobs names it", .set = set_job, .places = IN_FLAG_ONLY},
+     .help = "the shared job, as nbatch jobs names it", .set = set_job},
     {"share-only-rate", 0, OPTION_FLAG, RUN, NULL, NULL, RUN_FIELD(share_only_rate),
      .help = "a run of its own, with a results file, that keeps the limit which its account has in "
              "the database of --share"},
