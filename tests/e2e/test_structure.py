@@ -25,7 +25,7 @@ MAY_INCLUDE = {
 
 # Single headers of rooms that are otherwise none of a room's business: standard error as a queue, the text of a device,
 # and commands that a database keeps.
-MAY_INCLUDE_TOO = {"cli": {"ledger/outfile.h", "ledger/outlet.h"}, "ledger": {"platform/device.h"},
+MAY_INCLUDE_TOO = {"cli": {"ledger/outfile.h", "ledger/outlet.h"}, "ledger": {"platform/delivery.h", "platform/device.h"},
                    "ledger/share": {"platform/command.h", "platform/key.h", "platform/layout.h"}}
 
 LIBRARY_ROOMS = {
