@@ -44,13 +44,15 @@ s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
 # start_nginx: one static answer for every request, as the platform's, on the first core that we
-# have; sets $url. stop_nginx ends it.
+# have; where $tls is set, over TLS 1.3 with $work/cert.pem. Sets $url. stop_nginx ends it.
 start_nginx() {
-  local port folder=$work/nginx nginx
+  local port folder=$work/nginx nginx speaks=
   nginx=$(command -v nginx || echo /usr/sbin/nginx)
   mkdir "$folder"
   port=$(free_port)
-  url=http://127.0.0.1:$port
+  url=http${tls:+s}://127.0.0.1:$port
+  [ -z "${tls:-}" ] || speaks=" ssl; ssl_protocols TLSv1.3; ssl_session_cache shared:s:1m;
+    ssl_certificate $work/cert.pem; ssl_certificate_key $work/key.pem"
   cat >"$folder/nginx.conf" <<END
 daemon off; worker_processes 1; pid $folder/pid; error_log $folder/error.log;
 events { worker_connections 4096; }
@@ -59,10 +61,10 @@ http {
   client_body_temp_path $folder/body; proxy_temp_path $folder/proxy;
   fastcgi_temp_path $folder/fastcgi; uwsgi_temp_path $folder/uwsgi; scgi_temp_path $folder/scgi;
   server {
-    listen 127.0.0.1:$port backlog=4096;
+    listen 127.0.0.1:$port backlog=4096$speaks;
     location / {
       default_type application/json;
-      return 200 '{"errno":0,"error":"succ","data":{"uuid":"42742677-adc3-54ca-$connection-$connection_requests"}}';
+      return 200 '{"errno":0,"error":"succ","data":{"uuid":"42742677-adc3-54ca-\$connection-\$connection_requests"}}';
     }
   }
 }

@@ -1,8 +1,10 @@
 #!/bin/bash
 # Measures nbatch run beside what could be used instead, on the same work, and prints Markdown.
 #
-#   bench/run.sh [--rows N] [--rounds R] [--largest N] [--nbatch PATH]
+#   bench/run.sh [--tls] [--rows N] [--rounds R] [--largest N] [--nbatch PATH]
 #
+#   --tls          over TLS 1.3 and kept connections, with a certificate that nbatch and undici
+#                  verify (wrk, h2load and hey do not); the first table alone, without curl and aiohttp
 #   --rows N       rows that each tool sends in a round (default 50000)
 #   --rounds R     how often every tool runs; they take turns (default 5)
 #   --largest N    the largest file of the tables by rows (default 1000000)
@@ -24,6 +26,7 @@ rounds=5
 largest=1000000
 nbatch=
 connections=64
+tls=
 
 usage() {
   sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' bench/run.sh >&2
@@ -31,6 +34,7 @@ usage() {
 }
 
 while [ $# -gt 0 ]; do
+  if [ "$1" = --tls ]; then tls=1; shift; continue; fi
   [ $# -ge 2 ] || usage
   case "$1" in
     --rows) rows=$2 ;;
@@ -76,6 +80,14 @@ trap 'exit 143' TERM
 mkdir "$work/out"
 export NBATCH_API_KEY=a-key-of-the-bench
 unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
+trust=()
+if [ -n "$tls" ]; then
+  have openssl || need openssl openssl
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=bench \
+    -addext subjectAltName=IP:127.0.0.1 -keyout "$work/key.pem" -out "$work/cert.pem" 2>/dev/null
+  trust=(--cacert "$work/cert.pem")
+  export NODE_EXTRA_CA_CERTS=$work/cert.pem SSL_CERT_FILE=$work/cert.pem
+fi
 start_nginx
 
 # job TOOL ROWS COMMAND...: a line for measure.py.
@@ -88,7 +100,7 @@ job() {
 job_nbatch() {
   local rows=$1 concurrency=$2
   job "nbatch run${3:-}" "$rows" "$nbatch" run -q "$work/$rows.csv" --endpoint "$url" \
-    -o '{out}' -c "$concurrency"
+    -o '{out}' -c "$concurrency" "${trust[@]}"
 }
 job_undici() {
   [ -z "$have_undici" ] ||
@@ -96,11 +108,11 @@ job_undici() {
       "$url" '{out}'
 }
 job_aiohttp() {
-  [ -z "$have_aiohttp" ] ||
+  [ -z "$have_aiohttp" ] || [ -n "$tls" ] ||
     job "Python: aiohttp" "$1" "$python" bench/peers/send_aiohttp.py "$work/$1.csv" "$url" '{out}'
 }
 job_curl() {
-  have curl || return 0
+  have curl && [ -z "$tls" ] || return 0 # with TLS they take minutes
   job "curl --parallel --config" "$1" curl --parallel --parallel-immediate \
     --parallel-max "$connections" --config "$work/$1.curl"
 }
@@ -160,6 +172,7 @@ versions() {
 few=$((rows / 100))
 sizes=(10000 100000)
 [[ $largest = 10000 || $largest = 100000 ]] || sizes+=("$largest")
+if [ -n "$tls" ]; then sizes=(); fi
 for count in "$rows" "$few" 1 "${sizes[@]}"; do make_input "$count"; done
 sed 5000q "$work/$rows.tsv" >"$work/requests.tsv" # more would cost wrk's Lua its memory
 sed -n '1s/^[^\t]*\t//p' "$work/$rows.tsv" | tr -d '\n' >"$work/body"
@@ -172,6 +185,7 @@ printf '%s rounds, medians. %s\n\n' "$rounds" "$(versions)"
   job_curl "$rows"
   load_generators
 } | "$python" -IS bench/measure.py send "$rounds" "$work/out"
+[ -z "$tls" ] || exit 0
 
 if have parallel && have curl; then
   printf '\nA process a row:\n\n'

@@ -2,9 +2,11 @@
 
 #include <locale.h>
 #include <signal.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "cli/color.h"
+#include "cli/column_help.h"
 #include "cli/completion.h"
 #include "cli/config.h"
 #include "cli/console.h"
@@ -17,7 +19,7 @@
 
 static int print(struct buf *text)
 {
-    bool written = text->status == STATUS_OK && show_data(buf_span(text));
+    bool written = text->status == STATUS_OK && show_text(buf_span(text));
 
     buf_deinit(text);
     return written ? EXIT_ALL_ACCEPTED : EXIT_INTERNAL;
@@ -45,12 +47,54 @@ static int print_overview(void)
     return print(&text);
 }
 
+/* What other programs call it, and what to type here. */
+static const char *other_name_of(const char *word)
+{
+    static const struct {
+        const char *word, *command;
+    } names[] = {
+        {"run", "run FILE"},
+        {"check", "check FILE"},
+        {"send", "run FILE"},
+        {"submit", "run FILE"},
+        {"start", "run FILE"},
+        {"resume", "run FILE --resume"},
+        {"continue", "run FILE --resume"},
+        {"retry", "run FILE --resume=failed"},
+        {"rehearse", "run FILE --simulate"},
+        {"dry-run", "check FILE"},
+        {"validate", "check FILE"},
+        {"lint", "check FILE"},
+        {"test", "check FILE"},
+        {"serve", "simulate"},
+        {"simulator", "simulate"},
+        {"benchmark", "bench"},
+        {"html", "report RESULTS"},
+        {"show", "report RESULTS"},
+        {"man", "help man"},
+        {"errno", "help errno"},
+        {"options", "run --help"},
+        {"commands", "help"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
+        if (strcasecmp(word, names[i].word) == 0)
+            return names[i].command;
+    return NULL;
+}
+
 static int refuse_subcommand(const char *word)
 {
-    const char *nearest = subcommand_nearest(word);
+    const char *other = other_name_of(word), *nearest = subcommand_nearest(word);
 
-    if (access(word, R_OK) == 0)
+    if (word[0] == '-')
+        show_error("%s comes behind a command: nbatch run FILE %s; nbatch --help lists the "
+                   "commands",
+                   word, word);
+    else if (access(word, R_OK) == 0)
         show_error("say what to do with %s: nbatch run %s, or nbatch check %s", word, word, word);
+    else if (other != NULL)
+        show_error("unknown command %s; did you mean nbatch %s?", word, other);
     else if (nearest != NULL)
         show_error("unknown command %s; did you mean nbatch %s?", word, nearest);
     else
@@ -74,7 +118,6 @@ static int run_use_case(enum subcommand subcommand, const struct settings *setti
                                                  const struct person *) = {
         [COMMAND_WORK] = run_work,
         [COMMAND_JOBS] = run_jobs,
-        [COMMAND_RESULTS] = run_results,
         [COMMAND_SHARE] = run_share_init,
     };
 
@@ -82,24 +125,46 @@ static int run_use_case(enum subcommand subcommand, const struct settings *setti
         return run_simulate(&settings->sim, person);
     if (subcommand == COMMAND_BENCH)
         return run_bench(run, person);
+    if (subcommand == COMMAND_RESULTS && run->input == NULL && run->share != NULL)
+        return run_share_results(run, person);
     if (shared[subcommand] != NULL)
         return shared[subcommand](run, person);
     if (subcommand == COMMAND_RUN && settings->explain_retries)
         return run_explain_retries(run, person);
-    if (run->input == NULL && subcommand == COMMAND_REPORT)
-        show_error("which results? nbatch report FILE.results.csv; nbatch report --help says more");
+    bool takes_results = subcommand == COMMAND_REPORT || subcommand == COMMAND_STATUS ||
+                         subcommand == COMMAND_CANCEL || subcommand == COMMAND_RESULTS;
+    const char *name = subcommands[subcommand].name;
+    if (run->input == NULL && takes_results)
+        show_error("which results? nbatch %s FILE.results.csv; nbatch %s --help says more", name,
+                   name);
     else if (run->input == NULL)
         show_error("which input? nbatch %s FILE, or - for standard input; nbatch %s --help says "
                    "more",
-                   subcommands[subcommand].name, subcommands[subcommand].name);
+                   name, name);
     if (run->input == NULL)
         return EXIT_USAGE;
     if (subcommand == COMMAND_REPORT)
         return run_report(run, person);
+    if (subcommand == COMMAND_STATUS)
+        return run_status(run, person);
+    if (subcommand == COMMAND_CANCEL)
+        return run_cancel(run, person);
+    if (subcommand == COMMAND_RESULTS)
+        return run_results(run, person);
     if (subcommand == COMMAND_CHECK || settings->dry_run)
         return run_check(run, person);
     return run->share != NULL && !run->share_only_rate ? run_share_send(run, person)
                                                        : run_send(run, person, NULL);
+}
+
+/* Whether what a check finds is what was asked for on standard output, and nothing else is. */
+static bool reports_on_stdout(enum subcommand subcommand, const struct settings *settings)
+{
+    const struct run_settings *run = &settings->run;
+    bool lists_there = run->problems != NULL && strcmp(run->problems, "-") == 0;
+
+    return (subcommand == COMMAND_CHECK || (subcommand == COMMAND_RUN && settings->dry_run)) &&
+           !run->json && !run->fix && !lists_there;
 }
 
 static int run_subcommand(enum subcommand subcommand, const struct settings *settings,
@@ -110,6 +175,7 @@ static int run_subcommand(enum subcommand subcommand, const struct settings *set
     struct terminal terminal = {.mode = (enum progress_mode)settings->progress,
                                 .reads_input = run.input != NULL && strcmp(run.input, "-") == 0,
                                 .program = program,
+                                .subcommand = subcommand,
                                 .sources = sources};
     struct person person = terminal_person(&terminal);
 
@@ -119,13 +185,17 @@ static int run_subcommand(enum subcommand subcommand, const struct settings *set
         return print_version();
     if (subcommand == COMMAND_CONFIG)
         return print_config(settings, sources);
+    if (reports_on_stdout(subcommand, settings)) {
+        color_init(settings->no_color, STDOUT_FILENO);
+        show_notes_on_stdout();
+    }
     person.quiet = settings->quiet;
     person.verbose = settings->verbose;
     run.shown = shown;
     run.shown_count = option_values(sources, shown);
     int result = run_use_case(subcommand, settings, &run, &person);
     console_finish();
-    return result;
+    return show_notes_are_written() ? result : EXIT_INTERNAL;
 }
 
 static int parse_and_run(enum subcommand subcommand, int argc, char **argv)
@@ -139,10 +209,10 @@ static int parse_and_run(enum subcommand subcommand, int argc, char **argv)
 
     buf_init(&message, 64 * 1024);
     int result = EXIT_USAGE;
-    color_init(false); /* of what is wrong with the words */
+    color_init(false, STDERR_FILENO); /* of what is wrong with the words */
     enum status status = options_parse(&request, &sources, &message, &settings);
     if (status == STATUS_OK) {
-        color_init(settings.no_color);
+        color_init(settings.no_color, STDERR_FILENO);
         result = run_subcommand(subcommand, &settings, &sources, argv[0]);
     } else {
         show_error("%s", message.len > 0 ? buf_string(&message) : status_text(status));
@@ -167,7 +237,30 @@ static int explain(const struct help_topic *topic, const char *word)
     return EXIT_USAGE;
 }
 
-/* nbatch help [COMMAND|TOPIC [WORD]] */
+static int refuse_words(void)
+{
+    show_error("nbatch help explains one command, topic or option; nbatch --help lists them");
+    return EXIT_USAGE;
+}
+
+/* nbatch help rate, nbatch help E-IMEI, nbatch help 5106 … */
+static int explain_word(const char *word)
+{
+    struct buf text;
+
+    if (strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
+        return print_overview();
+    buf_init(&text, 1024 * 1024);
+    if (help_add_word(word, &text))
+        return print(&text);
+    buf_deinit(&text);
+    show_error("nbatch help knows no %s: it explains a command, a topic, an option (nbatch help "
+               "rate), a code (nbatch help E-IMEI) or an errno; nbatch --help lists them",
+               word);
+    return EXIT_USAGE;
+}
+
+/* nbatch help [COMMAND|TOPIC [WORD]|OPTION|CODE|ERRNO] */
 static int help(int argc, char **argv)
 {
     enum subcommand subcommand;
@@ -179,8 +272,14 @@ static int help(int argc, char **argv)
         return explain(topic, argc == 2 ? argv[1] : NULL);
     if (argc == 1 && subcommand_find(argv[0], &subcommand))
         return print_help(subcommand);
-    show_error("nbatch help explains one command or topic; nbatch --help lists them");
-    return EXIT_USAGE;
+    return argc == 1 ? explain_word(argv[0]) : refuse_words();
+}
+
+static int version(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    return print_version();
 }
 
 /* nbatch completion SHELL */
@@ -194,6 +293,21 @@ static int complete(int argc, char **argv)
     buf_deinit(&text);
     show_error("which shell? nbatch completion bash, zsh or fish");
     return EXIT_USAGE;
+}
+
+/* nbatch template [ACTION] */
+static int template(int argc, char **argv)
+{
+    enum action action = ACTION_WRITE;
+    struct buf text;
+
+    if (argc > 1 || (argc == 1 && !action_find(span_string(argv[0]), &action))) {
+        show_error("a template of what? nbatch template write, read or execute");
+        return EXIT_USAGE;
+    }
+    buf_init(&text, 64 * 1024);
+    column_help_add_template(action, &text);
+    return print(&text);
 }
 
 /* nbatch __complete WORD…: what the scripts of nbatch completion ask. */
@@ -210,7 +324,11 @@ static int complete_words(int argc, char **argv)
 static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
-} words[] = {{"help", help}, {"completion", complete}, {"__complete", complete_words}};
+} words[] = {{"help", help},
+             {"template", template},
+             {"version", version},
+             {"completion", complete},
+             {"__complete", complete_words}};
 
 int cli_main(int argc, char **argv)
 {
@@ -220,8 +338,8 @@ int cli_main(int argc, char **argv)
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN); /* a write says that the file is too large */
     if (argc < 2) {
-        show_error("what shall be done? nbatch run FILE, nbatch check FILE, nbatch simulate or "
-                   "nbatch bench; nbatch --help says more");
+        show_error("which command? nbatch run FILE, nbatch check FILE, nbatch simulate or nbatch "
+                   "bench; nbatch --help lists all");
         return EXIT_USAGE;
     }
     for (size_t i = 0; i < ARRAY_LENGTH(words); i++)

@@ -6,19 +6,23 @@
 
 static bool enabled;
 
-bool color_has_terminal(void)
+static bool has_terminal(int fd)
 {
     const char *term = getenv("TERM");
 
-    return term != NULL && term[0] != '\0' && strcmp(term, "dumb") != 0 &&
-           isatty(STDERR_FILENO) == 1;
+    return term != NULL && term[0] != '\0' && strcmp(term, "dumb") != 0 && isatty(fd) == 1;
 }
 
-void color_init(bool no_color)
+bool color_has_terminal(void)
+{
+    return has_terminal(STDERR_FILENO);
+}
+
+void color_init(bool no_color, int fd)
 {
     const char *variable = getenv("NO_COLOR"); /* no-color.org: set and not empty */
 
-    enabled = !no_color && (variable == NULL || variable[0] == '\0') && color_has_terminal();
+    enabled = !no_color && (variable == NULL || variable[0] == '\0') && has_terminal(fd);
 }
 
 const char *color(enum color color)

@@ -62,6 +62,8 @@ static void offer_options(const struct typing *typing, enum subcommand subcomman
     char name[80];
 
     while ((option = option_next(subcommand, option)) != NULL) {
+        if (!option_is_used(subcommand, option))
+            continue;
         (void)snprintf(name, sizeof(name), "--%s", option->name);
         offer(typing, span_string(name), option->help);
         (void)snprintf(name, sizeof(name), "-%c", option->letter);

@@ -93,7 +93,7 @@ static enum status read_pair(struct config_reader *reader)
     for (size_t i = 0; i < reader->file->count && status == STATUS_OK; i++)
         if (strcmp(reader->file->entries[i].name, name) == 0)
             status = refuse(reader, line_of(reader),
-                            "the name stands twice; where several values are meant, give a list");
+                            "the name is there twice; where several values are meant, give a list");
     if (status == STATUS_OK)
         status = next_event(reader);
     if (status != STATUS_OK) {

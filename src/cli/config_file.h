@@ -18,7 +18,7 @@ enum { CONFIG_FILE_MAX = 1024 * 1024, CONFIG_ENTRIES_MAX = 1024 };
 
 struct config_entry {
     char *name;
-    char *value; /* NULL where nothing stands behind the name */
+    char *value; /* NULL where nothing follows the name */
     bool in_list;
     size_t line;
 };
@@ -34,7 +34,7 @@ struct config_file {
 enum status config_file_read(const char *path, struct buf *message,
                              struct config_file *ret_file) MUST_USE;
 
-/* The same for a text that stands in a file of this name. */
+/* The same for a text that is in a file of this name. */
 enum status config_file_parse(const char *path, struct span text, struct buf *message,
                               struct config_file *ret_file) MUST_USE;
 

@@ -1,10 +1,17 @@
 #include "cli/help.h"
 
+#include <strings.h>
+
+#include "cli/column_help.h"
 #include "cli/man.h"
 #include "cli/option_table.h"
+#include "ledger/result_line.h"
+#include "platform/delivery.h"
 #include "platform/meaning.h"
 #include "platform/problem.h"
+#include "report/advice.h"
 #include "send/retry.h"
+#include "sim/faults.h"
 
 enum { HELP_COLUMN = 28, HELP_WIDTH = 96 };
 
@@ -41,6 +48,55 @@ static void add_option_help(const struct option *option, struct buf *out)
     buf_deinit(&help);
 }
 
+/* What the states of a status file mean, and what to do. */
+static void add_states(struct buf *out)
+{
+    buf_add_string(out, "\nRESULTS is a results file, CSV or JSONL. The state of a command:\n");
+    for (size_t i = 0; i < COMMAND_STATE_COUNT; i++) {
+        const struct delivery *delivery = &deliveries[i];
+        char word[32];
+        (void)snprintf(word, sizeof(word), "  %s", delivery->word);
+        struct buf text;
+        buf_init(&text, 1024);
+        buf_add_format(&text, "%s%s%s", delivery->meaning, delivery->remedy[0] != '\0' ? "; " : "",
+                       delivery->remedy);
+        add_help_line(word, buf_string(&text), out);
+        buf_deinit(&text);
+    }
+    buf_add_string(out,
+                   "\nExit status: 0 all delivered, 1 some ended otherwise, 8 some are open.\n");
+}
+
+/* What can come of taking a command back. */
+static void add_cancel_words(struct buf *out)
+{
+    buf_add_string(out, "\nRESULTS is a results file, CSV or JSONL. What comes of a command:\n");
+    for (size_t i = 0; i < CANCEL_OUTCOME_COUNT; i++) {
+        char word[32];
+        (void)snprintf(word, sizeof(word), "  %s", cancel_words[i].word);
+        add_help_line(word, cancel_words[i].meaning, out);
+    }
+    buf_add_string(out, "\nExit status: 0 none of them waits any more, 1 some were too late or "
+                        "missing, 6 some are open or\nin doubt: call it again.\n");
+}
+
+static void add_entry(const char *name, const char *text, struct buf *out)
+{
+    char left[32];
+
+    (void)snprintf(left, sizeof(left), "  %s", name);
+    add_help_line(left, text, out);
+}
+
+/* The columns of the results. */
+static void add_result_columns(struct buf *out)
+{
+    buf_add_string(out, "\nColumns:\n");
+    for (size_t i = 0; i < RESULT_COLUMN_COUNT; i++)
+        add_entry(result_column_names[i], result_column_texts[i], out);
+    add_entry("others", "what --pass carries along", out);
+}
+
 void help_add_subcommand(enum subcommand subcommand, struct buf *out)
 {
     const struct option *option = NULL;
@@ -49,6 +105,8 @@ void help_add_subcommand(enum subcommand subcommand, struct buf *out)
     buf_add_format(out, "%s\n\n%s\n\nExamples:\n%s", subcommands[subcommand].usage,
                    subcommands[subcommand].purpose, subcommands[subcommand].examples);
     while ((option = option_next(subcommand, option)) != NULL) {
+        if (!option_is_used(subcommand, option))
+            continue;
         if (strcmp(group, option_group(option)) != 0)
             buf_add_format(out, "\n%s:\n", option_group(option));
         group = option_group(option);
@@ -62,15 +120,25 @@ void help_add_subcommand(enum subcommand subcommand, struct buf *out)
             "latest. The keys of the rows are\nkept in memory, 14-18 bytes each, and nothing "
             "else. The page is one file that loads nothing; a\nfile that is no such page is "
             "never replaced.\n");
-    if (subcommand == COMMAND_BENCH || subcommand == COMMAND_REPORT)
+    if (subcommand == COMMAND_STATUS)
+        add_states(out);
+    if (subcommand == COMMAND_CANCEL)
+        add_cancel_words(out);
+    if (subcommand == COMMAND_CHECK)
+        buf_add_string(out, "\nThe other options of nbatch run are taken too, so that one line of "
+                            "words serves both: they are\nchecked for their form, and not used.\n");
+    if (subcommand == COMMAND_RESULTS)
+        add_result_columns(out);
+    if (subcommand == COMMAND_BENCH || subcommand == COMMAND_REPORT ||
+        subcommand == COMMAND_RESULTS)
         return;
     if (strstr(subcommands[subcommand].usage, "INPUT") != NULL)
         buf_add_string(
             out, "\nINPUT is a CSV (.csv), JSONL (.jsonl, .ndjson) or Excel (.xlsx) file, or - for "
                  "standard input;\ngzip and zstd are read as they are. Durations: 500ms, 30s, 5m.");
     buf_add_string(out, "\nEach option can also come from the environment, such as NBATCH_RATE for "
-                        "--rate, and from the\nfile that --config names. A flag goes before a "
-                        "variable before the file.\n");
+                        "--rate, and from the\nfile that --config names. Flags override "
+                        "variables, which override the file.\n");
 }
 
 const struct exit_meaning exit_meanings[] = {
@@ -80,9 +148,10 @@ const struct exit_meaning exit_meanings[] = {
     {"3", "input invalid, nothing sent, or changed while it was being sent"},
     {"4", "credentials refused, a server that is not trusted, or an endpoint that was never "
           "reached"},
-    {"5", "stopped by --halt, --canary, an outage, or for want of something on this machine"},
+    {"5", "stopped by --halt, --canary, an outage, or a shortage on this machine"},
     {"6", "finished, some rows in doubt: they may have been processed"},
     {"7", "results could not be written, or an internal error"},
+    {"8", "status: some commands have not come to their end"},
     {"129, 130, 143", "interrupted by SIGHUP, SIGINT, SIGTERM"},
 };
 const size_t exit_meanings_count = ARRAY_LENGTH(exit_meanings);
@@ -109,9 +178,13 @@ void help_add_overview(struct buf *out)
                        help_topics[i].word != NULL ? help_topics[i].word : "");
         add_help_line(topic, help_topics[i].what, out);
     }
-    add_help_line("  nbatch completion SHELL",
-                  "the completions of bash, zsh or fish, to be sourced", out);
-    add_help_line("  nbatch --version", "which one this is", out);
+    add_help_line("  nbatch template [ACTION]",
+                  "a CSV to begin with: the columns of write, read or execute, and a model row",
+                  out);
+    add_help_line("  nbatch completion SHELL", "completions for bash, zsh or fish, to source", out);
+    add_help_line("  nbatch help WORD",
+                  "an option, a problem's code or an errno: rate, E-IMEI, 5106", out);
+    add_help_line("  nbatch version", "which one this is", out);
     buf_add_string(out, "\nExit status:\n");
     for (size_t i = 0; i < exit_meanings_count; i++) {
         (void)snprintf(left, sizeof(left), "  %s", exit_meanings[i].status);
@@ -184,24 +257,47 @@ static bool add_errnos(const char *word, struct buf *out)
     if (add_entries(&number, out) == 0)
         buf_add_format(out,
                        "errno %lld\n  meaning      the platform documents no such number; what it "
-                       "says itself stands\n               in the results' column error\n"
+                       "says itself is in\n               the results' column error\n"
                        "  sent again   no: nothing says that it would succeed later\n",
                        (long long)number);
     return true;
 }
 
-static bool add_man(const char *word, struct buf *out)
+static bool add_columns(const char *word, struct buf *out)
 {
-    if (word != NULL)
-        return false;
-    man_add_page(out);
-    return true;
+    struct column_text texts[COLUMN_TEXTS_MAX];
+    size_t count = column_help_texts(texts);
+
+    for (size_t i = 0; i < count && word == NULL; i++) {
+        char what[sizeof(texts[i].what) + sizeof(texts[i].needed) + 32];
+        (void)snprintf(what, sizeof(what), "%s [needed: %s]", texts[i].what, texts[i].needed);
+        add_entry(texts[i].name, what, out);
+    }
+    return word == NULL;
+}
+
+static bool add_statuses(const char *word, struct buf *out)
+{
+    for (enum row_status i = 0; i < ROW_STATUS_COUNT && word == NULL; i++)
+        buf_add_format(out, "%s\n  meaning      %s\n  what to do   %s\n", row_status_name(i),
+                       advice_status_meaning(i), advice_status_remedy(i));
+    return word == NULL;
+}
+
+static bool add_faults(const char *word, struct buf *out)
+{
+    for (size_t i = 0; i < fault_kinds_count && word == NULL; i++)
+        add_entry(fault_kinds[i].name, fault_kinds[i].help, out);
+    return word == NULL;
 }
 
 const struct help_topic help_topics[] = {
     {"errno", "[NUMBER]", "what the platform's error numbers mean, and what to do", add_errnos},
     {"problems", NULL, "what each problem of an input asks for", add_problems},
-    {"man", NULL, "the manual page, for man -l or an installation", add_man},
+    {"columns", NULL, "the columns of an input, who needs them, and what is in them", add_columns},
+    {"statuses", NULL, "what can become of a row, and what to do then", add_statuses},
+    {"faults", NULL, "what the simulator can be told to do wrong", add_faults},
+    {"man", "[input|results]", "a manual page, for man -l or an installation", man_add_page},
 };
 const size_t help_topics_count = ARRAY_LENGTH(help_topics);
 
@@ -211,4 +307,41 @@ const struct help_topic *help_topic_find(const char *name)
         if (strcmp(name, help_topics[i].name) == 0)
             return &help_topics[i];
     return NULL;
+}
+
+/* The option of each command that has one of that name; those that say the same are one. */
+static bool add_options_named(struct span name, struct buf *out)
+{
+    const char *last = NULL;
+
+    for (size_t i = 0; i < SUBCOMMAND_COUNT; i++) {
+        const struct option *option = option_find((enum subcommand)i, name);
+        if (i == COMMAND_CONFIG || option == NULL || option->help == last)
+            continue;
+        buf_add_format(out, "nbatch %s\n", subcommands[i].name);
+        add_option_help(option, out);
+        last = option->help;
+    }
+    return last != NULL;
+}
+
+static bool add_problem(const char *word, struct buf *out)
+{
+    for (size_t i = 0; i < PROBLEM_CODE_COUNT; i++) {
+        if (strcasecmp(word, problem_code_name((enum problem_code)i)) != 0)
+            continue;
+        buf_add_format(out, "%s\n  what to do   %s\n", problem_code_name((enum problem_code)i),
+                       problem_code_remedy((enum problem_code)i));
+        return true;
+    }
+    return false;
+}
+
+bool help_add_word(const char *word, struct buf *out)
+{
+    int64_t number;
+
+    if (add_options_named(span_string(word + strspn(word, "-")), out) || add_problem(word, out))
+        return true;
+    return span_to_int64(span_string(word), &number) == STATUS_OK && add_errnos(word, out);
 }

@@ -13,9 +13,9 @@ void help_add_overview(struct buf *out);
 /* What nbatch help explains beside the commands. */
 struct help_topic {
     const char *name;
-    const char *word; /* what may stand behind it; NULL: nothing */
+    const char *word; /* what may follow it; NULL: nothing */
     const char *what;
-    /* Appends the text; `word` is what stands behind the name, or NULL. False where it is none that
+    /* Appends the text; `word` is what follows the name, or NULL. False where it is none that
      * may. */
     bool (*add)(const char *word, struct buf *out);
 };
@@ -25,6 +25,10 @@ extern const size_t help_topics_count;
 
 /* NULL where there is none. */
 const struct help_topic *help_topic_find(const char *name);
+
+/* Appends what a word means that is an option, a code of a problem or an errno. False where it is
+ * none. */
+bool help_add_word(const char *word, struct buf *out);
 
 /* The statuses that the program ends with, for the help and the manual page. */
 struct exit_meaning {

@@ -1,11 +1,22 @@
+/*
+ * The prose is a text with little markup, which is put into mdoc(7) here: "# SECTION",
+ * "## Subsection", paragraphs with blank lines between them, "- TAG :: text" with further lines
+ * indented by two, lines indented by four as they are, and "{{table}}" alone in its line for what
+ * the program knows by a table. Escapes, line lengths and sentences are seen to here.
+ */
 #include "cli/man.h"
 
+#include "cli/column_help.h"
 #include "cli/help.h"
+#include "cli/manual.h"
 #include "cli/option_table.h"
+#include "ledger/result_line.h"
 #include "platform/meaning.h"
 #include "platform/problem.h"
+#include "report/advice.h"
+#include "sim/faults.h"
 
-#define MAN_DATE "November 25, 2026"
+#define MAN_DATE "November 28, 2026"
 
 /* The character at the text's start, which is UTF-8; how many bytes it has in `ret_len`. */
 static uint32_t decode(const char *text, size_t *ret_len)
@@ -41,7 +52,7 @@ static void add_character(uint32_t c, struct buf *out)
         buf_add_format(out, "\\[u%04X]", (unsigned)c);
 }
 
-/* Text on one line, which a macro may stand before. */
+/* Text on one line, behind a macro or not. */
 static void add_line(const char *text, struct buf *out)
 {
     for (const char *at = text; *at != '\0';) {
@@ -82,12 +93,6 @@ static void add_text(const char *text, struct buf *out)
     }
 }
 
-static void add_paragraph(const char *text, struct buf *out)
-{
-    buf_add_string(out, ".Pp\n");
-    add_text(text, out);
-}
-
 static void add_item(const char *tag, const char *text, struct buf *out)
 {
     buf_add_string(out, ".It ");
@@ -95,26 +100,24 @@ static void add_item(const char *tag, const char *text, struct buf *out)
     add_text(text, out);
 }
 
-/* Lines that stand as they are. */
-static void add_display(const char *text, struct buf *out)
+/* Lines as they are. */
+static void add_lines(struct span text, struct buf *out)
 {
+    char line[512];
+
     buf_add_string(out, ".Bd -literal -offset indent\n");
-    while (*text != '\0') {
-        char line[256];
-        size_t len = strcspn(text, "\n");
-        size_t indent = strspn(text, " ");
-        indent = indent < 2 ? indent : 2;
-        (void)snprintf(line, sizeof(line), "%.*s", (int)(len - indent), text + indent);
+    while (text.len > 0) {
+        const char *end = memchr(text.ptr, '\n', text.len);
+        size_t len = end != NULL ? (size_t)(end - text.ptr) : text.len;
+        (void)snprintf(line, sizeof(line), "%.*s", (int)len, text.ptr);
         add_line(line, out);
-        text += len;
-        text += *text == '\n';
+        text = span_skip(text, len + (end != NULL));
     }
     buf_add_string(out, ".Ed\n");
 }
 
 static void add_synopsis(struct buf *out)
 {
-    buf_add_string(out, ".Sh SYNOPSIS\n");
     for (size_t i = 0; i < SUBCOMMAND_COUNT; i++) {
         const char *usage = subcommands[i].usage;
         const char *operand = strstr(usage, "[options]");
@@ -126,7 +129,7 @@ static void add_synopsis(struct buf *out)
         else if (*operand != '\0')
             buf_add_format(out, ".Ar %s\n", operand);
     }
-    buf_add_string(out, ".Nm\n.Cm help\n.Op Ar command | topic Op Ar word\n"
+    buf_add_string(out, ".Nm\n.Cm help\n.Op Ar command | topic | word\n"
                         ".Nm\n.Cm completion bash | zsh | fish\n");
 }
 
@@ -156,10 +159,12 @@ static void add_subcommand(enum subcommand subcommand, struct buf *out)
     buf_add_format(out, ".Ss nbatch %s\n", subcommands[subcommand].name);
     add_text(subcommands[subcommand].purpose, out);
     if (subcommand == COMMAND_CONFIG) {
-        add_paragraph("Takes the options of nbatch run and nbatch check.", out);
+        buf_add_string(out, ".Pp\nTakes the options of nbatch run and nbatch check.\n");
         return;
     }
     while ((option = option_next(subcommand, option)) != NULL) {
+        if (!option_is_used(subcommand, option))
+            continue;
         if (strcmp(group, option_group(option)) != 0)
             buf_add_format(out, "%s.Pp\n%s:\n.Bl -tag -width Ds\n", group[0] != '\0' ? ".El\n" : "",
                            option_group(option));
@@ -169,97 +174,244 @@ static void add_subcommand(enum subcommand subcommand, struct buf *out)
     buf_add_string(out, ".El\n");
 }
 
-static void add_configuration(struct buf *out)
+static void add_commands(struct buf *out)
 {
-    buf_add_string(out, ".Sh CONFIGURATION\n");
-    add_text("Every option but --help and --version can be set in four places. A flag goes before "
-             "a variable, a variable before the file that --config names, the file before the "
-             "default. Options that may be repeated add up over the places; of values with the "
-             "same NAME= those of the highest place hold. nbatch config shows what holds and where "
-             "it comes from.",
-             out);
-    add_paragraph("The file is YAML: names of options without dashes, and texts or lists of texts; "
-                  "options without a value are true or false. "
-                  "What another command takes is passed over, so that one file serves all. A key "
-                  "cannot stand in it.",
-                  out);
-    add_display("  endpoint: https://api.heclouds.com\n"
-                "  api-key-file: /etc/nbatch/onenet.key\n"
-                "  rate: 20/s\n"
-                "  skip-invalid: true\n"
-                "  set:\n"
-                "    - obj_id=3311\n"
-                "    - 'data=[{\"res_id\":5850,\"val\":${level}}]'\n",
-                out);
+    for (size_t i = 0; i < SUBCOMMAND_COUNT; i++)
+        add_subcommand((enum subcommand)i, out);
 }
 
-static void add_environment(struct buf *out)
+static void add_examples(struct buf *out)
 {
-    buf_add_string(out, ".Sh ENVIRONMENT\n.Bl -tag -width Ds\n");
-    add_item("NBATCH_API_KEY", "The MasterKey, where no option says where to find it.", out);
-    add_item("NBATCH_ACCESS_KEY", "The product's access key, likewise, for --product-id.", out);
-    add_item("CREDENTIALS_DIRECTORY",
-             "Set by systemd: the files api-key and access-key in it are taken where nothing else "
-             "gives a key.",
-             out);
-    add_item("NBATCH_CONFIG, NBATCH_RATE, NBATCH_MAX_ROW_BYTES and so on",
-             "What --config, --rate, --max-row-bytes and so on would say.", out);
-    add_item("https_proxy, all_proxy and the like", "The proxy, where --proxy names none.", out);
-    add_item("NO_COLOR", "Where it is not empty, there are no colours on a terminal.", out);
-    add_item("TERM", "Where it is dumb, there are neither colours nor a live line.", out);
-    buf_add_string(out, ".El\n");
+    for (size_t i = 0; i < SUBCOMMAND_COUNT; i++)
+        add_lines(span_string(subcommands[i].examples), out);
 }
 
-static void add_codes(struct buf *out)
-{
-    size_t count;
-    const struct meaning *entries = meaning_all(&count);
-    char tag[64];
+/* What follows adds items; the list around them is begun and ended by add_table. */
 
-    buf_add_string(out, ".Sh DIAGNOSTICS\n");
-    add_text("Numbers that the platform answers with (nbatch help errno):", out);
-    buf_add_string(out, ".Bl -tag -width Ds\n");
+static void add_exit(struct buf *out)
+{
+    for (size_t i = 0; i < exit_meanings_count; i++)
+        add_item(exit_meanings[i].status, exit_meanings[i].meaning, out);
+}
+
+static void add_columns(struct buf *out)
+{
+    struct column_text texts[COLUMN_TEXTS_MAX];
+    size_t count = column_help_texts(texts);
+
     for (size_t i = 0; i < count; i++) {
-        char text[512];
-        (void)snprintf(tag, sizeof(tag), "%lld %s", (long long)entries[i].number, entries[i].name);
-        const char *again =
-            meaning_is_again(entries[i].class) ? " (nbatch does, up to --max-attempts)" : "";
-        (void)snprintf(text, sizeof(text), "%s; %s%s", entries[i].meaning, entries[i].remedy,
-                       again);
-        add_item(tag, text, out);
+        char text[sizeof(texts[i].what) + sizeof(texts[i].needed) + 32];
+        (void)snprintf(text, sizeof(text), "%s. Needed: %s.", texts[i].what, texts[i].needed);
+        add_item(texts[i].name, text, out);
     }
-    buf_add_string(out, ".El\n");
-    add_paragraph("What is wrong with an input (nbatch help problems); codes with W- are warnings:",
-                  out);
-    buf_add_string(out, ".Bl -tag -width Ds\n");
+}
+
+static void add_problems(struct buf *out)
+{
     for (size_t i = 0; i < PROBLEM_CODE_COUNT; i++)
         add_item(problem_code_name((enum problem_code)i), problem_code_remedy((enum problem_code)i),
                  out);
-    buf_add_string(out, ".El\n");
 }
 
-void man_add_page(struct buf *out)
+static void add_results(struct buf *out)
 {
-    buf_add_string(out, ".\\\" Made by \"nbatch help man\"; change src/cli/man.c.\n"
-                        ".Dd " MAN_DATE "\n.Dt NBATCH 1\n.Os\n"
-                        ".Sh NAME\n.Nm nbatch\n.Nd send cached commands to NB-IoT devices on "
-                        "OneNET, in bulk\n");
-    add_synopsis(out);
-    buf_add_string(out, ".Sh DESCRIPTION\n");
-    add_text("Takes a CSV or JSONL file with a command in each row, checks all of it before "
-             "anything is sent, sends every row, and writes a results file that maps each row to "
-             "its uuid or errno. Every input row ends in exactly one result row, nothing is sent "
-             "twice without being counted, and the commands for one device are sent in file order.",
-             out);
-    for (size_t i = 0; i < SUBCOMMAND_COUNT; i++)
-        add_subcommand((enum subcommand)i, out);
-    add_configuration(out);
-    add_environment(out);
-    buf_add_string(out, ".Sh EXIT STATUS\n.Bl -tag -width Ds\n");
-    for (size_t i = 0; i < exit_meanings_count; i++)
-        add_item(exit_meanings[i].status, exit_meanings[i].meaning, out);
-    buf_add_string(out, ".El\n.Sh EXAMPLES\n");
-    for (size_t i = 0; i < SUBCOMMAND_COUNT; i++)
-        add_display(subcommands[i].examples, out);
-    add_codes(out);
+    for (size_t i = 0; i < RESULT_COLUMN_COUNT; i++)
+        add_item(result_column_names[i], result_column_texts[i], out);
+}
+
+static void add_statuses(struct buf *out)
+{
+    for (enum row_status i = 0; i < ROW_STATUS_COUNT; i++) {
+        char text[512];
+        (void)snprintf(text, sizeof(text), "%s. What to do: %s.", advice_status_meaning(i),
+                       advice_status_remedy(i));
+        add_item(row_status_name(i), text, out);
+    }
+}
+
+static void add_errnos(struct buf *out)
+{
+    size_t count;
+    const struct meaning *entries = meaning_all(&count);
+
+    for (size_t i = 0; i < count; i++) {
+        char tag[64], text[512];
+        (void)snprintf(tag, sizeof(tag), "%lld %s", (long long)entries[i].number, entries[i].name);
+        (void)snprintf(text, sizeof(text), "%s; %s%s", entries[i].meaning, entries[i].remedy,
+                       meaning_is_again(entries[i].class) ? " (nbatch does, up to --max-attempts)"
+                                                          : "");
+        add_item(tag, text, out);
+    }
+}
+
+static void add_faults(struct buf *out)
+{
+    for (size_t i = 0; i < fault_kinds_count; i++)
+        add_item(fault_kinds[i].name, fault_kinds[i].help, out);
+}
+
+static const struct {
+    const char *name;
+    void (*add)(struct buf *out);
+    bool is_list;
+} tables[] = {
+    {"synopsis", add_synopsis, false}, {"commands", add_commands, false},
+    {"examples", add_examples, false}, {"exit", add_exit, true},
+    {"columns", add_columns, true},    {"problems", add_problems, true},
+    {"results", add_results, true},    {"statuses", add_statuses, true},
+    {"errnos", add_errnos, true},      {"faults", add_faults, true},
+};
+
+/* A page that is being written. */
+struct manual {
+    struct buf *out;
+    struct buf text; /* of the paragraph or item that goes on */
+    bool in_list;
+    bool is_first; /* behind a heading: no paragraph is to be begun there */
+};
+
+/* The paragraph or the item ends. */
+static void flush(struct manual *page)
+{
+    add_text(buf_string(&page->text), page->out);
+    buf_clear(&page->text);
+}
+
+static void set_list(struct manual *page, bool in_list)
+{
+    flush(page);
+    if (in_list != page->in_list)
+        buf_add_string(page->out, in_list ? ".Bl -tag -width Ds\n" : ".El\n");
+    page->in_list = in_list;
+}
+
+static void add_heading(struct manual *page, const char *macro, struct span title)
+{
+    set_list(page, false);
+    buf_add_format(page->out, "%s %.*s\n", macro, SPAN_ARG(title));
+    page->is_first = true;
+}
+
+static void add_tagged(struct manual *page, struct span line)
+{
+    const char *colons = memmem(line.ptr, line.len, " :: ", 4);
+    size_t len = colons != NULL ? (size_t)(colons - line.ptr) : line.len;
+    char tag[256];
+
+    set_list(page, true);
+    (void)snprintf(tag, sizeof(tag), "%.*s", (int)len, line.ptr);
+    buf_add_string(page->out, ".It ");
+    add_line(tag, page->out);
+    if (colons != NULL)
+        buf_add(&page->text, span_skip(line, len + 4));
+}
+
+/* {{name}} */
+static void add_table(struct manual *page, struct span line)
+{
+    struct span name = span_of(line.ptr + 2, line.len - 4);
+
+    for (size_t i = 0; i < ARRAY_LENGTH(tables); i++) {
+        if (!span_is(name, tables[i].name))
+            continue;
+        set_list(page, tables[i].is_list);
+        tables[i].add(page->out);
+        page->is_first = false;
+        return;
+    }
+    page->out->status = STATUS_SYNTAX;
+}
+
+static void add_words(struct manual *page, struct span line)
+{
+    bool goes_on = page->text.len > 0 || (page->in_list && span_starts_with(line, "  "));
+
+    if (!goes_on) {
+        set_list(page, false);
+        if (!page->is_first)
+            buf_add_string(page->out, ".Pp\n");
+    }
+    page->is_first = false;
+    if (page->text.len > 0)
+        buf_add_char(&page->text, ' ');
+    buf_add(&page->text, span_skip(line, strspn(line.ptr, " ")));
+}
+
+/* A line of the prose; returns how much of the text was taken. */
+static size_t add_prose_line(struct manual *page, struct span rest)
+{
+    const char *end = memchr(rest.ptr, '\n', rest.len);
+    struct span line = span_of(rest.ptr, end != NULL ? (size_t)(end - rest.ptr) : rest.len);
+    size_t taken = line.len + 1;
+
+    if (line.len == 0) {
+        flush(page);
+    } else if (span_starts_with(line, "# ")) {
+        add_heading(page, ".Sh", span_skip(line, 2));
+    } else if (span_starts_with(line, "## ")) {
+        add_heading(page, ".Ss", span_skip(line, 3));
+    } else if (span_starts_with(line, "- ")) {
+        add_tagged(page, span_skip(line, 2));
+    } else if (span_starts_with(line, "{{")) {
+        add_table(page, line);
+    } else if (span_starts_with(line, "    ")) {
+        end = memmem(rest.ptr, rest.len, "\n\n", 2);
+        taken = end != NULL ? (size_t)(end - rest.ptr) + 1 : rest.len;
+        set_list(page, false);
+        add_lines(span_of(rest.ptr, taken), page->out);
+        page->is_first = false;
+    } else {
+        add_words(page, line);
+    }
+    return taken;
+}
+
+static void add_prose(struct span text, struct buf *out)
+{
+    struct manual page = {.out = out};
+
+    buf_init(&page.text, 64 * 1024);
+    while (text.len > 0) {
+        size_t taken = add_prose_line(&page, text);
+        text = span_skip(text, taken < text.len ? taken : text.len);
+    }
+    set_list(&page, false);
+    if (page.text.status != STATUS_OK)
+        out->status = page.text.status;
+    buf_deinit(&page.text);
+}
+
+static const struct {
+    const char *word; /* NULL: the page of the program */
+    const char *title, *name, *about;
+    int section;
+    const char *text;
+    const size_t *len;
+} pages[] = {
+    {NULL, "NBATCH", "nbatch", "send cached commands to NB-IoT devices on OneNET, in bulk", 1,
+     nbatch_text, &nbatch_text_len},
+    {"input", "NBATCH-INPUT", "nbatch-input",
+     "the input of nbatch: columns, times, spreadsheets, problems", 5, nbatch_input_text,
+     &nbatch_input_text_len},
+    {"results", "NBATCH-RESULTS", "nbatch-results",
+     "the results of nbatch: columns, statuses, error numbers", 5, nbatch_results_text,
+     &nbatch_results_text_len},
+};
+
+bool man_add_page(const char *name, struct buf *out)
+{
+    size_t i = 0;
+
+    while (i < ARRAY_LENGTH(pages) &&
+           (name == NULL ? pages[i].word != NULL
+                         : pages[i].word == NULL || strcmp(name, pages[i].word) != 0))
+        i++;
+    if (i == ARRAY_LENGTH(pages))
+        return false;
+    buf_add_format(out, ".\\\" Made by \"nbatch help man\"; change src/cli/%s.text.\n",
+                   pages[i].name);
+    buf_add_format(out, ".Dd " MAN_DATE "\n.Dt %s %d\n.Os\n.Sh NAME\n.Nm %s\n.Nd %s\n",
+                   pages[i].title, pages[i].section, pages[i].name, pages[i].about);
+    add_prose(span_of(pages[i].text, *pages[i].len), out);
+    return true;
 }

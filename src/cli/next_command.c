@@ -33,6 +33,37 @@ void next_command_add_program(const char *program, struct buf *out)
     buf_add_format(out, " %s", subcommands[COMMAND_RUN].name);
 }
 
+/* Whether the diagnosis says of an option another value than was given. */
+static bool is_replaced(const struct option *option, const struct diagnosis *diagnosis)
+{
+    for (size_t i = 0; diagnosis != NULL && option != NULL && i < diagnosis->count; i++)
+        if (!option_repeats(option) && strcmp(option->name, diagnosis->options[i].name) == 0)
+            return true;
+    return false;
+}
+
+void next_command_add_fixed(const char *program, enum subcommand subcommand,
+                            const struct option_sources *sources, const struct diagnosis *diagnosis,
+                            struct buf *out)
+{
+    shell_add_word(program, out);
+    buf_add_format(out, " %s", subcommands[subcommand].name);
+    for (size_t i = 0; i < sources->count; i++) {
+        const struct assignment *item = &sources->items[i];
+        if (item->origin != ORIGIN_FLAG || is_replaced(item->option, diagnosis) ||
+            (item->option != NULL && strcmp(item->option->name, "fix") == 0))
+            continue;
+        if (item->option == NULL)
+            add_word(item->value, out);
+        else
+            add_option(item->option, item->value, out);
+    }
+    for (size_t i = 0; diagnosis != NULL && i < diagnosis->count; i++) {
+        buf_add_format(out, " --%s", diagnosis->options[i].name);
+        add_word(diagnosis->options[i].value, out);
+    }
+}
+
 void next_command_add_words(const struct option_sources *sources, const char *results,
                             bool is_moved, struct buf *out)
 {

@@ -4,6 +4,7 @@
 #define NB_CLI_NEXT_COMMAND_H
 
 #include "cli/options.h"
+#include "run/person.h"
 
 /* Appends what is typed before --resume, quoted for a shell: "nbatch run". */
 void next_command_add_program(const char *program, struct buf *out);
@@ -16,5 +17,11 @@ void next_command_add_program(const char *program, struct buf *out);
  */
 void next_command_add_words(const struct option_sources *sources, const char *results,
                             bool is_moved, struct buf *out);
+
+/* Appends the whole call as it was typed, with the options that the input asks for in place of
+ * those that they contradict; `diagnosis` NULL: none. */
+void next_command_add_fixed(const char *program, enum subcommand subcommand,
+                            const struct option_sources *sources, const struct diagnosis *diagnosis,
+                            struct buf *out);
 
 #endif

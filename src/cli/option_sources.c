@@ -1,6 +1,7 @@
 #include "cli/option_sources.h"
 
 #include <strings.h>
+#include <unistd.h>
 
 #include "core/text.h"
 
@@ -78,6 +79,53 @@ const struct assignment *option_sources_last(const struct option_sources *source
     return last;
 }
 
+#define VARIABLE_PREFIX "NBATCH_"
+
+/* Whether the name is a slip of one that an option, of whatever command, or a key has; not where it
+ * is such a name itself. */
+static bool is_slip(const char *name, char ret_meant[OPTION_VARIABLE_MAX])
+{
+    static const char *const keys[] = {"NBATCH_API_KEY", "NBATCH_ACCESS_KEY"};
+    size_t count, key_count = ARRAY_LENGTH(keys);
+    const struct option *all = options_all(&count);
+    bool found = false;
+
+    for (size_t i = 0; i < count + key_count; i++) {
+        char variable[OPTION_VARIABLE_MAX];
+        if (i < count)
+            option_variable(&all[i], variable);
+        else
+            (void)snprintf(variable, sizeof(variable), "%s", keys[i - count]);
+        if (strcmp(variable, name) == 0)
+            return false;
+        if (text_is_slip(span_string(name), span_string(variable))) {
+            memcpy(ret_meant, variable, sizeof(variable));
+            found = true;
+        }
+    }
+    return found;
+}
+
+/* A variable that is misspelled would be passed over in silence. */
+static enum status refuse_misspelled(struct buf *message)
+{
+    char name[OPTION_VARIABLE_MAX], meant[OPTION_VARIABLE_MAX];
+
+    for (char **item = environ; item != NULL && *item != NULL; item++) {
+        size_t len = strcspn(*item, "=");
+        if (strncmp(*item, VARIABLE_PREFIX, strlen(VARIABLE_PREFIX)) != 0 || len >= sizeof(name))
+            continue;
+        (void)snprintf(name, sizeof(name), "%.*s", (int)len, *item);
+        if (!is_slip(name, meant))
+            continue;
+        buf_add_string(message, "the environment has ");
+        buf_add_printable(message, span_string(name));
+        buf_add_format(message, ", which is no variable of nbatch: did you mean %s?", meant);
+        return STATUS_USAGE;
+    }
+    return STATUS_OK;
+}
+
 static enum status add_variables(struct option_sources *sources, enum subcommand subcommand)
 {
     const struct option *option = NULL;
@@ -125,8 +173,8 @@ static enum status refuse_unknown(const struct config_file *file, const struct c
 
     if (is_key(entry->name))
         return refuse_entry(file, entry,
-                            "a key must not stand in a configuration; say where it is to be had "
-                            "with api-key-file or api-key-command (or access-key-file)",
+                            "a key cannot be in a configuration file; say where it is with "
+                            "api-key-file or api-key-command (or access-key-file)",
                             message);
     for (size_t i = 0; i < all; i++)
         if (options[i].places == IN_FILE_AND_VARIABLE)
@@ -241,8 +289,10 @@ static enum status resolve_rivals(struct option_sources *sources, enum subcomman
 enum status option_sources_complete(struct option_sources *sources, enum subcommand subcommand,
                                     struct buf *message)
 {
-    enum status status = add_variables(sources, subcommand);
+    enum status status = refuse_misspelled(message);
 
+    if (status == STATUS_OK)
+        status = add_variables(sources, subcommand);
     if (status == STATUS_OK)
         status = add_config(sources, subcommand, message);
     drop_overruled(sources);

@@ -30,7 +30,7 @@ const struct assignment *option_sources_next(const struct option_sources *source
                                              const struct option *option,
                                              const struct assignment *item);
 
-/* The one of them that goes before the others. */
+/* The one of them that overrides the others. */
 const struct assignment *option_sources_last(const struct option_sources *sources,
                                              const struct option *option);
 

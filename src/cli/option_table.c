@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "core/text.h"
+#include "core/when.h"
 
 #define FOR_COMMAND(subcommand) (1u << (subcommand))
 #define RUN                     FOR_COMMAND(COMMAND_RUN)
@@ -11,27 +12,23 @@
 #define SIMULATE                FOR_COMMAND(COMMAND_SIMULATE)
 #define BENCH                   FOR_COMMAND(COMMAND_BENCH)
 #define REPORT                  FOR_COMMAND(COMMAND_REPORT)
+#define STATUS                  FOR_COMMAND(COMMAND_STATUS)
+#define CANCEL                  FOR_COMMAND(COMMAND_CANCEL)
+#define RESULTS                 FOR_COMMAND(COMMAND_RESULTS)
 #define WORK                    FOR_COMMAND(COMMAND_WORK)
 #define JOBS                    FOR_COMMAND(COMMAND_JOBS)
-#define RESULTS                 FOR_COMMAND(COMMAND_RESULTS)
 #define SHARE                   FOR_COMMAND(COMMAND_SHARE)
 #define SHARED                  (WORK | JOBS | RESULTS | SHARE)
 
 #define FIELD(member)     offsetof(struct settings, member)
 #define RUN_FIELD(member) offsetof(struct settings, run.member)
 
-enum { SIM_OPTIONS_MAX = 32 };
-
-/* What is in front of the next comma, which is taken away with it. */
-static struct span take_piece(struct span *rest)
-{
-    const char *comma = memchr(rest->ptr, ',', rest->len);
-    size_t len = comma != NULL ? (size_t)(comma - rest->ptr) : rest->len;
-    struct span piece = span_of(rest->ptr, len);
-
-    *rest = span_skip(*rest, len + (comma != NULL ? 1 : 0));
-    return piece;
-}
+enum {
+    SIM_OPTIONS_MAX = 32,
+    BENCH_RATE_MAX = 100 * 1000,
+    DEFAULT_WATCH_MS = 30 * 1000,
+    WATCH_MIN_MS = 1000
+};
 
 /* --resume=failed,rejected */
 static bool set_resume(struct settings *settings, struct span value, struct buf *wanted)
@@ -39,29 +36,50 @@ static bool set_resume(struct settings *settings, struct span value, struct buf 
     static const struct {
         const char *name;
         bool status[ROW_STATUS_COUNT];
+        bool group[DELIVERY_GROUP_COUNT];
     } words[] = {
-        {"failed", {[ROW_FAILED] = true}},
-        {"rejected", {[ROW_REJECTED] = true}},
-        {"invalid", {[ROW_INVALID] = true}},
-        {"in_doubt", {[ROW_IN_DOUBT] = true}},
-        {"all", {[ROW_FAILED] = true, [ROW_REJECTED] = true, [ROW_INVALID] = true}},
+        {"failed", .status = {[ROW_FAILED] = true}},
+        {"rejected", .status = {[ROW_REJECTED] = true}},
+        {"invalid", .status = {[ROW_INVALID] = true}},
+        {"in_doubt", .status = {[ROW_IN_DOUBT] = true}},
+        {"all", .status = {[ROW_FAILED] = true, [ROW_REJECTED] = true, [ROW_INVALID] = true}},
+        {"expired", .group = {[DELIVERY_EXPIRED] = true}},
+        {"undelivered", .group = {[DELIVERY_UNDELIVERED] = true}},
+        {"cancelled", .group = {[DELIVERY_CANCELLED] = true}},
     };
     struct resume resume = {.on = true};
 
     while (value.len > 0) {
-        struct span word = take_piece(&value);
+        struct span word = text_take_piece(&value);
         size_t i = 0;
         while (i < ARRAY_LENGTH(words) && !span_is(word, words[i].name))
             i++;
         if (i == ARRAY_LENGTH(words)) {
             buf_add_string(wanted, "must be failed, rejected, invalid, in_doubt or all (the first "
-                                   "three), with commas between them, or nothing");
+                                   "three), or expired, undelivered or cancelled, with commas "
+                                   "between them, or nothing");
             return false;
         }
         for (size_t j = 0; j < ROW_STATUS_COUNT; j++)
             resume.status[j] = resume.status[j] || words[i].status[j];
+        for (size_t j = 0; j < DELIVERY_GROUP_COUNT; j++)
+            resume.group[j] = resume.group[j] || words[i].group[j];
     }
     settings->run.resume = resume;
+    return true;
+}
+
+/* --watch, --watch=2m */
+static bool set_watch(struct settings *settings, struct span value, struct buf *wanted)
+{
+    int64_t interval_ms = DEFAULT_WATCH_MS;
+
+    if (value.len > 0 &&
+        (when_parse_duration(value, &interval_ms) != STATUS_OK || interval_ms < WATCH_MIN_MS)) {
+        buf_add_string(wanted, "must be a duration of 1s or more, such as 30s or 5m, or nothing");
+        return false;
+    }
+    settings->run.watch_ms = interval_ms;
     return true;
 }
 
@@ -72,6 +90,44 @@ static bool set_delimiter(struct settings *settings, struct span value, struct b
     buf_add_string(wanted, "must be one ASCII character that is no letter, digit, space or double "
                            "quote, or comma, semicolon, tab, pipe");
     return false;
+}
+
+/* N..M, or N for just so many. */
+static bool set_expected(struct settings *settings, struct span value, struct buf *wanted)
+{
+    const char *dots = strstr(value.ptr, "..");
+    const size_t len = dots != NULL ? (size_t)(dots - value.ptr) : value.len;
+    struct expected_rows expected;
+
+    bool is_good = span_to_uint64(span_of(value.ptr, len), &expected.min) == STATUS_OK;
+    expected.max = expected.min;
+    if (is_good && dots != NULL)
+        is_good = span_to_uint64(span_skip(value, len + 2), &expected.max) == STATUS_OK;
+    if (is_good && expected.max >= expected.min && expected.max > 0)
+        settings->run.expected = expected;
+    else
+        buf_add_string(wanted, "must be a number of rows or a range of them, such as 9000..11000");
+    return is_good && expected.max >= expected.min && expected.max > 0;
+}
+
+/* --status in_doubt,failed */
+static bool set_statuses(struct settings *settings, struct span value, struct buf *wanted)
+{
+    do {
+        struct span word = text_take_piece(&value);
+        enum row_status status = 0;
+        while (status < ROW_STATUS_COUNT && !span_is(word, row_status_name(status)))
+            status++;
+        if (status == ROW_STATUS_COUNT) {
+            buf_add_string(wanted, "must be");
+            for (status = 0; status < ROW_STATUS_COUNT; status++)
+                buf_add_format(wanted, "%s %s", status > 0 ? "," : "", row_status_name(status));
+            buf_add_string(wanted, ", or several with commas between them");
+            return false;
+        }
+        settings->run.statuses[status] = settings->run.has_statuses = true;
+    } while (value.len > 0);
+    return true;
 }
 
 /* It becomes part of a file's name. */
@@ -101,8 +157,9 @@ static bool set_levels(struct settings *settings, struct span value, struct buf 
 
     while (!ends) {
         ends = memchr(value.ptr, ',', value.len) == NULL;
-        if (levels.count == LEVELS_MAX || span_to_int64(take_piece(&value), &level) != STATUS_OK ||
-            level < 1 || level > CONCURRENCY_MAX) {
+        if (levels.count == LEVELS_MAX ||
+            span_to_int64(text_take_piece(&value), &level) != STATUS_OK || level < 1 ||
+            level > CONCURRENCY_MAX) {
             buf_add_format(wanted, "must be at most %d numbers of 1–%d, such as 1,16,64",
                            LEVELS_MAX, CONCURRENCY_MAX);
             return false;
@@ -111,6 +168,41 @@ static bool set_levels(struct settings *settings, struct span value, struct buf 
     }
     settings->run.levels = levels;
     return true;
+}
+
+/* --rate 100,200 of bench, a second each; 600/m is one too. */
+static bool set_rates(struct settings *settings, struct span value, struct buf *wanted)
+{
+    struct rates rates = {.count = 0};
+    int64_t count, per_ms;
+    bool is_good = true;
+
+    do {
+        struct span piece = text_take_piece(&value);
+        bool has_unit = piece.len > 0 && memchr(piece.ptr, '/', piece.len) != NULL;
+        per_ms = 1000;
+        is_good =
+            rates.count < LEVELS_MAX && (has_unit ? rate_parse(piece, &count, &per_ms)
+                                                  : span_to_int64(piece, &count) == STATUS_OK);
+        is_good = is_good && count >= 1 && count <= BENCH_RATE_MAX * (per_ms / 1000);
+        if (is_good)
+            rates.items[rates.count++] = (double)count * 1000 / (double)per_ms;
+    } while (is_good && value.len > 0);
+    if (!is_good)
+        buf_add_format(wanted, "must be at most %d rates of 1–%d a second, such as 100,200,400",
+                       LEVELS_MAX, BENCH_RATE_MAX);
+    settings->run.rates = rates;
+    return is_good;
+}
+
+static bool set_find(struct settings *settings, struct span value, struct buf *wanted)
+{
+    settings->run.find = value.ptr;
+    if (load_parse_goal(value, &settings->run.goal))
+        return true;
+    buf_add_string(wanted, "must be a percentile and a duration, such as p99=200ms, and may have "
+                           "shares behind it: p99=200ms,refused=0.1%,failed=1%");
+    return false;
 }
 
 static bool set_ramp(struct settings *settings, struct span value, struct buf *wanted)
@@ -139,35 +231,79 @@ static bool set_halt(struct settings *settings, struct span value, struct buf *w
 
 /* What stands behind the help in a row are columns with names. */
 static const struct option table[] = {
-    {"config", 0, OPTION_FILE, RUN | CHECK | SIMULATE | WORK | SHARE, "FILE", NULL, FIELD(config),
+    {"config", 0, OPTION_FILE, RUN | CHECK | SIMULATE | STATUS | CANCEL | WORK | SHARE, "FILE",
+     NULL, FIELD(config),
      .help = "take options from FILE, YAML lines such as \"rate: 20/s\"; flags and NBATCH_... "
-             "variables go before it (nbatch config shows what holds)",
+             "variables override it (nbatch config shows what counts)",
      .group = "Configuration and results", .places = IN_VARIABLE},
     {"output", 'o', OPTION_FILE, RUN, "FILE", NULL, RUN_FIELD(output),
      .help = "results file; CSV, or JSONL by its extension .jsonl; - copies them to standard "
              "output as well (default: INPUT with .results.csv in place of its extension, "
              ".rehearsal.csv with --simulate)",
      .carry = CARRY_RESULTS},
+    {"output", 'o', OPTION_FILE, BENCH, "FILE", NULL, RUN_FIELD(output),
+     .help = "results file of an INPUT, as of nbatch run (default: as there)",
+     .places = IN_FLAG_ONLY},
     {"output", 'o', OPTION_FILE, REPORT, "FILE", NULL, RUN_FIELD(output),
      .help = "where to write the page; - for standard output (default: RESULTS with .html in place "
              "of its extension)",
      .places = IN_FLAG_ONLY},
+    {"dated", 0, OPTION_FLAG, RUN, NULL, NULL, RUN_FIELD(dated),
+     .help =
+         "for a job that is started again and again: name the results by the start's time, such "
+         "as fleet-20261128-020000.results.csv, with a link fleet.latest.results.csv; go on "
+         "with a run that was stopped; refuse an input that was sent whole before",
+     .carry = CARRY_NOT},
+    {"again", 0, OPTION_FLAG, RUN, NULL, NULL, RUN_FIELD(again),
+     .help = "with --dated: begin anew, although the input was sent before or a run was stopped",
+     .carry = CARRY_NOT},
+    {"keep", 0, OPTION_DURATION, RUN, "D", NULL, RUN_FIELD(keep_ms), .min = 1000,
+     .help = "with --dated: remove complete results that are older, such as 30d",
+     .carry = CARRY_NOT},
+    {"output", 'o', OPTION_FILE, STATUS, "FILE", NULL, RUN_FIELD(output),
+     .help = "status file; CSV, or JSONL by its extension .jsonl; - for standard output (default: "
+             "fleet.status.csv for fleet.results.csv)",
+     .places = IN_FLAG_ONLY},
+    {"output", 'o', OPTION_FILE, CANCEL, "FILE", NULL, RUN_FIELD(output),
+     .help = "where to add what came of each command; CSV, or JSONL by its extension (default: "
+             "RESULTS with .cancelled.csv in place of .results.csv)",
+     .places = IN_FLAG_ONLY},
     {"output", 'o', OPTION_FILE, RESULTS, "FILE", NULL, RUN_FIELD(output),
-     .help = "where to write them; CSV, or JSONL by its extension (default: standard output, CSV)",
+     .help = "with --share: where to write them; CSV, or JSONL by its extension (default: standard "
+             "output, CSV)",
+     .places = IN_FLAG_ONLY},
+    {"yes", 'y', OPTION_FLAG, CANCEL, NULL, NULL, RUN_FIELD(yes),
+     .help = "take back without a question", .places = IN_FLAG_ONLY},
+    {"values", 0, OPTION_FILE, STATUS, "FILE", NULL, RUN_FIELD(values),
+     .help = "add what reads have brought to FILE, one line a value, numbers digit for digit; CSV, "
+             "or JSONL by its extension; - for standard output",
+     .places = IN_FLAG_ONLY},
+    {"from-push", 0, OPTION_FILE, STATUS, "FILE", NULL, RUN_FIELD(from_push),
+     .help =
+         "ask nothing, and take what the platform has pushed: a JSON body a line; - for standard "
+         "input",
      .places = IN_FLAG_ONLY},
     {"resume", 0, OPTION_SET_OPTIONAL, RUN, "WHAT[,WHAT...]", NULL,
      .help = "go on with the results that are there: send what has no result yet, and of the "
              "others those that are failed, rejected, invalid (all: these three) or in_doubt, "
-             "where that is said",
+             "where that is said; of the accepted ones those that nbatch status found expired, or "
+             "undelivered (expired, failed, refused, missing), or that nbatch cancel took back "
+             "(cancelled)",
      .set = set_resume, .rival = "dry-run", .carry = CARRY_NOT},
+    {"status", 0, OPTION_FILE, RUN | REPORT | CANCEL, "FILE", NULL, RUN_FIELD(status),
+     .help = "what nbatch status found out about the results (default: the file beside them, such "
+             "as fleet.status.csv)",
+     .carry = CARRY_NOT},
     {"sort", 0, OPTION_FLAG, RUN, NULL, NULL, RUN_FIELD(sort),
      .help =
          "bring the results of a complete run into the order of its rows, one line each; lines "
          "that others have replaced go to a file beside it, such as fleet.results.superseded.csv"},
-    {"endpoint", 0, OPTION_TEXT, RUN | WORK, "URL", "https://api.heclouds.com", RUN_FIELD(endpoint),
+    {"endpoint", 0, OPTION_TEXT, RUN | CHECK | STATUS | CANCEL | WORK, "URL",
+     "https://api.heclouds.com", RUN_FIELD(endpoint),
      .help = "the platform's base URL; with --api v2 the default is https://iot-api.heclouds.com",
      .group = "Where to, and with which key", .rival = "simulate", .secret = SECRET_USER},
-    {"api", 0, OPTION_CHOICE, RUN | CHECK | BENCH | WORK, "v1|v2", "v1", RUN_FIELD(api),
+    {"api", 0, OPTION_CHOICE, RUN | CHECK | BENCH | STATUS | CANCEL | WORK, "v1|v2", "v1",
+     RUN_FIELD(api),
      .help = "the platform's dialect; v2 is the newer OneNET: from public documents, not tried on "
              "the platform"},
     {"endpoint", 0, OPTION_TEXT, BENCH, "URL", NULL, RUN_FIELD(bench_endpoint),
@@ -176,43 +312,49 @@ static const struct option table[] = {
     {"simulate", 0, OPTION_OPTIONAL_TEXT, RUN | BENCH, "SPEC", NULL, RUN_FIELD(simulate),
      .help = "send to a simulator within the process; SPEC sets it up, such as "
              "seed=7,fault=http-503:1% (see nbatch simulate --help)"},
-    {"api-key-file", 0, OPTION_FILE, RUN | BENCH | WORK, "FILE", NULL, RUN_FIELD(api_key_file),
+    {"api-key-file", 0, OPTION_FILE, RUN | BENCH | STATUS | CANCEL | WORK, "FILE", NULL,
+     RUN_FIELD(api_key_file),
      .help =
          "file with the product's MasterKey; must be readable by you alone (else: NBATCH_API_KEY)",
      .rival = "simulate"},
-    {"api-key-command", 0, OPTION_TEXT, RUN | BENCH | WORK, "CMD", NULL, RUN_FIELD(api_key_command),
+    {"api-key-command", 0, OPTION_TEXT, RUN | BENCH | STATUS | CANCEL | WORK, "CMD", NULL,
+     RUN_FIELD(api_key_command),
      .help = "a shell command that prints the MasterKey, on one line, within ten seconds",
      .rival = "simulate", .secret = SECRET_VALUE},
-    {"product-id", 0, OPTION_TEXT, RUN | BENCH | WORK, "ID", NULL, RUN_FIELD(product_id),
+    {"product-id", 0, OPTION_TEXT, RUN | BENCH | STATUS | CANCEL | WORK, "ID", NULL,
+     RUN_FIELD(product_id),
      .help = "sign tokens for this product with its access key, instead of sending a MasterKey",
      .rival = "simulate"},
-    {"user-id", 0, OPTION_TEXT, RUN | BENCH | WORK, "ID", NULL, RUN_FIELD(user_id),
-     .help = "with --api v2: sign tokens for this account with its access key",
+    {"user-id", 0, OPTION_TEXT, RUN | BENCH | STATUS | CANCEL | WORK, "ID", NULL,
+     RUN_FIELD(user_id), .help = "with --api v2: sign tokens for this account with its access key",
      .rival = "simulate"},
-    {"access-key-file", 0, OPTION_FILE, RUN | BENCH | WORK, "FILE", NULL,
+    {"access-key-file", 0, OPTION_FILE, RUN | BENCH | STATUS | CANCEL | WORK, "FILE", NULL,
      RUN_FIELD(access_key_file),
      .help = "file with the access key of the product or account, as for --api-key-file (else: "
              "NBATCH_ACCESS_KEY)",
      .rival = "simulate"},
-    {"insecure-http", 0, OPTION_FLAG, RUN | BENCH | WORK, NULL, NULL, RUN_FIELD(insecure_http),
+    {"insecure-http", 0, OPTION_FLAG, RUN | BENCH | STATUS | CANCEL | WORK, NULL, NULL,
+     RUN_FIELD(insecure_http),
      .help = "allow a plain http endpoint that is not on this machine: the key travels readable "
              "for all"},
-    {"cacert", 0, OPTION_FILE, RUN | BENCH | WORK, "FILE", NULL, RUN_FIELD(cacert),
-     .help =
-         "trust the authorities whose certificates stand in FILE (PEM), instead of the system's",
+    {"cacert", 0, OPTION_FILE, RUN | BENCH | STATUS | CANCEL | WORK, "FILE", NULL,
+     RUN_FIELD(cacert),
+     .help = "trust the authorities whose certificates are in FILE (PEM), instead of the system's",
      .rival = "simulate"},
-    {"insecure", 'k', OPTION_FLAG, RUN | BENCH | WORK, NULL, NULL, RUN_FIELD(insecure),
+    {"insecure", 'k', OPTION_FLAG, RUN | BENCH | STATUS | CANCEL | WORK, NULL, NULL,
+     RUN_FIELD(insecure),
      .help = "do not verify the platform's certificate: whoever sits on the way can read the key"},
-    {"proxy", 0, OPTION_TEXT, RUN | BENCH | WORK, "URL", NULL, RUN_FIELD(proxy),
+    {"proxy", 0, OPTION_TEXT, RUN | BENCH | STATUS | CANCEL | WORK, "URL", NULL, RUN_FIELD(proxy),
      .help = "send through this proxy, or none; a user and password in it are better given by "
              "NBATCH_PROXY (default: as https_proxy and its like say)",
      .rival = "simulate", .secret = SECRET_USER},
-    {"resolve", 0, OPTION_LIST, RUN | BENCH | WORK, "HOST:PORT:ADDRESS", NULL, RUN_FIELD(resolves),
+    {"resolve", 0, OPTION_LIST, RUN | BENCH | STATUS | CANCEL | WORK, "HOST:PORT:ADDRESS", NULL,
+     RUN_FIELD(resolves),
      .help = "connect to ADDRESS for HOST:PORT, whatever the resolver says; may be repeated"},
-    {"http2", 0, OPTION_FLAG, RUN | BENCH | WORK, NULL, NULL, RUN_FIELD(http2),
+    {"http2", 0, OPTION_FLAG, RUN | BENCH | STATUS | CANCEL | WORK, NULL, NULL, RUN_FIELD(http2),
      .help = "offer HTTP/2 to an https endpoint; still one request at a time on each connection",
      .rival = "simulate"},
-    {"format", 0, OPTION_CHOICE, RUN | CHECK, "csv|jsonl|xlsx", NULL, RUN_FIELD(format),
+    {"format", 0, OPTION_CHOICE, RUN | CHECK | BENCH, "csv|jsonl|xlsx", NULL, RUN_FIELD(format),
      .help = "the input's format (default: by its extension, before .gz or .zst; a workbook by its "
              "first bytes)",
      .group = "Input"},
@@ -226,10 +368,15 @@ static const struct option table[] = {
      .help = "what stands between the cells of a CSV: one character, or comma, semicolon, tab, "
              "pipe (default: comma)",
      .set = set_delimiter},
-    {"set", 0, OPTION_LIST, RUN | CHECK, "NAME=VALUE", NULL, RUN_FIELD(sets),
+    {"header-line", 0, OPTION_COUNT, RUN | CHECK, "N", NULL, RUN_FIELD(header_line), .min = 1,
+     .max = 1048576,
+     .help =
+         "the line (of a workbook, the row) that the names of the columns are on; what is above "
+         "it is left out (default: the first that is not blank)"},
+    {"set", 0, OPTION_LIST, RUN | CHECK | BENCH, "NAME=VALUE", NULL, RUN_FIELD(sets),
      .help = "the value of column NAME for every row that has none of its own; ${column} in it "
              "stands for that column's value; may be repeated"},
-    {"map", 0, OPTION_LIST, RUN | CHECK, "NAME=COLUMN", NULL, RUN_FIELD(maps),
+    {"map", 0, OPTION_LIST, RUN | CHECK | BENCH, "NAME=COLUMN", NULL, RUN_FIELD(maps),
      .help = "the input's COLUMN is what the platform calls NAME; may be repeated"},
     {"pass", 0, OPTION_LIST, RUN | CHECK, "NAME[,NAME...]", NULL, RUN_FIELD(passes),
      .help = "columns of the input to carry into the results as they are"},
@@ -238,11 +385,16 @@ static const struct option table[] = {
              "TRUE; sent as a boolean; may be repeated"},
     {"false", 0, OPTION_LIST, RUN | CHECK, "WORD[,WORD...]", NULL, RUN_FIELD(falses),
      .help = "the same for false"},
-    {"imei", 0, OPTION_CHOICE, RUN | CHECK, "strict|any", "strict", RUN_FIELD(imei),
+    {"imei", 0, OPTION_CHOICE, RUN | CHECK | BENCH, "strict|any", "strict", RUN_FIELD(imei),
      .help = "what an imei is: 15 digits, the first not 0; any: also the 4 to 17 digits of a test "
              "device"},
     {"max-row-bytes", 0, OPTION_BYTES, RUN | CHECK, "N", "64K", RUN_FIELD(max_row_bytes), .min = 64,
      .max = 64 * 1024 * 1024, .help = "a longer row is an error"},
+    {"expect-rows", 0, OPTION_SET, RUN, "N..M", NULL,
+     .help = "refuse an input that has fewer or more rows: a guard for jobs that nobody watches",
+     .set = set_expected},
+    {"max-age", 0, OPTION_DURATION, RUN, "D", NULL, RUN_FIELD(max_age_ms), .min = 1000,
+     .help = "refuse an input that was last changed longer ago, such as 20h", .carry = CARRY_NOT},
     {"skip-invalid", 0, OPTION_FLAG, RUN, NULL, NULL, RUN_FIELD(skip_invalid),
      .help = "send the valid rows although others are not; those are recorded as invalid"},
     {"strict", 0, OPTION_FLAG, RUN | CHECK, NULL, NULL, RUN_FIELD(strict),
@@ -252,22 +404,53 @@ static const struct option table[] = {
     {"yes", 'y', OPTION_FLAG, RUN | BENCH, NULL, NULL, RUN_FIELD(yes),
      .help = "answer every question with yes: replace as --allow-replace does, send columns of "
              "mixed values as they are"},
-    {"concurrency", 'c', OPTION_COUNT, RUN | WORK, "N", "64", RUN_FIELD(concurrency), .min = 1,
-     .max = 1024, .help = "requests in flight at most", .group = "Pace, and when to stop"},
+    {"concurrency", 'c', OPTION_COUNT, RUN | STATUS | CANCEL | WORK, "N", "64",
+     RUN_FIELD(concurrency), .min = 1, .max = 1024, .help = "requests in flight at most",
+     .group = "Pace, and when to stop"},
     {"concurrency", 'c', OPTION_SET, BENCH, "N[,N...]", "1,16,64,256",
      .help = "requests in flight at most; each is measured", .set = set_levels,
      .places = IN_FLAG_ONLY},
-    {"rows", 0, OPTION_COUNT, BENCH, "N", "10000", RUN_FIELD(rows), .min = 100, .max = 10000000,
-     .help = "commands to make up and send each time", .places = IN_FLAG_ONLY},
+    {"rate", 0, OPTION_SET, BENCH, "N[,N...]", NULL,
+     .help = "start so many requests a second, each when it is due, whatever became of those "
+             "before; latencies count from then; each rate is measured, with the largest "
+             "--concurrency",
+     .set = set_rates, .places = IN_FLAG_ONLY},
+    {"find", 0, OPTION_SET, BENCH, "GOAL", NULL,
+     .help = "search for the highest rate that keeps GOAL, such as p99=200ms,refused=0.1%: a "
+             "percentile of the latencies, and the shares that may be refused or failed (0.1% "
+             "where not named); begins with --rate, or 100",
+     .set = set_find, .places = IN_FLAG_ONLY},
+    {"duration", 0, OPTION_DURATION, BENCH, "D", NULL, RUN_FIELD(duration_ms), .min = 1,
+     .help = "with --rate or --find: how long each rate is measured (default: 10s)",
+     .places = IN_FLAG_ONLY},
+    {"warm-up", 0, OPTION_DURATION, BENCH, "D", "1s", RUN_FIELD(warm_up_ms), .min = 0,
+     .help = "likewise: how long each rate holds before it is measured", .places = IN_FLAG_ONLY},
+    {"rows", 0, OPTION_COUNT, BENCH, "N", NULL, RUN_FIELD(rows), .min = 100, .max = 10000000,
+     .help = "commands to send each time (default: 10000, at a rate as many as --duration takes)",
+     .places = IN_FLAG_ONLY},
     {"rounds", 0, OPTION_COUNT, BENCH, "N", "3", RUN_FIELD(rounds), .min = 1, .max = 100,
-     .help = "how often each is measured; the median is shown", .places = IN_FLAG_ONLY},
+     .help = "how often each --concurrency is measured; the median is shown",
+     .places = IN_FLAG_ONLY},
     {"rate", 0, OPTION_RATE, RUN | CHECK | WORK, "N/s|m|h|none", NULL, RUN_FIELD(rate),
      .help = "how many requests start in a second, minute or hour at most, retries included; the "
              "check says how long that takes, and which rows would be too late; none: as many as "
              "go (default: what the platform documents, at its own hosts: 300/s, with --api v2 "
              "100/s; else none)"},
-    {"burst", 0, OPTION_COUNT, RUN | WORK, "N", "1", RUN_FIELD(burst), .min = 1, .max = 1000000,
-     .help = "how many of them may start back to back"},
+    {"embargo", 0, OPTION_DURATION, RUN | CHECK, "D", NULL, RUN_FIELD(embargo_ms), .min = 1000,
+     .help = "no device gets a command before so long after the run's start, so that until then "
+             "all of it can be taken back (nbatch cancel): the valid_time of rows that give none; "
+             "longer than the sending takes at --rate"},
+    {"rate", 0, OPTION_RATE, STATUS | CANCEL, "N/s|m|h|none", "100/s", RUN_FIELD(rate),
+     .help = "how many calls start in a second, minute or hour at most, retries included; they "
+             "share the platform's limit with all that sends"},
+    {"watch", 0, OPTION_SET_OPTIONAL, STATUS, "INTERVAL", NULL,
+     .help = "go on until no command is open: ask again after INTERVAL (30s, where none is given), "
+             "and ever more rarely where nothing happens",
+     .set = set_watch, .places = IN_FLAG_ONLY},
+    {"timeout", 0, OPTION_DURATION, STATUS, "D", NULL, RUN_FIELD(timeout_ms), .min = 1,
+     .help = "ask nothing any more after this time", .places = IN_FLAG_ONLY},
+    {"burst", 0, OPTION_COUNT, RUN | STATUS | CANCEL | WORK, "N", "1", RUN_FIELD(burst), .min = 1,
+     .max = 1000000, .help = "how many of them may start back to back"},
     {"ramp", 0, OPTION_SET, RUN, "R..R:D", NULL,
      .help = "a rate that changes evenly, such as 10/s..500/s:5m", .set = set_ramp, .rival = "rate",
      .beats_rival = true},
@@ -283,29 +466,31 @@ static const struct option table[] = {
      .help = "stop starting rows when crossed: failed=5%, rejected=100, in_doubt=..., errno:7=3%, "
              "min=N rows before a percentage counts; may be repeated",
      .set = set_halt},
-    {"no-adaptive", 0, OPTION_FLAG, RUN, NULL, NULL, RUN_FIELD(no_adaptive),
+    {"no-adaptive", 0, OPTION_FLAG, RUN | STATUS | CANCEL, NULL, NULL, RUN_FIELD(no_adaptive),
      .help = "do not go slower when the platform asks for it"},
-    {"connect-timeout", 0, OPTION_DURATION, RUN | BENCH | WORK, "D", "5s",
-     RUN_FIELD(connect_timeout_ms), .min = 1, .help = "time for a connection to come about",
+    {"connect-timeout", 0, OPTION_DURATION, RUN | BENCH | STATUS | CANCEL | WORK, "D", "5s",
+     RUN_FIELD(connect_timeout_ms), .min = 1, .help = "time to make a connection",
      .group = "Attempts"},
-    {"request-timeout", 0, OPTION_DURATION, RUN | BENCH | WORK, "D", "30s",
+    {"request-timeout", 0, OPTION_DURATION, RUN | BENCH | STATUS | CANCEL | WORK, "D", "30s",
      RUN_FIELD(request_timeout_ms), .min = 1, .help = "time for a whole attempt"},
-    {"max-attempts", 0, OPTION_COUNT, RUN | WORK, "N", "5", RUN_FIELD(max_attempts), .min = 1,
-     .max = 1000, .help = "attempts for a row, the first included"},
-    {"retry-delay", 0, OPTION_DURATION, RUN | WORK, "D", "200ms", RUN_FIELD(retry_delay_ms),
-     .min = 1,
+    {"max-attempts", 0, OPTION_COUNT, RUN | STATUS | CANCEL | WORK, "N", "5",
+     RUN_FIELD(max_attempts), .min = 1, .max = 1000,
+     .help = "attempts for a row, the first included"},
+    {"retry-delay", 0, OPTION_DURATION, RUN | STATUS | CANCEL | WORK, "D", "200ms",
+     RUN_FIELD(retry_delay_ms), .min = 1,
      .help = "wait before the second attempt at most; doubles with each, and is random below that"},
-    {"retry-max-delay", 0, OPTION_DURATION, RUN | WORK, "D", "30s", RUN_FIELD(retry_max_delay_ms),
-     .min = 1, .help = "the longest wait between attempts"},
+    {"retry-max-delay", 0, OPTION_DURATION, RUN | STATUS | CANCEL | WORK, "D", "30s",
+     RUN_FIELD(retry_max_delay_ms), .min = 1, .help = "the longest wait between attempts"},
     {"on-ambiguous", 0, OPTION_CHOICE, RUN, "resend|hold", NULL, RUN_FIELD(on_ambiguous),
      .help = "a request may have been processed, and no answer says so: send it again, or end the "
              "row as in_doubt (default: resend for write and read, hold for execute)"},
-    {"outage-wait", 0, OPTION_DURATION, RUN | WORK, "D", "10m", RUN_FIELD(outage_wait_ms), .min = 1,
+    {"outage-wait", 0, OPTION_DURATION, RUN | STATUS | CANCEL | WORK, "D", "10m",
+     RUN_FIELD(outage_wait_ms), .min = 1,
      .help = "how long to wait for a platform that fails, before the run stops"},
     {"explain-retries", 0, OPTION_FLAG, RUN, NULL, NULL, FIELD(explain_retries),
      .help = "show what is sent again and when, and do nothing else", .is_private = true},
-    {"seed", 0, OPTION_COUNT, RUN | WORK, "N", "0", RUN_FIELD(seed), .min = 0, .max = INT64_MAX,
-     .help = "of the random waits; 0: another one each time"},
+    {"seed", 0, OPTION_COUNT, RUN | STATUS | CANCEL | WORK, "N", "0", RUN_FIELD(seed), .min = 0,
+     .max = INT64_MAX, .help = "of the random waits; 0: another one each time"},
     {"share", 0, OPTION_TEXT, RUN | SHARED, "URI", NULL, RUN_FIELD(share),
      .help = "the PostgreSQL database of jobs that several machines share, as libpq takes it: "
              "postgresql://USER@HOST/DATABASE; what it leaves out comes from PG... variables, "
@@ -324,47 +509,70 @@ static const struct option table[] = {
      .help = "end a job before its rows do; its workers leave", .places = IN_FLAG_ONLY},
     {"remove", 0, OPTION_TEXT, JOBS, "JOB", NULL, RUN_FIELD(remove_job),
      .help = "remove a job with its rows and results", .places = IN_FLAG_ONLY},
+    {"status", 0, OPTION_SET_LIST, RESULTS, "WHAT[,WHAT...]", NULL,
+     .help = "only rows with this status: accepted, rejected, failed, in_doubt, invalid (default: "
+             "all)",
+     .set = set_statuses, .places = IN_FLAG_ONLY, .group = "What is shown"},
+    {"ambiguous", 0, OPTION_FLAG, RESULTS, NULL, NULL, RUN_FIELD(ambiguous),
+     .help =
+         "only rows of which a request may have been processed unseen: where they are accepted, "
+         "their devices may hold the command twice",
+     .places = IN_FLAG_ONLY},
     {"problems", 0, OPTION_FILE, RUN | CHECK, "FILE", NULL, RUN_FIELD(problems),
      .help = "list every problem in FILE; CSV, or JSONL by its extension; - for standard output",
      .group = "What is shown"},
     {"split-valid", 0, OPTION_FILE, CHECK, "FILE", NULL, RUN_FIELD(split_valid),
-     .help = "write the valid rows to FILE, as they stand in the input; of a workbook, as CSV"},
+     .help = "write the valid rows to FILE, as they are in the input; of a workbook, as CSV"},
     {"split-invalid", 0, OPTION_FILE, CHECK, "FILE", NULL, RUN_FIELD(split_invalid),
-     .help = "the same for the others, to be mended"},
-    {"progress", 0, OPTION_CHOICE, RUN | CHECK | WORK, "auto|always|never", "auto", FIELD(progress),
+     .help = "the same for the others, to fix separately"},
+    {"fix", 0, OPTION_FLAG, CHECK, NULL, NULL, RUN_FIELD(fix),
+     .help = "print the command that reads the file as it is, with the encoding, delimiter, header "
+             "line and names of columns that it has, and nothing else: eval \"$(nbatch check --fix "
+             "fleet.csv)\"",
+     .places = IN_FLAG_ONLY, .carry = CARRY_NOT, .is_private = true},
+    {"progress", 0, OPTION_CHOICE, RUN | CHECK | STATUS | CANCEL | WORK, "auto|always|never",
+     "auto", FIELD(progress),
      .help =
          "a live line on a terminal, else a plain one every ten seconds; always: live in any case",
      .is_private = true},
-    {"verbose", 'v', OPTION_FLAG, RUN | WORK, NULL, NULL, FIELD(verbose),
+    {"verbose", 'v', OPTION_FLAG, RUN | STATUS | CANCEL | WORK, NULL, NULL, FIELD(verbose),
      .help = "show what became of each attempt, also in the log", .is_private = true},
     {"job", 0, OPTION_SET, RUN, "NAME", NULL,
      .help = "the job's name, in the log, in metrics (label job_name), and in the name of the "
              "results where --output gives none: NAME.results.csv beside the input; with --share "
              "the shared job's (default: made of the file's name and the time)",
      .set = set_job},
-    {"log", 0, OPTION_FILE, RUN, "FILE", NULL, RUN_FIELD(log),
+    {"log", 0, OPTION_FILE, RUN | STATUS | CANCEL, "FILE", NULL, RUN_FIELD(log),
      .help =
          "add what happens to FILE: a JSON object a line, for the start, the end and all between"},
-    {"metrics-file", 0, OPTION_FILE, RUN, "FILE", NULL, RUN_FIELD(metrics_file),
+    {"metrics-file", 0, OPTION_FILE, RUN | STATUS | CANCEL, "FILE", NULL, RUN_FIELD(metrics_file),
      .help = "keep FILE up to date for Prometheus (node_exporter's textfile collector takes "
              "NAME.prom)"},
     {"report", 0, OPTION_FILE, RUN, "FILE", NULL, RUN_FIELD(report),
      .help = "write an HTML page of the run to FILE at its end, also when it was stopped; takes "
              "14-18 bytes of memory a row (nbatch report makes one of the results later)"},
-    {"no-color", 0, OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH | REPORT | SHARED, NULL, NULL,
-     FIELD(no_color), .help = "no colours on a terminal, as with the variable NO_COLOR",
+    {"report", 0, OPTION_FILE, BENCH, "FILE", NULL, RUN_FIELD(report),
+     .help = "with --rate or --find: write an HTML page of the figures to FILE",
+     .places = IN_FLAG_ONLY},
+    {"no-color", 0, OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH | REPORT | STATUS | CANCEL | SHARED,
+     NULL, NULL, FIELD(no_color), .help = "no colours on a terminal, as with the variable NO_COLOR",
      .is_private = true},
     {"dry-run", 'n', OPTION_FLAG, RUN, NULL, NULL, FIELD(dry_run),
      .help = "check only, as nbatch check", .is_private = true},
-    {"json", 0, OPTION_FLAG, RUN | CHECK | BENCH | WORK, NULL, NULL, RUN_FIELD(json),
-     .help = "the summary as one JSON object on standard output", .is_private = true},
-    {"quiet", 'q', OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH | REPORT | SHARED, NULL, NULL,
-     FIELD(quiet), .help = "say nothing but what is wrong", .is_private = true},
-    {"help", 'h', OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH | REPORT | SHARED, NULL, NULL,
-     FIELD(help), .help = "this text", .places = IN_FLAG_ONLY, .is_text = true, .is_private = true},
-    {"version", 'V', OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH | REPORT | SHARED, NULL, NULL,
-     FIELD(version), .help = "the program's version", .places = IN_FLAG_ONLY, .is_text = true,
+    {"dry-run", 'n', OPTION_FLAG, STATUS | CANCEL, NULL, NULL, RUN_FIELD(dry_run),
+     .help = "say how many calls it takes, and how long that is, and ask nothing",
      .is_private = true},
+    {"json", 0, OPTION_FLAG, RUN | CHECK | BENCH | STATUS | CANCEL | WORK, NULL, NULL,
+     RUN_FIELD(json), .help = "the summary as one JSON object on standard output",
+     .is_private = true},
+    {"quiet", 'q', OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH | REPORT | STATUS | CANCEL | SHARED,
+     NULL, NULL, FIELD(quiet), .help = "say nothing but what is wrong", .is_private = true},
+    {"help", 'h', OPTION_FLAG, RUN | CHECK | SIMULATE | BENCH | REPORT | STATUS | CANCEL | SHARED,
+     NULL, NULL, FIELD(help), .help = "this text", .places = IN_FLAG_ONLY, .is_text = true,
+     .is_private = true},
+    {"version", 'V', OPTION_FLAG,
+     RUN | CHECK | SIMULATE | BENCH | REPORT | STATUS | CANCEL | SHARED, NULL, NULL, FIELD(version),
+     .help = "the program's version", .places = IN_FLAG_ONLY, .is_text = true, .is_private = true},
 };
 
 const struct subcommand_text subcommands[SUBCOMMAND_COUNT] = {
@@ -385,21 +593,43 @@ const struct subcommand_text subcommands[SUBCOMMAND_COUNT] = {
                        "  nbatch check from-excel.csv --encoding gb18030 --delimiter ';'\n"},
     [COMMAND_SIMULATE] =
         {"simulate", "nbatch simulate [options]",
-         "Serves a OneNET platform on loopback, to rehearse against. Ends on SIGINT or SIGTERM.",
+         "Serves a OneNET platform on loopback, to rehearse against. Ends with Ctrl-C or SIGTERM.",
          "  nbatch simulate --listen 127.0.0.1:8080 --latency 20ms\n"
          "  nbatch simulate --fault close-after:1% --fault http-503:2% --audit audit.jsonl\n"},
     [COMMAND_BENCH] =
-        {"bench", "nbatch bench [options]",
-         "Measures how fast this machine sends: made-up commands, to a simulator or --endpoint.",
+        {"bench", "nbatch bench [options] [INPUT]",
+         "Measures how fast this machine sends, or what a platform makes of a --rate; see --find, "
+         "too.",
          "  nbatch bench\n"
          "  nbatch bench --concurrency 8,64 --rows 50000 --simulate=latency=20ms\n"
-         "  nbatch bench --endpoint http://127.0.0.1:8080 --json | jq .levels\n"},
+         "  nbatch bench --endpoint http://127.0.0.1:8080 --rate 100,200,400 --duration 30s\n"
+         "  nbatch bench --endpoint http://127.0.0.1:8080 --find p99=200ms,refused=0.1% --json\n"},
     [COMMAND_REPORT] =
         {"report", "nbatch report [options] RESULTS",
          "Makes an HTML page of a run's results: what became of the rows, why, how fast.",
          "  nbatch report fleet.results.csv                  the page is fleet.results.html\n"
          "  nbatch report fleet.results.jsonl -o monday.html\n"
          "  nbatch run fleet.csv --report fleet.html         makes it at the end of a run\n"},
+    [COMMAND_STATUS] =
+        {"status", "nbatch status [options] RESULTS",
+         "Asks what became of the accepted commands: which devices have theirs, and why not.",
+         "  nbatch status fleet.results.csv                  one look; into fleet.status.csv\n"
+         "  nbatch status fleet.results.csv --watch          until no command is open\n"
+         "  nbatch status fleet.results.csv -n               how many calls that is\n"
+         "  nbatch status reads.results.csv --values reads.values.csv\n"},
+    [COMMAND_CANCEL] =
+        {"cancel", "nbatch cancel [options] RESULTS",
+         "Takes back the commands of a run that still wait: those of its results, one by one.",
+         "  nbatch cancel fleet.results.csv -n               which would be taken back?\n"
+         "  nbatch cancel fleet.results.csv                  what came of it: fleet.cancelled.csv\n"
+         "  nbatch run fleet.csv --embargo 30m               leaves half an hour for it\n"},
+    [COMMAND_RESULTS] =
+        {"results", "nbatch results [options] RESULTS",
+         "Prints the results, of each row the one line that counts; the columns are explained "
+         "below.",
+         "  nbatch results fleet.results.csv --status in_doubt\n"
+         "  nbatch results fleet.results.csv --status rejected,failed > again.csv\n"
+         "  nbatch results --share postgresql://ops@db/nbatch --job fleet-20261128-093000\n"},
     [COMMAND_WORK] =
         {"work", "nbatch work [options]",
          "Works at a job that nbatch run --share has loaded, beside other machines, until it is "
@@ -410,18 +640,13 @@ const struct subcommand_text subcommands[SUBCOMMAND_COUNT] = {
         {"jobs", "nbatch jobs [options]", "Lists the shared jobs, or pauses, stops or removes one.",
          "  nbatch jobs --share postgresql://ops@db/nbatch\n"
          "  nbatch jobs --share postgresql://ops@db/nbatch --pause fleet-20261128-093000\n"},
-    [COMMAND_RESULTS] =
-        {"results", "nbatch results [options]",
-         "Writes the results of a shared job as they are now, in the order of its input.",
-         "  nbatch results --share postgresql://ops@db/nbatch --job fleet-20261128-093000 \\\n"
-         "    -o fleet.results.csv\n"},
     [COMMAND_SHARE] =
         {"share", "nbatch share [options] init",
          "Makes the schema of shared jobs in a database, or brings it up to this version.",
          "  nbatch share init --share postgresql://admin@db/nbatch\n"},
     [COMMAND_CONFIG] =
         {"config", "nbatch config [options] [INPUT]",
-         "Shows what nbatch run and check would go by, and where each value comes from.",
+         "Shows the settings that nbatch run and check would use, and where each value comes from.",
          "  nbatch config --config ops.yaml --rate 20/s      which of the two holds?\n"
          "  nbatch config > ops.yaml                         a file to begin with\n"},
 };
@@ -467,10 +692,15 @@ const struct option *options_all(size_t *ret_count)
     return all;
 }
 
-static bool is_of(const struct option *option, enum subcommand subcommand)
+bool option_is_of(const struct option *option, enum subcommand subcommand)
 {
-    unsigned wanted = subcommand == COMMAND_CONFIG ? RUN | CHECK : FOR_COMMAND(subcommand);
-    return (option->subcommands & wanted) != 0;
+    bool is_either = subcommand == COMMAND_CONFIG || subcommand == COMMAND_CHECK;
+    return (option->subcommands & (is_either ? RUN | CHECK : FOR_COMMAND(subcommand))) != 0;
+}
+
+bool option_is_used(enum subcommand subcommand, const struct option *option)
+{
+    return subcommand == COMMAND_CONFIG || (option->subcommands & FOR_COMMAND(subcommand)) != 0;
 }
 
 const struct option *option_next(enum subcommand subcommand, const struct option *option)
@@ -479,7 +709,7 @@ const struct option *option_next(enum subcommand subcommand, const struct option
     const struct option *all = options_all(&count);
 
     for (option = option == NULL ? all : option + 1; option < all + count; option++)
-        if (is_of(option, subcommand))
+        if (option_is_of(option, subcommand))
             return option;
     return NULL;
 }

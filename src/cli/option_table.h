@@ -78,7 +78,7 @@ struct option {
     bool is_private;  /* says nothing of how rows are sent: not on the HTML page */
 };
 
-enum { OPTIONS_MAX = 128 };
+enum { OPTIONS_MAX = 160 };
 
 struct subcommand_text {
     const char *name;
@@ -92,13 +92,20 @@ extern const struct subcommand_text subcommands[SUBCOMMAND_COUNT];
 /* All options, those of the simulator first. */
 const struct option *options_all(size_t *ret_count);
 
-/* The subcommand's option behind the one given, NULL for the first; NULL behind the last:
+/* The subcommand's option behind the one given, NULL for the first; NULL behind the last. check
+ * takes those of run as well, so that one line of words serves both:
  *     for (const struct option *o = NULL; (o = option_next(subcommand, o)) != NULL;) … */
 const struct option *option_next(enum subcommand subcommand, const struct option *option);
+
+/* Whether the subcommand does something with it, and does not only take it. */
+bool option_is_used(enum subcommand subcommand, const struct option *option);
 
 /* The subcommand's option of that name or letter; NULL where there is none. */
 const struct option *option_find(enum subcommand subcommand, struct span name);
 const struct option *option_find_letter(enum subcommand subcommand, char letter);
+
+/* Whether the subcommand has it; that of the config those of run and check. */
+bool option_is_of(const struct option *option, enum subcommand subcommand);
 
 /* The group of the help that it is in. Only for options of options_all. */
 const char *option_group(const struct option *option);

@@ -203,8 +203,21 @@ static enum status set_option(const struct setting *setting)
     }
 }
 
+/* Several rows may set one field: the subcommand's own row says what is usual, else the first. */
+static bool is_usual(enum subcommand subcommand, const struct option *all, size_t count, size_t at)
+{
+    bool is_own = option_is_of(&all[at], subcommand);
+
+    for (size_t i = 0; i < count && !is_own && all[at].set == NULL; i++)
+        if (i != at && all[i].set == NULL && all[i].kind == all[at].kind &&
+            all[i].offset == all[at].offset && (i < at || option_is_of(&all[i], subcommand)))
+            return false;
+    return true;
+}
+
 /* Of every option, since one subcommand may do what another does: bench sends as run. */
-static enum status set_defaults(struct settings *settings, struct buf *message)
+static enum status set_defaults(enum subcommand subcommand, struct settings *settings,
+                                struct buf *message)
 {
     const struct option_sources none = {.items = NULL};
     enum status status = STATUS_OK;
@@ -217,7 +230,8 @@ static enum status set_defaults(struct settings *settings, struct buf *message)
         const struct assignment item = {.option = &all[i],
                                         .value = all[i].fallback,
                                         .origin = ORIGIN_FLAG};
-        if (item.value != NULL && all[i].kind != OPTION_SIMULATOR)
+        if (item.value != NULL && all[i].kind != OPTION_SIMULATOR &&
+            is_usual(subcommand, all, count, i))
             status = set_option(&(struct setting){&none, &item, settings, message});
     }
     return status;
@@ -310,8 +324,8 @@ static enum status take_input(struct command_line *words, const char *word)
 {
     enum subcommand subcommand = words->request->subcommand;
 
-    if (subcommand == COMMAND_SIMULATE || subcommand == COMMAND_BENCH ||
-        subcommand == COMMAND_WORK || subcommand == COMMAND_JOBS || subcommand == COMMAND_RESULTS) {
+    if (subcommand == COMMAND_SIMULATE || subcommand == COMMAND_WORK ||
+        subcommand == COMMAND_JOBS) {
         buf_add_format(words->message, "%s reads no input: ", subcommands[subcommand].name);
         buf_add_printable(words->message, span_string(word));
         return STATUS_USAGE;
@@ -402,7 +416,7 @@ enum status options_parse(const struct parse_request *request, struct option_sou
                                  .message = message};
 
     *settings = (struct settings){.config = NULL};
-    enum status status = set_defaults(settings, message);
+    enum status status = set_defaults(request->subcommand, settings, message);
     if (status == STATUS_OK)
         status = read_words(&words);
     if (status == STATUS_OK && !asks_for_text(sources))

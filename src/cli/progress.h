@@ -19,7 +19,7 @@
 
 enum progress_mode { PROGRESS_AUTO = 1, PROGRESS_ALWAYS, PROGRESS_NEVER };
 
-enum { PROGRESS_SAMPLES = 64 };
+enum { PROGRESS_SAMPLES = 51 }; /* five a second: of the last ten seconds */
 
 struct progress {
     const char *doing; /* "checking fleet.csv" */

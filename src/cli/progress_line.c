@@ -40,6 +40,10 @@ static size_t width_of(struct buf *text)
 
 static void add_ended(const struct progress_facts *facts, struct buf *out)
 {
+    if (facts->add_standing != NULL) {
+        facts->add_standing(facts->context, out);
+        return;
+    }
     for (size_t i = 0; i < ROW_STATUS_COUNT; i++) {
         if (i == ROW_ACCEPTED || facts->ended[i] == 0)
             continue;
@@ -50,6 +54,9 @@ static void add_ended(const struct progress_facts *facts, struct buf *out)
 
 static void add_wait(const struct progress_facts *facts, struct buf *out)
 {
+    if (facts->wait == NULL && facts->held_per_s > 0)
+        buf_add_format(out, "%s %.3g/s", facts->is_limited ? "the platform takes about" : "held to",
+                       facts->held_per_s);
     if (facts->wait == NULL)
         return;
     buf_add_string(out, facts->wait);

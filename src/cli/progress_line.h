@@ -22,8 +22,13 @@ struct progress_facts {
     size_t in_flight;
     uint64_t retries;
     uint64_t ended[ROW_STATUS_COUNT]; /* rows by what became of them */
-    const char *wait;                 /* why nothing starts; NULL: something does */
-    double wait_s;                    /* until it goes on; below 0: not known */
+    /* Says more than `ended` does; NULL: nothing. */
+    void (*add_standing)(const void *context, struct buf *out);
+    const void *context;
+    const char *wait;  /* why nothing starts; NULL: something does */
+    double wait_s;     /* until it goes on; below 0: not known */
+    double held_per_s; /* the rate that holds rows back; 0: none does */
+    bool is_limited;   /* that is the platform's own limit */
 };
 
 /* Appends the line for so many columns, in colours where there are some. */

@@ -9,20 +9,60 @@
 
 enum { SHOWN_MAX_BYTES = 4 * 1024 * 1024 };
 
+/* A message may have lines; any other control character is one of a name or an argument. */
+static void add_lines(struct span text, struct buf *out)
+{
+    while (text.len > 0) {
+        const char *end = memchr(text.ptr, '\n', text.len);
+        size_t len = end != NULL ? (size_t)(end - text.ptr) : text.len;
+        buf_add_printable(out, span_of(text.ptr, len));
+        if (end != NULL)
+            buf_add_char(out, '\n');
+        text = span_skip(text, len + (end != NULL));
+    }
+}
+
+static bool notes_on_stdout, notes_are_lost;
+
+void show_notes_on_stdout(void)
+{
+    notes_on_stdout = true;
+}
+
+bool show_notes_are_written(void)
+{
+    return !notes_are_lost;
+}
+
+static void write_note(struct span line)
+{
+    if (!notes_on_stdout)
+        console_write(line, CONSOLE_KEPT);
+    else if (!notes_are_lost)
+        notes_are_lost = !show_data(line);
+}
+
 static void show_line(const char *prefix, enum console_kind kind, bool hides_secrets,
                       const char *format, va_list args)
 {
-    bool has_color = prefix[0] != '\0' && color(COLOR_BAD)[0] != '\0';
-    struct buf line;
+    bool has_color = prefix[0] != '\0' && color(COLOR_BAD)[0] != '\0' && color_has_terminal();
+    bool is_note = prefix[0] == '\0' && kind == CONSOLE_KEPT;
+    struct buf line, text;
 
     buf_init(&line, SHOWN_MAX_BYTES);
+    buf_init(&text, SHOWN_MAX_BYTES);
     buf_add_format(&line, "%s%s%s", has_color ? color(COLOR_BAD) : "", prefix,
                    has_color ? color(COLOR_PLAIN) : "");
-    buf_add_format_list(&line, format, args);
+    buf_add_format_list(&text, format, args);
     if (hides_secrets)
-        redact_text(line.ptr, &line.len, REDACT_MIN);
+        redact_text(text.ptr, &text.len, REDACT_MIN);
+    add_lines(buf_span(&text), &line);
     buf_add_char(&line, '\n');
-    console_write(buf_span(&line), kind);
+    if (is_note)
+        write_note(buf_span(&line));
+    else
+        console_write(buf_span(&line), kind);
+    buf_deinit(&text);
     buf_deinit(&line);
 }
 
@@ -52,13 +92,25 @@ void show_passing(const char *format, ...)
     va_end(args);
 }
 
+static bool write_out(struct span text)
+{
+    return fwrite(text.ptr, 1, text.len, stdout) == text.len && fflush(stdout) == 0;
+}
+
+static bool refuse_output(void)
+{
+    show_error("standard output: what was asked for could not be written: %s", strerror(errno));
+    return false;
+}
+
+bool show_text(struct span text)
+{
+    return write_out(text) || errno == EPIPE || refuse_output();
+}
+
 bool show_data(struct span text)
 {
-    bool written = fwrite(text.ptr, 1, text.len, stdout) == text.len && fflush(stdout) == 0;
-
-    if (!written)
-        show_error("standard output: what was asked for could not be written: %s", strerror(errno));
-    return written;
+    return write_out(text) || refuse_output();
 }
 
 /* fleet.csv:1042: retry: 11 is outside 0–10 [E-RANGE] */
@@ -67,16 +119,22 @@ static void show_problem(const char *input, const struct problems *problems,
 {
     struct span field = problem_field(problems, problem);
     struct span message = problem_message(problems, problem);
-    char line[32] = "";
-
-    if (problem->line > 0)
-        (void)snprintf(line, sizeof(line), ":%llu", (unsigned long long)problem->line);
     bool warns = problem_is_warning(problems, problem);
-    show_note("%s%s: %s%s%s%.*s%s%.*s [%s%s%s]", input, line, warns ? color(COLOR_CAUTION) : "",
-              warns ? "warning: " : "", warns ? color(COLOR_PLAIN) : "", SPAN_ARG(field),
-              field.len > 0 ? ": " : "", SPAN_ARG(message),
-              color(warns ? COLOR_CAUTION : COLOR_BAD), problem_code_name(problem->code),
-              color(COLOR_PLAIN));
+    struct buf text;
+
+    buf_init(&text, SHOWN_MAX_BYTES);
+    buf_add_printable(&text, span_string(input));
+    if (problem->line > 0)
+        buf_add_format(&text, ":%llu", (unsigned long long)problem->line);
+    buf_add_format(&text, ": %s%s%s", warns ? color(COLOR_CAUTION) : "", warns ? "warning: " : "",
+                   warns ? color(COLOR_PLAIN) : "");
+    buf_add_printable(&text, field);
+    buf_add_string(&text, field.len > 0 ? ": " : "");
+    buf_add_printable(&text, message);
+    buf_add_format(&text, " [%s%s%s]\n", color(warns ? COLOR_CAUTION : COLOR_BAD),
+                   problem_code_name(problem->code), color(COLOR_PLAIN));
+    write_note(buf_span(&text));
+    buf_deinit(&text);
 }
 
 /* Whether a problem is shown. A code that is everywhere must not hide the others; what concerns the

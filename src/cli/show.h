@@ -7,11 +7,19 @@
 /* "nbatch: …" and a line end on standard error. */
 void show_error(const char *format, ...) PRINTF_LIKE(1, 2);
 
-/* A line on standard error. */
+/* A line on standard error; or, where what is said is what was asked for, on standard output. */
 void show_note(const char *format, ...) PRINTF_LIKE(1, 2);
 
-/* The same for a line that may be left out where nobody reads them (cli/console.h). */
+/* From now on notes are for standard output; and whether all of them could be written there. */
+void show_notes_on_stdout(void);
+bool show_notes_are_written(void);
+
+/* The same for a line on standard error that may be left out where nobody reads them
+ * (cli/console.h). */
 void show_passing(const char *format, ...) PRINTF_LIKE(1, 2);
+
+/* A text for people, on standard output; as show_data, but a pager may be left early. */
+bool show_text(struct span text);
 
 /* Data that was asked for, on standard output; false, after saying why, where it cannot be
  * written. */

@@ -39,6 +39,7 @@ static struct progress_facts facts_of(const struct terminal *terminal,
         [PACER_PAUSED] = "paused: SIGUSR2 goes on",
         [PACER_SHORTAGE] = "paused: this machine is short of something",
         [PACER_READER] = "paused: standard output is not read",
+        [PACER_DISK] = "the disk is waited for",
     };
     struct progress_facts facts = {
         .doing = terminal->progress.doing,
@@ -51,14 +52,18 @@ static struct progress_facts facts_of(const struct terminal *terminal,
         .is_sending = true,
         .in_flight = status->in_flight,
         .retries = status->retries,
+        .add_standing = terminal->watched.add_standing,
+        .context = terminal->watched.context,
         .wait = reasons[status->wait],
         .wait_s = status->wait_ms > 0 ? (double)status->wait_ms / 1000 : -1,
+        .held_per_s = status->wait == PACER_RATE ? (double)status->rate_per_hour / 3600 : 0,
+        .is_limited = status->is_limited,
     };
 
     if (facts.wait == NULL && status->canary->state == CANARY_WAITING)
-        facts.wait = "the canary is waited for";
+        facts.wait = "waiting for the canary";
     if (facts.wait == NULL && status->canary_wait_ms >= 0) {
-        facts.wait = "paused behind the canary";
+        facts.wait = "paused after the canary";
         facts.wait_s = (double)status->canary_wait_ms / 1000;
     }
     memcpy(facts.ended, terminal->watched.tally->rows, sizeof(facts.ended));
@@ -79,16 +84,25 @@ static void add_canary(const struct job_status *status, struct buf *out)
 static void add_clock(int64_t off_s, struct buf *out)
 {
     buf_add_format(out,
-                   "this machine's clock is %lld s %s the platform's: times such as +24h are "
-                   "reckoned by the platform's; set the clock",
+                   "this machine's clock is %lld s %s the platform's: times such as +24h go by the "
+                   "platform's; set the clock",
                    (long long)llabs(off_s), off_s > 0 ? "behind" : "ahead of");
+}
+
+/* the endpoint cannot be reached (…): tried again for 1 min */
+static void add_outage(const struct job_status *status, struct buf *out)
+{
+    buf_add_format(out, "%s (%s): rows wait, and one at a time is tried, for ",
+                   status->was_reached ? "the platform fails" : "the endpoint cannot be reached",
+                   status->why);
+    when_add_duration((double)status->outage_wait_ms / 1000, out);
+    buf_add_string(out, " at most");
 }
 
 /* What is always said in the same words. */
 static const char *const event_words[] = {
     [JOB_EVENT_PAUSED] = "paused; SIGUSR2 goes on",
     [JOB_EVENT_RESUMED] = "going on",
-    [JOB_EVENT_OUTAGE] = "the platform fails: rows wait, and one at a time probes",
     [JOB_EVENT_OUTAGE_OVER] = "the platform answers again: going on",
     [JOB_EVENT_VALID_NOW] = ("valid_time has come before the row's turn: such rows are sent "
                              "without it, and can be delivered at once"),
@@ -107,6 +121,9 @@ static void add_event(const struct terminal *terminal, enum job_event event,
         break;
     case JOB_EVENT_SLOWER:
         buf_add_string(out, "the platform asks for less: finding out how much it takes");
+        break;
+    case JOB_EVENT_OUTAGE:
+        add_outage(status, out);
         break;
     case JOB_EVENT_RECOVERED:
         buf_add_string(out, "back to ");
@@ -130,8 +147,8 @@ static void add_event(const struct terminal *terminal, enum job_event event,
         break;
     case JOB_EVENT_DRAINING:
         buf_add_format(out,
-                       "stopping: %zu attempts are in flight and are waited for; once more stops "
-                       "at once",
+                       "stopping: %zu requests are under way and are waited for; a second signal "
+                       "stops at once",
                        status->in_flight);
         break;
     case JOB_EVENT_ABORTING:
@@ -160,7 +177,8 @@ static void on_event(const struct person *person, enum job_event event,
 
     if (event == JOB_EVENT_TICK)
         on_tick(terminal, status);
-    if (event == JOB_EVENT_TICK || (person->quiet && event != JOB_EVENT_STATUS))
+    bool is_wanted = event == JOB_EVENT_STATUS || event == JOB_EVENT_OUTAGE;
+    if (event == JOB_EVENT_TICK || (person->quiet && !is_wanted))
         return;
     buf_init(&text, 4096);
     add_event(terminal, event, status, &text);
@@ -293,6 +311,15 @@ static void on_next_command(const struct person *person, const char *results, bo
     next_command_add_words(terminal->sources, results, is_moved, words);
 }
 
+static void on_fixed_command(const struct person *person, const struct diagnosis *diagnosis,
+                             struct buf *out)
+{
+    const struct terminal *terminal = person->context;
+
+    next_command_add_fixed(terminal->program, terminal->subcommand, terminal->sources, diagnosis,
+                           out);
+}
+
 struct person terminal_person(struct terminal *terminal)
 {
     static const struct person_ops ops = {.tell = on_tell,
@@ -306,6 +333,7 @@ struct person terminal_person(struct terminal *terminal)
                                           .attempt = on_attempt,
                                           .end = on_end,
                                           .pace = on_pace,
-                                          .next_command = on_next_command};
+                                          .next_command = on_next_command,
+                                          .fixed_command = on_fixed_command};
     return (struct person){.ops = &ops, .context = terminal};
 }

@@ -14,6 +14,7 @@ struct terminal {
     enum progress_mode mode;
     bool reads_input;    /* standard input is the input: no question can be answered there */
     const char *program; /* as it was called */
+    enum subcommand subcommand;
     const struct option_sources *sources;
     struct watched watched;
     struct progress progress;

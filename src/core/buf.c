@@ -2,6 +2,8 @@
 
 #include <stdarg.h>
 
+#include <unistr.h>
+
 #include "core/text.h"
 
 enum { BUF_FIRST_CAPACITY = 128 };
@@ -138,6 +140,13 @@ void buf_add_printable(struct buf *buf, struct span text)
         if (text.len == 0)
             break;
         unsigned char c = (unsigned char)text.ptr[0];
+        ucs4_t wide = 0;
+        int wide_len = u8_mbtoucr(&wide, (const uint8_t *)text.ptr, text.len);
+        if (wide_len > 1) { /* a character, and invisible */
+            buf_add_format(buf, "<U+%04X>", (unsigned)wide);
+            text = span_skip(text, (size_t)wide_len);
+            continue;
+        }
         if (c == '\n')
             buf_add_string(buf, "\\n");
         else if (c == '\t')
@@ -189,11 +198,40 @@ void buf_add_json_text(struct buf *buf, struct span text)
     }
 }
 
+void buf_add_utf8(struct buf *buf, struct span text)
+{
+    for (;;) {
+        size_t len = text_utf8_prefix(text);
+        buf_add(buf, span_of(text.ptr, len));
+        if (len == text.len)
+            return;
+        buf_add_string(buf, "\xef\xbf\xbd");
+        text = span_skip(text, len + 1);
+    }
+}
+
 void buf_add_json_string(struct buf *buf, struct span text)
 {
+    struct buf clean;
+
+    buf_init(&clean, 3 * text.len + 1);
+    if (!text_is_utf8(text)) {
+        buf_add_utf8(&clean, text);
+        text = buf_span(&clean);
+        buf->status = clean.status != STATUS_OK ? clean.status : buf->status;
+    }
     buf_add_char(buf, '"');
     buf_add_json_text(buf, text);
     buf_add_char(buf, '"');
+    buf_deinit(&clean);
+}
+
+void buf_add_json_number(struct buf *buf, bool is_there, int64_t value)
+{
+    if (is_there)
+        buf_add_int64(buf, value);
+    else
+        buf_add_string(buf, "null");
 }
 
 void buf_add_percent_encoded(struct buf *buf, struct span text)

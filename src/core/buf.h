@@ -61,18 +61,24 @@ void buf_add_format_list(struct buf *buf, const char *format, va_list args) PRIN
  */
 void buf_add_wrapped(struct buf *buf, const char *words, size_t indent, size_t width);
 
-/* Appends text with everything that is not printable (control characters, bad UTF-8) as \n, \t or
- * \xNN. */
+/* Appends text with everything that is not printable as \n, \t or \xNN (control characters, bad
+ * UTF-8), and characters that nobody sees as <U+00A0>. */
 void buf_add_printable(struct buf *buf, struct span text);
 
 /* Copies text as buf_add_printable writes it, cut at the end of a character to `size` - 1 bytes,
  * with a NUL behind it. */
 void buf_copy_printable(char *out, size_t size, struct span text);
 
-/* Appends text as a JSON string, with its quotes; `text` is UTF-8. And the same without the quotes,
- * as a part of a longer string. */
+/* Appends text as UTF-8: each byte that is none, such as in the name of a file, becomes U+FFFD. */
+void buf_add_utf8(struct buf *buf, struct span text);
+
+/* Appends text as a JSON string, with its quotes, and as UTF-8. And the same without the quotes, as
+ * a part of a longer string, of what is UTF-8. */
 void buf_add_json_string(struct buf *buf, struct span text);
 void buf_add_json_text(struct buf *buf, struct span text);
+
+/* Appends the number, or null where there is none. */
+void buf_add_json_number(struct buf *buf, bool is_there, int64_t value);
 
 /* Appends text with everything that is not unreserved in a URI (RFC 3986 section 2.3)
  * percent-encoded. */

@@ -160,11 +160,6 @@ static enum jsonlex_token word(struct jsonlex *lex, enum jsonlex_token token, st
     return take_value(lex, token, start);
 }
 
-static uint32_t hex_value(char c)
-{
-    return is_digit(c) ? (uint32_t)(c - '0') : (uint32_t)((c | 0x20) - 'a') + 10;
-}
-
 /* The code unit of the \uXXXX that the text starts with, or UINT32_MAX. */
 static uint32_t code_unit(struct span text)
 {
@@ -175,7 +170,7 @@ static uint32_t code_unit(struct span text)
     for (size_t i = 2; i < 6; i++) {
         if (!is_hex_digit(text.ptr[i]))
             return UINT32_MAX;
-        unit = unit << 4 | hex_value(text.ptr[i]);
+        unit = unit << 4 | hex_digit_value(text.ptr[i]);
     }
     return unit;
 }

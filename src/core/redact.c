@@ -179,10 +179,7 @@ void redact_add(struct span text)
 
 static int hex_value(char c)
 {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    return is_hex_digit(c) ? (int)hex_digit_value(c) : -1;
 }
 
 /* The number of `digits` hexadecimal digits at the start; -1 for none. */
@@ -349,7 +346,7 @@ static bool ends_url(char c)
     return (unsigned char)c <= ' ' || c == '"' || c == '\'' || c == '<' || c == '>' || c == '`';
 }
 
-/* How much of what stands behind :// is user and password. A password may hold any character; where
+/* How much of what follows :// is user and password. A password may hold any character; where
  * an @ comes behind a slash, it is one if there is no port in front of that. */
 static size_t userinfo_length(struct span text)
 {

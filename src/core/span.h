@@ -62,6 +62,12 @@ static inline bool is_hex_digit(char c)
     return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
+/* Of a hexadecimal digit. */
+static inline unsigned hex_digit_value(char c)
+{
+    return is_digit(c) ? (unsigned)(c - '0') : (unsigned)((c | 0x20) - 'a') + 10;
+}
+
 /*
  * Reads a whole span as a decimal integer: an optional minus sign and digits, nothing else (no plus
  * sign, no space). STATUS_SYNTAX when it is not one, STATUS_RANGE when it does not fit into 64

@@ -7,21 +7,21 @@
 
 #include "core/banned.h"
 
-#define STATUS_MAP(X)                        \
-    X(OK, "success")                         \
-    X(AGAIN, "nothing to read yet")          \
-    X(END, "end of input")                   \
-    X(NO_MEMORY, "out of memory")            \
-    X(TOO_BIG, "larger than its maximum")    \
-    X(SYNTAX, "not well-formed")             \
-    X(RANGE, "outside its range")            \
-    X(BAD_ROW, "the row cannot be read")     \
-    X(BAD_INPUT, "the input cannot be used") \
-    X(USAGE, "bad usage")                    \
-    X(EXISTS, "it exists already")           \
-    X(CREDENTIALS, "no usable credentials")  \
-    X(IO, "input/output error")              \
-    X(NETWORK, "the network library failed") \
+#define STATUS_MAP(X)                                 \
+    X(OK, "success")                                  \
+    X(AGAIN, "nothing to read yet")                   \
+    X(END, "end of input")                            \
+    X(NO_MEMORY, "out of memory")                     \
+    X(TOO_BIG, "larger than its maximum")             \
+    X(SYNTAX, "not well-formed")                      \
+    X(RANGE, "outside its range")                     \
+    X(BAD_ROW, "the row cannot be read")              \
+    X(BAD_INPUT, "the input cannot be used")          \
+    X(USAGE, "bad usage")                             \
+    X(EXISTS, "it exists already")                    \
+    X(CREDENTIALS, "no usable credentials")           \
+    X(IO, "input/output error")                       \
+    X(NETWORK, "the network library failed")          \
     X(CHANGED, "the input changed while it was read") \
     X(INTERRUPTED, "interrupted")
 

@@ -2,6 +2,8 @@
 
 #include <unistr.h>
 
+#define MILLIONTHS UINT64_C(1000000)
+
 bool text_is_utf8(struct span text)
 {
     size_t i = 0;
@@ -22,6 +24,28 @@ bool text_is_utf8(struct span text)
     return u8_check((const uint8_t *)text.ptr + i, text.len - i) == NULL;
 }
 
+size_t text_utf8_prefix(struct span text)
+{
+    const uint8_t *bad = text.len > 0 ? u8_check((const uint8_t *)text.ptr, text.len) : NULL;
+
+    return bad != NULL ? (size_t)(bad - (const uint8_t *)text.ptr) : text.len;
+}
+
+bool text_is_invisible(uint32_t c)
+{
+    static const struct {
+        uint32_t first, last;
+    } ranges[] = {{0x80, 0xa0},       {0xad, 0xad},     {0x61c, 0x61c},   {0x180e, 0x180e},
+                  {0x2000, 0x200f},   {0x2028, 0x202f}, {0x205f, 0x206f}, {0x3164, 0x3164},
+                  {0xe000, 0xf8ff},   {0xfeff, 0xfeff}, {0xfff9, 0xfffb}, {0xe0000, 0xe007f},
+                  {0xf0000, 0x10ffff}};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(ranges); i++)
+        if (c >= ranges[i].first && c <= ranges[i].last)
+            return true;
+    return false;
+}
+
 size_t text_printable_prefix(struct span text)
 {
     size_t i = 0;
@@ -34,9 +58,9 @@ size_t text_printable_prefix(struct span text)
         }
         if (c < 0x80)
             break;
-        int len = u8_mblen((const uint8_t *)text.ptr + i, text.len - i);
-        bool c1_control = c == 0xc2 && len == 2 && (unsigned char)text.ptr[i + 1] < 0xa0;
-        if (len <= 0 || c1_control)
+        ucs4_t wide = 0;
+        int len = u8_mbtoucr(&wide, (const uint8_t *)text.ptr + i, text.len - i);
+        if (len <= 0 || text_is_invisible(wide))
             break;
         i += (size_t)len;
     }
@@ -47,7 +71,11 @@ bool text_has_control(struct span text)
 {
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.ptr[i];
-        if (c < 0x20 || c == 0x7f)
+        unsigned char second = i + 1 < text.len ? (unsigned char)text.ptr[i + 1] : 0;
+        unsigned char third = i + 2 < text.len ? (unsigned char)text.ptr[i + 2] : 0;
+        if (c < 0x20 || c == 0x7f || (c == 0xc2 && second < 0xa0) ||
+            (c == 0xe2 && second == 0x80 && third >= 0xa8 && third <= 0xae) ||
+            (c == 0xe2 && second == 0x81 && third >= 0xa6 && third <= 0xa9))
             return true;
     }
     return false;
@@ -147,6 +175,58 @@ static size_t edit_distance(struct span a, struct span b)
         now = spare;
     }
     return last[b.len];
+}
+
+bool text_is_slip(struct span text, struct span word)
+{
+    return text.len <= NEAREST_MAX_LENGTH && word.len <= NEAREST_MAX_LENGTH &&
+           edit_distance(text, word) == 1;
+}
+
+/* The decimals of a share as millionths; the point stands before them. */
+static bool parse_decimals(struct span decimals, uint64_t *millionths)
+{
+    uint64_t unit = MILLIONTHS / 100;
+
+    if (decimals.len == 0 || decimals.len > 4)
+        return false;
+    for (size_t i = 0; i < decimals.len; i++) {
+        if (!is_digit(decimals.ptr[i]))
+            return false;
+        unit /= 10;
+        *millionths += (uint64_t)(decimals.ptr[i] - '0') * unit;
+    }
+    return true;
+}
+
+bool text_parse_share(struct span text, uint64_t *ret_millionths)
+{
+    uint64_t value;
+
+    if (text.len == 0 || text.ptr[text.len - 1] != '%')
+        return false;
+    text.len--;
+    const char *point = text.len > 0 ? memchr(text.ptr, '.', text.len) : NULL;
+    size_t whole = point != NULL ? (size_t)(point - text.ptr) : text.len;
+    if (span_to_uint64(span_of(text.ptr, whole), &value) != STATUS_OK || value > 100)
+        return false;
+    value *= MILLIONTHS / 100;
+    if (point != NULL && !parse_decimals(span_skip(text, whole + 1), &value))
+        return false;
+    if (value > MILLIONTHS)
+        return false;
+    *ret_millionths = value;
+    return true;
+}
+
+struct span text_take_piece(struct span *rest)
+{
+    const char *comma = rest->len > 0 ? memchr(rest->ptr, ',', rest->len) : NULL;
+    size_t len = comma != NULL ? (size_t)(comma - rest->ptr) : rest->len;
+    struct span piece = span_of(rest->ptr, len);
+
+    *rest = span_skip(*rest, len + (comma != NULL ? 1 : 0));
+    return piece;
 }
 
 const char *text_nearest(struct span text, const char *const *words, size_t count)

@@ -395,7 +395,7 @@ static void arm(struct engine *engine)
         if (canary_ns > engine->now.ns) /* else something but time keeps rows from being read */
             at_ns = earlier(at_ns, canary_ns);
         if (breaker_is_open(breaker))
-            at_ns = earlier(at_ns, to_ns(breaker->open_since_ms + engine->options.outage_wait_ms));
+            at_ns = earlier(at_ns, to_ns(breaker->open_since_ms + engine_outage_wait_ms(engine)));
     }
     if (at_ns == engine->armed_ns)
         return;
@@ -495,6 +495,17 @@ static void take_sync(struct engine *engine, const struct event *event)
     pump(engine);
 }
 
+/* Notes how far the run has come, and whether it waits for the disk. */
+static void take_sample(struct engine *engine)
+{
+    bool waits =
+        engine->is_syncing && engine->scheduler.in_flight == 0 && engine->scheduler.coming > 0;
+
+    engine->disk_ticks = waits ? engine->disk_ticks + 1 : 0;
+    engine->samples[engine->sampled++ % ENGINE_SAMPLES] =
+        (struct engine_sample){engine->now.ns, engine->recorded};
+}
+
 /* An input that is known to go on behind what was checked would be found changed: what was checked
  * has been read. */
 static void tick(struct engine *engine)
@@ -502,6 +513,7 @@ static void tick(struct engine *engine)
     if (!engine_is_stopping(engine) && engine_has_waiting(engine) &&
         engine->input_end == JOB_COMPLETE)
         engine_perform(engine, EFFECT_LOOK, NULL);
+    take_sample(engine);
     engine_tell(engine, JOB_EVENT_TICK);
 }
 
@@ -597,7 +609,6 @@ enum status engine_new(const struct engine_options *options, struct engine_time 
     engine->wake_ns = engine->armed_ns = INT64_MAX;
     scheduler_init(&engine->scheduler, options->concurrency);
     pacer_init(&engine->pacer, &options->pacer, now.ns);
-    scheduler_set_concurrency(&engine->scheduler, pacer_concurrency(&engine->pacer));
     budget_init(&engine->budget, engine_now_ms(engine));
     retry_init(&engine->retry, &options->retry, options->seed);
     if (uuid_memory_new(&engine->uuids) != STATUS_OK) {
@@ -625,10 +636,24 @@ void engine_free(struct engine *engine)
     free(engine);
 }
 
+/* Rows a second by the samples, which must be of ten seconds. */
+static double late_per_s(const struct engine *engine)
+{
+    const struct engine_sample *samples = engine->samples;
+
+    if (engine->sampled < ENGINE_SAMPLES)
+        return 0;
+    const struct engine_sample *first = &samples[engine->sampled % ENGINE_SAMPLES];
+    const struct engine_sample *last = &samples[(engine->sampled - 1) % ENGINE_SAMPLES];
+    int64_t ns = last->at_ns - first->at_ns;
+    return ns > 0 ? (double)(last->rows - first->rows) * 1e9 / (double)ns : 0;
+}
+
 enum status engine_result(const struct engine *engine, struct job_result *ret_result)
 {
     *ret_result = engine->result;
     ret_result->canary = engine->canary;
+    ret_result->late_per_s = late_per_s(engine);
     ret_result->allowed = pace_allowed(&engine->pacer.pace);
     return engine->status;
 }

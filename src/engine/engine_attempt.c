@@ -92,7 +92,7 @@ static void take_pace(struct engine *engine, const struct item *item, const stru
     else if (news.pace == PACE_FREED)
         engine_tell(engine, JOB_EVENT_RECOVERED);
     if (news.breaker_changed)
-        engine_tell_outage(engine);
+        engine_tell_outage(engine, outcome);
 }
 
 /* It was not the platform's doing that nothing left: no attempt is counted. */
@@ -171,6 +171,16 @@ static bool disbelieve(struct engine *engine, const struct item *item, struct ou
     return true;
 }
 
+/* Says for how long the platform wants to be left alone, where a row does not wait so long. */
+static void add_wait(struct outcome *outcome, int64_t wait_ms)
+{
+    size_t len = strlen(outcome->error);
+
+    (void)snprintf(outcome->error + len, sizeof(outcome->error) - len,
+                   "; it asks to wait %lld min, longer than a row waits",
+                   (long long)((wait_ms + 59999) / 60000));
+}
+
 static void decide(struct engine *engine, struct item *item, const struct answer *answer,
                    struct outcome *outcome, struct retry_decision *ret_decision)
 {
@@ -186,6 +196,8 @@ static void decide(struct engine *engine, struct item *item, const struct answer
         .retry_after_ms = answer->retry_after_ms,
     };
     retry_decide(&engine->retry, &attempt, &item->so_far, ret_decision);
+    if (ret_decision->end == RETRY_END_TOO_LONG)
+        add_wait(outcome, answer->retry_after_ms);
     if (engine_is_stopping(engine))
         ret_decision->again = false;
 }

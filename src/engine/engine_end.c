@@ -11,6 +11,12 @@
 
 enum { SHORTAGE_WAIT_MAX_MS = 60 * 1000 };
 
+/* One tick without anything in flight may be chance. */
+static enum pacer_wait wait_of(const struct engine *engine)
+{
+    return engine->wait == PACER_GO && engine->disk_ticks >= 2 ? PACER_DISK : engine->wait;
+}
+
 void engine_tell(struct engine *engine, enum job_event event)
 {
     const struct scheduler *scheduler = &engine->scheduler;
@@ -23,16 +29,21 @@ void engine_tell(struct engine *engine, enum job_event event)
         .in_flight = scheduler->in_flight,
         .waiting = scheduler->held - scheduler->in_flight + scheduler->coming,
         .retries = engine->result.retries,
-        .wait = engine->wait,
+        .wait = wait_of(engine),
         .wait_ms = wait_ms > 0 ? wait_ms : -1,
         .rate_per_hour = pacer_rate_per_hour(&engine->pacer),
+        .is_limited = pacer_is_limited(&engine->pacer),
         .concurrency = scheduler->concurrency,
         .signal_number = engine->result.signal_number,
         .canary = &engine->canary,
         .canary_wait_ms = canary_ms == INT64_MAX ? -1 : canary_ms - now_ms,
         .shortage = engine->shortage.error != 0 ? shortage_text(engine->shortage.error) : "",
         .clock_off_s = engine->clock_off_s,
-        .why = engine_is_stopping(engine) ? buf_string(engine->message) : "",
+        .why = engine_is_stopping(engine)   ? buf_string(engine->message)
+               : engine->last_error != NULL ? engine->last_error
+                                            : "",
+        .was_reached = engine->left > 0,
+        .outage_wait_ms = engine_outage_wait_ms(engine),
     };
     const struct effect effect = {.kind = EFFECT_TELL, .tell = {event, &status}};
 
@@ -64,7 +75,7 @@ void engine_fail(struct engine *engine, enum status status, const char *text)
 
 void engine_set_concurrency(struct engine *engine)
 {
-    size_t wanted = pacer_concurrency(&engine->pacer);
+    size_t wanted = engine->options.concurrency;
 
     scheduler_set_concurrency(&engine->scheduler,
                               shortage_limit(&engine->shortage, wanted, engine_now_ms(engine)));
@@ -114,30 +125,43 @@ void engine_watch_canary(struct engine *engine, enum row_status status)
     }
 }
 
-void engine_tell_outage(struct engine *engine)
+void engine_tell_outage(struct engine *engine, const struct outcome *outcome)
 {
     const struct breaker *breaker = &engine->pacer.breaker;
 
+    engine->last_error = outcome->error;
     if (breaker->openings > engine->outages_told)
         engine_tell(engine, JOB_EVENT_OUTAGE);
     else if (breaker->state == BREAKER_CLOSED)
         engine_tell(engine, JOB_EVENT_OUTAGE_OVER);
     engine->outages_told = breaker->openings;
+    engine->last_error = NULL;
+}
+
+/* A name that is wrong stays wrong, and a firewall closed: what was never reached is given less. */
+enum { NEVER_REACHED_WAIT_MS = 60 * 1000 };
+
+int64_t engine_outage_wait_ms(const struct engine *engine)
+{
+    int64_t wait_ms = engine->options.outage_wait_ms;
+
+    return engine->left == 0 && wait_ms > NEVER_REACHED_WAIT_MS ? NEVER_REACHED_WAIT_MS : wait_ms;
 }
 
 void engine_watch_outage(struct engine *engine)
 {
     const struct breaker *breaker = &engine->pacer.breaker;
-    int64_t wait_ms = engine->options.outage_wait_ms;
+    int64_t wait_ms = engine_outage_wait_ms(engine);
 
     if (engine_is_stopping(engine) || !breaker_is_open(breaker) ||
         engine_now_ms(engine) - breaker->open_since_ms < wait_ms)
         return;
     bool never = engine->left == 0;
-    buf_add_format(engine->message, "%s for %lld s (--outage-wait)",
+    buf_add_format(engine->message, "%s for %lld s%s",
                    never ? "the endpoint could not be reached at all"
                          : "the platform could not be reached, or failed,",
-                   (long long)(wait_ms / 1000));
+                   (long long)(wait_ms / 1000),
+                   wait_ms == engine->options.outage_wait_ms ? " (--outage-wait)" : "");
     engine_stop(engine, never ? JOB_REFUSED : JOB_OUTAGE, NULL);
 }
 

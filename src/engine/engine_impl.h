@@ -15,6 +15,9 @@
 /* What becomes of a run where the key's source gives no other key. */
 enum renewal { RENEWAL_NONE, RENEWAL_OR_STOP, RENEWAL_OR_REJECT };
 
+/* One more than the ticks of ten seconds. */
+enum { ENGINE_SAMPLES = 10 * 1000 / JOB_TICK_MS + 1 };
+
 struct engine {
     struct engine_options options;
     struct buf *message;
@@ -48,9 +51,16 @@ struct engine {
     enum pacer_wait wait; /* why nothing starts */
     int64_t wake_ns;      /* when it may */
     int64_t armed_ns;     /* what the world's timer is set for */
+    struct engine_sample {
+        int64_t at_ns;
+        uint64_t rows;
+    } samples[ENGINE_SAMPLES]; /* of the last ten seconds; a ring */
+    size_t sampled;
+    unsigned disk_ticks; /* ticks in a row at which only the disk was waited for */
     /* The end. */
     enum job_end input_end; /* why it ended, where that was not its end */
     uint64_t outages_told;
+    const char *last_error; /* while an outage is told */
     struct job_result result;
     enum status status; /* not STATUS_OK: no row is started any more */
     /* What is so at the moment. */
@@ -133,8 +143,11 @@ void engine_set_concurrency(struct engine *engine);
 /* Looks at the end of a row of the canary. */
 void engine_watch_canary(struct engine *engine, enum row_status status);
 
-/* Tells of outages that begin and end. */
-void engine_tell_outage(struct engine *engine);
+/* Tells of outages that begin and end, and how the attempt ended by which it was seen. */
+void engine_tell_outage(struct engine *engine, const struct outcome *outcome);
+
+/* How long an outage may last. */
+int64_t engine_outage_wait_ms(const struct engine *engine);
 
 /* Ends the run where an outage has lasted too long. */
 void engine_watch_outage(struct engine *engine);

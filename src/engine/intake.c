@@ -159,6 +159,9 @@ static enum status check_format_options(const struct intake_options *options,
     if (format == INPUT_JSONL && options->delimiter != '\0')
         return refuse(options, message,
                       "it is JSONL, which has no delimiter: leave --delimiter out");
+    if (format == INPUT_JSONL && options->header_line > 0)
+        return refuse(options, message,
+                      "it is JSONL, which has no header: leave --header-line out");
     if (format == INPUT_XLSX && options->delimiter != '\0')
         return refuse(options, message,
                       "it is a workbook, which has no delimiter: leave --delimiter out");
@@ -176,6 +179,7 @@ enum status intake_open(const struct intake_options *options, struct buf *messag
     struct intake *intake = calloc(1, sizeof(*intake));
     struct reader_options reader_options = {.max_row_bytes = options->max_row_bytes,
                                             .delimiter = options->delimiter,
+                                            .header_line = options->header_line,
                                             .keep_raw = options->keep_raw};
     enum input_format format = INPUT_CSV;
 
@@ -187,8 +191,8 @@ enum status intake_open(const struct intake_options *options, struct buf *messag
     /* A wrong path is said before a wrong extension. */
     enum status status = source_open(options->path, message, &intake->source);
     if (status == STATUS_OK)
-        status =
-            source_find_workbook(intake->source, options->sheet, options->max_row_bytes, message);
+        status = source_find_workbook(intake->source, options->sheet, options->header_line,
+                                      options->max_row_bytes, message);
     if (status == STATUS_OK)
         status = find_format(options, intake->source, message, &format);
     if (status == STATUS_OK)
@@ -263,7 +267,8 @@ static void name_bad_row(struct command *command, const struct row *row,
     buf_add_char(&command->text, '\0');
 }
 
-/* A row whose times pass before its turn comes, at the rate that is asked for. */
+/* A row whose times pass before its turn comes, at the rate that is asked for. An embargo that does
+ * is refused as a whole. */
 static void check_turn(const struct intake *intake, const struct command *command,
                        struct problems *problems)
 {
@@ -273,7 +278,8 @@ static void check_turn(const struct intake *intake, const struct command *comman
 
     if (turn_s >= command->expires_at_s)
         field = "expired_time";
-    else if (command->valid_at_s > intake->options.now_s && turn_s >= command->valid_at_s)
+    else if (command->valid_at_s > intake->options.now_s && turn_s >= command->valid_at_s &&
+             command->valid_at_s != intake->options.embargo_s)
         field = "valid_time";
     if (field == NULL)
         return;
@@ -390,6 +396,7 @@ static enum status build_command(struct intake *intake, const struct row *row,
     struct row shaped = {.number = 0};
     const struct command_context context = {.schema = &layout->schema,
                                             .now_s = intake->options.now_s,
+                                            .embargo_s = intake->options.embargo_s,
                                             .check_only = !builds_requests(intake),
                                             .dialect = intake->options.dialect,
                                             .any_device = intake->options.any_device,
@@ -443,7 +450,7 @@ static enum status judge_place(struct intake *intake, enum status status, const 
     if (!intake->is_lost || !builds_requests(intake))
         return status;
     problems_clear(problems, 0, lost->line);
-    add_lost(lost, "nothing behind it was sent; mend it, and go on with --resume", problems);
+    add_lost(lost, "nothing after it was sent; fix it, and go on with --resume", problems);
     return STATUS_BAD_INPUT;
 }
 
@@ -527,10 +534,24 @@ const struct source *intake_source(const struct intake *intake)
     return intake->source;
 }
 
+int64_t intake_embargo_s(const struct intake *intake)
+{
+    return intake->options.embargo_s;
+}
+
 const struct span *intake_passed(const struct intake *intake, size_t *ret_count)
 {
     *ret_count = intake->layout.pass_count;
     return intake->passed;
+}
+
+void intake_add_notes(const struct intake *intake, struct buf *out)
+{
+    const struct workbook *workbook = source_workbook(intake->source);
+
+    if (workbook != NULL)
+        workbook_add_notes(workbook, out);
+    reader_add_notes(intake->reader, out);
 }
 
 uint64_t intake_device_count(const struct intake *intake)
@@ -551,7 +572,7 @@ void intake_judge_file(const struct intake *intake, struct problems *problems)
     problems->strict = intake->options.strict;
     if (lost != NULL)
         add_lost(lost,
-                 "they count as invalid, and nothing of the file is sent until it is mended, also "
+                 "they count as invalid, and nothing of the file is sent until it is fixed, also "
                  "with --skip-invalid",
                  problems);
     if (replaced > 0 && !intake->options.allow_replace)

@@ -24,6 +24,7 @@ struct intake_options {
     const char *sheet;    /* of a workbook: a name or a number; NULL: the first visible one */
     const char *encoding; /* NULL: by the byte order mark, else UTF-8 */
     char delimiter;       /* of CSV; 0: a comma. STATUS_USAGE where the input is not CSV */
+    uint64_t header_line; /* of CSV and workbooks; 0: the first that is not blank */
     size_t max_row_bytes;
     const struct word_list *sets, *maps, *passes; /* NAME=VALUE, NAME=COLUMN, NAME[,NAME…] */
     bool keep_raw;                                /* for intake_raw_row */
@@ -37,6 +38,7 @@ struct intake_options {
                           check would ask about is an error then */
     double rate_per_s; /* how fast rows will be sent; 0 when that is not known */
     int64_t now_s;     /* the run's start: what relative times and the past refer to */
+    int64_t embargo_s; /* the valid_time of rows that give none; 0: none */
 };
 
 struct intake;
@@ -112,6 +114,13 @@ const struct source *intake_source(const struct intake *intake);
  */
 enum status intake_raw_header(struct intake *intake, struct span *ret_bytes) MUST_USE;
 enum status intake_raw_row(struct intake *intake, struct span *ret_bytes) MUST_USE;
+
+/* When the embargo ends, as it was given; 0: there is none. */
+int64_t intake_embargo_s(const struct intake *intake);
+
+/* Appends what a person should know of what was read, a line for each, once it is read to its
+ * end. */
+void intake_add_notes(const struct intake *intake, struct buf *out);
 
 /* The names of the columns that go into the results; the commands carry their cells. */
 const struct span *intake_passed(const struct intake *intake, size_t *ret_count);

@@ -30,13 +30,16 @@ struct job_status {
     enum pacer_wait wait;
     int64_t wait_ms;       /* until it is over at the earliest; -1: not known */
     int64_t rate_per_hour; /* that holds now; 0: none */
+    bool is_limited;       /* that is what the platform takes, not what was asked for */
     size_t concurrency;    /* likewise */
     int signal_number;     /* of JOB_EVENT_DRAINING */
     const struct canary *canary;
     int64_t canary_wait_ms; /* until its pause is over; -1: there is none */
     const char *shortage;   /* of JOB_EVENT_SHORTAGE: what is short, and what helps */
     int64_t clock_off_s;    /* of JOB_EVENT_CLOCK: the platform's clock less this machine's */
-    const char *why;        /* why rows are not started any more; "" while they are */
+    const char *why;  /* why rows are not started any more, or wait (JOB_EVENT_OUTAGE); else "" */
+    bool was_reached; /* a request has left */
+    int64_t outage_wait_ms; /* how long an outage may last */
 };
 
 enum job_event {
@@ -93,9 +96,10 @@ struct job_result {
     uint64_t cut_off;  /* … so many requests that had left */
     uint64_t retries;  /* attempts that were started beyond each row's first */
     struct canary canary;
-    uint64_t rows;    /* of the input that were read */
-    uint64_t settled; /* those of them that had their result already */
-    double allowed;   /* the platform's limit a second as it was found; 0: none showed */
+    uint64_t rows;     /* of the input that were read */
+    uint64_t settled;  /* those of them that had their result already */
+    double allowed;    /* the platform's limit a second as it was found; 0: none showed */
+    double late_per_s; /* rows with their result, in the last ten seconds; 0: it was shorter */
 };
 
 #endif

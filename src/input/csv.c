@@ -275,6 +275,8 @@ static enum status finish(struct reader *reader)
 {
     struct csv_reader *csv = reader->csv;
 
+    if (csv->raw_bytes > 0)
+        reader->is_open_ended = reader->workbook == NULL;
     csv->fault_line = csv->row_line;
     if (csv_fini(&csv->parser, on_cell, on_row, csv) != 0)
         return give_up(reader, FAULT_OPEN_QUOTE, true);
@@ -476,11 +478,48 @@ static void check_names(const struct reader *reader, struct problems *problems)
     }
 }
 
+/* Goes to the line that the header is on. */
+static enum status skip_to_header(struct reader *reader)
+{
+    while (reader->workbook == NULL && reader->line < reader->options.header_line) {
+        enum status status = source_fill(reader->source);
+        if (status != STATUS_OK)
+            return status;
+        (void)take_slice(reader, next_slice(source_block(reader->source), SIZE_MAX));
+    }
+    return STATUS_OK;
+}
+
+/* Whether the row is nothing but delimiters. One of a sheet has something to be said of it. */
+static bool is_without_value(const struct reader *reader, enum status status)
+{
+    const struct csv_reader *csv = reader->csv;
+
+    return status == STATUS_OK && csv->bytes.len == csv->cell_count && csv->cell_count > 1 &&
+           reader->workbook == NULL;
+}
+
+/* Columns at the right that have no name, as a spreadsheet saves them beside a table. */
+static void leave_out_nameless(struct reader *reader)
+{
+    struct csv_reader *csv = reader->csv;
+
+    while (csv->cell_count > 1 && csv->cell_count <= READER_COLUMNS_MAX &&
+           cell_bytes(csv, csv->cell_count - 1).len == 0) {
+        csv->cell_count--;
+        reader->empty_columns++;
+    }
+}
+
 enum status csv_reader_header(struct reader *reader, struct problems *problems)
 {
     struct csv_reader *csv = reader->csv;
-    enum status status = read_row(reader);
+    enum status status = skip_to_header(reader);
 
+    if (status == STATUS_OK)
+        do
+            status = read_row(reader);
+        while (is_without_value(reader, status));
     if (status != STATUS_OK && status != STATUS_BAD_ROW)
         return status;
     problems_clear(problems, 0, csv->row_line);
@@ -492,6 +531,7 @@ enum status csv_reader_header(struct reader *reader, struct problems *problems)
         add_fault(reader, problems);
         return STATUS_BAD_INPUT;
     }
+    leave_out_nameless(reader);
     if (csv->cell_count == 1 && reader->workbook == NULL)
         check_delimiter(csv, cell_bytes(csv, 0), problems);
     check_bytes(reader, problems);
@@ -514,6 +554,16 @@ enum status csv_reader_header(struct reader *reader, struct problems *problems)
 static bool may_be_torn(const struct csv_reader *csv)
 {
     return csv->has_quote && memchr(csv->bytes.ptr, '"', csv->bytes.len) == NULL;
+}
+
+/* Whether what the row has beside the header's columns is empty, as the header is there. */
+static bool is_only_wider(const struct reader *reader)
+{
+    const struct csv_reader *csv = reader->csv;
+    size_t count = csv->cell_count, known = reader->column_count;
+
+    return count > known && count <= known + reader->empty_columns &&
+           csv->ends[count - 1] - csv->ends[known - 1] == count - known;
 }
 
 static void add_count_problem(struct reader *reader, struct problems *problems)
@@ -627,7 +677,7 @@ static enum status end_row(struct reader *reader, struct row *ret_row, struct pr
     const struct csv_reader *csv = reader->csv;
 
     check_bytes(reader, problems);
-    if (csv->cell_count != reader->column_count)
+    if (csv->cell_count != reader->column_count && !is_only_wider(reader))
         add_count_problem(reader, problems);
     else
         set_cells(reader);
@@ -653,6 +703,8 @@ enum status csv_reader_next(struct reader *reader, struct row *ret_row, struct p
     struct csv_reader *csv = reader->csv;
     enum status status = read_row(reader);
 
+    for (; is_without_value(reader, status); status = read_row(reader))
+        reader->empty_rows++;
     if (status != STATUS_OK && status != STATUS_BAD_ROW)
         return status;
     reader_begin_row(reader, csv->row_line, problems);

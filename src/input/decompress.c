@@ -123,7 +123,7 @@ static enum status begin_member(struct decompressor *decompressor, struct span *
 {
     if (!decompressor->is_padding && in->ptr[0] != '\0') {
         if (decompressor->used > 0 && in->ptr[0] != '\x1f')
-            return refuse(decompressor, "something that is not gzip stands behind its end");
+            return refuse(decompressor, "something that is not gzip follows its end");
         decompressor->is_between = false;
         (void)inflateReset(&decompressor->inflate); /* fails for a bad argument only */
         return STATUS_OK;
@@ -131,8 +131,7 @@ static enum status begin_member(struct decompressor *decompressor, struct span *
     decompressor->is_padding = true;
     while (in->len > 0 && in->ptr[0] == '\0')
         use(decompressor, in, 1);
-    return in->len == 0 ? STATUS_OK
-                        : refuse(decompressor, "something stands behind its zero padding");
+    return in->len == 0 ? STATUS_OK : refuse(decompressor, "something follows its zero padding");
 }
 
 static uInt to_uint(size_t count)
@@ -176,7 +175,7 @@ static enum status refuse_zstd(struct decompressor *decompressor, size_t result)
                        "with --long or --ultra): give what zstd -dc --long=31 makes of it");
         return STATUS_BAD_INPUT;
     case ZSTD_error_prefix_unknown:
-        return refuse(decompressor, "something that is not zstd stands there");
+        return refuse(decompressor, "something that is not zstd is there");
     default:
         return refuse(decompressor, ZSTD_getErrorName(result));
     }

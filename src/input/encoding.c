@@ -5,7 +5,7 @@
 #include <strings.h>
 
 enum {
-    ILLEGAL = 0xff,     /* stands before the two digits of an illegal byte */
+    ILLEGAL = 0xff,     /* comes before the two digits of an illegal byte */
     ILLEGAL_LEN = 3,    /* with them */
     HELD_BACK_MAX = 16, /* bytes that iconv may still owe for a character that could have grown */
     CHARACTER_MAX = 8,  /* bytes of one in any encoding */

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <ctype.h>
+#include <inttypes.h>
 #include <strings.h>
 
 #include "input/reader_impl.h"
@@ -129,6 +130,8 @@ void reader_reset(struct reader *reader)
     reader->line = 1;
     reader->row_number = 0;
     reader->lost = (struct reader_lost){.row = 0};
+    reader->empty_columns = reader->empty_rows = 0;
+    reader->is_open_ended = false;
 }
 
 /* Says why the input ends here: what has been read of its last row is not handed on. */
@@ -202,6 +205,29 @@ uint64_t reader_line(const struct reader *reader)
 struct span reader_column_name(const struct reader *reader, size_t column)
 {
     return reader->columns[column];
+}
+
+static const char *plural(uint64_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
+void reader_add_notes(const struct reader *reader, struct buf *out)
+{
+    uint64_t columns = reader->empty_columns, rows = reader->empty_rows;
+
+    if (columns > 0)
+        buf_add_format(out, "%" PRIu64 " empty column%s at the right", columns, plural(columns));
+    if (rows > 0)
+        buf_add_format(out, "%s%" PRIu64 " row%s without a value", columns > 0 ? " and " : "", rows,
+                       plural(rows));
+    if (columns + rows > 0)
+        buf_add_format(out, " %s left out\n", columns + rows == 1 ? "is" : "are");
+    if (reader->is_open_ended)
+        buf_add_format(out,
+                       "the last line, %" PRIu64 ", has no line end: where the file may have been "
+                       "cut off, see whether its last value is whole\n",
+                       reader->line);
 }
 
 enum status reader_next(struct reader *reader, struct row *ret_row, struct problems *problems)

@@ -17,8 +17,11 @@
  *
  * CSV is RFC 4180's. Where that leaves a choice, or files in the field differ from it, these rules
  * hold; everything else is refused with its line, nothing is guessed:
- * - The delimiter is a comma or the one that is set. The first row that is not blank is the header:
- *   names that are not empty and stand there once. Every row has as many cells as the header.
+ * - The delimiter is a comma or the one that is set. The first row that is not blank, or the one on
+ *   the line that is set, is the header: names that are not empty and stand there once. Every row
+ *   has as many cells as the header.
+ * - Columns at the right without a name and without a value, and rows without any value, are left
+ *   out: spreadsheets save them where a table was larger once. They are counted (reader_add_notes).
  * - A line ends with CRLF, LF or CR, also mixed; the last one may lack its end. Within quotes, line
  *   ends belong to the cell and are kept as they are.
  * - Lines of nothing but spaces and tabs are skipped. Spaces and tabs around an unquoted cell, and
@@ -56,6 +59,7 @@ struct reader_options {
     size_t max_row_bytes;     /* a longer row is a bad row (PROBLEM_ROW_SIZE); the ones after it are
                                  read */
     char delimiter;           /* of CSV: what reader_delimiter_of gives; 0 for a comma */
+    uint64_t header_line;     /* of CSV: lines above it are no part of it; 0: none are */
     bool keep_raw;            /* for reader_raw */
 };
 
@@ -105,6 +109,9 @@ struct span reader_column_name(const struct reader *reader, size_t column);
 /* The physical line that is read next, counted from 1. */
 uint64_t reader_line(const struct reader *reader);
 
+/* Appends what a person should know of what was read, a line for each; at the end. */
+void reader_add_notes(const struct reader *reader, struct buf *out);
+
 /*
  * The next row. `row` is set for STATUS_OK and STATUS_BAD_ROW (then without cells: cell_count 0)
  * and is valid until the next call; `problems` is cleared for the row first. STATUS_END after the
@@ -150,8 +157,8 @@ size_t reader_marks(const struct reader *reader, const struct sheet_mark **ret_m
  * With reader_options.keep_raw, the bytes of the last row, good or bad, as the source
  * gave them (decompressed, UTF-8; source_encode_back gives the original ones), with the line end
  * unless the input ended there. Valid until the next call of reader_next. The header has none for
- * JSONL. Header and rows in turn are the whole input but for its byte order mark and the blank
- * lines before, between and behind them.
+ * JSONL. Header and rows in turn are the whole input but for its byte order mark, what is above the
+ * header, and the lines that are blank or without any value.
  *
  * The option does not change which rows there are, but a bad row comes when what is skipped behind
  * it has been read, and a row that ends with CR when it is known whether an LF follows. A row of

@@ -25,6 +25,8 @@ struct reader {
     struct span columns[READER_COLUMNS_MAX]; /* the names, each in memory of its own */
     size_t column_count;
     struct cell cells[READER_COLUMNS_MAX]; /* of the last row */
+    uint64_t empty_columns, empty_rows;    /* that were left out */
+    bool is_open_ended;                    /* the last row has no line end */
     struct buf raw;                        /* the bytes of the last row; with keep_raw only */
     struct buf raw_header;
 };

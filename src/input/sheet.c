@@ -53,6 +53,7 @@ struct sheet {
     uint32_t commas;       /* in it, between cells */
     bool has_value;        /* some cell of the row has one */
     uint32_t width;        /* cells of the header; 0 before it */
+    uint64_t first_row;    /* the header's, where it was named */
     size_t row_marks;      /* of the row, dates apart */
     size_t row_first_mark; /* in `marks`, bytes */
 
@@ -416,7 +417,9 @@ static void drop_long_row(struct sheet *sheet)
 static void end_row(struct sheet *sheet)
 {
     sheet->in_row = false;
-    if (!sheet->has_value && sheet->row_marks == 0)
+    if (sheet->row < sheet->first_row)
+        sheet->marks.len = sheet->row_first_mark;
+    if ((!sheet->has_value && sheet->row_marks == 0) || sheet->row < sheet->first_row)
         return;
     bool is_header = sheet->width == 0;
     if (is_header)
@@ -551,6 +554,11 @@ enum status sheet_open(struct book *book, const struct sheet_merges *merges, siz
     }
     *ret_sheet = sheet;
     return STATUS_OK;
+}
+
+void sheet_skip_to(struct sheet *sheet, uint64_t row)
+{
+    sheet->first_row = row;
 }
 
 void sheet_close(struct sheet *sheet)

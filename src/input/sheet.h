@@ -47,6 +47,9 @@ struct sheet;
 enum status sheet_open(struct book *book, const struct sheet_merges *merges, size_t max_row_bytes,
                        struct sheet **ret_sheet) MUST_USE;
 
+/* Rows before this one are empty, whatever is in them. To be called before anything is read. */
+void sheet_skip_to(struct sheet *sheet, uint64_t row);
+
 /* Takes NULL. */
 void sheet_close(struct sheet *sheet);
 

@@ -190,8 +190,8 @@ static enum status fail(struct source *source, enum problem_code code, const cha
     return STATUS_BAD_INPUT;
 }
 
-enum status source_find_workbook(struct source *source, const char *sheet, size_t max_row_bytes,
-                                 struct buf *message)
+enum status source_find_workbook(struct source *source, const char *sheet, uint64_t header_line,
+                                 size_t max_row_bytes, struct buf *message)
 {
     char start[FILE_KIND_BYTES];
     struct trouble trouble = {.text = ""};
@@ -203,7 +203,8 @@ enum status source_find_workbook(struct source *source, const char *sheet, size_
         file_kind_describe_ole(source->fd, &trouble);
         status = STATUS_USAGE;
     } else if (kind == FILE_ZIP) {
-        status = workbook_open(source->fd, sheet, max_row_bytes, &trouble, &source->workbook);
+        status = workbook_open(source->fd, sheet, header_line, max_row_bytes, &trouble,
+                               &source->workbook);
         source->is_workbook = status != STATUS_USAGE;
     }
     if (status == STATUS_BAD_INPUT) { /* told with the problems of the input */

@@ -49,14 +49,15 @@ enum status source_set_encoding(struct source *source, const char *name,
 
 /*
  * Looks whether the input is a spreadsheet's file, and opens a workbook: `sheet` names the sheet,
- * by name or number, NULL for the first visible one; `max_row_bytes` is what a row of its text may
- * have. To be called before anything is read; where it is not, and where the input cannot be read
- * at any place (a pipe), a workbook is PROBLEM_XLSX when it is met. STATUS_USAGE with a text in
- * `message` for what cannot be read (.xls, .ods, …) and says how to save it, or where there is no
- * such sheet; STATUS_NO_MEMORY. A workbook that is damaged is so when it is read (PROBLEM_XLSX).
+ * by name or number, NULL for the first visible one; `header_line` is the row of its header, 0 for
+ * the first one with a value; `max_row_bytes` is what a row of its text may have. To be called
+ * before anything is read; where it is not, and where the input cannot be read at any place (a
+ * pipe), a workbook is PROBLEM_XLSX when it is met. STATUS_USAGE with a text in `message` for what
+ * cannot be read (.xls, .ods, …) and says how to save it, or where there is no such sheet;
+ * STATUS_NO_MEMORY. A workbook that is damaged is so when it is read (PROBLEM_XLSX).
  */
-enum status source_find_workbook(struct source *source, const char *sheet, size_t max_row_bytes,
-                                 struct buf *message) MUST_USE;
+enum status source_find_workbook(struct source *source, const char *sheet, uint64_t header_line,
+                                 size_t max_row_bytes, struct buf *message) MUST_USE;
 
 /* Whether the input is a workbook, also one that is damaged. */
 bool source_is_workbook(const struct source *source);

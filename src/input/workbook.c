@@ -10,16 +10,18 @@ struct workbook {
     struct sheet_facts facts; /* of the first reading, once it has ended */
     bool is_loaded;           /* with the merged cells */
     size_t max_row_bytes;
+    uint64_t header_line;
 };
 
-enum status workbook_open(int fd, const char *sheet, size_t max_row_bytes, struct trouble *trouble,
-                          struct workbook **ret_workbook)
+enum status workbook_open(int fd, const char *sheet, uint64_t header_line, size_t max_row_bytes,
+                          struct trouble *trouble, struct workbook **ret_workbook)
 {
     struct workbook *workbook = calloc(1, sizeof(*workbook));
 
     if (workbook == NULL)
         return STATUS_NO_MEMORY;
     workbook->max_row_bytes = max_row_bytes;
+    workbook->header_line = header_line;
     enum status status = book_open(fd, &workbook->trouble, &workbook->book);
     if (status == STATUS_OK)
         status = book_choose(workbook->book, sheet, &workbook->trouble);
@@ -55,6 +57,8 @@ static enum status begin(struct workbook *workbook)
     if (status == STATUS_OK)
         status = sheet_open(workbook->book, &workbook->merges, workbook->max_row_bytes,
                             &workbook->sheet);
+    if (status == STATUS_OK)
+        sheet_skip_to(workbook->sheet, workbook->header_line);
     return status;
 }
 
@@ -97,6 +101,11 @@ double workbook_share(const struct workbook *workbook)
     if (workbook->sheet != NULL)
         sheet_progress(workbook->sheet, &taken, &size);
     return size > 0 ? (double)taken / (double)size : 0;
+}
+
+size_t workbook_sheet_count(const struct workbook *workbook)
+{
+    return book_sheet_count(workbook->book);
 }
 
 static const char *plural(uint64_t count)

@@ -11,12 +11,13 @@
 struct workbook;
 
 /*
- * Opens the workbook in `fd`, which stays the caller's; `sheet` is what book_choose takes.
+ * Opens the workbook in `fd`, which stays the caller's; `sheet` is what book_choose takes, and
+ * `header_line` the row of its header (0: the first one with a value; those above are left out).
  * STATUS_USAGE where it is none that can be read, or has no such sheet; STATUS_BAD_INPUT where it
  * is damaged; both with a text in `trouble`. STATUS_NO_MEMORY.
  */
-enum status workbook_open(int fd, const char *sheet, size_t max_row_bytes, struct trouble *trouble,
-                          struct workbook **ret_workbook) MUST_USE;
+enum status workbook_open(int fd, const char *sheet, uint64_t header_line, size_t max_row_bytes,
+                          struct trouble *trouble, struct workbook **ret_workbook) MUST_USE;
 
 /* Takes NULL. */
 void workbook_close(struct workbook *workbook);
@@ -36,6 +37,8 @@ size_t workbook_marks(const struct workbook *workbook, uint64_t row,
 
 /* How much of the sheet has been read: 0 … 1. */
 double workbook_share(const struct workbook *workbook);
+
+size_t workbook_sheet_count(const struct workbook *workbook);
 
 /* Appends what a person should know of what was read, a line for each: which sheet of several,
  * hidden rows and columns. Once it has been read to its end. */

@@ -1,7 +1,7 @@
 /*
  * The disk under the record: every call by which ledger/ touches files, the wall clock, chance and
  * the machine it runs on. disk_real is the operating system's. A test may give another one in
- * ledger_options.disk, which keeps files in memory, fails and dies to order; the record, its
+ * ledger_options.disk, which keeps files in memory, fails and dies on demand; the record, its
  * recovery included, then runs as it does on a disk.
  *
  *     int fd = disk->open(disk, path, O_RDWR, 0);

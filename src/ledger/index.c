@@ -5,7 +5,7 @@
 /*
  * An entry's value: what is known of the first row with its hash, and how many rows with that hash
  * have been met. For each further row that has a result there is another entry, under a hash made
- * of hash and occurrence; and one for every 32767 rows that were met.
+ * of hash and occurrence; and one for every 16383 rows that were met.
  */
 enum {
     PRESENT = 1u, /* so that no value is 0, which is the table's empty slot */
@@ -15,8 +15,9 @@ enum {
     STATUS_SHIFT = 4, /* 3 bits */
     ATTEMPTS_SHIFT = 7,
     AMBIGUOUS_SHIFT = 12,
-    MET_SHIFT = 17, /* 15 bits */
-    MET_MAX = 0x7fff,
+    ACCEPTED = 1u << 17, /* some line of the key */
+    MET_SHIFT = 18,      /* 14 bits */
+    MET_MAX = 0x3fff,
 };
 
 void index_init(struct index *index)
@@ -49,6 +50,7 @@ static enum status slot_of(struct index *index, uint64_t key, uint32_t **ret_val
 static struct key_state state_of(uint32_t value)
 {
     return (struct key_state){.known = (value & KNOWN) != 0,
+                              .was_accepted = (value & ACCEPTED) != 0,
                               .status = (enum row_status)(value >> STATUS_SHIFT & 7),
                               .orphan = (value & ORPHAN) != 0,
                               .attempts = value >> ATTEMPTS_SHIFT & INDEX_ATTEMPTS_MAX,
@@ -62,11 +64,12 @@ static uint32_t capped(uint32_t count)
 
 static void put(struct index *index, uint32_t *value, const struct key_state *state)
 {
-    const uint32_t kept = PRESENT | MARKED | (uint32_t)MET_MAX << MET_SHIFT;
+    const uint32_t kept = PRESENT | MARKED | ACCEPTED | (uint32_t)MET_MAX << MET_SHIFT;
 
     if ((*value & KNOWN) == 0)
         index->keys++;
     *value = (*value & kept) | KNOWN | (state->orphan ? (uint32_t)ORPHAN : 0) |
+             (state->status == ROW_ACCEPTED ? (uint32_t)ACCEPTED : 0) |
              (uint32_t)state->status << STATUS_SHIFT | capped(state->attempts) << ATTEMPTS_SHIFT |
              capped(state->ambiguous) << AMBIGUOUS_SHIFT;
 }

@@ -21,7 +21,8 @@ enum { INDEX_ATTEMPTS_MAX = 31 };
 
 /* What the line of a key says that counts. */
 struct key_state {
-    bool known; /* there is one */
+    bool known;        /* there is one */
+    bool was_accepted; /* it, or another one of the key; told by the index, not to it */
     enum row_status status;
     bool orphan;                  /* in doubt since a run died, not since it decided so */
     uint32_t attempts, ambiguous; /* INDEX_ATTEMPTS_MAX at most */

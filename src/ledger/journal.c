@@ -200,11 +200,12 @@ static enum status settle(struct journal *journal, const char *from, const struc
 {
     struct disk *disk = journal->disk;
 
+    if (journal_put_snapshot(journal, journal->fd, first) != STATUS_OK ||
+        disk->sync(disk, journal->fd) != 0)
+        return journal_say(message, from, "the journal cannot be written", errno);
     journal->sync_fd = disk->open(disk, from, O_WRONLY | O_DSYNC | O_NOFOLLOW, 0);
     if (journal->sync_fd < 0)
         return journal_say(message, from, "the journal cannot be opened", errno);
-    if (journal_write_snapshot(journal, first) != STATUS_OK || disk->sync(disk, journal->fd) != 0)
-        return journal_say(message, from, "the journal cannot be written", errno);
     if (disk->rename(disk, from, journal->path) != 0 || disk->sync_folder(disk, journal->path) != 0)
         return journal_say(message, journal->path, "the journal cannot be put in its place", errno);
     return STATUS_OK;
@@ -258,7 +259,7 @@ static bool read_header(struct disk *disk, int fd, struct header *header)
 bool journal_peek(struct disk *disk, const char *path, struct journal_about *ret_about)
 {
     struct header header;
-    int fd = disk->open(disk, path, O_RDONLY, 0);
+    int fd = disk->open(disk, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
 
     if (fd < 0)
         return false;
@@ -297,7 +298,7 @@ enum status journal_open(struct disk *disk, const char *path, struct buf *messag
         return STATUS_NO_MEMORY;
     }
     enum status status = STATUS_OK;
-    journal->fd = disk->open(disk, path, O_RDWR | O_NOFOLLOW, 0);
+    journal->fd = disk->open(disk, path, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0);
     journal->sync_fd = journal->fd >= 0 ? disk->open(disk, path, O_WRONLY | O_DSYNC, 0) : -1;
     if (journal->sync_fd < 0)
         status = journal_say(message, path, "the journal cannot be opened", errno);

@@ -46,6 +46,10 @@ static inline uint32_t journal_check(const void *bytes, size_t len, uint64_t see
     return (uint32_t)XXH3_64bits_withSeed(bytes, len, seed);
 }
 
+/* Writes a snapshot through the descriptor, which may leave waiting for the disk to a sync.
+ * STATUS_IO; errno is set. */
+enum status journal_put_snapshot(struct journal *journal, int fd, const struct snapshot *snapshot);
+
 /* The slots, and one half of the stage. */
 size_t journal_slots_bytes(const struct journal_shape *shape, uint32_t version);
 size_t journal_half_bytes(const struct journal_shape *shape);

@@ -10,13 +10,6 @@
 
 enum { HEADER_MAX_BYTES = 64 * 1024 }; /* of one that is completed */
 
-static bool is_orphan(const struct result_fields *fields)
-{
-    return fields->status == ROW_IN_DOUBT &&
-           span_starts_with(result_without_quotes(fields->columns[RESULT_error]),
-                            ledger_orphan_error);
-}
-
 /* A longer one is no uuid of anybody's, but its beginning still tells whose it is not. */
 static void keep_uuid(struct ledger *ledger, struct span uuid)
 {
@@ -30,7 +23,7 @@ static struct key_state state_of(const struct result_fields *fields)
 {
     return (struct key_state){.known = true,
                               .status = fields->status,
-                              .orphan = is_orphan(fields),
+                              .orphan = result_is_orphan(fields),
                               .attempts = fields->attempts,
                               .ambiguous = fields->ambiguous};
 }

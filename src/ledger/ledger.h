@@ -15,6 +15,7 @@
 
 #include "ledger/journal.h"
 #include "ledger/store.h"
+#include "ledger/undelivered.h"
 
 /* What an operator wants to be sent although it has a result. */
 struct resume_wish {
@@ -86,6 +87,13 @@ struct store *ledger_store(struct ledger *ledger);
 
 const struct ledger_past *ledger_past(const struct ledger *ledger);
 const char *ledger_path(const struct ledger *ledger);
+
+/*
+ * Rows that were accepted, and are sent again all the same: from the next row that is met on. NULL:
+ * none. Where one is in doubt since it was sent again, it is treated as any row in doubt. It stays
+ * the caller's until ledger_close.
+ */
+void ledger_send_again(struct ledger *ledger, const struct undelivered *undelivered);
 
 /* How many of the results' keys have been met among the input's rows since the last rewind, by the
  * status of those that are settled. */

@@ -39,7 +39,8 @@ struct store_sync {
 };
 
 struct ledger {
-    struct store store; /* first: a pointer to it is one to the ledger */
+    struct store store;                    /* first: a pointer to it is one to the ledger */
+    const struct undelivered *undelivered; /* NULL: none */
     struct ledger_options options;
     struct disk *disk;
     char *path, *journal_path;
@@ -174,9 +175,5 @@ enum status ledger_say(const struct ledger *ledger, const char *what, int error,
 /* Whether a line is the one of a row of the input that counts: after ledger_account, and after each
  * line was weighed (`repeated`). */
 bool ledger_is_current(struct ledger *ledger, const struct result_fields *fields);
-
-/* How the error of a row begins that was under way when its run died. It tells such lines from
- * others. */
-extern const char ledger_orphan_error[];
 
 #endif

@@ -79,7 +79,7 @@ enum status outfile_create(struct outfile *file, struct disk *disk, const char *
 enum status outfile_append(struct outfile *file, struct disk *disk, const char *path,
                            const struct outfile_kind *kind, struct buf *message)
 {
-    return open_outfile(file, disk, path, 0, kind, message);
+    return open_outfile(file, disk, path, O_NOFOLLOW | O_NONBLOCK, kind, message);
 }
 
 static enum status fail(struct outfile *file, int error)

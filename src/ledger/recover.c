@@ -19,10 +19,8 @@
 #include "ledger/recover_impl.h"
 #include "platform/device.h"
 
-const char ledger_orphan_error[] =
-    "the run ended while this was under way: it may have been processed";
-
-/* Behind it, where the snapshot counts: it does not know of attempts since it was taken. */
+/* Behind result_orphan_error, where the snapshot counts: it does not know of attempts since it was
+ * taken. */
 #define LEAST " (attempts and ambiguous are of the last sync and may be higher)"
 
 enum { OPEN_TRIES = 5 };
@@ -263,7 +261,7 @@ static enum status name_orphans(struct recovery *recovery)
     struct buf error;
 
     buf_init(&error, 4096);
-    buf_add_string(&error, ledger_orphan_error);
+    buf_add_string(&error, result_orphan_error);
     if (recovery->by_snapshot)
         buf_add_string(&error, LEAST);
     status = error.status;

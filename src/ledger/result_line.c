@@ -3,7 +3,13 @@
 #include "ledger/cell.h"
 
 const char *const result_column_names[RESULT_COLUMN_COUNT] = {
-#define X(name, text) text,
+#define X(name, text, what) text,
+    RESULT_COLUMN_MAP(X)
+#undef X
+};
+
+const char *const result_column_texts[RESULT_COLUMN_COUNT] = {
+#define X(name, text, what) what,
     RESULT_COLUMN_MAP(X)
 #undef X
 };
@@ -160,16 +166,10 @@ static void add_jsonl(struct result_format *format, const struct result_record *
     add_json_text(out, "status", span_string(row_status_name(record->status)));
     add_json_text(out, "uuid", record->uuid);
     buf_add_string(out, ",\"errno\":");
-    if (record->has_errno)
-        buf_add_int64(out, record->platform_errno);
-    else
-        buf_add_string(out, "null");
+    buf_add_json_number(out, record->has_errno, record->platform_errno);
     add_json_text(out, "error", record->error);
     buf_add_string(out, ",\"http_status\":");
-    if (record->http_status > 0)
-        buf_add_uint64(out, (uint64_t)record->http_status);
-    else
-        buf_add_string(out, "null");
+    buf_add_json_number(out, record->http_status > 0, record->http_status);
     buf_add_string(out, ",\"attempts\":");
     buf_add_uint64(out, record->attempts);
     buf_add_string(out, ",\"ambiguous\":");

@@ -8,6 +8,9 @@
 
 #include "core/jsonlex.h"
 
+const char result_orphan_error[] =
+    "the run ended while this was under way: it may have been processed";
+
 void result_scan_init(struct result_scan *scan, struct disk *disk, int fd, bool jsonl,
                       size_t passed_count)
 {
@@ -120,6 +123,17 @@ enum status result_scan_line(struct result_scan *scan, struct span *ret_line)
     return STATUS_OK;
 }
 
+struct span result_line_text(struct span line, bool is_header)
+{
+    if (is_header && span_starts_with(line, "\xef\xbb\xbf"))
+        line = span_skip(line, 3);
+    if (line.len > 0 && line.ptr[line.len - 1] == '\n')
+        line.len--;
+    if (line.len > 0 && line.ptr[line.len - 1] == '\r')
+        line.len--;
+    return line;
+}
+
 enum status result_scan_next(struct result_scan *scan, struct result_fields *ret_fields)
 {
     struct span line;
@@ -127,7 +141,7 @@ enum status result_scan_next(struct result_scan *scan, struct result_fields *ret
 
     if (status != STATUS_OK)
         return status;
-    if (!result_parse_line(span_of(line.ptr, line.len - 1), scan->jsonl, scan->passed_count,
+    if (!result_parse_line(result_line_text(line, false), scan->jsonl, scan->passed_count,
                            ret_fields, &scan->error))
         return STATUS_SYNTAX;
     ret_fields->offset = scan->at;
@@ -147,7 +161,7 @@ enum status result_scan_header(struct result_scan *scan, struct span expected)
         return fail(scan, "the file is empty: it has no header");
     if (status != STATUS_OK)
         return status;
-    if (!span_equal(line, expected))
+    if (!span_equal(result_line_text(line, true), result_line_text(expected, true)))
         return fail(scan, "the columns are others than this run's");
     scan->at += line.len;
     return STATUS_OK;
@@ -184,14 +198,9 @@ bool result_parse_key(struct span text, struct row_id *ret_id)
         return false;
     for (size_t i = 0; i < 16; i++) {
         char c = text.ptr[i];
-        unsigned digit;
-        if (c >= '0' && c <= '9')
-            digit = (unsigned)(c - '0');
-        else if (c >= 'a' && c <= 'f')
-            digit = (unsigned)(c - 'a') + 10;
-        else
+        if (!is_hex_digit(c) || (c >= 'A' && c <= 'F'))
             return false;
-        hash = hash << 4 | digit;
+        hash = hash << 4 | hex_digit_value(c);
     }
     if (span_to_uint64(span_skip(text, 17), &occurrence) != STATUS_OK || occurrence == 0 ||
         occurrence > UINT32_MAX)
@@ -363,6 +372,17 @@ static bool has_shape(struct span text, const char *shape)
     return at == text.len;
 }
 
+/* 10.480, which a spreadsheet that has saved it again writes as 10.48. */
+static bool is_latency(struct span text)
+{
+    static const char *const shapes[] = {"+.999", "+.99", "+.9", "+"};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(shapes); i++)
+        if (has_shape(text, shapes[i]))
+            return true;
+    return false;
+}
+
 /* The columns that are numbers or times. */
 static bool are_columns_good(const struct result_fields *fields, bool jsonl)
 {
@@ -374,8 +394,7 @@ static bool are_columns_good(const struct result_fields *fields, bool jsonl)
     if (number.len > 0 && number.ptr[0] == '-')
         number = span_skip(number, 1);
     return (number.len == 0 || has_shape(number, "+")) &&
-           (http.len == 0 || has_shape(http, "999")) &&
-           (latency.len == 0 || has_shape(latency, "+.999")) &&
+           (http.len == 0 || has_shape(http, "999")) && (latency.len == 0 || is_latency(latency)) &&
            has_shape(jsonl ? result_without_quotes(finished) : finished,
                      "9999-99-99T99:99:99.999Z");
 }
@@ -402,7 +421,7 @@ bool result_parse_line(struct span text, bool jsonl, size_t passed_count,
     /* What a disk has not written is zeros: two halves of lines with them between may look whole.
      */
     if (memchr(text.ptr, '\0', text.len) != NULL) {
-        *ret_error = "a part of the line is missing: zeros stand in its place";
+        *ret_error = "a part of the line is missing: there are zeros in its place";
         return false;
     }
     if (!(jsonl ? parse_jsonl : parse_csv)(text, passed_count, &fields, ret_error))
@@ -434,6 +453,13 @@ bool result_parse_line(struct span text, bool jsonl, size_t passed_count,
         return true;
     }
     return false;
+}
+
+bool result_is_orphan(const struct result_fields *fields)
+{
+    return fields->status == ROW_IN_DOUBT &&
+           span_starts_with(result_without_quotes(fields->columns[RESULT_error]),
+                            result_orphan_error);
 }
 
 void result_unquote(struct span text, bool jsonl, struct buf *out)

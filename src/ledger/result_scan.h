@@ -72,6 +72,12 @@ enum status result_scan_line(struct result_scan *scan, struct span *ret_line) MU
  */
 enum status result_scan_header(struct result_scan *scan, struct span expected) MUST_USE;
 
+/* How the error of a row begins that was under way when its run died. */
+extern const char result_orphan_error[];
+
+/* Whether a line is such a row's. Pure. */
+bool result_is_orphan(const struct result_fields *fields);
+
 /* What is done with a line; anything but STATUS_OK ends the reading. */
 typedef enum status result_take_fn(void *context, const struct result_fields *fields);
 
@@ -85,6 +91,10 @@ enum status result_scan_each(struct result_scan *scan, uint64_t from, uint64_t t
 /* After STATUS_SYNTAX: the last line has no end, since a death, or a writer at work, has left it
  * unfinished. */
 bool result_scan_is_cut(const struct result_scan *scan);
+
+/* A line without its end, as nbatch wrote it: a spreadsheet that has saved the results again has
+ * put a byte order mark in front of the header, and a carriage return behind each line. */
+struct span result_line_text(struct span line, bool is_header);
 
 /* Where the first line of a text ends, with its line end; one within quotes is none. False when
  * there is not enough text: `searched` says how far was looked, from 0. Pure. */

@@ -39,7 +39,7 @@ static enum status read_first_line(struct results *results)
 /* The names behind the results' own columns. */
 static enum status read_csv_header(struct results *results)
 {
-    struct span line = buf_span(&results->first), passed;
+    struct span line = result_line_text(buf_span(&results->first), true), passed;
     struct result_format format;
     struct buf own;
 
@@ -47,14 +47,13 @@ static enum status read_csv_header(struct results *results)
     result_format_init(&format, false, NULL, 0);
     result_format_add_header(&format, &own);
     size_t len = own.len - 1; /* without the line end */
-    bool is_ours = own.status == STATUS_OK && line.len > len &&
-                   memcmp(line.ptr, own.ptr, len) == 0 &&
-                   (line.ptr[len] == '\n' || line.ptr[len] == ',');
+    bool is_ours = own.status == STATUS_OK && line.len >= len &&
+                   memcmp(line.ptr, own.ptr, len) == 0 && (line.len == len || line.ptr[len] == ',');
     buf_deinit(&own);
     if (!is_ours)
         return fail(results, STATUS_SYNTAX,
                     "its first line is not the header of nbatch's results: name a results file");
-    passed = span_of(line.ptr + len, line.len - len - 1);
+    passed = span_skip(line, len);
     bool quoted = false;
     for (size_t i = 0; i < passed.len; i++) {
         quoted = quoted != (passed.ptr[i] == '"');
@@ -80,11 +79,11 @@ enum status results_open(struct results *results, struct disk *disk, const char 
     enum status status = read_first_line(results);
     if (status != STATUS_OK)
         return status;
-    results->jsonl = results->first.ptr[0] == '{';
+    struct span text = result_line_text(buf_span(&results->first), true);
+    results->jsonl = text.len > 0 && text.ptr[0] == '{';
     if (!results->jsonl)
         return read_csv_header(results);
-    if (!result_count_passed(span_of(results->first.ptr, results->first.len - 1),
-                             &results->passed_count))
+    if (!result_count_passed(text, &results->passed_count))
         return fail(results, STATUS_SYNTAX,
                     "its first line is no result of nbatch's: name a results file");
     return STATUS_OK;
@@ -156,15 +155,15 @@ static enum status take_current(void *context, const struct result_fields *field
                : STATUS_OK;
 }
 
-static enum status read_all(struct pass *pass, result_take_fn *take)
+enum status results_each_line(struct results *results, result_take_fn *take, void *context)
 {
-    struct results *results = pass->results;
     struct result_scan scan;
 
     result_scan_init(&scan, results->disk, results->fd, results->jsonl, results->passed_count);
     enum status status =
         result_scan_each(&scan, 0, results->size,
-                         results->jsonl ? span_of(NULL, 0) : buf_span(&results->first), take, pass);
+                         results->jsonl ? span_of(NULL, 0) : buf_span(&results->first), take,
+                         context);
     if (status == STATUS_SYNTAX && result_scan_is_cut(&scan)) {
         results->is_cut = true;
         status = STATUS_OK;
@@ -191,12 +190,12 @@ enum status results_each_current(struct results *results, results_filter_fn *fil
     results->lines = results->superseded = results->strange = 0;
     keytable_init(&pass.lines_of);
     current_init(&pass.current);
-    enum status status = read_all(&pass, take_first);
+    enum status status = results_each_line(results, take_first, &pass);
     if (status == STATUS_OK && results->superseded > 0) {
         (void)take(context, NULL);
-        status = read_all(&pass, weigh);
+        status = results_each_line(results, weigh, &pass);
         if (status == STATUS_OK)
-            status = read_all(&pass, take_current);
+            status = results_each_line(results, take_current, &pass);
     }
     keytable_deinit(&pass.lines_of);
     current_deinit(&pass.current);

@@ -53,4 +53,8 @@ enum status results_each_current(struct results *results, results_filter_fn *fil
                                  void *filter_context, result_take_fn *take,
                                  void *context) MUST_USE;
 
+/* Hands every line to `take`, whether it counts or not. Else as results_each_current. */
+enum status results_each_line(struct results *results, result_take_fn *take,
+                              void *context) MUST_USE;
+
 #endif

@@ -48,6 +48,23 @@ enum status ledger_make_entries(struct ledger *ledger, uint32_t slots)
     return STATUS_OK;
 }
 
+/* An accepted row whose command has ended otherwise; in doubt where it was sent again since. */
+static void look_for_undelivered(const struct ledger *ledger, const struct row_id *id,
+                                 struct key_state *state, bool *ret_wanted)
+{
+    const struct undelivered_row *row = ledger->undelivered != NULL && state->status == ROW_ACCEPTED
+                                            ? undelivered_find(ledger->undelivered, row_id_key(id))
+                                            : NULL;
+
+    *ret_wanted = row != NULL && !row->in_doubt;
+    if (row == NULL || !row->in_doubt)
+        return;
+    state->status = ROW_IN_DOUBT;
+    state->orphan = row->orphan;
+    state->attempts = row->attempts;
+    state->ambiguous = row->ambiguous;
+}
+
 /* Whether a row that has a result is to be sent. */
 static bool is_wanted(const struct ledger *ledger, const struct key_state *state, bool idempotent)
 {
@@ -56,6 +73,11 @@ static bool is_wanted(const struct ledger *ledger, const struct key_state *state
     if (again->status[state->status])
         return true;
     return state->orphan && (idempotent ? again->orphan_idempotent : again->orphan_other);
+}
+
+void ledger_send_again(struct ledger *ledger, const struct undelivered *undelivered)
+{
+    ledger->undelivered = undelivered;
 }
 
 enum status ledger_meet(struct store *store, uint64_t hash, bool idempotent,
@@ -68,8 +90,12 @@ enum status ledger_meet(struct store *store, uint64_t hash, bool idempotent,
     if (status != STATUS_OK)
         return status;
     if (row.before.known) {
+        const struct row_id id = {.hash = hash, .occurrence = row.occurrence};
+        bool wanted;
+        look_for_undelivered(ledger, &id, &row.before, &wanted);
+        wanted = wanted || is_wanted(ledger, &row.before, idempotent);
         ledger->met_keys++;
-        row.verdict = is_wanted(ledger, &row.before, idempotent) ? STORE_AGAIN : STORE_SETTLED;
+        row.verdict = wanted ? STORE_AGAIN : STORE_SETTLED;
         bool settled = row.verdict == STORE_SETTLED;
         ledger->settled[row.before.status] += settled;
         ledger->settled_twice +=
@@ -182,6 +208,17 @@ static struct result_record keep_order(struct ledger *ledger, const struct resul
     return kept;
 }
 
+/* Whether an earlier run had the row accepted, which was sent again since. */
+static bool was_accepted(struct ledger *ledger, const struct row_id *id)
+{
+    struct key_state before;
+
+    if (!ledger->options.resume)
+        return false;
+    index_get(&ledger->index, id, &before);
+    return before.was_accepted;
+}
+
 enum status ledger_end(struct store *store, uint32_t ticket, const struct result_record *given)
 {
     struct ledger *ledger = (struct ledger *)store;
@@ -201,7 +238,7 @@ enum status ledger_end(struct store *store, uint32_t ticket, const struct result
     }
     ledger->store.count++;
     ledger->store.unsynced++;
-    if (record->status == ROW_ACCEPTED) /* no row is sent that was */
+    if (record->status == ROW_ACCEPTED && !was_accepted(ledger, &record->id))
         accepted_add(&ledger->accepted, &record->id);
     if (ticket != STORE_NO_TICKET)
         finish_entry(ledger, ticket);

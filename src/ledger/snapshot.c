@@ -80,7 +80,7 @@ static uint64_t snapshot_check(const struct snapshot_head *head, size_t used)
     return XXH3_64bits((const char *)head + from, used - from);
 }
 
-enum status journal_write_snapshot(struct journal *journal, const struct snapshot *snapshot)
+enum status journal_put_snapshot(struct journal *journal, int fd, const struct snapshot *snapshot)
 {
     size_t used = snapshot_used(snapshot), padded = journal_round_up(used);
     struct snapshot_head *head = calloc(COPIES, padded);
@@ -94,13 +94,17 @@ enum status journal_write_snapshot(struct journal *journal, const struct snapsho
     head->check = snapshot_check(head, used);
     memcpy((char *)head + padded, head, used);
     enum status status =
-        disk_write_all(journal->disk, journal->sync_fd,
-                       span_of((const char *)head, COPIES * padded),
+        disk_write_all(journal->disk, fd, span_of((const char *)head, COPIES * padded),
                        place_offset(journal, (size_t)(snapshot->sequence % PLACES)));
     int error = errno;
     free(head);
     errno = error;
     return status;
+}
+
+enum status journal_write_snapshot(struct journal *journal, const struct snapshot *snapshot)
+{
+    return journal_put_snapshot(journal, journal->sync_fd, snapshot);
 }
 
 void snapshot_add_checkpoint(struct snapshot *snapshot, uint64_t offset, uint64_t hash)

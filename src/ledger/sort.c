@@ -131,12 +131,17 @@ static enum status map_superseded(struct sort *sort)
 {
     struct disk *disk = sort->ledger->disk;
     struct stat about;
-    int fd = disk->open(disk, sort->superseded_path, O_RDONLY, 0);
+    int fd = disk->open(disk, sort->superseded_path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
     bool good = true;
 
     if (fd < 0)
         return errno == ENOENT ? STATUS_OK : say(sort, "the superseded results cannot be read");
-    if (disk->stat(disk, fd, &about) == 0 && about.st_size > 0) {
+    if (disk->stat(disk, fd, &about) != 0 || !S_ISREG(about.st_mode) || about.st_nlink > 1) {
+        (void)disk->close(disk, fd);
+        errno = EEXIST; /* no file that a sort has made */
+        return say(sort, "the superseded results cannot be kept under their name");
+    }
+    if (about.st_size > 0) {
         sort->there = span_of(disk->map(disk, fd, (size_t)about.st_size, false), 0);
         good = sort->there.ptr != NULL;
         sort->there.len = good ? (size_t)about.st_size : 0;
@@ -179,6 +184,18 @@ static enum status put_superseded(struct sort *sort, struct span text)
     return outfile_settle(&sort->superseded);
 }
 
+/* Who may read the results may read what was in them, and nobody else. */
+static void follow_results(const struct sort *sort, int fd)
+{
+    struct disk *disk = sort->ledger->disk;
+    struct stat about;
+
+    if (disk->stat(disk, sort->ledger->fd, &about) != 0)
+        return;
+    (void)!disk->chmod(disk, fd, about.st_mode & 07777);
+    (void)!disk->chown(disk, fd, about.st_uid, about.st_gid);
+}
+
 /* The file for lines that are not current, to be appended to; `first` is the first of them. */
 static enum status open_superseded(struct sort *sort, struct span first)
 {
@@ -193,6 +210,7 @@ static enum status open_superseded(struct sort *sort, struct span first)
     if (status != STATUS_OK)
         return status;
     sort->has_superseded = true;
+    follow_results(sort, sort->superseded.fd);
     if (sort->there.len < header.len)
         return put_superseded(sort, header);
     sort->there_at = find_begun(sort->there, first);
@@ -330,7 +348,6 @@ static enum status settle(struct sort *sort, const char *name)
 {
     struct ledger *ledger = sort->ledger;
     struct disk *disk = ledger->disk;
-    struct stat about;
     int fd = sort->out.fd;
 
     if (outfile_flush(&sort->out) != STATUS_OK || disk->sync(disk, fd) != 0)
@@ -338,10 +355,7 @@ static enum status settle(struct sort *sort, const char *name)
     if (sort->has_superseded && (outfile_flush(&sort->superseded) != STATUS_OK ||
                                  disk->sync(disk, sort->superseded.fd) != 0))
         return say(sort, "the superseded results cannot be written");
-    if (disk->stat(disk, ledger->fd, &about) == 0) {
-        (void)!disk->chmod(disk, fd, about.st_mode & 07777);
-        (void)!disk->chown(disk, fd, about.st_uid, about.st_gid);
-    }
+    follow_results(sort, fd);
     if (disk->lock(disk, fd) != 0)
         return say(sort, "the sorted results cannot be locked");
     if (ledger_look(ledger, ledger->base, true) != PLACE_SAME)

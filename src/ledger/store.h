@@ -62,7 +62,7 @@ struct store_row {
 struct store_account {
     uint64_t rows;       /* of the input that have a result */
     uint64_t lines;      /* in the results: one of each row is current (ledger/current.h) … */
-    uint64_t superseded; /* … these stand beside another of the same key that counts … */
+    uint64_t superseded; /* … these are beside another of the same key that counts … */
     uint64_t strange;    /* … and these belong to no row of the input: it was corrected, or cut */
 };
 

@@ -1,6 +1,6 @@
 /*
  * Whether the results are what was written, by the hashes and lines that the journal has: where
- * they are not, between which checkpoints; what stands behind the last byte that is known; and
+ * they are not, between which checkpoints; what follows the last byte that is known; and
  * writing once more what no sync has covered.
  */
 #include <errno.h>
@@ -25,7 +25,7 @@ enum status recovery_refuse(struct recovery *recovery, uint64_t from, uint64_t t
         buf_add_string(message, ", go on with --output ");
         buf_add_printable(message, span_string(beside));
     } else {
-        buf_add_string(message, "restore the file from a copy, or mend it by hand");
+        buf_add_string(message, "restore the file from a copy, or repair it by hand");
     }
     free(beside);
     return STATUS_SYNTAX;

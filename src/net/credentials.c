@@ -64,7 +64,7 @@ static enum status adopt(const struct search *search, const char *where, struct 
         if (text.ptr[i] <= 0x20 || text.ptr[i] >= 0x7f)
             return refuse(search, where,
                           "it holds a space, a line break or another character that no key has; "
-                          "let the key stand there alone, on one line");
+                          "it must hold the key alone, on one line");
     const char *flaw = key_flaw(search->form, text);
     if (flaw != NULL)
         return refuse(search, where, flaw);

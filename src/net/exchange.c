@@ -55,6 +55,20 @@ bool exchange_is_hopeless(CURLcode code)
     }
 }
 
+void exchange_stop_connecting(struct exchange *exchange, enum connected connected)
+{
+    struct connecting *connecting = exchange->connecting;
+
+    if (connecting == NULL)
+        return;
+    exchange->connecting = NULL;
+    connecting->count--;
+    if (connected == CONNECTED_NOT)
+        connecting->room = CONNECTING_MIN;
+    else if (connected == CONNECTED_NEW && connecting->room < CONNECTING_MAX)
+        connecting->room++;
+}
+
 /*
  * The negative control of a request's time: the tests build another binary in which this is defined
  * (as in ledger/share/record.c), and see what a worker that stood still then sends twice. The
@@ -91,6 +105,7 @@ static int on_prereq(void *context, char *ip, char *local_ip, int port, int loca
         enum sockets_use use = sockets_begin(exchange->sockets, &ends, &exchange->connection);
         exchange->reused = use != SOCKETS_FRESH;
         exchange->spoiled = use == SOCKETS_SPOILED;
+        exchange_stop_connecting(exchange, exchange->reused ? CONNECTED_BEFORE : CONNECTED_NEW);
         if (exchange->spoiled)
             return CURL_PREREQFUNC_ABORT;
     }

@@ -14,6 +14,19 @@
 #include "net/sockets.h"
 #include "net/transport.h"
 
+/*
+ * Attempts that wait for a connection of their own. A peer that is met by a thousand at once drops
+ * what its backlog does not hold, and is busy with handshakes for so long that the others time out.
+ * So there is room for few, for one more with each that has connected, and for few again when one
+ * has not.
+ */
+struct connecting {
+    size_t count;
+    size_t room;
+};
+
+enum { CONNECTING_MIN = 32, CONNECTING_MAX = 128 };
+
 struct exchange {
     CURL *easy;                     /* of this attempt, or NULL */
     struct sockets *sockets;        /* its connections are the ones for this exchange */
@@ -22,6 +35,7 @@ struct exchange {
     struct exchange *older, *newer; /* the transport's: in the order in which they were begun */
     bool active;                    /* the transport's: its owner has not been told of its end */
     bool begun;                     /* likewise: libcurl has it */
+    struct connecting *connecting;  /* it has no connection yet, and is counted here; or NULL */
     bool has_resolved;              /* some attempt has told libcurl the given addresses */
     transport_done_fn *done;
     void *context;
@@ -80,5 +94,11 @@ enum answer_state exchange_state(unsigned prereq_calls, bool headers_complete);
 /* Whether a code of an attempt that was not sent means that no other attempt can be sent either.
  * Pure. */
 bool exchange_is_hopeless(CURLcode code);
+
+enum connected { CONNECTED_NOT, CONNECTED_BEFORE, CONNECTED_NEW };
+
+/* It has a connection, or has ended without one. Those that have been told are not counted again.
+ */
+void exchange_stop_connecting(struct exchange *exchange, enum connected connected);
 
 #endif

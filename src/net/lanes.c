@@ -116,14 +116,14 @@ static CURLcode limit_name_age(struct exchange *exchange, uint64_t now_ms)
                             (long)(is_check ? NAME_AGE_MAX_S : NAME_AGE_ANY));
 }
 
-/* Hands libcurl what was started since the last time, by which the lanes become due. */
+/* Hands libcurl what was started since the last time, by which the lanes become due, as far as not
+ * too many connections are being made. */
 static void add_new(struct transport *transport)
 {
-    struct exchange *next;
+    struct exchange *exchange;
 
-    for (struct exchange *exchange = transport_take_new(transport); exchange != NULL;
-         exchange = next) {
-        next = exchange->next;
+    while (transport->connecting.count < transport->connecting.room &&
+           (exchange = transport_take_new(transport)) != NULL) {
         transport_begin(transport, exchange);
         exchange->lane->new_count++;
         if (limit_name_age(exchange, uv_now(transport->loop)) != CURLE_OK ||

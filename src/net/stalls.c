@@ -61,6 +61,8 @@ void transport_begin(struct transport *transport, struct exchange *exchange)
         transport->oldest = exchange;
     transport->youngest = exchange;
     exchange->begun = true;
+    exchange->connecting = &transport->connecting;
+    transport->connecting.count++;
 }
 
 void transport_end(struct transport *transport, struct exchange *exchange)
@@ -68,6 +70,7 @@ void transport_end(struct transport *transport, struct exchange *exchange)
     if (!exchange->begun)
         return;
     exchange->begun = false;
+    exchange_stop_connecting(exchange, CONNECTED_NOT);
     (void)curl_multi_remove_handle(exchange->lane->multi, exchange->easy);
     if (exchange->older != NULL)
         exchange->older->newer = exchange->newer;

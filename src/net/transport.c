@@ -63,9 +63,12 @@ struct exchange *transport_take_new(struct transport *transport)
 {
     struct exchange *first = transport->first_new;
 
-    transport->first_new = NULL;
-    transport->last_new = &transport->first_new;
-    transport->new_count = 0;
+    if (first == NULL)
+        return NULL;
+    transport->first_new = first->next;
+    if (first->next == NULL)
+        transport->last_new = &transport->first_new;
+    transport->new_count--;
     return first;
 }
 
@@ -94,8 +97,9 @@ bool transport_begin_again(struct transport *transport, struct exchange *exchang
 /* What has not been handed to libcurl has not begun: it ends as it begins. */
 static void give_up_new(struct transport *transport)
 {
-    for (struct exchange *exchange = transport_take_new(transport); exchange != NULL;
-         exchange = exchange->next)
+    struct exchange *exchange;
+
+    while ((exchange = transport_take_new(transport)) != NULL)
         exchange->started_ns = uv_hrtime();
 }
 
@@ -216,7 +220,8 @@ enum status transport_open(uv_loop_t *loop, const struct transport_options *opti
         return STATUS_NO_MEMORY;
     transport->loop = loop;
     transport->options = *options;
-    (void)transport_take_new(transport);
+    transport->last_new = &transport->first_new;
+    transport->connecting.room = CONNECTING_MIN;
     enum status status = make_handles(transport);
     if (status == STATUS_OK)
         status = memory_init();

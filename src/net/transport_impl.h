@@ -17,6 +17,7 @@ struct transport {
     struct exchange *first_new; /* started, and not handed to libcurl yet, in order */
     struct exchange **last_new; /* where the next one goes */
     size_t new_count;
+    struct connecting connecting;
     uv_prepare_t prepare; /* runs what libcurl wants done at once, without a timer's millisecond */
     uv_idle_t abort;      /* ends all attempts in the loop's next turn */
     bool closing;
@@ -58,7 +59,7 @@ void transport_finish(struct transport *transport, struct exchange *exchange, CU
 /* Hands libcurl an attempt in its next turn. */
 void transport_add_later(struct transport *transport, struct exchange *exchange);
 
-/* Forgets what was to be handed over; returns the first of them, a list by `next`. */
+/* Takes the first of those that are to be handed over; NULL for none. */
 struct exchange *transport_take_new(struct transport *transport);
 
 /* Whether the attempt goes out again, since nothing has left and nobody is to blame; it then will.

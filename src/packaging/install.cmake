@@ -3,14 +3,16 @@
 set(NBATCH_MAINTAINER "nbatch maintainers <maintainers@nbatch.invalid>" CACHE STRING
     "The maintainer named in the Debian package, as NAME <ADDRESS>")
 
-# Manual page and completions are what the program itself prints, so that they fit its options.
+# Manual pages and completions are what the program itself prints, so that they fit its options.
 set(generated ${CMAKE_CURRENT_BINARY_DIR}/generated)
 file(MAKE_DIRECTORY ${generated})
 find_program(GZIP_PROGRAM gzip REQUIRED)
 add_custom_command(
-  OUTPUT ${generated}/nbatch.1.gz ${generated}/nbatch ${generated}/_nbatch ${generated}/nbatch.fish
+  OUTPUT ${generated}/nbatch.1.gz ${generated}/nbatch-input.5.gz ${generated}/nbatch-results.5.gz ${generated}/nbatch ${generated}/_nbatch ${generated}/nbatch.fish
   COMMAND nbatch help man > ${generated}/nbatch.1
-  COMMAND ${GZIP_PROGRAM} -9nf ${generated}/nbatch.1
+  COMMAND nbatch help man input > ${generated}/nbatch-input.5
+  COMMAND nbatch help man results > ${generated}/nbatch-results.5
+  COMMAND ${GZIP_PROGRAM} -9nf ${generated}/nbatch.1 ${generated}/nbatch-input.5 ${generated}/nbatch-results.5
   COMMAND nbatch completion bash > ${generated}/nbatch
   COMMAND nbatch completion zsh > ${generated}/_nbatch
   COMMAND nbatch completion fish > ${generated}/nbatch.fish
@@ -29,11 +31,13 @@ configure_file(src/packaging/nbatch@.service.in ${generated}/nbatch@.service @ON
 
 install(TARGETS nbatch RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(FILES ${generated}/nbatch.1.gz DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(FILES ${generated}/nbatch-input.5.gz ${generated}/nbatch-results.5.gz DESTINATION ${CMAKE_INSTALL_MANDIR}/man5)
 install(FILES ${generated}/nbatch DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
 install(FILES ${generated}/_nbatch DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/${zsh_completions})
 install(FILES ${generated}/nbatch.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
 install(DIRECTORY samples/ DESTINATION ${CMAKE_INSTALL_DATADIR}/nbatch/samples)
-install(FILES README.md README.zh-CN.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES README.md README.zh-CN.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY src/packaging/examples DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES ${generated}/nbatch@.service src/packaging/nbatch@.timer DESTINATION lib/systemd/system)
 
 # What Debian asks for beside that.

@@ -73,7 +73,7 @@ static void take_cell(struct draft *draft, const struct column *column, const st
 
     if (first != NULL && !first->is_fallback)
         problem_add(draft->problems, PROBLEM_DUPLICATE, span_string(column->name), cell->text,
-                    "stands for the same as %s: give one of them", first->name);
+                    "means the same as %s: give one of them", first->name);
     draft->parts[column->part] = cell;
     draft->columns[column->part] = column;
 }
@@ -142,7 +142,7 @@ static void add_target(struct draft *draft, struct buf *out)
 
     operation_add_path(draft->dialect, (enum operation)draft->command->action, out);
     for (size_t i = 0; i < PARAM_COUNT; i++) {
-        if (draft->parts[i] == NULL)
+        if (draft->parts[i] == NULL && !(i == PARAM_VALID_TIME && draft->valid_time_good))
             continue;
         buf_add_char(out, separator);
         size_t start = out->len;
@@ -184,7 +184,7 @@ static uint64_t hash_meaning(const struct draft *draft, struct span body)
 {
     const struct footprint *footprint = draft->footprint;
     const struct cell *bin2hex = draft->parts[PARAM_BIN2HEX];
-    bool has_valid_time = draft->parts[PARAM_VALID_TIME] != NULL;
+    bool has_valid_time = draft->valid_time_good;
     uint64_t items = 0;
     uint64_t place = (uint64_t)draft->ints[PARAM_OBJ_ID] |
                      (uint64_t)draft->ints[PARAM_OBJ_INST_ID] << 16 |
@@ -258,6 +258,7 @@ enum status command_build(struct command *command, const struct command_context 
                           .row = row,
                           .problems = problems,
                           .now_s = context->now_s,
+                          .embargo_s = context->embargo_s,
                           .check_only = context->check_only,
                           .any_device = context->any_device,
                           .dialect = context->dialect,

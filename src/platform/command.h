@@ -31,7 +31,7 @@ struct command {
     int64_t valid_at_s;   /* epoch; the run's start when not given */
     int64_t expires_at_s; /* epoch; 0 when it is not known */
     bool valid_is_given;
-    bool valid_is_relative, expires_is_relative; /* given as +24h */
+    bool valid_is_relative, expires_is_relative; /* given as +24h, or by the embargo */
     uint16_t object_id, instance_id;
     bool replaces;                          /* a write with mode 1: deletes what it does not name */
     uint32_t valid_time_at, valid_time_len; /* where the target has that parameter, its & included;
@@ -50,6 +50,9 @@ struct fleet;
 struct command_context {
     const struct schema *schema;
     int64_t now_s; /* the run's start, epoch: times are compared with it, relative ones resolved */
+    int64_t embargo_s;         /* the valid_time of rows that give none, later than now; 0: none. It
+                                  is no part of the row's content, and moves with the clock as a
+                                  relative time does */
     bool check_only;           /* no request is built */
     enum dialect dialect;      /* whose paths the request takes */
     bool any_device;           /* test devices too: 4 to 17 digits, whatever the first */

@@ -11,6 +11,7 @@ struct draft {
     const struct row *row;
     struct problems *problems;
     int64_t now_s;
+    int64_t embargo_s;
     bool check_only;
     bool any_device;
     enum dialect dialect;
@@ -20,10 +21,10 @@ struct draft {
     const struct cell *parts[PART_COUNT];     /* what is given; NULL: nothing */
     const struct column *columns[PART_COUNT]; /* where it stands */
     size_t res_count;
-    bool valid_time_good, expired_time_good;
-    int64_t times_s[PARAM_COUNT]; /* for parameters that are times */
-    int64_t ints[PARAM_COUNT];    /* and for those that are good numbers; else the default */
-    enum status status;           /* STATUS_NO_MEMORY where the row could not be checked */
+    bool valid_time_good, expired_time_good; /* of a good row: it has one */
+    int64_t times_s[PARAM_COUNT];            /* for parameters that are times */
+    int64_t ints[PARAM_COUNT]; /* and for those that are good numbers; else the default */
+    enum status status;        /* STATUS_NO_MEMORY where the row could not be checked */
 };
 
 /* What the input calls a part: messages name the column as people know it. */

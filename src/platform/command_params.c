@@ -137,8 +137,9 @@ static void refuse_order(struct draft *draft)
     when_format_platform(draft->times_s[PARAM_VALID_TIME], valid);
     when_format_platform(draft->times_s[PARAM_EXPIRED_TIME], expired);
     problem_add(draft->problems, PROBLEM_TIME_ORDER, draft_field(draft, PARAM_EXPIRED_TIME),
-                draft->parts[PARAM_EXPIRED_TIME]->text,
-                "%s is not later than valid_time %s (both UTC+8)", expired, valid);
+                draft->parts[PARAM_EXPIRED_TIME]->text, "%s is not later than %s %s (both UTC+8)",
+                expired,
+                draft->parts[PARAM_VALID_TIME] != NULL ? "valid_time" : "the embargo's end", valid);
 }
 
 /* valid_time > now; expired_time > valid_time, and > now (README.md, "Commands"). */
@@ -207,6 +208,16 @@ static void check_param_value(struct draft *draft, enum param param, const struc
     }
 }
 
+/* A row without a valid_time gets the embargo's end. */
+static void lay_embargo(struct draft *draft)
+{
+    if (draft->embargo_s == 0 || draft->parts[PARAM_VALID_TIME] != NULL)
+        return;
+    draft->times_s[PARAM_VALID_TIME] = draft->embargo_s;
+    draft->valid_time_good = true;
+    draft->command->valid_is_given = draft->command->valid_is_relative = true;
+}
+
 void draft_check_params(struct draft *draft)
 {
     unsigned action = FOR_ACTION(draft->command->action);
@@ -226,6 +237,7 @@ void draft_check_params(struct draft *draft)
             check_param_value(draft, (enum param)i, cell);
         }
     }
+    lay_embargo(draft);
     check_time_order(draft);
     if (draft->command->action == ACTION_READ && draft->parts[PARAM_RES_ID] != NULL &&
         draft->parts[PARAM_OBJ_INST_ID] == NULL)

@@ -36,7 +36,7 @@ struct footprint {
 void footprint_add(struct footprint *footprint, int64_t res_id, int64_t type, bool is_string,
                    struct span value);
 
-/* Adds a warning for each resource that stands in the footprint twice. */
+/* Adds a warning for each resource that is in the footprint twice. */
 void footprint_check(const struct footprint *footprint, struct span field,
                      struct problems *problems);
 

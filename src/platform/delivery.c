@@ -122,3 +122,37 @@ bool delivery_is_in(const struct delivery_facts *facts, enum delivery_group grou
                (facts->state == COMMAND_FAILED && delivery_is_final(facts));
     }
 }
+
+const struct cancel_word cancel_words[CANCEL_OUTCOME_COUNT] = {
+    [CANCEL_CANCELLED] = {"cancelled", "taken back: the device does not get it", true},
+    [CANCEL_TOO_LATE] = {"too_late", "it does not wait any more, or could not be taken back", true},
+    [CANCEL_EXPIRED] = {"expired", "the platform had given it up by itself", true},
+    [CANCEL_MISSING] = {"missing", "the platform does not know it", false},
+    [CANCEL_IN_DOUBT] = {"in_doubt", "no answer says what came of it", false},
+    [CANCEL_FAILED] = {"failed", "the request was not processed: it may wait still", false},
+};
+
+bool cancel_outcome_read(struct span word, enum cancel_outcome *ret_outcome)
+{
+    for (size_t i = 0; i < CANCEL_OUTCOME_COUNT; i++) {
+        if (span_is(word, cancel_words[i].word)) {
+            *ret_outcome = (enum cancel_outcome)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+enum cancel_outcome cancel_outcome_of(enum command_state state)
+{
+    switch (state) {
+    case COMMAND_CANCELLED:
+        return CANCEL_CANCELLED;
+    case COMMAND_EXPIRED:
+        return CANCEL_EXPIRED;
+    case COMMAND_MISSING:
+        return CANCEL_MISSING;
+    default:
+        return CANCEL_TOO_LATE;
+    }
+}

@@ -93,4 +93,28 @@ extern const char *const delivery_group_names[DELIVERY_GROUP_COUNT];
  * sent again, it would be there twice. */
 bool delivery_is_in(const struct delivery_facts *facts, enum delivery_group group);
 
+/* What came of taking a command back: the column `outcome` of nbatch cancel's file. */
+enum cancel_outcome {
+    CANCEL_CANCELLED,
+    CANCEL_TOO_LATE,
+    CANCEL_EXPIRED,
+    CANCEL_MISSING,
+    CANCEL_IN_DOUBT,
+    CANCEL_FAILED,
+    CANCEL_OUTCOME_COUNT
+};
+
+struct cancel_word {
+    const char *word, *meaning;
+    bool is_final; /* nothing more can come of it: it is not asked for again */
+};
+
+extern const struct cancel_word cancel_words[CANCEL_OUTCOME_COUNT];
+
+/* Reads an outcome's word. False where it is none. */
+bool cancel_outcome_read(struct span word, enum cancel_outcome *ret_outcome);
+
+/* What taking a command back would come to that has come to its end. */
+enum cancel_outcome cancel_outcome_of(enum command_state state);
+
 #endif

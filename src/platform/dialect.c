@@ -32,7 +32,7 @@ bool dialect_find(struct span name, enum dialect *ret_dialect)
     return false;
 }
 
-/* What stands behind scheme:// up to a port or a path; a host's dot at the end changes nothing. */
+/* What follows scheme:// up to a port or a path; a host's dot at the end changes nothing. */
 static struct span host_of(struct span url)
 {
     const char *scheme = memmem(url.ptr, url.len, "://", 3);

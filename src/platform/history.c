@@ -1,7 +1,9 @@
 #include "platform/history.h"
 
+#include "core/jsonlex.h"
 #include "core/text.h"
 #include "core/when.h"
+#include "platform/device.h"
 #include "platform/json.h"
 
 static const char *const confirm_names[] = {
@@ -59,6 +61,14 @@ static int64_t number_of(const cJSON *member)
     return number;
 }
 
+/* Of milliseconds. */
+static int64_t seconds_of(const cJSON *member)
+{
+    bool is_time = cJSON_IsNumber(member) && member->valuedouble > 0 && member->valuedouble < 1e15;
+
+    return is_time ? (int64_t)member->valuedouble / 1000 : HISTORY_NONE;
+}
+
 /* A word, or its number in a table. */
 static size_t find_word(const cJSON *member, const char *const *words, size_t count)
 {
@@ -99,6 +109,24 @@ static void take_uuid(struct span text, char uuid[REPLY_UUID_MAX + 1])
         memcpy(uuid, text.ptr, text.len);
         uuid[text.len] = '\0';
     }
+}
+
+static struct history_entry push_entry_of(const cJSON *object)
+{
+    struct history_entry entry = {.has_action = false};
+
+#define MEMBER(name) cJSON_GetObjectItemCaseSensitive(object, (name))
+    take_uuid(text_of(MEMBER("cmd_id")), entry.uuid);
+    take_kind(MEMBER("cmd_type"), &entry);
+    entry.send_status = (int)number_of(MEMBER("send_status"));
+    entry.confirm = confirm_of(MEMBER("confirm_status"));
+    entry.remain = HISTORY_NONE;
+    for (size_t i = 0; i < HISTORY_TIME_COUNT; i++)
+        entry.times_s[i] = HISTORY_NONE;
+    entry.times_s[HISTORY_SENT] = seconds_of(MEMBER("send_time"));
+    entry.times_s[HISTORY_CONFIRMED] = seconds_of(MEMBER("confirm_time"));
+#undef MEMBER
+    return entry;
 }
 
 static struct history_entry entry_of(const cJSON *object)
@@ -204,4 +232,183 @@ enum status history_read_cancelled(struct span body, history_cancelled_fn *each,
     }
     cJSON_Delete(root);
     return STATUS_OK;
+}
+
+/* Values. They are read from the text, not from a tree: a tree's numbers have 53 bits. */
+
+/* The text of an object's member, as it was written; empty: it has none of that name. */
+static struct span member_of(struct span object, const char *name)
+{
+    struct span found = span_of(NULL, 0);
+    struct jsonlex lex;
+
+    jsonlex_start(&lex, object);
+    if (jsonlex_next(&lex) != JSONLEX_OBJECT)
+        return found;
+    while (jsonlex_next(&lex) == JSONLEX_NAME) {
+        bool is_it = span_is(span_of(lex.text.ptr + 1, lex.text.len - 2), name);
+        (void)jsonlex_next(&lex);
+        if (!jsonlex_skip(&lex))
+            return span_of(NULL, 0);
+        if (is_it)
+            found = lex.text;
+    }
+    return found;
+}
+
+/* What a text that is JSON itself says; it is appended to `decoded`. */
+static struct span unwrapped(struct span value, struct buf *decoded)
+{
+    return value.len > 0 && value.ptr[0] == '"' ? jsonlex_string(value, decoded) : value;
+}
+
+/* Instances, resources and their instances hang in each other: what is within takes the ids of what
+ * it is in. */
+struct value_walk {
+    history_value_fn *each;
+    void *context;
+    struct buf decoded;
+};
+
+static void walk_list(struct value_walk *walk, struct span list, struct history_value ids,
+                      unsigned depth);
+
+static int64_t id_of(struct span text)
+{
+    int64_t id;
+
+    return span_to_int64(text, &id) == STATUS_OK && id >= 0 ? id : HISTORY_NONE;
+}
+
+static void walk_object(struct value_walk *walk, struct span object, struct history_value ids,
+                        unsigned depth)
+{
+    static const char *const lists[] = {"obj_inst", "res", "res_inst"};
+    const struct {
+        const char *name;
+        int64_t *id;
+    } names[] = {{"obj_id", &ids.obj_id},
+                 {"obj_inst_id", &ids.obj_inst_id},
+                 {"res_id", &ids.res_id},
+                 {"res_inst_id", &ids.res_inst_id}};
+    struct span value = member_of(object, "val");
+
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        struct span text = member_of(object, names[i].name);
+        if (text.len > 0)
+            *names[i].id = id_of(text);
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(lists); i++) {
+        struct span list = member_of(object, lists[i]);
+        if (list.len > 0)
+            walk_list(walk, list, ids, depth + 1);
+    }
+    if (value.len == 0)
+        return;
+    buf_clear(&walk->decoded);
+    ids.is_string = value.ptr[0] == '"';
+    ids.text = ids.is_string && buf_reserve(&walk->decoded, value.len)
+                   ? jsonlex_string(value, &walk->decoded)
+                   : value;
+    walk->each(walk->context, &ids);
+}
+
+static void walk_list(struct value_walk *walk, struct span list, struct history_value ids,
+                      unsigned depth)
+{
+    struct jsonlex lex;
+
+    jsonlex_start(&lex, list);
+    if (depth > JSONLEX_DEPTH_MAX || jsonlex_next(&lex) != JSONLEX_ARRAY)
+        return;
+    while (jsonlex_next(&lex) == JSONLEX_OBJECT && jsonlex_skip(&lex))
+        walk_object(walk, lex.text, ids, depth);
+}
+
+static struct history_value no_ids(int64_t obj_id)
+{
+    return (struct history_value){.obj_id = obj_id,
+                                  .obj_inst_id = HISTORY_NONE,
+                                  .res_id = HISTORY_NONE,
+                                  .res_inst_id = HISTORY_NONE};
+}
+
+static enum status check(struct span text)
+{
+    struct jsonlex lex;
+
+    return jsonlex_check(&lex, text);
+}
+
+enum status history_read_values(struct span body, history_value_fn *each, void *context)
+{
+    struct value_walk walk = {.each = each, .context = context};
+    struct buf text;
+    enum status status = check(body);
+
+    if (status != STATUS_OK)
+        return status;
+    buf_init(&walk.decoded, 1024 * 1024);
+    buf_init(&text, 1024 * 1024);
+    if (buf_reserve(&text, 2 * body.len)) { /* so that the spans stay where they are */
+        struct span data = member_of(body, "data");
+        struct span args = unwrapped(member_of(data, "args"), &text);
+        struct span result = unwrapped(member_of(data, "cmd_result"), &text);
+        walk_list(&walk, member_of(result, "data"), no_ids(id_of(member_of(args, "obj_id"))), 0);
+    }
+    status = text.status != STATUS_OK ? text.status : walk.decoded.status;
+    buf_deinit(&walk.decoded);
+    buf_deinit(&text);
+    return status;
+}
+
+enum status history_read_pushed(struct span values, history_value_fn *each, void *context)
+{
+    struct value_walk walk = {.each = each, .context = context};
+
+    buf_init(&walk.decoded, 1024 * 1024);
+    walk_object(&walk, values, no_ids(HISTORY_NONE), 0);
+    enum status status = walk.decoded.status;
+    buf_deinit(&walk.decoded);
+    return status;
+}
+
+enum { PUSH_TYPE_COMMAND = 7 };
+
+static enum status read_message(struct span text, history_push_fn *each, void *context)
+{
+    struct history_push push = {.values = member_of(text, "confirm_body")};
+    cJSON *root = NULL;
+    size_t at = 0;
+    enum status status = json_parse(text, &root, &at);
+
+    if (status != STATUS_OK)
+        return status;
+    push.entry = push_entry_of(root);
+    if (!device_read(text_of(cJSON_GetObjectItemCaseSensitive(root, "imei")), &push.device))
+        push.device = 0;
+    if (number_of(cJSON_GetObjectItemCaseSensitive(root, "type")) == PUSH_TYPE_COMMAND &&
+        push.entry.uuid[0] != '\0' && push.entry.send_status != HISTORY_NONE)
+        each(context, &push);
+    cJSON_Delete(root);
+    return STATUS_OK;
+}
+
+enum status history_read_push(struct span body, history_push_fn *each, void *context)
+{
+    enum status status = check(body);
+    struct span messages = status == STATUS_OK ? member_of(body, "msg") : body;
+    struct jsonlex lex;
+
+    if (status != STATUS_OK)
+        return status;
+    if (messages.len == 0)
+        messages = text_trim_blanks(body);
+    if (messages.ptr[0] != '[')
+        return messages.ptr[0] == '{' ? read_message(messages, each, context) : STATUS_SYNTAX;
+    jsonlex_start(&lex, messages);
+    (void)jsonlex_next(&lex);
+    while (status == STATUS_OK && jsonlex_next(&lex) == JSONLEX_OBJECT && jsonlex_skip(&lex))
+        status = read_message(lex.text, each, context);
+    return status;
 }

@@ -106,6 +106,40 @@ enum status history_read_list(struct span body, history_entry_fn *each, void *co
 /* Reads one command. Likewise. */
 enum status history_read_one(struct span body, struct history_entry *ret_entry) MUST_USE;
 
+/* A value that a read has brought. Ids that are not told are HISTORY_NONE. */
+struct history_value {
+    int64_t obj_id, obj_inst_id, res_id, res_inst_id;
+    struct span text; /* a string's value; anything else as it was written, digit for digit */
+    bool is_string;
+};
+
+typedef void history_value_fn(void *context, const struct history_value *value);
+
+/*
+ * Reads the values that the answer about one command has, in its cmd_result: none where it is no
+ * read, or not done. A text that is JSON itself is read as such. STATUS_SYNTAX, STATUS_NO_MEMORY.
+ */
+enum status history_read_values(struct span body, history_value_fn *each, void *context) MUST_USE;
+
+/* The end of a command as the platform pushes it. */
+struct history_push {
+    uint64_t device;            /* 0: it names none */
+    struct history_entry entry; /* of its times: SENT and CONFIRMED */
+    struct span values;         /* its confirm_body, for history_read_pushed; empty: none */
+};
+
+typedef void history_push_fn(void *context, const struct history_push *push);
+
+/*
+ * Reads what was posted: {"msg": {…} or [{…}, …], …}, or such a message alone. Messages of other
+ * kinds than a command's end are passed over. `body` has one readable byte behind it.
+ * STATUS_SYNTAX, STATUS_NO_MEMORY.
+ */
+enum status history_read_push(struct span body, history_push_fn *each, void *context) MUST_USE;
+
+/* Reads the values of a push. Likewise. */
+enum status history_read_pushed(struct span values, history_value_fn *each, void *context) MUST_USE;
+
 /* Reads which commands of a device were cancelled, and which not. Likewise. */
 typedef void history_cancelled_fn(void *context, struct span uuid, bool is_cancelled);
 enum status history_read_cancelled(struct span body, history_cancelled_fn *each,

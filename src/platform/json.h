@@ -14,7 +14,7 @@
 #include "core/span.h"
 
 /*
- * Parses the value that the text starts with. One readable byte must stand behind the text: cJSON
+ * Parses the value that the text starts with. One readable byte must follow the text: cJSON
  * before 1.7.18 looks at it (CVE-2023-53154).
  *
  * STATUS_OK: the tree is the caller's, to be freed by cJSON_Delete; `ret_at` is the offset of what

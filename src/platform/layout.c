@@ -2,6 +2,7 @@
 
 #include "core/text.h"
 #include "platform/data.h"
+#include "platform/heading.h"
 #include "platform/look.h"
 #include "platform/template.h"
 
@@ -59,11 +60,17 @@ static enum status refuse_name(const char *option, const char *text, struct span
                                struct buf *message)
 {
     const char *nearest = schema_nearest(name);
+    struct span rest = span_string(text + name.len + 1);
 
     (void)refuse(option, span_string(text), message, "");
     buf_add_printable(message, name);
     buf_add_string(message, " is no column that the platform knows");
-    if (nearest != NULL)
+    if (strcmp(option, "map") == 0 && schema_knows(rest)) {
+        buf_add_string(message, "; the platform's name comes first: --map ");
+        buf_add_printable(message, rest);
+        buf_add_char(message, '=');
+        buf_add_printable(message, name);
+    } else if (nearest != NULL)
         buf_add_format(message, "; did you mean %s?", nearest);
     return STATUS_USAGE;
 }
@@ -104,15 +111,18 @@ static enum status add_set_column(struct layout *layout, const struct layout_set
     return status;
 }
 
-static enum status new_set(struct span name, struct layout_set **ret_set)
+static enum status new_set(struct span given, struct layout_set **ret_set)
 {
+    static const char option[] = "--set ";
     struct layout_set *set = calloc(1, sizeof(*set));
+    char folded[HEADING_MAX];
     struct buf shown;
 
     if (set == NULL)
         return STATUS_NO_MEMORY;
+    struct span name = heading_fold(given, folded);
     buf_init(&shown, SET_VALUE_MAX);
-    buf_add_string(&shown, "--set ");
+    buf_add_string(&shown, option);
     buf_add(&shown, name);
     buf_add_char(&shown, '\0');
     if (shown.status != STATUS_OK) {
@@ -120,7 +130,7 @@ static enum status new_set(struct span name, struct layout_set **ret_set)
         return shown.status;
     }
     set->shown = shown.ptr;
-    set->name = name;
+    set->name = name = span_of(shown.ptr + strlen(option), name.len);
     set->same = SIZE_MAX;
     set->makes_values = makes_values(name);
     for (size_t i = 0; i < TEMPLATE_NAMES_MAX; i++)
@@ -140,7 +150,7 @@ enum status layout_add_set(struct layout *layout, const char *text, struct buf *
     if (status != STATUS_OK)
         return status;
     for (size_t i = 0; i < layout->set_count; i++)
-        if (span_equal(layout->sets[i]->name, name))
+        if (heading_equal(layout->sets[i]->name, name))
             return refuse("set", span_string(text), message, "this column is set already");
     if (layout->set_count == LAYOUT_SETS_MAX)
         return refuse("set", span_string(text), message, "too many columns are set");
@@ -149,7 +159,7 @@ enum status layout_add_set(struct layout *layout, const char *text, struct buf *
         return status;
     struct buf why;
     buf_init(&why, 1024);
-    status = template_parse(&set->template, value, span_is(name, "data"), &why);
+    status = template_parse(&set->template, value, span_is(set->name, "data"), &why);
     if (status == STATUS_USAGE)
         (void)refuse("set", span_string(text), message, buf_string(&why));
     buf_deinit(&why);
@@ -172,7 +182,7 @@ enum status layout_add_map(struct layout *layout, const char *text, struct buf *
     if (status != STATUS_OK)
         return status;
     for (size_t i = 0; i < layout->map_count; i++) {
-        if (span_equal(layout->maps[i].name, map.name))
+        if (heading_equal(layout->maps[i].name, map.name))
             return refuse("map", span_string(text), message, "this name is mapped already");
         if (span_equal(layout->maps[i].input, map.input))
             return refuse("map", span_string(text), message, "this column is mapped already");
@@ -269,51 +279,63 @@ static void judge_reference(const struct layout_set *set, size_t name, struct co
     }
 }
 
-/* Tells the sets that refer to the column where it is; whether there is one. */
-static bool tell_sets(struct layout *layout, struct span name, struct span meaning, size_t index)
+/* Tells the sets that refer to the column where it is. */
+static void tell_sets(struct layout *layout, struct span name, struct span meaning, size_t index)
 {
     struct column *column = &layout->schema.columns[layout->schema.count - 1];
-    bool used = false;
 
     for (size_t i = 0; i < layout->set_count; i++) {
         struct layout_set *set = layout->sets[i];
-        if (span_equal(set->name, meaning))
+        if (heading_equal(set->name, meaning))
             set->same = index;
         for (size_t j = 0; j < set->template.name_count; j++) {
             if (!span_equal(set->template.names[j], name))
                 continue;
             set->columns[j] = index;
-            used = true;
             if (set->makes_values && column->role != COLUMN_PART)
                 judge_reference(set, j, column);
         }
     }
-    return used;
+}
+
+/* Whether a set's value refers to the column. */
+static bool is_referred_to(const struct layout *layout, struct span name)
+{
+    for (size_t i = 0; i < layout->set_count; i++)
+        for (size_t j = 0; j < layout->sets[i]->template.name_count; j++)
+            if (span_equal(layout->sets[i]->template.names[j], name))
+                return true;
+    return false;
 }
 
 enum status layout_add_column(struct layout *layout, struct span name)
 {
     struct span meaning = name;
     size_t index = layout->input_count;
+    bool is_mapped = false;
 
     for (size_t i = 0; i < layout->map_count; i++) {
         if (span_equal(layout->maps[i].input, name)) {
             layout->maps[i].index = index;
             meaning = layout->maps[i].name;
+            is_mapped = true;
         }
     }
     enum status status = schema_add_as(&layout->schema, name, meaning);
     if (status != STATUS_OK)
         return status;
-    bool used = tell_sets(layout, name, meaning, index);
-    for (size_t i = 0; i < layout->pass_count; i++) {
-        if (span_equal(layout->passes[i].input, name)) {
-            layout->passes[i].index = index;
-            used = true;
-        }
-    }
     struct column *column = &layout->schema.columns[layout->schema.count - 1];
-    if (used && column->role == COLUMN_UNKNOWN)
+    bool is_used = is_passed(layout, name) || is_referred_to(layout, name);
+    /* A column that an option names is what that says: its name's spelling is not forgiven, too. */
+    if (is_used && column->is_loose && !is_mapped) {
+        meaning = span_of(NULL, 0);
+        schema_mean(column, meaning);
+    }
+    tell_sets(layout, name, meaning, index);
+    for (size_t i = 0; i < layout->pass_count; i++)
+        if (span_equal(layout->passes[i].input, name))
+            layout->passes[i].index = index;
+    if (is_used && column->role == COLUMN_UNKNOWN)
         column->role = COLUMN_CARRIED;
     layout->input_count++;
     return STATUS_OK;
@@ -356,21 +378,81 @@ static void report_missing(const struct layout *layout, const char *option, stru
                 nearest != NULL ? "?" : "");
 }
 
-void layout_check(const struct layout *layout, struct problems *problems)
+/* The one column of the input that an option names but for its spelling; SIZE_MAX where there is
+ * none, or, after saying so, where there are several. */
+static size_t find_alike(const struct layout *layout, const char *option, struct span name,
+                         struct problems *problems)
 {
-    schema_check(&layout->schema, problems);
-    for (size_t i = 0; i < layout->map_count; i++)
-        if (layout->maps[i].index == SIZE_MAX)
-            report_missing(layout, "--map", layout->maps[i].input, problems);
-    for (size_t i = 0; i < layout->pass_count; i++)
-        if (layout->passes[i].index == SIZE_MAX)
-            report_missing(layout, "--pass", layout->passes[i].input, problems);
-    for (size_t i = 0; i < layout->set_count; i++) {
-        const struct layout_set *set = layout->sets[i];
-        for (size_t j = 0; j < set->template.name_count; j++)
-            if (set->columns[j] == SIZE_MAX)
-                report_missing(layout, set->shown, set->template.names[j], problems);
+    const struct column *columns = layout->schema.columns + layout->set_count;
+    size_t found = SIZE_MAX;
+
+    for (size_t i = 0; i < layout->input_count; i++) {
+        if (!heading_equal(span_string(columns[i].name), name))
+            continue;
+        if (found != SIZE_MAX) {
+            problem_add(problems, PROBLEM_DUPLICATE, name, span_of(NULL, 0),
+                        "%s names it, and columns %zu and %zu are both called so, but for case, "
+                        "width and blanks: rename one",
+                        option, found + 1, i + 1);
+            return SIZE_MAX;
+        }
+        found = i;
     }
+    if (found == SIZE_MAX)
+        report_missing(layout, option, name, problems);
+    return found;
+}
+
+/* A column that an option names as the header has it goes before one that is spelt otherwise; this
+ * is for names that are not there as they are given. */
+static void settle_names(struct layout *layout, struct problems *problems)
+{
+    struct column *columns = layout->schema.columns + layout->set_count;
+
+    for (size_t i = 0; i < layout->map_count; i++) {
+        struct layout_column *map = &layout->maps[i];
+        if (map->index != SIZE_MAX ||
+            (map->index = find_alike(layout, "--map", map->input, problems)) == SIZE_MAX)
+            continue;
+        schema_mean(&columns[map->index], map->name);
+        for (size_t j = 0; j < layout->set_count; j++)
+            if (heading_equal(layout->sets[j]->name, map->name))
+                layout->sets[j]->same = map->index;
+    }
+    for (size_t i = 0; i < layout->pass_count; i++) {
+        struct layout_column *pass = &layout->passes[i];
+        if (pass->index != SIZE_MAX ||
+            (pass->index = find_alike(layout, "--pass", pass->input, problems)) == SIZE_MAX)
+            continue;
+        if (columns[pass->index].role == COLUMN_UNKNOWN)
+            columns[pass->index].role = COLUMN_CARRIED;
+    }
+}
+
+static void settle_references(struct layout *layout, struct layout_set *set,
+                              struct problems *problems)
+{
+    struct column *columns = layout->schema.columns + layout->set_count;
+
+    for (size_t i = 0; i < set->template.name_count; i++) {
+        if (set->columns[i] != SIZE_MAX ||
+            (set->columns[i] = find_alike(layout, set->shown, set->template.names[i], problems)) ==
+                SIZE_MAX)
+            continue;
+        struct column *column = &columns[set->columns[i]];
+        if (set->makes_values && column->role != COLUMN_PART)
+            judge_reference(set, i, column);
+        if (column->role == COLUMN_UNKNOWN)
+            column->role = COLUMN_CARRIED;
+    }
+}
+
+void layout_check(struct layout *layout, struct problems *problems)
+{
+    settle_names(layout, problems);
+    for (size_t i = 0; i < layout->set_count; i++)
+        settle_references(layout, layout->sets[i], problems);
+    schema_check(&layout->schema, problems);
 }
 
 static struct cell cell_at(const struct row *row, size_t index)

@@ -74,9 +74,12 @@ enum status layout_add_column(struct layout *layout, struct span name) MUST_USE;
 /* Forgets the input's columns. STATUS_NO_MEMORY. */
 enum status layout_restart(struct layout *layout) MUST_USE;
 
-/* Judges a header: schema_check, and whether every column is there that a set, map or pass names.
+/*
+ * Judges a header, whose columns are all known: schema_check, and whether every column is there
+ * that a set, map or pass names. One that is not, but for its spelling (heading.h), is found where
+ * there is only one.
  */
-void layout_check(const struct layout *layout, struct problems *problems);
+void layout_check(struct layout *layout, struct problems *problems);
 
 /*
  * The row as the schema describes it. Cells belong to `row`'s owner or to the layout and are valid

@@ -30,20 +30,6 @@ static uint32_t next_char(struct span *rest)
     return c;
 }
 
-static bool is_invisible(uint32_t c)
-{
-    static const struct {
-        uint32_t first, last;
-    } ranges[] = {{0xa0, 0xa0},     {0xad, 0xad},     {0x61c, 0x61c},    {0x180e, 0x180e},
-                  {0x2000, 0x200f}, {0x2028, 0x202f}, {0x205f, 0x206f},  {0x3164, 0x3164},
-                  {0xfeff, 0xfeff}, {0xfff9, 0xfffb}, {0xe0000, 0xe007f}};
-
-    for (size_t i = 0; i < ARRAY_LENGTH(ranges); i++)
-        if (c >= ranges[i].first && c <= ranges[i].last)
-            return true;
-    return c >= 0x80 && c < 0xa0; /* C1 controls */
-}
-
 static bool is_blank(uint32_t c)
 {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == 0x3000;
@@ -65,7 +51,7 @@ static void fold(struct span text, struct folded *folded)
     while (text.len > 0) {
         struct span at = text;
         uint32_t c = fold_char(next_char(&text));
-        if (is_invisible(c) || (folded->len == 0 && is_blank(c)))
+        if (text_is_invisible(c) || (folded->len == 0 && is_blank(c)))
             continue;
         if (folded->len >= FOLDED_MAX) {
             folded->is_cut = true;
@@ -94,7 +80,7 @@ static bool is_run_of_hashes(struct span text)
         uint32_t c = fold_char(next_char(&text));
         if (c == '#')
             count++;
-        else if (!is_blank(c) && !is_invisible(c))
+        else if (!is_blank(c) && !text_is_invisible(c))
             return false;
     }
     return count >= 2;
@@ -278,7 +264,7 @@ bool look_has_invisible(struct span text)
         i++;
     text = span_skip(text, i);
     while (text.len > 0)
-        if (is_invisible(next_char(&text)))
+        if (text_is_invisible(next_char(&text)))
             return true;
     return false;
 }
@@ -293,7 +279,7 @@ void look_show(struct span text, char *out, size_t size)
         char shown[16];
         uint32_t c = next_char(&text);
         size_t shown_len = at.len - text.len;
-        bool is_hidden = is_invisible(c) || c < ' ' || c == 0x7f || c == 0x3000;
+        bool is_hidden = text_is_invisible(c) || c < ' ' || c == 0x7f || c == 0x3000;
         if (is_hidden)
             shown_len = (size_t)snprintf(shown, sizeof(shown), "<U+%04X>", (unsigned)c);
         if (len + shown_len + sizeof(cut) > size) {

@@ -31,7 +31,7 @@
     X(CELL, "E-CELL", "correct the cell in the spreadsheet, and save it again")                    \
     X(JSON, "E-JSON", "write valid JSON (RFC 8259), one object per line for JSONL")                \
     X(DUPLICATE, "E-DUPLICATE", "name each column and member once")                                \
-    X(COLUMN, "E-COLUMN", "rename or remove the column; the known ones are in the README")         \
+    X(COLUMN, "E-COLUMN", "rename or remove the column; nbatch help columns lists the known ones") \
     X(COLUMN_MISSING, "E-COLUMN-MISSING", "add the column, or give all rows one value with --set") \
     X(REQUIRED, "E-REQUIRED", "fill in the value")                                                 \
     X(NOT_ALLOWED, "E-NOT-ALLOWED", "leave the value out for this action")                         \

@@ -29,7 +29,7 @@ extern const struct action_rule action_rules[ACTION_COUNT];
 /* The action of that name; false when there is none. */
 bool action_find(struct span name, enum action *ret_action);
 
-/* In the order in which they stand in the URL: that of the platform's own example. */
+/* In the order in which they are in the URL: that of the platform's own example. */
 enum param {
     PARAM_IMEI,
     PARAM_VALID_TIME,

@@ -1,6 +1,7 @@
 #include "platform/schema.h"
 
 #include "core/text.h"
+#include "platform/heading.h"
 
 void schema_init(struct schema *schema)
 {
@@ -63,10 +64,13 @@ bool schema_is_text(struct span name)
     return name.len > len && span_is(span_skip(name, name.len - len), STRING_SUFFIX);
 }
 
-static void resolve(struct span name, struct column *column)
+static void resolve(struct span given, struct column *column)
 {
+    char folded[HEADING_MAX];
+    struct span name = heading_fold(given, folded);
     enum param param;
 
+    column->is_loose = !span_equal(name, given);
     column->is_text = schema_is_text(name);
     if (span_is(name,
                 "args" STRING_SUFFIX)) /* args are texts in any case: it says that they are meant */
@@ -115,6 +119,13 @@ enum status schema_add_as(struct schema *schema, struct span name, struct span m
     return STATUS_OK;
 }
 
+void schema_mean(struct column *column, struct span meaning)
+{
+    *column = (struct column){.role = COLUMN_UNKNOWN, .name = column->name};
+    if (meaning.len > 0)
+        resolve(meaning, column);
+}
+
 enum status schema_add_fallback(struct schema *schema, struct span name, struct span meaning)
 {
     enum status status = schema_add_as(schema, name, meaning);
@@ -149,8 +160,12 @@ void schema_report_unknown(const struct column *column, struct problems *problem
 {
     struct span name = span_string(column->name);
     const char *nearest = schema_nearest(name);
+    char guess[HEADING_NAME_MAX];
 
-    if (column->bad_res)
+    if (heading_guess(name, guess))
+        problem_add(problems, PROBLEM_COLUMN, name, name,
+                    "unknown column; where it is %s, say --map %s=%s", guess, guess, column->name);
+    else if (column->bad_res)
         problem_add(
             problems, PROBLEM_COLUMN, name, name,
             "is no resource column: write res:<id>, with :opaque, :time or :string behind it "
@@ -179,7 +194,7 @@ void schema_check(const struct schema *schema, struct problems *problems)
         const struct column *first = parts[column->part];
         if (first != NULL && !first->is_fallback)
             problem_add(problems, PROBLEM_DUPLICATE, span_string(column->name), span_of(NULL, 0),
-                        "stands for the same as the column %s: leave one of them out", first->name);
+                        "means the same as the column %s: leave one of them out", first->name);
         parts[column->part] = column;
     }
     bool has_action = parts[PART_ACTION] != NULL;

@@ -40,6 +40,7 @@ struct column {
     bool judged_as_text; /* likewise, but as texts in any case */
     bool is_text;        /* its name ends with :string: its values are meant as they are */
     bool bad_res;        /* unknown since it starts with res: but is none */
+    bool is_loose;       /* known only since spelling is forgiven (heading.h) */
 };
 
 struct schema {
@@ -57,15 +58,18 @@ enum status schema_add(struct schema *schema, struct span name) MUST_USE;
 /* The same for a column that stands for the one called `meaning`. */
 enum status schema_add_as(struct schema *schema, struct span name, struct span meaning) MUST_USE;
 
-/* The same for a value that every row gets that has none of its own. */
+/* Says once more what a column stands for; with an empty `meaning`, that it stands for nothing. */
+void schema_mean(struct column *column, struct span meaning);
+
+/* The same as schema_add_as for a value that every row gets that has none of its own. */
 enum status schema_add_fallback(struct schema *schema, struct span name,
                                 struct span meaning) MUST_USE;
 
 /* Whether the name ends with :string, which says that the column's values are texts and meant. */
 bool schema_is_text(struct span name);
 
-/* Whether a column of that name means something to the platform; and the name of the nearest one
- * that does, or NULL. */
+/* Whether a column of that name means something to the platform, however it is spelt; and the name
+ * of the nearest one that does, or NULL. */
 bool schema_knows(struct span name);
 const char *schema_nearest(struct span name);
 

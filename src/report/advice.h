@@ -32,4 +32,7 @@ extern const char advice_twice[];
 /* What rows of this status are, in a few words: "the platform said no". */
 const char *advice_status_meaning(enum row_status status);
 
+/* What to do about such rows: "nothing". */
+const char *advice_status_remedy(enum row_status status);
+
 #endif

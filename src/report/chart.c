@@ -13,6 +13,8 @@ enum {
     BINS_MAX = 48,
     WIDTH = 1000, /* of the drawing, in its own units */
     HEIGHT = 200,
+    TICK_EDGE = 60, /* nearer to an edge than half a label is wide */
+    TICK_GAP = 290, /* between two labels; on a phone as well */
 };
 
 /* A round number that is not below the value, and whose half is round too. */
@@ -127,6 +129,13 @@ static int64_t time_of(const struct timeline *timeline, size_t bucket)
     return (timeline->series->first + (int64_t)bucket) * timeline->series->width_ms;
 }
 
+/* A label is where it belongs: it begins at the left edge, ends at the right one, and has its
+ * middle at any other place. */
+static const char *place_of(double x)
+{
+    return x < TICK_EDGE ? "start" : x > WIDTH - TICK_EDGE ? "end" : "mid";
+}
+
 static void add_tick(double x, int64_t at_ms, const struct timeline *timeline, struct buf *out)
 {
     const struct series *series = timeline->series;
@@ -134,14 +143,39 @@ static void add_tick(double x, int64_t at_ms, const struct timeline *timeline, s
     bool days = (double)series->width_ms * (double)series->count >= 86400000.0;
 
     when_format_utc(at_ms, text);
+    buf_add_format(out, "<span class=\"%s\" style=\"left:%.1f%%\">", place_of(x), x / WIDTH * 100);
     if (days)
-        buf_add_format(out, "<span style=\"left:%.1f%%\">%.5s %.5s</span>", x / WIDTH * 100,
-                       text + 5, text + 11);
+        buf_add_format(out, "%.5s %.5s</span>", text + 5, text + 11);
     else
-        buf_add_format(out, "<span style=\"left:%.1f%%\">%.8s</span>", x / WIDTH * 100, text + 11);
+        buf_add_format(out, "%.8s</span>", text + 11);
 }
 
-/* Where each span begins, and where the last one ends; marks what is left out. */
+/* Where each span begins, the middle of a single one, and where the last one ends; those that would
+ * come too near to the one before are left out. */
+static void add_ticks(const struct timeline *timeline, struct buf *out)
+{
+    const struct series_span *spans = timeline->spans;
+    if (timeline->span_count == 0)
+        return;
+    size_t last = timeline->span_count - 1, bar = 0;
+    double end = slot_x(timeline, timeline->bars), before = -WIDTH;
+
+    for (size_t i = 0; i <= last; i++) {
+        double x = slot_x(timeline, bar);
+        if (x - before >= TICK_GAP && (i == 0 || end - x >= TICK_GAP)) {
+            add_tick(x, time_of(timeline, spans[i].from), timeline, out);
+            before = x;
+        }
+        bar += bars_of(&spans[i], timeline->per_bar);
+    }
+    if (last == 0 && end >= 2 * TICK_GAP)
+        add_tick(end / 2, (time_of(timeline, spans[0].from) + time_of(timeline, spans[0].to)) / 2,
+                 timeline, out);
+    if (end - before >= TICK_GAP)
+        add_tick(end, time_of(timeline, spans[last].to), timeline, out);
+}
+
+/* The labels; marks what is left out. */
 static void close_timeline(const struct timeline *timeline, struct buf *out)
 {
     size_t bar = 0;
@@ -152,16 +186,7 @@ static void close_timeline(const struct timeline *timeline, struct buf *out)
                        HEIGHT);
     }
     buf_add_string(out, "</svg>\n<div class=\"x\" aria-hidden=\"true\">");
-    bar = 0;
-    for (size_t i = 0; i < timeline->span_count; i++) {
-        if (i == 0 || timeline->span_count < 4)
-            add_tick(slot_x(timeline, bar), time_of(timeline, timeline->spans[i].from), timeline,
-                     out);
-        bar += bars_of(&timeline->spans[i], timeline->per_bar);
-    }
-    if (timeline->bars * 2 > timeline->slots)
-        add_tick(slot_x(timeline, timeline->bars),
-                 time_of(timeline, timeline->spans[timeline->span_count - 1].to), timeline, out);
+    add_ticks(timeline, out);
     buf_add_string(out, "</div>\n</div>\n");
 }
 
@@ -225,9 +250,9 @@ void chart_add_throughput(const struct series *series, struct buf *out)
                           out};
     memcpy(lanes, series_sum(series, 0, series->count).lanes, sizeof(lanes));
     buf_init(&text, 4096);
-    buf_add_string(&text, "Each bar is ");
+    buf_add_string(&text, "Each bar covers ");
     html_add_duration(bar_seconds(&timeline), &text);
-    buf_add_string(&text, "; the highest one stands for ");
+    buf_add_string(&text, "; the highest is ");
     html_add_rate(peak, &text);
     buf_add_string(&text, " rows a second. Times are UTC.");
     open_chart(&chart, buf_string(&text));
@@ -287,8 +312,8 @@ void chart_add_flight(const struct series *series, struct buf *out)
     struct series_bucket all = series_sum(series, 0, series->count);
     buf_init(&text, 4096);
     buf_add_format(&text,
-                   "Requests that wait for their answer, five samples a second; %.1f on average. "
-                   "The line is how many there might be.",
+                   "Requests that wait for their answer: %.1f on average. The line is how many "
+                   "there may be at most.",
                    mean_of(&all, FLIGHT_COUNT));
     open_chart(&chart, buf_string(&text));
     add_line(&chart, &timeline, FLIGHT_COUNT, true);
@@ -345,7 +370,7 @@ static void add_latency_axis(const struct bins *bins, struct buf *out)
     bool is_long = bins->high / bins->low > 100;
     double last = -WIDTH;
 
-    buf_add_string(out, "</svg>\n<div class=\"x mid\" aria-hidden=\"true\">");
+    buf_add_string(out, "</svg>\n<div class=\"x\" aria-hidden=\"true\">");
     for (uint64_t power = 1; power <= UINT64_C(1000000000000); power *= 10) {
         for (size_t i = 0; i < ARRAY_LENGTH(steps); i++) {
             double us = steps[i] * (double)power, x = latency_x(bins, us);
@@ -353,7 +378,8 @@ static void add_latency_axis(const struct bins *bins, struct buf *out)
                 x > WIDTH - 20)
                 continue;
             last = x;
-            buf_add_format(out, "<span style=\"left:%.1f%%\">", x / WIDTH * 100);
+            buf_add_format(out, "<span class=\"%s\" style=\"left:%.1f%%\">", place_of(x),
+                           x / WIDTH * 100);
             if (us < 1000)
                 buf_add_format(out, "%.0f µs", us);
             else if (us < 1e6)
@@ -389,4 +415,107 @@ void chart_add_latency(const struct histogram *histogram, struct buf *out)
         buf_add_format(out, "<path class=\"cut\" d=\"M%.1f 0V%d\"/>\n",
                        latency_x(&bins, (double)histogram_quantile(histogram, marks[i])), HEIGHT);
     add_latency_axis(&bins, out);
+}
+
+enum { NINES = 5, STEPS_PER_NINE = 20 };
+
+/* The latency up to each percentile, as a line; what it stands for shows when it is pointed at. */
+static void add_percentile_line(const struct chart *chart, const struct histogram *histogram,
+                                double rate, bool is_due)
+{
+    buf_add_format(chart->out, "<path class=\"limit\"%s d=\"M0 %.2f",
+                   is_due ? "" : " stroke-dasharray=\"6 6\"",
+                   y_of(chart, (double)histogram_quantile(histogram, 0) / 1000));
+    for (int step = 1; step <= NINES * STEPS_PER_NINE; step++) {
+        double share = 1 - pow(10, -(double)step / STEPS_PER_NINE);
+        buf_add_format(chart->out, "L%.1f %.2f", (double)step * WIDTH / (NINES * STEPS_PER_NINE),
+                       y_of(chart, (double)histogram_quantile(histogram, share) / 1000));
+    }
+    buf_add_string(chart->out, "\"><title>");
+    html_add_rate(rate, chart->out);
+    buf_add_format(chart->out, "/s, from when a request %s</title></path>\n",
+                   is_due ? "was due" : "left");
+}
+
+void chart_add_percentiles(const struct load *const *loads, size_t count, struct buf *out)
+{
+    static const char *const names[] = {"0 %", "90 %", "99 %", "99.9 %", "99.99 %"};
+    uint64_t most_us = 1;
+
+    for (size_t i = 0; i < count; i++)
+        most_us = loads[i]->from_due.max_us > most_us ? loads[i]->from_due.max_us : most_us;
+    struct chart chart = {"percentiles", "Latency in milliseconds", "ms",
+                          round_up((double)most_us / 1000), out};
+    open_chart(&chart, "A line for each rate: from when a request was due, and dashed from when it "
+                       "left.");
+    for (size_t i = 0; i < count; i++) {
+        add_percentile_line(&chart, &loads[i]->from_due, loads[i]->rate_per_s, true);
+        add_percentile_line(&chart, &loads[i]->tally.latency, loads[i]->rate_per_s, false);
+    }
+    buf_add_string(out, "</svg>\n<div class=\"x\" aria-hidden=\"true\">");
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
+        buf_add_format(out, "<span style=\"left:%zu%%\">%s</span>", i * 100 / NINES, names[i]);
+    buf_add_string(out, "</div>\n</div>\n</figure>\n");
+}
+
+/* From the bottom to the top. */
+static const enum command_state ends[SERIES_LANES] = {COMMAND_DELIVERED, COMMAND_REFUSED,
+                                                      COMMAND_FAILED, COMMAND_EXPIRED,
+                                                      COMMAND_CANCELLED};
+
+size_t chart_delivery_lane(enum command_state state)
+{
+    size_t lane = 0;
+
+    while (lane < SERIES_LANES && ends[lane] != state)
+        lane++;
+    return lane;
+}
+
+/* What the lanes up to one come to by the end of each bar, as an area down to the axis: those that
+ * are below are drawn over it. */
+static void add_stacked(const struct chart *chart, const struct timeline *timeline, size_t lane)
+{
+    double sum = 0;
+
+    buf_add_format(chart->out, "<path class=\"s-%s\" d=\"M0 %d", deliveries[ends[lane]].word,
+                   HEIGHT);
+    for (size_t i = 0; i < timeline->bars; i++) {
+        struct series_bucket bar = bar_at(timeline, i);
+        for (size_t below = 0; below <= lane; below++)
+            sum += (double)bar.lanes[below];
+        buf_add_format(chart->out, "V%.2fH%.1f", y_of(chart, sum), slot_x(timeline, i + 1));
+    }
+    buf_add_format(chart->out, "V%dZ\"/>\n", HEIGHT);
+}
+
+void chart_add_delivery(const struct series *series, uint64_t total, struct buf *out)
+{
+    const struct series_bucket all = series_sum(series, 0, series->count);
+    struct timeline timeline;
+    struct buf text;
+
+    timeline_init(&timeline, series);
+    timeline.slots = timeline.bars;
+    struct chart chart = {"delivered-chart", "Delivered over time", "commands",
+                          round_up((double)total), out};
+    buf_init(&text, 4096);
+    buf_add_string(&text, "How many of the ");
+    html_add_count(total, &text);
+    buf_add_string(&text, " commands had come to their end by then; steps of ");
+    html_add_duration(bar_seconds(&timeline), &text);
+    buf_add_string(&text, ". Times are UTC.");
+    open_chart(&chart, buf_string(&text));
+    for (size_t lane = SERIES_LANES; lane-- > 0;)
+        if (all.lanes[lane] > 0)
+            add_stacked(&chart, &timeline, lane);
+    close_timeline(&timeline, out);
+    buf_add_string(out, "<p class=\"legend\" aria-hidden=\"true\">");
+    for (size_t lane = 0; lane < SERIES_LANES; lane++)
+        if (all.lanes[lane] > 0)
+            buf_add_format(out, "<span><i class=\"b-%s\"></i>%s</span>",
+                           deliveries[ends[lane]].word, deliveries[ends[lane]].word);
+    buf_add_string(out, "</p>\n");
+    close_figure(&timeline, out);
+    buf_deinit(&text);
 }

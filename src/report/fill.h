@@ -51,4 +51,34 @@ struct fill {
  * STATUS_SYNTAX in out->status. */
 void fill_add(const struct fill *fill, struct span part, struct buf *out);
 
+/* Values, as initializers. */
+#define COUNT(label, number)                                   \
+    {                                                          \
+        .name = (label), .kind = FILL_COUNT, .count = (number) \
+    }
+#define TEXT(label, string)                                  \
+    {                                                        \
+        .name = (label), .kind = FILL_TEXT, .text = (string) \
+    }
+#define SHARE(label, part, all)                                              \
+    {                                                                        \
+        .name = (label), .kind = FILL_SHARE, .count = (part), .whole = (all) \
+    }
+#define LATENCY(label, us)                                   \
+    {                                                        \
+        .name = (label), .kind = FILL_LATENCY, .count = (us) \
+    }
+#define TIME(label, epoch_ms)                                             \
+    {                                                                     \
+        .name = (label), .kind = FILL_TIME, .count = (uint64_t)(epoch_ms) \
+    }
+#define LIST(label, add)                                  \
+    {                                                     \
+        .name = (label), .kind = FILL_LIST, .list = (add) \
+    }
+#define DRAWN(label, draw)                                  \
+    {                                                       \
+        .name = (label), .kind = FILL_DRAWN, .list = (draw) \
+    }
+
 #endif

@@ -29,7 +29,7 @@ void html_add_rate(double rate, struct buf *out);
 /* 1.5 KB, 230 MB, in steps of 1000 */
 void html_add_bytes(uint64_t bytes, struct buf *out);
 
-/* <time datetime="…">2026-01-31 08:00:00 UTC</time> */
+/* <time datetime="…">31 Jan 2026, 08:00:00 UTC</time> */
 void html_add_time(int64_t epoch_ms, struct buf *out);
 
 #endif

@@ -89,24 +89,25 @@ void next_add_text(const struct next_facts *facts, const struct next_step *step,
         buf_add_string(out, " (give it the same input again)");
 }
 
-/* Where "ambiguous" is not 0; its neighbours tell that number from others. */
-static const char twice_csv[] = ",accepted,.*,[0-9]+,[1-9][0-9]*,[0-9.]*,20[0-9][0-9]-";
-static const char twice_jsonl[] = "\"status\":\"accepted\".*\"ambiguous\":[1-9]";
+/* "nbatch" of "nbatch run", which is how the program was called. */
+static void add_program(const struct next_facts *facts, struct buf *out)
+{
+    const char *words = facts->command.program != NULL ? facts->command.program : "nbatch run";
+    const char *end = strrchr(words, ' ');
 
-/* The lines of the results, as they are in the file. */
+    buf_add_bytes(out, words, end != NULL ? (size_t)(end - words) : strlen(words));
+}
+
+/* Of each row the line that counts, whatever lines it has replaced. */
 static void add_look(const struct next_facts *facts, enum next_kind kind, struct buf *out)
 {
-    if (kind == NEXT_TWICE) {
-        buf_add_string(out, "grep -E ");
-        shell_add_word(facts->jsonl ? twice_jsonl : twice_csv, out);
-    } else {
-        buf_add_string(out, "grep ");
-        shell_add_word(facts->jsonl ? "\"status\":\"in_doubt\"" : ",in_doubt,", out);
-    }
-    buf_add_char(out, ' ');
+    add_program(facts, out);
+    buf_add_string(out, " results ");
     if (facts->results[0] == '-')
         buf_add_string(out, "./");
     shell_add_word(facts->results, out);
+    buf_add_string(out,
+                   kind == NEXT_TWICE ? " --status accepted --ambiguous" : " --status in_doubt");
 }
 
 void next_add_command(const struct next_facts *facts, const struct next_step *step, struct buf *out)

@@ -14,6 +14,7 @@
 #include "report/groups.h"
 #include "report/histogram.h"
 #include "report/next.h"
+#include "report/page_delivery.h"
 #include "report/series.h"
 
 /* A row's result. */
@@ -67,13 +68,15 @@ struct page_facts {
     uint64_t lines;         /* of the results */
     uint64_t superseded;    /* those of them that a later one replaced */
     uint64_t strange;       /* those of rows that the input no longer has */
+    bool is_rehearsal;      /* the rows went to a simulator */
     bool is_cut;            /* the last line of the results is not whole */
     const char *passed;     /* names of the passed columns; "" for none */
     uint64_t input_rows;    /* 0: not known */
     struct next_facts next; /* of the whole input */
     int64_t made_ms;        /* when the page is made */
     const char *version;
-    const struct page_run *run; /* NULL: the page is made of the results alone */
+    const struct page_delivery *delivery; /* NULL: not known */
+    const struct page_run *run;           /* NULL: the page is made of the results alone */
 };
 
 /* NULL where there is no memory. */

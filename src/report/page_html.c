@@ -14,35 +14,6 @@ struct sheet {
     const struct page_facts *facts;
 };
 
-#define COUNT(label, number)                                   \
-    {                                                          \
-        .name = (label), .kind = FILL_COUNT, .count = (number) \
-    }
-#define TEXT(label, string)                                  \
-    {                                                        \
-        .name = (label), .kind = FILL_TEXT, .text = (string) \
-    }
-#define SHARE(label, part, all)                                              \
-    {                                                                        \
-        .name = (label), .kind = FILL_SHARE, .count = (part), .whole = (all) \
-    }
-#define LATENCY(label, us)                                   \
-    {                                                        \
-        .name = (label), .kind = FILL_LATENCY, .count = (us) \
-    }
-#define TIME(label, epoch_ms)                                             \
-    {                                                                     \
-        .name = (label), .kind = FILL_TIME, .count = (uint64_t)(epoch_ms) \
-    }
-#define LIST(label, add)                                  \
-    {                                                     \
-        .name = (label), .kind = FILL_LIST, .list = (add) \
-    }
-#define DRAWN(label, draw)                                  \
-    {                                                       \
-        .name = (label), .kind = FILL_DRAWN, .list = (draw) \
-    }
-
 /* Fills in a part of the text for an item of a list. */
 static void add_item(const struct fill *outer, const struct fill_value *values, size_t count,
                      const void *subject, struct span part, struct buf *out)
@@ -77,6 +48,15 @@ static void add_style(const struct fill *fill, struct span part, struct buf *out
     (void)fill;
     (void)part;
     buf_add(out, span_of(report_css, report_css_len));
+}
+
+static void add_delivery(const struct fill *fill, struct span part, struct buf *out)
+{
+    const struct sheet *sheet = sheet_of(fill);
+
+    (void)part;
+    if (sheet->facts->delivery != NULL && sheet->facts->delivery->total > 0)
+        page_delivery_add_html(sheet->facts->delivery, sheet->page->rows[ROW_ACCEPTED], out);
 }
 
 static void add_throughput(const struct fill *fill, struct span part, struct buf *out)
@@ -255,6 +235,7 @@ static void add_statuses(const struct fill *fill, struct span part, struct buf *
         const struct fill_value values[] = {
             TEXT("status", row_status_name(status)),
             COUNT("count", sheet->page->rows[i]),
+            COUNT("left", status != ROW_ACCEPTED ? sheet->page->rows[i] : 0),
             SHARE("share", sheet->page->rows[i], all_rows(sheet)),
             TEXT("meaning", advice_status_meaning(status)),
             COUNT("others", sheet->page->groups.others[i]),
@@ -298,6 +279,8 @@ static void add_page(const struct sheet *sheet, const struct fill *outer, struct
         COUNT("is-all", is_all),
         COUNT("is-one", is_all && rows == 1),
         COUNT("has-more", next->has_more),
+        COUNT("is-left", rows > accepted),
+        COUNT("is-done", is_all && next_steps(next, steps) == 0),
         COUNT("accepted", accepted),
         SHARE("accepted-share", accepted, rows),
         COUNT("not-accepted", not_accepted),
@@ -320,6 +303,7 @@ static void add_page(const struct sheet *sheet, const struct fill *outer, struct
         LIST("steps", add_steps),
         LIST("quantiles", add_quantiles),
         DRAWN("style", add_style),
+        DRAWN("delivery", add_delivery),
         DRAWN("throughput", add_throughput),
         DRAWN("flight", add_flight),
         DRAWN("latency", add_latency),
@@ -350,6 +334,7 @@ void page_add_html(const struct page *page, const struct page_facts *facts, stru
         COUNT("strange", facts->strange),
         COUNT("is-cut-off", facts->is_cut),
         TEXT("passed", facts->passed),
+        COUNT("rehearsal", facts->is_rehearsal),
         COUNT("run", facts->run != NULL),
         TEXT("endpoint", run->endpoint),
         TEXT("end", run->end),

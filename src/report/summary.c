@@ -2,6 +2,8 @@
 
 #include <cjson/cJSON.h>
 
+#include "core/shell.h"
+#include "core/when.h"
 #include "report/advice.h"
 
 static const struct {
@@ -139,6 +141,9 @@ static void add_account_text(const struct summary *summary, struct buf *out)
     buf_add_char(out, '\n');
 }
 
+/* In a shorter run the last ten seconds are much the same. */
+#define LATE_FROM_S 20.0
+
 /* How it went. */
 static void add_pace(const struct summary *summary, struct buf *out)
 {
@@ -148,6 +153,8 @@ static void add_pace(const struct summary *summary, struct buf *out)
     buf_add_format(out, "%llu row%s in %.2f s (%.0f rows/s)", (unsigned long long)total,
                    total == 1 ? "" : "s", summary->seconds,
                    summary->seconds > 0 ? (double)total / summary->seconds : 0.0);
+    if (summary->late_per_s > 0 && summary->seconds > LATE_FROM_S)
+        buf_add_format(out, ", in the last ten seconds %.0f rows/s", summary->late_per_s);
     if (summary->retries > 0)
         buf_add_format(out, ", %llu attempt%s", (unsigned long long)summary->retries,
                        summary->retries == 1 ? " was a retry" : "s were retries");
@@ -162,6 +169,29 @@ static void add_pace(const struct summary *summary, struct buf *out)
     if (summary->allowed > 0)
         buf_add_format(out, "the platform allowed about %.*f/s\n", summary->allowed < 10 ? 1 : 0,
                        summary->allowed);
+}
+
+/* Until when the rows that were sent can be taken back. */
+static void add_embargo(const struct summary *summary, struct buf *out)
+{
+    char until[WHEN_PLATFORM_LENGTH + 1];
+
+    if (summary->embargo_s == 0 || summary->tally->rows[ROW_ACCEPTED] == 0)
+        return;
+    when_format_platform(summary->embargo_s, until);
+    if (summary->now_s >= summary->embargo_s) {
+        buf_add_format(out,
+                       "the embargo ended at %s (UTC+8): devices get their commands from now on\n",
+                       until);
+        return;
+    }
+    buf_add_format(out, "until %s (UTC+8), ", until);
+    when_add_duration((double)(summary->embargo_s - summary->now_s), out);
+    buf_add_string(out, " from now, what this run has sent can be taken back: nbatch cancel ");
+    if (summary->results[0] == '-')
+        buf_add_string(out, "./");
+    shell_add_word(summary->results, out);
+    buf_add_char(out, '\n');
 }
 
 static void add_file(const char *what, const char *path, struct buf *out)
@@ -204,6 +234,8 @@ void summary_add_text(const struct summary *summary, struct buf *out)
         add_account_text(summary, out);
     add_file("results", summary->results, out);
     add_file("report", summary->report, out);
+    if (summary->results != NULL)
+        add_embargo(summary, out);
     if (summary->results != NULL)
         add_next(summary, rows, out);
 }
@@ -302,6 +334,32 @@ static void add_next_json(const struct summary *summary, cJSON *root)
     buf_deinit(&text);
 }
 
+static void add_embargo_json(const struct summary *summary, cJSON *root)
+{
+    char until[WHEN_UTC_LENGTH + 1];
+
+    if (summary->embargo_s == 0)
+        return;
+    when_format_utc(summary->embargo_s * 1000, until);
+    (void)cJSON_AddStringToObject(root, "embargo_until", until);
+}
+
+static void add_pace_json(const struct summary *summary, double rows, cJSON *root)
+{
+    (void)cJSON_AddNumberToObject(root, "seconds", summary->seconds);
+    add_embargo_json(summary, root);
+    (void)cJSON_AddNumberToObject(root, "rows_per_second",
+                                  summary->seconds > 0 ? rows / summary->seconds : 0.0);
+    if (summary->late_per_s > 0)
+        (void)cJSON_AddNumberToObject(root, "rows_per_second_last_10s", summary->late_per_s);
+    else
+        (void)cJSON_AddNullToObject(root, "rows_per_second_last_10s");
+    if (summary->allowed > 0)
+        (void)cJSON_AddNumberToObject(root, "allowed_per_second", summary->allowed);
+    else
+        (void)cJSON_AddNullToObject(root, "allowed_per_second");
+}
+
 enum status summary_add_json(const struct summary *summary, struct buf *out)
 {
     const struct tally *tally = summary->tally;
@@ -336,13 +394,7 @@ enum status summary_add_json(const struct summary *summary, struct buf *out)
     add_account_json(summary, root);
     (void)cJSON_AddNumberToObject(root, "attempts", (double)tally->attempts);
     (void)cJSON_AddNumberToObject(root, "retries", (double)summary->retries);
-    (void)cJSON_AddNumberToObject(root, "seconds", summary->seconds);
-    (void)cJSON_AddNumberToObject(root, "rows_per_second",
-                                  summary->seconds > 0 ? rows / summary->seconds : 0.0);
-    if (summary->allowed > 0)
-        (void)cJSON_AddNumberToObject(root, "allowed_per_second", summary->allowed);
-    else
-        (void)cJSON_AddNullToObject(root, "allowed_per_second");
+    add_pace_json(summary, rows, root);
     add_latency_json(tally, root);
     add_next_json(summary, root);
     if (summary->report != NULL)
@@ -354,7 +406,7 @@ enum status summary_add_json(const struct summary *summary, struct buf *out)
     cJSON_Delete(root);
     if (text == NULL)
         return STATUS_NO_MEMORY;
-    buf_add_string(out, text);
+    buf_add_utf8(out, span_string(text)); /* names of files may be anything */
     buf_add_char(out, '\n');
     cJSON_free(text);
     return out->status;

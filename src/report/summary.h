@@ -32,7 +32,10 @@ struct summary {
     uint64_t retries;
     const struct summary_canary *canary; /* NULL: there was none */
     double seconds;                      /* from the first request to the last result */
-    double allowed; /* the platform's limit a second, as it was found; 0: none showed */
+    double late_per_s;                   /* rows in the last ten seconds; 0: it was shorter */
+    double allowed;           /* the platform's limit a second, as it was found; 0: none showed */
+    int64_t embargo_s, now_s; /* until when nothing is delivered, epoch, 0: as soon as it can be;
+                                 and the time at hand */
     int exit_status;
     bool is_refused, jsonl;      /* as in report/next.h */
     struct next_command command; /* likewise */

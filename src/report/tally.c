@@ -1,5 +1,7 @@
 #include "report/tally.h"
 
+#include "core/text.h"
+
 static bool same_reason(const struct tally_reason *reason, const struct tally_reason *other)
 {
     return reason->status == other->status && reason->has_errno == other->has_errno &&
@@ -33,7 +35,9 @@ void tally_add_outcome(struct tally *tally, const struct outcome *outcome, uint3
                                   .platform_errno = outcome->platform_errno,
                                   .http_status = outcome->http_status,
                                   .count = 1};
-    (void)snprintf(reason.text, sizeof(reason.text), "%.*s", TALLY_REASON_TEXT_MAX, outcome->error);
+    struct span text = span_string(outcome->error);
+    (void)snprintf(reason.text, sizeof(reason.text), "%.*s",
+                   (int)text_cut(text, TALLY_REASON_TEXT_MAX), text.ptr);
     add_reason(tally, &reason);
 }
 

@@ -1,13 +1,11 @@
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "net/endpoint.h"
-#include "platform/device.h"
 #include "report/speed.h"
+#include "run/bench_open.h"
+#include "run/made_up.h"
 #include "run/use_cases.h"
 
 /*
@@ -15,20 +13,26 @@
  * code that nbatch run is, once in each round for each number of requests in flight.
  */
 
+enum { ROWS_USUAL = 10000 };
+
 /* A run takes its key out of the environment, and the next one needs it too. */
 static const char *const key_variables[] = {"NBATCH_API_KEY", "NBATCH_ACCESS_KEY"};
 
 struct bench {
     const struct run_settings *settings;
     const struct person *person;
-    char folder[4096];
-    char input[4128], output[4128];
+    struct made_up made_up;
     struct speed runs[LEVELS_MAX][ROUNDS_MAX];
     char *keys[ARRAY_LENGTH(key_variables)]; /* NULL: not set */
 };
 
+static int64_t rows_of(const struct run_settings *settings)
+{
+    return settings->rows > 0 ? settings->rows : ROWS_USUAL;
+}
+
 /* Made-up commands are for a platform elsewhere only when somebody says so. */
-static int check_endpoint(const struct run_settings *settings, const struct person *person)
+int bench_check_endpoint(const struct run_settings *settings, const struct person *person)
 {
     struct endpoint endpoint;
     struct buf message;
@@ -53,61 +57,6 @@ static int check_endpoint(const struct run_settings *settings, const struct pers
     endpoint_deinit(&endpoint);
     buf_deinit(&message);
     return here || settings->yes ? 0 : EXIT_USAGE;
-}
-
-/* A command for each of so many devices; their IMEIs start with 00, which is for tests alone. */
-static bool write_rows(FILE *file, int64_t rows)
-{
-    char imei[32];
-
-    (void)fputs("imei,obj_id,obj_inst_id,mode,expired_time,data\n", file);
-    for (int64_t row = 0; row < rows; row++) {
-        (void)snprintf(imei, sizeof(imei), "%014lld", (long long)row + 1);
-        (void)fprintf(file,
-                      "%.14s%c,3311,0,2,+7d,\"[{\"\"res_id\"\":5850,\"\"val\"\":true},"
-                      "{\"\"res_id\"\":5851,\"\"val\"\":%lld}]\"\n",
-                      imei, device_check_digit(imei), (long long)row);
-    }
-    return ferror(file) == 0;
-}
-
-static int make_input(struct bench *bench)
-{
-    const char *parent = getenv("TMPDIR");
-    int len = snprintf(bench->folder, sizeof(bench->folder), "%s/nbatch-bench.XXXXXX",
-                       parent != NULL && parent[0] != '\0' ? parent : "/tmp");
-
-    if (len < 0 || (size_t)len >= sizeof(bench->folder) || mkdtemp(bench->folder) == NULL) {
-        person_error(bench->person, "no temporary folder can be made as %s: %s", bench->folder,
-                     strerror(errno));
-        bench->folder[0] = '\0';
-        return EXIT_INTERNAL;
-    }
-    (void)snprintf(bench->input, sizeof(bench->input), "%s/input.csv", bench->folder);
-    (void)snprintf(bench->output, sizeof(bench->output), "%s/results.csv", bench->folder);
-    FILE *file = fopen(bench->input, "wxe");
-    bool written = file != NULL && write_rows(file, bench->settings->rows);
-    if (file != NULL && fclose(file) != 0)
-        written = false;
-    if (!written)
-        person_error(bench->person, "%s: %s", bench->input, strerror(errno));
-    return written ? 0 : EXIT_INTERNAL;
-}
-
-/* Removes what a run has left in the folder; all of it, with the folder, when that is asked for. */
-static void clear_folder(const struct bench *bench, bool wholly)
-{
-    DIR *folder = bench->folder[0] != '\0' ? opendir(bench->folder) : NULL;
-    struct dirent *entry;
-
-    if (folder == NULL)
-        return;
-    while ((entry = readdir(folder)) != NULL)
-        if (wholly || strcmp(entry->d_name, "input.csv") != 0)
-            (void)unlinkat(dirfd(folder), entry->d_name, 0); /* fails for . and .. */
-    (void)closedir(folder);
-    if (wholly)
-        (void)rmdir(bench->folder);
 }
 
 static void keep_keys(struct bench *bench)
@@ -156,8 +105,8 @@ static int measure(struct bench *bench, size_t level, struct speed *ret_speed)
 
     if (figures == NULL)
         return EXIT_INTERNAL;
-    settings.input = bench->input;
-    settings.output = bench->output;
+    settings.input = bench->made_up.input;
+    settings.output = bench->made_up.output;
     settings.concurrency = (int64_t)bench->settings->levels.items[level];
     hushed.quiet = true;
     settings.imei = IMEI_ANY; /* its own begin with 0 */
@@ -173,7 +122,7 @@ static int measure(struct bench *bench, size_t level, struct speed *ret_speed)
     *ret_speed =
         speed_of(bench->settings->levels.items[level], &figures->tally, figures->seconds, own);
     free(figures);
-    clear_folder(bench, false);
+    made_up_clear(&bench->made_up, false);
     /* Rows that were not accepted are a figure; what kept a run from its end is a reason to stop.
      */
     return result == EXIT_SOME_NOT_ACCEPTED || result == EXIT_IN_DOUBT ? 0 : result;
@@ -184,7 +133,7 @@ static int measure_all(struct bench *bench)
     const struct run_settings *settings = bench->settings;
     int result = 0;
 
-    person_note(bench->person, "sending %lld rows %lld times to %s", (long long)settings->rows,
+    person_note(bench->person, "sending %lld rows %lld times to %s", (long long)rows_of(settings),
                 (long long)settings->rounds * (long long)bench->settings->levels.count,
                 settings->bench_endpoint != NULL ? settings->bench_endpoint
                                                  : "a simulator in this process");
@@ -199,7 +148,7 @@ static int report(struct bench *bench)
     const struct run_settings *settings = bench->settings;
     struct speed medians[LEVELS_MAX];
     const struct speed_report report = {.endpoint = settings->bench_endpoint,
-                                        .rows = settings->rows,
+                                        .rows = rows_of(settings),
                                         .rounds = settings->rounds,
                                         .processors = sysconf(_SC_NPROCESSORS_ONLN),
                                         .levels = medians,
@@ -225,7 +174,18 @@ static int report(struct bench *bench)
     return all ? EXIT_ALL_ACCEPTED : EXIT_SOME_NOT_ACCEPTED;
 }
 
-int run_bench(const struct run_settings *settings, const struct person *person)
+/* What is for a --rate alone. */
+static int check_closed(const struct run_settings *settings, const struct person *person)
+{
+    if (settings->input == NULL && settings->duration_ms == 0 && settings->report == NULL)
+        return 0;
+    person_error(person,
+                 "an INPUT, --duration and --report are for --rate or --find: without one, bench "
+                 "sends made-up rows as fast as it goes");
+    return EXIT_USAGE;
+}
+
+static int bench_closed(const struct run_settings *settings, const struct person *person)
 {
     struct bench *bench = calloc(1, sizeof(*bench));
 
@@ -234,15 +194,25 @@ int run_bench(const struct run_settings *settings, const struct person *person)
     bench->settings = settings;
     bench->person = person;
     keep_keys(bench);
-    int result = check_endpoint(settings, person);
+    int result = bench_check_endpoint(settings, person);
     if (result == 0)
-        result = make_input(bench);
+        result = made_up_open(&bench->made_up, person);
+    if (result == 0)
+        result = made_up_write(&bench->made_up, 0, (uint64_t)rows_of(settings), person);
     if (result == 0)
         result = measure_all(bench);
-    clear_folder(bench, true);
+    made_up_clear(&bench->made_up, true);
     forget_keys(bench);
     if (result == 0)
         result = report(bench);
     free(bench);
     return result;
+}
+
+int run_bench(const struct run_settings *settings, const struct person *person)
+{
+    if (settings->rates.count > 0 || settings->find != NULL)
+        return bench_open(settings, person);
+    int result = check_closed(settings, person);
+    return result == 0 ? bench_closed(settings, person) : result;
 }

@@ -3,9 +3,13 @@
 
 #include "core/when.h"
 #include "engine/check.h"
+#include "input/diagnosis.h"
 #include "run/check.h"
+#include "run/embargo.h"
 #include "run/interrupt.h"
+#include "run/privacy.h"
 #include "run/problem_file.h"
+#include "run/sending.h"
 #include "run/split.h"
 #include "run/use_cases.h"
 
@@ -18,14 +22,71 @@ struct inspection {
     struct split split;
     bool has_problem_file, has_split;
     bool split_started;
-    bool write_failed;  /* of the list of problems */
-    struct buf message; /* what could not be written */
+    bool has_rows;
+    bool is_diagnosed; /* the diagnosis has something to say, in place of the header's problems */
+    struct diagnosis diagnosis;
+    uint32_t codes[PROBLEM_CODE_COUNT]; /* how many of these there were */
+    bool write_failed;                  /* of the list of problems */
+    struct buf message;                 /* what could not be written */
 };
 
-static double rate_per_s(const struct run_settings *settings)
+/* Looks what it takes to read the input; false where there is nothing to be said of that. */
+static bool diagnose(const struct run_settings *settings, struct diagnosis *diagnosis)
 {
-    const struct rate *rate = &settings->rate;
-    return rate->count > 0 ? (double)rate->count * 1000 / (double)rate->per_ms : 0;
+    const struct diagnosis_given given = {.path = settings->input,
+                                          .sheet = settings->sheet,
+                                          .encoding = settings->encoding,
+                                          .format = settings->format,
+                                          .delimiter = settings->delimiter,
+                                          .header_line = (uint64_t)settings->header_line,
+                                          .sets = &settings->sets,
+                                          .maps = &settings->maps,
+                                          .passes = &settings->passes};
+
+    *diagnosis = (struct diagnosis){.count = 0};
+    return strcmp(settings->input, "-") != 0 && diagnosis_find(&given, diagnosis) == STATUS_OK &&
+           diagnosis->findings.len > 0;
+}
+
+/* What was found, with the codes of the problems that it is about (none: NULL), and last the
+ * command that goes by it. */
+static void add_diagnosis(const struct person *person, struct diagnosis *diagnosis,
+                          const uint32_t *codes, struct buf *out)
+{
+    buf_add(out, buf_span(&diagnosis->findings));
+    if (diagnosis->unknown.len > 0)
+        buf_add_format(out, "; only you know %s", buf_string(&diagnosis->unknown));
+    for (size_t i = 0; codes != NULL && i < PROBLEM_CODE_COUNT; i++)
+        if (codes[i] > 0)
+            buf_add_format(out, " [%s]", problem_code_name((enum problem_code)i));
+    if (diagnosis->count == 0 || person->ops->fixed_command == NULL)
+        return;
+    buf_add_string(out, diagnosis->is_complete ? "; this command reads it so:\n    "
+                                               : "; put what you know in place of the dots:\n    ");
+    person->ops->fixed_command(person, diagnosis, out);
+}
+
+static bool is_format_told(const struct run_settings *settings)
+{
+    enum input_format format;
+
+    return settings->format > 0 || reader_format_of(settings->input, &format) ||
+           reader_is_spreadsheet(settings->input);
+}
+
+/* Where the name of the file does not tell what it is, its content may. */
+static void add_format(const struct run_settings *settings, const struct person *person,
+                       struct buf *message)
+{
+    struct diagnosis diagnosis = {.count = 0};
+
+    if (is_format_told(settings))
+        return;
+    if (diagnose(settings, &diagnosis) && diagnosis.count > 0) {
+        buf_add_string(message, "; ");
+        add_diagnosis(person, &diagnosis, NULL, message);
+    }
+    diagnosis_deinit(&diagnosis);
 }
 
 int check_open(const struct run_settings *settings, const struct person *person, bool for_sending,
@@ -38,6 +99,7 @@ int check_open(const struct run_settings *settings, const struct person *person,
         .sheet = settings->sheet,
         .encoding = settings->encoding,
         .delimiter = settings->delimiter,
+        .header_line = (uint64_t)settings->header_line,
         .dialect = settings->dialect,
         .any_device = settings->imei == IMEI_ANY,
         .max_row_bytes = (size_t)settings->max_row_bytes,
@@ -51,13 +113,16 @@ int check_open(const struct run_settings *settings, const struct person *person,
         .allow_replace = settings_allow_replace(settings),
         .allow_mixed = settings->yes,
         .for_sending = for_sending,
-        .rate_per_s = rate_per_s(settings),
+        .rate_per_s = sending_rate_per_s(settings),
         .now_s = (int64_t)time(NULL),
     };
     struct buf message;
 
+    options.embargo_s = embargo_end(settings, options.now_s);
     buf_init(&message, 64 * 1024);
     enum status status = intake_open(&options, &message, ret_intake);
+    if (status == STATUS_USAGE)
+        add_format(settings, person, &message);
     if (status != STATUS_OK)
         person_failure(person, &message, status);
     buf_deinit(&message);
@@ -66,11 +131,28 @@ int check_open(const struct run_settings *settings, const struct person *person,
     return status == STATUS_USAGE ? EXIT_USAGE : EXIT_INTERNAL;
 }
 
+/* A header that cannot be used is one problem, whatever is wrong with it: the way to read it goes
+ * before its details. */
+static bool is_of_header(struct inspection *inspection, const struct problems *problems)
+{
+    if (problems->row > 0 || problems->error_count == 0 || inspection->has_rows ||
+        inspection->is_diagnosed)
+        return false;
+    inspection->is_diagnosed = diagnose(inspection->settings, &inspection->diagnosis);
+    if (inspection->is_diagnosed)
+        memcpy(inspection->codes, problems->counts, sizeof(inspection->codes));
+    else
+        diagnosis_deinit(&inspection->diagnosis);
+    return inspection->is_diagnosed;
+}
+
 static void on_problems(void *context, const struct problems *problems)
 {
     struct inspection *inspection = context;
+    bool is_shown = !inspection->settings->fix || problems->row == 0;
 
-    inspection->person->ops->problems(inspection->person, inspection->input, problems);
+    if (!is_of_header(inspection, problems) && is_shown)
+        inspection->person->ops->problems(inspection->person, inspection->input, problems);
     if (inspection->has_problem_file &&
         problem_file_add(&inspection->problem_file, problems) != STATUS_OK)
         inspection->write_failed = true;
@@ -82,6 +164,7 @@ static enum status on_row(void *context, struct intake *intake, bool is_valid)
     struct span bytes = {NULL, 0};
     enum status status = STATUS_OK;
 
+    inspection->has_rows = true;
     if (inspection->write_failed)
         return STATUS_IO;
     if (!inspection->has_split)
@@ -146,16 +229,13 @@ static enum status close_files(struct inspection *inspection)
     return status;
 }
 
-/* What is to be known of a workbook that was read. */
+/* What is to be known of what was read. */
 static void show_notes(const struct inspection *inspection, const struct intake *intake)
 {
-    const struct workbook *workbook = source_workbook(intake_source(intake));
     struct buf notes;
 
-    if (workbook == NULL)
-        return;
     buf_init(&notes, 64 * 1024);
-    workbook_add_notes(workbook, &notes);
+    intake_add_notes(intake, &notes);
     const char *line = buf_string(&notes);
     for (size_t len; *line != '\0'; line += len + 1) {
         len = strcspn(line, "\n");
@@ -164,9 +244,29 @@ static void show_notes(const struct inspection *inspection, const struct intake 
     buf_deinit(&notes);
 }
 
+/* What is documented is worth a line where it takes a while. */
+static void show_time(const struct inspection *inspection, uint64_t rows)
+{
+    bool is_documented;
+    const struct rate rate = sending_rate(inspection->settings, &is_documented);
+    double seconds = (double)rows * (double)rate.per_ms / 1000 / (double)rate.count;
+    struct buf text;
+
+    if (rate.count == 0 || rows == 0 || (is_documented && seconds < 1))
+        return;
+    buf_init(&text, 256);
+    when_add_duration(seconds, &text);
+    person_note(inspection->person, "sending the valid rows takes %s at %lld/%s%s",
+                buf_string(&text), (long long)rate.count,
+                rate.per_ms == 1000    ? "s"
+                : rate.per_ms == 60000 ? "m"
+                                       : "h",
+                is_documented ? ", which the platform documents" : "");
+    buf_deinit(&text);
+}
+
 static void show_counts(const struct inspection *inspection, const struct check_counts *counts)
 {
-    double rate = rate_per_s(inspection->settings);
     struct buf text;
 
     buf_init(&text, 4096);
@@ -189,16 +289,80 @@ static void show_counts(const struct inspection *inspection, const struct check_
         buf_add_format(&text, " for %llu device%s", (unsigned long long)counts->devices,
                        counts->devices == 1 ? "" : "s");
     person_note(inspection->person, "%s", buf_string(&text));
-    if (rate > 0 && counts->valid > 0) {
-        buf_clear(&text);
-        when_add_duration((double)counts->valid / rate, &text);
-        person_note(inspection->person, "sending the valid rows takes %s at %lld/%s",
-                    buf_string(&text), (long long)inspection->settings->rate.count,
-                    inspection->settings->rate.per_ms == 1000    ? "s"
-                    : inspection->settings->rate.per_ms == 60000 ? "m"
-                                                                 : "h");
-    }
     buf_deinit(&text);
+    show_time(inspection, counts->valid);
+}
+
+/* How long all can be taken back once it is sent. */
+static void show_embargo(const struct inspection *inspection, const struct check_counts *counts)
+{
+    const struct run_settings *settings = inspection->settings;
+    double left_s = (double)settings->embargo_ms / 1000, spare_s;
+    struct buf text;
+
+    if (settings->embargo_ms == 0 || counts->valid == 0)
+        return;
+    buf_init(&text, 4096);
+    if (!embargo_spare(settings, counts->valid, left_s, &spare_s)) {
+        buf_add_string(&text, "how long the embargo outlasts the sending is known with --rate");
+    } else if (spare_s > 0) {
+        when_add_duration(spare_s, &text);
+        buf_add_string(&text, " of the embargo are left once all is sent");
+    }
+    if (text.len > 0)
+        person_note(inspection->person, "%s", buf_string(&text));
+    buf_deinit(&text);
+}
+
+/* Whether rows show that the encoding is another one than the header let on. */
+static bool may_be_misread(const struct run_settings *settings, const struct check_counts *counts)
+{
+    return counts->codes[PROBLEM_UTF8] > 0 || counts->codes[PROBLEM_NUL] > 0 ||
+           (settings->encoding != NULL && counts->codes[PROBLEM_INVISIBLE] > 0);
+}
+
+/* Says how the input can be read, where it could not; also to who is quiet. */
+static void show_diagnosis(struct inspection *inspection, const struct check_counts *counts)
+{
+    const struct person *person = inspection->person;
+    struct buf text;
+
+    if (!inspection->is_diagnosed && may_be_misread(inspection->settings, counts))
+        inspection->is_diagnosed = diagnose(inspection->settings, &inspection->diagnosis);
+    if (!inspection->is_diagnosed || inspection->settings->fix)
+        return;
+    buf_init(&text, 256 * 1024);
+    buf_add_printable(&text, span_string(inspection->input));
+    buf_add_string(&text, ": ");
+    add_diagnosis(person, &inspection->diagnosis, inspection->codes, &text);
+    person->ops->tell(person, TELL_NOTE, buf_string(&text));
+    buf_deinit(&text);
+}
+
+/* Gives the command that reads the input, and nothing else. */
+static int give_fix(struct inspection *inspection, const struct check_counts *counts)
+{
+    const struct person *person = inspection->person;
+    struct diagnosis *diagnosis = &inspection->diagnosis;
+    struct buf text;
+
+    if ((counts->is_unreadable && !inspection->is_diagnosed) ||
+        (inspection->is_diagnosed && !diagnosis->is_complete)) {
+        buf_init(&text, 256 * 1024);
+        if (inspection->is_diagnosed)
+            add_diagnosis(person, diagnosis, inspection->codes, &text);
+        else
+            buf_add_string(&text, "no options are known by which it can be read");
+        person_error(person, "%s: %s", inspection->input, buf_string(&text));
+        buf_deinit(&text);
+        return EXIT_INPUT_INVALID;
+    }
+    buf_init(&text, 256 * 1024);
+    person->ops->fixed_command(person, inspection->is_diagnosed ? diagnosis : NULL, &text);
+    buf_add_char(&text, '\n');
+    bool is_given = text.status == STATUS_OK && person_give(person, buf_span(&text));
+    buf_deinit(&text);
+    return is_given ? 0 : EXIT_INTERNAL;
 }
 
 /* What a check comes to: 0 or an exit status, after the reason was said. */
@@ -218,11 +382,16 @@ static int conclude(struct inspection *inspection, const struct intake *intake, 
                      status == STATUS_IO ? strerror(error) : status_text(status));
         return EXIT_INTERNAL;
     }
+    show_diagnosis(inspection, counts);
+    if (inspection->settings->fix)
+        return give_fix(inspection, counts);
     inspection->person->ops->problem_counts(inspection->person);
     if (!counts->is_unreadable)
         show_notes(inspection, intake);
     if (!counts->is_unreadable)
         show_counts(inspection, counts);
+    if (!counts->is_unreadable)
+        show_embargo(inspection, counts);
     return counts->file_is_bad || counts->invalid > 0 ? EXIT_INPUT_INVALID : 0;
 }
 
@@ -252,6 +421,7 @@ int check_input(struct intake *intake, const struct run_settings *settings,
     int error = errno;
     person->ops->end(person);
     int result = conclude(&inspection, intake, status, error, &counts);
+    diagnosis_deinit(&inspection.diagnosis);
     buf_deinit(&doing);
     buf_deinit(&inspection.message);
     *ret_counts = counts;
@@ -301,8 +471,7 @@ int check_for_sending(struct intake *intake, const struct run_settings *settings
     }
     if (result == EXIT_INPUT_INVALID)
         person_error(person, "nothing was sent%s",
-                     some_good ? "; mend the rows, or send the valid ones with --skip-invalid"
-                               : "");
+                     some_good ? "; fix the rows, or send the valid ones with --skip-invalid" : "");
     if (result != 0)
         return result;
     if (counts->replaced > 0 && !settings_allow_replace(settings) &&
@@ -345,7 +514,8 @@ static void add_counts_json(const struct check_counts *counts, struct buf *out)
 static int print_json(const struct run_settings *settings, const struct person *person,
                       const char *name, const struct check_counts *counts, int exit_status)
 {
-    double rate = rate_per_s(settings);
+    double rate = sending_rate_per_s(settings), embargo_s = (double)settings->embargo_ms / 1000,
+           spare_s;
     struct buf out;
 
     buf_init(&out, 64 * 1024);
@@ -354,6 +524,10 @@ static int print_json(const struct run_settings *settings, const struct person *
     add_counts_json(counts, &out);
     if (rate > 0)
         buf_add_format(&out, ",\"estimated_s\":%.0f", (double)counts->valid / rate);
+    if (embargo_s > 0)
+        buf_add_format(&out, ",\"embargo_s\":%.0f", embargo_s);
+    if (embargo_s > 0 && embargo_spare(settings, counts->valid, embargo_s, &spare_s))
+        buf_add_format(&out, ",\"embargo_spare_s\":%.0f", spare_s);
     buf_add_format(&out, ",\"usable\":%s,\"exit_status\":%d}",
                    counts->file_is_bad ? "false" : "true", exit_status);
     buf_add_char(&out, '\n');
@@ -400,20 +574,40 @@ static int check_split_paths(const struct run_settings *settings, const struct p
     return status == STATUS_OK ? 0 : EXIT_USAGE;
 }
 
+/* Gives the command for a file whose name does not tell what it is. */
+static int fix_format(const struct run_settings *settings, const struct person *person)
+{
+    const struct check_counts counts = {.is_unreadable = true};
+    struct inspection inspection = {.settings = settings,
+                                    .person = person,
+                                    .input = settings->input};
+
+    inspection.is_diagnosed = diagnose(settings, &inspection.diagnosis);
+    int result = give_fix(&inspection, &counts);
+    diagnosis_deinit(&inspection.diagnosis);
+    return result;
+}
+
 int run_check(const struct run_settings *settings, const struct person *person)
 {
     struct intake *intake = NULL;
     struct check_counts counts = {.rows = 0};
-    int result = check_problem_path(settings, person);
 
+    privacy_follow(settings->input);
+    int result = check_problem_path(settings, person);
     if (result == 0)
         result = check_split_paths(settings, person);
+    if (result == 0 && settings->fix && !is_format_told(settings))
+        return fix_format(settings, person);
     if (result == 0)
         result = check_open(settings, person, false, &intake);
     if (result == 0) {
         const char *name = source_name(intake_source(intake));
         result = check_input(intake, settings, person, &counts);
-        if (settings->json && (result == 0 || result == EXIT_INPUT_INVALID))
+        if (result == 0)
+            result = embargo_check(settings, person, intake_embargo_s(intake), counts.valid);
+        if (settings->json && !settings->fix &&
+            (result == 0 || result == EXIT_INPUT_INVALID || result == EXIT_USAGE))
             result = print_json(settings, person, name, &counts, result);
     }
     intake_close(intake);

@@ -3,6 +3,10 @@
 #include <dirent.h>
 #include <sys/resource.h>
 
+#include "run/exit_status.h"
+#include "sim/server.h"
+#include "sim/setup.h"
+
 enum {
     OWN_FILES = 32,       /* input, results, journal, log, page, the loop … */
     INHERITED_FILES = 16, /* where they cannot be counted */
@@ -51,4 +55,29 @@ size_t descriptors_fit(size_t connections, bool both_ends, uint64_t *ret_limit,
     if (*ret_limit <= base)
         return 0;
     return (size_t)((*ret_limit - base) * LANE_CONNECTIONS / (LANE_CONNECTIONS * each + 1));
+}
+
+int descriptors_settle(struct run_settings *settings, const struct person *person)
+{
+    uint64_t limit, needed;
+    size_t wanted = (size_t)settings->concurrency;
+    size_t room = descriptors_fit(wanted, settings->simulate != NULL, &limit, &needed);
+
+    if (room == 0) {
+        person_error(
+            person,
+            "this process may have %llu files open, which leaves no room for a connection; "
+            "raise that with ulimit -n %llu",
+            (unsigned long long)limit, (unsigned long long)needed);
+        return EXIT_REFUSED;
+    }
+    if (settings->simulate != NULL && room > setup_connection_limit(SIM_CONNECTIONS_MAX))
+        room = setup_connection_limit(SIM_CONNECTIONS_MAX);
+    if (room < wanted)
+        person_note(person,
+                    "%zu requests at a time, not %zu: this process may have %llu files open; raise "
+                    "that with ulimit -n %llu",
+                    room, wanted, (unsigned long long)limit, (unsigned long long)needed);
+    settings->concurrency = (int64_t)room;
+    return 0;
 }

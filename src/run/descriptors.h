@@ -3,6 +3,8 @@
 #define NB_RUN_DESCRIPTORS_H
 
 #include "core/buf.h"
+#include "run/person.h"
+#include "run/settings.h"
 
 /* Raises the soft limit to `wanted`, as far as the hard limit reaches; never lowers it. Returns the
  * limit that holds then. */
@@ -15,5 +17,9 @@ uint64_t descriptors_raise(uint64_t wanted);
  */
 size_t descriptors_fit(size_t connections, bool both_ends, uint64_t *ret_limit,
                        uint64_t *ret_needed);
+
+/* Makes room for the settings' concurrency, or lowers that, and says so. Returns 0 or an exit
+ * status. */
+int descriptors_settle(struct run_settings *settings, const struct person *person) MUST_USE;
 
 #endif

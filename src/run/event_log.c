@@ -54,7 +54,7 @@ enum status event_log_open(struct event_log *log, const char *path, const struct
         return refuse(path, strerror(errno), message);
     if (!is_log(fd)) {
         (void)close(fd);
-        return refuse(path, "something else than a log stands in it", message);
+        return refuse(path, "it holds something other than a log", message);
     }
     *log = (struct event_log){.path = strdup(path), .person = person, .fd = fd};
     name_run(log);

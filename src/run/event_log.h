@@ -32,7 +32,7 @@ struct event_log {
 };
 
 /* Opens or creates the file. STATUS_USAGE with a text in `message` where that cannot be, or where
- * something else stands in the file. */
+ * something else is in the file. */
 enum status event_log_open(struct event_log *log, const char *path, const struct person *person,
                            struct buf *message) MUST_USE;
 

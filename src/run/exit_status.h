@@ -1,4 +1,4 @@
-/* What a use case comes to, and the process ends with. README.md explains each to an operator. */
+/* What a use case comes to, and the process ends with. nbatch(1) explains each. */
 #ifndef NB_RUN_EXIT_STATUS_H
 #define NB_RUN_EXIT_STATUS_H
 
@@ -11,6 +11,7 @@ enum exit_status {
     EXIT_HALTED = 5,
     EXIT_IN_DOUBT = 6,
     EXIT_INTERNAL = 7, /* results could not be written, or an internal error */
+    EXIT_OPEN = 8,     /* what was asked about has not come to its end */
     EXIT_SIGNAL = 128, /* and the number of the signal that interrupted the run */
 };
 

@@ -5,8 +5,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "ledger/outfile.h"
 #include "report/metrics.h"
+#include "run/privacy.h"
+#include "run/replace.h"
 
 enum { METRICS_BYTES_MAX = 256 * 1024 };
 
@@ -46,19 +47,10 @@ static bool may_replace(const char *path, double *ret_last_success_s)
 enum status metrics_file_open(struct metrics_file *file, const char *path,
                               double *ret_last_success_s, struct buf *message)
 {
-    struct buf temporary;
-
     if (!may_replace(path, ret_last_success_s))
-        return refuse(path, "something else than metrics of nbatch stands there", message);
-    buf_init(&temporary, 64 * 1024);
-    buf_add_format(&temporary, "%s.%ld.tmp", path, (long)getpid());
-    *file =
-        (struct metrics_file){.path = strdup(path), .temporary = strdup(buf_string(&temporary))};
-    buf_deinit(&temporary);
-    if (file->path != NULL && file->temporary != NULL)
-        return STATUS_OK;
-    metrics_file_close(file);
-    return STATUS_NO_MEMORY;
+        return refuse(path, "it holds something other than metrics of nbatch", message);
+    *file = (struct metrics_file){.path = strdup(path)};
+    return file->path != NULL ? STATUS_OK : STATUS_NO_MEMORY;
 }
 
 bool metrics_file_is_due(const struct metrics_file *file)
@@ -66,37 +58,20 @@ bool metrics_file_is_due(const struct metrics_file *file)
     return file->path != NULL && monotonic_ms() - file->written_ms >= METRICS_FILE_INTERVAL_MS;
 }
 
-/* Closes in any case. */
-static bool write_and_close(int fd, struct span text)
-{
-    bool written = disk_append_all(&disk_real, fd, text) == STATUS_OK;
-    int error = errno;
-
-    if (close(fd) != 0 && written)
-        return false;
-    errno = error;
-    return written;
-}
-
 enum status metrics_file_write(struct metrics_file *file, struct span text, struct buf *message)
 {
-    /* Read by another user, as node_exporter is. */
-    int fd = open(file->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    bool done = fd >= 0 && write_and_close(fd, text) && rename(file->temporary, file->path) == 0;
+    /* Read by another user, as node_exporter is; it holds no row. */
+    enum status status = replace_file(file->path, text, 0644 & ~privacy_given_umask(), false);
     int error = errno;
 
     file->written_ms = monotonic_ms();
-    if (done)
-        return STATUS_OK;
-    if (fd >= 0)
-        (void)unlink(file->temporary);
-    (void)refuse(file->path, strerror(error), message);
-    return STATUS_IO;
+    if (status != STATUS_OK)
+        (void)refuse(file->path, strerror(error), message);
+    return status;
 }
 
 void metrics_file_close(struct metrics_file *file)
 {
     free(file->path);
-    free(file->temporary);
     *file = (struct metrics_file){.path = NULL};
 }

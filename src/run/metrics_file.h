@@ -10,13 +10,12 @@
 enum { METRICS_FILE_INTERVAL_MS = 5000 };
 
 struct metrics_file {
-    char *path; /* NULL: not wanted */
-    char *temporary;
+    char *path;         /* NULL: not wanted */
     int64_t written_ms; /* monotonic; of the last time */
     bool failed;        /* and that was told */
 };
 
-/* STATUS_USAGE with a text in `message` where something else than metrics stands there;
+/* STATUS_USAGE with a text in `message` where something else than metrics is there;
  * STATUS_NO_MEMORY. Writes nothing. `ret_last_success_s`: what is said there of a run before. */
 enum status metrics_file_open(struct metrics_file *file, const char *path,
                               double *ret_last_success_s, struct buf *message) MUST_USE;

@@ -7,6 +7,8 @@
 
 static const struct tally no_rows;
 
+#include "core/when.h"
+
 static int64_t wall_clock_ms(void)
 {
     struct timespec now;
@@ -65,6 +67,16 @@ static void update_metrics(struct observers *observers, struct metrics *metrics)
         observers->metrics.failed = true;
     }
     buf_deinit(&message);
+}
+
+static void add_embargo(struct event_log *log, int64_t embargo_s)
+{
+    char until[WHEN_UTC_LENGTH + 1];
+
+    if (embargo_s == 0)
+        return;
+    when_format_utc(embargo_s * 1000, until);
+    event_log_add_text(log, "embargo_until", until);
 }
 
 static char *name_input(const char *input)
@@ -184,10 +196,28 @@ enum status observers_start(struct observers *observers, const struct observed_r
         add_rows(log, "earlier_", run->earlier, NULL);
     event_log_add_entries(log, "options", observers->settings->shown,
                           observers->settings->shown_count);
+    add_embargo(log, run->embargo_s);
     event_log_end(log);
     event_log_flush(log);
     return observers->metrics.path != NULL ? write_metrics(observers, &metrics, message)
                                            : STATUS_OK;
+}
+
+/* What it waits for; NULL: nothing. */
+static const char *wait_of(const struct job_status *status)
+{
+    static const char *const names[] = {
+        [PACER_GO] = NULL,         [PACER_RATE] = "rate",    [PACER_HOST] = "retry_after",
+        [PACER_OUTAGE] = "outage", [PACER_PAUSED] = "pause", [PACER_SHORTAGE] = "shortage",
+        [PACER_READER] = "reader", [PACER_DISK] = "disk",
+    };
+
+    if (status->wait == PACER_RATE && status->is_limited)
+        return "platform_limit";
+    if (status->wait == PACER_GO &&
+        (status->canary->state == CANARY_WAITING || status->canary->state == CANARY_PAUSING))
+        return "canary";
+    return names[status->wait];
 }
 
 /* How the run stands, in the log. */
@@ -199,6 +229,8 @@ static void add_status(struct event_log *log, const struct job_status *status)
     event_log_add_number(log, "concurrency", (int64_t)status->concurrency);
     if (status->rate_per_hour > 0)
         event_log_add_number(log, "rate_per_hour", status->rate_per_hour);
+    if (wait_of(status) != NULL)
+        event_log_add_text(log, "waits_for", wait_of(status));
 }
 
 /* How its rows have ended, in the log. */
@@ -242,7 +274,7 @@ static void log_event(struct observers *observers, enum job_event event,
         event_log_add_number(log, "signal", status->signal_number);
     if (event == JOB_EVENT_CLOCK)
         event_log_add_number(log, "off_s", status->clock_off_s);
-    if (event == JOB_EVENT_STOPPED)
+    if (event == JOB_EVENT_STOPPED || event == JOB_EVENT_OUTAGE)
         event_log_add_text(log, "why", status->why);
     if (event == JOB_EVENT_SHORTAGE)
         event_log_add_text(log, "what", status->shortage);
@@ -353,6 +385,11 @@ void observers_end(struct observers *observers, const struct observed_end *end)
     event_log_add_number(log, "attempts", (int64_t)tally->attempts);
     event_log_add_number(log, "retries", (int64_t)end->retries);
     event_log_add_thousandths(log, "seconds", (int64_t)(end->seconds * 1000));
+    if (end->allowed > 0)
+        event_log_add_thousandths(log, "allowed_per_second", (int64_t)(end->allowed * 1000));
+    if (end->late_per_s > 0)
+        event_log_add_thousandths(log, "rows_per_second_last_10s",
+                                  (int64_t)(end->late_per_s * 1000));
     event_log_add_number(log, "exit_status", end->exit_status);
     event_log_end(log);
     if (observers->metrics.path != NULL)
@@ -364,6 +401,8 @@ void observers_refused(struct observers *observers, const char *why, int exit_st
     struct event_log *log = &observers->log;
     struct metrics metrics = {.ended = true, .exit_status = exit_status};
 
+    if (observers->settings == NULL) /* the names of the files were refused: none is open */
+        return;
     event_log_begin(log, exit_status > EXIT_SIGNAL ? "end" : "refused");
     if (exit_status > EXIT_SIGNAL)
         event_log_add_text(log, "end", "interrupted");

@@ -28,12 +28,14 @@ struct observed_run {
     uint64_t rows;                   /* to be sent; meaningless without has_rows */
     bool has_rows;                   /* a pipe's are not known */
     uint64_t input_size, input_hash; /* 0: not known */
+    int64_t embargo_s;               /* when the embargo ends, epoch; 0: none */
 };
 
 struct observed_end {
     const char *end;     /* "complete", "halted" … */
     const char *message; /* why it ended; "" where it is complete */
     uint64_t retries;
+    double allowed, late_per_s; /* as in engine/news.h */
     double seconds;
     int exit_status;
 };

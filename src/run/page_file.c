@@ -7,6 +7,7 @@
 
 #include "ledger/outfile.h"
 #include "report/page.h"
+#include "run/replace.h"
 
 static enum status refuse(const char *path, const char *why, struct buf *message)
 {
@@ -64,31 +65,6 @@ enum status page_file_probe(const char *path, struct buf *message)
     return STATUS_EXISTS;
 }
 
-static enum status write_beside(const char *path, const struct buf *page, struct buf *message)
-{
-    struct buf beside;
-
-    buf_init(&beside, 64 * 1024);
-    buf_add_format(&beside, "%s.%d.part", path, (int)getpid());
-    const char *name = buf_string(&beside);
-    int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    bool written =
-        fd >= 0 && disk_append_all(&disk_real, fd, buf_span(page)) == STATUS_OK && fsync(fd) == 0;
-    int error = errno;
-    if (fd >= 0 && close(fd) != 0 && written) {
-        written = false;
-        error = errno;
-    }
-    if (written && rename(name, path) != 0) {
-        written = false;
-        error = errno;
-    }
-    if (!written && fd >= 0)
-        (void)unlink(name);
-    buf_deinit(&beside);
-    return written ? STATUS_OK : refuse(path, strerror(error), message);
-}
-
 enum status page_file_write(const char *path, const struct buf *page, struct buf *message)
 {
     if (page->status != STATUS_OK) {
@@ -100,5 +76,8 @@ enum status page_file_write(const char *path, const struct buf *page, struct buf
                    ? STATUS_OK
                    : refuse(path, strerror(errno), message);
     enum status status = page_file_probe(path, message);
-    return status == STATUS_OK ? write_beside(path, page, message) : status;
+    if (status != STATUS_OK)
+        return status;
+    status = replace_file(path, buf_span(page), 0, true);
+    return status == STATUS_OK ? STATUS_OK : refuse(path, strerror(errno), message);
 }

@@ -13,6 +13,7 @@
 #define NB_RUN_PERSON_H
 
 #include "engine/job.h"
+#include "input/diagnosis.h"
 #include "platform/problem.h"
 
 enum tell_kind {
@@ -30,6 +31,9 @@ struct watched {
     const char *input;
     const struct tally *tally; /* rows of this run by what became of them */
     uint64_t rows;             /* to be sent; 0: not known */
+    /* Says how things stand, in place of the tally's counts. NULL: those. */
+    void (*add_standing)(const void *context, struct buf *out);
+    const void *context;
 };
 
 struct person_ops {
@@ -55,6 +59,9 @@ struct person_ops {
      * `results` goes on; `is_moved`: the settings name another file. */
     void (*next_command)(const struct person *person, const char *results, bool is_moved,
                          struct buf *program, struct buf *words);
+    /* This call with the options that the input asks for; NULL: as it is. */
+    void (*fixed_command)(const struct person *person, const struct diagnosis *diagnosis,
+                          struct buf *out);
 };
 
 struct person {

@@ -1,11 +1,13 @@
 #include "run/recording.h"
 
+#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "input/reader.h"
 #include "ledger/outfile.h"
 #include "run/exit_status.h"
+#include "run/resume.h"
 #include "run/target.h"
 #include "sim/uuid.h"
 
@@ -15,12 +17,14 @@ void recording_init(struct recording *recording, const struct run_settings *sett
                     const struct person *person)
 {
     *recording = (struct recording){.settings = settings, .person = person};
+    undelivered_init(&recording->undelivered);
     buf_init(&recording->message, 64 * 1024);
 }
 
 void recording_deinit(struct recording *recording)
 {
     ledger_close(recording->ledger);
+    undelivered_deinit(&recording->undelivered);
     free(recording->path);
     free(recording->superseded);
     buf_deinit(&recording->message);
@@ -71,20 +75,32 @@ static char *name_by_time(void)
     return strdup(name);
 }
 
-/* Beside the input: a job has its name, whatever its input is called. */
-static char *name_by_job(const struct run_settings *settings)
+const char *recording_tail(const struct run_settings *settings)
+{
+    /* What a rehearsal accepted must not look like the fleet's record. */
+    return settings->simulate != NULL ? ".rehearsal.csv" : ".results.csv";
+}
+
+char *recording_stem(const struct run_settings *settings)
 {
     const char *slash = strrchr(settings->input, '/');
     size_t folder = slash != NULL ? (size_t)(slash - settings->input) + 1 : 0;
-    struct buf name;
 
-    buf_init(&name, 64 * 1024);
-    buf_add(&name, span_of(settings->input, folder));
-    buf_add_string(&name, settings->job);
-    char *path =
-        joined(buf_span(&name), settings->simulate != NULL ? ".rehearsal.csv" : ".results.csv");
-    buf_deinit(&name);
-    return path;
+    if (settings->job != NULL)
+        return joined(span_of(settings->input, folder), settings->job);
+    if (strcmp(settings->input, "-") == 0)
+        return NULL;
+    struct span plain = reader_plain_name(settings->input);
+    return joined(span_of(plain.ptr, stem_length(plain)), "");
+}
+
+static char *name_by_stem(const struct run_settings *settings)
+{
+    char *stem = recording_stem(settings);
+    char *name = stem != NULL ? joined(span_string(stem), recording_tail(settings)) : NULL;
+
+    free(stem);
+    return name;
 }
 
 /* What belongs to the results is named by their own name, not by a link to them. */
@@ -99,20 +115,38 @@ static int resolve_path(struct recording *recording)
     return 0;
 }
 
+/* Whether the name promises another form than results have. */
+static bool is_misnamed(const char *path)
+{
+    static const char *const ends[] = {".gz",  ".zst", ".zip",  ".xlsx", ".xls",
+                                       ".ods", ".et",  ".html", ".json"};
+    size_t len = strlen(path);
+
+    for (size_t i = 0; i < ARRAY_LENGTH(ends); i++) {
+        size_t end = strlen(ends[i]);
+        if (len > end && strcasecmp(path + len - end, ends[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 static int choose_path(struct recording *recording)
 {
     const struct run_settings *settings = recording->settings;
     bool is_stdin = strcmp(settings->input, "-") == 0;
 
+    if (settings->output != NULL && !settings->resume.on && is_misnamed(settings->output)) {
+        person_error(recording->person,
+                     "--output %s: results are written as CSV, or as JSONL where the name ends in "
+                     ".jsonl; give such a name",
+                     settings->output);
+        return EXIT_USAGE;
+    }
     recording->copies = settings->output != NULL && strcmp(settings->output, "-") == 0;
     if (settings->output != NULL && !recording->copies) {
         recording->path = strdup(settings->output);
-    } else if (settings->job != NULL) {
-        recording->path = name_by_job(settings);
-    } else if (!is_stdin) { /* what a rehearsal accepted must not look like the fleet's record */
-        struct span plain = reader_plain_name(settings->input);
-        recording->path = joined(span_of(plain.ptr, stem_length(plain)),
-                                 settings->simulate != NULL ? ".rehearsal.csv" : ".results.csv");
+    } else if (!is_stdin || settings->job != NULL) {
+        recording->path = name_by_stem(settings);
     } else if (settings->resume.on || !recording->copies) {
         person_error(recording->person,
                      "standard input has no name to call the results by: give one with --output "
@@ -149,6 +183,11 @@ int recording_choose(struct recording *recording)
                      "name a results file with --output FILE");
         return EXIT_USAGE;
     }
+    return 0;
+}
+
+int recording_probe(struct recording *recording)
+{
     if (recording->settings->resume.on)
         return 0;
     enum status status = ledger_probe(&disk_real, recording->path, &recording->message);
@@ -308,6 +347,10 @@ int recording_open(struct recording *recording, const struct span *passed, size_
     int result = check_target(recording, is_local);
     if (result == 0)
         tell_past(recording);
+    if (result == 0 && resume_asks(settings)) {
+        result = resume_find(settings, recording->person, recording->path, &recording->undelivered);
+        ledger_send_again(recording->ledger, &recording->undelivered);
+    }
     return result == 0 ? check_completion(recording) : result;
 }
 
@@ -359,7 +402,16 @@ int recording_start(struct recording *recording, const struct intake *intake, co
     return fail(recording, status == STATUS_EXISTS ? EXIT_USAGE : EXIT_INTERNAL);
 }
 
-/* Whether the results, as they stand in the file, have one current line for each row. */
+/* From so many rows on it takes seconds to read all results once more. */
+enum { LONG_ROWS = 500 * 1000 };
+
+static void tell_phase(const struct recording *recording, uint64_t rows, const char *what)
+{
+    if (rows >= LONG_ROWS)
+        person_note(recording->person, "%s …", what);
+}
+
+/* Whether the results, as they are in the file, have one current line for each row. */
 static int take_account(struct recording *recording, uint64_t rows)
 {
     struct store *store = ledger_store(recording->ledger);
@@ -441,6 +493,8 @@ int recording_finish(struct recording *recording, uint64_t rows, bool is_complet
     struct store *store = ledger_store(ledger);
     int result = 0;
 
+    if (is_complete)
+        tell_phase(recording, rows, "comparing the results with the input");
     if (is_complete && store->flush(store) == STATUS_OK)
         result = take_account(recording, rows);
     bool is_whole = is_complete && recording->has_account && recording->account.rows == rows;
@@ -454,6 +508,7 @@ int recording_finish(struct recording *recording, uint64_t rows, bool is_complet
         result = EXIT_INTERNAL;
     }
     if (result == 0 && is_whole && recording->settings->sort) {
+        tell_phase(recording, rows, "sorting the results");
         if (ledger_sort(ledger, recording->superseded, &recording->message) != STATUS_OK) {
             result = fail(recording, EXIT_INTERNAL);
             person_error(recording->person,

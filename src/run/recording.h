@@ -18,10 +18,17 @@ struct recording {
     bool is_moved;    /* somebody has taken them away, and they have been written anew to `path` */
     char *superseded; /* where --sort puts what is not current */
     struct ledger *ledger;
+    struct undelivered undelivered; /* accepted rows that are sent again */
     bool has_account;
     struct store_account account;
     struct buf message; /* the text of the last failure */
 };
+
+/* What the results' names begin with where none is given: the job's name beside the input, or the
+ * input's without its extension; to be freed, NULL for standard input, or without memory. And what
+ * they end with. */
+char *recording_stem(const struct run_settings *settings);
+const char *recording_tail(const struct run_settings *settings);
 
 void recording_init(struct recording *recording, const struct run_settings *settings,
                     const struct person *person);
@@ -29,8 +36,11 @@ void recording_init(struct recording *recording, const struct run_settings *sett
 /* Closes the ledger. Takes a zeroed struct. */
 void recording_deinit(struct recording *recording);
 
-/* Names the results; finds out what is known to go wrong before a large input is read. */
+/* Names the results. */
 int recording_choose(struct recording *recording);
+
+/* Finds out what is known to go wrong before a large input is read. */
+int recording_probe(struct recording *recording);
 
 /* Opens the ledger; the names of the passed columns stay the caller's. `is_local`: what is sent to
  * is on this machine. */

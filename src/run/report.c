@@ -3,7 +3,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "run/delivery_page.h"
 #include "run/page_file.h"
+#include "run/privacy.h"
+#include "run/status_file.h"
 #include "run/use_cases.h"
 
 enum { PAGE_MAX = 16 * 1024 * 1024 };
@@ -37,6 +40,7 @@ static void complete_facts(struct page_facts *facts, struct results_page *read)
     facts->superseded = read->superseded;
     facts->strange = read->strange;
     facts->is_cut = read->is_cut;
+    facts->is_rehearsal = facts->is_rehearsal || read->is_rehearsal;
     facts->passed = buf_string(&read->passed);
     facts->made_ms = wall_clock_ms();
     facts->version = NBATCH_VERSION;
@@ -93,12 +97,45 @@ static bool has_journal(const char *results)
     return is_there;
 }
 
+/* What became of the commands: the page goes without it where nobody has asked yet. */
+static int add_delivery(const struct run_settings *settings, const struct person *person,
+                        struct page_facts *facts, char **ret_path,
+                        struct page_delivery **ret_delivery)
+{
+    char *path =
+        settings->status != NULL ? strdup(settings->status) : status_file_path(settings->input);
+    struct page_delivery *delivery = calloc(1, sizeof(*delivery));
+    enum status status = STATUS_NO_MEMORY;
+    struct buf message;
+
+    *ret_path = path;
+    *ret_delivery = delivery;
+    buf_init(&message, 64 * 1024);
+    if (path != NULL && delivery != NULL)
+        status = delivery_page_read(path, settings->input, delivery, &message);
+    if (status == STATUS_OK)
+        facts->delivery = delivery;
+    else if (status == STATUS_END && settings->status != NULL)
+        person_error(person, "%s is not there", path);
+    else if (status != STATUS_END)
+        person_failure(person, &message, status);
+    if (status == STATUS_OK && delivery->total == 0)
+        person_note(person, "%s is not of these results, or older: it is left out", path);
+    buf_deinit(&message);
+    if (status == STATUS_OK || (status == STATUS_END && settings->status == NULL))
+        return 0;
+    return status == STATUS_END || status == STATUS_SYNTAX ? EXIT_USAGE : EXIT_INTERNAL;
+}
+
 int run_report(const struct run_settings *settings, const struct person *person)
 {
     struct page_facts facts = {.results = settings->input,
                                .next = {.has_more = has_journal(settings->input)}};
+    struct page_delivery *delivery = NULL;
+    char *status_path = NULL;
     struct buf path, message;
 
+    privacy_follow(settings->input);
     buf_init(&path, 64 * 1024);
     buf_init(&message, 64 * 1024);
     if (settings->output != NULL)
@@ -115,10 +152,14 @@ int run_report(const struct run_settings *settings, const struct person *person)
         result = EXIT_USAGE;
     }
     if (result == 0)
+        result = add_delivery(settings, person, &facts, &status_path, &delivery);
+    if (result == 0)
         result = report_write(buf_string(&path), person, &facts, NULL, NULL);
     if (result == 0 && strcmp(buf_string(&path), "-") != 0)
         person_note(person, "the report is in %s", buf_string(&path));
     buf_deinit(&path);
     buf_deinit(&message);
+    free(status_path);
+    free(delivery);
     return result;
 }

@@ -1,20 +1,31 @@
 #include "run/results_page.h"
 
+#include "sim/uuid.h"
+
 struct reading {
     struct results results;
     struct buf text; /* of the row at hand */
     struct results_page *result;
 };
 
+/* Milliseconds with up to three decimals. */
 static int64_t to_us(struct span text)
 {
-    const char *point = memchr(text.ptr, '.', text.len);
-    int64_t whole = 0, part = 0;
+    int64_t us = 0;
+    size_t decimals = 0;
+    bool has_point = false;
 
-    if (point == NULL || span_to_int64(span_of(text.ptr, (size_t)(point - text.ptr)), &whole) ||
-        span_to_int64(span_skip(text, (size_t)(point - text.ptr) + 1), &part))
-        return -1;
-    return whole * 1000 + part;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] == '.') {
+            has_point = true;
+            continue;
+        }
+        us = us * 10 + (text.ptr[i] - '0');
+        decimals += has_point;
+    }
+    for (; decimals < 3; decimals++)
+        us *= 10;
+    return us;
 }
 
 static struct span unquoted(struct reading *reading, struct span text)
@@ -47,6 +58,8 @@ static enum status add_row(void *context, const struct result_fields *fields)
     (void)buf_reserve(&reading->text, fields->line.len + 1);
     row.imei = unquoted(reading, columns[RESULT_device]);
     row.reason.text = unquoted(reading, columns[RESULT_error]);
+    if (uuid_is_simulated(unquoted(reading, columns[RESULT_uuid])))
+        reading->result->is_rehearsal = true;
     row.finished_ms = fields->finished_ms;
     row.reason.has_errno =
         columns[RESULT_errno].len > 0 &&

@@ -13,6 +13,7 @@ struct results_page {
     bool jsonl;
     uint64_t lines, superseded;
     uint64_t strange;  /* lines that were left out by the filter */
+    bool is_rehearsal; /* rows were accepted by a simulator */
     bool is_cut;       /* the last line is not whole, and has not been counted */
     struct buf passed; /* names of the passed columns, with commas */
 };

@@ -8,15 +8,21 @@
 #include "ledger/outfile.h"
 #include "report/summary.h"
 #include "run/check.h"
+#include "run/descriptors.h"
+#include "run/embargo.h"
+#include "run/guards.h"
 #include "run/interrupt.h"
 #include "run/observers.h"
+#include "run/outputs.h"
 #include "run/page_file.h"
+#include "run/privacy.h"
 #include "run/problem_file.h"
 #include "run/recording.h"
 #include "run/report.h"
 #include "run/sending.h"
 #include "run/share_rate.h"
 #include "run/target.h"
+#include "run/threads.h"
 #include "run/use_cases.h"
 #include "sim/server.h"
 
@@ -31,6 +37,8 @@ struct run {
     uint64_t rows; /* known after the check; 0 for a pipe */
     struct sim *sim;
     struct recording recording;
+    struct dated dated;                 /* with --dated */
+    char *stem, *dated_path;            /* of these */
     uint64_t earlier[ROW_STATUS_COUNT]; /* rows that had their result before, by that */
     uint64_t earlier_twice;             /* those of them that may be held twice */
     struct tally tally;
@@ -78,35 +86,25 @@ static int check_report(struct run *run)
     return good ? 0 : fail(run, EXIT_USAGE);
 }
 
-/* Where the rows go, and with which key. */
+/* Where the rows go. */
 static int choose_endpoint(struct run *run)
 {
-    const struct run_settings *settings = run->settings;
-
-    if (settings->simulate != NULL)
+    if (run->settings->simulate != NULL)
         return 0; /* known when the simulator runs */
-    return target_choose(settings, run->person, &run->endpoint, &run->credentials);
+    return target_choose(run->settings, run->person, &run->endpoint);
+}
+
+/* Behind the input: one that cannot be read is told of before a key that is not there yet. */
+static int load_key(struct run *run)
+{
+    if (run->settings->simulate != NULL)
+        return 0; /* it takes any */
+    return target_load_key(run->settings, run->person, &run->credentials);
 }
 
 static int start_simulator(struct run *run)
 {
-    struct sim_config config;
-    char url[128];
-
-    sim_config_init(&config);
-    config.dialect = run->settings->dialect;
-    enum status status =
-        sim_config_parse(&config, span_string(run->settings->simulate), &run->message);
-    if (status == STATUS_OK)
-        status = sim_start(&config, &run->message, &run->sim);
-    sim_config_deinit(&config);
-    if (status != STATUS_OK)
-        return fail(run, status == STATUS_CREDENTIALS                    ? EXIT_REFUSED
-                         : status == STATUS_USAGE || status == STATUS_IO ? EXIT_USAGE
-                                                                         : EXIT_INTERNAL);
-    sim_url(run->sim, url, sizeof(url));
-    status = endpoint_parse(url, &run->message, &run->endpoint);
-    return status == STATUS_OK ? 0 : fail(run, EXIT_INTERNAL);
+    return target_simulate(run->settings, run->person, &run->sim, &run->endpoint);
 }
 
 /* A passed column must not pose as one of the results' own. */
@@ -138,13 +136,21 @@ static int check_whole_input(struct run *run)
     struct check_counts counts = {.rows = 0};
 
     if (!source_is_seekable(intake_source(run->intake)))
-        return 0;
+        return guard_rows(run->settings, run->person, 0);
     int result = check_for_sending(run->intake, run->settings, run->person, &counts);
+    if (result != 0)
+        return result;
+    result = embargo_check(run->settings, run->person, intake_embargo_s(run->intake), counts.valid);
     if (result != 0)
         return result;
     run->rows = counts.rows;
     uint64_t size, hash;
     intake_digest(run->intake, &size, &hash);
+    result = guard_rows(run->settings, run->person, run->rows);
+    if (result == 0 && run->settings->dated)
+        result = guard_repetition(run->settings, run->person, &run->dated, size, hash);
+    if (result != 0)
+        return result;
     result = recording_match(&run->recording, counts.valid, hash);
     if (result != 0)
         return result;
@@ -157,7 +163,14 @@ static int check_whole_input(struct run *run)
 
 static int choose_results(struct run *run)
 {
-    return recording_choose(&run->recording);
+    int result = recording_choose(&run->recording);
+
+    return result != 0 ? result : outputs_check(run->settings, run->recording.path, run->person);
+}
+
+static int probe_results(struct run *run)
+{
+    return recording_probe(&run->recording);
 }
 
 /* The results, and with --resume what an earlier run left in them. */
@@ -184,6 +197,9 @@ static int start_results(struct run *run)
         dialect_add_target(run->settings->dialect, run->endpoint.origin, &target);
     int result = recording_start(&run->recording, run->intake, buf_string(&target));
     buf_deinit(&target);
+    if (result == 0 && run->settings->dated &&
+        dated_link(&run->dated, run->recording.path, &run->message) != STATUS_OK)
+        result = fail(run, EXIT_INTERNAL);
     intake_use_store(run->intake, ledger_store(run->recording.ledger));
     return result;
 }
@@ -230,6 +246,7 @@ static int start_observers(struct run *run)
                                     .earlier = run->earlier,
                                     .earlier_twice = &run->earlier_twice,
                                     .rows = run->rows - earlier_total(run),
+                                    .embargo_s = intake_embargo_s(run->intake),
                                     .has_rows = run->rows > 0};
 
     intake_digest(run->intake, &observed.input_size, &observed.input_hash);
@@ -265,20 +282,28 @@ static void end_observers(struct run *run, double seconds, int exit_status)
     observers_end(&run->observers, &(struct observed_end){.end = ends[run->result.end].name,
                                                           .message = buf_string(&run->message),
                                                           .retries = run->result.retries,
+                                                          .allowed = run->result.allowed,
+                                                          .late_per_s = run->result.late_per_s,
                                                           .seconds = seconds,
                                                           .exit_status = exit_status});
 }
 
 static void announce(const struct run *run)
 {
-    char rows[32] = "the rows of a pipe";
+    char rows[32] = "the rows of a pipe", limit[96] = "";
     unsigned long long count = run->rows - earlier_total(run);
+    bool is_documented;
+    struct rate rate = sending_rate(run->settings, &is_documented);
 
+    if (is_documented)
+        (void)snprintf(limit, sizeof(limit),
+                       ", at most %lld/s as the platform documents (see --rate)",
+                       (long long)rate.count);
     if (run->rows > 0)
         (void)snprintf(rows, sizeof(rows), "%llu row%s", count, count == 1 ? "" : "s");
-    person_note(run->person, "sending %s to %s%s%s, %lld at a time%s%s", rows,
+    person_note(run->person, "sending %s to %s%s%s, %lld at a time%s%s%s", rows,
                 run->sim != NULL ? "the simulator at " : "", run->endpoint.origin,
-                run->endpoint.path, (long long)run->settings->concurrency,
+                run->endpoint.path, (long long)run->settings->concurrency, limit,
                 run->endpoint.proxy != NULL ? ", through the proxy " : "",
                 run->endpoint.proxy != NULL ? run->endpoint.proxy : "");
 }
@@ -309,8 +334,9 @@ static struct next_command next_command(struct run *run)
 {
     buf_clear(&run->program);
     buf_clear(&run->words);
-    run->person->ops->next_command(run->person, run->recording.path, run->recording.is_moved,
-                                   &run->program, &run->words);
+    run->person->ops->next_command(run->person, run->recording.path,
+                                   run->recording.is_moved || run->settings->dated, &run->program,
+                                   &run->words);
     return (struct next_command){.program = buf_string(&run->program),
                                  .words = buf_string(&run->words),
                                  .from_stdin = strcmp(run->settings->input, "-") == 0};
@@ -348,6 +374,7 @@ static int write_report(struct run *run, double seconds, int exit_status)
                                    .setting_count = run->settings->shown_count};
     struct page_facts facts = {.input = source_name(intake_source(run->intake)),
                                .results = recording->path,
+                               .is_rehearsal = run->sim != NULL,
                                .input_rows = knows_unsent(run) ? input_rows(run) : 0,
                                .next = {.has_more = !knows_unsent(run),
                                         .is_refused = run->result.end == JOB_REFUSED,
@@ -424,7 +451,10 @@ static int summarize(struct run *run, double seconds, int exit_status)
                                     .strange = recording->account.strange,
                                     .retries = run->result.retries,
                                     .canary = run->settings->canary.rows > 0 ? &canary : NULL,
+                                    .late_per_s = run->result.late_per_s,
                                     .allowed = run->result.allowed,
+                                    .embargo_s = intake_embargo_s(run->intake),
+                                    .now_s = (int64_t)time(NULL),
                                     .seconds = seconds,
                                     .exit_status = exit_status,
                                     .command = next_command(run),
@@ -534,9 +564,8 @@ static void explain_end(struct run *run)
     if (run->message.len > 0)
         person_error(run->person, "%s", buf_string(&run->message));
     if (run->result.end != JOB_COMPLETE && !run->result.aborted)
-        person_error(run->person,
-                     "the run was stopped; what was in flight has been waited for, the other rows "
-                     "were not sent");
+        person_error(run->person, "the run was stopped; it waited for what was under way, and did "
+                                  "not send the other rows");
     else if (run->result.end != JOB_COMPLETE)
         person_error(
             run->person,
@@ -568,6 +597,7 @@ static int send_rows(struct run *run)
                                     .tally = &run->tally,
                                     .rows = run->rows - earlier_total(run)};
 
+    run->options.pacer.rows = watched.rows;
     prepare(run);
     announce(run);
     person->ops->begin(person, "sending", &watched);
@@ -631,9 +661,9 @@ static int heed_signal(struct run *run)
 
 static int run_steps(struct run *run)
 {
-    static int (*const steps[])(struct run *) = {open_observers, choose_sending,
-                                                 choose_results, check_problem_file,
-                                                 check_report,   choose_endpoint};
+    static int (*const steps[])(struct run *) = {choose_results, open_observers,     choose_sending,
+                                                 probe_results,  check_problem_file, check_report,
+                                                 choose_endpoint};
     int result = 0;
 
     for (size_t i = 0; i < ARRAY_LENGTH(steps) && result == 0; i++)
@@ -641,7 +671,11 @@ static int run_steps(struct run *run)
     if (result == 0)
         observers_phase(&run->observers, PHASE_CHECK);
     if (result == 0)
+        result = guard_age(run->settings, run->person, (int64_t)time(NULL));
+    if (result == 0)
         result = check_open(run->settings, run->person, true, &run->intake);
+    if (result == 0)
+        result = load_key(run);
     if (result == 0)
         result = check_passed(run);
     if (result == 0)
@@ -662,15 +696,67 @@ static int run_steps(struct run *run)
     return result == 0 && interrupt_signal() == 0 ? send_rows(run) : result;
 }
 
+/* Results by date: which file this start writes, and whether it goes on with the one before. */
+static int choose_dated(struct run *run, struct run_settings *settings)
+{
+    bool is_unfinished;
+
+    if (settings->output != NULL) {
+        person_error(run->person, "--dated names the results itself: leave --output out, and give "
+                                  "the job a name with --job NAME");
+        return EXIT_USAGE;
+    }
+    run->stem = recording_stem(settings);
+    run->dated = (struct dated){.stem = run->stem, .tail = recording_tail(settings)};
+    if (run->stem == NULL) {
+        person_error(run->person,
+                     "--dated: standard input has no name to call the results by: give "
+                     "the job one with --job NAME");
+        return EXIT_USAGE;
+    }
+    char *latest = dated_latest(&run->dated, &is_unfinished);
+    bool goes_on = latest != NULL && (settings->resume.on || (is_unfinished && !settings->again));
+    if (settings->resume.on && latest == NULL) {
+        person_error(run->person, "--resume: there is no %s.latest%s to go on with", run->stem,
+                     run->dated.tail);
+        return EXIT_USAGE;
+    }
+    if (goes_on && !settings->resume.on)
+        person_note(run->person, "going on with %s, which was not complete (--again begins anew)",
+                    latest);
+    run->dated_path = goes_on ? strdup(latest) : dated_name(&run->dated, (int64_t)time(NULL));
+    free(latest);
+    settings->resume.on = goes_on;
+    settings->output = run->dated_path;
+    return run->dated_path != NULL ? 0 : EXIT_INTERNAL;
+}
+
+/* Removes what is old; a failure is no matter for this run. */
+static void prune_dated(const struct run *run)
+{
+    const struct run_settings *settings = run->settings;
+
+    if (!settings->dated || settings->keep_ms == 0)
+        return;
+    unsigned count =
+        dated_prune(&run->dated, (int64_t)time(NULL) - settings->keep_ms / 1000, run->dated_path);
+    if (count > 0)
+        person_note(run->person, "removed %u result%s older than --keep", count,
+                    count == 1 ? " file" : " files");
+}
+
 int run_send(const struct run_settings *given, const struct person *person,
              struct run_figures *ret_figures)
 {
     struct run_settings own = *given, *settings = &own;
 
-    int fits = sending_fit(settings, person);
+    int fits = descriptors_settle(settings, person);
+    if (fits == 0)
+        fits = threads_check(person);
     struct run *run = fits == 0 ? calloc(1, sizeof(*run)) : NULL;
     if (run == NULL)
         return fits != 0 ? fits : EXIT_INTERNAL;
+    privacy_follow(settings->input);
     run->settings = settings;
     run->person = person = listen_to(&run->listener, person);
     run->figures = ret_figures;
@@ -679,10 +765,14 @@ int run_send(const struct run_settings *given, const struct person *person,
     buf_init(&run->program, 64 * 1024);
     buf_init(&run->words, 1024 * 1024);
     recording_init(&run->recording, settings, person);
-    int result = run_steps(run);
+    int result = settings->dated ? choose_dated(run, settings) : 0;
+    if (result == 0)
+        result = run_steps(run);
+    if (result == 0)
+        prune_dated(run);
     if (!run->observers.started && interrupt_signal() != 0)
         result = heed_signal(run);
-    if (!run->observers.started)
+    if (run->observers.input != NULL && !run->observers.started)
         observers_refused(&run->observers, run->listener.error != NULL ? run->listener.error : "",
                           result);
     share_rate_end(run->share);
@@ -697,6 +787,8 @@ int run_send(const struct run_settings *given, const struct person *person,
     buf_deinit(&run->program);
     buf_deinit(&run->words);
     free(run->listener.error);
+    free(run->stem);
+    free(run->dated_path);
     free(run);
     return result;
 }

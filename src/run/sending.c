@@ -2,11 +2,6 @@
 
 #include <sys/random.h>
 
-#include "run/descriptors.h"
-#include "run/exit_status.h"
-#include "sim/server.h"
-#include "sim/setup.h"
-
 struct retry_policy sending_retries(const struct run_settings *settings)
 {
     return (struct retry_policy){.max_attempts = (uint32_t)settings->max_attempts,
@@ -21,20 +16,31 @@ static uint64_t random_seed(void)
     return getrandom(&seed, sizeof(seed), 0) == (ssize_t)sizeof(seed) ? seed : 1;
 }
 
-struct rate sending_rate(const struct run_settings *settings)
+struct rate sending_rate(const struct run_settings *settings, bool *ret_is_documented)
 {
     enum dialect host;
 
+    *ret_is_documented = false;
     if (settings->rate.per_ms > 0 || settings->ramp.ms > 0 || settings->simulate != NULL ||
-        !dialect_of_url(span_string(settings->endpoint), &host))
+        settings->endpoint == NULL || !dialect_of_url(span_string(settings->endpoint), &host))
         return settings->rate;
+    *ret_is_documented = true;
     return (struct rate){dialects[host].rate_per_s, 1000};
+}
+
+double sending_rate_per_s(const struct run_settings *settings)
+{
+    bool is_documented;
+    const struct rate rate = sending_rate(settings, &is_documented);
+
+    return rate.count > 0 ? (double)rate.count * 1000 / (double)rate.per_ms : 0;
 }
 
 void sending_options(const struct run_settings *settings, struct halt *halt,
                      struct job_options *options)
 {
-    const struct rate rate = sending_rate(settings);
+    bool is_documented;
+    const struct rate rate = sending_rate(settings, &is_documented);
 
     *halt = settings->halt;
     options->halt = halt;
@@ -53,29 +59,4 @@ void sending_options(const struct run_settings *settings, struct halt *halt,
                                             .ramp = settings->ramp,
                                             .adaptive = !settings->no_adaptive,
                                             .concurrency = (size_t)settings->concurrency};
-}
-
-int sending_fit(struct run_settings *settings, const struct person *person)
-{
-    uint64_t limit, needed;
-    size_t wanted = (size_t)settings->concurrency;
-    size_t room = descriptors_fit(wanted, settings->simulate != NULL, &limit, &needed);
-
-    if (room == 0) {
-        person_error(
-            person,
-            "this process may have %llu files open, which leaves no room for a connection; "
-            "raise that with ulimit -n %llu",
-            (unsigned long long)limit, (unsigned long long)needed);
-        return EXIT_REFUSED;
-    }
-    if (settings->simulate != NULL && room > setup_connection_limit(SIM_CONNECTIONS_MAX))
-        room = setup_connection_limit(SIM_CONNECTIONS_MAX);
-    if (room < wanted)
-        person_note(person,
-                    "%zu requests at a time, not %zu: this process may have %llu files open; raise "
-                    "that with ulimit -n %llu",
-                    room, wanted, (unsigned long long)limit, (unsigned long long)needed);
-    settings->concurrency = (int64_t)room;
-    return 0;
 }

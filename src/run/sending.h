@@ -3,18 +3,18 @@
 #define NB_RUN_SENDING_H
 
 #include "engine/job.h"
-#include "run/person.h"
 #include "run/settings.h"
 
 /* What is sent again, and when. */
 struct retry_policy sending_retries(const struct run_settings *settings);
 
-/* The rate that was asked for; else what the platform documents, at its own host. */
-struct rate sending_rate(const struct run_settings *settings);
+/* The rate that was asked for; else, at the platform's own hosts, the one that it documents. A
+ * count of 0: none. */
+struct rate sending_rate(const struct run_settings *settings, bool *ret_is_documented);
 
-/* No more at a time than there are descriptors for. Returns 0 or an exit status, after the reason
- * was said. */
-int sending_fit(struct run_settings *settings, const struct person *person);
+/* How many requests start in a second at most: what was asked for, else what the platform documents
+ * at its own host. 0: as many as go. A ramp is left out. */
+double sending_rate_per_s(const struct run_settings *settings);
 
 /* Fills in retries, pace, canary and halt rules; `halt` must outlive the run. */
 void sending_options(const struct run_settings *settings, struct halt *halt,

@@ -9,7 +9,9 @@
 #include "core/word_list.h"
 #include "input/reader.h"
 #include "ledger/ledger.h"
+#include "platform/delivery.h"
 #include "platform/dialect.h"
+#include "report/load.h"
 #include "report/page.h"
 #include "send/halt.h"
 #include "send/ramp.h"
@@ -32,14 +34,26 @@ struct levels {
     size_t count;
 };
 
+/* How many rows an input is to have. */
+struct expected_rows {
+    uint64_t min, max; /* 0, 0: nothing was said */
+};
+
+/* How many requests a second bench starts, one rate after the other. */
+struct rates {
+    double items[LEVELS_MAX];
+    size_t count;
+};
+
 /* Which rows are sent although they have a result. */
 struct resume {
     bool on; /* go on with the results that are there */
     bool status[ROW_STATUS_COUNT];
+    bool group[DELIVERY_GROUP_COUNT]; /* of the accepted ones, by what became of them */
 };
 
 struct run_settings {
-    const char *input;  /* "-": standard input; of a report: the results */
+    const char *input;  /* "-": standard input; of a report and of status: the results */
     const char *output; /* "-": standard output as well; NULL: named by the input */
     const char *sheet;
     const char *encoding;
@@ -58,7 +72,13 @@ struct run_settings {
     const char *split_valid;   /* where to write the valid rows */
     const char *split_invalid; /* and the invalid ones */
     const char *report;        /* where to write the HTML page; NULL: nowhere */
-    const char *job; /* its name, for log, metrics, results and a shared job; NULL: none */
+    const char *status;        /* what nbatch status found out; NULL: the file beside the results */
+    const char *job;           /* its name, for log, metrics, results, and a shared job */
+    bool dated;                /* results named by their time, see run/dated.h */
+    bool again;                /* an input that was sent before is meant */
+    int64_t keep_ms;           /* how long dated results are kept; 0: for ever */
+    int64_t max_age_ms;        /* of the input; 0: any */
+    struct expected_rows expected;
     const char *log;
     const char *share;     /* the database of shared jobs; NULL: none */
     const char *pause_job; /* of jobs: what is done with which */
@@ -67,13 +87,15 @@ struct run_settings {
     const char *remove_job;
     const char *metrics_file;
     struct word_list sets, maps, passes, resolves, trues, falses;
-    int format;       /* enum input_format and 1; 0: by the input's name */
-    int imei;         /* enum imei_rule */
-    int on_ambiguous; /* enum on_ambiguous */
-    char delimiter;   /* 0: a comma */
+    int format;          /* enum input_format and 1; 0: by the input's name */
+    int imei;            /* enum imei_rule */
+    int on_ambiguous;    /* enum on_ambiguous */
+    char delimiter;      /* 0: a comma */
+    int64_t header_line; /* 0: the first that is not blank */
     struct resume resume;
     struct rate rate;
     int64_t burst;
+    int64_t embargo_ms;   /* 0: none */
     struct ramp ramp;     /* ms 0: none */
     struct canary canary; /* rows 0: none */
     struct halt halt;     /* the rules */
@@ -86,9 +108,23 @@ struct run_settings {
     int64_t connect_timeout_ms;
     int64_t request_timeout_ms;
     int64_t max_row_bytes;
-    const char *bench_endpoint; /* of bench; NULL: a simulator */
-    struct levels levels;       /* of bench */
-    int64_t rows, rounds;       /* of bench */
+    int64_t watch_ms;      /* of status: between two looks at a command; 0: one look each */
+    int64_t timeout_ms;    /* of status: nothing is asked later; 0: no end */
+    const char *from_push; /* of status: a file of what the platform pushed; NULL: none */
+    const char *values;    /* of status: where to write what reads have brought; NULL: nowhere */
+    bool dry_run;          /* of status: only say what would be asked */
+    const char *bench_endpoint;      /* of bench; NULL: a simulator */
+    struct levels levels;            /* of bench */
+    int64_t rows, rounds;            /* of bench; rows 0: nothing was said */
+    struct rates rates;              /* of bench; none: as fast as it goes */
+    const char *find;                /* of bench: the goal as it was given; NULL: none … */
+    struct load_goal goal;           /* … and read */
+    int64_t duration_ms;             /* of bench, of each rate; 0: nothing was said */
+    int64_t warm_up_ms;              /* of bench, before it */
+    bool statuses[ROW_STATUS_COUNT]; /* of results: which rows, where has_statuses */
+    bool has_statuses;
+    bool ambiguous; /* of results: those with such requests */
+    bool fix;       /* of check: say which command reads the file, and nothing else */
     bool sort;
     bool skip_invalid;
     bool strict;

@@ -44,9 +44,6 @@ int share_work(const struct run_settings *settings, const struct person *person,
 /* Tells the person of what a worker meets; the context is the person. */
 void share_tell(void *context, enum worker_news news, const char *why, size_t count);
 
-/* The rate of a run, a second; 0: none. */
-double share_rate(const struct run_settings *settings);
-
 /* Leaves the pace to the account. */
 void share_pace(struct job_options *options);
 

@@ -220,7 +220,7 @@ static int export_results(const struct run_settings *settings, const struct pers
     return result;
 }
 
-int run_results(const struct run_settings *settings, const struct person *person)
+int run_share_results(const struct run_settings *settings, const struct person *person)
 {
     struct database database = {.connection = NULL};
     struct share_job job = {.id = 0};

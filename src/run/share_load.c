@@ -49,8 +49,9 @@ static char *make_name(const char *input)
     return strdup(name);
 }
 
-static enum status add_row(struct load *load, struct intake *intake, const struct command *command,
-                           const struct problems *problems, struct buf *why)
+static enum status add_row(struct loading *load, struct intake *intake,
+                           const struct command *command, const struct problems *problems,
+                           struct buf *why)
 {
     buf_clear(why);
     if (problems->error_count > 0) {
@@ -62,10 +63,10 @@ static enum status add_row(struct load *load, struct intake *intake, const struc
     }
     if (why->status != STATUS_OK)
         return why->status;
-    return load_add(load, command, intake_known(intake)->occurrence, buf_span(why));
+    return loading_add(load, command, intake_known(intake)->occurrence, buf_span(why));
 }
 
-static enum status add_rows(struct load *load, struct intake *intake, uint64_t *ret_rows)
+static enum status add_rows(struct loading *load, struct intake *intake, uint64_t *ret_rows)
 {
     struct problems problems;
     struct command command;
@@ -90,18 +91,18 @@ static enum status add_rows(struct load *load, struct intake *intake, uint64_t *
     return status == STATUS_END ? STATUS_OK : status;
 }
 
-static struct load_about about_of(const struct run_settings *settings, struct intake *intake,
-                                  const struct share_target *target, uint64_t valid)
+static struct loading_about about_of(const struct run_settings *settings, struct intake *intake,
+                                     const struct share_target *target, uint64_t valid)
 {
-    struct load_about about = {.account = target->account,
-                               .endpoint = settings->endpoint,
-                               .input = source_name(intake_source(intake)),
-                               .dialect = (int)settings->dialect,
-                               .rate = share_rate(settings),
-                               .again_idempotent = settings->on_ambiguous != ON_AMBIGUOUS_HOLD,
-                               .again_other = settings->on_ambiguous == ON_AMBIGUOUS_RESEND,
-                               .on_ambiguous = settings->on_ambiguous,
-                               .valid = valid};
+    struct loading_about about = {.account = target->account,
+                                  .endpoint = settings->endpoint,
+                                  .input = source_name(intake_source(intake)),
+                                  .dialect = (int)settings->dialect,
+                                  .rate = sending_rate_per_s(settings),
+                                  .again_idempotent = settings->on_ambiguous != ON_AMBIGUOUS_HOLD,
+                                  .again_other = settings->on_ambiguous == ON_AMBIGUOUS_RESEND,
+                                  .on_ambiguous = settings->on_ambiguous,
+                                  .valid = valid};
     uint64_t size;
 
     about.passed = intake_passed(intake, &about.passed_count);
@@ -122,10 +123,10 @@ static void tell_common(const struct person *person, uint64_t common)
 
 static int load_job(const struct run_settings *settings, const struct person *person,
                     struct database *database, struct intake *intake,
-                    const struct load_about *about)
+                    const struct loading_about *about)
 {
     struct counter counter = {.store = {.meet = meet, .rewind = rewind_rows}};
-    struct load load = {.database = NULL};
+    struct loading load = {.database = NULL};
     uint64_t rows = 0, common = 0;
     struct buf message;
 
@@ -133,7 +134,7 @@ static int load_job(const struct run_settings *settings, const struct person *pe
     buf_init(&message, 64 * 1024);
     index_init(&counter.index);
     intake_use_store(intake, &counter.store);
-    enum status status = load_begin(&load, database, about, &message);
+    enum status status = loading_begin(&load, database, about, &message);
     if (status == STATUS_EXISTS) {
         buf_clear(&message);
         buf_add_format(&message,
@@ -144,8 +145,8 @@ static int load_job(const struct run_settings *settings, const struct person *pe
     if (status == STATUS_OK)
         status = add_rows(&load, intake, &rows);
     if (status == STATUS_OK)
-        status = load_end(&load, rows, &common);
-    load_deinit(&load);
+        status = loading_end(&load, rows, &common);
+    loading_deinit(&load);
     intake_use_store(intake, NULL);
     index_deinit(&counter.index);
     int result = status == STATUS_OK                                      ? 0
@@ -202,7 +203,7 @@ int share_load(const struct run_settings *settings, const struct person *person,
         result = check(settings, person, intake, &counts);
     if (result == 0) {
         *ret_name = settings->job != NULL ? strdup(settings->job) : make_name(settings->input);
-        struct load_about about = about_of(settings, intake, target, counts.valid);
+        struct loading_about about = about_of(settings, intake, target, counts.valid);
         about.name = *ret_name;
         result = *ret_name != NULL ? load_job(settings, person, database, intake, &about)
                                    : EXIT_INTERNAL;

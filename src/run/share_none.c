@@ -33,7 +33,7 @@ int run_jobs(const struct run_settings *settings, const struct person *person)
     return refuse(person);
 }
 
-int run_results(const struct run_settings *settings, const struct person *person)
+int run_share_results(const struct run_settings *settings, const struct person *person)
 {
     (void)settings;
     return refuse(person);

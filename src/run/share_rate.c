@@ -4,6 +4,7 @@
 
 #include "ledger/share/statements.h"
 #include "run/exit_status.h"
+#include "run/sending.h"
 #include "run/share.h"
 
 struct share_rate {
@@ -23,7 +24,7 @@ static enum status join(const struct run_settings *settings, const struct person
     const struct worker_options options = {.where = settings->share,
                                            .account = rate->account,
                                            .lease_ms = database.lease_ms,
-                                           .rate = share_rate(settings),
+                                           .rate = sending_rate_per_s(settings),
                                            .burst = settings->burst,
                                            .stride = 1,
                                            .tell = share_tell,

@@ -4,6 +4,7 @@
 
 #include "engine/job.h"
 #include "ledger/share/jobs.h"
+#include "run/descriptors.h"
 #include "run/interrupt.h"
 #include "run/sending.h"
 #include "run/share.h"
@@ -11,13 +12,6 @@
 #include "run/use_cases.h"
 
 /* A worker at a job: its rows go through the engine, as those of a file do. */
-
-double share_rate(const struct run_settings *settings)
-{
-    const struct rate rate = sending_rate(settings);
-
-    return rate.count > 0 ? (double)rate.count * 1000 / (double)rate.per_ms : 0;
-}
 
 /* The account's bucket has rate and burst, and goes slower for all where the platform asks for it.
  */
@@ -62,8 +56,10 @@ static enum status set_account(struct share_target *target)
 int share_choose_target(const struct run_settings *settings, const struct person *person,
                         struct share_target *target)
 {
-    int result = target_choose(settings, person, &target->endpoint, &target->credentials);
+    int result = target_choose(settings, person, &target->endpoint);
 
+    if (result == 0)
+        result = target_load_key(settings, person, &target->credentials);
     if (result == 0 && (target->credentials.key == NULL || set_account(target) != STATUS_OK)) {
         person_error(person, "without a key there is no account to share");
         result = EXIT_REFUSED;
@@ -182,7 +178,7 @@ static enum status make_worker(struct work *work)
                                            .account = work->target->account,
                                            .job = work->job.id,
                                            .lease_ms = work->database->lease_ms,
-                                           .rate = share_rate(settings),
+                                           .rate = sending_rate_per_s(settings),
                                            .burst = settings->burst,
                                            .stride = (size_t)settings->concurrency,
                                            .tell = share_tell,
@@ -379,7 +375,7 @@ int share_work(const struct run_settings *given, const struct person *person,
     work->database = database;
     work->target = target;
     buf_init(&work->message, 64 * 1024);
-    int result = sending_fit(&settings, person);
+    int result = descriptors_settle(&settings, person);
     if (result == 0)
         result = share_find(&settings, person, database, &work->job);
     if (result == 0)

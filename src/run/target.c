@@ -1,6 +1,8 @@
 #include "run/target.h"
 
+#include "run/descriptors.h"
 #include "run/exit_status.h"
+#include "sim/setup.h"
 
 struct wire_options target_wire(const struct run_settings *settings)
 {
@@ -99,23 +101,64 @@ enum job_key target_renew_key(const struct run_settings *settings, struct creden
     return JOB_KEY_OTHER;
 }
 
-int target_choose(const struct run_settings *settings, const struct person *person,
-                  struct endpoint *endpoint, struct credentials *credentials)
+static int fail(const struct person *person, struct buf *message, enum status status)
 {
-    const struct credentials_options keys = credentials_options_of(settings);
-    struct buf message;
     int result = 0;
+
+    if (status != STATUS_OK) {
+        person_failure(person, message, status);
+        result = exit_status_of(status);
+    }
+    buf_deinit(message);
+    return result;
+}
+
+int target_choose(const struct run_settings *settings, const struct person *person,
+                  struct endpoint *endpoint)
+{
+    struct buf message;
 
     buf_init(&message, 64 * 1024);
     enum status status = choose_way(settings, endpoint, &message);
-    if (status == STATUS_OK && !accept_risk(settings, person, endpoint))
+    int result = fail(person, &message, status);
+    return status == STATUS_OK && !accept_risk(settings, person, endpoint) ? EXIT_REFUSED : result;
+}
+
+int target_load_key(const struct run_settings *settings, const struct person *person,
+                    struct credentials *credentials)
+{
+    const struct credentials_options keys = credentials_options_of(settings);
+    struct buf message;
+
+    buf_init(&message, 64 * 1024);
+    return fail(person, &message, credentials_load(&keys, &message, credentials));
+}
+
+int target_simulate(const struct run_settings *settings, const struct person *person,
+                    struct sim **ret_sim, struct endpoint *endpoint)
+{
+    struct sim_config config;
+    struct buf message;
+    char url[128];
+    int result = EXIT_INTERNAL;
+
+    buf_init(&message, 64 * 1024);
+    sim_config_init(&config);
+    config.dialect = settings->dialect;
+    enum status status = sim_config_parse(&config, span_string(settings->simulate), &message);
+    if (status == STATUS_OK)
+        status = sim_start(&config, &message, ret_sim);
+    sim_config_deinit(&config);
+    if (status == STATUS_CREDENTIALS)
         result = EXIT_REFUSED;
-    if (status == STATUS_OK && result == 0)
-        status = credentials_load(&keys, &message, credentials);
-    if (status != STATUS_OK) {
-        person_failure(person, &message, status);
-        result = exit_status_of(status);
+    else if (status == STATUS_USAGE || status == STATUS_IO)
+        result = EXIT_USAGE;
+    if (status == STATUS_OK) {
+        sim_url(*ret_sim, url, sizeof(url));
+        status = endpoint_parse(url, &message, endpoint);
     }
+    if (status != STATUS_OK)
+        person_failure(person, &message, status);
     buf_deinit(&message);
-    return result;
+    return status == STATUS_OK ? 0 : result;
 }

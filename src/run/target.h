@@ -1,22 +1,30 @@
-/* Where the rows go, by which way, and with which key: chosen before the input is read. Private to
- * run/. */
+/* Where the rows go, by which way, and with which key: chosen before the input is checked. Private
+ * to run/. */
 #ifndef NB_RUN_TARGET_H
 #define NB_RUN_TARGET_H
 
 #include "run/person.h"
 #include "run/settings.h"
+#include "sim/server.h"
 
-/*
- * Makes endpoint and credentials of the settings, and checks that endpoint, way and key go
- * together. Returns 0 or the exit status, with what is wrong said.
- */
+/* Makes the endpoint of the settings, and looks at the way there. Returns 0 or the exit status,
+ * with what is wrong said. */
 int target_choose(const struct run_settings *settings, const struct person *person,
-                  struct endpoint *endpoint, struct credentials *credentials) MUST_USE;
+                  struct endpoint *endpoint) MUST_USE;
+
+/* Likewise the credentials. */
+int target_load_key(const struct run_settings *settings, const struct person *person,
+                    struct credentials *credentials) MUST_USE;
 
 /* Reads the key's source again, where it can change, and puts another key that it gives into
  * `credentials`; `message` says why it could not be read. */
 enum job_key target_renew_key(const struct run_settings *settings, struct credentials *credentials,
                               struct buf *message) MUST_USE;
+
+/* Starts a simulator in the process as settings->simulate says, and makes the endpoint its own.
+ * Returns 0 or the exit status, with what is wrong said. */
+int target_simulate(const struct run_settings *settings, const struct person *person,
+                    struct sim **ret_sim, struct endpoint *endpoint) MUST_USE;
 
 /* Whom a run speaks with, as numbers on record: what is complete for one says nothing about
  * another.

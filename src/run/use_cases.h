@@ -29,6 +29,9 @@ int run_explain_retries(const struct run_settings *settings, const struct person
 /* Checks the whole input. */
 int run_check(const struct run_settings *settings, const struct person *person);
 
+/* Asks what became of the commands of results. */
+int run_status(const struct run_settings *settings, const struct person *person);
+
 /* Measures how fast made-up rows are sent. */
 int run_bench(const struct run_settings *settings, const struct person *person);
 
@@ -51,6 +54,12 @@ int run_work(const struct run_settings *settings, const struct person *person);
 int run_jobs(const struct run_settings *settings, const struct person *person);
 
 /* Writes the results of a job as they are now. */
+int run_share_results(const struct run_settings *settings, const struct person *person);
+
+/* Takes back the commands of results that still wait. */
+int run_cancel(const struct run_settings *settings, const struct person *person);
+
+/* Gives the lines of results that count, all or those of some statuses. */
 int run_results(const struct run_settings *settings, const struct person *person);
 
 /* Serves the simulator until SIGINT or SIGTERM. */

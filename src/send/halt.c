@@ -27,37 +27,11 @@ static enum status refuse(struct span item, const char *remedy, struct buf *mess
     return STATUS_USAGE;
 }
 
-/* Reads "5%" or "0.25%" as millionths: more than 0 %, at most 100 %, at most four decimals. */
-static bool parse_share(struct span text, uint64_t *ret_millionths)
-{
-    struct span whole = span_of(text.ptr, find(text, '.'));
-    uint64_t value, unit = PERCENT;
-
-    if (span_to_uint64(whole, &value) != STATUS_OK || value > 100)
-        return false;
-    value *= PERCENT;
-    if (whole.len < text.len) {
-        struct span decimals = span_skip(text, whole.len + 1);
-        if (decimals.len == 0 || decimals.len > 4)
-            return false;
-        for (size_t i = 0; i < decimals.len; i++) {
-            if (!is_digit(decimals.ptr[i]))
-                return false;
-            unit /= 10;
-            value += (uint64_t)(decimals.ptr[i] - '0') * unit;
-        }
-    }
-    if (value == 0 || value > MILLIONTHS)
-        return false;
-    *ret_millionths = value;
-    return true;
-}
-
 static bool parse_amount(struct span text, struct halt_rule *rule)
 {
     rule->is_share = text.len > 0 && text.ptr[text.len - 1] == '%';
     if (rule->is_share)
-        return parse_share(span_of(text.ptr, text.len - 1), &rule->most);
+        return text_parse_share(text, &rule->most) && rule->most > 0;
     return span_to_uint64(text, &rule->most) == STATUS_OK && rule->most > 0 &&
            rule->most <= ROWS_AT_MOST;
 }

@@ -1,3 +1,27 @@
+/*
+ * pace.h tells the way from mode to mode. What the numbers in here rest on:
+ *
+ * Two refusals measure. A bucket that refuses holds less than one token. So between two refusals
+ * the platform passed what it is limited to, give or take one row, if the bucket was never full in
+ * between: `anchor` counts from a refusal on, and n rows give the limit to one in n. Each test ends
+ * in a refusal, and so at least as many rows are measured over as lie between two tests.
+ *
+ * A rise is seen for certain, too. What passed since the anchor cannot be more than the limit lets
+ * through and one token; where it is, the limit is higher than it was thought to be.
+ *
+ * What it costs. Whatever leaves between the first request that is refused and its answer comes to
+ * (excess · round trip): a test has a gain that keeps this to about one row, and a few in a
+ * thousand where many pass between tests. While the rate grows by a part g a second, a bucket of s
+ * seconds' worth is empty at x times the limit, where x - 1 - ln x = g·s: at g = 1 and a second's
+ * worth at x = 3.1. Then (x - 1) · limit · round trip are refused. So the longer a round trip is,
+ * the smaller is g; and a limit of 20/s that is looked for from 40/s on by round trips of half a
+ * second costs ten rows whatever is done.
+ *
+ * A bucket of a single token is never anything but full or empty, and is full again after each
+ * interval: it hides a limit that is higher, and passes every other row at a rate that is a hair
+ * above. What was held without a refusal is therefore never given up for a lower measure, and where
+ * a test got much further than the measure explains, the next rate is halfway there.
+ */
 #include "send/pace.h"
 
 #include <assert.h>
@@ -5,44 +29,67 @@
 
 #define NS_PER_S 1e9
 
-/* Slow start. */
-#define START_WINDOW  6.0   /* up to here each answer opens another place: doubling */
-#define START_RATE    16.0  /* no slower than this, however long a round trip is */
-#define START_SPREAD  0.002 /* round trips shorter than this need no spreading, in seconds */
-#define START_SECONDS 5.0   /* the whole concurrency is reached in about this time */
-#define START_ALARM   0.1   /* an answer takes so much of a refusal back */
+/* Beginning: with so many rows in a round trip, within these rates. */
+#define START_RATE     30.0
+#define START_RATE_MAX 100.0
+#define START_ROWS     2.0
+#define START_ALARM    0.1 /* an answer takes so much of a refusal back */
+
+/* Growth, as the part of the rate that is added in a second. */
+#define GAIN_LEAST    0.3
+#define GAIN_TRIPS    0.15 /* … and so much in a round trip */
+#define TEST_GAIN     0.03 /* a test begins with no less */
+#define TEST_GAIN_MAX 1.0
+#define TEST_FACTOR   3.0 /* a rise makes the gain so much greater in each step, which takes … */
+#define STEP_S        0.25
+#define STEP_TRIPS    2.0
+#define STEP_ROWS     15.0
+#define TEST_COST     0.004 /* of the rows since the last one may be refused */
+#define AHEAD_S       0.05  /* the time whose rows a bucket may have saved unseen */
 
 /* Measuring. */
-#define MEASURE_ROWS  200.0 /* over so many rows, or so many round trips if these are more */
-#define MEASURE_TRIPS 4.0
-#define EXCESS_ROWS   0.5 /* in all rows that were measured */
-#define EXCESS_MAX    0.1
-#define FEW_ROWS      20.0 /* fewer say little */
-#define TOP_BACK      0.985
-#define FALL_SHARE    0.1 /* a greater one that is refused is a limit that has fallen */
-#define FALL_ALARM    3.4
-#define REST_SECONDS  0.1
+#define FEW_ROWS    5.0 /* fewer say little */
+#define LONG_ROWS   100.0
+#define UNSURE      0.4 /* a guess */
+#define CUT_UNKNOWN 0.25
 
-/* Growing. */
-#define CALM_FACTOR  1.5 /* times the rows that the excess lets pass between refusals */
-#define CALM_SECONDS 0.5
-#define GAIN_FIRST   0.01
-#define GROWTH_MAX   0.5 /* in a second */
+/* Holding. */
+#define MARGIN_LEAST 0.003
+#define MARGIN_MAX   0.1
+#define INTERVAL_FIRST                                                                            \
+    16.0                   /* rows before the first test; then twice as many each time, up to … \
+                            */
+#define INTERVAL_GUESS 3.0 /* … where next to nothing was measured */
+#define INTERVAL_ROWS  200.0 /* … so many, within these times */
+#define INTERVAL_S_MIN 3.0
+#define INTERVAL_S_MAX 8.0
+#define WAY_LEAST      1.03
+#define COST_ROWS      150.0 /* for each refusal of a test but the first, for so long at most */
+#define COST_S_MAX     8.0
+#define FALL_SHARE     0.1 /* a greater one that is refused is a limit that has fallen */
+#define FALL_ALARM     2.5
+#define REST_S         0.1
+
+/* So many falls by the same share, of no more rows since the one before, are noise. */
+#define FALL_COUNT  3
+#define FALL_PASSED 3.0
+#define FALL_ROWS   100.0
 
 /* Telling noise from a limit. */
-#define ODD_FACTOR      1.5
+#define ODD_SHARE       0.008
 #define ODD_REFUSED     3.0
-#define ODD_SHARE_MAX   0.12 /* more is a matter of the measure */
-#define SURE_ROWS       40.0
+#define ODD_ROWS        40.0
 #define TRIAL_LOW       0.88
 #define TRIAL_EXPECTED  5.0 /* refusals, if it is noise */
 #define TRIAL_REFUSED   3.0
-#define TRIAL_SHARE_MAX 0.2
-#define TRIAL_ROWS_MIN  40.0
+#define TRIAL_ROWS_MIN  100.0
 #define TRIAL_ROWS_MAX  500.0
+#define NOISE_SHARE_MAX 0.12
 #define NOISE_ROWS      1000.0 /* its share is smoothed over so many */
 #define NOISE_LEAST     0.002
-#define NOISE_ALARM     4.0
+#define NOISE_FACTOR    3.0
+#define NOISE_MORE      0.3 /* … or this part of what it leaves */
+#define NOISE_ALARM     6.0
 #define NOISE_FADES_S   60.0
 
 static double least(double a, double b)
@@ -55,35 +102,52 @@ static double most(double a, double b)
     return a > b ? a : b;
 }
 
+static double between(double value, double low, double high)
+{
+    return least(most(value, low), high);
+}
+
 static double seconds_between(int64_t from_ns, int64_t to_ns)
 {
     return (double)(to_ns - from_ns) / NS_PER_S;
 }
 
 /* The only place that changes the mode. */
-static void set_mode(struct pace *pace, enum pace_mode mode)
+static void set_mode(struct pace *pace, enum pace_mode mode, int64_t now_ns)
 {
     pace->mode = mode;
-    pace->alarm = 0;
+    pace->since_ns = pace->grown_ns = pace->step_ns = now_ns;
+}
+
+static void set_rate(struct pace *pace, double rate)
+{
+    pace->rate = between(rate, PACE_RATE_MIN, PACE_RATE_MAX);
+}
+
+bool pace_is_limited(const struct pace *pace)
+{
+    return pace->mode != PACE_OPEN && pace->mode != PACE_STARTING;
+}
+
+static double start_rate(const struct pace *pace)
+{
+    return pace->rtt_s > 0 ? between(START_ROWS / pace->rtt_s, START_RATE, START_RATE_MAX)
+                           : START_RATE;
+}
+
+static double trip_s(const struct pace *pace)
+{
+    return most(pace->rtt_s, 1e-4);
 }
 
 void pace_init(struct pace *pace, size_t concurrency, bool enabled, bool gently)
 {
     assert(concurrency >= 1);
     *pace = (struct pace){.enabled = enabled,
+                          .mode = enabled && gently && concurrency > 1 ? PACE_STARTING : PACE_OPEN,
                           .concurrency = concurrency,
-                          .window = 1,
-                          .rate = PACE_RATE_MAX,
+                          .rate = START_RATE,
                           .bound_ns = INT64_MIN / 2};
-    set_mode(pace, enabled && gently && concurrency > 1 ? PACE_STARTING : PACE_OPEN);
-}
-
-void pace_restart(struct pace *pace)
-{
-    if (!pace->enabled)
-        return;
-    pace->window = 1;
-    set_mode(pace, pace->concurrency > 1 ? PACE_STARTING : PACE_OPEN);
 }
 
 void pace_set_ceiling(struct pace *pace, double ceiling)
@@ -93,22 +157,12 @@ void pace_set_ceiling(struct pace *pace, double ceiling)
 
 double pace_rate(const struct pace *pace)
 {
-    if (pace->mode == PACE_LIMITED)
-        return pace->rate;
-    if (pace->mode == PACE_STARTING && pace->rtt_s >= START_SPREAD)
-        return pace->window / pace->rtt_s;
-    return 0;
-}
-
-size_t pace_window(const struct pace *pace)
-{
-    return pace->mode == PACE_STARTING ? (size_t)least(pace->window, (double)pace->concurrency)
-                                       : pace->concurrency;
+    return pace->mode == PACE_OPEN ? 0 : pace->rate;
 }
 
 double pace_allowed(const struct pace *pace)
 {
-    return pace->allowed;
+    return pace->limit;
 }
 
 static void take_rtt(struct pace *pace, double rtt_s)
@@ -116,404 +170,557 @@ static void take_rtt(struct pace *pace, double rtt_s)
     pace->rtt_s = pace->rtt_s == 0 ? rtt_s : pace->rtt_s + (rtt_s - pace->rtt_s) / 8;
 }
 
-static void set_rate(struct pace *pace, double rate)
+/* Whether it is the rate that holds rows back. */
+static bool is_bound(const struct pace *pace, int64_t now_ns)
 {
-    pace->rate = least(most(rate, PACE_RATE_MIN), PACE_RATE_MAX);
+    return seconds_between(pace->bound_ns, now_ns) < most(REST_S, 2 / pace->rate);
 }
 
-/* What is being sent without a rate of our own, by Little's law. */
-static double sending_rate(const struct pace *pace)
-{
-    double rate = (double)(pace->in_flight + 1) / most(pace->rtt_s, 1e-5);
+/* ---- Counting ---- */
 
-    if (pace->ceiling > 0)
-        rate = least(rate, pace->ceiling);
-    return least(rate, PACE_RATE_MAX);
+static struct pace_count count_from(int64_t started_ns)
+{
+    return (struct pace_count){.holds = true, .start_ns = started_ns, .last_ns = started_ns};
 }
 
-/*
- * Slow start: another place per answer at first, then a part of one. The part is smaller the longer
- * a round trip is, since so much more is under way when the first refusal comes back, but large
- * enough to get to the whole concurrency in START_SECONDS.
- */
-static void grow_window(struct pace *pace)
+static void count(struct pace_count *count, bool refused, int64_t started_ns)
 {
-    bool is_all = pace->window >= (double)pace->concurrency ||
-                  (pace->ceiling > 0 && pace->window > 1.5 * pace->ceiling * pace->rtt_s + 2);
-    double first = most(START_RATE * pace->rtt_s, START_WINDOW);
-
-    if (is_all)
-        set_mode(pace, PACE_OPEN);
-    if (is_all || (double)(pace->in_flight + 1) < pace->window / 2)
-        return; /* it is not the window that holds rows back */
-    if (pace->window < START_WINDOW) {
-        pace->window += 1;
-        pace->window = most(pace->window, least(START_RATE * pace->rtt_s, START_WINDOW + 2));
+    if (started_ns <= count->start_ns)
         return;
-    }
-    double needed = pace->rtt_s * log((double)pace->concurrency / first) / START_SECONDS;
-    pace->window += most(1 / (2 + pace->rtt_s / 0.075), needed);
+    count->passed += !refused;
+    count->refused += refused;
+    if (started_ns > count->last_ns)
+        count->last_ns = started_ns;
 }
 
-static double rows_of(const struct pace_measure *measure)
+static double seconds_of(const struct pace_count *count)
 {
-    return measure->passed + measure->trust;
+    return seconds_between(count->start_ns, count->last_ns);
 }
 
-/* So that PACE_EXCESS shows, and that what was sent at a rate is answered before it moves on. */
-static double measured_rows(const struct pace *pace)
+/* Nothing was sent for a while: the bucket has filled. */
+static void forget(struct pace *pace)
 {
-    return most(MEASURE_ROWS, MEASURE_TRIPS * pace->rate * pace->rtt_s);
-}
-
-/* How much more than the limit is sent. Only a refusal makes it less: without one, the limit may
- * well be higher. */
-static double excess_of(const struct pace *pace)
-{
-    return least(most(PACE_EXCESS, EXCESS_ROWS / (pace->sure + 1)), EXCESS_MAX);
-}
-
-/* After so many rows without a refusal the limit is higher than it was thought to be. */
-static double calm_rows(const struct pace *pace)
-{
-    double rows = CALM_FACTOR / excess_of(pace);
-    double seconds = CALM_SECONDS * least(PACE_EXCESS / excess_of(pace), 1);
-
-    return most(rows, pace->rate * (2 * pace->rtt_s + seconds));
-}
-
-/* Where a refusal came last, it goes on slowly. */
-static double cap_of(const struct pace *pace)
-{
-    return pace->top * (TOP_BACK + PACE_EXCESS * pace->calm / MEASURE_ROWS);
-}
-
-/* The rate, from what has passed. */
-static void follow(struct pace *pace)
-{
-    const struct pace_measure *measure = &pace->measure;
-    double rows = rows_of(measure);
-    double limit = rows / (measure->seconds + measure->trust / measure->guess);
-    double rate = limit * (1 + excess_of(pace)) / (1 - pace->noise);
-
-    if (rows < FEW_ROWS)
-        rate = least(rate, measure->most);
-    else
-        pace->allowed = limit;
-    set_rate(pace, least(rate, cap_of(pace)));
-}
-
-/* Measures anew, from `seen` on; `before` is what was sent. */
-static void begin_measure(struct pace *pace, double before, struct pace_measure seen,
-                          int64_t now_ns)
-{
-    seen.guess = most(seen.guess, PACE_RATE_MIN);
-    seen.trust = most(seen.trust, 1);
-    seen.begun = seen.trust;
-    seen.most = 0.95 * before;
-    pace->measure = seen;
-    pace->rested = false;
-    pace->cut_ns = now_ns;
+    pace->anchor.holds = false;
+    pace->odds.holds = false;
     pace->alarm = 0;
-    pace->calm = 0;
-    pace->growth.gain = 0;
-    pace->sure = rows_of(&seen);
-    follow(pace);
 }
 
-static void set_top(struct pace *pace, double top, int64_t now_ns)
+/* The bucket was empty at this time. A measure goes on until it is long enough. */
+static void set_anchor(struct pace *pace, int64_t started_ns)
 {
-    pace->top = pace->noise > 0 ? PACE_RATE_MAX : top; /* noise tells nothing of a rate */
-    pace->top_ns = now_ns;
+    if (!pace->anchor.holds || pace->anchor.passed >= LONG_ROWS)
+        pace->anchor = count_from(started_ns);
 }
 
-/* The first refusals, or the first beyond the noise. Slow start may have gone far beyond. */
-static void enter_limited(struct pace *pace, int64_t started_ns, int64_t now_ns)
+/* Refusals that come close together raise the alarm. */
+static void watch_alarm(struct pace *pace, bool refused, double expected, int64_t started_ns)
 {
-    double before = sending_rate(pace);
-    bool is_far = pace->mode == PACE_STARTING && pace->noise == 0;
+    if (pace->alarm == 0 && refused)
+        pace->cluster = count_from(started_ns);
+    pace->alarm = most(0, pace->alarm + refused - expected);
+}
 
-    set_mode(pace, PACE_LIMITED);
-    pace->trial.under_way = false;
+/* A share that is more than noise. */
+static double too_noisy(const struct pace *pace)
+{
+    return least(NOISE_FACTOR * pace->noise, pace->noise + NOISE_MORE * (1 - pace->noise));
+}
+
+/* Refusals while nothing should be refused. True where these are too many for a limit that was
+ * measured, but do not come together as those of one that has fallen do. */
+static bool watch_odds(struct pace *pace, bool refused, int64_t started_ns)
+{
+    if (pace->odd == 0 && !refused)
+        return false;
+    if (pace->odd == 0)
+        pace->odds = count_from(started_ns);
+    pace->odd = most(0, pace->odd + refused - ODD_SHARE - 1.5 * pace->noise);
+    return pace->odd >= ODD_REFUSED && pace->odds.passed >= ODD_ROWS && pace->alarm <= 1;
+}
+
+/* ---- Growing ---- */
+
+static double gain_max(const struct pace *pace)
+{
+    return GAIN_LEAST + GAIN_TRIPS / trip_s(pace);
+}
+
+/* In a time in which nothing was sent nothing was learned. */
+static void grow(struct pace *pace, int64_t now_ns)
+{
+    double seconds = between(seconds_between(pace->grown_ns, now_ns), 0, 3 / pace->rate + REST_S);
+
+    pace->grown_ns = now_ns;
+    if (is_bound(pace, now_ns))
+        set_rate(pace, pace->rate * exp(pace->gain * seconds));
+}
+
+/* What was being sent, by Little's law where there is no rate, when a request left that is answered
+ * now. */
+static double rate_then(const struct pace *pace, int64_t started_ns, int64_t now_ns)
+{
+    double rate = pace->rate * exp(-pace->gain * seconds_between(started_ns, now_ns));
+
+    if (pace->mode != PACE_OPEN)
+        return pace->mode == PACE_TESTING ? most(rate, pace->ground) : rate;
+    rate = (double)(pace->in_flight + 1) / trip_s(pace);
+    return least(pace->ceiling > 0 ? least(rate, pace->ceiling) : rate, PACE_RATE_MAX);
+}
+
+static void start(struct pace *pace, double rate, int64_t now_ns)
+{
+    pace->alarm = 0;
+    set_mode(pace, PACE_STARTING, now_ns);
+    set_rate(pace, rate);
+}
+
+/* ---- Settling and holding ---- */
+
+/* What is thought of a limit before it is measured. */
+struct guess {
+    double limit, unsure, most;
+};
+
+static void hold(struct pace *pace, double limit, double unsure, int64_t now_ns)
+{
+    pace->limit = limit;
+    pace->unsure = unsure;
+    pace->rows = 0;
+    set_mode(pace, PACE_HOLDING, now_ns);
+    set_rate(pace, limit * (1 - between(unsure / 2, MARGIN_LEAST, MARGIN_MAX)));
+}
+
+/* Sends what is known already to be below the limit. */
+static void follow_settling(struct pace *pace)
+{
+    const struct pace_count *seen = &pace->anchor;
+
+    if (seen->passed + seen->refused >= FEW_ROWS && seconds_of(seen) > 0) {
+        pace->limit = least((seen->passed + 0.3) / seconds_of(seen), pace->most);
+        pace->unsure = 1 / (seen->passed + 2);
+    }
+    set_rate(pace, pace->limit * (1 - least(pace->unsure, MARGIN_MAX)));
+}
+
+/* The rate was too high. What was sent before it is lowered is still to be answered, and since the
+ * bucket was empty all the time, this shows the limit. */
+static void settle(struct pace *pace, const struct pace_count *seen, const struct guess *guess,
+                   int64_t now_ns)
+{
+    pace->anchor = *seen;
+    pace->anchor.holds = true;
+    pace->limit = guess->limit;
+    pace->unsure = guess->unsure;
+    pace->most = guess->most;
+    pace->alarm = 0;
+    pace->cut_ns = now_ns;
+    set_mode(pace, PACE_SETTLING, now_ns);
+    follow_settling(pace);
+}
+
+static void begin_holding(struct pace *pace, int64_t now_ns)
+{
+    pace->cost = 0;
+    pace->alarm = 0;
+    pace->tested = 0;
+    pace->clean = true;
+    pace->trusted = false;
+    pace->interval = pace->unsure > 1 / FEW_ROWS ? INTERVAL_GUESS : INTERVAL_FIRST;
+    hold(pace, pace->limit, pace->unsure, now_ns);
+}
+
+void pace_restart(struct pace *pace, int64_t now_ns)
+{
+    if (!pace->enabled)
+        return;
+    if (pace_is_limited(pace)) {
+        forget(pace);
+        hold(pace, pace->limit * CUT_UNKNOWN, UNSURE, now_ns);
+        pace->interval = INTERVAL_GUESS;
+    } else if (pace->concurrency > 1) {
+        start(pace, start_rate(pace), now_ns);
+    }
+}
+
+/* A lower limit, from refusals that are not many. */
+static void lower(struct pace *pace, const struct pace_count *seen, int64_t started_ns,
+                  int64_t now_ns)
+{
+    double limit = seen->passed / seconds_between(seen->start_ns, started_ns);
+    double before = pace->rate;
+    int64_t since_ns = pace->since_ns;
+
+    if (limit >= pace->limit)
+        return;
+    hold(pace, limit, 1 / seen->passed, now_ns);
+    if (pace->rate > 0.9 * before) /* what is under way speaks of it all the same */
+        pace->since_ns = since_ns;
+}
+
+static void fall(struct pace *pace, int64_t now_ns)
+{
+    const struct pace_count *cluster = &pace->cluster;
+    double seconds = seconds_of(cluster);
+    double rate = seconds > 0 ? (cluster->passed + 0.5) / seconds : pace->rate / 2;
+    const struct guess guess = {least(rate, pace->rate), 1 / (cluster->passed + 2), pace->rate};
+
     pace->odd = 0;
-    pace->noise_ns = now_ns;
-    pace->mark_ns = pace->last_ns = started_ns;
-    pace->top = before;
-    pace->top_ns = now_ns;
-    begin_measure(pace, before, (struct pace_measure){.guess = before * (is_far ? 0.25 : 0.8)},
-                  now_ns);
+    settle(pace, cluster, &guess, now_ns);
 }
 
-/* More is refused than the excess explains: what was seen since that began is the new measure. What
- * started before the last cut speaks of that one. */
-static void watch_fall(struct pace *pace, double seconds, bool refused, int64_t started_ns,
-                       int64_t now_ns)
+static void take_refusal(struct pace *pace, int64_t started_ns, int64_t now_ns)
 {
-    struct pace_measure *fall = &pace->fall;
-    bool was_quiet = pace->alarm == 0;
+    const struct pace_count *anchor = &pace->anchor, *odds = &pace->odds;
 
-    if (started_ns < pace->cut_ns)
+    pace->clean = false;
+    pace->trusted = true;
+    if (odds->holds && odds->refused >= 2 && odds->passed >= FEW_ROWS)
+        lower(pace, odds, started_ns, now_ns);
+    else if (anchor->holds && anchor->passed >= FEW_ROWS && anchor->passed * pace->unsure > 0.5)
+        lower(pace, anchor, started_ns, now_ns);
+    set_anchor(pace, started_ns);
+}
+
+/* ---- Testing ---- */
+
+static double step_s(const struct pace *pace)
+{
+    return most(STEP_S, most(STEP_TRIPS * pace->rtt_s, STEP_ROWS / pace->rate));
+}
+
+static double test_gain_max(const struct pace *pace)
+{
+    return least(least(0.75 * gain_max(pace), TEST_GAIN_MAX), pace->rate / 20);
+}
+
+/* Such that two tokens are used up at an excess of at most an eighth, and by an excess that costs
+ * no more than it may until the first refusal is back. */
+static double test_gain(const struct pace *pace)
+{
+    double cost = most(1, TEST_COST * pace->interval) / (2 * trip_s(pace));
+    double gain = least(least(cost * cost / pace->rate, pace->rate / 250), 0.5);
+
+    return least(most(most(gain, TEST_GAIN), pace->unsure / step_s(pace)), test_gain_max(pace));
+}
+
+static void begin_test(struct pace *pace, int64_t now_ns)
+{
+    pace->ground = pace->rate;
+    pace->cost = 0;
+    pace->tested = 0;
+    pace->gain = test_gain(pace);
+    set_mode(pace, PACE_TESTING, now_ns);
+}
+
+/* A test that cost more than it may is paid for by a longer wait, unless there is much to win. */
+static bool is_due(const struct pace *pace)
+{
+    double paid = COST_ROWS * (pace->cost - 1) * least(1, 0.01 / pace->unsure);
+
+    return pace->rows >= most(pace->interval, least(paid, COST_S_MAX * pace->rate));
+}
+
+/* Whether more has passed than the limit lets through. */
+static bool is_beyond(const struct pace *pace, int64_t started_ns)
+{
+    const struct pace_count *seen = &pace->anchor;
+    double seconds = seconds_between(seen->start_ns, started_ns);
+
+    return seen->holds && seen->passed > pace->limit * (1 + pace->unsure) * seconds + 2;
+}
+
+/* … or than was held before the test, by more than is likely to have been saved. */
+static bool is_ahead(const struct pace *pace, int64_t started_ns)
+{
+    double seconds = seconds_between(pace->since_ns, started_ns);
+
+    return pace->tested - pace->ground * seconds > 2 + AHEAD_S * pace->rate;
+}
+
+static void go_on_testing(struct pace *pace, int64_t started_ns, int64_t now_ns)
+{
+    pace->tested += started_ns >= pace->since_ns;
+    if (seconds_between(pace->step_ns, now_ns) <= step_s(pace))
         return;
-    pace->alarm = most(0, pace->alarm + refused - FALL_SHARE - 2 * pace->noise);
-    if (was_quiet) {
-        *fall = (struct pace_measure){.refused = refused};
-        return;
+    pace->step_ns = now_ns;
+    if (is_beyond(pace, started_ns) || is_ahead(pace, started_ns))
+        pace->gain = least(TEST_FACTOR * pace->gain, test_gain_max(pace));
+}
+
+/* The limit is what it was, by and large, and is known the better. */
+static void hold_tested(struct pace *pace, double limit, double unsure, double then, int64_t now_ns)
+{
+    double way = then / limit;
+    double rows_max = between(INTERVAL_ROWS, INTERVAL_S_MIN * limit, INTERVAL_S_MAX * limit);
+
+    pace->interval = least(2 * pace->interval, most(rows_max, INTERVAL_FIRST));
+    if (!pace->trusted && pace->noise < NOISE_LEAST && way > WAY_LEAST) {
+        limit *= sqrt(way);
+        unsure = most(unsure, (way - 1) / 4);
     }
-    fall->seconds += seconds;
-    fall->refused += refused;
-    fall->passed += !refused;
-    if (pace->alarm < FALL_ALARM)
-        return;
-    double part = (fall->passed + 0.5) / (fall->passed + fall->refused + 0.5);
-    fall->guess = pace->rate * part;
-    begin_measure(pace, pace->rate, *fall, now_ns);
-}
-
-/* Back to where a refusal came last, after the measure had fallen far below. */
-static void climb(struct pace *pace)
-{
-    double edge = 0.97 * pace->top;
-
-    set_rate(pace, least(pace->rate + GROWTH_MAX, edge));
-    if (pace->rate >= edge)
-        begin_measure(pace, pace->rate / 0.95,
-                      (struct pace_measure){.guess = pace->rate, .trust = MEASURE_ROWS / 2},
-                      pace->last_ns);
-}
-
-/* Faster and faster. A row's part of GROWTH_MAX a second is GROWTH_MAX / rate. */
-static void grow(struct pace *pace)
-{
-    struct pace_growth *growth = &pace->growth;
-
-    if (growth->gain == 0) {
-        growth->gain = GAIN_FIRST;
-        growth->step = most(most(0.2 * calm_rows(pace), 8), pace->rate * pace->rtt_s);
-        growth->step_at = pace->calm + growth->step;
-        growth->ground = pace->rate;
+    hold(pace, limit, unsure, now_ns);
+    if (pace->clean && pace->rate < pace->ground) { /* that has just passed */
+        set_rate(pace, pace->ground);
+        pace->limit = most(pace->limit, pace->rate);
     }
-    if (pace->calm >= growth->step_at) {
-        growth->gain = least(2 * growth->gain, 1);
-        growth->step_at += growth->step;
-    }
-    set_rate(pace, pace->rate * (1 + least(growth->gain / growth->step, GROWTH_MAX / pace->rate)));
+    pace->clean = true;
 }
 
-/* The limit is about where the rate was when the refused request was sent. A limit that was found
- * there before is known the better. */
-static void end_growth(struct pace *pace, int64_t now_ns)
+static void end_test(struct pace *pace, int64_t started_ns, int64_t now_ns)
 {
-    const struct pace_growth *growth = &pace->growth;
-    double per_s = least(growth->gain * pace->rate / growth->step, GROWTH_MAX);
-    double then = most(pace->rate / (1 + per_s * pace->rtt_s), growth->ground);
-    double unsure = per_s * (pace->rtt_s + 1 / pace->rate);
-    double trust = most(0.5 / unsure, 10);
+    const struct pace_count *seen = &pace->anchor;
+    double then = rate_then(pace, started_ns, now_ns);
+    double seconds = seconds_between(seen->start_ns, started_ns);
+    bool known = seen->holds && seconds > 0;
+    bool rose = known ? then > 1.05 * pace->ground && is_beyond(pace, started_ns)
+                      : then > 1.1 * pace->ground;
+    double low = known ? between(seen->passed / seconds, pace->ground, then) : pace->ground;
+    const struct pace_count anew = count_from(started_ns);
+    const struct guess guess = {sqrt(low * then), (then - low) / (then + low), then};
 
-    if (then > 0.95 * pace->top && then < 1.05 * pace->top)
-        trust = most(trust, 2 * pace->measure.begun);
-    set_top(pace, then, now_ns);
-    pace->mark_ns = pace->last_ns = now_ns;
-    begin_measure(pace, then,
-                  (struct pace_measure){.guess = 0.97 * then,
-                                        .trust = least(trust, MEASURE_ROWS / 2)},
-                  now_ns);
-}
-
-/* Counts refusals that neither the excess nor the noise explains. True where these are too many. */
-static bool is_odd(struct pace *pace, bool refused)
-{
-    bool begins = refused && pace->sure >= SURE_ROWS;
-
-    if (pace->sure < SURE_ROWS)
+    pace->cost++;
+    pace->alarm = 0;
+    if (rose) { /* and is between what has passed and what has not */
         pace->odd = 0;
-    if (pace->odd == 0) {
-        pace->odd_refused = pace->odd_rows = 0;
-        if (!begins)
-            return false;
+        settle(pace, &anew, &guess, now_ns);
+        return;
     }
-    pace->odd = most(0, pace->odd + refused - ODD_FACTOR * (excess_of(pace) + pace->noise));
-    pace->odd_refused += refused;
-    pace->odd_rows++;
-    return pace->odd >= ODD_REFUSED && pace->odd_refused < ODD_SHARE_MAX * pace->odd_rows;
+    hold_tested(pace, low, known ? 1 / (seen->passed + 1) : pace->unsure, then, now_ns);
+    set_anchor(pace, started_ns);
 }
+
+/* ---- Telling noise from a limit ---- */
 
 static void begin_trial(struct pace *pace, int64_t now_ns)
 {
-    double share = pace->odd_refused / pace->odd_rows;
+    double share = pace->odds.refused / (pace->odds.passed + pace->odds.refused);
 
     pace->trial = (struct pace_trial){
-        .under_way = true,
-        .start_ns = now_ns,
-        .rows = least(most(TRIAL_EXPECTED / share, TRIAL_ROWS_MIN), TRIAL_ROWS_MAX),
+        .rows = between(TRIAL_EXPECTED / share, TRIAL_ROWS_MIN, TRIAL_ROWS_MAX),
         .before = pace->rate,
         .share = share,
     };
     pace->odd = 0;
+    set_mode(pace, PACE_TRYING, now_ns);
     set_rate(pace, TRIAL_LOW * pace->rate);
 }
 
 /* Only what is more counts from now on. */
-static enum pace_change be_noise(struct pace *pace, double share)
+static enum pace_change be_noise(struct pace *pace, double share, double rate, int64_t now_ns)
 {
-    double window = most(pace->trial.before * pace->rtt_s, 1);
-
     pace->noise = share;
-    pace->allowed = 0;
-    pace->window = least(window, (double)pace->concurrency);
-    set_mode(pace, PACE_STARTING);
+    pace->limit = 0;
+    pace->falls.count = 0;
+    start(pace, rate, now_ns);
     return PACE_FREED;
 }
 
-static enum pace_change go_on_trying(struct pace *pace, bool refused, int64_t started_ns)
+/* Another fall. A limit refuses next to nothing of what was measured to pass. Where several
+ * measures in a row are refused the same great share of, it is noise. */
+static bool is_like_before(struct pace *pace)
+{
+    const struct pace_count *cluster = &pace->cluster;
+    struct pace_falls *falls = &pace->falls;
+    double share = cluster->refused / (cluster->passed + cluster->refused);
+    bool is_like = falls->count > 0 && cluster->passed >= FALL_PASSED && falls->rows < FALL_ROWS &&
+                   share < 2 * falls->share && falls->share < 2 * share;
+
+    if (!is_like)
+        *falls = (struct pace_falls){.share = share, .before = pace->rate};
+    falls->share += (share - falls->share) / ++falls->count;
+    falls->rows = 0;
+    return falls->count >= FALL_COUNT;
+}
+
+/* A limit refuses nothing of so much less, unless it has fallen; then it refused a great share
+ * before, and refuses far less of it now. */
+static enum pace_change go_on_trying(struct pace *pace, bool refused, int64_t started_ns,
+                                     int64_t now_ns)
 {
     struct pace_trial *trial = &pace->trial;
 
-    if (started_ns < trial->start_ns)
+    if (started_ns < pace->since_ns)
         return PACE_SAME;
     trial->refused += refused;
     trial->passed += !refused;
     double rows = trial->passed + trial->refused, share = trial->refused / rows;
-    bool enough = trial->refused >= TRIAL_REFUSED && rows >= TRIAL_ROWS_MIN / 2;
-    /* So much more is no noise, but a limit that has fallen. */
-    bool fell = share > TRIAL_SHARE_MAX || share >= 2.5 * trial->share;
-    if (enough && !fell)
-        return be_noise(pace, share);
-    if (rows < trial->rows && !(enough && fell))
+    bool enough = trial->refused >= TRIAL_REFUSED && rows >= ODD_ROWS;
+    if (trial->refused > 0) /* which no limit should do */
+        trial->rows = TRIAL_ROWS_MAX;
+    if (rows < trial->rows && !enough)
         return PACE_SAME;
-    trial->under_way = false;
-    pace->mark_ns = pace->last_ns;
-    pace->calm = 0;
-    set_rate(pace, trial->before * TOP_BACK);
+    bool has_fallen =
+        share > NOISE_SHARE_MAX || (trial->share > FALL_SHARE && share < 0.6 * trial->share);
+    if (enough && !has_fallen)
+        return be_noise(pace, share, trial->before, now_ns);
+    pace->anchor.holds = false;
+    hold(pace, trial->before, 0.05, now_ns);
     return PACE_SAME;
 }
 
-/* Counts what was sent in `seconds`, and forgets what is old. */
-static void add_to_measure(struct pace *pace, double seconds, bool refused)
+/* ---- Answers ---- */
+
+static enum pace_change learn_held(struct pace *pace, bool refused, int64_t started_ns,
+                                   int64_t now_ns)
 {
-    struct pace_measure *measure = &pace->measure;
-
-    measure->seconds += seconds;
-    measure->passed += !refused;
-    if (measure->passed <= measured_rows(pace))
-        return;
-    measure->passed /= 2;
-    measure->seconds /= 2;
-    measure->trust /= 2;
-}
-
-/* Whether it is the rate that holds rows back. */
-static bool is_bound(const struct pace *pace, int64_t now_ns)
-{
-    return seconds_between(pace->bound_ns, now_ns) < most(0.1, 2 / pace->rate);
-}
-
-/* A refusal's end of what was calm. Noise takes a part of it. */
-static void end_calm(struct pace *pace)
-{
-    pace->calm = pace->noise > 0 ? most(0, pace->calm - 0.6 / pace->noise) : 0;
-    pace->sure = rows_of(&pace->measure);
-}
-
-/* An answer while the rate is limited, and the time between its request and the one before. */
-static enum pace_change learn(struct pace *pace, double seconds, bool refused, int64_t started_ns,
-                              int64_t now_ns)
-{
-    bool is_new = refused && started_ns >= pace->top_ns, bound = is_bound(pace, now_ns);
-
-    if (pace->trial.under_way)
-        return go_on_trying(pace, refused, started_ns);
-    if (is_odd(pace, is_new)) {
+    if (started_ns < pace->since_ns) { /* it belongs to the test before */
+        pace->cost += refused && pace->tested > 0;
+        if (refused)
+            set_anchor(pace, started_ns);
+        return PACE_SAME;
+    }
+    if (watch_odds(pace, refused, started_ns)) {
         begin_trial(pace, now_ns);
+    } else if (refused && pace->alarm >= FALL_ALARM) {
+        if (is_like_before(pace))
+            return be_noise(pace, pace->falls.share, pace->falls.before, now_ns);
+        fall(pace, now_ns);
+    } else if (refused) {
+        take_refusal(pace, started_ns, now_ns);
+    } else if (is_bound(pace, now_ns)) {
+        pace->rows++;
+        if (pace->alarm < 1 && is_due(pace))
+            begin_test(pace, now_ns);
+    }
+    return PACE_SAME;
+}
+
+static enum pace_change learn(struct pace *pace, bool refused, int64_t started_ns, int64_t now_ns)
+{
+    if (pace->mode == PACE_TRYING)
+        return go_on_trying(pace, refused, started_ns, now_ns);
+    if (pace->mode == PACE_HOLDING)
+        return learn_held(pace, refused, started_ns, now_ns);
+    if (pace->mode == PACE_SETTLING) {
+        follow_settling(pace);
+        if (started_ns >= pace->since_ns)
+            begin_holding(pace, now_ns);
         return PACE_SAME;
     }
+    grow(pace, now_ns);
     if (refused)
-        end_calm(pace);
-    else if (bound)
-        pace->calm++;
-    if (refused && pace->growth.gain > 0 && pace->calm <= calm_rows(pace)) {
-        end_growth(pace, now_ns);
-        return PACE_SAME;
-    }
-    if (pace->rested && is_new) {
-        set_top(pace, pace->rate, now_ns);
-        pace->mark_ns = started_ns;
-        begin_measure(pace, pace->rate,
-                      (struct pace_measure){.guess = 0.97 * pace->rate,
-                                            .trust = least(pace->sure, MEASURE_ROWS / 10)},
-                      now_ns);
-    }
-    bound = bound && !pace->rested;
-    if (bound)
-        add_to_measure(pace, seconds, refused);
-    if (is_new)
-        set_top(pace, pace->rate, now_ns);
-    watch_fall(pace, seconds, refused, started_ns, now_ns);
-    if (pace->calm <= calm_rows(pace)) {
-        if (bound)
-            follow(pace);
-    } else if (pace->growth.gain == 0 && pace->rate < 0.95 * pace->top) {
-        climb(pace);
-    } else if (bound) {
-        grow(pace);
-    }
+        end_test(pace, started_ns, now_ns);
+    else
+        go_on_testing(pace, started_ns, now_ns);
     return PACE_SAME;
 }
 
 /* Whether the limit holds nothing back any more. */
 static bool is_free(const struct pace *pace, int64_t now_ns)
 {
-    if (pace->trial.under_way)
+    if (pace->mode != PACE_HOLDING && pace->mode != PACE_TESTING)
         return false;
     if (pace->ceiling > 0 && pace->rate >= pace->ceiling)
-        return pace->calm > FEW_ROWS;
+        return true;
     return seconds_between(pace->bound_ns, now_ns) > most(1, 2 / pace->rate) &&
            pace->in_flight + 1 >= pace->concurrency;
+}
+
+/* Counts an answer, while there is a limit. */
+static void count_limited(struct pace *pace, bool refused, int64_t started_ns, int64_t now_ns)
+{
+    bool is_now = started_ns >= pace->since_ns, is_noisy = pace->noise >= NOISE_LEAST;
+
+    if (seconds_between(pace->last_ns, started_ns) > 3 / pace->rate + REST_S ||
+        !is_bound(pace, now_ns))
+        forget(pace);
+    if (started_ns > pace->last_ns)
+        pace->last_ns = started_ns;
+    if (pace->mode != PACE_SETTLING || !is_now)
+        count(&pace->anchor, refused, started_ns);
+    count(&pace->cluster, refused, started_ns);
+    count(&pace->odds, refused, started_ns);
+    pace->falls.rows++;
+    if (pace->mode != PACE_HOLDING || is_now)
+        watch_alarm(pace, refused, is_noisy ? too_noisy(pace) : FALL_SHARE, started_ns);
 }
 
 static enum pace_change add_limited(struct pace *pace, bool refused, int64_t started_ns,
                                     int64_t now_ns)
 {
-    double seconds = most(seconds_between(pace->last_ns, started_ns), 0);
-
     if (pace->noise > 0)
         pace->noise *= exp(-seconds_between(pace->noise_ns, now_ns) / NOISE_FADES_S);
     pace->noise_ns = now_ns;
-    if (started_ns < pace->mark_ns)
-        return PACE_SAME;
-    if (started_ns > pace->last_ns)
-        pace->last_ns = started_ns;
-    if (seconds > 3 / pace->rate + REST_SECONDS)
-        pace->rested = true;
-    /* In a longer time nothing was sent for other reasons. */
-    seconds = least(seconds, 3 / pace->rate);
-    enum pace_change change = learn(pace, seconds, refused, started_ns, now_ns);
+    count_limited(pace, refused, started_ns, now_ns);
+    if (pace->noise >= NOISE_LEAST && pace->alarm <= NOISE_ALARM)
+        refused = false;
+    enum pace_change change = learn(pace, refused, started_ns, now_ns);
     if (change != PACE_SAME || refused || !is_free(pace, now_ns))
         return change;
-    set_mode(pace, PACE_OPEN);
+    pace->alarm = 0;
+    set_mode(pace, PACE_OPEN, now_ns);
     return PACE_FREED;
 }
 
-/* Without a limit, what is refused is noise unless it is more than before. */
-static void watch_noise(struct pace *pace, bool refused)
+/* The first refusals, or the first beyond the noise. */
+static void enter_limited(struct pace *pace, int64_t now_ns)
 {
-    double share = pace->mode == PACE_STARTING ? START_ALARM : PACE_EXCESS;
+    const struct pace_count *seen = &pace->cluster;
+    double then = rate_then(pace, seen->start_ns, now_ns);
+    struct guess guess = {CUT_UNKNOWN * then, UNSURE, then};
 
-    pace->alarm = most(0, pace->alarm + refused - (pace->noise > 0 ? 2 * pace->noise : share));
+    if (pace->mode == PACE_OPEN && (pace->ceiling > 0 || pace->answered > pace->concurrency))
+        guess.limit *= 2;
+    else if (pace->mode == PACE_OPEN) /* all were sent at once: nothing is known but their number */
+        guess.limit = guess.most = least(guess.limit, start_rate(pace));
+    double share = (seen->refused + 1) / (seen->passed + seen->refused + 1);
+
+    pace->odds.holds = false;
+    pace->noise_ns = now_ns;
+    pace->last_ns = now_ns;
+    if (share > NOISE_SHARE_MAX || (pace->noise > 0 && pace->mode == PACE_OPEN)) {
+        pace->odd = 0;
+        settle(pace, seen, &guess, now_ns);
+        return;
+    }
+    pace->anchor.holds = false;
+    pace->limit = (1 - share) * rate_then(pace, seen->last_ns, now_ns);
+    pace->unsure = share;
+    begin_holding(pace, now_ns);
+}
+
+/* Without a limit, what is refused is noise unless it is more than before. */
+static bool is_too_much(struct pace *pace, bool refused, int64_t started_ns)
+{
+    double expected = pace->noise > 0               ? too_noisy(pace)
+                      : pace->mode == PACE_STARTING ? START_ALARM
+                                                    : PACE_EXCESS;
+
+    count(&pace->cluster, refused, started_ns);
+    count(&pace->odds, refused, started_ns);
+    watch_alarm(pace, refused, expected, started_ns);
     if (pace->noise > 0)
         pace->noise += (refused - pace->noise) / NOISE_ROWS;
+    if (pace->noise < NOISE_LEAST)
+        (void)watch_odds(pace, refused, started_ns);
+    return pace->alarm > (pace->noise > NOISE_LEAST ? NOISE_ALARM : 1);
+}
+
+static void go_on_starting(struct pace *pace, int64_t now_ns)
+{
+    pace->gain = pace->alarm == 0 || pace->noise > 0 ? gain_max(pace) : 0;
+    if (pace->rate < start_rate(pace))
+        set_rate(pace, start_rate(pace));
+    grow(pace, now_ns);
+    if ((pace->rate * pace->rtt_s >= (double)pace->concurrency &&
+         pace->in_flight + 1 >= pace->concurrency) ||
+        pace->rate >= PACE_RATE_MAX || (pace->ceiling > 0 && pace->rate >= pace->ceiling))
+        set_mode(pace, PACE_OPEN, now_ns);
 }
 
 static enum pace_change add_free(struct pace *pace, bool refused, int64_t started_ns,
                                  int64_t now_ns)
 {
-    if (refused || pace->alarm > 0 || pace->noise > 0)
-        watch_noise(pace, refused);
-    if (pace->alarm > (pace->noise > NOISE_LEAST ? NOISE_ALARM : 1)) {
-        enter_limited(pace, started_ns, now_ns);
+    bool was_quiet = pace->alarm == 0 && pace->odd == 0 && pace->noise == 0;
+
+    pace->answered++;
+    if ((refused || !was_quiet) && is_too_much(pace, refused, started_ns)) {
+        enter_limited(pace, now_ns);
         return PACE_LOWERED;
     }
-    if (pace->mode == PACE_STARTING && !refused && (pace->alarm == 0 || pace->noise > 0))
-        grow_window(pace);
+    if (pace->mode == PACE_STARTING)
+        go_on_starting(pace, now_ns);
     return PACE_SAME;
 }
 
@@ -523,16 +730,11 @@ enum pace_change pace_end(struct pace *pace, enum pace_answer answer, int64_t st
     bool refused = answer == PACE_REFUSED;
 
     pace->in_flight--;
-    if (!pace->enabled)
+    if (!pace->enabled || answer == PACE_SILENT)
         return PACE_SAME;
-    if (answer == PACE_SILENT) {
-        if (pace->mode == PACE_STARTING)
-            grow_window(pace); /* for the breaker to see more of it than one at a time */
-        return PACE_SAME;
-    }
     /* A refusal may come sooner than the answer to what is processed. */
     if (!refused || pace->rtt_s == 0)
         take_rtt(pace, seconds_between(started_ns, now_ns));
-    return pace->mode == PACE_LIMITED ? add_limited(pace, refused, started_ns, now_ns)
-                                      : add_free(pace, refused, started_ns, now_ns);
+    return pace_is_limited(pace) ? add_limited(pace, refused, started_ns, now_ns)
+                                 : add_free(pace, refused, started_ns, now_ns);
 }

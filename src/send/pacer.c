@@ -35,6 +35,12 @@ int64_t pacer_rate_per_hour(const struct pacer *pacer)
     return found < (double)LIMITER_COUNT_MAX ? (int64_t)found : LIMITER_COUNT_MAX;
 }
 
+bool pacer_is_limited(const struct pacer *pacer)
+{
+    return pace_is_limited(&pacer->pace) &&
+           pacer->per_hour != asked_per_hour(pacer, pacer->ramped_ms);
+}
+
 /* Has the limiter hold what holds now. */
 static void set_rate(struct pacer *pacer, int64_t now_ns)
 {
@@ -54,19 +60,15 @@ static void set_rate(struct pacer *pacer, int64_t now_ns)
 void pacer_init(struct pacer *pacer, const struct pacer_options *options, int64_t now_ns)
 {
     int64_t now_ms = now_ns / NS_PER_MS;
-    bool gently = !options->has_ramp && (options->rate_count == 0 || !options->rate_is_asked);
+    bool is_short = options->rows > 0 && options->rows <= PACER_SHORT_RUN * options->concurrency;
+    bool is_asked = options->has_ramp || (options->rate_count > 0 && options->rate_is_asked);
 
     *pacer = (struct pacer){.options = *options, .start_ms = now_ms, .ramped_ms = now_ms};
-    pacer->per_hour = asked_per_hour(pacer, now_ms);
+    pace_init(&pacer->pace, options->concurrency, options->adaptive, !is_asked && !is_short);
+    pace_set_ceiling(&pacer->pace, (double)asked_per_hour(pacer, now_ms) / S_PER_HOUR);
+    pacer->per_hour = pacer_rate_per_hour(pacer);
     limiter_init(&pacer->limiter, pacer->per_hour, LIMITER_HOUR_MS, options->burst, now_ns);
-    pace_init(&pacer->pace, options->concurrency, options->adaptive, gently);
-    pace_set_ceiling(&pacer->pace, (double)pacer->per_hour / S_PER_HOUR);
     breaker_init(&pacer->breaker);
-}
-
-size_t pacer_concurrency(const struct pacer *pacer)
-{
-    return pace_window(&pacer->pace);
 }
 
 static void follow_ramp(struct pacer *pacer, int64_t now_ns)
@@ -128,12 +130,20 @@ uint32_t pacer_start(struct pacer *pacer, int64_t now_ns)
  * with it when the next answers come. */
 static bool refuses_most(const struct pacer *pacer)
 {
-    return (uint32_t)__builtin_popcount(pacer->recent) * 5 >= pacer->recent_count * 3;
+    uint32_t recent = pacer->recent & (uint32_t)((UINT64_C(1) << pacer->recent_count) - 1);
+
+    return (pacer->pace.cut_ns == 0 || pacer->recent_count >= PACER_FEW) &&
+           (uint32_t)__builtin_popcount(recent) * 5 >= pacer->recent_count * 3;
 }
 
 /* Retry-After delays its row; the others only where most of them would hear the same. */
-static void heed_host(struct pacer *pacer, bool refused, int64_t wait_ms, int64_t now_ms)
+static void heed_host(struct pacer *pacer, bool refused, int64_t started_ns, int64_t wait_ms,
+                      int64_t now_ms)
 {
+    if (started_ns < pacer->pace.cut_ns) {
+        pacer->recent_count = 0;
+        return;
+    }
     pacer->recent = pacer->recent << 1 | refused;
     if (pacer->recent_count < PACER_RECENT)
         pacer->recent_count++;
@@ -144,8 +154,9 @@ static void heed_host(struct pacer *pacer, bool refused, int64_t wait_ms, int64_
 static enum pace_change tell(struct pacer *pacer, enum pace_change change, int64_t now_ms)
 {
     if (change == PACE_LOWERED) {
-        if (pacer->told_limit || (pacer->told_ms != 0 && now_ms - pacer->told_ms < PACER_TELL_MS))
+        if (pacer->told_limit || (pacer->told_ms != 0 && now_ms - pacer->told_ms < pacer->tell_ms))
             return PACE_SAME;
+        pacer->tell_ms = pacer->tell_ms > 0 ? 2 * pacer->tell_ms : PACER_TELL_MS;
         pacer->told_limit = true;
         pacer->told_ms = now_ms;
     } else if (change == PACE_FREED) {
@@ -168,12 +179,12 @@ void pacer_end(struct pacer *pacer, const struct pacer_attempt *attempt, int64_t
     enum breaker_kind kind = breaker_kind_of(attempt->outcome);
     bool was_open = breaker_is_open(&pacer->breaker);
 
-    heed_host(pacer, kind != BREAKER_OK, attempt->host_wait_ms, now_ms);
     enum pace_change change = pace_end(&pacer->pace, answers[kind], attempt->started_ns, now_ns);
+    heed_host(pacer, kind != BREAKER_OK, attempt->started_ns, attempt->host_wait_ms, now_ms);
     ret_news->pace = tell(pacer, change, now_ms);
     ret_news->breaker_changed = breaker_add(&pacer->breaker, attempt->ticket, kind, now_ms);
     if (was_open && !breaker_is_open(&pacer->breaker))
-        pace_restart(&pacer->pace);
+        pace_restart(&pacer->pace, now_ns);
     set_rate(pacer, now_ns);
 }
 

@@ -10,7 +10,6 @@
  *     }
  *     … set a timer for what pacer_next_ns says; at the end of each attempt:
  *     pacer_end(&pacer, &attempt, now_ns, &news);
- *     … and tell the scheduler pacer_concurrency(&pacer) …
  *
  * Times are the caller's monotonic clock; what one of the parts wants in milliseconds is taken from
  * the same clock.
@@ -31,6 +30,7 @@ struct pacer_options {
     struct ramp ramp;
     bool adaptive;
     size_t concurrency;
+    uint64_t rows; /* that are to be sent; 0: it is not known */
 };
 
 /* Why nothing starts; the one that lasts longest is told. */
@@ -43,10 +43,15 @@ enum pacer_wait {
     /* What is known outside of the pacer, whose word this is all the same. */
     PACER_SHORTAGE, /* this machine has too little to send with */
     PACER_READER,   /* who reads the results does not keep up */
+    PACER_DISK,     /* what may be sent next is not on disk yet */
 };
 
-/* So many of the last answers are looked at, to tell whether most of them refuse. */
-enum { PACER_RECENT = 32, PACER_TELL_MS = 60 * 1000 };
+/*
+ * So many of the last answers are looked at, to tell whether most of them refuse, since the rate
+ * was lowered last; then a few tell nothing yet. A run of no more rows than a few for each place
+ * does not look for a limit slowly: it would be over before.
+ */
+enum { PACER_RECENT = 32, PACER_FEW = 16, PACER_TELL_MS = 60 * 1000, PACER_SHORT_RUN = 4 };
 
 struct pacer {
     struct pacer_options options;
@@ -62,6 +67,7 @@ struct pacer {
     bool paused;
     bool told_limit; /* the operator was told of one, */
     int64_t told_ms; /* … and when */
+    int64_t tell_ms; /* not again before so long after that; doubles */
 };
 
 /* The end of an attempt. */
@@ -74,7 +80,7 @@ struct pacer_attempt {
 
 /* What has changed by it; both are worth a line to the operator. */
 struct pacer_news {
-    enum pace_change pace; /* a limit that comes and goes is told once a minute */
+    enum pace_change pace; /* a limit that comes and goes is told ever more seldom */
     bool breaker_changed;
 };
 
@@ -95,8 +101,8 @@ void pacer_end(struct pacer *pacer, const struct pacer_attempt *attempt, int64_t
  * something here, or was ended from here. */
 void pacer_cancel(struct pacer *pacer, uint32_t ticket, int64_t now_ms);
 
-/* How many may be in flight. */
-size_t pacer_concurrency(const struct pacer *pacer);
+/* Whether it is the platform's limit that holds, and not what was asked for. */
+bool pacer_is_limited(const struct pacer *pacer);
 
 /* The rate that holds now, per hour; 0 where there is none. */
 int64_t pacer_rate_per_hour(const struct pacer *pacer);

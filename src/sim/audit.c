@@ -5,6 +5,7 @@
 #include "sim/audit.h"
 
 #include "core/text.h"
+#include "sim/setup.h"
 
 /* A body of 64 KiB, each byte as \xNN with its backslash doubled, and a target likewise. */
 enum { AUDIT_LINE_MAX = 1024 * 1024 };
@@ -84,31 +85,12 @@ static void add_answer(struct buf *line, const struct audit_entry *entry)
     buf_add_string(line, ",\"uuid\":");
     add_name(line, entry->uuid);
     buf_add_string(line, ",\"errno\":");
-    if (entry->has_errno)
-        buf_add_int64(line, entry->platform_errno);
-    else
-        buf_add_string(line, "null");
+    buf_add_json_number(line, entry->has_errno, entry->platform_errno);
     buf_add_string(line, ",\"http\":");
-    if (entry->http != 0)
-        buf_add_uint64(line, entry->http);
-    else
-        buf_add_string(line, "null");
+    buf_add_json_number(line, entry->http != 0, entry->http);
     buf_add_string(line, ",\"fault\":");
     add_name(line, entry->fault);
     buf_add_string(line, "}\n");
-}
-
-static enum status write_all(int fd, struct span text)
-{
-    while (text.len > 0) {
-        ssize_t written = write(fd, text.ptr, text.len);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0)
-            return STATUS_IO;
-        text = span_skip(text, (size_t)written);
-    }
-    return STATUS_OK;
 }
 
 enum status audit_write(struct audit *audit, const struct audit_entry *entry)
@@ -116,7 +98,7 @@ enum status audit_write(struct audit *audit, const struct audit_entry *entry)
     buf_clear(&audit->line);
     add_request(audit, entry);
     add_answer(&audit->line, entry);
-    return audit->line.status == STATUS_OK ? write_all(audit->fd, buf_span(&audit->line))
+    return audit->line.status == STATUS_OK ? setup_write(audit->fd, buf_span(&audit->line))
                                            : audit->line.status;
 }
 
@@ -130,10 +112,7 @@ enum status audit_write_event(struct audit *audit, const char *imei, const char 
                    "{\"time\":%lld,\"device\":\"%s\",\"uuid\":\"%s\",\"send_status\":%u,"
                    "\"confirm_status\":",
                    (long long)time_ms, imei, uuid, (unsigned)life->send_status);
-    if (life->confirm_status != CONFIRM_NONE)
-        buf_add_uint64(line, life->confirm_status);
-    else
-        buf_add_string(line, "null");
+    buf_add_json_number(line, life->confirm_status != CONFIRM_NONE, life->confirm_status);
     buf_add_format(line, ",\"remain\":%u}\n", (unsigned)life->remain);
-    return line->status == STATUS_OK ? write_all(audit->fd, buf_span(line)) : line->status;
+    return line->status == STATUS_OK ? setup_write(audit->fd, buf_span(line)) : line->status;
 }

@@ -9,7 +9,7 @@
  * names none. processed: the command was put into the store, whatever the client saw of it. uuid:
  * the one it got there, else null. errno: what the platform decided or the fault says, null where
  * neither did. http: the status that is sent, null where none is. fault: its name as it was
- * ordered, or null. The api key never stands in it.
+ * ordered, or null. The api key is never in it.
  *
  * Where devices report in, a line of its own for each command that is sent to its device, and for
  * what the device answers (confirm_status by its number, null while there is none):

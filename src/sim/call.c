@@ -90,11 +90,6 @@ void call_parse(enum dialect dialect, struct span method, struct span target, st
     *ret_call = call;
 }
 
-static unsigned hex_value(char c)
-{
-    return is_digit(c) ? (unsigned)(c - '0') : (unsigned)((c | 0x20) - 'a') + 10;
-}
-
 static bool is_plain(struct span text)
 {
     for (size_t i = 0; i < text.len; i++)
@@ -121,7 +116,7 @@ static enum status decode(struct span text, struct buf *scratch, struct span *re
             if (text.len - i < 3 || !is_hex_digit(text.ptr[i + 1]) ||
                 !is_hex_digit(text.ptr[i + 2]))
                 return STATUS_SYNTAX;
-            c = (char)(hex_value(text.ptr[i + 1]) << 4 | hex_value(text.ptr[i + 2]));
+            c = (char)(hex_digit_value(text.ptr[i + 1]) << 4 | hex_digit_value(text.ptr[i + 2]));
             i += 2;
         }
         buf_add_char(scratch, c);

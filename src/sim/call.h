@@ -1,5 +1,5 @@
 /*
- * Which call a request is, by its method and target, in a dialect, and what stands in its query.
+ * Which call a request is, by its method and target, in a dialect, and what is in its query.
  *
  *     call_parse(DIALECT_V1, SPAN_LITERAL("POST"), target, &call);
  *     rest = call.query;
@@ -25,7 +25,7 @@ enum call_kind {
 struct call {
     enum call_kind kind;
     enum action action;
-    struct span query; /* what stands behind the question mark */
+    struct span query; /* what follows the question mark */
     struct span uuid;
     const char *allow; /* the methods that the path takes */
 };
@@ -40,7 +40,7 @@ struct query_pair {
 };
 
 /*
- * Takes the next parameter of a query off `rest`. The texts stand in the query itself or, where
+ * Takes the next parameter of a query off `rest`. The texts are in the query itself or, where
  * there was something to decode, in `scratch`, in which the caller has reserved `rest->len` bytes
  * before the first call; they stay valid as long as both do. STATUS_END behind the last one;
  * STATUS_SYNTAX for one without =, without a name, or with a % that two hexadecimal digits do not

@@ -1,5 +1,5 @@
 /*
- * A device is in one of three states: nothing waits for it (it stands in no heap), its next uplink
+ * A device is in one of three states: nothing waits for it (it is in no heap), its next uplink
  * is awaited, or a command is on its way to it and its answer is due. Each step of the heap is one
  * of the latter two.
  */
@@ -29,7 +29,7 @@ struct device_value {
 struct device_life {
     struct heap_node node; /* first: the heap hands it back */
     uint64_t imei;
-    bool is_due;        /* stands in the heap */
+    bool is_due;        /* is in the heap */
     uint8_t kind;       /* of the uplink that is next, or goes on … */
     int64_t uplink_ms;  /* … and when it began */
     uint32_t under_way; /* the command that was sent to it, or 0 */

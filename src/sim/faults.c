@@ -2,7 +2,7 @@
 
 #include "core/text.h"
 
-/* Exact names stand before those with a number, since http-503-retry-after is both. */
+/* Exact names come before those with a number, since http-503-retry-after is both. */
 const struct fault_kind fault_kinds[] = {
     {"close", FAULT_CLOSE, false, false, NULL, NULL, 0, 0,
      "the connection is closed without an answer"},

@@ -64,7 +64,7 @@ struct platform {
 
 struct platform_request {
     struct call call;
-    struct span body;          /* a readable byte must stand behind it: cJSON looks at it */
+    struct span body;          /* a readable byte must follow it: cJSON looks at it */
     bool body_too_big;         /* … than PLATFORM_BODY_MAX; the body is not looked at */
     const char *api_key;       /* the header, or NULL */
     const char *authorization; /* likewise */

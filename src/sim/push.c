@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "platform/device.h"
+#include "sim/setup.h"
 #include "sim/uuid.h"
 
 enum { MESSAGE_MAX = 256 * 1024, ANSWER_MAX = 512 };
@@ -105,19 +106,6 @@ static void make_message(struct buf *out, uint64_t imei, const struct store_comm
 
 /* Sending. */
 
-static bool write_all(int fd, struct span text)
-{
-    while (text.len > 0) {
-        ssize_t written = write(fd, text.ptr, text.len);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0)
-            return false;
-        text = span_skip(text, (size_t)written);
-    }
-    return true;
-}
-
 static int connect_to(const struct push *push)
 {
     const struct timeval patience = {.tv_sec = PUSH_WAIT_S};
@@ -165,8 +153,10 @@ static bool post(const struct push *push, const struct push_message *message)
                        "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\n"
                        "Content-Length: %zu\r\nConnection: close\r\n\r\n",
                        push->path, push->host, message->len);
-    bool done = len > 0 && len < (int)sizeof(head) && write_all(fd, span_of(head, (size_t)len)) &&
-                write_all(fd, span_of(message->bytes, message->len)) && read_answer(fd);
+    bool done = len > 0 && len < (int)sizeof(head) &&
+                setup_write(fd, span_of(head, (size_t)len)) == STATUS_OK &&
+                setup_write(fd, span_of(message->bytes, message->len)) == STATUS_OK &&
+                read_answer(fd);
     (void)close(fd);
     return done;
 }
@@ -317,6 +307,7 @@ void push_send(struct push *push, uint64_t imei, const struct store_command *com
         return;
     }
     buf_add_char(&push->line, '\n');
-    if (push->line.status != STATUS_OK || !write_all(push->file_fd, buf_span(&push->line)))
+    if (push->line.status != STATUS_OK ||
+        setup_write(push->file_fd, buf_span(&push->line)) != STATUS_OK)
         push->lost++;
 }

@@ -127,7 +127,7 @@ static void empty_answer(const struct sim *sim, struct platform_answer *answer)
     buf_clear(&answer->body);
 }
 
-/* What a command meets: the limit, or a fault. */
+/* What a call meets: the limit, or a fault. */
 static const struct fault *find_fault(struct sim *sim)
 {
     if (sim->limit.per_s > 0 && !limit_takes(&sim->limit, clock_ns(CLOCK_MONOTONIC)))
@@ -146,7 +146,7 @@ static void judge(struct request *request, const char *method, struct call *ret_
 
     sim->request_count++;
     call_parse(sim->auth.dialect, span_string(method), buf_span(&request->target), &asked.call);
-    if (asked.call.kind == CALL_COMMAND)
+    if (asked.call.kind < CALL_WRONG_METHOD)
         fault = find_fault(sim);
     asked.api_key = MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "api-key");
     asked.authorization =

@@ -98,6 +98,19 @@ enum status setup_read_key(const char *setting, const char *path, struct buf *me
     return STATUS_OK;
 }
 
+enum status setup_write(int fd, struct span text)
+{
+    while (text.len > 0) {
+        ssize_t written = write(fd, text.ptr, text.len);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            return STATUS_IO;
+        text = span_skip(text, (size_t)written);
+    }
+    return STATUS_OK;
+}
+
 unsigned setup_connection_limit(unsigned wanted)
 {
     struct rlimit limit;

@@ -26,6 +26,9 @@ void setup_add_address(const struct sockaddr_storage *address, struct buf *out);
 enum status setup_read_key(const char *setting, const char *path, struct buf *message,
                            char **ret_key) MUST_USE;
 
+/* Writes all of the text. STATUS_IO. */
+enum status setup_write(int fd, struct span text) MUST_USE;
+
 /* How many of `wanted` connections the process can have: raises its soft limit of open files to the
  * hard one where that is needed. At least 16. */
 unsigned setup_connection_limit(unsigned wanted);

@@ -26,6 +26,7 @@ class Done:
         self.code = process.returncode
         self.out = process.stdout
         self.err = process.stderr
+        self.told = self.out + self.err  # of a check, the report is what was asked for: standard output
 
     def __repr__(self):
         return f"exit {self.code}\n--- stdout\n{self.out[-3000:]}\n--- stderr\n{self.err[-3000:]}"
@@ -65,6 +66,7 @@ def nbatch(tmp_path):
                                  capture_output=True, text=text, check=False, **options)
         return Done(process)
 
+    run.binary = NBATCH
     return run
 
 

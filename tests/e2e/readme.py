@@ -40,16 +40,9 @@ VOLATILE = [
     (r"(the simulator at http://127\.0\.0\.1:)\d+", r"\1PORT"),
 ]
 
-# The tables that are held against the program: the section, and which of its tables.
-HEADINGS = {
-    "en": {"columns": ("Prepare the file", 0), "faults": ("Rehearse", 0), "results": ("Results", 0),
-           "statuses": ("What each status means, and what to do", 0),
-           "errnos": ("What each status means, and what to do", 1), "exit": ("Exit status", 0),
-           "problems": ("Problem codes", 0), "map": ("Map of the source", 0), "presets": ("Contributing", 0)},
-    "zh": {"columns": ("准备文件", 0), "faults": ("演练", 0), "results": ("结果文件", 0),
-           "statuses": ("各状态的含义与处理", 0), "errnos": ("各状态的含义与处理", 1), "exit": ("退出码", 0),
-           "problems": ("问题代码", 0), "map": ("源码地图", 0), "presets": ("参与开发", 0)},
-}
+# The tables of the source's page that are held against it: the section, and which of its tables.
+SOURCE = ROOT / "src/README.md"
+HEADINGS = {"map": ("Map of the source", 0), "presets": ("Building and testing", 0)}
 
 MARK = "@@readme"
 
@@ -82,7 +75,7 @@ class Block:
         return found
 
 
-COMMAND = re.compile(r"`(nbatch (?!(?:run|check|simulate|bench|report|config)`)[^`]+)`")
+COMMAND = re.compile(r"`(nbatch (?!(?:run|check|simulate|bench|report|config|status|cancel)`)[^`]+)`")
 
 
 def parse(text):
@@ -236,23 +229,24 @@ def unknown_tests(text):
                          if not any(re.search(pattern, name) for name in names)]
 
 
-def broken_links(text):
+def broken_links(text, root=ROOT):
     headings = re.findall(r"^#+ (.*)$", without_blocks(text), re.M)
     anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
     complaints = []
-    for target in re.findall(r"\]\(([^)]+)\)", without_blocks(text)):
+    for link, source in re.findall(r"\]\(([^)]+)\)|(?:src|srcset)=\"([^\"]+)\"", without_blocks(text)):
+        target = link or source
         path, _, anchor = target.partition("#")
         if target.startswith("http"):
             continue
-        if path and not (ROOT / path).exists():
+        if path and not (root / path).exists():
             complaints.append(f"there is no {path}")
         if not path and anchor not in anchors:
             complaints.append(f"there is no heading #{anchor}")
     return complaints
 
 
-def complaints_about_mentions(text):
-    return unknown_options(text) + missing_paths(text) + unknown_tests(text) + broken_links(text)
+def complaints_about_mentions(text, root=ROOT):
+    return unknown_options(text) + missing_paths(text) + unknown_tests(text) + broken_links(text, root)
 
 
 def without_comment(line):

@@ -325,6 +325,14 @@ def test_the_documented_rate_is_the_default_at_the_platforms_hosts(nbatch, fleet
     assert done.code == 0 and len(peer.processed) == rows, done
     limit = re.search(r"^nbatch_rate_limit\S* (\S+)$", (tmp_path / "run.prom").read_text(), re.M)
     assert float(limit[1] if limit else 0) == per_s
+    documented = per_s in (300, 100)
+    assert (f"a time, at most {per_s}/s as the platform documents (see --rate)" in done.err) == documented, done
+    assert documented or "as the platform documents" not in done.err
+    options = ["--endpoint", f"http://{host}:{port}", *words[:2]]
+    checked = json.loads(nbatch("check", "--json", fleet(rows), *options, env=ENV).out)
+    assert checked.get("estimated_s") == (2 if per_s else None)
+    told = nbatch("check", fleet(rows), *options, env=ENV).told
+    assert (f"takes 2s at {per_s}/s, which the platform documents" in told) == documented, told
 
 
 # What .complete held before it knew the dialect, beside results without an accepted row.

@@ -81,7 +81,7 @@ def test_the_environments_endpoint_is_not_for_benchmarks(bench):
     (["--concurrency", "1025"], "must be at most 16 numbers of 1–1024"),
     (["--concurrency", ",".join(["1"] * 17)], "must be at most 16 numbers of 1–1024"),
     (["--rows", "99"], "must be a whole number of 100–10000000"),
-    (["fleet.csv"], "bench reads no input: fleet.csv"),
+    (["fleet.csv"], "are for --rate or --find"),
     (["--endpoint", "ftp://x"], "only http and https"),
     (["--endpoint", "http://127.0.0.1:1", "--simulate"], "exclude each other"),
 ])

@@ -59,8 +59,8 @@ DAMAGED = ["#N/A", "#REF!", "#DIV/0!", "#VALUE!", "#NAME?", "#NUM!", "#NULL!", "
 @pytest.mark.parametrize("value", DAMAGED)
 def test_what_a_spreadsheet_left_in_place_of_a_value_is_an_error_of_the_row(nbatch, wire, tmp_path, value):
     done, sent = wire(column(["80", value, "81"]), "--skip-invalid", code=1)
-    assert "in.csv:3: res:5850: " in done.err and "[E-SPREADSHEET]" in done.err, done
-    assert "W-MIXED" not in done.err  # it does not count among the column's values
+    assert "in.csv:3: res:5850: " in done.told and "[E-SPREADSHEET]" in done.told, done
+    assert "W-MIXED" not in done.told  # it does not count among the column's values
     assert [value_of(request) for request in sent] == [80, 81]
     assert nbatch("check", "in.csv").code == 3
     _, sent = wire(column([value], "res:5850:string"))
@@ -72,7 +72,7 @@ def test_damage_is_found_wherever_a_value_comes_from(nbatch, tmp_path):
     for words in (['data=[{"res_id":1,"val":${v}}]'], ['data=[{"res_id":1,"val":"at ${v}"}]'], ["res:1=${v}"],
                   ["res:1=at ${v}"]):
         done = nbatch("check", "v.csv", "--set", *words)
-        assert done.code == 3 and "[E-SPREADSHEET]" in done.err, (words, done)
+        assert done.code == 3 and "[E-SPREADSHEET]" in done.told, (words, done)
     assert nbatch("check", "v.csv", "--set", "res:1:string=${v}").code == 0
     text = (tmp_path / "v.csv").read_text().replace(",v\n", ",v:string\n")
     (tmp_path / "v.csv").write_text(text)
@@ -80,7 +80,7 @@ def test_damage_is_found_wherever_a_value_comes_from(nbatch, tmp_path):
     (tmp_path / "x.csv").write_text(f"action,imei,obj_id,obj_inst_id,res_id,expired_time,args\n"
                                     f"execute,{imei(1)},3,0,4,+7d,#REF!\n")
     done = nbatch("check", "x.csv")
-    assert done.code == 3 and "x.csv:2: args: #REF! is an error of the spreadsheet" in done.err, done
+    assert done.code == 3 and "x.csv:2: args: #REF! is an error of the spreadsheet" in done.told, done
     (tmp_path / "x.csv").write_text((tmp_path / "x.csv").read_text().replace(",args\n", ",args:string\n"))
     assert nbatch("check", "x.csv").code == 0
     assert nbatch("run", "x.csv", "--simulate").code == 0  # the simulator takes what is meant
@@ -102,9 +102,9 @@ def test_a_text_among_numbers_asks_before_anything_is_sent(nbatch, wire, tmp_pat
     numbers = ["80", "81.5", "8e1"] if name == "in.csv" else [80, 81.5, 80]
     text = make([*numbers, value])
     done, sent = wire(text, name=name, code=3)
-    assert "W-MIXED" in done.err and "res:5850: holds 3 numbers (" in done.err and "and 1 text (" in done.err, done
+    assert "W-MIXED" in done.told and "res:5850: holds 3 numbers (" in done.told and "and 1 text (" in done.told, done
     line = 5 if name == "in.csv" else 4
-    assert f"on line {line})" in done.err and "say --yes" in done.err and "nothing was sent" in done.err, done
+    assert f"on line {line})" in done.told and "say --yes" in done.told and "nothing was sent" in done.told, done
     assert sent == [] and not list(tmp_path.glob("in*results*"))
     assert nbatch("check", name).code == 0
     assert nbatch("check", name, "--strict").code == 3
@@ -112,46 +112,46 @@ def test_a_text_among_numbers_asks_before_anything_is_sent(nbatch, wire, tmp_pat
     assert value_of(sent[3]) == value
     if name == "in.csv":
         done, sent = wire(column([*numbers, value], "res:5850:string"))
-        assert [value_of(request) for request in sent] == [*numbers, value] and "W-MIXED" not in done.err
+        assert [value_of(request) for request in sent] == [*numbers, value] and "W-MIXED" not in done.told
 
 
 def test_a_quiet_run_says_what_it_would_have_asked_about(wire):
     done, sent = wire(column(["80", "12%"]), "-q", code=3)
-    assert done.err == ('nbatch: res:5850: holds 1 number (80 on line 2) and 1 text ("12%" on line 3): each is sent as '
+    assert done.told == ('nbatch: res:5850: holds 1 number (80 on line 2) and 1 text ("12%" on line 3): each is sent as '
                         "what it looks like: correct the values, or say --yes where they are meant; nothing was sent\n")
     assert sent == []
     done, sent = wire(column(["80", "12%"]), "-q", "--yes")
-    assert done.err == "" and len(sent) == 2
+    assert done.told == "" and len(sent) == 2
 
 
 def test_a_text_among_booleans_and_numbers_that_may_be_hex_ask(wire):
     for values in (["true", "false", "ture"], ["true", "“on”"], ["12A5", "12E5", "1205", "0120"], ["1205", "12E5"]):
         done, sent = wire(column(values), code=3)
-        assert "[W-MIXED]" in done.err and sent == [], (values, done)
+        assert "[W-MIXED]" in done.told and sent == [], (values, done)
     done, _ = wire(column(["12A5", "12E5", "1205", "0120"]), code=3)
-    assert 'holds 2 numbers (12E5 on line 3, …) and 2 texts ("12A5" on line 2, "0120" on line 5)' in done.err
+    assert 'holds 2 numbers (12E5 on line 3, …) and 2 texts ("12A5" on line 2, "0120" on line 5)' in done.told
 
 
 @pytest.mark.parametrize("values", [["80", "80.0", "8e1", "-1"], ["on", "off", "8 o'clock"], ["0042", "0043"],
                                     ["true", "false"], ["8.5E+3", "1e5"], ["设备 1", "é"]])
 def test_a_column_of_one_kind_asks_nothing(wire, values):
     done, sent = wire(column(values))
-    assert "warning" not in done.err.replace("0 warnings", "") and len(sent) == len(values), done
+    assert "warning" not in done.told.replace("0 warnings", "") and len(sent) == len(values), done
 
 
 def test_numbers_beside_booleans_are_told_and_ask_nothing(wire):
     done, sent = wire(column(["1", "true"]))
-    assert "[W-MIXED]" in done.err and len(sent) == 2
+    assert "[W-MIXED]" in done.told and len(sent) == 2
 
 
 @pytest.mark.parametrize("character", ["\u00a0", "\u200b", "\ufeff", "\u202e", "\u200f"])
 def test_invisible_characters_are_shown_by_their_number(wire, character):
     done, sent = wire(column([f"a{character}b", "c"]), code=3)
-    assert f'"a<U+{ord(character):04X}>b" on line 2' in done.err and "[W-INVISIBLE]" in done.err, done
+    assert f'"a<U+{ord(character):04X}>b" on line 2' in done.told and "[W-INVISIBLE]" in done.told, done
     assert sent == []
     assert len(wire(column([f"a{character}b", "c"]), "--yes")[1]) == 2
     done, sent = wire(column([f"a{character}b", "c"], "res:5850:string"))
-    assert len(sent) == 2 and "W-INVISIBLE" not in done.err
+    assert len(sent) == 2 and "W-INVISIBLE" not in done.told
 
 
 def test_invisible_characters_are_found_in_args_templates_and_data(wire):
@@ -162,20 +162,20 @@ def test_invisible_characters_are_found_in_args_templates_and_data(wire):
                           (text, ["--set", 'data=[{"res_id":1,"val":"${v}"}]']), (text, ["--set", "res:1=${v}"]),
                           (column(['[{"res_id":1,"val":"a\u202eb"}]'], "data"), [])):
         done, sent = wire(source, *words, code=3)
-        assert "[W-INVISIBLE]" in done.err and sent == [], (words, done)
+        assert "[W-INVISIBLE]" in done.told and sent == [], (words, done)
         assert len(wire(source, *words, "--yes")[1]) == 1
     assert len(wire(execute.format("args:string"))[1]) == 1
     done, sent = wire(execute.format("args"), pipe=True, code=1)
-    assert "[E-DOUBT]" in done.err and sent == []
+    assert "[E-DOUBT]" in done.told and sent == []
 
 
 def test_values_of_data_are_looked_at_by_resource(wire):
     data = ['[{"res_id":1,"val":80},{"res_id":2,"val":"a"}]', '[{"res_id":1,"val":"81"},{"res_id":2,"val":"b"}]']
     done, sent = wire(column(data, "data"), code=3)
     assert "gives resource 1 values of several kinds: 1 number (the first on line 2), 1 text (the first on line 3)" \
-        in done.err and "resource 2" not in done.err and sent == []
+        in done.told and "resource 2" not in done.told and sent == []
     done, _ = wire(lines([json.loads(text) for text in data], "data"), name="in.jsonl", code=3)
-    assert "W-MIXED" in done.err
+    assert "W-MIXED" in done.told
     assert len(wire(column(data, "data"), "--yes")[1]) == 2
 
 
@@ -183,7 +183,7 @@ def test_columns_that_a_template_takes_values_from_are_looked_at(wire):
     text = column(["80", "12%", "81"], "v")
     bare, quoted = 'data=[{"res_id":1,"val":${v}}]', 'data=[{"res_id":1,"val":"${v}"}]'
     done, sent = wire(text, "--set", bare, code=3)
-    assert 'v: holds 2 numbers (80 on line 2, …) and 1 text ("12%" on line 3)' in done.err and sent == []
+    assert 'v: holds 2 numbers (80 on line 2, …) and 1 text ("12%" on line 3)' in done.told and sent == []
     _, sent = wire(text, "--set", quoted)
     assert [value_of(request) for request in sent] == ["80", "12%", "81"]
 
@@ -191,7 +191,7 @@ def test_columns_that_a_template_takes_values_from_are_looked_at(wire):
 def test_invalid_rows_and_those_that_have_their_result_do_not_count(nbatch, wire):
     text = column(["80", "12%"]).replace(imei(1), "123")
     done, sent = wire(text, "--skip-invalid", code=1)
-    assert "W-MIXED" not in done.err and len(sent) == 1
+    assert "W-MIXED" not in done.told and len(sent) == 1
     wire(column(["80", "12%"]), "--yes")
     assert nbatch("run", "in.csv", "--endpoint", "http://127.0.0.1:1", "--resume").code == 0
 
@@ -200,12 +200,12 @@ def test_a_pipe_judges_each_row_by_those_before_it(wire, tmp_path):
     text = column(["80", "12%", "81", "a\u00a0b"])
     done, sent = wire(text, pipe=True, code=1)
     assert [value_of(request) for request in sent] == [80, 81]
-    assert 'standard input:3: res:5850: "12%" is a text, and 80 on line 2 is a number [E-DOUBT]' in done.err, done
+    assert 'standard input:3: res:5850: "12%" is a text, and 80 on line 2 is a number [E-DOUBT]' in done.told, done
     assert [row["status"] for row in sorted(read_results(tmp_path / "in.results.csv"), key=lambda row: int(row["row"]))] \
         == ["accepted", "invalid", "accepted", "invalid"]
     assert len(wire(text, "--yes", pipe=True)[1]) == 4
     done, sent = wire(column(["true", "TRUE"]), pipe=True, code=1)
-    assert "[E-DOUBT]" in done.err and len(sent) == 1
+    assert "[E-DOUBT]" in done.told and len(sent) == 1
 
 
 @pytest.mark.parametrize("answer,code", [("yes\n", 0), ("no\n", 3)])
@@ -222,7 +222,7 @@ def test_on_a_terminal_it_is_a_question(tmp_path, answer, code):
 def test_the_memory_of_a_column_does_not_grow_with_rows(nbatch, tmp_path):
     (tmp_path / "in.csv").write_text(column(["80", "12%", "a\u00a0b"] * 3000))
     done = nbatch("check", "in.csv")
-    said = [line for line in done.err.splitlines() if "W-MIXED" in line and "holds" in line]
+    said = [line for line in done.told.splitlines() if "W-MIXED" in line and "holds" in line]
     assert done.code == 0 and len(said) == 1 and "3000 numbers" in said[0] and "6000 texts" in said[0], done
 
 
@@ -232,7 +232,7 @@ def test_the_memory_of_a_column_does_not_grow_with_rows(nbatch, tmp_path):
 def test_a_spreadsheets_booleans_ask_or_are_mapped(wire, words):
     text = column(words)
     done, sent = wire(text, code=3)
-    assert "[W-BOOLEAN]" in done.err and "--true and --false" in done.err and sent == [], done
+    assert "[W-BOOLEAN]" in done.told and "--true and --false" in done.told and sent == [], done
     _, sent = wire(text, "--true", words[0], "--false", words[1])
     assert [value_of(request) for request in sent] == [True, False]
     _, sent = wire(text, "--yes")
@@ -248,7 +248,7 @@ def test_words_are_mapped_wherever_a_value_is_wanted(nbatch, wire):
     assert [value_of(request) for request in sent] == [True, False, False]
     template = ["--set", 'data=[{"res_id":1,"val":${v}}]']
     done, sent = wire(column(["TRUE"], "v"), *template, code=3)
-    assert "in.csv:2: warning: v: TRUE is sent as a text, not as a boolean [W-BOOLEAN]" in done.err and sent == []
+    assert "in.csv:2: warning: v: TRUE is sent as a text, not as a boolean [W-BOOLEAN]" in done.told and sent == []
     _, sent = wire(column(["TRUE"], "v"), *template, "--true", "TRUE")
     assert value_of(sent[0]) is True
     _, sent = wire(column(["TRUE"], "res:1:string"), "--true", "TRUE")
@@ -356,7 +356,7 @@ def test_a_sign_is_no_part_of_an_integer(nbatch, tmp_path, name, value):
 def test_an_opaque_value_is_no_number(nbatch, tmp_path):
     (tmp_path / "in.jsonl").write_text(lines([1234], "res:1:opaque") + lines([True], "res:1:opaque"))
     done = nbatch("check", "in.jsonl")
-    assert done.code == 3 and done.err.count("[E-TYPE]") == 2, done
+    assert done.code == 3 and done.told.count("[E-TYPE]") == 2, done
     (tmp_path / "in.jsonl").write_text(lines(["1234"], "res:1:opaque"))
     assert nbatch("check", "in.jsonl").code == 0
 
@@ -407,7 +407,7 @@ def test_what_differs_on_the_wire_is_not_the_same(nbatch, tmp_path, one, other):
 def test_times_that_the_platform_cannot_hold_are_named_as_what_they_are(nbatch, tmp_path, time, code, said):
     (tmp_path / "in.csv").write_text(column(["1"]).replace("+7d", time))
     done = nbatch("check", "in.csv")
-    assert said in done.err and (code is None or f"[{code}]" in done.err), done
+    assert said in done.told and (code is None or f"[{code}]" in done.told), done
 
 
 def test_a_valid_time_that_has_come_is_left_out_and_said_once(wire):
@@ -416,7 +416,7 @@ def test_a_valid_time_that_has_come_is_left_out_and_said_once(wire):
     has_valid = ["valid_time=" in request.target for request in sent]
     assert len(sent) == 6 and has_valid[-3:] == [False, False, True] and has_valid == sorted(has_valid[:5], reverse=True) + [True]
     assert all("&expired_time=" in request.target and "&&" not in request.target for request in sent)
-    assert done.err.count("valid_time has come before the row's turn") == 1, done
+    assert done.told.count("valid_time has come before the row's turn") == 1, done
 
 
 def test_each_attempt_looks_at_valid_time_again(nbatch, raw_peer, tmp_path):
@@ -448,7 +448,7 @@ def test_test_devices_want_a_word(nbatch, wire, tmp_path, name, strict, every):
     text = HEAD + f"res:1\n{name},3311,0,2,+7d,1\n"
     (tmp_path / "in.csv").write_text(text)
     done = nbatch("check", "in.csv")
-    assert done.code == (0 if strict else 3) and ("[E-IMEI]" in done.err) == (not strict), done
+    assert done.code == (0 if strict else 3) and ("[E-IMEI]" in done.told) == (not strict), done
     assert nbatch("check", "in.csv", "--imei", "any").code == (0 if every else 3)
     if every:
         _, sent = wire(text, "--imei", "any")
@@ -481,10 +481,10 @@ def test_a_read_of_a_resource_wants_its_instance(nbatch, tmp_path):
     head = "action,imei,obj_id,obj_inst_id,res_id,expired_time\n"
     (tmp_path / "in.csv").write_text(head + f"read,{imei(1)},3311,,5850,+7d\n")
     done = nbatch("check", "in.csv")
-    assert done.code == 0 and "res_id: is given without obj_inst_id [W-NO-INSTANCE]" in done.err, done
+    assert done.code == 0 and "res_id: is given without obj_inst_id [W-NO-INSTANCE]" in done.told, done
     for instance, resource in (("0", "5850"), ("0", ""), ("", "")):
         (tmp_path / "in.csv").write_text(head + f"read,{imei(1)},3311,{instance},{resource},+7d\n")
-        assert "W-NO-INSTANCE" not in nbatch("check", "in.csv").err
+        assert "W-NO-INSTANCE" not in nbatch("check", "in.csv").told
 
 
 def test_an_execute_without_args_has_no_body(wire):

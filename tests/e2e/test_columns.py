@@ -93,30 +93,30 @@ def test_passed_columns_keep_their_types_in_jsonl(nbatch, tmp_path):
     (["--map", "retry=tries"], 3, "--map names it, but the input has no such column"),
     (["--set", "args=${lable}"], 3, "did you mean label?"),
     (["--set", "retry=11"], 3, "in.csv:2: --set retry: 11 is outside 0–10 [E-RANGE]"),
-    ([], 3, "site: unknown column; --pass carries it into the results [E-COLUMN]"),
-    (["--map", "imei=site", "--pass", "label"], 3, "stands for the same as the column imei"),
+    ([], 3, "site, label go into the results, and not to the platform [E-COLUMN]"),
+    (["--map", "imei=site", "--pass", "label"], 3, "means the same as the column imei"),
 ])
 def test_mistakes_say_what_to_do(nbatch, tmp_path, words, code, message):
     (tmp_path / "in.csv").write_text(f"imei,site,label\n{imei(1)},a,b\n")
     passes = [] if not words or words[0] in ("--map", "--pass") else ["--pass", "site,label"]
     done = nbatch("run", "in.csv", "--simulate", *SHARED, "--set", "res:1=1", *passes, *words)
-    assert done.code == code and message in done.err, done
+    assert done.code == code and message in done.told, done
     assert not (tmp_path / "in.results.csv").exists()
 
 
 def test_a_reference_without_a_value_is_an_error_of_the_row(nbatch, tmp_path):
     (tmp_path / "in.csv").write_text(f"imei,level\n{imei(1)},5\n{imei(2)},\n")
     done = nbatch("check", "in.csv", *SHARED, "--set", "res:1=${level}")
-    assert done.code == 3 and "in.csv:3: --set res:1: ${level} has no value in this row [E-REQUIRED]" in done.err, done
+    assert done.code == 3 and "in.csv:3: --set res:1: ${level} has no value in this row [E-REQUIRED]" in done.told, done
 
 
 def test_two_members_for_one_thing_are_an_error_of_the_row(nbatch, tmp_path):
     (tmp_path / "in.jsonl").write_text('{"imei":"%s","device":"%s"}\n' % (imei(1), imei(2)))
     done = nbatch("check", "in.jsonl", *SHARED, "--set", "res:1=1", "--map", "imei=device")
-    assert done.code == 3 and "[E-DUPLICATE]" in done.err, done
+    assert done.code == 3 and "[E-DUPLICATE]" in done.told, done
 
 
 def test_what_the_environment_sets_counts(nbatch, tmp_path):
     (tmp_path / "in.csv").write_text(f"imei,device\n,{imei(1)}\n")
     done = nbatch("check", "in.csv", *SHARED, "--set", "res:1=1", env={"NBATCH_PASS": "device"})
-    assert "unknown column" not in done.err, done
+    assert "unknown column" not in done.told, done

@@ -80,7 +80,7 @@ def test_every_option_is_shown(config, nbatch):
     helps = nbatch("run", "--help").out + nbatch("check", "--help").out
     listed = set(re.findall(r"^  (?:-.,|   ) --([a-z0-9-]+)", helps, re.M))
     assert len(listed) > 40
-    assert listed - {"help", "version"} <= set(found)
+    assert listed - {"help", "version", "fix"} <= set(found)
 
 
 @pytest.mark.parametrize("proxy,shown", [

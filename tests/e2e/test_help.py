@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import NBATCH
+from conftest import NBATCH, ROOT
 from pty_session import PtySession
 
 # The scripts ask the program itself.
@@ -56,36 +56,99 @@ def test_what_errno_help_says_of_retries_is_what_is_done(nbatch):
         assert f"again   {again}" in nbatch("help", "errno", number).out
 
 
+PAGES = ["", "input", "results"]
+
+
 @pytest.fixture
 def page(nbatch, tmp_path):
-    done = nbatch("help", "man")
-    assert done.code == 0
-    path = tmp_path / "nbatch.1"
-    path.write_text(done.out)
-    return path
+    def write(name=""):
+        done = nbatch("help", "man", *name.split())
+        assert done.code == 0
+        path = tmp_path / "page.man"
+        path.write_text(done.out)
+        return path
+
+    return write
 
 
-def test_the_manual_page_is_clean_and_lists_every_option(nbatch, page):
-    lint = subprocess.run(["mandoc", "-Tlint", page], capture_output=True, text=True, check=False)
+@pytest.fixture
+def manual(page):
+    """A page as text: {section: text}."""
+    def read(name=""):
+        text = subprocess.run(["mandoc", "-Tascii", page(name)], capture_output=True, text=True, check=True).stdout
+        parts = re.split(r"^([A-Z][A-Z ]+)$", re.sub(".\b", "", text), flags=re.M)
+        return dict(zip(parts[1::2], parts[2::2]))
+
+    return read
+
+
+def tags(section):
+    """What the items of a section's list are called: they are at its margin."""
+    return [re.split(r"  +", line.strip())[0] for line in re.findall(r"^     (?=[^\s])(.*)$", section, re.M)]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_manual_pages_are_clean(page, name):
+    lint = subprocess.run(["mandoc", "-Tlint", page(name)], capture_output=True, text=True, check=False)
     assert lint.returncode == 0 and lint.stdout + lint.stderr == ""
-    text = subprocess.run(["mandoc", "-Tascii", page], capture_output=True, text=True, check=True).stdout
-    text = re.sub(".\b", "", text)
+
+
+def test_the_manual_lists_every_option(nbatch, manual):
+    sections = manual()
+    assert {"EXIT STATUS", "ENVIRONMENT", "CONFIGURATION", "EXAMPLES", "DIAGNOSTICS", "WHAT IS PROMISED"} <= set(sections)
     for command in COMMANDS:
-        section = text.split(f"   nbatch {command}\n")[1].split("\n   nbatch ")[0]
+        section = sections["COMMANDS"].split(f"   nbatch {command}\n")[1].split("\n   nbatch ")[0]
         for name, letter in options_of(nbatch, command).items():
             wanted = f"-{letter}, --{name}" if letter else f"--{name}"
             assert command == "config" or re.search(rf"^     {wanted}(\s|\[|$)", section, re.M), (command, name)
-    for heading in ("EXIT STATUS", "ENVIRONMENT", "CONFIGURATION", "EXAMPLES", "DIAGNOSTICS"):
-        assert f"\n{heading}\n" in text
-    assert "'data=[{\"res_id\":5850,\"val\":true}]'" in text  # can be copied into a shell
-    assert "1–10" not in text
+    assert "'data=[{\"res_id\":5850,\"val\":true}]'" in sections["EXAMPLES"]  # can be copied into a shell
+    assert "1\u201310" not in str(sections)
 
 
-def test_groff_takes_the_manual_page(page):
+def source(path, pattern):
+    found = re.findall(pattern, (ROOT / "src" / path).read_text(encoding="utf-8"), re.M)
+    assert len(found) >= 5, path
+    return found
+
+
+def test_the_manual_has_the_tables_of_the_program(nbatch, manual):
+    """The tables are read out of the source, not out of what makes the pages."""
+    main, inputs, results = manual(), manual("input"), manual("results")
+    columns = source("platform/rules.c", r'^    \[PARAM_\w+\] = \{"(\w+)"')
+    assert sorted(set(tags(inputs["COLUMNS"])) & {*columns, "res:5850", "data", "action", "args"}) == sorted(
+        [*columns, "res:5850", "data", "action", "args"])
+    codes = source("platform/problem.h", r'X\(\w+, "([EW]-[^"]+)"')
+    assert [tag for tag in tags(inputs["PROBLEMS"]) if re.fullmatch(r"[EW]-[A-Z0-9-]+", tag)] == codes
+    statuses = source("core/row_status.h", r'^    X\([A-Z_]+, "(\w+)"\)')
+    assert [tag for tag in tags(results["STATUSES"]) if tag in statuses] == statuses
+    header = source("ledger/result_line.h", r'^    X\(\w+, "(\w+)"')
+    assert [tag for tag in tags(results["COLUMNS"]) if tag in header] == header
+    numbers = re.findall(r"^errno (\d+), ", nbatch("help", "errno").out, re.M)
+    assert re.findall(r"^     (\d+) ", results["ERROR NUMBERS"], re.M) == numbers and len(numbers) >= 10
+    faults = source("sim/faults.c", r'^    \{"([a-zN0-9-]+)", FAULT')
+    assert [tag for tag in tags(main["REHEARSING"]) if tag in faults] == faults
+    exits = re.findall(r"^  (\d[\d, ]*?)  ", nbatch("--help").out.split("Exit status:\n")[1], re.M)
+    assert re.findall(r"^     (\d[\d, ]*\d|\d)(?:  |$)", main["EXIT STATUS"], re.M) == exits and len(exits) == 10
+
+
+def test_a_table_that_lacks_something_is_seen():
+    """Negative control: the items of a list, and nothing else, are read as such."""
+    assert tags("     row     which row\n             it is\n\n     http_status\n             of the last\n") == ["row", "http_status"]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_groff_takes_the_manual_pages(page, name):
     if shutil.which("groff") is None:
         pytest.skip("no groff here; mandoc is the page's reader in these tests")
-    done = subprocess.run(["groff", "-mandoc", "-Tutf8", "-ww", page], capture_output=True, text=True, check=False)
+    done = subprocess.run(["groff", "-mandoc", "-Tutf8", "-ww", page(name)], capture_output=True, text=True, check=False)
     assert done.returncode == 0 and done.stderr == ""
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_options_that_the_manual_mentions_are_there(nbatch, page, name):
+    text = page(name).read_text().replace("\\-", "-")
+    known = {option for command in COMMANDS for option in options_of(nbatch, command)}
+    assert {option for option in re.findall(r"(?<![\w-])--([a-z][a-z0-9-]*)", text)} <= known
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ def refused(nbatch, path, code, *words, command="check", options=()):
     done = nbatch(command, path, *options)
     assert done.code == code, done
     for word in words:
-        assert word in done.err, done
+        assert word in done.told, done
     return done
 
 
@@ -82,7 +82,7 @@ def test_duplicate_columns_are_named(nbatch, tmp_path):
 def test_row_too_long_is_named_and_the_next_is_read(nbatch, tmp_path):
     path = write(tmp_path, HEADER + f"{imei(1)},3311,0,2,+7d,{'x' * 300}\n" + row_of(2))
     done = refused(nbatch, path, 3, "in.csv:2:", "longer than 200 bytes", options=["--max-row-bytes", "200"])
-    assert "2 rows, 1 valid, 1 invalid" in done.err
+    assert "2 rows, 1 valid, 1 invalid" in done.told
 
 
 def test_a_quote_that_is_never_closed_names_its_line(nbatch, tmp_path):
@@ -112,14 +112,14 @@ def test_physical_lines_are_counted_through_quoted_newlines_and_crlf(nbatch, tmp
                  "\r\n"
                  f'{imei(2)},1,0,9,+1h,"[{{""res_id"":1,""val"":1}}]"')
     done = refused(nbatch, path, 3, "in.csv:6: mode: 9 is outside 1–2")
-    assert "2 rows, 1 valid, 1 invalid" in done.err
+    assert "2 rows, 1 valid, 1 invalid" in done.told
 
 
 def test_bom_crlf_and_no_final_newline_are_fine(nbatch, tmp_path):
     text = "\ufeff" + (HEADER + row_of(1) + row_of(2)).replace("\n", "\r\n").rstrip()
     done = nbatch("check", write(tmp_path, text))
     assert done.code == 0, done
-    assert "2 rows, 2 valid" in done.err
+    assert "2 rows, 2 valid" in done.told
 
 
 def test_json_that_rfc_8259_forbids(nbatch, tmp_path):
@@ -128,7 +128,7 @@ def test_json_that_rfc_8259_forbids(nbatch, tmp_path):
                 '{"imei":"\\ud800"}', good.replace("}]", ",}]")):
         path = write(tmp_path, good + "\n" + bad + "\n", "in.jsonl")
         done = refused(nbatch, path, 3, "in.jsonl:2:")
-        assert "2 rows, 1 valid, 1 invalid" in done.err, bad
+        assert "2 rows, 1 valid, 1 invalid" in done.told, bad
 
 
 def test_unknown_extension_asks_for_the_format(nbatch, tmp_path):
@@ -146,7 +146,7 @@ def test_a_spreadsheet_that_is_not_read_is_to_be_saved(nbatch, tmp_path):
 def test_problems_of_a_whole_file_are_counted_and_the_first_are_shown(nbatch, tmp_path):
     path = write(tmp_path, HEADER + "".join(f"{imei(i)},3311,0,3,+7d,1\n" for i in range(50)))
     done = refused(nbatch, path, 3, "… and 45 more", "E-RANGE", "50 rows, 0 valid, 50 invalid")
-    assert done.err.count("[E-RANGE]") == 5
+    assert done.told.count("[E-RANGE]") == 5
 
 
 def test_check_says_what_it_found_as_json(nbatch, tmp_path):
@@ -163,7 +163,7 @@ def test_invalid_input_sends_nothing(nbatch, tmp_path, raw_peer):
     path = write(tmp_path, HEADER + row_of(1) + row_of(2).replace(",2,", ",5,"))
     done = nbatch("run", path, "--endpoint", peer.url)
     assert done.code == 3
-    assert "nothing was sent" in done.err and "--skip-invalid" in done.err
+    assert "nothing was sent" in done.told and "--skip-invalid" in done.told
     assert peer.processed == []
     assert not (tmp_path / "in.results.csv").exists()
 

@@ -23,16 +23,32 @@ def tree(tmp_path_factory):
 
 def test_everything_has_its_place(tree):
     files = {str(path.relative_to(tree)) for path in tree.rglob("*") if path.is_file()}
-    assert {"bin/nbatch", "share/man/man1/nbatch.1.gz", "share/bash-completion/completions/nbatch",
+    assert {"bin/nbatch", "share/man/man1/nbatch.1.gz", "share/man/man5/nbatch-input.5.gz",
+            "share/man/man5/nbatch-results.5.gz", "share/bash-completion/completions/nbatch",
             "share/zsh/site-functions/_nbatch", "share/fish/vendor_completions.d/nbatch.fish",
             "lib/systemd/system/nbatch@.service", "lib/systemd/system/nbatch@.timer",
-            "share/nbatch/samples/fleet.csv", "share/doc/nbatch/README.md", "share/doc/nbatch/README.zh-CN.md"} <= files
+            "share/nbatch/samples/fleet.csv", "share/doc/nbatch/README.md", "share/doc/nbatch/README.zh-CN.md",
+            "share/doc/nbatch/CHANGELOG.md"} <= files
     assert {f"share/nbatch/samples/{path.name}" for path in (ROOT / "samples").iterdir()
             if ".results." not in path.name} <= files
 
 
+def test_the_version_is_the_same_everywhere(nbatch):
+    version = re.search(r"project\(nbatch VERSION (\S+)", (ROOT / "CMakeLists.txt").read_text())[1]
+    versions = re.findall(r"^## \[(\d\S*)\] - \d{4}-\d\d-\d\d$", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    assert versions[0] == version and nbatch("--version").out == f"nbatch {version}\n"
+
+
+def test_the_license_of_the_package_is_that_of_the_source():
+    license_text = (ROOT / "LICENSE").read_text()
+    copyright_text = (ROOT / "src/packaging/copyright").read_text().replace("\n .\n", "\n\n").replace("\n ", "\n")
+    assert license_text.split("\n\n", 2)[2] in copyright_text
+    assert re.search(r"\(c\) (.*)", license_text)[1] in copyright_text
+
+
 def test_what_is_generated_is_what_the_program_prints(tree, nbatch):
-    assert gzip.open(tree / "share/man/man1/nbatch.1.gz", "rt").read() == nbatch("help", "man").out
+    for page, words in (("1/nbatch.1", []), ("5/nbatch-input.5", ["input"]), ("5/nbatch-results.5", ["results"])):
+        assert gzip.open(tree / f"share/man/man{page}.gz", "rt").read() == nbatch("help", "man", *words).out
     for shell, path in (("bash", "bash-completion/completions/nbatch"), ("zsh", "zsh/site-functions/_nbatch"),
                         ("fish", "fish/vendor_completions.d/nbatch.fish")):
         assert (tree / "share" / path).read_text() == nbatch("completion", shell).out
@@ -78,12 +94,12 @@ def test_what_the_service_starts_works(units, simulator, fleet, tmp_path):
     (tmp_path / "etc/fleet.yaml").write_text(f"endpoint: {sim.url}\nrate: 100/s\n")
     fleet(5, name="input.csv")
     command = re.search(r"^ExecStart=(.*)$", (units / "nbatch@fleet.service").read_text(), re.M)[1]
-    command = command.replace("/etc/nbatch/%i", f"{tmp_path}/etc/fleet").replace("${INVOCATION_ID}", "0123")
+    command = command.replace("/etc/nbatch/%i", f"{tmp_path}/etc/fleet").replace("%i", "fleet")
     assert "%" not in command and "$" not in command
     done = subprocess.run(command.split(), cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60,
                           env={"PATH": os.environ["PATH"], "CREDENTIALS_DIRECTORY": str(tmp_path / "credentials")})
     assert done.returncode == 0, done.stderr
-    assert len(read_results(tmp_path / "results-0123.csv")) == 5 and len(sim.audit()) == 5
+    assert len(read_results(tmp_path / "fleet.latest.results.csv")) == 5 and len(sim.audit()) == 5
     assert (tmp_path / "log.jsonl").exists()
 
 

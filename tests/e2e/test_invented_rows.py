@@ -44,9 +44,9 @@ def test_a_file_that_may_hold_text_for_rows_is_not_sent_at_all(nbatch, tmp_path,
     (tmp_path / "f.csv").write_bytes(text.replace("\n", end).encode())
     sim = simulator()
     done = nbatch("run", "f.csv", "--endpoint", sim.url, "--skip-invalid", *words)
-    assert done.code == 3 and "nothing was sent" in done.err, done
-    assert "f.csv:3: behind the row on line 3, text inside a quoted cell may pass for rows" in done.err, done
-    assert f"[{code}]" in done.err and sim.audit() == [], done
+    assert done.code == 3 and "nothing was sent" in done.told, done
+    assert "f.csv:3: behind the row on line 3, text inside a quoted cell may pass for rows" in done.told, done
+    assert f"[{code}]" in done.told and sim.audit() == [], done
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -54,7 +54,7 @@ def test_a_pipe_stops_where_text_may_pass_for_rows(nbatch, tmp_path, simulator, 
     text, words, code = broken(name)
     sim = simulator()
     done = nbatch("run", "-", "--format", "csv", "-o", "out.csv", "--endpoint", sim.url, *words, stdin=text)
-    assert done.code == 3 and "nothing behind it was sent" in done.err and "standard input:3:" in done.err, done
+    assert done.code == 3 and "nothing after it was sent" in done.told and "standard input:3:" in done.told, done
     assert [call["imei"] for call in sim.audit()] == [imei(0)]
     rows = {found["row"]: found for found in read_results(tmp_path / "out.csv")}
     assert {number: found["status"] for number, found in rows.items()} == {"1": "accepted", "2": "invalid"}

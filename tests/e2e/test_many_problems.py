@@ -31,7 +31,7 @@ def twelve(path, count=70):
 def test_a_row_that_the_check_calls_invalid_is_never_sent(nbatch, tmp_path, simulator, name, count):
     path = twelve(tmp_path / name, count)
     done = nbatch("check", path)
-    assert done.code == 3 and "12 rows, 10 valid, 2 invalid" in done.err, done
+    assert done.code == 3 and "12 rows, 10 valid, 2 invalid" in done.told, done
     sim = simulator()
     done = nbatch("run", path, "--endpoint", sim.url, "--skip-invalid", "-o", "out.csv")
     assert done.code == 1, done
@@ -79,7 +79,7 @@ def test_a_header_with_many_faults_says_how_many(nbatch, tmp_path):
     path = tmp_path / "f.csv"
     path.write_text("imei," + ",".join("x" for _ in range(200)) + "\n" + imei(1) + "," * 200 + "\n", encoding="utf-8")
     done = nbatch("check", path, "--problems", "p.jsonl")
-    assert done.code == 3 and "199  E-DUPLICATE" in done.err, done
+    assert done.code == 3 and "199  E-DUPLICATE" in done.told, done
     last = json.loads((tmp_path / "p.jsonl").read_text().splitlines()[-1])
     assert last["message"] == "135 more of this row are not listed", last
 

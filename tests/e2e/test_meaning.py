@@ -115,7 +115,7 @@ def test_a_refused_key_stops_the_run_and_leaves_rows_to_be_sent(run, fleet, answ
     script, url = answers(always(*errno(number, text)))
     path = fleet(300)
     done, rows = run(path, url, *FAST, code=4)
-    assert "refused for the key" in done.err and rows == [], done
+    assert "refused for the key" in done.told and rows == [], done
     assert len(script.requests) <= 5 and len(set(script.count.values())) == 1
     if number in (2, 3):
         assert len(script.requests) == 1
@@ -129,7 +129,7 @@ def test_a_lost_answer_inside_the_platform_is_ambiguous(run, fleet, answers, tmp
     script, url = answers(always(*errno(5108, "rpc response error")))
     done, rows = run(executes(tmp_path, 3), url, *FAST, code=6)
     assert [(row["status"], row["errno"], row["attempts"]) for row in rows] == [("in_doubt", "5108", "1")] * 3
-    assert len(script.requests) == 3 and "lost the answer" in " ".join(done.err.split()), done
+    assert len(script.requests) == 3 and "lost the answer" in " ".join(done.told.split()), done
     _, rows = run(fleet(1), url, *FAST, code=6)
     assert rows[0]["attempts"] == "5"
     _, rows = run(fleet(1), url, *FAST, "--on-ambiguous", "hold", code=6)
@@ -248,11 +248,11 @@ def test_answers_of_somebody_else_stop_the_run(run, fleet, answers, tmp_path, na
     script, url = answers(always(status, body, headers))
     path = fleet(500) if kind == "write" else executes(tmp_path, 500)
     done, rows = run(path, url, *FAST, code=4)
-    assert words in done.err and len(script.requests) == 5 and len(rows) <= 5, done
-    assert "\x1b" not in done.err
+    assert words in done.told and len(script.requests) == 5 and len(rows) <= 5, done
+    assert "\x1b" not in done.told
     assert {row["status"] for row in rows} <= ({"in_doubt"} if status.startswith("2") else {"failed"})
     if body and name != "newer platform, 404":
-        assert body[:9].decode() in done.err
+        assert body[:9].decode() in done.told
     script, url = answers(always())
     script.answer = lambda nth, request: None
     run(path, url, "--resume", keep=True)
@@ -262,14 +262,14 @@ def test_answers_of_somebody_else_stop_the_run(run, fleet, answers, tmp_path, na
 def test_a_path_that_is_given_twice_is_named(run, fleet, answers):
     script, url = answers(always("404 Not Found", b"", []))
     done, _ = run(fleet(50), url + "/nbiot", *FAST, code=4)
-    assert "/nbiot" in done.err and "leave it out" in " ".join(done.err.split()) and len(script.requests) == 5, done
+    assert "/nbiot" in done.told and "leave it out" in " ".join(done.told.split()) and len(script.requests) == 5, done
 
 
 @pytest.mark.parametrize("answer", [("200 OK", PAGE, []), ("404 Not Found", b"", []), ("302 Found", b"", ["Location: /x"])])
 def test_somebody_else_in_mid_run_hits_a_bounded_number_of_rows(run, answers, tmp_path, answer):
     script, url = answers(lambda nth, request: None if nth < 200 else answer)
     done, rows = run(executes(tmp_path, 2000), url, "-c", "16", *FAST, code=4)
-    assert "not the platform's" in done.err
+    assert "not the platform's" in done.told
     assert 205 <= len(script.requests) <= 200 + 5 + 16 + 16, done
     assert sum(row["status"] == "accepted" for row in rows) == 200
 
@@ -327,7 +327,7 @@ def test_a_key_that_is_revoked_in_mid_run_stops_it(run, fleet, answers, refusal)
     script, url = answers(lambda nth, request: None if nth < 300 else refusal)
     path = fleet(2000)
     done, rows = run(path, url, "-c", "16", "--log", "log.jsonl", *FAST, code=4)
-    assert "refused for the key" in done.err and [row["status"] for row in rows] == ["accepted"] * 300, done
+    assert "refused for the key" in done.told and [row["status"] for row in rows] == ["accepted"] * 300, done
     assert len(script.requests) <= 300 + 5 + 32
     log = (path.parent / "log.jsonl").read_text()
     assert '"stopped"' in log and "refused for the key" in log
@@ -353,7 +353,7 @@ def test_a_rotated_key_is_read_again_and_no_row_is_refused(run, fleet, answers, 
     script, url = answers(answer)
     words = ["--api-key-file", key] if source == "file" else ["--api-key-command", f"echo x >> {tmp_path}/calls; cat {key}"]
     done, rows = run(fleet(600), url, "-c", "16", "--log", "log.jsonl", *words, *FAST, code=0, env={"NBATCH_API_KEY": None})
-    assert [row["status"] for row in rows] == ["accepted"] * 600 and "gives another one" in done.err, done
+    assert [row["status"] for row in rows] == ["accepted"] * 600 and "gives another one" in done.told, done
     assert "key_renewed" in (tmp_path / "log.jsonl").read_text()
     assert len(script.requests) <= 600 + 5 + 32
     if source == "command":
@@ -371,9 +371,9 @@ def test_a_key_that_cannot_be_read_again_is_told(run, fleet, answers, tmp_path):
         return errno(3, "auth failed")
 
     done, _ = run(fleet(50), answers(answer)[1], "--api-key-file", key, code=4, env={"NBATCH_API_KEY": None})
-    assert "cannot be read again" in done.err and "old-key" not in done.err, done
+    assert "cannot be read again" in done.told and "old-key" not in done.told, done
     done, _ = run(fleet(50), answers(always(*errno(3, "auth failed")))[1], code=4)
-    assert "from the environment" in done.err and KEY not in done.err, done
+    assert "from the environment" in done.told and KEY not in done.told, done
 
 
 def test_devices_of_another_product_stop_nothing(run, fleet, answers):
@@ -400,7 +400,7 @@ def test_a_foreign_device_with_many_rows_holds_nobody_up(run, tmp_path, answers)
 def test_a_file_of_another_product_stops(run, fleet, answers):
     script, url = answers(lambda nth, request: errno(1, "auth failed"))
     done, rows = run(fleet(100), url, *FAST, code=4)
-    assert len(script.requests) == 5 and rows == [] and "5 rows in a row" in done.err, done
+    assert len(script.requests) == 5 and rows == [] and "5 rows in a row" in done.told, done
 
 
 def test_a_row_in_doubt_that_is_refused_for_the_key_stays_in_doubt(run, fleet, raw_peer):
@@ -421,7 +421,7 @@ def test_a_proxy_that_wants_credentials_stops_the_run(run, fleet, answers):
     script, url = answers(always("407 Proxy Authentication Required", b"", []))
     for endpoint in ("http://platform.example:8080", "https://platform.example"):
         done, rows = run(fleet(40), endpoint, "--proxy", url, "--insecure-http", *FAST, code=4)
-        assert "proxy" in done.err and "USER:PASSWORD" in done.err and rows == [], done
+        assert "proxy" in done.told and "USER:PASSWORD" in done.told and rows == [], done
     assert len(script.requests) <= 4
 
 
@@ -466,7 +466,7 @@ def test_a_clock_that_is_off_is_said_once_and_relative_times_go_by_the_platforms
     peer = raw_peer(platform)
     path = fleet(50) if kind == "csv" else fleet_jsonl(50)
     done, rows = run(path, peer.url, "-c", "8", "--log", "log.jsonl", code=0)
-    text = " ".join(done.err.split())
+    text = " ".join(done.told.split())
     number = re.search(r"this machine's clock is (\d+) s", text)
     assert number and abs(int(number[1]) - abs(off_s)) <= 3 and text.count("this machine's clock is") == 1, done
     assert direction.split()[-1] in text
@@ -487,7 +487,7 @@ def test_absolute_times_stay_and_a_good_clock_says_nothing(run, tmp_path, raw_pe
     done, _ = run(path, requests.url, code=0)
     assert {r.target.split("expired_time=")[1][:19] for r in requests.processed} == {"2037-01-01T00:00:00"}
     done, _ = run(path, raw_peer(Clocked(20)).url, code=0)
-    assert "clock" not in done.err
+    assert "clock" not in done.told
 
 
 def test_keys_do_not_depend_on_the_clock(run, fleet, raw_peer):
@@ -529,6 +529,6 @@ def test_rows_behind_a_stop_have_no_result_and_the_next_command_is_right(run, fl
     """Where nothing was recorded there is nothing to resume."""
     path = fleet(30)
     done, _ = run(path, answers(always(*errno(3, "auth failed")))[1], code=4)
-    assert "--resume" not in done.err and "30 rows" in done.err, done
+    assert "--resume" not in done.told and "30 rows" in done.told, done
     done, _ = run(path, answers(lambda nth, request: None if nth < 10 else errno(3, "auth failed"))[1], "-c", "1", code=4)
-    assert "--resume" in done.err and "20 rows" in done.err, done
+    assert "--resume" in done.told and "20 rows" in done.told, done

@@ -90,7 +90,7 @@ def test_lines_are_added_to_a_log_and_to_nothing_else(nbatch, fleet, tmp_path):
     assert len({event["run"] for event in read_log(log)}) == 2, "each line says which run it is of"
     before = (tmp_path / "1.csv").read_text()
     done = nbatch("run", fleet(2), "--simulate", "--log", "1.csv", "-o", "3.csv")
-    assert done.code == 2 and "something else than a log" in done.err and "--log" in done.err
+    assert done.code == 2 and "something other than a log" in done.err and "--log" in done.err
     assert (tmp_path / "1.csv").read_text() == before and not (tmp_path / "3.csv").exists()
     done = nbatch("run", fleet(2), "--simulate", "--log", "nowhere/x", "-o", "3.csv")
     assert done.code == 2 and "nowhere/x" in done.err and not (tmp_path / "3.csv").exists()
@@ -156,7 +156,7 @@ def test_a_refused_run_is_not_passed_over(nbatch, fleet, tmp_path):
         assert read_metrics(tmp_path / "m.prom")["nbatch_exit_status", ""] == code
         last = read_log(tmp_path / "a.jsonl")[-1]
         assert last["event"] == "refused" and last["exit_status"] == code and last["input"] == str(refused[0])
-        assert last["why"] and last["why"] in done.err and last["phase"] == ("check" if code == 3 else "prepare"), last
+        assert last["why"] and last["why"] in done.err and last["phase"] == ("prepare" if code == 2 else "check"), last
 
 
 def test_verbose_shows_each_attempts_class(nbatch, fleet, tmp_path):
@@ -229,7 +229,7 @@ def test_metrics_are_kept_up_to_date(start, fleet, tmp_path):
 def test_metrics_replace_metrics_and_nothing_else(nbatch, fleet, tmp_path):
     (tmp_path / "precious.csv").write_text("precious")
     done = nbatch("run", fleet(2), "--simulate", "--metrics-file", "precious.csv")
-    assert done.code == 2 and "something else" in done.err and (tmp_path / "precious.csv").read_text() == "precious"
+    assert done.code == 2 and "something other than" in done.err and (tmp_path / "precious.csv").read_text() == "precious"
     assert not (tmp_path / "fleet.results.csv").exists()
     for i in (1, 2):
         assert nbatch("run", fleet(2), "--simulate", "--metrics-file", "m.prom", "-o", f"{i}.csv").code == 0

@@ -4,13 +4,20 @@ The figures that the pace is held to are in tests/unit/test_pace.c, in virtual t
 may be busy.
 """
 
+import contextlib
 import json
+import os
 import re
+import socket
+import subprocess
+import threading
+import time
 from datetime import datetime
 
 import pytest
 
-from conftest import read_results
+from conftest import NBATCH, read_results
+from peers import OK
 
 
 def times(path):
@@ -45,12 +52,70 @@ def test_the_summary_says_what_the_platform_allowed_and_nothing_where_it_showed_
     assert "allowed about" not in nbatch("run", fleet(100), "--simulate=latency=10ms", "-o", "c.csv").err
 
 
+def test_what_a_run_waits_for_is_told_while_it_goes_on(nbatch, fleet, tmp_path):
+    done = nbatch("run", fleet(260), "--simulate=latency=10ms,limit=60/s,burst=5", "-o", "a.csv", "--progress", "always",
+                  "--log", "run.jsonl")
+    assert done.code == 0 and re.search(r"; the platform takes about \d+/s", done.err), done
+    end = [json.loads(line) for line in (tmp_path / "run.jsonl").read_text().splitlines()][-1]
+    assert end["event"] == "end" and 30 < end["allowed_per_second"] < 90
+    done = nbatch("run", fleet(40), "--simulate=latency=10ms", "-o", "b.csv", "--progress", "always", "--rate", "40/s")
+    assert "; held to 40/s" in done.err and "the platform takes" not in done.err, done
+
+
+def test_the_pace_of_the_last_ten_seconds_is_told(nbatch, fleet):
+    done = nbatch("run", fleet(480), "--simulate", "-o", "a.csv", "--json", "--ramp", "1/s..40/s:22s")
+    assert done.code == 0, done
+    late = json.loads(done.out)["rows_per_second_last_10s"]
+    told = re.search(r"s \((\d+) rows/s\), in the last ten seconds (\d+) rows/s", done.err)
+    assert told and 1.15 * int(told[1]) < int(told[2]) == round(late) < 41, done
+    assert json.loads(nbatch("run", fleet(4), "--simulate", "-o", "b.csv", "--json").out)["rows_per_second_last_10s"] is None
+
+
 def test_refusals_by_chance_do_not_slow_a_rate_that_was_asked_for(nbatch, fleet, tmp_path):
     done = nbatch("run", fleet(1200), "--simulate=latency=20ms,fault=errno-15:2%,seed=3", "--rate", "200/s", "-o", "out.csv",
                   "--seed", "1")
     assert done.code == 0, done
     ends = times(tmp_path / "out.csv")
     assert int(len(ends) * 0.95) / (ends[int(len(ends) * 0.95)] - ends[0]) > 0.75 * 200
+
+
+class SlowToGreet:
+    """Speaks TLS on the first connection only, and counts the others, which it leaves waiting for their handshake."""
+
+    def __init__(self, certificate):
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self.url = f"https://127.0.0.1:{self.listener.getsockname()[1]}"
+        self.context, self.waiting, self.first = certificate.context(), [], None
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def answer_first(self, connection):
+        with contextlib.suppress(OSError):
+            self.first = self.context.wrap_socket(connection, server_side=True)
+            while self.first.recv(65536):
+                self.first.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(OK) + OK)
+
+    def serve(self):
+        threading.Thread(target=self.answer_first, args=(self.listener.accept()[0],), daemon=True).start()
+        with contextlib.suppress(OSError):
+            while True:
+                self.waiting.append(self.listener.accept()[0])
+
+
+@pytest.mark.parametrize("places, expected", [(8, 8), (200, 33)])  # 32, and one more for the first, which connected
+def test_connections_that_are_being_made_have_a_bound(fleet, tmp_path, authority, certificate, places, expected):
+    peer = SlowToGreet(certificate)
+    process = subprocess.Popen(
+        [NBATCH, "run", str(fleet(4000)), "--endpoint", peer.url, "--cacert", str(authority.ca), "-c", str(places),
+         "--no-adaptive", "--connect-timeout", "60s", "--rate", "1000/s", "--burst", "500", "-o", str(tmp_path / "out.csv")],
+        env={**os.environ, "NBATCH_API_KEY": "a-key-of-the-tests"}, stderr=subprocess.DEVNULL)
+    for _ in range(100):
+        time.sleep(0.05)
+        if len(peer.waiting) >= expected:
+            break
+    time.sleep(1)  # for more, which must not come
+    assert expected - 1 <= len(peer.waiting) <= expected, len(peer.waiting)
+    process.kill()
+    process.wait()
 
 
 @pytest.mark.parametrize("spec, part", [

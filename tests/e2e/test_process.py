@@ -291,7 +291,7 @@ def test_a_signal_leaves_nothing_in_doubt(start, tmp_path, raw_peer, fleet, numb
     assert process.returncode == code, err
     rows = read_results(tmp_path / "o.csv")
     assert {row["status"] for row in rows} == {"accepted"} and len(rows) == len(peer.processed) < 500
-    assert "has been waited for" in err and "--resume" in err
+    assert "it waited for what was under way" in err and "--resume" in err
     events = [json.loads(line) for line in (tmp_path / "l.jsonl").read_text().splitlines()]
     assert events[-1]["event"] == "end" and events[-1]["exit_status"] == code
     assert any(event["event"] == "interrupted" and event["signal"] == number for event in events)

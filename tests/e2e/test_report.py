@@ -1,4 +1,5 @@
 """The HTML page: its figures are the results' own, it is one harmless file, and a browser shows it without a complaint."""
+import base64
 import collections
 import hashlib
 import html.parser
@@ -11,7 +12,7 @@ import subprocess
 import tempfile
 
 import pytest
-from conftest import HEADER, KEY, NBATCH, read_results, row_of
+from conftest import HEADER, KEY, NBATCH, ROOT, read_results, row_of
 from peers import FULL, OK, answering
 
 STATUSES = ("accepted", "rejected", "failed", "in_doubt", "invalid")
@@ -75,7 +76,7 @@ def read_page(path):
     assert page.open == [] and len(page.ids) == len(set(page.ids)) and set(page.references) <= set(page.ids)
     assert page.tags["svg"] == page.tags["desc"] and page.tags["h1"] == page.tags["title"] - page.tags["svg"] == 1
     assert page.tags["table"] == page.tags["caption"]
-    assert not set(page.tags) & {"script", "img", "link", "iframe", "object", "form", "a", "b"}
+    assert page.tags["script"] == 1 and not set(page.tags) & {"img", "link", "iframe", "object", "form", "a", "b"}
     assert not {name for name in page.attributes if name.startswith("on")} | page.attributes & {"src", "href"}
     return page
 
@@ -226,7 +227,11 @@ def test_pages_replace_pages_and_nothing_else(nbatch, tmp_path, fleet, raw_peer)
     before = path.read_bytes()
     peer = raw_peer(answering({}))
     done = nbatch("run", path, "--endpoint", peer.url, "-o", "r.csv", "--report", path)
-    assert done.code == 2 and "no report" in done.err and path.read_bytes() == before and peer.processed == []
+    assert done.code == 2 and "same file" in done.err and path.read_bytes() == before and peer.processed == []
+    other = fleet(2, name="other.csv")
+    done = nbatch("run", path, "--endpoint", peer.url, "-o", "r.csv", "--report", other)
+    assert done.code == 2 and "no report" in done.err and other.read_bytes() == before and peer.processed == []
+    other.unlink()
     done = nbatch("run", path, "--endpoint", peer.url, "-o", "r.csv", "--report", "none/r.html")
     assert done.code == 2 and peer.processed == []
     assert nbatch("run", path, "--endpoint", peer.url, "-o", "r.csv").code == 0
@@ -286,6 +291,63 @@ def test_memory_does_not_grow_with_the_rows(nbatch, tmp_path):
         assert peaks[1] - peaks[0] < 200000 * 24 + 1024 * 1024, peaks
 
 
+def test_a_rehearsal_says_so_and_a_run_does_not(nbatch, tmp_path, fleet, raw_peer):
+    for extension in ("csv", "jsonl"):
+        for name, words in {"sim": ["--simulate"], "real": ["--endpoint", raw_peer(answering({})).url]}.items():
+            results = f"{name}.{extension}"
+            assert nbatch("run", fleet(3), *words, "-o", results, "--report", "live.html").code == 0
+            assert nbatch("report", results, "-o", "later.html").code == 0
+            for page in ("live.html", "later.html"):
+                text = (tmp_path / page).read_text()
+                assert ("<title>REHEARSAL" in text, "<strong>REHEARSAL" in text) == (name == "sim",) * 2, (page, words)
+                (tmp_path / page).unlink()
+
+
+def test_the_first_screen_says_what_is_left_and_what_to_type(nbatch, tmp_path, raw_peer, fleet):
+    nbatch("run", fleet(30), "--endpoint", raw_peer(answering(MIXED)).url, "-c", "1", "-o", "r.csv", "--report", "r.html", "--on-ambiguous", "hold")
+    text = (tmp_path / "r.html").read_text()
+    assert [text.index(part) for part in ('class="verdict', "Left: ", 'id="next"')] < [text.index('id="glance"')]
+    assert re.findall(r't-(\w+)">(\d+) \1</span>', text.split("</header>")[0]) == [("rejected", "3"), ("failed", "1"), ("in_doubt", "1")]
+    nbatch("run", fleet(2), "--simulate", "-o", "all.csv", "--report", "all.html")
+    assert "Nothing is left to do" in (tmp_path / "all.html").read_text().split("</header>")[0]
+
+
+def test_the_policy_lets_the_page_own_script_run_and_no_other():
+    page = (ROOT / "src/report/page.html").read_text(encoding="utf-8")
+    script = re.search(r"<script>(.*?)</script>", page, re.S)[1]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in page and "{{" not in script
+
+
+def luminance(color):
+    digits = color[1:] if len(color) == 7 else "".join(c * 2 for c in color[1:])
+    parts = [int(digits[i:i + 2], 16) / 255 for i in (0, 2, 4)]
+    red, green, blue = (c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one, other):
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def poor_contrasts(css):
+    """WCAG 2.1 AA: 4.5 for text, 3 for what is drawn, in both schemes."""
+    schemes = [dict(re.findall(r"--(\w[\w-]*): (#[0-9a-f]+)", block)) for block in re.findall(r":root \{(.*?)\}", css, re.S)[:2]]
+    texts = [(ink, on) for ink in ("ink", "soft", *STATUSES) for on in ("sheet", "page")]
+    texts += [("ink", "code"), ("accent", "sheet"), ("on-rehearsal", "rehearsal")]
+    drawn = [(name, "sheet") for name in (*STATUSES, "unsent", "accent", "area")]
+    return [(pair, round(contrast(scheme[pair[0]], scheme[pair[1]]), 2)) for scheme in schemes
+            for pairs, least in ((texts, 4.5), (drawn, 3)) for pair in pairs
+            if contrast(scheme[pair[0]], scheme[pair[1]]) < least]
+
+
+def test_everybody_can_read_it():
+    css = (ROOT / "src/report/report.css").read_text(encoding="utf-8")
+    assert poor_contrasts(css) == []
+    assert contrast("#000", "#ffffff") == 21 and poor_contrasts(css.replace("--soft: #55616f", "--soft: #8a94a0"))  # negative control
+
+
 CHROMIUM = shutil.which("chromium")
 with_browser = pytest.mark.skipif(CHROMIUM is None, reason="Debian's chromium is not installed")
 
@@ -318,6 +380,7 @@ def test_a_browser_shows_it_without_a_complaint(nbatch, tmp_path, raw_peer, brow
     shown = Page(tree)
     assert_figures(shown, read_results(tmp_path / "r.csv"))
     assert shown.tags["svg"] == 3
+    assert shown.tags["button"] == shown.tags["pre"] > 0  # the script runs
 
 
 @with_browser

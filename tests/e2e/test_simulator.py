@@ -18,7 +18,7 @@ def test_samples_run_to_their_end(nbatch, tmp_path, sample, words):
 
 def test_the_sample_of_mistakes_is_refused(nbatch):
     done = nbatch("check", ROOT / "samples/mistakes.csv")
-    assert done.code == 3 and "24 rows, 3 valid, 21 invalid" in done.err
+    assert done.code == 3 and "24 rows, 3 valid, 21 invalid" in done.told
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])

@@ -101,7 +101,7 @@ static void check_canary(struct sim_world *world, uint64_t row)
         return;
     if (process->ended_good < canary->rows ||
         world->now_ns / ns_of_ms < process->canary_ended_ns / ns_of_ms + canary->pause_ms)
-        sim_violate(world, "a row leaves while the canary is waited for", row);
+        sim_violate(world, "a row leaves while waiting for the canary", row);
 }
 
 void check_send(struct sim_world *world, const struct item *item)

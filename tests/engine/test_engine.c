@@ -527,10 +527,21 @@ static void test_an_endpoint_that_is_never_reached_ends_the_run(void **state)
     (void)state;
     open_rows(20);
     world.options.retry.max_attempts = 1000;
-    world.options.outage_wait_ms = 60 * 1000;
+    world.options.outage_wait_ms = 30 * 1000;
     world.platform = refuse_connections;
     world_begin(&world);
-    assert_end(JOB_REFUSED, "the endpoint could not be reached at all for 60 s (--outage-wait)");
+    assert_end(JOB_REFUSED, "the endpoint could not be reached at all for 30 s (--outage-wait)");
+}
+
+static void test_an_endpoint_that_is_never_reached_is_given_a_minute(void **state)
+{
+    (void)state;
+    open_rows(20);
+    world.options.retry.max_attempts = 1000;
+    world.options.outage_wait_ms = 600 * 1000;
+    world.platform = refuse_connections;
+    world_begin(&world);
+    assert_end(JOB_REFUSED, "the endpoint could not be reached at all for 60 s");
 }
 
 static struct answer fail_after_the_first(struct world *any, struct world_row *row)
@@ -1431,6 +1442,7 @@ int main(void)
         TEST(a_shortage_of_a_run_that_stops_is_an_attempt_that_did_not_leave),
         TEST(rows_wait_while_the_platform_is_away),
         TEST(an_endpoint_that_is_never_reached_ends_the_run),
+        TEST(an_endpoint_that_is_never_reached_is_given_a_minute),
         TEST(an_outage_that_lasts_ends_the_run),
         TEST(a_limit_is_found_and_told),
         TEST(a_halt_rule_stops_the_run),

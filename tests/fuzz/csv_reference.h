@@ -109,7 +109,8 @@ static inline bool csv_reference_cell(struct csv_reference *ref)
     return true;
 }
 
-/* The next row that is not blank. Behind a fault, the rest of its physical line is skipped. */
+/* The next row that is not blank, and not of delimiters alone. Behind a fault, the rest of its
+ * physical line is skipped. */
 static inline enum csv_reference_status csv_reference_next(struct csv_reference *ref)
 {
     buf_clear(&ref->bytes);
@@ -135,7 +136,19 @@ static inline enum csv_reference_status csv_reference_next(struct csv_reference 
         csv_reference_step(ref);
     }
     csv_reference_end_line(ref);
-    return CSV_REFERENCE_ROW;
+    return ref->bytes.len == 0 && ref->cell_count > 1 ? csv_reference_next(ref) : CSV_REFERENCE_ROW;
+}
+
+/* How many cells there are but for the empty ones at the right; one at least. */
+static inline size_t csv_reference_width(const struct csv_reference *ref)
+{
+    size_t width = ref->cell_count;
+
+    if (width > CSV_REFERENCE_CELLS_MAX)
+        return width;
+    while (width > 1 && ref->ends[width - 1] == ref->ends[width - 2])
+        width--;
+    return width;
 }
 
 static inline struct span csv_reference_text(const struct csv_reference *ref, size_t cell)

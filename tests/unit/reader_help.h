@@ -208,8 +208,8 @@ static inline void tell_all(struct reader *reader, struct feeder *feeder, struct
 static inline struct raw_check raw_check_of(const void *bytes, size_t len,
                                             const struct reader_options *options)
 {
-    bool has_tabs = options->format == INPUT_CSV && options->delimiter == '\t';
-    struct raw_check check = {.blanks = has_tabs ? " \r\n" : " \t\r\n"};
+    /* Rows of delimiters, and of empty cells in quotes, are left out as blank lines are. */
+    struct raw_check check = {.blanks = options->format == INPUT_CSV ? " \t\r\n,;|\"" : " \t\r\n"};
 
     struct span start = span_of(bytes, len);
     enum compression kind = COMPRESSION_NONE;

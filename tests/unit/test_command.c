@@ -16,6 +16,7 @@ struct field {
 enum { FIELDS_MAX = 16 };
 
 static bool memory_is_short; /* while a command is built */
+static int64_t embargo_s;    /* likewise */
 
 /* Builds a command from name and text pairs. */
 static enum status try_build(const struct field *fields, size_t count)
@@ -24,7 +25,9 @@ static enum status try_build(const struct field *fields, size_t count)
     struct cell cells[FIELDS_MAX];
     struct row row = {.number = 7, .line = 9, .cells = cells, .cell_count = count};
 
-    const struct command_context context = {.schema = &schema, .now_s = NOW};
+    const struct command_context context = {.schema = &schema,
+                                            .now_s = NOW,
+                                            .embargo_s = embargo_s};
 
     schema_init(&schema);
     for (size_t i = 0; i < count; i++) {
@@ -212,7 +215,9 @@ static void test_blanks_are_sent_and_are_no_part_of_the_key(void **state)
     static const char given[] = " a ";
     struct cell cells[GOOD_COUNT];
     struct schema schema;
-    const struct command_context context = {.schema = &schema, .now_s = NOW};
+    const struct command_context context = {.schema = &schema,
+                                            .now_s = NOW,
+                                            .embargo_s = embargo_s};
     const struct row row = {.number = 1, .line = 2, .cells = cells, .cell_count = GOOD_COUNT};
     uint64_t hash = 0;
 
@@ -362,6 +367,34 @@ static void test_expired_time_is_later_than_valid_time(void **state)
     build_with("valid_time", "2027-01-22T16:00:00"); /* +7d to the second */
     assert_int_equal(problems.error_count, 1);
     assert_int_equal(problems.items[0].code, PROBLEM_TIME_ORDER);
+}
+
+/* NOW is 16:00:00. */
+static void test_an_embargo_is_the_valid_time_of_rows_that_give_none(void **state)
+{
+    uint64_t hash;
+
+    (void)state;
+    build(good, GOOD_COUNT);
+    hash = command.hash;
+    embargo_s = NOW + 1800;
+    build(good, GOOD_COUNT);
+    assert_int_equal(problems.count, 0);
+    assert_int_equal(command.hash, hash);
+    assert_int_equal(command.valid_at_s, NOW + 1800);
+    assert_non_null(strstr(command_target(&command).ptr, "&valid_time=2027-01-15T16:30:00&exp"));
+    command_shift(&command, 60); /* as a relative time, by the platform's clock */
+    assert_int_equal(command.valid_at_s, NOW + 1860);
+    assert_non_null(strstr(command_target(&command).ptr, "&valid_time=2027-01-15T16:31:00&exp"));
+    assert_true(command_drop_valid_time(&command));
+    assert_null(strstr(command_target(&command).ptr, "valid_time"));
+    build_with("valid_time", "+2h");
+    assert_non_null(strstr(command_target(&command).ptr, "&valid_time=2027-01-15T18:00:00&exp"));
+    assert_code("expired_time", "+30m", PROBLEM_TIME_ORDER);
+    assert_non_null(strstr(problem_message(&problems, &problems.items[0]).ptr, "embargo's end"));
+    assert_fine("expired_time", "+31m");
+    embargo_s = 0;
+    assert_fine("expired_time", "+30m");
 }
 
 static void test_a_write_needs_data_from_one_place(void **state)
@@ -540,6 +573,7 @@ int main(void)
         cmocka_unit_test(test_a_spreadsheets_imei_is_called_by_its_name),
         cmocka_unit_test(test_times_are_compared_in_utc_plus_8),
         cmocka_unit_test(test_expired_time_is_later_than_valid_time),
+        cmocka_unit_test(test_an_embargo_is_the_valid_time_of_rows_that_give_none),
         cmocka_unit_test(test_a_write_needs_data_from_one_place),
         cmocka_unit_test(test_what_a_spreadsheet_makes_of_true_is_warned_of),
         cmocka_unit_test(test_read_and_execute_have_their_own_calls),

@@ -94,7 +94,7 @@ static void test_what_is_wrong_is_told_with_its_line(void **state)
     (void)state;
     static const struct {
         const char *text, *wanted;
-    } cases[] = {{"rate: 1/s\nrate: 2/s\n", ":2: the name stands twice"},
+    } cases[] = {{"rate: 1/s\nrate: 2/s\n", ":2: the name is there twice"},
                  {"a: {b: c}\n", ":1: a value must be a text or a list"},
                  {"a:\n  - [b]\n", ":2: the values of a list must be texts"},
                  {"- a\n", ":1: a line must have the form"},

@@ -148,14 +148,14 @@ static void test_zeros_behind_gzip_are_padding_and_all_else_is_refused(void **st
     buf_add_bytes(&packed, "x", 1);
     (void)snprintf(why, sizeof(why),
                    "the gzip file is damaged behind byte %zu of its compressed bytes: something "
-                   "stands behind its zero padding",
+                   "follows its zero padding",
                    len + 4);
     assert_refused(why);
     packed.len = len;
     buf_add_string(&packed, "imei\n");
     (void)snprintf(why, sizeof(why),
                    "the gzip file is damaged behind byte %zu of its compressed bytes: something "
-                   "that is not gzip stands behind its end",
+                   "that is not gzip follows its end",
                    len);
     assert_refused(why);
 }
@@ -168,7 +168,7 @@ static void test_what_stands_behind_zstd_is_refused(void **state)
     pack_text(pack_zstd);
     (void)snprintf(why, sizeof(why),
                    "the zstd file is damaged behind byte %zu of its compressed bytes: something "
-                   "that is not zstd stands there",
+                   "that is not zstd is there",
                    packed.len);
     buf_add_string(&packed, "imei,data\n");
     assert_int_equal(unpack(0), STATUS_BAD_INPUT);

@@ -178,12 +178,121 @@ static void test_questions_are_asked_as_documented(void **state)
     buf_deinit(&target);
 }
 
+struct values {
+    char text[512];
+    size_t len;
+};
+
+static void take_value(void *context, const struct history_value *value)
+{
+    struct values *values = context;
+
+    values->len +=
+        (size_t)snprintf(values->text + values->len, sizeof(values->text) - values->len,
+                         "%d/%d/%d/%d=%s%.*s ", (int)value->obj_id, (int)value->obj_inst_id,
+                         (int)value->res_id, (int)value->res_inst_id, value->is_string ? "s:" : "",
+                         SPAN_ARG(value->text));
+}
+
+static void test_values_are_read_digit_for_digit(void **state)
+{
+    struct values values = {.len = 0};
+
+    (void)state;
+    assert_int_equal(
+        history_read_values(
+            SPAN_LITERAL("{\"errno\":0,\"data\":{\"send_status\":5,\"args\":{\"obj_id\":3311},"
+                         "\"cmd_result\":{\"errno\":0,\"data\":[{\"res\":[{\"val\":"
+                         "9223372036854775807,\"res_id\":1},{\"res_id\":2,\"val\":1.50},"
+                         "{\"res_id\":3,\"val\":\"a\\u0041\"},{\"res_id\":4,\"res_inst\":"
+                         "[{\"res_inst_id\":7,\"val\":true},{\"res_inst_id\":8,\"val\":[1,2]}]}],"
+                         "\"obj_inst_id\":0}]}}}"),
+            take_value, &values),
+        STATUS_OK);
+    assert_string_equal(values.text, "3311/0/1/-1=9223372036854775807 3311/0/2/-1=1.50 "
+                                     "3311/0/3/-1=s:aA 3311/0/4/7=true 3311/0/4/8=[1,2] ");
+    values.len = 0;
+    /* As texts that are JSON themselves; of a write there is nothing. */
+    assert_int_equal(
+        history_read_values(SPAN_LITERAL(
+                                "{\"data\":{\"args\":\"{\\\"obj_id\\\":3}\",\"cmd_result\":\"{"
+                                "\\\"data\\\":[{\\\"obj_inst_id\\\":1,\\\"res\\\":[{"
+                                "\\\"res_id\\\":9,\\\"val\\\":\\\"x\\\"}]}]}\"}}"),
+                            take_value, &values),
+        STATUS_OK);
+    assert_string_equal(values.text, "3/1/9/-1=s:x ");
+    values.len = 0;
+    values.text[0] = '\0';
+    assert_int_equal(history_read_values(SPAN_LITERAL("{\"data\":{\"cmd_result\":{\"errno\":0}}}"),
+                                         take_value, &values),
+                     STATUS_OK);
+    assert_string_equal(values.text, "");
+    assert_int_equal(history_read_values(SPAN_LITERAL("{\"data\":"), take_value, &values),
+                     STATUS_SYNTAX);
+}
+
+struct pushes {
+    struct history_push items[4];
+    struct values values;
+    size_t count;
+};
+
+static void take_push(void *context, const struct history_push *push)
+{
+    struct pushes *pushes = context;
+
+    pushes->items[pushes->count++] = *push;
+    if (push->values.len > 0)
+        assert_int_equal(history_read_pushed(push->values, take_value, &pushes->values), STATUS_OK);
+}
+
+static void test_pushed_messages_are_read(void **state)
+{
+    struct pushes pushes = {.count = 0};
+    uint64_t device = 0;
+
+    (void)state;
+    assert_true(device_read(SPAN_LITERAL("865820031310001"), &device));
+    assert_int_equal(
+        history_read_push(
+            SPAN_LITERAL("{\"msg\":[{\"type\":1,\"value\":3},{\"type\":7,\"cmd_id\":\"" UUID
+                         "\",\"imei\":\"865820031310001\",\"cmd_type\":0,\"send_time\":"
+                         "1606870944000,\"confirm_time\":1606870945999,\"send_status\":5,"
+                         "\"confirm_status\":0,\"confirm_body\":{\"obj_id\":3311,\"obj_inst\":[{"
+                         "\"obj_inst_id\":0,\"res\":[{\"res_id\":1,\"val\":12345678901234567}]}]}"
+                         "}],\"msg_signature\":\"x\",\"nonce\":\"y\"}"),
+            take_push, &pushes),
+        STATUS_OK);
+    assert_int_equal(pushes.count, 1);
+    assert_int_equal(pushes.items[0].device, device);
+    assert_string_equal(pushes.items[0].entry.uuid, UUID);
+    assert_int_equal(pushes.items[0].entry.action, ACTION_READ);
+    assert_int_equal(history_state(&pushes.items[0].entry), COMMAND_DELIVERED);
+    assert_int_equal(pushes.items[0].entry.times_s[HISTORY_CONFIRMED], 1606870945);
+    assert_int_equal(pushes.items[0].entry.times_s[HISTORY_CREATED], HISTORY_NONE);
+    assert_string_equal(pushes.values.text, "3311/0/1/-1=12345678901234567 ");
+    /* A message alone, and what is none. */
+    assert_int_equal(history_read_push(SPAN_LITERAL("{\"type\":7,\"cmd_id\":\"" UUID
+                                                    "\",\"send_status\":5,\"confirm_status\":9}"),
+                                       take_push, &pushes),
+                     STATUS_OK);
+    assert_int_equal(pushes.count, 2);
+    assert_int_equal(history_state(&pushes.items[1].entry), COMMAND_REFUSED);
+    assert_int_equal(history_read_push(SPAN_LITERAL("{\"msg\":\"hello\"}"), take_push, &pushes),
+                     STATUS_SYNTAX);
+    assert_int_equal(history_read_push(SPAN_LITERAL("row,key"), take_push, &pushes), STATUS_SYNTAX);
+    assert_int_equal(history_read_push(SPAN_LITERAL("[]"), take_push, &pushes), STATUS_OK);
+    assert_int_equal(pushes.count, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_page_is_read_as_documented),
         cmocka_unit_test(test_older_forms_are_read_as_well),
         cmocka_unit_test(test_one_command_is_read),
+        cmocka_unit_test(test_values_are_read_digit_for_digit),
+        cmocka_unit_test(test_pushed_messages_are_read),
         cmocka_unit_test(test_each_send_status_is_a_state),
         cmocka_unit_test(test_what_was_cancelled_is_read),
         cmocka_unit_test(test_questions_are_asked_as_documented),

@@ -36,10 +36,11 @@ static void test_each_kind_of_row_has_its_step_in_order(void **state)
                         "nbatch run --resume=failed x.csv");
     assert_string_equal(shown(&facts, &steps[2], next_add_text),
                         "once its reason is gone, send the one rejected row again");
-    assert_string_equal(shown(&facts, &steps[3], next_add_command), "grep ,in_doubt, ./-r.csv");
+    assert_string_equal(shown(&facts, &steps[3], next_add_command),
+                        "nbatch results ./-r.csv --status in_doubt");
     assert_int_equal(steps[4].kind, NEXT_IN_DOUBT);
     assert_string_equal(shown(&facts, &steps[5], next_add_command),
-                        "grep -E ',accepted,.*,[0-9]+,[1-9][0-9]*,[0-9.]*,20[0-9][0-9]-' ./-r.csv");
+                        "nbatch results ./-r.csv --status accepted --ambiguous");
 }
 
 static void test_nothing_is_to_be_done_when_all_were_accepted(void **state)

@@ -18,9 +18,20 @@ static const char *sample(const struct option *option)
 {
     static const struct {
         const char *name, *value;
-    } samples[] = {{"resume", "failed"},        {"delimiter", ";"}, {"concurrency", "8"},
-                   {"ramp", "1/s..2/s:1m"},     {"canary", "5"},    {"canary-accept", "90%"},
-                   {"halt", "failed=5%,min=7"}, {"job", "meters"},  {"config", "/dev/null"}};
+    } samples[] = {{"resume", "failed"},
+                   {"delimiter", ";"},
+                   {"concurrency", "8"},
+                   {"ramp", "1/s..2/s:1m"},
+                   {"canary", "5"},
+                   {"canary-accept", "90%"},
+                   {"halt", "failed=5%,min=7"},
+                   {"expect-rows", "9..11"},
+                   {"config", "/dev/null"},
+                   {"rate", "20/s"},
+                   {"find", "p99=1s"},
+                   {"job", "meters"},
+                   {"watch", "2m"},
+                   {"status", "in_doubt"}};
     static char text[32];
 
     for (size_t i = 0; i < ARRAY_LENGTH(samples); i++)
@@ -159,6 +170,19 @@ static void test_every_option_is_taken_from_its_variable(void **state)
     for_each(by_variable);
 }
 
+/* Whether a file may set an option of that name, of whatever subcommand: one file serves several.
+ */
+static bool is_for_files(const char *name)
+{
+    size_t count;
+    const struct option *all = options_all(&count);
+
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(all[i].name, name) == 0 && all[i].places == IN_FILE_AND_VARIABLE)
+            return true;
+    return false;
+}
+
 static void by_file(enum subcommand subcommand, const struct option *option)
 {
     char path[] = "/tmp/nbatch-options-XXXXXX", line[300], config[64];
@@ -172,7 +196,10 @@ static void by_file(enum subcommand subcommand, const struct option *option)
     (void)snprintf(config, sizeof(config), "--config=%s", path);
     parse(&parsed, subcommand, 2, (char *[]){config, (char *)(uintptr_t)companion(option)});
     assert_int_equal(unlink(path), 0);
-    assert_int_equal(parsed.status == STATUS_OK, option->places == IN_FILE_AND_VARIABLE);
+    assert_int_equal(parsed.status == STATUS_OK, is_for_files(option->name));
+    const struct assignment *item = option_sources_last(&parsed.sources, option);
+    assert_int_equal(item != NULL && item->origin == ORIGIN_CONFIG,
+                     option->places == IN_FILE_AND_VARIABLE);
     release(&parsed);
 }
 
@@ -194,6 +221,9 @@ static void is_documented(enum subcommand subcommand, const struct option *optio
     const char *letter = (char[]){'-', option->letter, '\0'}, *words[2];
     struct buf help, candidates;
     char name[80];
+
+    if (!option_is_used(subcommand, option)) /* check takes those of run, and says so as a whole */
+        return;
 
     (void)snprintf(name, sizeof(name), "--%s", option->name);
     buf_init(&help, 1024 * 1024);
@@ -229,7 +259,7 @@ static void test_every_option_is_in_the_manual_page(void **state)
 
     (void)state;
     buf_init(&page, 1024 * 1024);
-    man_add_page(&page);
+    assert_true(man_add_page(NULL, &page));
     for (size_t i = 0; i < count; i++) {
         char tag[80];
         (void)snprintf(tag, sizeof(tag), "Fl \\-%s", options[i].name);
@@ -304,7 +334,7 @@ static void test_no_two_options_of_a_command_have_the_same_name_or_letter(void *
             assert_ptr_equal(option_find((enum subcommand)i, span_string(option->name)), option);
             if (option->letter != '\0')
                 assert_ptr_equal(option_find_letter((enum subcommand)i, option->letter), option);
-            if (option->rival != NULL)
+            if (option->rival != NULL) /* a subcommand need not have it */
                 assert_non_null(option_find(COMMAND_RUN, span_string(option->rival)));
         }
     }
@@ -357,6 +387,27 @@ static void test_no_two_options_have_the_same_field(void **state)
         }
 }
 
+/* The rate of status and cancel is not that of a run, nor of bench, which has no such option. */
+static void test_what_is_usual_for_one_command_is_not_for_another(void **state)
+{
+    static const struct {
+        enum subcommand subcommand;
+        int64_t rate;
+    } usual[] = {{COMMAND_RUN, 0},      {COMMAND_CHECK, 0},    {COMMAND_BENCH, 0},
+                 {COMMAND_STATUS, 100}, {COMMAND_CANCEL, 100}, {COMMAND_CONFIG, 0}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(usual); i++) {
+        char word[] = "x.csv", *words[] = {word};
+        struct parsed parsed;
+        parse(&parsed, usual[i].subcommand, usual[i].subcommand == COMMAND_BENCH ? 0 : 1, words);
+        assert_int_equal(parsed.status, STATUS_OK);
+        assert_int_equal(parsed.settings.run.rate.count, usual[i].rate);
+        assert_int_equal(parsed.settings.run.concurrency, 64);
+        release(&parsed);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -370,6 +421,7 @@ int main(void)
         cmocka_unit_test(test_no_two_options_of_a_command_have_the_same_name_or_letter),
         cmocka_unit_test(test_no_two_options_have_the_same_field),
         cmocka_unit_test(test_values_are_completed_by_their_kind),
+        cmocka_unit_test(test_what_is_usual_for_one_command_is_not_for_another),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -42,31 +42,54 @@ static void test_without_a_limit_everything_may_start(void **state)
         (void)pacer_start(&pacer, 1000 * MS);
     }
     assert_int_equal(pacer_rate_per_hour(&pacer), 0);
-    assert_int_equal(pacer_concurrency(&pacer), 64);
 }
 
-static void test_without_a_rate_the_first_goes_alone_and_the_others_follow(void **state)
+static void start_rows(uint64_t rows)
+{
+    const struct pacer_options options = {.burst = 1,
+                                          .adaptive = true,
+                                          .concurrency = 64,
+                                          .rows = rows};
+
+    pacer_init(&pacer, &options, 1000 * MS);
+}
+
+/* Starts what may start, and answers it 20 ms later. Returns how many these were. */
+static size_t go_round(int64_t now_ms)
+{
+    uint32_t tickets[64];
+    size_t count = 0;
+
+    while (count < 64 && pacer_next_ns(&pacer, now_ms * MS, &why) == 0)
+        tickets[count++] = pacer_start(&pacer, now_ms * MS);
+    for (size_t i = 0; i < count; i++)
+        (void)end(OUTCOME_ACCEPTED, 200, tickets[i], now_ms, 0, now_ms + 20);
+    return count;
+}
+
+static void test_without_a_rate_it_grows_until_nothing_holds(void **state)
 {
     (void)state;
-    start(0, 1000, true);
-    assert_int_equal(pacer_concurrency(&pacer), 1);
     int64_t now_ms = 1000;
-    for (int answers = 0; pacer_concurrency(&pacer) < 64; answers++) {
-        size_t places = pacer_concurrency(&pacer);
-        uint32_t tickets[64];
-        for (size_t i = 0; i < places; i++) {
-            int64_t next_ns;
-            while ((next_ns = pacer_next_ns(&pacer, now_ms * MS, &why)) != 0)
-                now_ms = (next_ns + MS - 1) / MS;
-            tickets[i] = pacer_start(&pacer, now_ms * MS);
-        }
-        for (size_t i = 0; i < places; i++)
-            (void)end(OUTCOME_ACCEPTED, 200, tickets[i], now_ms, 0, now_ms + 20);
+
+    start_rows(0);
+    assert_int_equal(go_round(now_ms), 1);
+    while (pacer_rate_per_hour(&pacer) > 0) {
         now_ms += 20;
-        assert_true(pacer_concurrency(&pacer) <= 2 * places + 1);
-        assert_true(answers < 20);
+        assert_true(go_round(now_ms) <= 64);
+        assert_true(now_ms < 5000);
     }
-    assert_int_equal(pacer_rate_per_hour(&pacer), 0); /* and then nothing holds */
+    assert_int_equal(go_round(now_ms + 20), 64);
+}
+
+static void test_a_run_of_few_rows_begins_with_all_at_once(void **state)
+{
+    (void)state;
+    start_rows(PACER_SHORT_RUN * 64);
+    assert_int_equal(pacer_rate_per_hour(&pacer), 0);
+    assert_int_equal(go_round(1000), 64);
+    start_rows(PACER_SHORT_RUN * 64 + 1);
+    assert_int_equal(go_round(1000), 1);
 }
 
 static void test_a_rate_holds_over_a_simulated_day(void **state)
@@ -105,11 +128,10 @@ static void test_refusals_lower_the_rate_and_are_told_once(void **state)
     start(20, 1000, true);
     assert_int_equal(refuse_two(1000), PACE_LOWERED);
     int64_t rate = pacer_rate_per_hour(&pacer);
-    assert_in_range(rate, 10 * 3600, 19 * 3600);
+    assert_in_range(rate, 5 * 3600, 19 * 3600);
     uint32_t ticket = pacer_start(&pacer, 1300 * MS);
     assert_int_equal(end(OUTCOME_AGAIN, 429, ticket, 1300, 0, 1350).pace, PACE_SAME);
     assert_true(pacer_rate_per_hour(&pacer) <= rate);
-    assert_int_equal(pacer_concurrency(&pacer), 64);
     start(20, 1000, false);
     assert_int_equal(refuse_two(1000), PACE_SAME);
     assert_int_equal(pacer_rate_per_hour(&pacer), 20 * 3600);
@@ -129,7 +151,7 @@ static void test_a_ramp_rises_and_a_limit_below_it_holds(void **state)
     assert_int_equal(pacer_rate_per_hour(&pacer), 60 * 3600);
     assert_int_equal(refuse_two(5000), PACE_LOWERED);
     int64_t rate = pacer_rate_per_hour(&pacer);
-    assert_in_range(rate, 10 * 3600, 59 * 3600);
+    assert_in_range(rate, 5 * 3600, 59 * 3600);
     (void)pacer_next_ns(&pacer, 20000 * MS, &why);
     assert_int_equal(pacer_rate_per_hour(&pacer), rate);
 }
@@ -220,7 +242,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_without_a_limit_everything_may_start),
         cmocka_unit_test(test_a_rate_holds_over_a_simulated_day),
-        cmocka_unit_test(test_without_a_rate_the_first_goes_alone_and_the_others_follow),
+        cmocka_unit_test(test_without_a_rate_it_grows_until_nothing_holds),
+        cmocka_unit_test(test_a_run_of_few_rows_begins_with_all_at_once),
         cmocka_unit_test(test_refusals_lower_the_rate_and_are_told_once),
         cmocka_unit_test(test_a_ramp_rises_and_a_limit_below_it_holds),
         cmocka_unit_test(test_retry_after_holds_everything_back_where_most_answers_refuse),

@@ -160,7 +160,7 @@ static void test_numbers_are_written_for_people(void **state)
     html_add_bytes(999999, &out);
     expect("1.0 MB");
     html_add_time(1767225599999, &out);
-    expect("<time datetime=\"2025-12-31T23:59:59.999Z\">2025-12-31 23:59:59 UTC</time>");
+    expect("<time datetime=\"2025-12-31T23:59:59.999Z\">31 Dec 2025, 23:59:59 UTC</time>");
 }
 
 static void test_hostile_text_stays_text(void **state)

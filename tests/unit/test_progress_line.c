@@ -52,6 +52,27 @@ static void test_a_narrow_terminal_shows_what_matters_most(void **state)
     assert_live(&facts, 3, "");
 }
 
+static void test_what_holds_rows_back_is_told(void **state)
+{
+    (void)state;
+    struct progress_facts facts = sending();
+    struct buf line;
+
+    buf_init(&line, 4096);
+    facts.held_per_s = 298.4;
+    progress_line_add_plain(&facts, &line);
+    assert_non_null(strstr(buf_string(&line), "; held to 298/s"));
+    buf_clear(&line);
+    facts.is_limited = true;
+    progress_line_add_plain(&facts, &line);
+    assert_non_null(strstr(buf_string(&line), "; the platform takes about 298/s"));
+    buf_clear(&line);
+    facts.wait = "paused"; /* which says more */
+    progress_line_add_plain(&facts, &line);
+    assert_null(strstr(buf_string(&line), "298/s"));
+    buf_deinit(&line);
+}
+
 static void test_why_it_waits_goes_before_how_fast_it_is(void **state)
 {
     (void)state;
@@ -127,6 +148,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_wide_terminal_shows_everything),
         cmocka_unit_test(test_a_narrow_terminal_shows_what_matters_most),
+        cmocka_unit_test(test_what_holds_rows_back_is_told),
         cmocka_unit_test(test_why_it_waits_goes_before_how_fast_it_is),
         cmocka_unit_test(test_no_width_is_exceeded),
         cmocka_unit_test(test_wide_characters_count_twice),

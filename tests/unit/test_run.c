@@ -551,6 +551,7 @@ static void test_retries_are_explained_under_the_settings(void **state)
 static void test_bench_sends_made_up_rows_elsewhere_only_when_told(void **state)
 {
     (void)state;
+    settings.input = NULL;
     settings.rows = 100;
     settings.rounds = 2;
     settings.levels = (struct levels){.items = {1, 2}, .count = 2};

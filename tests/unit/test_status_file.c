@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "ledger/status_file.h"
+#include "run/status_file.h"
 
 #define UUID "42742677-adc3-54ca-83a1-5aaaf71482f8"
 #define HEAD                                                                                     \

@@ -63,6 +63,9 @@ static void test_control_characters_are_seen(void **state)
     assert_true(text_has_control(SPAN_LITERAL("a\tb")));
     assert_true(text_has_control(SPAN_LITERAL("a\x7f")));
     assert_true(text_has_control(SPAN_LITERAL("\0")));
+    assert_true(text_has_control(SPAN_LITERAL("a\xc2\x85")) &&
+                text_has_control(SPAN_LITERAL("\u202eb")));
+    assert_false(text_has_control(SPAN_LITERAL("\u00a0\u200b\u2030\u2026\u2027\u202f\ue000")));
 }
 
 int main(void)

@@ -162,7 +162,7 @@ static inline void xlsx_tell(int fd, const struct xlsx_reading *reading, struct 
     if (reading->block_bytes > 0)
         source_set_block_bytes(source, reading->block_bytes);
     enum status status =
-        source_find_workbook(source, reading->sheet, options.max_row_bytes, &message);
+        source_find_workbook(source, reading->sheet, 0, options.max_row_bytes, &message);
     if (status != STATUS_OK) {
         buf_add_format(out, "%s\n", strchr(buf_string(&message), ' ') + 1);
     } else {

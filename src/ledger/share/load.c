@@ -52,7 +52,7 @@ static void add_bytes(struct buf *out, struct span bytes)
     buf_add(out, bytes);
 }
 
-static enum status add_job(struct load *load, const struct load_about *about)
+static enum status add_job(struct loading *load, const struct loading_about *about)
 {
     char dialect[16], hash[32], rate[64], ambiguous[16];
     struct buf passed;
@@ -88,14 +88,14 @@ static enum status add_job(struct load *load, const struct load_about *about)
     return STATUS_OK;
 }
 
-enum status load_begin(struct load *load, struct database *database, const struct load_about *about,
-                       struct buf *message)
+enum status loading_begin(struct loading *load, struct database *database,
+                          const struct loading_about *about, struct buf *message)
 {
     static const char head[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0"; /* and its own NUL */
 
-    *load = (struct load){.database = database,
-                          .message = message,
-                          .shards = load_shards_of(about->valid)};
+    *load = (struct loading){.database = database,
+                             .message = message,
+                             .shards = load_shards_of(about->valid)};
     buf_init(&load->rows, LOAD_ROWS_MAX);
     enum status status = database_begin(database, message);
     if (status == STATUS_OK)
@@ -108,13 +108,13 @@ enum status load_begin(struct load *load, struct database *database, const struc
     return status;
 }
 
-static enum status fail(struct load *load)
+static enum status fail(struct loading *load)
 {
     buf_add_format(load->message, "the database: %s", PQerrorMessage(load->database->connection));
     return STATUS_NETWORK;
 }
 
-static enum status send_rows(struct load *load)
+static enum status send_rows(struct loading *load)
 {
     if (load->rows.status != STATUS_OK)
         return load->rows.status;
@@ -123,8 +123,8 @@ static enum status send_rows(struct load *load)
     return sent == 1 ? STATUS_OK : fail(load);
 }
 
-enum status load_add(struct load *load, const struct command *command, uint32_t occurrence,
-                     struct span problem)
+enum status loading_add(struct loading *load, const struct command *command, uint32_t occurrence,
+                        struct span problem)
 {
     struct buf *out = &load->rows;
 
@@ -154,7 +154,7 @@ enum status load_add(struct load *load, const struct command *command, uint32_t 
 }
 
 /* The COPY's own end, and what the database says to it. */
-static enum status end_copy(struct load *load)
+static enum status end_copy(struct loading *load)
 {
     PGconn *connection = load->database->connection;
     enum status status = STATUS_OK;
@@ -171,7 +171,8 @@ static enum status end_copy(struct load *load)
     return status;
 }
 
-static enum status count_common(struct load *load, const char *const *values, uint64_t *ret_common)
+static enum status count_common(struct loading *load, const char *const *values,
+                                uint64_t *ret_common)
 {
     PGresult *result;
     enum status status =
@@ -184,7 +185,7 @@ static enum status count_common(struct load *load, const char *const *values, ui
     return STATUS_OK;
 }
 
-enum status load_end(struct load *load, uint64_t rows, uint64_t *ret_common)
+enum status loading_end(struct loading *load, uint64_t rows, uint64_t *ret_common)
 {
     static const char *const steps[] = {sql_load_session, sql_job_shards, sql_job_invalid,
                                         sql_job_ready};
@@ -202,7 +203,7 @@ enum status load_end(struct load *load, uint64_t rows, uint64_t *ret_common)
     return status == STATUS_OK ? database_commit(load->database, load->message) : status;
 }
 
-void load_deinit(struct load *load)
+void loading_deinit(struct loading *load)
 {
     buf_deinit(&load->rows);
 }

@@ -20,10 +20,10 @@
  * again, and damage is an error with file, line, column and remedy (ledger/table_scan.h).
  *
  * A line speaks of a uuid. The results may have got another one for the row since (--resume): then
- * the line does not count any more. That is for the caller to compare.
+ * the line does not count any more. That is for the caller to compare. Private to run/.
  */
-#ifndef NB_LEDGER_STATUS_FILE_H
-#define NB_LEDGER_STATUS_FILE_H
+#ifndef NB_RUN_STATUS_FILE_H
+#define NB_RUN_STATUS_FILE_H
 
 #include "core/row.h"
 #include "ledger/replacement.h"

@@ -1,4 +1,4 @@
-#include "ledger/status_file.h"
+#include "run/status_file.h"
 
 #include "ledger/cell.h"
 

@@ -1,0 +1,15 @@
+/* The prose of the manual pages, nbatch*.text, which the build embeds (report/embed.cmake). Private
+ * to cli/. */
+#ifndef NB_CLI_MANUAL_H
+#define NB_CLI_MANUAL_H
+
+#include <stddef.h>
+
+extern const char nbatch_text[];
+extern const size_t nbatch_text_len;
+extern const char nbatch_input_text[];
+extern const size_t nbatch_input_text_len;
+extern const char nbatch_results_text[];
+extern const size_t nbatch_results_text_len;
+
+#endif

@@ -1,0 +1,327 @@
+#include "report/load.h"
+
+#include <cjson/cJSON.h>
+
+#include "core/text.h"
+#include "core/when.h"
+
+#define MILLIONTHS 1000000
+
+enum {
+    LATE_MIN_US = 5000, /* a start that is late by less is as good as on time */
+    SHARE_USUAL = 1000, /* 0.1 % */
+    REASONS_SHOWN = 8,
+};
+
+static const struct {
+    const char *name;
+    double quantile;
+} quantiles[] = {{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p99.9", 0.999}};
+
+static uint64_t us_between(int64_t from_ns, int64_t to_ns)
+{
+    return to_ns > from_ns ? (uint64_t)(to_ns - from_ns) / 1000 : 0;
+}
+
+/* By the platform, or by what counts requests for it. */
+static bool is_refused(const struct outcome *outcome)
+{
+    return outcome->voice == VOICE_PLATFORM || outcome->http_status == 429;
+}
+
+void load_add(struct load *load, const struct load_request *request)
+{
+    const struct outcome *outcome = request->outcome;
+
+    if (tally_total(&load->tally) == 0 || request->due_ns < load->first_ns)
+        load->first_ns = request->due_ns;
+    if (request->ended_ns > load->last_ns)
+        load->last_ns = request->ended_ns;
+    tally_add_outcome(&load->tally, outcome, 0);
+    if (outcome->status != ROW_ACCEPTED && is_refused(outcome))
+        load->refused++;
+    else if (outcome->status != ROW_ACCEPTED)
+        load->failed++;
+    if (request->waited)
+        load->waited++;
+    else
+        histogram_add(&load->late, us_between(request->due_ns, request->started_ns));
+    if (!request->left)
+        return;
+    tally_add_attempt(&load->tally, request->latency_us);
+    histogram_add(&load->from_due,
+                  us_between(request->due_ns, request->started_ns) +
+                      (uint64_t)(request->latency_us > 0 ? request->latency_us : 0));
+}
+
+uint64_t load_total(const struct load *load)
+{
+    return tally_total(&load->tally);
+}
+
+double load_seconds(const struct load *load)
+{
+    return load->last_ns > load->first_ns ? (double)(load->last_ns - load->first_ns) / 1e9 : 0;
+}
+
+double load_accepted_per_s(const struct load *load)
+{
+    double seconds = load_seconds(load);
+    return seconds > 0 ? (double)load->tally.rows[ROW_ACCEPTED] / seconds : 0;
+}
+
+static double busy(const struct load *load)
+{
+    double seconds = load_seconds(load);
+    return seconds > 0 ? load->cpu_s / seconds : 0;
+}
+
+enum load_limit load_limit_of(const struct load *load)
+{
+    uint64_t late_us = histogram_quantile(&load->late, 0.99);
+
+    if (busy(load) > 0.9)
+        return LOAD_CPU;
+    if (load->waited * 1000 > load_total(load))
+        return LOAD_PLACES;
+    if (load_total(load) >= 100 && late_us > LATE_MIN_US &&
+        late_us > histogram_quantile(&load->from_due, 0.99) / 10)
+        return LOAD_LATE;
+    return LOAD_PEER;
+}
+
+/* One of the goal's words. */
+static bool take_word(struct span word, struct load_goal *goal)
+{
+    const char *at = word.len > 0 ? memchr(word.ptr, '=', word.len) : NULL;
+    int64_t ms;
+
+    if (at == NULL)
+        return false;
+    struct span name = span_of(word.ptr, (size_t)(at - word.ptr));
+    struct span value = span_skip(word, name.len + 1);
+    if (span_is(name, "refused"))
+        return text_parse_share(value, &goal->refused);
+    if (span_is(name, "failed"))
+        return text_parse_share(value, &goal->failed);
+    for (size_t i = 0; i < ARRAY_LENGTH(quantiles); i++) {
+        if (!span_is(name, quantiles[i].name))
+            continue;
+        goal->quantile = quantiles[i].quantile;
+        if (when_parse_duration(value, &ms) != STATUS_OK || ms <= 0)
+            return false;
+        goal->at_most_us = (uint64_t)ms * 1000;
+        return true;
+    }
+    return false;
+}
+
+bool load_parse_goal(struct span text, struct load_goal *ret_goal)
+{
+    struct load_goal goal = {.refused = SHARE_USUAL, .failed = SHARE_USUAL};
+    bool is_good = true;
+
+    while (is_good && text.len > 0)
+        is_good = take_word(text_take_piece(&text), &goal);
+    *ret_goal = goal;
+    return is_good && goal.at_most_us > 0;
+}
+
+static bool is_within(uint64_t part, uint64_t whole, uint64_t millionths)
+{
+    return (double)part * MILLIONTHS <= (double)whole * (double)millionths;
+}
+
+bool load_keeps(const struct load *load, const struct load_goal *goal)
+{
+    uint64_t total = load_total(load);
+
+    return total > 0 && is_within(load->refused, total, goal->refused) &&
+           is_within(load->failed, total, goal->failed) && load->from_due.count > 0 &&
+           histogram_quantile(&load->from_due, goal->quantile) <= goal->at_most_us;
+}
+
+static double to_ms(uint64_t us)
+{
+    return (double)us / 1000.0;
+}
+
+static void add_quantiles(const struct histogram *histogram, const char *what, struct buf *out)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(quantiles); i++)
+        buf_add_format(out, " %9.2f", to_ms(histogram_quantile(histogram, quantiles[i].quantile)));
+    buf_add_format(out, " %9.2f  %s\n", to_ms(histogram->max_us), what);
+}
+
+static void add_reasons(const struct load *load, struct buf *out)
+{
+    const struct tally *tally = &load->tally;
+    uint64_t shown = 0, total = load_total(load), bad = load->refused + load->failed;
+
+    if (bad == 0)
+        return;
+    buf_add_format(out, "%10s %llu of %llu were refused, %llu failed in another way\n", "",
+                   (unsigned long long)load->refused, (unsigned long long)total,
+                   (unsigned long long)load->failed);
+    for (size_t i = 0; i < tally->reason_count && i < REASONS_SHOWN; i++) {
+        const struct tally_reason *reason = &tally->reasons[i];
+        buf_add_format(out, "%10s %9llu × %s", "", (unsigned long long)reason->count,
+                       row_status_name(reason->status));
+        if (reason->has_errno)
+            buf_add_format(out, ", errno %lld", (long long)reason->platform_errno);
+        if (reason->http_status != 0 && reason->http_status != 200)
+            buf_add_format(out, ", HTTP %d", reason->http_status);
+        buf_add_string(out, ": ");
+        buf_add_printable(out, span_string(reason->text));
+        buf_add_char(out, '\n');
+        shown += reason->count;
+    }
+    if (shown < bad)
+        buf_add_format(out, "%10s %9llu × other reasons\n", "", (unsigned long long)(bad - shown));
+}
+
+/* Where the figures are not the platform's alone. */
+static void add_limit(const struct load *load, struct buf *out)
+{
+    unsigned long long late_us = histogram_quantile(&load->late, 0.99);
+
+    switch (load_limit_of(load)) {
+    case LOAD_PEER:
+        break;
+    case LOAD_PLACES:
+        buf_add_format(out,
+                       "%10s %llu of %llu found %zu under way when they were due, and waited here: "
+                       "a larger --concurrency has them wait at the platform\n",
+                       "", (unsigned long long)load->waited, (unsigned long long)load_total(load),
+                       load->concurrency);
+        break;
+    case LOAD_CPU:
+        buf_add_format(out,
+                       "%10s this machine was the bottleneck: what sends was busy %.0f %% of the "
+                       "time\n",
+                       "", busy(load) * 100);
+        break;
+    case LOAD_LATE:
+        buf_add_format(out,
+                       "%10s this machine was the bottleneck: 1 %% of the requests started "
+                       "%.1f ms late or later, though what sends was busy only %.0f %% of the "
+                       "time\n",
+                       "", (double)late_us / 1000, busy(load) * 100);
+        break;
+    }
+}
+
+static void add_found(const struct load_report *report, struct buf *out)
+{
+    if (report->goal == NULL)
+        return;
+    buf_add_char(out, '\n');
+    buf_add_printable(out, span_string(report->goal));
+    if (report->found <= 0)
+        buf_add_string(out, ": no rate keeps it\n");
+    else
+        buf_add_format(out, ": kept up to %.4g/s%s\n", report->found,
+                       report->found >= report->max ? ", the highest that is tried" : "");
+}
+
+void load_add_text(const struct load_report *report, struct buf *out)
+{
+    buf_add_string(out, report->input != NULL ? report->input : "made-up commands");
+    buf_add_string(out, " to ");
+    buf_add_printable(out, span_string(report->target));
+    buf_add_format(out,
+                   ", each started when it is due; the first %.4g s of each rate left out; %ld "
+                   "processors\n\n",
+                   (double)report->warm_up_ms / 1000, report->processors);
+    buf_add_string(out,
+                   "    rate/s accepted/s    p50 ms    p90 ms    p99 ms  p99.9 ms    max ms\n");
+    for (size_t i = 0; i < report->count; i++) {
+        const struct load *load = report->loads[i];
+        buf_add_format(out, "%10.4g %10.1f", load->rate_per_s, load_accepted_per_s(load));
+        add_quantiles(&load->from_due, "from when it was due", out);
+        buf_add_format(out, "%21s", "");
+        add_quantiles(&load->tally.latency, "from when it left", out);
+        add_reasons(load, out);
+        add_limit(load, out);
+    }
+    add_found(report, out);
+}
+
+static void add_histogram(cJSON *object, const char *name, const struct histogram *histogram)
+{
+    cJSON *values = cJSON_AddObjectToObject(object, name);
+
+    for (size_t i = 0; i < ARRAY_LENGTH(quantiles); i++)
+        (void)cJSON_AddNumberToObject(values, quantiles[i].name,
+                                      to_ms(histogram_quantile(histogram, quantiles[i].quantile)));
+    (void)cJSON_AddNumberToObject(values, "max", to_ms(histogram->max_us));
+}
+
+static void add_json_reasons(cJSON *object, const struct tally *tally)
+{
+    cJSON *reasons = cJSON_AddArrayToObject(object, "reasons");
+
+    for (size_t i = 0; i < tally->reason_count; i++) {
+        const struct tally_reason *reason = &tally->reasons[i];
+        cJSON *item = cJSON_CreateObject();
+        (void)cJSON_AddStringToObject(item, "status", row_status_name(reason->status));
+        if (reason->has_errno)
+            (void)cJSON_AddNumberToObject(item, "errno", (double)reason->platform_errno);
+        if (reason->http_status != 0)
+            (void)cJSON_AddNumberToObject(item, "http_status", reason->http_status);
+        (void)cJSON_AddStringToObject(item, "error", reason->text);
+        (void)cJSON_AddNumberToObject(item, "count", (double)reason->count);
+        (void)cJSON_AddItemToArray(reasons, item);
+    }
+}
+
+static void add_json_load(cJSON *levels, const struct load *load)
+{
+    static const char *const limits[] = {"peer", "concurrency", "cpu", "late"};
+    cJSON *level = cJSON_CreateObject();
+
+    (void)cJSON_AddNumberToObject(level, "rate", load->rate_per_s);
+    (void)cJSON_AddNumberToObject(level, "concurrency", (double)load->concurrency);
+    (void)cJSON_AddNumberToObject(level, "seconds", load_seconds(load));
+    (void)cJSON_AddNumberToObject(level, "requests", (double)load_total(load));
+    (void)cJSON_AddNumberToObject(level, "accepted", (double)load->tally.rows[ROW_ACCEPTED]);
+    (void)cJSON_AddNumberToObject(level, "refused", (double)load->refused);
+    (void)cJSON_AddNumberToObject(level, "failed", (double)load->failed);
+    (void)cJSON_AddNumberToObject(level, "accepted_per_second", load_accepted_per_s(load));
+    add_histogram(level, "latency_due_ms", &load->from_due);
+    add_histogram(level, "latency_sent_ms", &load->tally.latency);
+    add_histogram(level, "late_ms", &load->late);
+    (void)cJSON_AddNumberToObject(level, "waited", (double)load->waited);
+    (void)cJSON_AddNumberToObject(level, "busy", busy(load));
+    (void)cJSON_AddStringToObject(level, "limit", limits[load_limit_of(load)]);
+    add_json_reasons(level, &load->tally);
+    (void)cJSON_AddItemToArray(levels, level);
+}
+
+enum status load_add_json(const struct load_report *report, struct buf *out)
+{
+    cJSON *root = cJSON_CreateObject();
+
+    (void)cJSON_AddStringToObject(root, "command", "bench");
+    (void)cJSON_AddStringToObject(root, "endpoint", report->target);
+    if (report->input != NULL)
+        (void)cJSON_AddStringToObject(root, "input", report->input);
+    (void)cJSON_AddNumberToObject(root, "warm_up_ms", (double)report->warm_up_ms);
+    (void)cJSON_AddNumberToObject(root, "processors", (double)report->processors);
+    cJSON *levels = cJSON_AddArrayToObject(root, "levels");
+    for (size_t i = 0; i < report->count; i++)
+        add_json_load(levels, report->loads[i]);
+    if (report->goal != NULL) {
+        cJSON *find = cJSON_AddObjectToObject(root, "find");
+        (void)cJSON_AddStringToObject(find, "goal", report->goal);
+        (void)cJSON_AddNumberToObject(find, "rate", report->found);
+    }
+    char *text = cJSON_PrintUnformatted(root);
+    cJSON_Delete(root);
+    if (text == NULL)
+        return STATUS_NO_MEMORY;
+    buf_add_string(out, text);
+    buf_add_char(out, '\n');
+    cJSON_free(text);
+    return out->status;
+}

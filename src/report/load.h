@@ -1,0 +1,88 @@
+/*
+ * What a platform makes of a constant rate of requests (send/arrivals.h), as bench measures it:
+ * latencies both from when a request was due and from when it left, what was refused, what failed,
+ * and whether it was this machine that could not keep up. Pure.
+ */
+#ifndef NB_REPORT_LOAD_H
+#define NB_REPORT_LOAD_H
+
+#include "core/buf.h"
+#include "report/tally.h"
+
+/* A request that has come to its end; times are monotonic. */
+struct load_request {
+    const struct outcome *outcome;
+    bool left;   /* it was sent, as far as can be told */
+    bool waited; /* when it was due, as many were under way as may be */
+    int64_t due_ns, started_ns, ended_ns;
+    int64_t latency_us; /* from when it left */
+};
+
+/* A rate, and what came of it. Zeroed but for the first two, it is one that has not begun. */
+struct load {
+    double rate_per_s;
+    size_t concurrency;        /* under way at most */
+    struct tally tally;        /* its latencies are those from when a request left */
+    struct histogram from_due; /* of the same requests */
+    struct histogram late;     /* starts of those that did not wait, behind the time */
+    uint64_t waited;
+    uint64_t refused; /* not accepted, and the platform says so */
+    uint64_t failed;  /* not accepted in any other way: no answer, or somebody else's */
+    int64_t first_ns; /* when the first was due */
+    int64_t last_ns;  /* when the last ended */
+    double cpu_s;     /* of the thread that sends, from the first to the last */
+};
+
+void load_add(struct load *load, const struct load_request *request);
+
+/* Requests that were measured. */
+uint64_t load_total(const struct load *load);
+
+/* Seconds from the first to the last; accepted ones a second. */
+double load_seconds(const struct load *load);
+double load_accepted_per_s(const struct load *load);
+
+/* What kept the rate from being what it was meant to be, or the figures from being the platform's
+ * alone. */
+enum load_limit {
+    LOAD_PEER,   /* nothing on this side */
+    LOAD_PLACES, /* as many as may be were under way, and others waited: --concurrency */
+    LOAD_CPU,    /* the thread that sends had no time left */
+    LOAD_LATE,   /* it had, and yet started requests late: the machine had no time for it */
+};
+
+enum load_limit load_limit_of(const struct load *load);
+
+/* What is to be kept. */
+struct load_goal {
+    double quantile;          /* 0 … 1 of the latencies, from when a request was due … */
+    uint64_t at_most_us;      /* … take at most so long */
+    uint64_t refused, failed; /* millionths of the requests, at most */
+};
+
+/* Reads "p99=200ms[,refused=0.1%][,failed=0.1%]", with p50, p90, p99 or p99.9; a share that is not
+ * named is 0.1 %. */
+bool load_parse_goal(struct span text, struct load_goal *ret_goal);
+
+/* Also false where nothing was measured. */
+bool load_keeps(const struct load *load, const struct load_goal *goal);
+
+/* What the measurements are of, and what they came to. */
+struct load_report {
+    const char *target; /* for people */
+    const char *input;  /* NULL: made-up commands */
+    int64_t warm_up_ms;
+    long processors;
+    const struct load *const *loads;
+    size_t count;
+    const char *goal; /* as it was given; NULL: none was */
+    double found;     /* the highest rate that kept it; 0: none */
+    double max;       /* of the search */
+};
+
+void load_add_text(const struct load_report *report, struct buf *out);
+
+/* The same as one line of JSON. STATUS_NO_MEMORY. */
+enum status load_add_json(const struct load_report *report, struct buf *out) MUST_USE;
+
+#endif

@@ -1,0 +1,183 @@
+#include "run/asking.h"
+
+#include <time.h>
+
+#include "ledger/blank_store.h"
+#include "run/descriptors.h"
+#include "run/exit_status.h"
+#include "run/interrupt.h"
+#include "run/sending.h"
+#include "run/target.h"
+
+static const struct {
+    const char *name;
+    int exit_status; /* 0: what was not asked may be asked another time */
+} ends[] = {
+    [JOB_COMPLETE] = {"complete", 0},
+    [JOB_FAILED] = {"failed", EXIT_INTERNAL},
+    [JOB_HALTED] = {"halted", 0},
+    [JOB_OUTAGE] = {"outage", 0},
+    [JOB_REFUSED] = {"refused", EXIT_REFUSED},
+    [JOB_INTERRUPTED] = {"interrupted", EXIT_SIGNAL},
+    [JOB_CHANGED] = {"changed", EXIT_INTERNAL},
+    [JOB_UNREADABLE] = {"unreadable", EXIT_INTERNAL},
+    [JOB_CANARY] = {"canary", 0},
+    [JOB_SHORTAGE] = {"shortage", 0},
+};
+
+const char *asking_end_name(const struct asking *asking)
+{
+    return ends[asking->job.end].name;
+}
+
+static void on_event(void *context, enum job_event event, const struct job_status *status)
+{
+    struct asking *asking = context;
+    const struct person *person = asking->person;
+
+    person->ops->event(person, event, status);
+    observers_event(&asking->observers, event, status, person->ops->pace(person, status->rows));
+    if (asking->event != NULL)
+        asking->event(asking->event_context, event, status);
+}
+
+static void on_attempt(void *context, const struct job_attempt *attempt)
+{
+    struct asking *asking = context;
+
+    observers_attempt(&asking->observers, attempt);
+    asking->person->ops->attempt(asking->person, attempt);
+}
+
+static enum job_key on_key_refused(void *context, struct buf *message)
+{
+    struct asking *asking = context;
+
+    return target_renew_key(&asking->settings, &asking->credentials, message);
+}
+
+static void set_options(struct asking *asking)
+{
+    const struct run_settings *settings = &asking->settings;
+    struct job_options *options = &asking->options;
+
+    sending_options(settings, &asking->halt, options);
+    options->transport =
+        (struct transport_options){.endpoint = &asking->endpoint,
+                                   .credentials = &asking->credentials,
+                                   .concurrency = (size_t)settings->concurrency,
+                                   .connect_timeout_ms = settings->connect_timeout_ms,
+                                   .request_timeout_ms = settings->request_timeout_ms,
+                                   .wire = target_wire(settings)};
+    options->renew_key = on_key_refused;
+    options->renew_key_context = asking;
+    options->event = on_event;
+    options->event_context = asking;
+    options->attempt = on_attempt;
+    options->attempt_context = asking;
+}
+
+static int fail(struct asking *asking, int exit_status)
+{
+    person_error(asking->person, "%s", buf_string(&asking->message));
+    return exit_status;
+}
+
+int asking_open(struct asking *asking, const struct run_settings *settings,
+                const struct person *person)
+{
+    *asking = (struct asking){.settings = *settings, .person = person};
+    buf_init(&asking->message, 64 * 1024);
+    int result = descriptors_settle(&asking->settings, person);
+    if (result != 0)
+        return result;
+    enum status status =
+        observers_open(&asking->observers, &asking->settings, person, &asking->message);
+    if (status != STATUS_OK)
+        return fail(asking, status == STATUS_USAGE ? EXIT_USAGE : EXIT_INTERNAL);
+    set_options(asking);
+    result = target_choose(&asking->settings, person, &asking->endpoint);
+    if (result == 0)
+        result = target_load_key(&asking->settings, person, &asking->credentials);
+    if (result != 0)
+        observers_refused(&asking->observers, "", result);
+    return result;
+}
+
+static double monotonic_s(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static int start(struct asking *asking, const struct asking_subject *subject)
+{
+    const struct observed_run observed = {.results = subject->output,
+                                          .endpoint = asking->endpoint.origin,
+                                          .tally = &asking->tally,
+                                          .rows = subject->calls,
+                                          .has_rows = subject->calls > 0};
+
+    return observers_start(&asking->observers, &observed, &asking->message) == STATUS_OK
+               ? 0
+               : fail(asking, EXIT_USAGE);
+}
+
+/* Says why it ended early, and what that is for the exit status. */
+static int judge(const struct asking *asking, enum status status, struct buf *message)
+{
+    enum job_end end = status != STATUS_OK ? JOB_FAILED : asking->job.end;
+
+    if (end == JOB_COMPLETE)
+        return 0;
+    person_failure(asking->person, message, status);
+    return end == JOB_INTERRUPTED ? EXIT_SIGNAL + asking->job.signal_number : ends[end].exit_status;
+}
+
+int asking_run(struct asking *asking, struct row_source *source,
+               const struct asking_subject *subject)
+{
+    const struct person *person = asking->person;
+    const struct watched watched = {.input = subject->input,
+                                    .tally = &asking->tally,
+                                    .rows = subject->calls,
+                                    .add_standing = subject->add_standing,
+                                    .context = subject->context};
+    double start_s = monotonic_s();
+    struct store store;
+    int result = start(asking, subject);
+
+    if (result != 0)
+        return result;
+    blank_store_init(&store);
+    person->ops->begin(person, subject->doing, &watched);
+    enum status status =
+        job_run(source, &asking->options, &store, &asking->tally, &asking->job, &asking->message);
+    asking->seconds = monotonic_s() - start_s;
+    interrupt_watch();
+    person->ops->end(person);
+    if (status != STATUS_OK)
+        asking->job.end = JOB_FAILED;
+    return judge(asking, status, &asking->message);
+}
+
+void asking_end(struct asking *asking, int exit_status)
+{
+    if (!asking->observers.started)
+        return;
+    observers_end(&asking->observers,
+                  &(struct observed_end){.end = asking_end_name(asking),
+                                         .message = buf_string(&asking->message),
+                                         .retries = asking->job.retries,
+                                         .seconds = asking->seconds,
+                                         .exit_status = exit_status});
+}
+
+void asking_close(struct asking *asking)
+{
+    observers_close(&asking->observers);
+    credentials_deinit(&asking->credentials);
+    endpoint_deinit(&asking->endpoint);
+    buf_deinit(&asking->message);
+}

@@ -1,0 +1,62 @@
+/*
+ * Questions to the platform, from opening the log to the end of the last answer: what all use cases
+ * share that ask about commands which were handed in. Each step returns 0 or an exit status, after
+ * the reason was said. Private to run/.
+ *
+ *     asking_open(&asking, settings, person);            // log, metrics, endpoint, key
+ *     asking_run(&asking, &source->base, &subject);      // asking.job, asking.tally, …
+ *     asking_end(&asking, exit_status);
+ *     asking_close(&asking);
+ */
+#ifndef NB_RUN_ASKING_H
+#define NB_RUN_ASKING_H
+
+#include "engine/job.h"
+#include "run/observers.h"
+#include "run/person.h"
+#include "run/settings.h"
+
+struct asking {
+    struct run_settings settings;
+    const struct person *person;
+    struct endpoint endpoint;
+    struct credentials credentials;
+    struct observers observers;
+    struct halt halt;
+    struct job_options options;
+    job_event_fn *event; /* told of events as well; NULL: nobody is */
+    void *event_context;
+    struct tally tally; /* of the calls */
+    struct job_result job;
+    double seconds;
+    struct buf message;
+};
+
+/* What is asked about, for people. */
+struct asking_subject {
+    const char *doing;  /* "asking" */
+    const char *input;  /* the results that the questions are about */
+    const char *output; /* where the answers go */
+    uint64_t calls;     /* 0: not known */
+    void (*add_standing)(const void *context, struct buf *out); /* as struct watched */
+    const void *context;
+};
+
+int asking_open(struct asking *asking, const struct run_settings *settings,
+                const struct person *person) MUST_USE;
+
+/* 0: all was asked, or the platform stayed away (asking->job.end); then the rest can be asked
+ * another time. */
+int asking_run(struct asking *asking, struct row_source *source,
+               const struct asking_subject *subject) MUST_USE;
+
+/* Brings log and metrics to their end. */
+void asking_end(struct asking *asking, int exit_status);
+
+/* Takes a zeroed struct. */
+void asking_close(struct asking *asking);
+
+/* The word of the end: "complete", "interrupted" … */
+const char *asking_end_name(const struct asking *asking);
+
+#endif

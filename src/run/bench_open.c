@@ -1,0 +1,426 @@
+#include "run/bench_open.h"
+#include "run/descriptors.h"
+
+#include <math.h>
+#include <unistd.h>
+
+#include "engine/open_loop.h"
+#include "report/load_page.h"
+#include "run/check.h"
+#include "run/made_up.h"
+#include "run/page_file.h"
+#include "run/recording.h"
+#include "run/target.h"
+#include "run/use_cases.h"
+#include "send/search.h"
+
+/*
+ * Rows come from a file of made-up ones, written anew for each rate, or from the operator's own
+ * input, of which each rate goes on where the one before ended. The latter are on record as those
+ * of a run, whose results may be gone on with.
+ */
+
+enum {
+    DURATION_USUAL_MS = 10 * 1000,
+    RATE_FIRST = 100,      /* of a search */
+    RATE_MAX = 100 * 1000, /* likewise */
+    LOADS_MAX = 64,
+};
+
+_Static_assert((int)LOADS_MAX > (int)LEVELS_MAX, "a search takes at most some forty");
+
+struct bench {
+    struct run_settings settings;
+    const struct person *person;
+    struct endpoint endpoint;
+    struct credentials credentials;
+    struct sim *sim;
+    struct made_up made_up;
+    struct intake *intake; /* the operator's own input; NULL: made-up rows */
+    bool is_started;       /* it: its header has been read */
+    uint64_t valid;        /* rows of it */
+    struct recording recording;
+    bool is_recording;
+    uint64_t sent; /* requests, of all rates */
+    struct load *loads[LOADS_MAX];
+    size_t load_count;
+    double found;
+    struct series ended;
+    struct buf message;
+    bool is_over; /* no other rate is tried */
+};
+
+static int fail(struct bench *bench, enum status status)
+{
+    person_failure(bench->person, &bench->message, status);
+    return status == STATUS_BAD_INPUT ? EXIT_INPUT_INVALID : EXIT_INTERNAL;
+}
+
+static int choose_endpoint(struct bench *bench)
+{
+    struct run_settings *settings = &bench->settings;
+
+    if (settings->bench_endpoint == NULL)
+        return target_simulate(settings, bench->person, &bench->sim, &bench->endpoint);
+    int result = settings->input == NULL ? bench_check_endpoint(settings, bench->person) : 0;
+    settings->endpoint = settings->bench_endpoint;
+    if (result == 0)
+        result = target_choose(settings, bench->person, &bench->endpoint);
+    if (result == 0)
+        result = target_load_key(settings, bench->person, &bench->credentials);
+    return result;
+}
+
+/* The operator's rows, to somewhere else: they are really sent, and the devices really act. */
+static int consent(const struct bench *bench)
+{
+    char question[300], otherwise[360];
+
+    if (bench->settings.input == NULL || bench->settings.yes || bench->sim != NULL ||
+        bench->endpoint.loopback)
+        return 0;
+    (void)snprintf(question, sizeof(question), "Really send rows of %.100s to %.120s?",
+                   bench->settings.input, bench->endpoint.origin);
+    (void)snprintf(otherwise, sizeof(otherwise),
+                   "bench really sends the rows of %.100s to %.120s, which is not this machine: "
+                   "say --yes if that is meant",
+                   bench->settings.input, bench->endpoint.origin);
+    return person_consents(bench->person, question, otherwise) ? 0 : EXIT_USAGE;
+}
+
+/* What a run would ask about is not sent by a bench but with --yes. */
+static int check_counts(const struct bench *bench, const struct check_counts *counts)
+{
+    if (counts->replaced > 0 && !settings_allow_replace(&bench->settings))
+        person_error(bench->person,
+                     "%llu instances would be replaced (mode 1): say --yes if that is meant",
+                     (unsigned long long)counts->replaced);
+    else if (counts->doubts > 0 && !bench->settings.yes)
+        person_error(bench->person, "%s: say --yes where they are meant", counts->first_doubt);
+    else
+        return 0;
+    return EXIT_INPUT_INVALID;
+}
+
+static int open_record(struct bench *bench)
+{
+    size_t passed_count;
+    const struct span *passed = intake_passed(bench->intake, &passed_count);
+
+    recording_init(&bench->recording, &bench->settings, bench->person);
+    bench->is_recording = true;
+    int result = recording_choose(&bench->recording);
+    if (result == 0)
+        result = recording_open(&bench->recording, passed, passed_count,
+                                bench->sim != NULL || bench->endpoint.loopback);
+    return result;
+}
+
+static int start_record(struct bench *bench)
+{
+    struct buf target;
+
+    buf_init(&target, 4096);
+    if (bench->sim != NULL)
+        buf_add_string(&target, "simulator");
+    else
+        dialect_add_target(bench->settings.dialect, bench->endpoint.origin, &target);
+    int result = recording_start(&bench->recording, bench->intake, buf_string(&target));
+    buf_deinit(&target);
+    intake_use_store(bench->intake, ledger_store(bench->recording.ledger));
+    return result;
+}
+
+/* Opens and checks the operator's input, and begins the record. */
+static int open_input(struct bench *bench)
+{
+    struct check_counts counts = {.rows = 0};
+    int result = check_open(&bench->settings, bench->person, true, &bench->intake);
+
+    if (result == 0 && !source_is_seekable(intake_source(bench->intake))) {
+        person_error(bench->person, "bench wants an INPUT that can be read twice, not a pipe");
+        result = EXIT_USAGE;
+    }
+    if (result == 0)
+        result = open_record(bench);
+    if (result == 0)
+        result = check_input(bench->intake, &bench->settings, bench->person, &counts);
+    if (result == 0)
+        result = check_counts(bench, &counts);
+    bench->valid = counts.valid;
+    if (result == 0 && intake_rewind(bench->intake, &bench->message) != STATUS_OK)
+        result = fail(bench, STATUS_BAD_INPUT);
+    return result == 0 ? start_record(bench) : result;
+}
+
+static int open_rows(struct bench *bench)
+{
+    if (bench->settings.input != NULL)
+        return open_input(bench);
+    bench->settings.imei = IMEI_ANY; /* made-up ones begin with 0 */
+    return made_up_open(&bench->made_up, bench->person);
+}
+
+/* How many requests a rate takes, and how many of them are warm-up. */
+static uint64_t requests_of(const struct run_settings *settings, double rate, uint64_t *ret_warm_up)
+{
+    int64_t duration_ms = settings->duration_ms > 0 ? settings->duration_ms : DURATION_USUAL_MS;
+    double measured =
+        settings->rows > 0 ? (double)settings->rows : rate * (double)duration_ms / 1e3;
+
+    *ret_warm_up = (uint64_t)ceil(rate * (double)settings->warm_up_ms / 1e3);
+    return *ret_warm_up + (uint64_t)ceil(measured);
+}
+
+/* Rows for a rate: the operator's, or made-up ones for devices that none was for before. */
+static int rows_for(struct bench *bench, uint64_t requests, struct intake **ret_intake)
+{
+    struct run_settings settings = bench->settings;
+    struct check_counts counts;
+
+    *ret_intake = bench->intake;
+    if (bench->intake != NULL)
+        return 0;
+    settings.input = bench->made_up.input;
+    int result = made_up_write(&bench->made_up, bench->sent, requests, bench->person);
+    if (result == 0)
+        result = check_open(&settings, bench->person, true, ret_intake);
+    if (result != 0)
+        return result;
+    enum status status = job_check(*ret_intake, &(struct check_hooks){.context = NULL}, &counts);
+    if (status == STATUS_OK) /* an intake makes no requests the first time */
+        status = intake_rewind(*ret_intake, &bench->message);
+    return status == STATUS_OK ? 0 : fail(bench, status);
+}
+
+/* Why a rate ended before its time. */
+static int judge_end(struct bench *bench, const struct open_loop_result *result)
+{
+    bench->sent += result->sent;
+    if (result->end == OPEN_LOOP_SIGNAL)
+        return EXIT_SIGNAL + result->signal_number;
+    if (result->end == OPEN_LOOP_HOPELESS) {
+        person_error(bench->person, "no request can be sent: %s", buf_string(&bench->message));
+        return EXIT_REFUSED;
+    }
+    if (result->end == OPEN_LOOP_NO_ROWS) {
+        person_note(bench->person, "the input has no other row: it ends here");
+        bench->is_over = true;
+    }
+    return 0;
+}
+
+static int measure(struct bench *bench, double rate, struct load **ret_load)
+{
+    const struct run_settings *settings = &bench->settings;
+    const struct transport_options transport = {.endpoint = &bench->endpoint,
+                                                .credentials = &bench->credentials,
+                                                .concurrency = (size_t)settings->concurrency,
+                                                .connect_timeout_ms = settings->connect_timeout_ms,
+                                                .request_timeout_ms = settings->request_timeout_ms,
+                                                .wire = target_wire(settings)};
+    struct open_loop_options options = {.dialect = settings->dialect,
+                                        .transport = &transport,
+                                        .rate_per_s = rate,
+                                        .ended = &bench->ended};
+    struct open_loop_result end;
+    struct intake *intake = NULL;
+
+    *ret_load = calloc(1, sizeof(**ret_load));
+    if (*ret_load == NULL || bench->load_count == LOADS_MAX) {
+        free(*ret_load);
+        return EXIT_INTERNAL;
+    }
+    bench->loads[bench->load_count++] = *ret_load;
+    **ret_load = (struct load){.rate_per_s = rate, .concurrency = transport.concurrency};
+    options.requests = requests_of(settings, rate, &options.warm_up);
+    if (bench->is_recording)
+        options.store = ledger_store(bench->recording.ledger);
+    int result = rows_for(bench, options.requests, &intake);
+    enum status status = STATUS_OK;
+    if (result == 0)
+        status =
+            open_loop_run(intake, bench->is_started, &options, *ret_load, &end, &bench->message);
+    if (intake != bench->intake)
+        intake_close(intake);
+    else
+        bench->is_started = true;
+    if (result != 0)
+        return result;
+    return status == STATUS_OK ? judge_end(bench, &end) : fail(bench, status);
+}
+
+static int measure_rates(struct bench *bench)
+{
+    const struct rates *rates = &bench->settings.rates;
+    struct load *load;
+    int result = 0;
+
+    for (size_t i = 0; i < rates->count && result == 0 && !bench->is_over; i++) {
+        person_note(bench->person, "%.4g/s to %s", rates->items[i], bench->endpoint.origin);
+        result = measure(bench, rates->items[i], &load);
+    }
+    return result;
+}
+
+static int search_rate(struct bench *bench)
+{
+    const struct run_settings *settings = &bench->settings;
+    struct search search;
+    struct load *load;
+    double rate;
+    int result = 0;
+
+    search_begin(&search, settings->rates.count > 0 ? settings->rates.items[0] : RATE_FIRST,
+                 RATE_MAX);
+    while (result == 0 && !bench->is_over && search_wants(&search, &rate)) {
+        result = measure(bench, rate, &load);
+        if (result != 0 || load_total(load) == 0)
+            break;
+        bool keeps = load_keeps(load, &settings->goal);
+        person_note(bench->person, "%.4g/s: %s", rate, keeps ? "kept" : "not kept");
+        search_take(&search, keeps);
+    }
+    bench->found = search.best;
+    return result;
+}
+
+static int write_page(struct bench *bench, const struct load_report *report)
+{
+    struct buf page;
+    int result = 0;
+
+    buf_init(&page, 16 * 1024 * 1024);
+    load_page_add_html(report, &bench->ended, NBATCH_VERSION, &page);
+    if (page_file_write(bench->settings.report, &page, &bench->message) != STATUS_OK)
+        result = fail(bench, STATUS_IO);
+    buf_deinit(&page);
+    return result;
+}
+
+static int give(struct bench *bench, const struct load_report *report)
+{
+    enum status status = STATUS_OK;
+    struct buf out;
+
+    buf_init(&out, 1024 * 1024);
+    if (bench->settings.json)
+        status = load_add_json(report, &out);
+    else
+        load_add_text(report, &out);
+    bool given = status == STATUS_OK && out.status == STATUS_OK &&
+                 person_give(bench->person, buf_span(&out));
+    buf_deinit(&out);
+    return given ? 0 : EXIT_INTERNAL;
+}
+
+static int show(struct bench *bench)
+{
+    const struct run_settings *settings = &bench->settings;
+    const struct load_report report = {.target = bench->sim != NULL ? "a simulator in this process"
+                                                                    : bench->endpoint.origin,
+                                       .input = settings->input,
+                                       .warm_up_ms = settings->warm_up_ms,
+                                       .processors = sysconf(_SC_NPROCESSORS_ONLN),
+                                       .loads = (const struct load *const *)bench->loads,
+                                       .count = bench->load_count,
+                                       .goal = settings->find,
+                                       .found = bench->found,
+                                       .max = RATE_MAX};
+    bool all = true;
+
+    for (size_t i = 0; i < bench->load_count; i++)
+        all = all && bench->loads[i]->refused + bench->loads[i]->failed == 0;
+    int result = give(bench, &report);
+    if (result == 0 && settings->report != NULL)
+        result = write_page(bench, &report);
+    if (result != 0)
+        return result;
+    bool is_good = settings->find != NULL ? bench->found > 0 : all;
+    return is_good ? EXIT_ALL_ACCEPTED : EXIT_SOME_NOT_ACCEPTED;
+}
+
+static int check_report(struct bench *bench)
+{
+    const struct run_settings *settings = &bench->settings;
+
+    if (settings->report == NULL)
+        return 0;
+    if (strcmp(settings->report, "-") == 0) {
+        person_error(bench->person, "--report wants a file: standard output has the figures");
+        return EXIT_USAGE;
+    }
+    return page_file_probe(settings->report, &bench->message) == STATUS_OK
+               ? 0
+               : (fail(bench, STATUS_IO), EXIT_USAGE);
+}
+
+/* Where the operator's rows are, and how the others would be sent. */
+static int end_record(struct bench *bench, int result)
+{
+    if (!bench->is_recording || bench->recording.ledger == NULL)
+        return result;
+    int recorded = recording_finish(&bench->recording, bench->valid, bench->sent == bench->valid,
+                                    result == EXIT_INTERNAL);
+    person_note(bench->person, "%llu of %llu rows were sent; their results are in %s%s",
+                (unsigned long long)bench->sent, (unsigned long long)bench->valid,
+                bench->recording.path,
+                bench->sent < bench->valid ? ", and nbatch run --resume sends the others" : "");
+    return recorded != 0 ? recorded : result;
+}
+
+static int run_steps(struct bench *bench)
+{
+    static int (*const steps[])(struct bench *) = {check_report, choose_endpoint};
+    int result = 0;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(steps) && result == 0; i++)
+        result = steps[i](bench);
+    if (result == 0)
+        result = consent(bench);
+    if (result == 0)
+        result = open_rows(bench);
+    if (result == 0)
+        result = bench->settings.find != NULL ? search_rate(bench) : measure_rates(bench);
+    if (bench->sent > 0 || result == 0)
+        result = end_record(bench, result);
+    return result == 0 ? show(bench) : result;
+}
+
+/* As many under way as the largest of --concurrency: at a rate it only bounds. */
+static void choose_concurrency(struct run_settings *settings)
+{
+    settings->concurrency = 1;
+    for (size_t i = 0; i < settings->levels.count; i++)
+        if ((int64_t)settings->levels.items[i] > settings->concurrency)
+            settings->concurrency = (int64_t)settings->levels.items[i];
+}
+
+int bench_open(const struct run_settings *settings, const struct person *person)
+{
+    struct bench *bench = calloc(1, sizeof(*bench));
+
+    if (bench == NULL)
+        return EXIT_INTERNAL;
+    bench->settings = *settings;
+    bench->person = person;
+    buf_init(&bench->message, 64 * 1024);
+    if (settings->bench_endpoint == NULL && settings->simulate == NULL)
+        bench->settings.simulate = "";
+    choose_concurrency(&bench->settings);
+    int result = descriptors_settle(&bench->settings, person);
+    if (result == 0)
+        result = run_steps(bench);
+    if (bench->is_recording)
+        recording_deinit(&bench->recording);
+    made_up_clear(&bench->made_up, true);
+    sim_stop(bench->sim);
+    intake_close(bench->intake);
+    credentials_deinit(&bench->credentials);
+    endpoint_deinit(&bench->endpoint);
+    buf_deinit(&bench->message);
+    for (size_t i = 0; i < bench->load_count; i++)
+        free(bench->loads[i]);
+    free(bench);
+    return result;
+}

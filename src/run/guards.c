@@ -1,0 +1,73 @@
+#include "run/guards.h"
+
+#include <sys/stat.h>
+
+#include "core/when.h"
+#include "run/exit_status.h"
+
+static int refuse_pipe(const struct person *person, const char *option, const char *what)
+{
+    person_error(person,
+                 "%s: a pipe's %s not known before its rows are sent; write it to a file first",
+                 option, what);
+    return EXIT_USAGE;
+}
+
+int guard_age(const struct run_settings *settings, const struct person *person, int64_t now_s)
+{
+    struct stat about;
+    struct buf text;
+
+    if (settings->max_age_ms == 0)
+        return 0;
+    if (strcmp(settings->input, "-") == 0)
+        return refuse_pipe(person, "--max-age", "age is");
+    if (stat(settings->input, &about) != 0) /* told when it is opened */
+        return 0;
+    if (!S_ISREG(about.st_mode))
+        return refuse_pipe(person, "--max-age", "age is");
+    const double age_s = (double)(now_s - (int64_t)about.st_mtim.tv_sec);
+    const double most_s = (double)settings->max_age_ms / 1000;
+    if (age_s <= most_s)
+        return 0;
+    buf_init(&text, 1024);
+    when_add_duration(age_s, &text);
+    buf_add_string(&text, " ago, and --max-age allows ");
+    when_add_duration(most_s, &text);
+    person_error(person,
+                 "%s: it was last changed %s: is it the file of the time before? Nothing was sent",
+                 settings->input, buf_string(&text));
+    buf_deinit(&text);
+    return EXIT_INPUT_INVALID;
+}
+
+int guard_rows(const struct run_settings *settings, const struct person *person, uint64_t rows)
+{
+    const struct expected_rows *expected = &settings->expected;
+
+    if (expected->max == 0 || (rows >= expected->min && rows <= expected->max))
+        return 0;
+    if (rows == 0)
+        return refuse_pipe(person, "--expect-rows", "rows are");
+    person_error(person, "%s: %llu row%s, and --expect-rows says %llu to %llu; nothing was sent",
+                 settings->input, (unsigned long long)rows, rows == 1 ? "" : "s",
+                 (unsigned long long)expected->min, (unsigned long long)expected->max);
+    return EXIT_INPUT_INVALID;
+}
+
+int guard_repetition(const struct run_settings *settings, const struct person *person,
+                     const struct dated *dated, uint64_t size, uint64_t hash)
+{
+    if (settings->again || settings->resume.on)
+        return 0;
+    char *same = dated_same_input(dated, size, hash);
+    if (same == NULL)
+        return 0;
+    person_error(
+        person,
+        "%s: it was sent before, every byte the same: %s is complete; say --again if it is "
+        "to be sent once more; nothing was sent",
+        settings->input, same);
+    free(same);
+    return EXIT_INPUT_INVALID;
+}

@@ -1,0 +1,73 @@
+/*
+ * The commands of a results file, with what an earlier look has found out about them, and the
+ * status file that this becomes. Of a row's line only its place is kept in memory; what else it
+ * says is read again when it is needed. Each step returns 0 or an exit status, after the reason was
+ * said. Private to run/.
+ *
+ *     status_rows_open(&rows, settings, person);      // results, status file, journal
+ *     … rows.table …
+ *     status_rows_keep(&rows, command);               // at once durable against a kill
+ *     status_rows_write(&rows);                       // the status file, whole
+ *     status_rows_close(&rows);
+ *
+ * The journal (STATUSFILE.journal) is there as long as something was kept that the status file does
+ * not have.
+ */
+#ifndef NB_RUN_STATUS_ROWS_H
+#define NB_RUN_STATUS_ROWS_H
+
+#include "ledger/record_log.h"
+#include "report/delivery_summary.h"
+#include "run/command_table.h"
+#include "run/person.h"
+#include "run/questions.h"
+#include "run/result_passed.h"
+#include "run/settings.h"
+#include "run/status_file.h"
+#include "run/values_file.h"
+
+struct status_rows {
+    const struct run_settings *settings;
+    const struct person *person;
+    struct results results;
+    struct result_scan scan; /* of single lines */
+    struct command_table table;
+    uint64_t not_accepted; /* lines that no command came of */
+    char *path;            /* of the status file */
+    char *journal_path;
+    struct record_log journal;
+    uint64_t unwritten;        /* records that only the journal has */
+    struct values_file values; /* open where there is one */
+    struct span passed[LAYOUT_PASSES_MAX];
+    size_t passed_count;
+    struct buf text, passed_text, message;
+};
+
+int status_rows_open(struct status_rows *rows, const struct run_settings *settings,
+                     const struct person *person) MUST_USE;
+
+/* Locks and opens the journal: before anything is asked. What another process has left in it is
+ * taken up. */
+int status_rows_begin(struct status_rows *rows) MUST_USE;
+
+/* As struct questions_options has it. */
+enum status status_rows_find(void *context, const struct command_record *command,
+                             struct command_line *ret_line);
+bool status_rows_keep(void *context, const struct command_record *command);
+bool status_rows_take_values(void *context, const struct command_record *command,
+                             struct span answer);
+
+/* Takes what the platform pushed, a message a line, "-": standard input. *ret_count: of the
+ * messages that are about commands of the results. `now_s`: this machine's clock. */
+int status_rows_take_pushes(struct status_rows *rows, const char *path, int64_t now_s,
+                            uint64_t *ret_count) MUST_USE;
+
+/* Until it has succeeded, the journal stays. */
+int status_rows_write(struct status_rows *rows) MUST_USE;
+
+void status_rows_count(struct status_rows *rows, struct delivery_counts *ret_counts);
+
+/* Takes a zeroed struct. */
+void status_rows_close(struct status_rows *rows);
+
+#endif

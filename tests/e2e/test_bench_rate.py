@@ -1,0 +1,224 @@
+"""nbatch bench --rate and --find: an open loop, whose latencies count from when a request was due."""
+import csv
+import json
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+from conftest import NBATCH, read_results
+
+
+@pytest.fixture
+def bench(nbatch, tmp_path):
+    """Runs it with a temporary folder of its own, which must be empty afterwards."""
+    (tmp_path / "tmp").mkdir()
+
+    def run(*words, code=0, env=None):
+        done = nbatch("bench", *words, env={"TMPDIR": str(tmp_path / "tmp"), **(env or {})})
+        assert done.code == code, done
+        assert list((tmp_path / "tmp").iterdir()) == []
+        return done
+
+    return run
+
+
+class Stalling:
+    """Stops a process for one second in three, beginning with a second in which it runs."""
+
+    def __init__(self, process):
+        self.process, self.over = process, threading.Event()
+        self.thread = threading.Thread(target=self._run)
+        self.thread.start()
+
+    def _run(self):
+        while not self.over.wait(1):
+            self.process.send_signal(signal.SIGSTOP)
+            self.over.wait(1)
+            self.process.send_signal(signal.SIGCONT)
+            self.over.wait(1)
+
+    def stop(self):
+        self.over.set()
+        self.thread.join()
+
+
+@pytest.fixture
+def stalling(simulator):
+    server = simulator("--latency", "2ms")
+    stalls = Stalling(server.process)
+    yield server
+    stalls.stop()
+
+
+def test_a_peer_that_stalls_shows_in_the_latencies(bench, stalling):
+    level, = json.loads(bench("--endpoint", stalling.url, "--rate", "100", "--duration", "6s", "--warm-up", "100ms",
+                              "-c", "4", "--json").out)["levels"]
+    assert level["accepted"] == level["requests"] == 600
+    due, sent = level["latency_due_ms"], level["latency_sent_ms"]
+    # A third of the requests becomes due while it stands still: every tenth waits for 0.7 s or longer.
+    assert 500 <= due["p90"] <= due["p99"] <= due["max"]
+    # Four of them were under way, and the others waited here: their own latency hides it.
+    assert sent["p90"] < due["p90"] / 4
+    assert level["limit"] == "concurrency" and level["waited"] > 100
+
+
+def test_where_all_may_be_under_way_both_latencies_show_it(bench, stalling):
+    level, = json.loads(bench("--endpoint", stalling.url, "--rate", "100", "--duration", "6s", "--warm-up", "100ms",
+                              "-c", "512", "--json").out)["levels"]
+    due, sent = level["latency_due_ms"], level["latency_sent_ms"]
+    assert due["p90"] >= 500 and sent["p90"] >= due["p90"] / 2
+
+
+def test_a_closed_loop_does_not_show_it(bench, stalling):
+    """Negative control: the same peer, when the next request waits for the one before."""
+    level, = json.loads(bench("--endpoint", stalling.url, "--rows", "8000", "--rounds", "1", "-c", "4", "--json").out)["levels"]
+    assert level["latency_ms"]["max"] >= 500  # it did stand still
+    assert level["latency_ms"]["p99"] < 250
+
+
+def test_the_rate_is_kept_and_the_delay_measured(bench):
+    levels = json.loads(bench("--simulate=latency=50ms", "--rate", "40,600/m", "--duration", "2s", "--warm-up", "500ms",
+                              "--json").out)["levels"]
+    assert [level["rate"] for level in levels] == [40, 10]
+    assert [level["requests"] for level in levels] == [80, 20]  # the warm-up is left out
+    for level in levels:
+        assert level["accepted"] == level["requests"] and level["refused"] == level["failed"] == 0
+        assert level["accepted_per_second"] == pytest.approx(level["rate"], rel=0.15)
+        assert level["latency_due_ms"]["p50"] >= 50 and level["latency_sent_ms"]["p50"] >= 50
+
+
+def test_rows_say_how_many_are_measured(bench):
+    level, = json.loads(bench("--rate", "500", "--rows", "100", "--warm-up", "200ms", "--json").out)["levels"]
+    assert level["requests"] == 100
+
+
+def test_refusals_are_told_by_kind(bench, tmp_path):
+    done = bench("--simulate=seed=1,fault=errno-7:30%", "--rate", "200", "--duration", "1s", "--warm-up", "1ms", code=1)
+    assert "of 200 were refused, 0 failed in another way" in done.out and "errno 7" in done.out
+    level, = json.loads(bench("--simulate=seed=1,fault=errno-7:30%", "--rate", "200", "--duration", "1s", "--warm-up", "1ms",
+                              "--json", code=1).out)["levels"]
+    assert 30 <= level["refused"] <= 90 and level["refused"] + level["accepted"] == 200
+    assert [(reason["errno"], reason["count"]) for reason in level["reasons"]] == [(7, level["refused"])]
+
+
+def test_what_fails_is_no_refusal(bench):
+    level, = json.loads(bench("--simulate=seed=1,fault=close-after:20%", "--rate", "100", "--duration", "1s", "--warm-up",
+                              "1ms", "--json", code=1).out)["levels"]
+    assert level["failed"] > 5 and level["refused"] == 0
+
+
+def test_the_limit_of_a_platform_is_found(bench):
+    told = json.loads(bench("--simulate=limit=120/s,burst=5,latency=5ms", "--find", "p99=2s,refused=2%", "--rate", "40",
+                            "--duration", "2s", "--warm-up", "500ms", "--json").out)
+    assert told["find"]["goal"] == "p99=2s,refused=2%"
+    assert 105 <= told["find"]["rate"] <= 130, told
+    rates = [level["rate"] for level in told["levels"]]
+    assert rates[:3] == [40, 80, 160] and len(rates) < 12
+    assert told["levels"][2]["refused"] > 40
+
+
+def test_a_goal_that_nothing_keeps_is_an_answer(bench):
+    done = bench("--simulate=latency=300ms", "--find", "p50=100ms", "--rate", "3", "--duration", "1s", "--warm-up", "1ms",
+                 code=1)
+    assert "p50=100ms: no rate keeps it" in done.out and "3/s: not kept" in done.err
+
+
+def test_the_page_has_the_figures(bench, tmp_path):
+    page = tmp_path / "bench.html"
+    bench("--rate", "100,200", "--duration", "500ms", "--warm-up", "100ms", "--report", page)
+    text = page.read_text(encoding="utf-8")
+    assert text.count("<tr data-rate=") == 2 and "{{" not in text
+    assert 'id="percentiles"' in text and 'id="throughput"' in text
+    bench("--rate", "100", "--duration", "200ms", "--warm-up", "1ms", "--report", page)  # it may be replaced
+    page.write_text("mine")
+    assert "no report" in bench("--rate", "100", "--report", page, code=2).err
+    assert page.read_text() == "mine"
+
+
+# ---- the operator's own rows
+
+def test_own_rows_are_sent_once_and_on_record(bench, fleet, simulator, nbatch):
+    server, path = simulator(), fleet(300)
+    told = json.loads(bench(path, "--endpoint", server.url, "--rate", "200", "--duration", "500ms", "--warm-up", "100ms",
+                            "--json").out)
+    assert told["levels"][0]["requests"] == 100
+    results = path.with_suffix(".results.csv")
+    assert [row["status"] for row in read_results(results)] == ["accepted"] * 120
+    done = nbatch("run", path, "--endpoint", server.url, "--resume")
+    assert done.code == 0, done
+    rows = read_results(results)
+    assert len(rows) == 300 and {row["status"] for row in rows} == {"accepted"}
+    posts = [request for request in server.audit() if request["method"] == "POST"]
+    assert len(posts) == 300 and len({request["imei"] for request in posts}) == len({row["imei"] for row in rows})
+
+
+def test_each_rate_goes_on_where_the_one_before_ended(bench, fleet, simulator):
+    server, path = simulator(), fleet(100)
+    done = bench(path, "--endpoint", server.url, "--rate", "100,200,400", "--duration", "300ms", "--warm-up", "50ms", "--json")
+    levels = json.loads(done.out)["levels"]
+    assert [level["requests"] for level in levels] == [30, 55] and "no other row" in done.err
+    assert len(read_results(path.with_suffix(".results.csv"))) == 100
+    assert not path.with_suffix(".results.csv.journal").exists()  # complete
+
+
+def test_results_that_are_there_are_not_written_over(bench, fleet, simulator):
+    server, path = simulator(), fleet(100)
+    bench(path, "--endpoint", server.url, "--rate", "500", "--duration", "100ms", "--warm-up", "1ms")
+    before = path.with_suffix(".results.csv").read_bytes()
+    bench(path, "--endpoint", server.url, "--rate", "500", "--duration", "100ms", "--warm-up", "1ms", code=2)
+    assert path.with_suffix(".results.csv").read_bytes() == before
+
+
+def test_own_rows_that_are_wrong_are_not_sent(bench, fleet, simulator):
+    server, path = simulator(), fleet(100)
+    path.write_text(path.read_text().replace("3311", "x", 1))
+    assert bench(path, "--endpoint", server.url, "--rate", "500", code=3).out == ""
+    assert server.audit() == []
+
+
+def test_own_rows_go_nowhere_else_unasked(bench, fleet):
+    done = bench(fleet(100), "--endpoint", "https://192.0.2.1:1", "--rate", "10", code=2)
+    assert "--yes" in done.err and "really" in done.err
+
+
+def test_a_signal_ends_it_and_keeps_the_record(fleet, simulator, tmp_path):
+    server, path = simulator("--latency", "50ms"), fleet(3000)
+    process = subprocess.Popen([NBATCH, "bench", path, "--endpoint", server.url, "--rate", "100", "--duration", "25s"],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={"NBATCH_API_KEY": "k", "PATH": "/bin"})
+    results = path.with_suffix(".results.csv")
+    for _ in range(1000):
+        if results.exists() and results.read_text().count("\n") > 20:
+            break
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    with open(results, encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    posts = [request for request in server.audit() if request["method"] == "POST"]
+    assert len(rows) == len(posts) and {row["status"] for row in rows} == {"accepted"}
+
+
+@pytest.mark.parametrize("words,text", [
+    (["--rate", "0"], "must be at most 16 rates"),
+    (["--rate", "10,,20"], "must be at most 16 rates"),
+    (["--rate", "200000"], "must be at most 16 rates"),
+    (["--rate", "none"], "must be at most 16 rates"),
+    (["--find", "200ms"], "must be a percentile"),
+    (["--find", "p99=200ms,refused=2"], "must be a percentile"),
+    (["--duration", "3s"], "are for --rate or --find"),
+    (["--rate", "10", "--warm-up", "x"], "must be a duration"),
+    (["--rate", "10", "--report", "-"], "--report wants a file"),
+    (["-", "--rate", "10", "--format", "csv"], "pipe"),
+])
+def test_bad_words_name_the_remedy(bench, words, text):
+    assert text in bench(*words, code=2).err
+
+
+def test_a_key_that_is_refused_ends_it(bench, nginx):
+    server = nginx(status=401, body='{"errno":1,"error":"auth failed"}')
+    done = bench("--endpoint", server.url, "--rate", "50", "--duration", "5s", code=4)
+    assert "no request can be sent" in done.err and done.out == ""
+    assert len(server.requests()) < 50

@@ -1,0 +1,134 @@
+"""A job that a timer starts again and again, with nobody at the terminal."""
+import os
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+from conftest import read_results
+
+DATED = re.compile(r"meters-\d{8}-\d{6}\.results\.csv")
+
+
+@pytest.fixture
+def night(nbatch, tmp_path, simulator):
+    """Starts the job as the unit does: night(rows, options) with a new input, or none for the one that is there."""
+    peer = simulator()
+
+    def start(content=None, *options, **keywords):
+        if content is not None:
+            (tmp_path / "input.csv").write_text(content)
+        return nbatch("run", "input.csv", "--endpoint", peer.url, "--job", "meters", "--dated", *options, **keywords)
+
+    start.peer = peer
+    return start
+
+
+def stored(night):
+    """How many commands the platform has taken, while it goes on."""
+    path = night.peer.audit_path
+    return path.read_text().count('"uuid"') if path.exists() else 0
+
+
+def dated(folder):
+    return sorted(path.name for path in folder.iterdir() if DATED.fullmatch(path.name))
+
+
+def content_of(fleet, count, first=1):
+    return fleet(count, first=first).read_text()
+
+
+def test_each_night_has_its_results_and_the_link_leads_to_the_last(night, fleet, tmp_path):
+    for count in (3, 5):
+        done = night(content_of(fleet, count))
+        assert done.code == 0, done
+        latest = tmp_path / "meters.latest.results.csv"
+        assert latest.is_symlink() and DATED.fullmatch(os.readlink(latest))
+        assert len(read_results(latest)) == count
+        time.sleep(1.1)  # names are by the second
+    assert len(dated(tmp_path)) == 2 and len(night.peer.audit()) == 8
+
+
+def test_the_same_input_is_not_sent_every_night(night, fleet, tmp_path):
+    assert night(content_of(fleet, 4)).code == 0
+    time.sleep(1.1)
+    done = night()
+    assert done.code == 3 and "sent before" in done.err and "--again" in done.err and dated(tmp_path)[0] in done.err, done
+    assert len(dated(tmp_path)) == 1
+    assert night(None, "--again").code == 0
+    assert len(dated(tmp_path)) == 2
+    time.sleep(1.1)
+    assert night(content_of(fleet, 4, first=100)).code == 0, "another input is another night's"
+    assert len(night.peer.audit()) == 12
+
+
+def test_a_run_that_was_killed_is_gone_on_with(night, fleet, tmp_path, nbatch):
+    (tmp_path / "input.csv").write_text(content_of(fleet, 300))
+    environment = {**os.environ, "NBATCH_API_KEY": "k" * 28}
+    assert night(content_of(fleet, 2, first=900)).code == 0
+    time.sleep(1.1)
+    (tmp_path / "input.csv").write_text(content_of(fleet, 300))
+    process = subprocess.Popen([nbatch.binary, "run", "input.csv", "--endpoint", night.peer.url, "--job", "meters", "--dated",
+                                "--rate", "100/s"], cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 30
+    while stored(night) < 30 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    done = night(None, "--on-ambiguous", "hold")
+    assert "going on with meters-" in done.err and done.code in (0, 6), done
+    assert len(dated(tmp_path)) == 2, "no file of its own for what goes on"
+    rows = read_results(tmp_path / "meters.latest.results.csv")
+    assert len({row["imei"] for row in rows}) == 300
+    commands = [entry["imei"] for entry in night.peer.audit()]
+    assert len(commands) == len(set(commands)), "nothing was sent twice"
+
+
+def test_old_results_are_removed_and_unfinished_ones_are_not(night, fleet, tmp_path):
+    assert night(content_of(fleet, 2)).code == 0
+    first = tmp_path / dated(tmp_path)[0]
+    names = {"old": "meters-20200101-020000.results.csv", "open": "meters-20200102-020000.results.csv",
+             "bare": "meters-20200103-020000.results.csv", "other": "valves-20200101-020000.results.csv"}
+    for name in names.values():
+        (tmp_path / name).write_bytes(first.read_bytes())
+        (tmp_path / f"{name}.complete").write_bytes((tmp_path / f"{first.name}.complete").read_bytes())
+    (tmp_path / "meters-20200101-020000.html").write_text("page")
+    (tmp_path / f"{names['open']}.journal").write_text("")
+    (tmp_path / f"{names['bare']}.complete").unlink()
+    time.sleep(1.1)
+    done = night(content_of(fleet, 2, first=50), "--keep", "30d")
+    assert done.code == 0 and "removed 1 result file" in done.err, done
+    left = {name for name in names if (tmp_path / names[name]).exists()}
+    assert left == {"open", "bare", "other"}
+    assert not (tmp_path / "meters-20200101-020000.html").exists()
+    assert first.exists() and len(dated(tmp_path)) == 4
+
+
+def test_an_input_of_another_size_or_age_is_refused(nbatch, fleet, tmp_path):
+    path = fleet(20)
+    for words, code, text in ((["--expect-rows", "30..40"], 3, "20 rows, and --expect-rows says 30 to 40"),
+                              (["--expect-rows", "1..19"], 3, "nothing was sent"),
+                              (["--expect-rows", "20"], 0, ""), (["--expect-rows", "5..20"], 0, ""),
+                              (["--expect-rows", "20..5"], 2, "--expect-rows"), (["--expect-rows", "x"], 2, "9000..11000"),
+                              (["--max-age", "1h"], 0, "")):
+        done = nbatch("run", path, "--simulate", "-o", f"{len(list(tmp_path.iterdir()))}.csv", *words)
+        assert done.code == code and text in done.err, (words, done)
+    two_days_ago = time.time() - 2 * 24 * 3600
+    os.utime(path, (two_days_ago, two_days_ago))
+    done = nbatch("run", path, "--simulate", "-o", "old.csv", "--max-age", "20h")
+    assert done.code == 3 and "changed 2d ago" in done.err and "allows 20h" in done.err, done
+    assert not (tmp_path / "old.csv").exists()
+    for words in (["--expect-rows", "20"], ["--max-age", "20h"]):
+        done = nbatch("run", "-", "--format", "csv", "--simulate", "-o", "pipe.csv", *words, stdin=path.read_text())
+        assert done.code == 2 and "pipe" in done.err and not (tmp_path / "pipe.csv").exists(), done
+
+
+def test_dated_goes_with_a_name(nbatch, fleet, tmp_path):
+    done = nbatch("run", "-", "--simulate", "--dated", stdin=fleet(2).read_text())
+    assert done.code == 2 and "--job" in done.err
+    done = nbatch("run", fleet(2), "--simulate", "--dated", "-o", "x.csv")
+    assert done.code == 2 and "--output" in done.err
+    assert nbatch("run", fleet(2), "--simulate", "--dated", "--resume").code == 2
+    assert nbatch("run", fleet(2), "--simulate", "--dated").code == 0
+    assert (tmp_path / "fleet.latest.rehearsal.csv").is_symlink()

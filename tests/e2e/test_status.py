@@ -1,0 +1,400 @@
+"""What became of the commands: nbatch status against the simulator's devices; its audit is the oracle."""
+import collections
+import csv
+import json
+import os
+import signal
+import subprocess
+import time
+import urllib.request
+
+import pytest
+from conftest import HEADER, KEY, NBATCH, imei, read_results, row_of
+
+ENV = {"NBATCH_API_KEY": KEY}
+
+
+def audit(sim):
+    """What the simulator, which goes on, has written down."""
+    return [json.loads(line) for line in sim.audit_path.read_text(encoding="utf-8").split("\n")[:-1]]
+
+
+def questions(sim):
+    """The calls that ask about commands."""
+    return [line for line in audit(sim) if "history" in line.get("target", "")]
+
+
+def ends_of(sim):
+    """What each command came to, by its uuid: the last event of its device."""
+    return {line["uuid"]: line for line in audit(sim) if "device" in line}
+
+
+def send(nbatch, path, sim, *words):
+    done = nbatch("run", path, "--endpoint", sim.url, "-q", *words)
+    assert done.code in (0, 1), done
+    return path.with_suffix(".results.csv")
+
+
+def status(nbatch, sim, results, *words, **options):
+    return nbatch("status", results, "--endpoint", sim.url, "--rate", "none", *words, **options)
+
+
+def states(path):
+    return collections.Counter(row["state"] for row in read_results(path))
+
+
+def wait_for(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert condition()
+
+
+def with_fields(nbatch, tmp_path, rows):
+    """A results file of so many accepted rows, to be edited: from a run against the simulator in the process."""
+    path = tmp_path / "made.csv"
+    path.write_text(HEADER + "".join(row_of(i) for i in range(1, rows + 1)))
+    assert nbatch("run", path, "--simulate", "-q").code == 0
+    return tmp_path / "made.rehearsal.csv"
+
+
+def test_watch_ends_with_what_the_devices_did(nbatch, tmp_path, simulator):
+    """Each kind of end, for devices with one command and with several; the counts are those of the audit."""
+    path = tmp_path / "fleet.csv"
+    rows = [row_of(i) for i in range(1, 301)] + [row_of(i, i + k) for i in range(1, 21) for k in (1, 2, 3)]
+    path.write_text(HEADER + "".join(rows))
+    sim = simulator("--uplink", "5s..60s", "--clock", "60000x", "--seed", "5", "--fault", "device-not_found:10%",
+                    "--fault", "device-time_out:30%", "--fault", "device-silent:20%", "--state", tmp_path / "state")
+    results = send(nbatch, path, sim)
+    done = status(nbatch, sim, results, "--watch=1s", "--timeout", "110s", "--json", "--progress", "always")
+    assert done.code == 1, done
+    said = json.loads(done.out)
+    found = {row["uuid"]: row for row in read_results(tmp_path / "fleet.status.csv")}
+    ends = ends_of(sim)
+    assert len(found) == 360 == said["commands"]["total"] and said["open"] == 0
+    # What the audit has no end for went out in silence, and expired.
+    for uuid, row in found.items():
+        end = ends.get(uuid)
+        if end is not None and end["send_status"] == 5:
+            assert row["state"] == ("delivered" if end["confirm_status"] == 0 else "refused")
+            assert row["confirm_status"] == ("SUCCESS" if end["confirm_status"] == 0 else "NOT_FOUND")
+        else:
+            assert row["state"] in ("failed", "expired"), (row, end)
+    counts = collections.Counter(row["state"] for row in found.values())
+    assert counts["delivered"] > 150 and counts["refused"] > 10 and counts["failed"] + counts["expired"] > 0
+    assert {k: v for k, v in said["commands"].items() if v and k in counts} == dict(counts)
+    by_device = collections.defaultdict(set)
+    for row in found.values():
+        by_device[row["imei"]].add(row["state"])
+    assert said["devices"] == {"total": 300, "done": sum(s == {"delivered"} for s in by_device.values()), "waiting": 0}
+    assert "have it" in done.err and not (tmp_path / "fleet.status.csv.journal").exists()
+    # Nothing is open: nothing is asked any more.
+    asked = len(questions(sim))
+    again = status(nbatch, sim, results)
+    assert again.code == 1 and len(questions(sim)) == asked
+    assert [row["row"] for row in read_results(tmp_path / "fleet.status.csv")] == [str(i) for i in range(1, 361)]
+
+
+def test_one_look_up_for_one_command_and_one_list_for_several(nbatch, tmp_path, simulator):
+    path = tmp_path / "fleet.csv"
+    path.write_text(HEADER + "".join([row_of(i) for i in range(1, 31)] + [row_of(i, 7) for i in range(1, 11)]))
+    sim = simulator()  # no device reports in
+    results = send(nbatch, path, sim)
+    say = nbatch("status", results, "-n")
+    assert say.code == 0 and "30 calls for 30 devices (20 of one command, 10 of several" in say.err
+    assert "at 100/s" in say.err
+    assert not questions(sim) and not (tmp_path / "fleet.status.csv").exists()
+    done = status(nbatch, sim, results)
+    assert done.code == 8 and "30 devices: 0 have it, 30 wait" in done.err
+    calls = [line["target"] for line in questions(sim)]
+    assert len(calls) == 30 and sum(path.endswith("/history") or "/history?" in path for path in calls) == 10
+    rows = read_results(tmp_path / "fleet.status.csv")
+    assert states(tmp_path / "fleet.status.csv") == {"waiting": 40}
+    for row in rows:
+        assert row["send_status"] == "1" and row["remain"] == "3" and row["create_time"].endswith("+08:00")
+        assert row["expired_time"] > row["create_time"] and row["checked_at"] >= row["create_time"]
+    assert "nbatch status" in done.err and "--watch" in done.err and "gives up at" in done.err
+
+
+def put(sim, device, value):
+    """Somebody else's command for the device, as soon as there is room for it."""
+    url = f"{sim.url}/nbiot/offline?imei={imei(device)}&obj_id=3311&obj_inst_id=0&mode=2&expired_time=2037-01-01T00:00:00"
+    body = json.dumps({"data": [{"res_id": 5850, "val": value}]}).encode()
+    for _ in range(1000):
+        request = urllib.request.Request(url, data=body, headers={"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            if json.load(answer)["errno"] == 0:
+                return
+        time.sleep(0.01)
+    raise AssertionError("there was never room")
+
+
+@pytest.mark.parametrize("count", [0, 30, 31, 1000])
+def test_lists_of_many_pages_and_of_other_peoples_commands(nbatch, tmp_path, simulator, count):
+    """A device with so many commands, of which two are ours: all pages are read until both are found."""
+    sim = simulator("--uplink", "1s", "--clock", "100000x")
+    for value in range(count):
+        put(sim, 1, value)
+    mine = tmp_path / "mine.csv"
+    mine.write_text(HEADER + row_of(1, 1000) + row_of(1, 1001))
+    results = send(nbatch, mine, sim)
+    wait_for(lambda: status(nbatch, sim, results, "-q").code != 8)
+    rows = read_results(tmp_path / "mine.status.csv")
+    assert [row["state"] for row in rows] == ["delivered", "delivered"]
+    assert len({row["uuid"] for row in rows}) == 2
+
+
+def test_a_uuid_that_nobody_knows_is_missing_and_asked_for_again(nbatch, tmp_path, simulator):
+    sim = simulator()
+    path = tmp_path / "fleet.csv"
+    path.write_text(HEADER + row_of(1) + row_of(2))
+    results = send(nbatch, path, sim)
+    lines = results.read_text().splitlines()
+    uuid = read_results(results)[0]["uuid"]
+    results.write_text("\n".join([lines[0], lines[1].replace(uuid, uuid[:-4] + "ffff"), lines[2]]) + "\n")
+    done = status(nbatch, sim, results)
+    assert done.code == 8
+    rows = read_results(tmp_path / "fleet.status.csv")
+    assert [row["state"] for row in rows] == ["missing", "waiting"]
+    asked = len(questions(sim))
+    assert status(nbatch, sim, results).code == 8
+    assert len(questions(sim)) == asked + 3  # its LOOKUP and LIST, and the other's LOOKUP
+
+
+def test_what_ten_later_commands_took_the_place_of_is_overwritten_for_good(nbatch, tmp_path, simulator):
+    sim = simulator("--full", "overwrite")
+    first, later = tmp_path / "first.csv", tmp_path / "later.csv"
+    first.write_text(HEADER + row_of(1))
+    results = send(nbatch, first, sim)
+    time.sleep(1.1)
+    later.write_text(HEADER + "".join(row_of(1, k) for k in range(10)))
+    assert nbatch("run", later, "--endpoint", sim.url, "-q", "--yes").code == 0
+    done = status(nbatch, sim, results)
+    assert done.code == 1, done
+    row = read_results(tmp_path / "first.status.csv")[0]
+    assert row["state"] == "missing" and row["reason"] == "overwritten"
+    asked = len(questions(sim))
+    assert status(nbatch, sim, results).code == 1 and len(questions(sim)) == asked
+    assert "--resume=undelivered" in done.err
+
+
+def test_a_history_that_lags_is_asked_again(nbatch, tmp_path, fleet, simulator):
+    sim = simulator("--lag", "3s")
+    results = send(nbatch, fleet(5), sim)
+    assert status(nbatch, sim, results).code == 8
+    assert states(tmp_path / "fleet.status.csv") == {"missing": 5}
+    done = status(nbatch, sim, results, "--watch=1s", "--timeout", "8s")
+    assert done.code == 8 and states(tmp_path / "fleet.status.csv") == {"waiting": 5}
+
+
+def test_a_platform_that_throttles_and_fails_is_asked_until_it_answers(nbatch, tmp_path, fleet, simulator):
+    state = tmp_path / "state"
+    sim = simulator("--state", state, "--uplink", "1s", "--clock", "100000x")
+    results = send(nbatch, fleet(120), sim)
+    wait_for(lambda: len(ends_of(sim)) == 120)
+    assert sim.stop() == 0
+    sim = simulator("--state", state, "--fault", "http-429:10%", "--fault", "http-503:5%", "--fault", "reset:5%",
+                    "--fault", "garbage:5%", "--seed", "3")
+    done = status(nbatch, sim, results, "--max-attempts", "20", "--retry-delay", "5ms")
+    assert done.code == 0, done
+    assert states(tmp_path / "fleet.status.csv") == {"delivered": 120}
+    assert {line["http"] for line in questions(sim)} >= {200, 429, 503}
+
+
+def test_a_platform_that_stays_away_ends_the_watch_and_loses_nothing(nbatch, tmp_path, fleet, simulator):
+    sim = simulator()
+    results = send(nbatch, fleet(4), sim)
+    assert status(nbatch, sim, results).code == 8
+    assert sim.stop() == 0
+    done = status(nbatch, sim, results, "--watch=1s", "--outage-wait", "1s", "--retry-delay", "50ms")
+    assert done.code in (4, 8), done
+    assert states(tmp_path / "fleet.status.csv") == {"waiting": 4}
+
+
+def test_a_killed_status_asks_nothing_twice_that_is_final(nbatch, tmp_path, fleet, simulator):
+    sim = simulator("--uplink", "1s", "--clock", "100000x", "--state", tmp_path / "state")
+    results = send(nbatch, fleet(400), sim)
+    wait_for(lambda: len(ends_of(sim)) == 400)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("NBATCH_")} | ENV
+    for pause in (0.3, 0.5, 0.4):
+        with subprocess.Popen([NBATCH, "status", str(results), "--endpoint", sim.url, "--rate", "150/s", "-c", "1", "-q"],
+                              env=environment, stderr=subprocess.DEVNULL) as process:
+            time.sleep(pause)
+            process.send_signal(signal.SIGKILL)
+    asked = [line["target"].split("?")[0] for line in questions(sim)]
+    assert 50 < len(asked) < 400
+    # At most the one that was in flight at each death is asked for once more.
+    assert len(asked) - len(set(asked)) <= 3
+    assert (tmp_path / "fleet.status.csv.journal").exists()
+    assert status(nbatch, sim, results).code == 0
+    paths = [line["target"].split("?")[0] for line in questions(sim)]
+    assert len(set(paths)) == 400 and len(paths) <= 403
+    assert [row["row"] for row in read_results(tmp_path / "fleet.status.csv")] == [str(i) for i in range(1, 401)]
+    assert states(tmp_path / "fleet.status.csv") == {"delivered": 400}
+    assert not (tmp_path / "fleet.status.csv.journal").exists()
+
+
+def test_an_interrupted_status_keeps_what_it_has(nbatch, tmp_path, fleet, simulator):
+    sim = simulator()
+    results = send(nbatch, fleet(3), sim)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("NBATCH_")} | ENV
+    with subprocess.Popen([NBATCH, "status", str(results), "--endpoint", sim.url, "--watch", "-q"], env=environment,
+                          stderr=subprocess.PIPE) as process:
+        wait_for(lambda: len(questions(sim)) >= 3)
+        time.sleep(0.3)
+        busy = status(nbatch, sim, results)
+        assert busy.code == 2 and "another nbatch is at work" in busy.err
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+    assert process.returncode == 130
+    assert states(tmp_path / "fleet.status.csv") == {"waiting": 3}
+
+
+def test_bad_results_are_refused_with_a_reason(nbatch, tmp_path, fleet, simulator):
+    sim = simulator()
+    results = send(nbatch, fleet(3), sim)
+    good = results.read_text()
+    cases = {
+        "imei,obj_id\n1,2\n": (3, "not the header of nbatch's results"),
+        "": (3, "it is empty"),
+        good.replace(imei(2), "not-a-number"): (3, "row 2 was accepted, and has no device's number"),
+        good.replace(",accepted,", ",excepted,", 1): (3, "damaged at byte"),
+    }
+    for text, (code, words) in cases.items():
+        (tmp_path / "bad.csv").write_text(text)
+        done = status(nbatch, sim, tmp_path / "bad.csv")
+        assert done.code == code and words in done.err, done
+    assert status(nbatch, sim, tmp_path / "none.csv").code == 2
+    assert nbatch("status").code == 2
+    assert not questions(sim)
+
+
+def test_results_of_a_rehearsal_are_not_asked_for_on_the_platform(nbatch, tmp_path):
+    done = nbatch("status", with_fields(nbatch, tmp_path, 2))
+    assert done.code == 2 and "of a rehearsal" in done.err
+
+
+def test_rows_without_a_uuid_cannot_be_asked_for(nbatch, tmp_path, fleet, simulator):
+    sim = simulator("--uplink", "1s", "--clock", "100000x")
+    results = send(nbatch, fleet(2), sim)
+    rows = list(csv.reader(results.open(newline="")))
+    rows[1][5], rows[1][7] = "", "errno 0 without a uuid that can be read: data has none"
+    with results.open("w", newline="") as f:
+        csv.writer(f, lineterminator="\n").writerows(rows)
+    wait_for(lambda: len(ends_of(sim)) == 2)
+    done = status(nbatch, sim, results)
+    assert done.code == 1 and "cannot be asked for" in done.err
+    found = read_results(tmp_path / "fleet.status.csv")
+    assert [(row["state"], row["reason"]) for row in found] == [("unclear", "no uuid in the results"), ("delivered", "")]
+
+
+def test_the_status_of_other_results_is_not_taken_up(nbatch, tmp_path, fleet, simulator):
+    sim = simulator()
+    first = send(nbatch, fleet(2), sim)
+    other = send(nbatch, fleet(2, name="other.csv", first=10), sim)
+    assert status(nbatch, sim, first).code == 8
+    before = (tmp_path / "fleet.status.csv").read_text()
+    done = status(nbatch, sim, other, "-o", tmp_path / "fleet.status.csv")
+    assert done.code == 2 and "is the status of other results" in done.err
+    assert (tmp_path / "fleet.status.csv").read_text() == before
+    (tmp_path / "fleet.status.csv").write_text(before.replace("waiting", "wating", 1))
+    done = status(nbatch, sim, first)
+    assert done.code == 3 and "is no state that nbatch writes" in done.err
+
+
+def test_a_key_of_another_product_is_refused_and_nothing_is_lost(nbatch, tmp_path, fleet, simulator):
+    sim = simulator()
+    results = send(nbatch, fleet(8), sim)
+    refusing = simulator("--fault", "errno-1:100%")
+    done = status(nbatch, refusing, results)
+    assert done.code == 4, done
+    assert sum(states(tmp_path / "fleet.status.csv").values()) == 8
+
+
+def test_nothing_to_ask_about(nbatch, tmp_path, fleet, simulator):
+    sim = simulator("--fault", "errno-5108:100%")
+    results = send(nbatch, fleet(3), sim)
+    done = status(nbatch, simulator(), results)
+    assert done.code == 0 and "0 devices" in done.err and "3 rows of the results are no command" in done.err
+
+
+def test_jsonl_in_and_out(nbatch, tmp_path, fleet, simulator):
+    sim = simulator()
+    assert nbatch("run", fleet(2), "--endpoint", sim.url, "-q", "-o", "x.results.jsonl").code == 0
+    assert status(nbatch, sim, "x.results.jsonl").code == 8
+    rows = [json.loads(line) for line in (tmp_path / "x.status.jsonl").read_text().splitlines()]
+    assert [row["state"] for row in rows] == ["waiting", "waiting"] and rows[0]["confirm_time"] is None
+    assert status(nbatch, sim, "x.results.jsonl").code == 8
+
+
+READS = "imei,action,obj_id,obj_inst_id,res_id,expired_time,site\n"
+
+
+def read_fleet(nbatch, tmp_path, sim, count):
+    """Devices with a long number, which reads fetch."""
+    writes, reads = tmp_path / "writes.csv", tmp_path / "reads.csv"
+    writes.write_text(HEADER + "".join(row_of(i, 9007199254740993 + i) for i in range(1, count + 1)))
+    reads.write_text(READS + "".join(f'{imei(i)},read,3311,0,5850,+7d,"hall {i}, left"\n' for i in range(1, count + 1)))
+    send(nbatch, writes, sim)
+    wait_for(lambda: len(ends_of(sim)) == count)
+    results = send(nbatch, reads, sim, "--pass", "site")
+    wait_for(lambda: len(ends_of(sim)) == 2 * count)
+    return results
+
+
+def test_values_of_reads_digit_for_digit(nbatch, tmp_path, simulator):
+    sim = simulator("--uplink", "1s", "--clock", "100000x")
+    results = read_fleet(nbatch, tmp_path, sim, 5)
+    assert status(nbatch, sim, results).code == 0
+    asked = len(questions(sim))
+    done = status(nbatch, sim, results, "--values", "values.csv")
+    assert done.code == 0 and len(questions(sim)) == asked + 5
+    values = read_results(tmp_path / "values.csv")
+    assert list(values[0]) == ["row", "key", "imei", "obj_id", "obj_inst_id", "res_id", "res_inst_id", "value",
+                               "confirm_time"]
+    assert {row["imei"]: row["value"] for row in values} == {imei(i): str(9007199254740993 + i) for i in range(1, 6)}
+    assert values[0]["obj_id"] == "3311" and values[0]["res_id"] == "5850" and values[0]["res_inst_id"] == ""
+    # They are there: nothing is asked any more, and nothing is written twice.
+    assert status(nbatch, sim, results, "--values", "values.csv").code == 0
+    assert len(questions(sim)) == asked + 5 and len(read_results(tmp_path / "values.csv")) == 5
+    assert status(nbatch, sim, results, "--values", "v.jsonl").code == 0
+    lines = (tmp_path / "v.jsonl").read_text().splitlines()
+    assert len(lines) == 5 and '"value":90071992547409' in lines[0]
+    assert status(nbatch, sim, results, "--values", "-", "--json").code == 2
+
+
+def test_passed_columns_are_carried_over(nbatch, tmp_path, simulator):
+    sim = simulator("--uplink", "1s", "--clock", "100000x")
+    results = read_fleet(nbatch, tmp_path, sim, 3)
+    assert status(nbatch, sim, results).code == 0
+    assert [row["site"] for row in read_results(tmp_path / "reads.status.csv")] == [f"hall {i}, left" for i in (1, 2, 3)]
+    assert nbatch("run", tmp_path / "reads.csv", "--endpoint", sim.url, "-q", "--pass", "site", "-o",
+                  "r.results.jsonl").code == 0
+    status(nbatch, sim, "r.results.jsonl")
+    rows = [json.loads(line) for line in (tmp_path / "r.status.jsonl").read_text().splitlines()]
+    assert [row["site"] for row in rows] == [f"hall {i}, left" for i in (1, 2, 3)]
+    status(nbatch, sim, "r.results.jsonl", "-o", "-", "-q")
+
+
+def test_what_was_pushed_is_taken_without_asking(nbatch, tmp_path, simulator):
+    pushed = tmp_path / "pushed.jsonl"
+    sim = simulator("--uplink", "1s", "--clock", "100000x", "--push", pushed, "--fault", "device-bad_request:30%",
+                    "--seed", "4")
+    results = read_fleet(nbatch, tmp_path, sim, 20)
+    wait_for(lambda: len(pushed.read_text().splitlines()) >= 40)
+    done = nbatch("status", results, "--from-push", pushed, "--values", "values.csv", env={"NBATCH_API_KEY": None})
+    assert done.code == 1 and "20 messages about commands of" in done.err, done
+    assert not questions(sim)
+    found = read_results(tmp_path / "reads.status.csv")
+    ends = ends_of(sim)
+    for row in found:
+        assert row["state"] == ("delivered" if ends[row["uuid"]]["confirm_status"] == 0 else "refused")
+    delivered = [row["imei"] for row in found if row["state"] == "delivered"]
+    assert [row["imei"] for row in read_results(tmp_path / "values.csv")] and delivered
+    assert {row["imei"] for row in read_results(tmp_path / "values.csv")} == set(delivered)
+    # Repeated messages change nothing; standard input does as well.
+    again = nbatch("status", results, "--from-push", "-", stdin=pushed.read_text())
+    assert again.code == 1 and read_results(tmp_path / "reads.status.csv") == found
+    (tmp_path / "bad").write_text("{}\nhello\n")
+    bad = nbatch("status", results, "--from-push", "bad")
+    assert bad.code == 3 and "bad:2: it is no message" in bad.err

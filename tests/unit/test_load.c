@@ -1,0 +1,194 @@
+#include "unit.h"
+
+#include "report/load_page.h"
+
+static const struct outcome accepted = {.status = ROW_ACCEPTED};
+static const struct outcome refused = {.status = ROW_REJECTED,
+                                       .voice = VOICE_PLATFORM,
+                                       .has_errno = true,
+                                       .platform_errno = 15,
+                                       .http_status = 200,
+                                       .error = "too <many>"};
+static const struct outcome slowed = {.status = ROW_FAILED,
+                                      .http_status = 429,
+                                      .error = "HTTP 429"};
+static const struct outcome broken = {.status = ROW_IN_DOUBT, .error = "reset"};
+
+/* A request that was due at `due_ms`, started `late_ms` later and took `took_ms`. */
+static void add(struct load *load, const struct outcome *outcome, int64_t due_ms, int64_t late_ms,
+                int64_t took_ms, bool waited)
+{
+    const struct load_request request = {.outcome = outcome,
+                                         .left = true,
+                                         .waited = waited,
+                                         .due_ns = due_ms * 1000000,
+                                         .started_ns = (due_ms + late_ms) * 1000000,
+                                         .ended_ns = (due_ms + late_ms + took_ms) * 1000000,
+                                         .latency_us = took_ms * 1000};
+    load_add(load, &request);
+}
+
+static void test_both_latencies_are_counted(void **state)
+{
+    (void)state;
+    static struct load load;
+    load = (struct load){.rate_per_s = 10, .concurrency = 4};
+    add(&load, &accepted, 1200, 0, 20, false);
+    add(&load, &accepted, 1000, 300, 20, true); /* ends out of order */
+    assert_int_equal(load.from_due.max_us, 320000);
+    assert_int_equal(load.tally.latency.max_us, 20000);
+    assert_true(load_seconds(&load) == 0.32);
+    assert_int_equal(load.waited, 1);
+    assert_int_equal(load.late.count, 1);
+}
+
+static void test_refusals_are_told_from_failures(void **state)
+{
+    (void)state;
+    static struct load load;
+    load = (struct load){.rate_per_s = 10, .concurrency = 4};
+    const struct outcome *outcomes[] = {&accepted, &refused, &slowed, &broken, &refused};
+    for (size_t i = 0; i < ARRAY_LENGTH(outcomes); i++)
+        add(&load, outcomes[i], (int64_t)i, 0, 5, false);
+    assert_int_equal(load.refused, 3);
+    assert_int_equal(load.failed, 1);
+}
+
+static void test_a_request_that_never_left_has_no_latency(void **state)
+{
+    (void)state;
+    static struct load load;
+    const struct outcome unsent = {.status = ROW_FAILED, .error = "connection refused"};
+    const struct load_request request = {.outcome = &unsent, .due_ns = 1, .started_ns = 1};
+    load = (struct load){.rate_per_s = 10};
+    load_add(&load, &request);
+    assert_int_equal(load_total(&load), 1);
+    assert_int_equal(load.failed, 1);
+    assert_int_equal(load.from_due.count + load.tally.latency.count, 0);
+}
+
+static void test_a_goal_is_read(void **state)
+{
+    (void)state;
+    struct load_goal goal;
+    assert_true(load_parse_goal(SPAN_LITERAL("p99=200ms"), &goal));
+    assert_true(goal.quantile == 0.99);
+    assert_int_equal(goal.at_most_us, 200000);
+    assert_int_equal(goal.refused, 1000);
+    assert_true(load_parse_goal(SPAN_LITERAL("refused=0%,p99.9=2s,failed=1.5%"), &goal));
+    assert_true(goal.quantile == 0.999);
+    assert_int_equal(goal.refused, 0);
+    assert_int_equal(goal.failed, 15000);
+    static const char *const bad[] = {"",         "p99",        "p99=",
+                                      "p98=1s",   "refused=1%", "p99=1s,refused=2",
+                                      "p99=1s,,", "p99=0",      "p99=1s,refused=101%",
+                                      "99=1s"};
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++)
+        assert_false(load_parse_goal(span_string(bad[i]), &goal));
+}
+
+static void test_a_goal_is_kept_by_latency_and_shares(void **state)
+{
+    (void)state;
+    static struct load load;
+    struct load_goal goal;
+    load = (struct load){.rate_per_s = 10};
+    assert_true(load_parse_goal(SPAN_LITERAL("p90=100ms,refused=1%"), &goal));
+    assert_false(load_keeps(&load, &goal)); /* nothing is known */
+    for (int64_t i = 0; i < 99; i++)
+        add(&load, &accepted, i, i < 5 ? 150 : 0, 20, false);
+    add(&load, &refused, 99, 0, 20, false);
+    assert_true(load_keeps(&load, &goal)); /* 1 of 100 */
+    goal.refused = 9999;
+    assert_false(load_keeps(&load, &goal));
+    goal.refused = 10000;
+    for (int64_t i = 0; i < 10; i++) /* fast since they left, and late since they were due */
+        add(&load, &accepted, i, 150, 20, false);
+    assert_false(load_keeps(&load, &goal));
+    load = (struct load){.rate_per_s = 10};
+    add(&load, &accepted, 0, 0, 20, false);
+    add(&load, &broken, 0, 0, 20, false);
+    assert_false(load_keeps(&load, &goal)); /* failures count as well */
+}
+
+static void fill(struct load *load, int64_t late_ms, bool waited, double cpu_s)
+{
+    *load = (struct load){.rate_per_s = 100, .concurrency = 7};
+    for (int64_t i = 0; i < 200; i++)
+        add(load, &accepted, i * 10, late_ms, 20, waited);
+    load->cpu_s = cpu_s;
+}
+
+static void test_it_is_said_what_the_limit_was(void **state)
+{
+    (void)state;
+    static struct load load;
+    fill(&load, 0, false, 0.2);
+    assert_int_equal(load_limit_of(&load), LOAD_PEER);
+    fill(&load, 1, false, 0.2); /* that much is no news */
+    assert_int_equal(load_limit_of(&load), LOAD_PEER);
+    fill(&load, 30, false, 0.2);
+    assert_int_equal(load_limit_of(&load), LOAD_LATE);
+    fill(&load, 30, true, 0.2); /* late, but since the peer had not answered */
+    assert_int_equal(load_limit_of(&load), LOAD_PLACES);
+    fill(&load, 30, false, 2);
+    assert_int_equal(load_limit_of(&load), LOAD_CPU);
+}
+
+static void test_all_reports_say_the_same(void **state)
+{
+    (void)state;
+    static struct load load;
+    static struct series ended;
+    const struct load *const loads[] = {&load};
+    const struct load_report report = {.target = "http://127.0.0.1:1<",
+                                       .warm_up_ms = 1500,
+                                       .processors = 2,
+                                       .loads = loads,
+                                       .count = 1,
+                                       .goal = "p99=1s",
+                                       .found = 250,
+                                       .max = 1000};
+    struct buf out;
+
+    load = (struct load){.rate_per_s = 10, .concurrency = 4};
+    add(&load, &accepted, 0, 400, 20, true);
+    add(&load, &refused, 100, 0, 20, false);
+    series_add(&ended, 1700000000000, ROW_ACCEPTED, 2);
+    buf_init(&out, 1024 * 1024);
+    load_add_text(&report, &out);
+    assert_non_null(strstr(buf_string(&out), "    420.00  from when it was due\n"));
+    assert_non_null(strstr(buf_string(&out), "     20.00  from when it left\n"));
+    assert_non_null(strstr(buf_string(&out), "1 of 2 were refused, 0 failed"));
+    assert_non_null(strstr(buf_string(&out), "1 × rejected, errno 15: too <many>\n"));
+    assert_non_null(strstr(buf_string(&out), "1 of 2 found 4 under way"));
+    assert_non_null(strstr(buf_string(&out), "p99=1s: kept up to 250/s\n"));
+    buf_clear(&out);
+    assert_int_equal(load_add_json(&report, &out), STATUS_OK);
+    assert_non_null(strstr(buf_string(&out), "\"refused\":1,\"failed\":0,"));
+    assert_non_null(strstr(buf_string(&out), "\"limit\":\"concurrency\""));
+    assert_non_null(strstr(buf_string(&out), "\"find\":{\"goal\":\"p99=1s\",\"rate\":250}"));
+    buf_clear(&out);
+    load_page_add_html(&report, &ended, "1.2.3", &out);
+    assert_int_equal(out.status, STATUS_OK);
+    assert_non_null(strstr(buf_string(&out), "http://127.0.0.1:1&lt;"));
+    assert_non_null(strstr(buf_string(&out), "420 ms (20.0 ms)"));
+    assert_non_null(strstr(buf_string(&out), "too &lt;many&gt;"));
+    assert_non_null(strstr(buf_string(&out), "kept up to 250 requests a second"));
+    assert_null(strstr(buf_string(&out), "{{"));
+    buf_deinit(&out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_both_latencies_are_counted),
+        cmocka_unit_test(test_refusals_are_told_from_failures),
+        cmocka_unit_test(test_a_request_that_never_left_has_no_latency),
+        cmocka_unit_test(test_a_goal_is_read),
+        cmocka_unit_test(test_a_goal_is_kept_by_latency_and_shares),
+        cmocka_unit_test(test_it_is_said_what_the_limit_was),
+        cmocka_unit_test(test_all_reports_say_the_same),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
