@@ -218,6 +218,7 @@ static void on_done(void *context, const struct answer *answer)
     struct driver *driver = item->world;
     struct event event = {.kind = EVENT_ANSWER, .item = item};
 
+    driver->in_flight--;
     event.answer.answer = answer;
     if (engine_wants_date(driver->engine))
         event.answer.has_date = transport_date_s(answer->date, &event.answer.date_s);
@@ -244,7 +245,9 @@ static void send_item(struct driver *driver, struct item *item)
 
     if (may_send)
         status = transport_start(driver->transport, &request, on_done, item);
-    if (status != STATUS_OK)
+    if (status == STATUS_OK)
+        driver->in_flight++;
+    else
         driver->unsent[driver->unsent_count++] = (struct unsent){item, status, !may_send};
 }
 

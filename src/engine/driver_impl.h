@@ -52,6 +52,7 @@ struct driver {
     size_t unsent_count;
     bool held_up; /* the engine was told that the record is */
     bool ending;
+    size_t in_flight;   /* requests */
     struct beats beats; /* that the peer has granted */
     struct span body;   /* of the answer that the engine is being told */
     /* Rows. */

@@ -68,5 +68,5 @@ void driver_tell_peer(struct driver *driver)
     if (!driver->beats.wanted || peer == NULL)
         return;
     driver->beats.wanted = false;
-    peer->want(peer);
+    peer->want(peer, beats_held(&driver->beats) + (int64_t)driver->in_flight);
 }

@@ -30,8 +30,9 @@ struct peer {
     enum status (*open)(struct peer *peer, struct uv_loop_s *loop, const struct peer_hooks *hooks);
     void (*close)(struct peer *peer);
 
-    /* Asks for more starts, which hooks->granted tells of. */
-    void (*want)(struct peer *peer);
+    /* Asks for more starts, which hooks->granted tells of. `covered`: those that were granted and
+     * not used, and requests in flight; as many rows need none. */
+    void (*want)(struct peer *peer, int64_t covered);
 
     /* Now and then. `is_stopping`: no row is started any more, and nobody wants to wait. */
     void (*tick)(struct peer *peer, bool is_stopping);

@@ -38,11 +38,20 @@ static bool is_low(struct beats *beats, int64_t now_ns)
     return last->at_ns + last->step_ns * (last->count - 1) < now_ns + BEATS_LOW_NS;
 }
 
+int64_t beats_held(const struct beats *beats)
+{
+    int64_t held = 0;
+
+    for (size_t i = 0; i < beats->count; i++)
+        held += beats->groups[(beats->first + i) % BEATS_GROUPS_MAX].count;
+    return held;
+}
+
 int64_t beats_next_ns(struct beats *beats, int64_t now_ns)
 {
     while (beats->count > 0 && group(beats, 0)->at_ns < now_ns - BEATS_STALE_NS)
         beats_take(beats);
-    if (beats->count == 0 || is_low(beats, now_ns))
+    if (beats->count == 0 || (beats->count < BEATS_GROUPS_MAX && is_low(beats, now_ns)))
         beats->wanted = true;
     if (beats->count == 0)
         return INT64_MAX;

@@ -73,8 +73,12 @@ static void test_groups_have_a_maximum_and_nothing_is_no_group(void **state)
     assert_true(beats_add(&beats, 0, 0, 0));
     assert_int_equal(beats.count, 0);
     for (int round = 0; round < 3; round++) {
+        beats.wanted = false;
         for (int i = 0; i < BEATS_GROUPS_MAX; i++)
             assert_true(beats_add(&beats, 0, 0, 2));
+        assert_int_equal(beats_next_ns(&beats, 0), 0);
+        assert_false(beats.wanted); /* there is no room for more */
+        assert_int_equal(beats_held(&beats), 2 * BEATS_GROUPS_MAX);
         assert_false(beats_add(&beats, 0, 0, 2));
         assert_int_equal(start_all(&beats, 0), 2 * BEATS_GROUPS_MAX);
     }

@@ -250,6 +250,18 @@ static size_t count_used(const struct worker *worker)
     return used;
 }
 
+size_t shards_rows(const struct worker *worker)
+{
+    size_t rows = worker->buffered;
+
+    for (size_t i = 0; i < SHARDS_MAX; i++) {
+        const struct shard *shard = &worker->shards[i];
+        if (shard->is_used)
+            rows += shard->open - shard->ended - shard->ending;
+    }
+    return rows;
+}
+
 /* A shard that has more rows, and is not being asked. */
 static struct shard *find_source(struct worker *worker, bool *ret_waits)
 {

@@ -47,26 +47,43 @@ static void on_taken(void *context, const PGresult *result)
         return;
     }
     worker->wants_starts = false;
+    worker->has_no_rate = int_at(result, 0, 2) == 0;
     worker->hooks.granted(worker->hooks.context, clock_loop_ns() + int_at(result, 0, 1) * 1000,
                           int_at(result, 0, 2) * 1000, count);
 }
 
+/* As many as there are rows for, so that the others do not wait for starts which nobody uses: at
+ * the end of a job its rows are with few workers, or with one. */
+static int64_t starts_wanted(const struct worker *worker)
+{
+    if (worker->options.job == 0 || worker->has_no_rate)
+        return TAKE_MAX;
+    int64_t wanted = (int64_t)shards_rows(worker) - worker->covered;
+
+    if (wanted <= 0)
+        return worker->covered == 0; /* a row that waits has no other way to start */
+    return wanted < TAKE_MAX ? wanted : TAKE_MAX;
+}
+
 static void take_starts(struct worker *worker)
 {
-    const struct text max = text_of(TAKE_MAX), ms = text_of(TAKE_MS),
+    int64_t wanted = starts_wanted(worker);
+    const struct text max = text_of(wanted), ms = text_of(TAKE_MS),
                       burst = text_of(worker->options.burst);
     const char *values[] = {worker->options.account, max.text, burst.text, ms.text};
 
+    worker->wants_starts = worker->wants_starts && wanted > 0;
     if (!worker->wants_starts || worker->is_taking || worker->id[0] == '\0' ||
         !link_is_up(worker->link) || uv_is_active((const uv_handle_t *)&worker->rate_timer))
         return;
     worker->is_taking = link_call(worker->link, CALL_rate_take, values, false, on_taken, worker);
 }
 
-static void want(struct peer *peer)
+static void want(struct peer *peer, int64_t covered)
 {
     struct worker *worker = worker_of(peer);
 
+    worker->covered = covered;
     worker->wants_starts = true;
     take_starts(worker);
 }

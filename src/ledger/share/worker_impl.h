@@ -107,7 +107,8 @@ struct worker {
 
     struct buf error;
     /* Rate. */
-    bool is_taking, wants_starts;
+    bool is_taking, wants_starts, has_no_rate;
+    int64_t covered; /* rows that needed no start when they were wanted */
     int64_t throttled_ns;
     bool is_away;
     bool is_closed; /* the loop is gone; what is left is written without it */
@@ -161,6 +162,9 @@ void record_deinit(struct worker *worker);
 
 bool record_sync(struct peer *peer);
 bool record_may_send(struct peer *peer, uint32_t ticket, int64_t *ret_before_ns);
+
+/* How many rows are here that have no result. */
+size_t shards_rows(const struct worker *worker);
 
 /* Whether something waits to be written. */
 bool record_is_pending(const struct worker *worker);
