@@ -542,10 +542,11 @@ static const struct option table[] = {
              "results where --output gives none: NAME.results.csv beside the input; with --share "
              "the shared job's (default: made of the file's name and the time)",
      .set = set_job},
-    {"log", 0, OPTION_FILE, RUN | STATUS | CANCEL, "FILE", NULL, RUN_FIELD(log),
+    {"log", 0, OPTION_FILE, RUN | STATUS | CANCEL | WORK, "FILE", NULL, RUN_FIELD(log),
      .help =
          "add what happens to FILE: a JSON object a line, for the start, the end and all between"},
-    {"metrics-file", 0, OPTION_FILE, RUN | STATUS | CANCEL, "FILE", NULL, RUN_FIELD(metrics_file),
+    {"metrics-file", 0, OPTION_FILE, RUN | STATUS | CANCEL | WORK, "FILE", NULL,
+     RUN_FIELD(metrics_file),
      .help = "keep FILE up to date for Prometheus (node_exporter's textfile collector takes "
              "NAME.prom)"},
     {"report", 0, OPTION_FILE, RUN, "FILE", NULL, RUN_FIELD(report),

@@ -7,6 +7,7 @@
 
 #include "ledger/share/jobs.h"
 #include "ledger/share/worker.h"
+#include "run/observers.h"
 #include "run/person.h"
 #include "run/settings.h"
 
@@ -37,9 +38,10 @@ int share_load(const struct run_settings *settings, const struct person *person,
                struct database *database, const struct share_target *target,
                char **ret_name) MUST_USE;
 
-/* Works at the job of that name until it is complete; the database is closed. */
+/* Works at the job that --job names until it is complete; the database is closed. */
 int share_work(const struct run_settings *settings, const struct person *person,
-               struct database *database, const char *name, struct share_target *target) MUST_USE;
+               struct database *database, struct share_target *target,
+               struct observers *observers) MUST_USE;
 
 /* Tells the person of what a worker meets; the context is the person. */
 void share_tell(void *context, enum worker_news news, const char *why, size_t count);

@@ -132,6 +132,7 @@ struct work {
     struct share_target *target;
     struct share_job job;
     struct worker *worker;
+    struct observers *observers;
     struct tally tally;
     struct halt halt;
     struct job_options options;
@@ -152,6 +153,8 @@ static void on_event(void *context, enum job_event event, const struct job_statu
         work->has_heeded = true; /* it came just before the engine listened */
         (void)raise(interrupt_signal());
     }
+    observers_event(work->observers, event, status,
+                    work->person->ops->pace(work->person, status->rows));
     work->person->ops->event(work->person, event, status);
 }
 
@@ -161,6 +164,7 @@ static void on_attempt(void *context, const struct job_attempt *attempt)
 
     if (share_is_throttled(attempt))
         worker_throttle(work->worker);
+    observers_attempt(work->observers, attempt);
     work->person->ops->attempt(work->person, attempt);
 }
 
@@ -361,19 +365,45 @@ static int conclude(struct work *work)
     return status == STATUS_OK ? summarize(work, judge(work)) : EXIT_INTERNAL;
 }
 
+/* The log and the metrics of a worker; which rows will be its own is not known. */
+static int start_observers(struct work *work)
+{
+    const struct observed_run observed = {.results = work->settings->job,
+                                          .endpoint = work->target->endpoint.origin,
+                                          .tally = &work->tally};
+    enum status status = observers_start(work->observers, &observed, &work->message);
+
+    if (status != STATUS_OK)
+        person_failure(work->person, &work->message, status);
+    return status == STATUS_OK ? 0 : EXIT_USAGE;
+}
+
+static void end_observers(struct work *work, int exit_status)
+{
+    observers_end(work->observers,
+                  &(struct observed_end){.end = is_stopped(work) ? "stopped"
+                                                                 : ends[work->result.end].name,
+                                         .message = buf_string(&work->message),
+                                         .retries = work->result.retries,
+                                         .allowed = work->result.allowed,
+                                         .late_per_s = work->result.late_per_s,
+                                         .seconds = work->seconds,
+                                         .exit_status = exit_status});
+}
+
 int share_work(const struct run_settings *given, const struct person *person,
-               struct database *database, const char *name, struct share_target *target)
+               struct database *database, struct share_target *target, struct observers *observers)
 {
     struct run_settings settings = *given;
     struct work *work = calloc(1, sizeof(*work));
 
     if (work == NULL)
         return EXIT_INTERNAL;
-    settings.job = name;
     work->settings = &settings;
     work->person = person;
     work->database = database;
     work->target = target;
+    work->observers = observers;
     buf_init(&work->message, 64 * 1024);
     int result = descriptors_settle(&settings, person);
     if (result == 0)
@@ -383,10 +413,13 @@ int share_work(const struct run_settings *given, const struct person *person,
     if (result == 0 && make_worker(work) != STATUS_OK)
         result = EXIT_INTERNAL;
     database_close(database);
+    if (result == 0)
+        result = start_observers(work);
     if (result == 0) {
         prepare(work);
         send_rows(work);
         result = conclude(work);
+        end_observers(work, result);
     }
     worker_free(work->worker);
     share_job_deinit(&work->job);
@@ -395,23 +428,52 @@ int share_work(const struct run_settings *given, const struct person *person,
     return result;
 }
 
-int run_work(const struct run_settings *settings, const struct person *person)
+static int open_observers(const struct run_settings *settings, const struct person *person,
+                          struct observers *observers)
 {
+    struct buf message;
+
+    buf_init(&message, 64 * 1024);
+    enum status status = observers_open(observers, settings, person, &message);
+    if (status != STATUS_OK)
+        person_failure(person, &message, status);
+    buf_deinit(&message);
+    if (status == STATUS_OK)
+        return 0;
+    return status == STATUS_USAGE ? EXIT_USAGE : EXIT_INTERNAL;
+}
+
+/* The end of what began with open_observers. */
+static int close_observers(struct observers *observers, int result)
+{
+    if (observers->input != NULL && !observers->started)
+        observers_refused(observers, "", result);
+    observers_close(observers);
+    return result;
+}
+
+int run_work(const struct run_settings *given, const struct person *person)
+{
+    struct run_settings settings = *given;
     struct database database = {.connection = NULL};
     struct share_target target = {.account = ""};
-    int result = share_open(settings, person, &database);
+    struct observers observers = {.input = NULL};
 
-    if (result == 0 && settings->job == NULL) {
+    if (settings.job == NULL) {
         person_error(person, "which job? --job NAME; nbatch jobs lists them");
-        result = EXIT_USAGE;
+        return EXIT_USAGE;
     }
+    settings.input = settings.job; /* as log and metrics name it */
+    int result = open_observers(&settings, person, &observers);
     if (result == 0)
-        result = share_choose_target(settings, person, &target);
+        result = share_open(&settings, person, &database);
     if (result == 0)
-        result = share_work(settings, person, &database, settings->job, &target);
+        result = share_choose_target(&settings, person, &target);
+    if (result == 0)
+        result = share_work(&settings, person, &database, &target, &observers);
     share_target_deinit(&target);
     database_close(&database);
-    return result;
+    return close_observers(&observers, result);
 }
 
 /* What a job in a database has no use for, or keeps otherwise. */
@@ -430,8 +492,7 @@ static int refuse_options(const struct run_settings *settings, const struct pers
         {settings->sort, "--sort", "nbatch results are in the order of the input"},
         {settings->canary.rows > 0, "--canary", "load a short file as a job of its own first"},
         {settings->ramp.ms > 0, "--ramp", "--rate is the account's"},
-        {settings->log != NULL, "--log", "leave it out"},
-        {settings->metrics_file != NULL, "--metrics-file", "nbatch jobs shows the workers' pace"},
+        {settings->dated, "--dated", "give the job a name with --job"},
     };
 
     for (size_t i = 0; i < ARRAY_LENGTH(options); i++) {
@@ -443,22 +504,31 @@ static int refuse_options(const struct run_settings *settings, const struct pers
     return 0;
 }
 
-int run_share_send(const struct run_settings *settings, const struct person *person)
+int run_share_send(const struct run_settings *given, const struct person *person)
 {
+    struct run_settings settings = *given;
     struct database database = {.connection = NULL};
     struct share_target target = {.account = ""};
+    struct observers observers = {.input = NULL};
     char *name = NULL;
-    int result = refuse_options(settings, person);
+    int result = refuse_options(&settings, person);
 
     interrupt_watch();
     if (result == 0)
-        result = share_open(settings, person, &database);
+        result = open_observers(&settings, person, &observers);
     if (result == 0)
-        result = share_choose_target(settings, person, &target);
+        result = share_open(&settings, person, &database);
     if (result == 0)
-        result = share_load(settings, person, &database, &target, &name);
-    if (result == 0)
-        result = share_work(settings, person, &database, name, &target);
+        result = share_choose_target(&settings, person, &target);
+    if (result == 0) {
+        observers_phase(&observers, PHASE_CHECK);
+        result = share_load(&settings, person, &database, &target, &name);
+    }
+    if (result == 0) {
+        settings.job = observers.log.job = name;
+        result = share_work(&settings, person, &database, &target, &observers);
+    }
+    result = close_observers(&observers, result);
     free(name);
     share_target_deinit(&target);
     database_close(&database);

@@ -1,8 +1,10 @@
 """Jobs that several machines share, in a real PostgreSQL: nothing lost, nothing sent twice, whatever stops, dies or stands still."""
 import collections
 import hashlib
+import json
 import os
 import random
+import re
 import signal
 import subprocess
 import time
@@ -258,6 +260,61 @@ def test_the_rate_is_the_accounts_over_all_workers_and_runs(shared, simulator, f
     assert len(times) == 1000 and 100 < rate < 206, rate
     assert len(read_results(third.log.parent / "b.results.csv")) == 300
     assert {row["status"] for row in shared.results("rate")} == {"accepted"}
+
+
+def events(path):
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_starts_are_taken_as_far_as_there_are_rows(shared, simulator, fleet):
+    """What one worker took and does not use, the others would wait for."""
+    sim = simulator()
+    before = int(shared.database.sql(f"SELECT coalesce(sum(taken), 0) FROM nbatch.account WHERE name = '{ACCOUNT}'"))
+    first = shared.start("run", fleet(600), "--job", "frugal", "--endpoint", sim.url, "--rate", "300/s")
+    shared.wait_for("frugal", 0)
+    workers = [shared.start("work", "--job", "frugal", "--endpoint", sim.url) for _ in range(2)]
+    for process in (first, *workers):
+        finished(process, 0)
+    taken = int(shared.database.sql(f"SELECT sum(taken) FROM nbatch.account WHERE name = '{ACCOUNT}'")) - before
+    assert len(read_audit(sim.audit_path)) == 600 and taken >= 600
+    assert taken < 650, taken  # were they taken for 200 ms in any case: 690 and more
+
+
+def test_log_and_metrics_of_the_run_and_of_the_worker_that_the_unit_starts(shared, simulator, fleet, tmp_path):
+    sim = simulator()
+    run = shared.start("run", fleet(400), "--job", "told", "--endpoint", sim.url, "--rate", "200/s", "--log", "run.jsonl",
+                       "--metrics-file", "run.prom")
+    shared.wait_for("told", 0)
+    (tmp_path / "work.yaml").write_text(f"share: {shared.database.uri()}\nendpoint: {sim.url}\nrate: 200/s\n")
+    credentials = tmp_path / "credentials"
+    credentials.mkdir()
+    (credentials / "api-key").write_text(KEY + "\n")
+    (credentials / "api-key").chmod(0o400)
+    unit = (ROOT / "src/packaging/examples/nbatch-work@.service").read_text(encoding="utf-8")
+    line = re.search("^ExecStart=(.*)$", unit, re.M).group(1)
+    line = line.replace("%i", "told").replace("/usr/bin/nbatch", str(NBATCH)).replace("/etc/nbatch", str(tmp_path))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("NBATCH_")}
+    work = subprocess.run(line.split(), cwd=tmp_path, env={**environment, "CREDENTIALS_DIRECTORY": str(credentials)},
+                          capture_output=True, text=True, check=False, timeout=40)
+    assert work.returncode == 0, work.stderr
+    finished(run, 0)
+    logs = [events(tmp_path / "run.jsonl"), events(tmp_path / "log.jsonl")]
+    for log in logs:
+        names = [event["event"] for event in log]
+        assert names[0] == "begin" and "start" in names and names[-1] == "end", names
+        assert {event["job"] for event in log[-1:]} == {"told"} and log[-1]["end"] == "complete"
+    assert sum(log[-1]["accepted"] for log in logs) == 400 and logs[1][-1]["accepted"] > 0
+    for name, log in zip(("run.prom", "work.prom"), logs):
+        metrics = (tmp_path / name).read_text(encoding="utf-8")
+        assert re.search(rf'^nbatch_rows\S*{{[^}}]*accepted[^}}]*}} {log[-1]["accepted"]}$', metrics, re.M), metrics
+
+
+def test_what_ends_before_a_row_is_sent_is_in_the_log_too(shared, tmp_path, simulator):
+    done = shared("work", "--job", "nothing-of-that-name", "--endpoint", simulator().url, "--log", "log.jsonl", "--metrics-file",
+                  "m.prom")
+    assert done.code != 0
+    last = events(tmp_path / "log.jsonl")[-1]
+    assert last["event"] == "refused" and last["exit_status"] == done.code and (tmp_path / "m.prom").exists()
 
 
 def test_a_job_is_paused_goes_on_and_is_stopped(shared, simulator, fleet):
