@@ -11,9 +11,11 @@
 #include "cli/manual.h"
 #include "cli/option_table.h"
 #include "ledger/result_line.h"
+#include "platform/delivery.h"
 #include "platform/meaning.h"
 #include "platform/problem.h"
 #include "report/advice.h"
+#include "report/metrics.h"
 #include "sim/faults.h"
 
 #define MAN_DATE "November 28, 2026"
@@ -129,8 +131,10 @@ static void add_synopsis(struct buf *out)
         else if (*operand != '\0')
             buf_add_format(out, ".Ar %s\n", operand);
     }
-    buf_add_string(out, ".Nm\n.Cm help\n.Op Ar command | topic | word\n"
-                        ".Nm\n.Cm completion bash | zsh | fish\n");
+    buf_add_string(out, ".Nm\n.Cm template\n.Op Cm write | read | execute\n"
+                        ".Nm\n.Cm help\n.Op Ar command | topic | word\n"
+                        ".Nm\n.Cm completion bash | zsh | fish\n"
+                        ".Nm\n.Cm version\n");
 }
 
 static void add_option(const struct option *option, struct buf *out)
@@ -244,6 +248,65 @@ static void add_errnos(struct buf *out)
     }
 }
 
+/* What a command can have come to, and what to do then. */
+static void add_states(struct buf *out)
+{
+    for (size_t i = 0; i < COMMAND_STATE_COUNT; i++) {
+        bool asks = deliveries[i].remedy[0] != '\0';
+        char text[512];
+        (void)snprintf(text, sizeof(text), "%s.%s%s%s", deliveries[i].meaning,
+                       asks ? " What to do: " : "", deliveries[i].remedy, asks ? "." : "");
+        add_item(deliveries[i].word, text, out);
+    }
+}
+
+/* What devices answer; the first is that it was done, the last two are no words of theirs. */
+static void add_answers(struct buf *out)
+{
+    for (size_t i = 0; i < CONFIRM_OTHER; i++) {
+        char text[512];
+        if (delivery_answers[i].remedy[0] == '\0')
+            continue;
+        (void)snprintf(text, sizeof(text), "%s; %s", delivery_answers[i].meaning,
+                       delivery_answers[i].remedy);
+        add_item(history_confirm_name((enum confirm)i), text, out);
+    }
+}
+
+static void add_outcomes(struct buf *out)
+{
+    for (size_t i = 0; i < CANCEL_OUTCOME_COUNT; i++)
+        add_item(cancel_words[i].word, cancel_words[i].meaning, out);
+}
+
+/* Their names and what is said of them, out of what is written for a run of which all applies. */
+static void add_metrics(struct buf *out)
+{
+    static const char head[] = "# HELP ";
+    static struct tally tally;
+    const struct metrics metrics = {.version = "",
+                                    .input = "",
+                                    .tally = &tally,
+                                    .expected = 1,
+                                    .rate_limit_per_s = 1,
+                                    .last_success_s = 1,
+                                    .ended = true};
+    struct buf text;
+
+    buf_init(&text, 64 * 1024);
+    metrics_add_text(&metrics, &text);
+    for (const char *at = buf_string(&text); (at = strstr(at, head)) != NULL;) {
+        char tag[64], what[256];
+        at += sizeof(head) - 1;
+        size_t name = strcspn(at, " "), len = strcspn(at, "\n");
+        (void)snprintf(tag, sizeof(tag), "%.*s", (int)name, at);
+        (void)snprintf(what, sizeof(what), "%.*s", (int)(len - name - 1), at + name + 1);
+        add_item(tag, what, out);
+        at += len;
+    }
+    buf_deinit(&text);
+}
+
 static void add_faults(struct buf *out)
 {
     for (size_t i = 0; i < fault_kinds_count; i++)
@@ -260,6 +323,8 @@ static const struct {
     {"columns", add_columns, true},    {"problems", add_problems, true},
     {"results", add_results, true},    {"statuses", add_statuses, true},
     {"errnos", add_errnos, true},      {"faults", add_faults, true},
+    {"states", add_states, true},      {"answers", add_answers, true},
+    {"outcomes", add_outcomes, true},  {"metrics", add_metrics, true},
 };
 
 /* A page that is being written. */
@@ -302,6 +367,7 @@ static void add_tagged(struct manual *page, struct span line)
     (void)snprintf(tag, sizeof(tag), "%.*s", (int)len, line.ptr);
     buf_add_string(page->out, ".It ");
     add_line(tag, page->out);
+    page->is_first = false;
     if (colons != NULL)
         buf_add(&page->text, span_skip(line, len + 4));
 }
@@ -394,7 +460,7 @@ static const struct {
      "the input of nbatch: columns, times, spreadsheets, problems", 5, nbatch_input_text,
      &nbatch_input_text_len},
     {"results", "NBATCH-RESULTS", "nbatch-results",
-     "the results of nbatch: columns, statuses, error numbers", 5, nbatch_results_text,
+     "the results of nbatch: columns, statuses, what devices did, errors", 5, nbatch_results_text,
      &nbatch_results_text_len},
 };
 

@@ -17,23 +17,21 @@
 #include "platform/device.h"
 
 /* X(name, text, what it says): the columns that are the results' own, in their order. */
-#define RESULT_COLUMN_MAP(X)                                                                      \
-    X(row, "row", "which data row it is, counted from 1")                                         \
-    X(line, "line", "on which line of the file the row starts")                                   \
-    X(key, "key",                                                                                 \
-      "names the row by its content, so that it is known again when the file was sorted or cut; " \
-      "equal rows are numbered")                                                                  \
-    X(device, DEVICE_COLUMN, "the device")                                                        \
-    X(status, "status", "what became of the row: nbatch help statuses")                           \
-    X(uuid, "uuid", "the platform's name for the accepted command")                               \
-    X(errno, "errno", "the platform's error number: nbatch help errno")                           \
-    X(error, "error", "the reason in words")                                                      \
-    X(http_status, "http_status", "of the last answer")                                           \
-    X(attempts, "attempts", "requests that left for this row")                                    \
-    X(ambiguous, "ambiguous",                                                                     \
-      "how many of them may have been processed without an answer saying so. Where it is not 0, " \
-      "the device may hold the command more than once")                                           \
-    X(latency_ms, "latency_ms", "of the last attempt")                                            \
+#define RESULT_COLUMN_MAP(X)                                                                 \
+    X(row, "row", "which data row it is, counted from 1")                                    \
+    X(line, "line", "on which line of the file the row starts")                              \
+    X(key, "key",                                                                            \
+      "names the row by its content, also in a sorted or cut file; equal rows are numbered") \
+    X(device, DEVICE_COLUMN, "the device")                                                   \
+    X(status, "status", "what became of the row: nbatch help statuses")                      \
+    X(uuid, "uuid", "the platform's name for the accepted command")                          \
+    X(errno, "errno", "the platform's error number: nbatch help errno")                      \
+    X(error, "error", "the reason in words")                                                 \
+    X(http_status, "http_status", "of the last answer")                                      \
+    X(attempts, "attempts", "requests that left for this row")                               \
+    X(ambiguous, "ambiguous",                                                                \
+      "those that may have been processed unseen: if not 0, the device may hold it twice")   \
+    X(latency_ms, "latency_ms", "of the last attempt")                                       \
     X(finished_at, "finished_at", "when the row ended, in UTC")
 
 enum result_column {

@@ -167,11 +167,11 @@ enum status results_each_line(struct results *results, result_take_fn *take, voi
     if (status == STATUS_SYNTAX && result_scan_is_cut(&scan)) {
         results->is_cut = true;
         status = STATUS_OK;
-    } else if (status == STATUS_SYNTAX) {
+    } else if (status == STATUS_SYNTAX && scan.error != NULL) { /* else `take` has said why */
         buf_add_printable(results->message, span_string(results->path));
         buf_add_format(results->message, ": damaged at byte %llu: %s", (unsigned long long)scan.at,
                        scan.error);
-    } else if (status != STATUS_OK) {
+    } else if (status != STATUS_OK && status != STATUS_SYNTAX) {
         (void)fail(results, status, status == STATUS_IO ? strerror(errno) : status_text(status));
     }
     result_scan_deinit(&scan);

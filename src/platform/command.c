@@ -131,7 +131,7 @@ static void add_param(struct draft *draft, enum param param, struct buf *out)
         buf_add_string(out, time); /* its colons may stand in a query, RFC 3986 section 3.4 */
     } else if (param_rules[param].type == PARAM_TYPE_INT) {
         buf_add_int64(out, draft->ints[param]); /* 00010 is 10 */
-    } else {
+    } else if (draft->parts[param] != NULL) {   /* a time alone may be without */
         buf_add_percent_encoded(out, draft->parts[param]->text);
     }
 }

@@ -1,5 +1,7 @@
 #include "platform/meaning.h"
 
+#include <ctype.h>
+
 #include "core/text.h"
 
 #define V1 DIALECT_V1
@@ -137,14 +139,27 @@ static const struct {
 
 enum { FOLDED_MAX = 255 };
 
-/* Small letters, digits, and what is beyond ASCII without its blanks; a long text counts by its
- * beginning. */
+/* The length of an invisible character as buf_add_printable shows it, <U+00A0>; 0: it is none. */
+static size_t shown_prefix(struct span text)
+{
+    static const char start[] = "<U+";
+    size_t len = sizeof(start) - 1;
+
+    if (text.len < len || memcmp(text.ptr, start, len) != 0)
+        return 0;
+    while (len < text.len && isxdigit((unsigned char)text.ptr[len]) != 0)
+        len++;
+    return len < text.len && text.ptr[len] == '>' ? len + 1 : 0;
+}
+
+/* Small letters, digits, and what is beyond ASCII without its blanks and what nobody sees; a long
+ * text counts by its beginning. */
 static void fold(struct span text, char out[FOLDED_MAX + 1])
 {
     size_t len = 0;
 
     while (text.len > 0 && len < FOLDED_MAX) {
-        size_t blank = text_blank_prefix(text);
+        size_t blank = text_blank_prefix(text) + shown_prefix(text);
         char c = text.ptr[0];
         if (c >= 'A' && c <= 'Z')
             c = (char)(c - 'A' + 'a');

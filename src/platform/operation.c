@@ -1,7 +1,11 @@
 #include "platform/operation.h"
 
+#include <strings.h>
+
+#include "core/text.h"
 #include "core/when.h"
 #include "platform/device.h"
+#include "platform/reply.h"
 
 const struct operation_rule operations[OPERATION_COUNT] = {
     [OPERATION_WRITE] = {"/offline", METHOD_POST, 0},
@@ -40,6 +44,14 @@ static void add_number(const char *name, uint32_t number, struct buf *out)
         buf_add_format(out, "&%s=%lu", name, (unsigned long)number);
 }
 
+bool operation_names_one(struct span uuid)
+{
+    uuid = text_trim_blanks(uuid);
+    bool is_word = uuid.len == 3 && strncasecmp(uuid.ptr, "all", 3) == 0; /* cancel/all */
+    return uuid.len > 0 && uuid.len <= REPLY_UUID_MAX && !is_word && !span_is(uuid, ".") &&
+           !span_is(uuid, "..");
+}
+
 enum status operation_request(enum dialect dialect, enum operation operation,
                               const struct question *question, struct buf *target,
                               struct operation_call *ret_call)
@@ -49,6 +61,8 @@ enum status operation_request(enum dialect dialect, enum operation operation,
 
     if ((rule->questions & QUESTION_PERIOD) != 0 &&
         (!when_is_writable(question->start_s) || !when_is_writable(question->end_s)))
+        return STATUS_RANGE;
+    if ((rule->questions & QUESTION_UUID) != 0 && !operation_names_one(question->uuid))
         return STATUS_RANGE;
     buf_clear(target);
     operation_add_path(dialect, operation, target);

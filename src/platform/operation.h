@@ -70,9 +70,14 @@ struct operation_call {
 /* Appends the path of a call. */
 void operation_add_path(enum dialect dialect, enum operation operation, struct buf *out);
 
+/* Whether it can be the uuid of one command. cancel/all, in its place, would take back every
+ * command of a device, whoever put it there. */
+bool operation_names_one(struct span uuid);
+
 /*
  * Makes the request of a question, whose target is put into `target` and stands there.
- * STATUS_RANGE for a time that the platform's form cannot tell; STATUS_NO_MEMORY.
+ * STATUS_RANGE for a time that the platform's form cannot tell, and for a uuid that names no
+ * command; STATUS_NO_MEMORY.
  */
 enum status operation_request(enum dialect dialect, enum operation operation,
                               const struct question *question, struct buf *target,

@@ -255,8 +255,8 @@ static enum status read_reply(enum dialect dialect, struct span body, struct rep
     if (read_number(dialect, root, &reply) &&
         (is_whole || (reply.number == 0 && is_silent(dialect, span_skip(body, at))))) {
         const char *name = dialects[reply.is_crossed ? DIALECT_V1 : dialect].text;
-        const struct span text = text_of(cJSON_GetObjectItemCaseSensitive(root, name));
-        (void)snprintf(reply.error, sizeof(reply.error), "%.*s", SPAN_ARG(text));
+        buf_copy_printable(reply.error, sizeof(reply.error),
+                           text_of(cJSON_GetObjectItemCaseSensitive(root, name)));
         find_uuid(body, root, &reply);
         *ret_reply = reply;
     } else {

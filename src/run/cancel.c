@@ -127,6 +127,16 @@ static enum status add_offset(struct cancelling *cancelling, uint64_t offset)
     return STATUS_OK;
 }
 
+static enum status refuse_line(struct cancelling *cancelling, const struct result_fields *fields,
+                               const char *why)
+{
+    buf_clear(&cancelling->message);
+    buf_add_printable(&cancelling->message, span_string(cancelling->results.path));
+    buf_add_format(&cancelling->message, ": row %llu %s: the results were edited",
+                   (unsigned long long)fields->id.row, why);
+    return STATUS_SYNTAX;
+}
+
 static enum status take_result(void *context, const struct result_fields *fields)
 {
     struct cancelling *cancelling = context;
@@ -141,7 +151,12 @@ static enum status take_result(void *context, const struct result_fields *fields
         fields->status == ROW_IN_DOUBT || (fields->status == ROW_ACCEPTED && !has_uuid);
     if (!has_uuid)
         return STATUS_OK;
+    uint64_t device;
+    if (!device_read(column_text(cancelling, fields, RESULT_device), &device))
+        return refuse_line(cancelling, fields, "has no device's number");
     struct span uuid = column_text(cancelling, fields, RESULT_uuid);
+    if (!operation_names_one(uuid))
+        return refuse_line(cancelling, fields, "has a uuid that names no command");
     uint32_t ended = keytable_get(&cancelling->ended, undelivered_key(&fields->id, uuid));
     cancelling->is_simulated = cancelling->is_simulated || uuid_is_simulated(uuid);
     cancelling->twice += fields->ambiguous > 0;
@@ -164,7 +179,7 @@ static int read_results(struct cancelling *cancelling)
     memcpy(cancelling->outcomes, cancelling->before, sizeof(cancelling->outcomes));
     if (results->is_cut)
         person_error(cancelling->person,
-                     "%s: the last line is not whole, and is left out: nbatch run --resume mends "
+                     "%s: the last line is not whole, and is left out: nbatch run --resume repairs "
                      "that",
                      results->path);
     result_scan_init(&cancelling->scan, results->disk, results->fd, results->jsonl,
@@ -392,7 +407,7 @@ static int judge(const struct cancelling *cancelling)
     const uint64_t *outcomes = cancelling->outcomes;
 
     if (left(cancelling) + cancelling->doubtful + outcomes[CANCEL_IN_DOUBT] +
-            outcomes[CANCEL_FAILED] >
+            outcomes[CANCEL_FAILED] + cancelling->results.is_cut >
         0)
         return EXIT_IN_DOUBT;
     return outcomes[CANCEL_TOO_LATE] + outcomes[CANCEL_MISSING] > 0 ? EXIT_SOME_NOT_ACCEPTED

@@ -7,12 +7,14 @@
 
 /*
  * An inquiry is one device's turn: a LOOKUP or a LIST, page after page. A LOOKUP that is refused
- * goes on as a LIST, which tells "no such command" from a refusal for another reason. What follows
- * from an answer is asked before other devices.
+ * goes on as a LIST, which tells "no such command" from a refusal for another reason. Then, in the
+ * same turn, the values of its delivered reads are fetched, one by one. What follows from an answer
+ * is asked before other devices.
  *
  * Pages are asked for in the order of age, so that commands that come meanwhile are at the end. How
  * many a page holds is the platform's: the reading ends when as many were seen as total_count says,
- * which may change from page to page, or with a page that is empty.
+ * which may change from page to page, or with a page that is empty. A list that was not read to its
+ * end, or whose pages are all the same one, says nothing about the commands that were not found.
  */
 
 enum inquiry_kind {
@@ -27,7 +29,9 @@ struct inquiry {
     uint32_t at;                        /* of a LOOKUP: which of the group's commands */
     uint32_t page;                      /* of a LIST, from 1 */
     uint64_t seen;                      /* entries of it so far */
-    int64_t newest_s[DEVICE_QUEUE_MAX]; /* when they were created, the latest first */
+    uint64_t page_begins, page_began;   /* uuid_hash of the first entry, and of the page before */
+    int64_t newest_s[DEVICE_QUEUE_MAX]; /* when they were created, the latest first, … */
+    uint64_t newest[DEVICE_QUEUE_MAX];  /* … and their uuid_hash: pages overlap */
     struct inquiry *next_made, *next;
 };
 
@@ -101,20 +105,38 @@ static bool wants_values_of(const struct questions *questions, const struct comm
            command->action != ACTION_EXECUTE + 1;
 }
 
-/* The device's turn: one command is looked up, several are listed. Where none is open, the values
- * of one are wanted. */
+/* Takes the last one whose values are wanted. False: there is none. */
+static bool begin_values(struct questions *questions, struct inquiry *inquiry)
+{
+    bool is_wanted = false;
+
+    inquiry->kind = INQUIRY_VALUES;
+    inquiry->operation = OPERATION_LOOKUP;
+    for (uint32_t i = 0; i < inquiry->group.count; i++) {
+        if (!wants_values_of(questions, at(questions, inquiry, i)))
+            continue;
+        inquiry->at = i;
+        is_wanted = true;
+    }
+    return is_wanted;
+}
+
+/* The device's turn: one command is looked up, several are listed. Where none is open, values are
+ * wanted. */
 static void begin(struct questions *questions, struct inquiry *inquiry, struct command_group group)
 {
     uint32_t open = count_open(questions->options.table, group);
 
     inquiry->group = group;
-    inquiry->kind = open > 0 ? INQUIRY_STATE : INQUIRY_VALUES;
-    inquiry->operation = open > 1 ? OPERATION_LIST : OPERATION_LOOKUP;
-    for (uint32_t i = 0; i < group.count; i++) {
-        const struct command_record *command = at(questions, inquiry, i);
-        if (open > 0 ? command_is_open(command) : wants_values_of(questions, command))
-            inquiry->at = i;
+    if (open == 0) {
+        (void)begin_values(questions, inquiry);
+        return;
     }
+    inquiry->kind = INQUIRY_STATE;
+    inquiry->operation = open > 1 ? OPERATION_LIST : OPERATION_LOOKUP;
+    for (uint32_t i = 0; i < group.count; i++)
+        if (command_is_open(at(questions, inquiry, i)))
+            inquiry->at = i;
 }
 
 /* From when on the list has all open commands of the group. */
@@ -300,16 +322,22 @@ static bool take_lookup(const struct taking *taking, struct span body)
     return true;
 }
 
-/* Keeps the times of the newest. */
-static void note_created(struct inquiry *inquiry, int64_t created_s)
+/* Keeps the times of the newest, each once. */
+static void note_created(struct inquiry *inquiry, uint64_t hash, int64_t created_s)
 {
     size_t i = DEVICE_QUEUE_MAX - 1;
 
-    if (created_s <= inquiry->newest_s[i])
+    if (hash == 0 || created_s <= inquiry->newest_s[i])
         return;
-    for (; i > 0 && inquiry->newest_s[i - 1] < created_s; i--)
+    for (size_t k = 0; k < DEVICE_QUEUE_MAX; k++)
+        if (inquiry->newest[k] == hash)
+            return;
+    for (; i > 0 && inquiry->newest_s[i - 1] < created_s; i--) {
         inquiry->newest_s[i] = inquiry->newest_s[i - 1];
+        inquiry->newest[i] = inquiry->newest[i - 1];
+    }
     inquiry->newest_s[i] = created_s;
+    inquiry->newest[i] = hash;
 }
 
 static void take_listed(void *context, const struct history_entry *entry)
@@ -319,7 +347,9 @@ static void take_listed(void *context, const struct history_entry *entry)
     uint64_t hash = command_uuid_hash(span_string(entry->uuid));
 
     inquiry->seen++;
-    note_created(inquiry, entry->times_s[HISTORY_CREATED]);
+    if (inquiry->page_begins == 0)
+        inquiry->page_begins = hash;
+    note_created(inquiry, hash, entry->times_s[HISTORY_CREATED]);
     for (uint32_t i = 0; i < inquiry->group.count; i++) {
         struct command_record *command = at(taking->questions, inquiry, i);
         if (command->uuid_hash != hash || !command_is_open(command) || command->is_listed)
@@ -372,10 +402,18 @@ static bool take_list(const struct taking *taking, struct span body, bool *ret_m
     struct inquiry *inquiry = taking->inquiry;
     uint64_t before = inquiry->seen, total = 0;
 
+    inquiry->page_began = inquiry->page_begins;
+    inquiry->page_begins = 0;
     if (history_read_list(body, take_listed, (void *)(uintptr_t)taking, &total) != STATUS_OK)
         return false;
-    *ret_more = inquiry->seen > before && inquiry->seen < total &&
-                inquiry->page < QUESTION_PAGES_MAX && !has_all(taking->questions, inquiry);
+    bool is_found = has_all(taking->questions, inquiry);
+    bool is_same = inquiry->page_begins != 0 && inquiry->page_begins == inquiry->page_began;
+    bool is_empty = inquiry->seen == 0 && total > 0; /* of so many it shows none */
+    *ret_more = !is_found && inquiry->seen > before && inquiry->seen < total;
+    if (!is_found && (is_same || is_empty || (*ret_more && inquiry->page >= QUESTION_PAGES_MAX))) {
+        *ret_more = false;
+        return false;
+    }
     if (!*ret_more)
         end_list(taking);
     return true;
@@ -388,8 +426,8 @@ static bool is_worth_a_look(const struct command_record *command)
            (command->state != COMMAND_MISSING || command->looks < LOOK_MISSING_MAX);
 }
 
-/* The device's turn is over; when the next one is. Values that are wanted are asked for at once. */
-static void end_turn(struct questions *questions, struct command_group group, uint32_t now_s)
+/* The device's turn is over; when the next one is. */
+static void end_turn(struct questions *questions, struct command_group group)
 {
     struct command_table *table = questions->options.table;
     uint32_t due_s = UINT32_MAX;
@@ -398,9 +436,7 @@ static void end_turn(struct questions *questions, struct command_group group, ui
         struct command_record *command = command_table_at(table, group, i);
         bool looks = questions->options.watch && is_worth_a_look(command);
         command->is_listed = false;
-        if (wants_values_of(questions, command))
-            due_s = now_s;
-        else if (looks && command->due_s < due_s)
+        if (looks && command->due_s < due_s)
             due_s = command->due_s;
     }
     if (due_s < UINT32_MAX)
@@ -412,7 +448,10 @@ static void put_off(struct questions *questions, const struct inquiry *inquiry,
                     struct engine_time now)
 {
     questions->unanswered++;
-    at(questions, inquiry, inquiry->at)->has_values |= inquiry->kind == INQUIRY_VALUES;
+    if (inquiry->kind == INQUIRY_VALUES) {
+        at(questions, inquiry, inquiry->at)->has_values = true;
+        return;
+    }
     for (uint32_t i = 0; i < inquiry->group.count; i++) {
         struct command_record *command = at(questions, inquiry, i);
         if (command_is_open(command))
@@ -459,11 +498,11 @@ static void ended(struct row_source *base, const struct source_end *end)
                                   .asked_s = end->now.wall_ms / 1000 + questions->clock_off_s};
 
     questions->under_way--;
-    if (take(&taking, end)) {
+    if (take(&taking, end) || begin_values(questions, inquiry)) {
         follow(questions, inquiry);
         return;
     }
-    end_turn(questions, inquiry->group, seconds_of(end->now));
+    end_turn(questions, inquiry->group);
     give_back(questions, inquiry);
 }
 

@@ -2,7 +2,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/redact.h"
 #include "engine/intake_source.h"
 #include "engine/job.h"
 #include "ledger/outfile.h"
@@ -12,6 +11,8 @@
 #include "run/embargo.h"
 #include "run/guards.h"
 #include "run/interrupt.h"
+#include "run/listener.h"
+#include "run/nightly.h"
 #include "run/observers.h"
 #include "run/outputs.h"
 #include "run/page_file.h"
@@ -37,8 +38,7 @@ struct run {
     uint64_t rows; /* known after the check; 0 for a pipe */
     struct sim *sim;
     struct recording recording;
-    struct dated dated;                 /* with --dated */
-    char *stem, *dated_path;            /* of these */
+    struct nightly nightly;             /* with --dated */
     uint64_t earlier[ROW_STATUS_COUNT]; /* rows that had their result before, by that */
     uint64_t earlier_twice;             /* those of them that may be held twice */
     struct tally tally;
@@ -47,12 +47,7 @@ struct run {
     struct job_result result;
     bool has_heeded; /* a signal from before the sending */
     struct observers observers;
-    struct listener {
-        struct person person; /* first; tells another, and keeps the first error for the log */
-        struct person_ops ops;
-        const struct person *real;
-        char *error; /* NULL: none was told */
-    } listener;
+    struct listener listener;
     struct series flight;             /* for the report */
     struct buf program, words;        /* the call that goes on where this one ended */
     struct problem_file problem_file; /* of a pipe, which is checked while it is sent */
@@ -148,7 +143,7 @@ static int check_whole_input(struct run *run)
     intake_digest(run->intake, &size, &hash);
     result = guard_rows(run->settings, run->person, run->rows);
     if (result == 0 && run->settings->dated)
-        result = guard_repetition(run->settings, run->person, &run->dated, size, hash);
+        result = guard_repetition(run->settings, run->person, &run->nightly.dated, size, hash);
     if (result != 0)
         return result;
     result = recording_match(&run->recording, counts.valid, hash);
@@ -198,7 +193,7 @@ static int start_results(struct run *run)
     int result = recording_start(&run->recording, run->intake, buf_string(&target));
     buf_deinit(&target);
     if (result == 0 && run->settings->dated &&
-        dated_link(&run->dated, run->recording.path, &run->message) != STATUS_OK)
+        dated_link(&run->nightly.dated, run->recording.path, &run->message) != STATUS_OK)
         result = fail(run, EXIT_INTERNAL);
     intake_use_store(run->intake, ledger_store(run->recording.ledger));
     return result;
@@ -253,28 +248,6 @@ static int start_observers(struct run *run)
     return observers_start(&run->observers, &observed, &run->message) == STATUS_OK
                ? 0
                : fail(run, EXIT_USAGE);
-}
-
-/* Keeps the first reason that the person is told. */
-static void hear(const struct person *person, enum tell_kind kind, const char *text)
-{
-    struct listener *listener = (struct listener *)(void *)person;
-
-    if (kind == TELL_ERROR && listener->error == NULL) {
-        listener->error = strdup(text);
-        if (listener->error != NULL)
-            redact_string(listener->error, REDACT_MIN);
-    }
-    listener->real->ops->tell(listener->real, kind, text);
-}
-
-static const struct person *listen_to(struct listener *listener, const struct person *person)
-{
-    *listener = (struct listener){.person = *person, .ops = *person->ops, .real = person};
-    if (person->ops->tell != NULL)
-        listener->ops.tell = hear;
-    listener->person.ops = &listener->ops;
-    return &listener->person;
 }
 
 static void end_observers(struct run *run, double seconds, int exit_status)
@@ -696,55 +669,6 @@ static int run_steps(struct run *run)
     return result == 0 && interrupt_signal() == 0 ? send_rows(run) : result;
 }
 
-/* Results by date: which file this start writes, and whether it goes on with the one before. */
-static int choose_dated(struct run *run, struct run_settings *settings)
-{
-    bool is_unfinished;
-
-    if (settings->output != NULL) {
-        person_error(run->person, "--dated names the results itself: leave --output out, and give "
-                                  "the job a name with --job NAME");
-        return EXIT_USAGE;
-    }
-    run->stem = recording_stem(settings);
-    run->dated = (struct dated){.stem = run->stem, .tail = recording_tail(settings)};
-    if (run->stem == NULL) {
-        person_error(run->person,
-                     "--dated: standard input has no name to call the results by: give "
-                     "the job one with --job NAME");
-        return EXIT_USAGE;
-    }
-    char *latest = dated_latest(&run->dated, &is_unfinished);
-    bool goes_on = latest != NULL && (settings->resume.on || (is_unfinished && !settings->again));
-    if (settings->resume.on && latest == NULL) {
-        person_error(run->person, "--resume: there is no %s.latest%s to go on with", run->stem,
-                     run->dated.tail);
-        return EXIT_USAGE;
-    }
-    if (goes_on && !settings->resume.on)
-        person_note(run->person, "going on with %s, which was not complete (--again begins anew)",
-                    latest);
-    run->dated_path = goes_on ? strdup(latest) : dated_name(&run->dated, (int64_t)time(NULL));
-    free(latest);
-    settings->resume.on = goes_on;
-    settings->output = run->dated_path;
-    return run->dated_path != NULL ? 0 : EXIT_INTERNAL;
-}
-
-/* Removes what is old; a failure is no matter for this run. */
-static void prune_dated(const struct run *run)
-{
-    const struct run_settings *settings = run->settings;
-
-    if (!settings->dated || settings->keep_ms == 0)
-        return;
-    unsigned count =
-        dated_prune(&run->dated, (int64_t)time(NULL) - settings->keep_ms / 1000, run->dated_path);
-    if (count > 0)
-        person_note(run->person, "removed %u result%s older than --keep", count,
-                    count == 1 ? " file" : " files");
-}
-
 int run_send(const struct run_settings *given, const struct person *person,
              struct run_figures *ret_figures)
 {
@@ -758,23 +682,22 @@ int run_send(const struct run_settings *given, const struct person *person,
         return fits != 0 ? fits : EXIT_INTERNAL;
     privacy_follow(settings->input);
     run->settings = settings;
-    run->person = person = listen_to(&run->listener, person);
+    run->person = person = listener_init(&run->listener, person);
     run->figures = ret_figures;
     interrupt_watch();
     buf_init(&run->message, 64 * 1024);
     buf_init(&run->program, 64 * 1024);
     buf_init(&run->words, 1024 * 1024);
     recording_init(&run->recording, settings, person);
-    int result = settings->dated ? choose_dated(run, settings) : 0;
+    int result = nightly_choose(&run->nightly, settings, person);
     if (result == 0)
         result = run_steps(run);
     if (result == 0)
-        prune_dated(run);
+        nightly_prune(&run->nightly, settings, person);
     if (!run->observers.started && interrupt_signal() != 0)
         result = heed_signal(run);
     if (run->observers.input != NULL && !run->observers.started)
-        observers_refused(&run->observers, run->listener.error != NULL ? run->listener.error : "",
-                          result);
+        observers_refused(&run->observers, listener_error(&run->listener), result);
     share_rate_end(run->share);
     recording_deinit(&run->recording);
     outfile_deinit(&run->problem_file.file);
@@ -786,9 +709,8 @@ int run_send(const struct run_settings *given, const struct person *person,
     buf_deinit(&run->message);
     buf_deinit(&run->program);
     buf_deinit(&run->words);
-    free(run->listener.error);
-    free(run->stem);
-    free(run->dated_path);
+    listener_deinit(&run->listener);
+    nightly_deinit(&run->nightly);
     free(run);
     return result;
 }

@@ -64,7 +64,11 @@ static enum status take_result(void *context, const struct result_fields *fields
         return STATUS_TOO_BIG;
     command.row = (uint32_t)fields->id.row;
     command.offset = fields->offset & ((UINT64_C(1) << 44) - 1);
-    command.uuid_hash = command_uuid_hash(column_text(rows, fields, RESULT_uuid));
+    struct span uuid = column_text(rows, fields, RESULT_uuid);
+    if (uuid.len > 0 && !operation_names_one(uuid))
+        return refuse_line(rows, fields,
+                           "has a uuid that names no command: the results were edited");
+    command.uuid_hash = command_uuid_hash(uuid);
     enum status status = rows->text.status;
     return status == STATUS_OK ? command_table_add(&rows->table, &command) : status;
 }
@@ -83,7 +87,7 @@ static int read_results(struct status_rows *rows)
     if (results->is_cut)
         person_error(rows->person,
                      "%s: the last line is not whole, and is left out: nbatch run "
-                     "--resume mends that",
+                     "--resume repairs it",
                      results->path);
     status = result_passed_names(results, &rows->passed_text, rows->passed, &rows->passed_count);
     if (status != STATUS_OK)

@@ -10,6 +10,7 @@
  *
  *     PUT ─ taken back ──────────────────────────────▶ cancelled
  *      ├─── refused ─▶ LOOKUP ─ by its state ────────▶ cancelled, too_late, expired
+ *      │                ├────── it waits for its valid_time ▶ failed
  *      │                └────── refused as well ─────▶ missing
  *      ├─── no answer ▶ LOOKUP ─ it waits ─▶ PUT …   ▶ in_doubt after TAKEBACK_PUTS_MAX
  *      └─── never left ──────────────────────────────▶ failed
@@ -151,7 +152,8 @@ static void take_put(struct takeback *takeback, struct errand *errand, const str
 static void take_state(struct takeback *takeback, struct errand *errand,
                        const struct history_entry *entry, int64_t now_ms)
 {
-    enum command_state state = delivery_judge(entry, now_ms / 1000 + takeback->clock_off_s);
+    int64_t now_s = now_ms / 1000 + takeback->clock_off_s;
+    enum command_state state = delivery_judge(entry, now_s);
     const char *said = deliveries[state].meaning;
 
     switch (state) {
@@ -163,7 +165,10 @@ static void take_state(struct takeback *takeback, struct errand *errand,
         finish(takeback, errand, CANCEL_EXPIRED, said, now_ms);
         break;
     case COMMAND_WAITING:
-        if (errand->is_refused)
+        if (errand->is_refused && entry->times_s[HISTORY_VALID] != HISTORY_NONE &&
+            entry->times_s[HISTORY_VALID] > now_s) /* it was refused for another reason */
+            finish(takeback, errand, CANCEL_FAILED, errand->error, now_ms);
+        else if (errand->is_refused)
             finish(takeback, errand, CANCEL_TOO_LATE, errand->error, now_ms);
         else if (errand->puts < TAKEBACK_PUTS_MAX)
             follow(takeback, errand, OPERATION_CANCEL);

@@ -38,8 +38,7 @@ int run_bench(const struct run_settings *settings, const struct person *person);
 /* Makes an HTML page of results. */
 int run_report(const struct run_settings *settings, const struct person *person);
 
-/* Jobs that several machines share (README.md, "Several machines"); a build without that says so.
- */
+/* Jobs that several machines share (ledger/share/README.md); a build without that says so. */
 
 /* Makes the schema. */
 int run_share_init(const struct run_settings *settings, const struct person *person);

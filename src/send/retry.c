@@ -187,7 +187,8 @@ static void explain_waits(const struct retry_policy *policy, struct buf *out)
         add_waits(policy, true, out);
         buf_add_string(out, "A Retry-After of up to ");
         add_duration(RETRY_AFTER_MAX_MS, out);
-        buf_add_string(out, " is kept, for all rows; a row that is told to wait for longer ends.");
+        buf_add_string(out, " delays its row, and all rows where most answers refuse; a row\n"
+                            "that is told to wait for longer ends.");
     }
     buf_add_char(out, '\n');
 }

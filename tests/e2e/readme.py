@@ -27,7 +27,6 @@ KEY = "the-readme's-master-key="
 ELSEWHERE = {
     ".ci/install build": ".ci/run, which takes it out of the README: it installs packages",
     ".ci/test": "it is what runs this test",
-    "nbatch share init": "test_share.py, which starts a database",
 }
 
 # What differs from run to run, and nothing beside it.

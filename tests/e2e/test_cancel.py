@@ -1,9 +1,11 @@
 """nbatch cancel: exactly the commands of a run that still wait are taken back; the simulator's audit is the oracle."""
 import collections
+import http.server
 import json
 import os
 import signal
 import subprocess
+import threading
 import time
 import urllib.request
 
@@ -231,3 +233,72 @@ def test_bad_input_is_refused(nbatch, tmp_path, fleets, fleet, simulator):
     assert done.code == 2 and "is of a rehearsal" in done.err, done
     assert nbatch("cancel", "none.csv", "--yes").code == 2
     assert puts(sim) == {}
+
+
+@pytest.mark.parametrize("uuid", ["all", "ALL", " all ", ".", ".."])
+def test_a_word_in_the_place_of_a_uuid_takes_back_nothing(nbatch, tmp_path, fleets, simulator, uuid):
+    """cancel/all would take back what others have put there."""
+    sim = simulator()
+    theirs, ours = fleets(sim, devices=2)
+    first = read_results(ours)[0]["uuid"]
+    ours.write_text(ours.read_text(encoding="utf-8").replace(first, uuid), encoding="utf-8")
+    for words in (("cancel", ours, "--yes"), ("cancel", ours, "-n"), ("status", ours)):
+        done = nbatch(*words, "--endpoint", sim.url)
+        assert done.code == 3 and "has a uuid that names no command" in done.err, done
+    assert puts(sim) == {}
+
+
+def test_a_damaged_row_is_refused_before_anything_is_taken_back(nbatch, fleets, simulator):
+    sim = simulator()
+    _, ours = fleets(sim, devices=3)
+    text = ours.read_text(encoding="utf-8")
+    ours.write_text(text.replace(imei(3), "8.6E+14"), encoding="utf-8")
+    for words in (("cancel", ours, "--yes"), ("cancel", ours, "-n"), ("status", ours)):
+        done = nbatch(*words, "--endpoint", sim.url)
+        assert done.code == 3 and "no device's number: the results were edited\n" in done.err, done
+    assert puts(sim) == {}
+
+
+def test_a_last_line_without_its_end_is_still_open(nbatch, fleets, simulator):
+    sim = simulator()
+    _, ours = fleets(sim, devices=3)
+    ours.write_text(ours.read_text(encoding="utf-8").rstrip("\n"), encoding="utf-8")
+    done = nbatch("cancel", ours, "--endpoint", sim.url, "--yes")
+    assert done.code == 6 and "the last line is not whole" in done.err and len(puts(sim)) == 2, done
+
+
+class Refusing(http.server.BaseHTTPRequestHandler):
+    """Takes nothing back, and says that all waits for a valid_time an hour from now."""
+
+    protocol_version = "HTTP/1.1"
+
+    def answer(self, reply):
+        body = json.dumps(reply).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_PUT(self):
+        self.server.puts += 1
+        self.answer({"errno": 16, "error": "unsuccess"})
+
+    def do_GET(self):
+        at = [time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time.time() + 8 * 3600 + s)) for s in (-9, 3600, 7200)]
+        data = dict(zip(("create_time", "valid_time", "expired_time"), at), send_status=1, remain=3)
+        self.answer({"errno": 0, "error": "succ", "data": data})
+
+    def log_message(self, *words):
+        pass
+
+
+def test_one_that_is_refused_before_its_valid_time_is_asked_for_again(nbatch, tmp_path, fleets, simulator):
+    _, ours = fleets(simulator(), devices=1)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        server.puts = 0
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        for call in (1, 2):
+            done = nbatch("cancel", ours, "--endpoint", f"http://127.0.0.1:{server.server_port}", "--yes")
+            assert done.code == 6 and server.puts == call, done
+        server.shutdown()
+    assert outcomes(tmp_path / "fleet.cancelled.csv") == {"failed": 1}

@@ -131,9 +131,69 @@ def test_the_manual_has_the_tables_of_the_program(nbatch, manual):
     assert re.findall(r"^     (\d[\d, ]*\d|\d)(?:  |$)", main["EXIT STATUS"], re.M) == exits and len(exits) == 10
 
 
+def words_of(tagged):
+    """The items of a list of which several may share a tag: "row, key"."""
+    return [word for tag in tagged for word in tag.split(", ")]
+
+
+def among(words, known):
+    """Those that are known, in their order, each once."""
+    return list(dict.fromkeys(word for word in words if word in known))
+
+
+def columns_of(path, pattern, block):
+    """The names of a file's columns, out of the part of the source that lists them."""
+    text = re.search(block, (ROOT / "src" / path).read_text(encoding="utf-8"), re.S).group(0)
+    found = re.findall(pattern, text.replace("DEVICE_COLUMN", '"imei"'))
+    assert len(found) >= 5, path
+    return found
+
+
+def test_the_manual_says_what_became_of_commands_by_the_tables_of_the_program(manual):
+    results = manual("results")
+
+    def items(section, begin, end="\n     nothing"):
+        return words_of(tags(results[section].split(f"   {begin}\n")[1].split(f"\n   {end}")[0]))
+
+    status, cancel = "WHAT BECAME OF THE COMMANDS", "TAKING COMMANDS BACK"
+    words = source("platform/delivery.c", r'^    \[COMMAND_\w+\] = \{"(\w+)"')
+    assert among(items(status, "States", "What a device says"), words) == words
+    words = columns_of("platform/history.h", r"X\((\w+)\)", r"define CONFIRM_MAP.*?\n\n")[1:]  # SUCCESS needs nothing
+    assert among(items(status, "What a device says", "The status file"), words) == words
+    words = columns_of("run/status_file.h", r'X\(\w+, "(\w+)"\)', r"define STATUS_COLUMN_MAP.*?\n\n")
+    assert among(items(status, "The status file", "How it asks"), words) == words
+    words = columns_of("run/values_file.c", r'"(\w+)"', r"const columns\[\] = \{.*?\};")
+    assert among(items(status, "The values of reads"), words) == words
+    words = source("platform/delivery.c", r'^    \[CANCEL_\w+\] = \{"(\w+)"')
+    assert among(items(cancel, "Outcomes", "The file"), words) == words
+    words = columns_of("run/cancelled_file.c", r'"(\w+)"', r"const columns\[COLUMN_COUNT\] = \{.*?\};")
+    assert among(items(cancel, "The file"), words) == words
+    words = re.findall(r'\[DELIVERY_\w+\] = "(\w+)"', (ROOT / "src/platform/delivery.c").read_text())
+    assert among(tags(results["SENDING AGAIN WHAT WAS NOT DELIVERED"]), words) == words and len(words) == 3
+
+
+def test_the_manual_has_the_events_of_the_log_and_the_metrics(manual):
+    sections = manual()
+    text = "".join((ROOT / f"src/run/{name}.c").read_text() for name in ("observers", "event_log"))
+    events = set(re.findall(r'\[JOB_EVENT_\w+\] = "(\w+)"', text)) | {
+        event for call in re.findall(r"event_log_begin\(([^;]+)\);", text) for event in re.findall(r'"(\w+)"', call)}
+    events |= set(re.findall(r'log_refusals\(observers, "(\w+)"', text))
+    assert set(words_of(tags(sections["THE LOG"]))) & events == events and len(events) > 20
+    fields = set(re.findall(r'event_log_add_\w+\((?:&observers->)?log, "(\w+)"', text))
+    assert len(fields) > 40 and {field for field in fields if not re.search(rf"\b{field}\b", sections["THE LOG"])} == set()
+    metrics = (ROOT / "src/report/metrics.c").read_text()
+    names = {name for name in re.findall(r'"(nbatch_\w+)"', metrics) if not name.endswith(("_bucket", "_sum", "_count"))}
+    assert set(tags(sections["METRICS"])) >= names and len(names) > 15
+    rules = (ROOT / "src/packaging/examples/nbatch-alerts.yml").read_text()
+    assert set(re.findall(r"nbatch_\w+", rules)) <= names
+
+
 def test_a_table_that_lacks_something_is_seen():
     """Negative control: the items of a list, and nothing else, are read as such."""
     assert tags("     row     which row\n             it is\n\n     http_status\n             of the last\n") == ["row", "http_status"]
+    assert words_of(["row, key"]) == ["row", "key"]
+    assert among(["some", "row", "key"], ["row", "key"]) == ["row", "key"] != among(["key"], ["row", "key"])
+    assert among(["key", "row"], ["row", "key"]) != ["row", "key"]
 
 
 @pytest.mark.parametrize("name", PAGES)

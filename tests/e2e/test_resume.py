@@ -203,7 +203,7 @@ def test_rows_that_have_expired_since_do_not_stop_a_resume(run, tmp_path, raw_pe
     done, lines = run(peer.url, "--resume")
     assert len(lines) == 4 and "3 with a result already" in done.err, done
     done = subprocess.run([NBATCH, "check", tmp_path / "in.csv"], capture_output=True, text=True, check=False)
-    assert "E-TIME-PAST" in done.stderr  # the control: by themselves these rows are bad
+    assert "E-TIME-PAST" in done.stdout  # the control: by themselves these rows are bad
 
 
 def test_another_set_is_not_taken_for_new_rows(run, tmp_path, raw_peer):

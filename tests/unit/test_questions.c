@@ -267,6 +267,52 @@ static void test_ten_later_commands_have_overwritten_one_that_is_missing(void **
     assert_true(world.table.items[0].is_final && world.table.items[0].is_overwritten);
 }
 
+/* Six later ones of others, on each page: the platform takes no heed of the page's number. */
+static void answer_with_the_same_page(void)
+{
+    struct buf body;
+    char time[WHEN_PLATFORM_LENGTH + 1];
+
+    buf_init(&body, 64 * 1024);
+    when_format_platform(ACCEPTED_S + 1, time);
+    buf_add_string(&body, "{\"errno\":0,\"data\":{\"total_count\":60,\"items\":[");
+    for (int i = 0; i < 6; i++)
+        buf_add_format(&body, "%s{\"cmd_uuid\":\"o-%d\",\"create_time\":\"%s\"," WAITING "}",
+                       i > 0 ? "," : "", i, time);
+    buf_add_string(&body, "]}}");
+    answer(buf_string(&body));
+    buf_deinit(&body);
+}
+
+static void test_a_page_that_repeats_tells_nothing_of_what_is_not_on_it(void **state)
+{
+    (void)state;
+    add(1, 865820031310001);
+    add(2, 865820031310001);
+    begin(false, 0, false);
+    (void)asked();
+    answer_with_the_same_page();
+    assert_non_null(strstr(asked(), "&page=2&"));
+    answer_with_the_same_page();
+    assert_string_equal(asked(), "");
+    assert_int_equal(world.questions.unanswered, 1);
+    for (uint32_t i = 0; i < 2; i++)
+        assert_true(world.table.items[i].looks == 0 && !world.table.items[i].is_final);
+}
+
+static void test_a_list_that_keeps_its_entries_to_itself_tells_nothing(void **state)
+{
+    (void)state;
+    add(1, 865820031310001);
+    add(2, 865820031310001);
+    begin(false, 0, false);
+    (void)asked();
+    answer("{\"errno\":0,\"data\":{\"total_count\":2}}");
+    assert_string_equal(asked(), "");
+    assert_int_equal(world.questions.unanswered, 1);
+    assert_int_equal(world.table.items[0].looks, 0);
+}
+
 static void test_the_watch_asks_when_something_is_due_and_ends_with_the_last(void **state)
 {
     int64_t again_s = 0;
@@ -368,10 +414,38 @@ static void test_values_of_delivered_reads_are_fetched_once(void **state)
            "\"type\":\"READ\"," DELIVERED "},{\"cmd_uuid\":\"u-2\",\"type\":\"WRITE\"," DELIVERED
            "}]}}");
     assert_int_equal(world.values, 0);
-    assert_non_null(strstr(asked(), "/u-3?"));
+    assert_non_null(strstr(asked(), "/u-1?")); /* the list has no values */
     answer(ONE("\"type\":\"READ\"," DELIVERED));
     assert_int_equal(world.values, 1);
-    assert_non_null(strstr(asked(), "/u-1?")); /* the list has no values */
+    assert_non_null(strstr(asked(), "/u-3?"));
+    answer(ONE("\"type\":\"READ\"," DELIVERED));
+    assert_int_equal(world.values, 2);
+    assert_string_equal(asked(), "");
+}
+
+/* A device with a read that has come and commands that wait: each is asked about once a turn. */
+static void test_values_are_fetched_while_other_commands_of_the_device_wait(void **state)
+{
+    int64_t again_s = 0;
+
+    (void)state;
+    for (uint32_t row = 1; row <= 3; row++)
+        add(row, 865820031310001);
+    begin(true, 0, true);
+    assert_non_null(strstr(asked(), "/history?imei="));
+    answer("{\"errno\":0,\"data\":{\"total_count\":3,\"items\":["
+           "{\"cmd_uuid\":\"u-1\",\"type\":\"READ\"," DELIVERED
+           "},{\"cmd_uuid\":\"u-2\",\"type\":\"READ\"," DELIVERED
+           "},{\"cmd_uuid\":\"u-3\",\"type\":\"READ\"," WAITING "}]}}");
+    assert_non_null(strstr(asked(), "/u-2?"));
+    answer(ONE("\"type\":\"READ\"," DELIVERED));
+    assert_non_null(strstr(asked(), "/u-1?"));
+    answer_otherwise(OUTCOME_AMBIGUOUS, ROW_IN_DOUBT); /* given up */
+    assert_int_equal(world.values, 1);
+    assert_int_equal(next(&again_s), STATUS_AGAIN);
+    assert_int_equal(again_s, 30);
+    pass(30);
+    assert_non_null(strstr(asked(), "/u-3?"));
     answer(ONE("\"type\":\"READ\"," DELIVERED));
     assert_int_equal(world.values, 2);
     assert_string_equal(asked(), "");
@@ -453,12 +527,15 @@ int main(void)
         TEST(test_an_empty_page_ends_a_list_whatever_its_count_says),
         TEST(test_a_refused_look_up_goes_on_as_a_list),
         TEST(test_ten_later_commands_have_overwritten_one_that_is_missing),
+        TEST(test_a_page_that_repeats_tells_nothing_of_what_is_not_on_it),
+        TEST(test_a_list_that_keeps_its_entries_to_itself_tells_nothing),
         TEST(test_the_watch_asks_when_something_is_due_and_ends_with_the_last),
         TEST(test_without_a_watch_what_is_open_is_asked_about_once),
         TEST(test_nothing_is_asked_after_the_timeout),
         TEST(test_what_is_final_or_has_no_uuid_is_never_asked_about),
         TEST(test_a_missing_one_does_not_keep_the_watch_for_days),
         TEST(test_values_of_delivered_reads_are_fetched_once),
+        TEST(test_values_are_fetched_while_other_commands_of_the_device_wait),
         TEST(test_an_answer_that_cannot_be_kept_ends_all),
         TEST(test_a_table_is_arranged_by_row_and_by_device),
         TEST(test_what_is_due_first_comes_first),

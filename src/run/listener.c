@@ -1,0 +1,34 @@
+#include "run/listener.h"
+
+#include "core/redact.h"
+
+static void hear(const struct person *person, enum tell_kind kind, const char *text)
+{
+    struct listener *listener = (struct listener *)(void *)person;
+
+    if (kind == TELL_ERROR && listener->error == NULL) {
+        listener->error = strdup(text);
+        if (listener->error != NULL)
+            redact_string(listener->error, REDACT_MIN);
+    }
+    listener->real->ops->tell(listener->real, kind, text);
+}
+
+const struct person *listener_init(struct listener *listener, const struct person *person)
+{
+    *listener = (struct listener){.person = *person, .ops = *person->ops, .real = person};
+    if (person->ops->tell != NULL)
+        listener->ops.tell = hear;
+    listener->person.ops = &listener->ops;
+    return &listener->person;
+}
+
+void listener_deinit(struct listener *listener)
+{
+    free(listener->error);
+}
+
+const char *listener_error(const struct listener *listener)
+{
+    return listener->error != NULL ? listener->error : "";
+}
