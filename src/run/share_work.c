@@ -6,6 +6,7 @@
 #include "ledger/share/jobs.h"
 #include "run/descriptors.h"
 #include "run/interrupt.h"
+#include "run/listener.h"
 #include "run/sending.h"
 #include "run/share.h"
 #include "run/target.h"
@@ -444,25 +445,28 @@ static int open_observers(const struct run_settings *settings, const struct pers
 }
 
 /* The end of what began with open_observers. */
-static int close_observers(struct observers *observers, int result)
+static int close_observers(struct observers *observers, struct listener *listener, int result)
 {
     if (observers->input != NULL && !observers->started)
-        observers_refused(observers, "", result);
+        observers_refused(observers, listener_error(listener), result);
     observers_close(observers);
+    listener_deinit(listener);
     return result;
 }
 
-int run_work(const struct run_settings *given, const struct person *person)
+int run_work(const struct run_settings *given, const struct person *real)
 {
     struct run_settings settings = *given;
     struct database database = {.connection = NULL};
     struct share_target target = {.account = ""};
     struct observers observers = {.input = NULL};
+    struct listener listener;
 
     if (settings.job == NULL) {
-        person_error(person, "which job? --job NAME; nbatch jobs lists them");
+        person_error(real, "which job? --job NAME; nbatch jobs lists them");
         return EXIT_USAGE;
     }
+    const struct person *person = listener_init(&listener, real);
     settings.input = settings.job; /* as log and metrics name it */
     int result = open_observers(&settings, person, &observers);
     if (result == 0)
@@ -473,7 +477,7 @@ int run_work(const struct run_settings *given, const struct person *person)
         result = share_work(&settings, person, &database, &target, &observers);
     share_target_deinit(&target);
     database_close(&database);
-    return close_observers(&observers, result);
+    return close_observers(&observers, &listener, result);
 }
 
 /* What a job in a database has no use for, or keeps otherwise. */
@@ -504,13 +508,15 @@ static int refuse_options(const struct run_settings *settings, const struct pers
     return 0;
 }
 
-int run_share_send(const struct run_settings *given, const struct person *person)
+int run_share_send(const struct run_settings *given, const struct person *real)
 {
     struct run_settings settings = *given;
     struct database database = {.connection = NULL};
     struct share_target target = {.account = ""};
     struct observers observers = {.input = NULL};
+    struct listener listener;
     char *name = NULL;
+    const struct person *person = listener_init(&listener, real);
     int result = refuse_options(&settings, person);
 
     interrupt_watch();
@@ -528,7 +534,7 @@ int run_share_send(const struct run_settings *given, const struct person *person
         settings.job = observers.log.job = name;
         result = share_work(&settings, person, &database, &target, &observers);
     }
-    result = close_observers(&observers, result);
+    result = close_observers(&observers, &listener, result);
     free(name);
     share_target_deinit(&target);
     database_close(&database);

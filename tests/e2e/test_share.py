@@ -315,6 +315,7 @@ def test_what_ends_before_a_row_is_sent_is_in_the_log_too(shared, tmp_path, simu
     assert done.code != 0
     last = events(tmp_path / "log.jsonl")[-1]
     assert last["event"] == "refused" and last["exit_status"] == done.code and (tmp_path / "m.prom").exists()
+    assert "nothing-of-that-name" in last["why"]
 
 
 def test_a_job_is_paused_goes_on_and_is_stopped(shared, simulator, fleet):
