@@ -346,9 +346,20 @@ static int summarize(const struct work *work, int exit_status)
     return exit_status;
 }
 
-static int conclude(struct work *work)
+static enum status read_totals(struct work *work, struct buf *message)
 {
     struct database database = {.connection = NULL};
+
+    buf_clear(message);
+    enum status status = database_open(work->settings->share, message, &database);
+    if (status == STATUS_OK)
+        status = share_job_totals(&database, work->job.id, message, work->totals, &work->twice);
+    database_close(&database);
+    return status;
+}
+
+static int conclude(struct work *work)
+{
     struct buf message;
 
     if (work->message.len > 0)
@@ -356,10 +367,9 @@ static int conclude(struct work *work)
     if (is_stopped(work))
         person_error(work->person, "the job was stopped");
     buf_init(&message, 64 * 1024);
-    enum status status = database_open(work->settings->share, &message, &database);
-    if (status == STATUS_OK)
-        status = share_job_totals(&database, work->job.id, &message, work->totals, &work->twice);
-    database_close(&database);
+    enum status status = read_totals(work, &message);
+    if (status == STATUS_NETWORK) /* this connection was cut; another one need not be */
+        status = read_totals(work, &message);
     if (status != STATUS_OK)
         person_failure(work->person, &message, status);
     buf_deinit(&message);
