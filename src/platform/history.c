@@ -1,5 +1,7 @@
 #include "platform/history.h"
 
+#include <strings.h>
+
 #include "core/jsonlex.h"
 #include "core/text.h"
 #include "core/when.h"
@@ -69,15 +71,16 @@ static int64_t seconds_of(const cJSON *member)
     return is_time ? (int64_t)member->valuedouble / 1000 : HISTORY_NONE;
 }
 
-/* A word, or its number in a table. */
+/* A word in letters of any size, or its number in a table. */
 static size_t find_word(const cJSON *member, const char *const *words, size_t count)
 {
     int64_t number = number_of(member);
 
     if (number >= 0)
         return (uint64_t)number < count ? (size_t)number : count;
+    const struct span word = text_of(member);
     for (size_t i = 0; i < count; i++)
-        if (span_is(text_of(member), words[i]))
+        if (word.len == strlen(words[i]) && strncasecmp(word.ptr, words[i], word.len) == 0)
             return i;
     return count;
 }

@@ -151,8 +151,7 @@ const char *advice_status_remedy(enum row_status status)
         [ROW_ACCEPTED] = "nothing",
         [ROW_REJECTED] = "do what the errno asks for (nbatch help errno), then --resume=rejected",
         [ROW_FAILED] = "remove the cause that the summary names, then --resume=failed",
-        [ROW_IN_DOUBT] =
-            "see whether the device has it; if twice does no harm, --resume=in_doubt",
+        [ROW_IN_DOUBT] = "see whether the device has it; if twice does no harm, --resume=in_doubt",
         [ROW_INVALID] = "fix the row in the file (error says why), then --resume",
     };
     return remedies[status];

@@ -1,14 +1,22 @@
 #include "run/resume.h"
 
+#include <sys/stat.h>
+
 #include "run/cancelled_file.h"
 #include "run/exit_status.h"
 #include "run/status_file.h"
+
+/* So soon after the results were written the platform's history may not show a command yet that it
+ * holds: how soon it does is not documented. */
+enum { MISSING_SETTLES_S = 10 * 60 };
 
 struct finding {
     const struct run_settings *settings;
     struct undelivered *rows;
     struct buf message;
-    uint64_t trying;                /* failed commands that the platform will try again by itself */
+    uint64_t trying;   /* failed commands that the platform will try again by itself */
+    uint64_t early;    /* missing ones that were looked for too soon */
+    int64_t results_s; /* when the results were written last; HISTORY_NONE: not known */
     bool has_status, has_cancelled; /* the files are there */
 };
 
@@ -28,6 +36,13 @@ static bool is_wanted(const struct finding *finding, const struct delivery_facts
     return false;
 }
 
+static bool is_early(const struct finding *finding, const struct delivery_facts *facts)
+{
+    return facts->state == COMMAND_MISSING && !delivery_is_final(facts) &&
+           finding->results_s != HISTORY_NONE && facts->asked_s >= finding->results_s &&
+           facts->asked_s < finding->results_s + MISSING_SETTLES_S;
+}
+
 static enum status read_status(struct finding *finding, const char *path)
 {
     struct status_file file;
@@ -42,7 +57,10 @@ static enum status read_status(struct finding *finding, const char *path)
         const struct delivery_facts facts = status_line_facts(&line, HISTORY_NONE);
         finding->trying += finding->settings->resume.group[DELIVERY_UNDELIVERED] &&
                            line.state == COMMAND_FAILED && !delivery_is_final(&facts);
-        status = undelivered_tell(finding->rows, &line.id, line.uuid, is_wanted(finding, &facts));
+        bool early = is_early(finding, &facts);
+        finding->early += early && is_wanted(finding, &facts);
+        status = undelivered_tell(finding->rows, &line.id, line.uuid,
+                                  is_wanted(finding, &facts) && !early);
     }
     status_file_close(&file);
     return status == STATUS_END ? STATUS_OK : status;
@@ -111,12 +129,28 @@ static void tell(const struct finding *finding, const struct person *person)
         person_note(person, "%llu failed command%s not: the platform will try %s again by itself",
                     (unsigned long long)finding->trying, finding->trying == 1 ? " is" : "s are",
                     finding->trying == 1 ? "it" : "them");
+    if (finding->early > 0)
+        person_note(person,
+                    "%llu missing command%s not: %s looked for within ten minutes of the run, when "
+                    "the platform may not show %s yet; ask again with nbatch status",
+                    (unsigned long long)finding->early, finding->early == 1 ? " is" : "s are",
+                    finding->early == 1 ? "it was" : "they were",
+                    finding->early == 1 ? "it" : "them");
+}
+
+static int64_t written_s(const char *path)
+{
+    struct stat about;
+
+    return stat(path, &about) == 0 ? (int64_t)about.st_mtim.tv_sec : HISTORY_NONE;
 }
 
 int resume_find(const struct run_settings *settings, const struct person *person,
                 const char *results, struct undelivered *ret_rows)
 {
-    struct finding finding = {.settings = settings, .rows = ret_rows};
+    struct finding finding = {.settings = settings,
+                              .rows = ret_rows,
+                              .results_s = written_s(results)};
     char *status_path =
         settings->status != NULL ? strdup(settings->status) : status_file_path(results);
     char *cancelled_path = cancelled_file_path(results);

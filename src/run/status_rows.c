@@ -381,7 +381,11 @@ static void take_push(void *context, const struct history_push *push)
     if (command == NULL)
         return;
     taking->count++;
-    if (!command->is_final) { /* messages are repeated */
+    /* Messages are repeated, and come in no certain order: what the device has done it has done. */
+    bool is_late_success = history_state(entry) == COMMAND_DELIVERED &&
+                           (command->state == COMMAND_FAILED || command->state == COMMAND_EXPIRED ||
+                            command->state == COMMAND_MISSING);
+    if (!command->is_final || is_late_success) {
         enum command_state state = history_state(entry);
         command_set(command, entry->send_status, entry->confirm,
                     state == COMMAND_FAILED ? 0 : HISTORY_NONE);

@@ -85,6 +85,20 @@ def test_the_words_are_the_states(sent):
     assert processed(sim) == {imei(n): 2 if n in (1, 2, 4, 5) else 1 for n in range(1, 7)}
 
 
+def test_what_was_looked_for_too_soon_is_not_missing_yet(sent):
+    """The platform's history lags: what does not show right after the run may be there all the same."""
+    sim, results, status, resume = sent
+    written = int(results.stat().st_mtime)
+    at = [time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(written + seconds)) for seconds in (5, 599, 601)]
+    write_status(status, results, dict.fromkeys((1, 2, 3, 4), "missing"), row1={"checked_at": at[0]},
+                 row2={"checked_at": at[1]}, row3={"checked_at": at[2]},
+                 row4={"checked_at": at[0], "reason": "overwritten"})
+    done = resume("undelivered")
+    assert done.code == 0 and "2 accepted rows are sent again" in done.err, done
+    assert "2 missing commands are not: they were looked for within ten minutes" in done.err, done
+    assert processed(sim) == {imei(n): 2 if n in (3, 4) else 1 for n in range(1, 7)}
+
+
 def test_with_other_words_beside_them(nbatch, tmp_path, fleet, simulator):
     sim = simulator("--fault", "errno-5106:50%", "--seed", "3")
     path = fleet(10)
