@@ -114,10 +114,21 @@ static int print_config(const struct settings *settings, const struct option_sou
 static int run_use_case(enum subcommand subcommand, const struct settings *settings,
                         const struct run_settings *run, const struct person *person)
 {
+    static int (*const shared[SUBCOMMAND_COUNT])(const struct run_settings *,
+                                                 const struct person *) = {
+        [COMMAND_WORK] = run_work,
+        [COMMAND_JOBS] = run_jobs,
+        [COMMAND_SHARE] = run_share_init,
+    };
+
     if (subcommand == COMMAND_SIMULATE)
         return run_simulate(&settings->sim, person);
     if (subcommand == COMMAND_BENCH)
         return run_bench(run, person);
+    if (subcommand == COMMAND_RESULTS && run->input == NULL && run->share != NULL)
+        return run_share_results(run, person);
+    if (shared[subcommand] != NULL)
+        return shared[subcommand](run, person);
     if (subcommand == COMMAND_RUN && settings->explain_retries)
         return run_explain_retries(run, person);
     bool takes_results = subcommand == COMMAND_REPORT || subcommand == COMMAND_STATUS ||
@@ -143,8 +154,10 @@ static int run_use_case(enum subcommand subcommand, const struct settings *setti
         return run_verify(run, person);
     if (subcommand == COMMAND_RESULTS)
         return run_results(run, person);
-    return subcommand == COMMAND_CHECK || settings->dry_run ? run_check(run, person)
-                                                            : run_send(run, person, NULL);
+    if (subcommand == COMMAND_CHECK || settings->dry_run)
+        return run_check(run, person);
+    return run->share != NULL && !run->share_only_rate ? run_share_send(run, person)
+                                                       : run_send(run, person, NULL);
 }
 
 /* Whether what a check finds is what was asked for on standard output, and nothing else is. */

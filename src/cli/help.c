@@ -132,8 +132,7 @@ void help_add_subcommand(enum subcommand subcommand, struct buf *out)
     if (subcommand == COMMAND_BENCH || subcommand == COMMAND_REPORT ||
         subcommand == COMMAND_RESULTS)
         return;
-    if (subcommand != COMMAND_SIMULATE && subcommand != COMMAND_STATUS &&
-        subcommand != COMMAND_CANCEL)
+    if (strstr(subcommands[subcommand].usage, "INPUT") != NULL)
         buf_add_string(
             out, "\nINPUT is a CSV (.csv), JSONL (.jsonl, .ndjson) or Excel (.xlsx) file, or - for "
                  "standard input;\ngzip and zstd are read as they are. Durations: 500ms, 30s, 5m.");

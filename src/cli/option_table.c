@@ -16,6 +16,12 @@
 #define CANCEL                  FOR_COMMAND(COMMAND_CANCEL)
 #define VERIFY                  FOR_COMMAND(COMMAND_VERIFY)
 #define RESULTS                 FOR_COMMAND(COMMAND_RESULTS)
+#define WORK                    FOR_COMMAND(COMMAND_WORK)
+#define JOBS                    FOR_COMMAND(COMMAND_JOBS)
+#define SHARE                   FOR_COMMAND(COMMAND_SHARE)
+#define ASKING                  (STATUS | CANCEL | VERIFY)
+#define SHARED                  (WORK | JOBS | RESULTS | SHARE)
+#define EVERY                   (RUN | CHECK | SIMULATE | BENCH | REPORT | ASKING | SHARED)
 
 #define FIELD(member)     offsetof(struct settings, member)
 #define RUN_FIELD(member) offsetof(struct settings, run.member)
@@ -241,7 +247,7 @@ static bool set_halt(struct settings *settings, struct span value, struct buf *w
 
 /* What stands behind the help in a row are columns with names. */
 static const struct option table[] = {
-    {"config", 0, OPTION_FILE, RUN | CHECK | SIMULATE | STATUS | CANCEL | VERIFY, "FILE", NULL,
+    {"config", 0, OPTION_FILE, RUN | CHECK | SIMULATE | ASKING | WORK | SHARE, "FILE", NULL,
      FIELD(config),
      .help = "take options from FILE, YAML lines such as \"rate: 20/s\"; flags and NBATCH_... "
              "variables override it (nbatch config shows what counts)",
@@ -278,6 +284,10 @@ static const struct option table[] = {
      .help = "where to add what came of each command; CSV, or JSONL by its extension (default: "
              "RESULTS with .cancelled.csv in place of .results.csv)",
      .places = IN_FLAG_ONLY},
+    {"output", 'o', OPTION_FILE, RESULTS, "FILE", NULL, RUN_FIELD(output),
+     .help = "with --share: where to write them; CSV, or JSONL by its extension (default: standard "
+             "output, CSV)",
+     .places = IN_FLAG_ONLY},
     {"yes", 'y', OPTION_FLAG, CANCEL, NULL, NULL, RUN_FIELD(yes),
      .help = "take back without a question", .places = IN_FLAG_ONLY},
     {"yes", 'y', OPTION_FLAG, VERIFY, NULL, NULL, RUN_FIELD(yes),
@@ -313,12 +323,11 @@ static const struct option table[] = {
      .help =
          "bring the results of a complete run into the order of its rows, one line each; lines "
          "that others have replaced go to a file beside it, such as fleet.results.superseded.csv"},
-    {"endpoint", 0, OPTION_TEXT, RUN | CHECK | STATUS | CANCEL | VERIFY, "URL",
-     "https://api.heclouds.com", RUN_FIELD(endpoint),
+    {"endpoint", 0, OPTION_TEXT, RUN | CHECK | ASKING | WORK, "URL", "https://api.heclouds.com",
+     RUN_FIELD(endpoint),
      .help = "the platform's base URL; with --api v2 the default is https://iot-api.heclouds.com",
      .group = "Where to, and with which key", .rival = "simulate", .secret = SECRET_USER},
-    {"api", 0, OPTION_CHOICE, RUN | CHECK | BENCH | STATUS | CANCEL | VERIFY, "v1|v2", "v1",
-     RUN_FIELD(api),
+    {"api", 0, OPTION_CHOICE, RUN | CHECK | BENCH | ASKING | WORK, "v1|v2", "v1", RUN_FIELD(api),
      .help = "the platform's dialect; v2 is the newer OneNET: from public documents, not tried on "
              "the platform"},
     {"endpoint", 0, OPTION_TEXT, BENCH, "URL", NULL, RUN_FIELD(bench_endpoint),
@@ -327,46 +336,43 @@ static const struct option table[] = {
     {"simulate", 0, OPTION_OPTIONAL_TEXT, RUN | BENCH, "SPEC", NULL, RUN_FIELD(simulate),
      .help = "send to a simulator within the process; SPEC sets it up, such as "
              "seed=7,fault=http-503:1% (see nbatch simulate --help)"},
-    {"api-key-file", 0, OPTION_FILE, RUN | BENCH | STATUS | CANCEL | VERIFY, "FILE", NULL,
+    {"api-key-file", 0, OPTION_FILE, RUN | BENCH | ASKING | WORK, "FILE", NULL,
      RUN_FIELD(api_key_file),
      .help =
          "file with the product's MasterKey; must be readable by you alone (else: NBATCH_API_KEY)",
      .rival = "simulate"},
-    {"api-key-command", 0, OPTION_TEXT, RUN | BENCH | STATUS | CANCEL | VERIFY, "CMD", NULL,
+    {"api-key-command", 0, OPTION_TEXT, RUN | BENCH | ASKING | WORK, "CMD", NULL,
      RUN_FIELD(api_key_command),
      .help = "a shell command that prints the MasterKey, on one line, within ten seconds",
      .rival = "simulate", .secret = SECRET_VALUE},
-    {"product-id", 0, OPTION_TEXT, RUN | BENCH | STATUS | CANCEL | VERIFY, "ID", NULL,
-     RUN_FIELD(product_id),
+    {"product-id", 0, OPTION_TEXT, RUN | BENCH | ASKING | WORK, "ID", NULL, RUN_FIELD(product_id),
      .help = "sign tokens for this product with its access key, instead of sending a MasterKey",
      .rival = "simulate"},
-    {"user-id", 0, OPTION_TEXT, RUN | BENCH | STATUS | CANCEL | VERIFY, "ID", NULL,
-     RUN_FIELD(user_id), .help = "with --api v2: sign tokens for this account with its access key",
+    {"user-id", 0, OPTION_TEXT, RUN | BENCH | ASKING | WORK, "ID", NULL, RUN_FIELD(user_id),
+     .help = "with --api v2: sign tokens for this account with its access key",
      .rival = "simulate"},
-    {"access-key-file", 0, OPTION_FILE, RUN | BENCH | STATUS | CANCEL | VERIFY, "FILE", NULL,
+    {"access-key-file", 0, OPTION_FILE, RUN | BENCH | ASKING | WORK, "FILE", NULL,
      RUN_FIELD(access_key_file),
      .help = "file with the access key of the product or account, as for --api-key-file (else: "
              "NBATCH_ACCESS_KEY)",
      .rival = "simulate"},
-    {"insecure-http", 0, OPTION_FLAG, RUN | BENCH | STATUS | CANCEL | VERIFY, NULL, NULL,
+    {"insecure-http", 0, OPTION_FLAG, RUN | BENCH | ASKING | WORK, NULL, NULL,
      RUN_FIELD(insecure_http),
      .help = "allow a plain http endpoint that is not on this machine: the key travels readable "
              "for all"},
-    {"cacert", 0, OPTION_FILE, RUN | BENCH | STATUS | CANCEL | VERIFY, "FILE", NULL,
-     RUN_FIELD(cacert),
+    {"cacert", 0, OPTION_FILE, RUN | BENCH | ASKING | WORK, "FILE", NULL, RUN_FIELD(cacert),
      .help = "trust the authorities whose certificates are in FILE (PEM), instead of the system's",
      .rival = "simulate"},
-    {"insecure", 'k', OPTION_FLAG, RUN | BENCH | STATUS | CANCEL | VERIFY, NULL, NULL,
-     RUN_FIELD(insecure),
+    {"insecure", 'k', OPTION_FLAG, RUN | BENCH | ASKING | WORK, NULL, NULL, RUN_FIELD(insecure),
      .help = "do not verify the platform's certificate: whoever sits on the way can read the key"},
-    {"proxy", 0, OPTION_TEXT, RUN | BENCH | STATUS | CANCEL | VERIFY, "URL", NULL, RUN_FIELD(proxy),
+    {"proxy", 0, OPTION_TEXT, RUN | BENCH | ASKING | WORK, "URL", NULL, RUN_FIELD(proxy),
      .help = "send through this proxy, or none; a user and password in it are better given by "
              "NBATCH_PROXY (default: as https_proxy and its like say)",
      .rival = "simulate", .secret = SECRET_USER},
-    {"resolve", 0, OPTION_LIST, RUN | BENCH | STATUS | CANCEL | VERIFY, "HOST:PORT:ADDRESS", NULL,
+    {"resolve", 0, OPTION_LIST, RUN | BENCH | ASKING | WORK, "HOST:PORT:ADDRESS", NULL,
      RUN_FIELD(resolves),
      .help = "connect to ADDRESS for HOST:PORT, whatever the resolver says; may be repeated"},
-    {"http2", 0, OPTION_FLAG, RUN | BENCH | STATUS | CANCEL | VERIFY, NULL, NULL, RUN_FIELD(http2),
+    {"http2", 0, OPTION_FLAG, RUN | BENCH | ASKING | WORK, NULL, NULL, RUN_FIELD(http2),
      .help = "offer HTTP/2 to an https endpoint; still one request at a time on each connection",
      .rival = "simulate"},
     {"format", 0, OPTION_CHOICE, RUN | CHECK | BENCH, "csv|jsonl|xlsx", NULL, RUN_FIELD(format),
@@ -419,8 +425,8 @@ static const struct option table[] = {
     {"yes", 'y', OPTION_FLAG, RUN | BENCH, NULL, NULL, RUN_FIELD(yes),
      .help = "answer every question with yes: replace as --allow-replace does, send columns of "
              "mixed values as they are"},
-    {"concurrency", 'c', OPTION_COUNT, RUN | STATUS | CANCEL | VERIFY, "N", "64",
-     RUN_FIELD(concurrency), .min = 1, .max = 1024, .help = "requests in flight at most",
+    {"concurrency", 'c', OPTION_COUNT, RUN | ASKING | WORK, "N", "64", RUN_FIELD(concurrency),
+     .min = 1, .max = 1024, .help = "requests in flight at most",
      .group = "Pace, and when to stop"},
     {"concurrency", 'c', OPTION_SET, BENCH, "N[,N...]", "1,16,64,256",
      .help = "requests in flight at most; each is measured", .set = set_levels,
@@ -446,7 +452,7 @@ static const struct option table[] = {
     {"rounds", 0, OPTION_COUNT, BENCH, "N", "3", RUN_FIELD(rounds), .min = 1, .max = 100,
      .help = "how often each --concurrency is measured; the median is shown",
      .places = IN_FLAG_ONLY},
-    {"rate", 0, OPTION_RATE, RUN | CHECK, "N/s|m|h|none", NULL, RUN_FIELD(rate),
+    {"rate", 0, OPTION_RATE, RUN | CHECK | WORK, "N/s|m|h|none", NULL, RUN_FIELD(rate),
      .help = "how many requests start in a second, minute or hour at most, retries included; the "
              "check says how long that takes, and which rows would be too late; none: as many as "
              "go (default: what the platform documents, at its own hosts: 300/s, with --api v2 "
@@ -455,7 +461,7 @@ static const struct option table[] = {
      .help = "no device gets a command before so long after the run's start, so that until then "
              "all of it can be taken back (nbatch cancel): the valid_time of rows that give none; "
              "longer than the sending takes at --rate"},
-    {"rate", 0, OPTION_RATE, STATUS | CANCEL | VERIFY, "N/s|m|h|none", "100/s", RUN_FIELD(rate),
+    {"rate", 0, OPTION_RATE, ASKING, "N/s|m|h|none", "100/s", RUN_FIELD(rate),
      .help = "how many calls start in a second, minute or hour at most, retries included; they "
              "share the platform's limit with all that sends"},
     {"watch", 0, OPTION_SET_OPTIONAL, STATUS, "INTERVAL", NULL,
@@ -464,7 +470,7 @@ static const struct option table[] = {
      .set = set_watch, .places = IN_FLAG_ONLY},
     {"timeout", 0, OPTION_DURATION, STATUS, "D", NULL, RUN_FIELD(timeout_ms), .min = 1,
      .help = "ask nothing any more after this time", .places = IN_FLAG_ONLY},
-    {"burst", 0, OPTION_COUNT, RUN | STATUS | CANCEL | VERIFY, "N", "1", RUN_FIELD(burst), .min = 1,
+    {"burst", 0, OPTION_COUNT, RUN | ASKING | WORK, "N", "1", RUN_FIELD(burst), .min = 1,
      .max = 1000000, .help = "how many of them may start back to back"},
     {"ramp", 0, OPTION_SET, RUN, "R..R:D", NULL,
      .help = "a rate that changes evenly, such as 10/s..500/s:5m", .set = set_ramp, .rival = "rate",
@@ -477,35 +483,51 @@ static const struct option table[] = {
      .help = "how many of the canary's rows are to be accepted for the others to be sent: a share "
              "such as 90%, or a number (default: all of them); else the run stops",
      .set = set_canary_accept},
-    {"halt", 0, OPTION_SET_LIST, RUN, "RULE", NULL,
+    {"halt", 0, OPTION_SET_LIST, RUN | WORK, "RULE", NULL,
      .help = "stop starting rows when crossed: failed=5%, rejected=100, in_doubt=..., errno:7=3%, "
              "min=N rows before a percentage counts; may be repeated",
      .set = set_halt},
-    {"no-adaptive", 0, OPTION_FLAG, RUN | STATUS | CANCEL | VERIFY, NULL, NULL,
-     RUN_FIELD(no_adaptive), .help = "do not go slower when the platform asks for it"},
-    {"connect-timeout", 0, OPTION_DURATION, RUN | BENCH | STATUS | CANCEL | VERIFY, "D", "5s",
+    {"no-adaptive", 0, OPTION_FLAG, RUN | ASKING, NULL, NULL, RUN_FIELD(no_adaptive),
+     .help = "do not go slower when the platform asks for it"},
+    {"connect-timeout", 0, OPTION_DURATION, RUN | BENCH | ASKING | WORK, "D", "5s",
      RUN_FIELD(connect_timeout_ms), .min = 1, .help = "time to make a connection",
      .group = "Attempts"},
-    {"request-timeout", 0, OPTION_DURATION, RUN | BENCH | STATUS | CANCEL | VERIFY, "D", "30s",
+    {"request-timeout", 0, OPTION_DURATION, RUN | BENCH | ASKING | WORK, "D", "30s",
      RUN_FIELD(request_timeout_ms), .min = 1, .help = "time for a whole attempt"},
-    {"max-attempts", 0, OPTION_COUNT, RUN | STATUS | CANCEL | VERIFY, "N", "5",
-     RUN_FIELD(max_attempts), .min = 1, .max = 1000,
-     .help = "attempts for a row, the first included"},
-    {"retry-delay", 0, OPTION_DURATION, RUN | STATUS | CANCEL | VERIFY, "D", "200ms",
+    {"max-attempts", 0, OPTION_COUNT, RUN | ASKING | WORK, "N", "5", RUN_FIELD(max_attempts),
+     .min = 1, .max = 1000, .help = "attempts for a row, the first included"},
+    {"retry-delay", 0, OPTION_DURATION, RUN | ASKING | WORK, "D", "200ms",
      RUN_FIELD(retry_delay_ms), .min = 1,
      .help = "wait before the second attempt at most; doubles with each, and is random below that"},
-    {"retry-max-delay", 0, OPTION_DURATION, RUN | STATUS | CANCEL | VERIFY, "D", "30s",
+    {"retry-max-delay", 0, OPTION_DURATION, RUN | ASKING | WORK, "D", "30s",
      RUN_FIELD(retry_max_delay_ms), .min = 1, .help = "the longest wait between attempts"},
     {"on-ambiguous", 0, OPTION_CHOICE, RUN, "resend|hold", NULL, RUN_FIELD(on_ambiguous),
      .help = "a request may have been processed, and no answer says so: send it again, or end the "
              "row as in_doubt (default: resend for write and read, hold for execute)"},
-    {"outage-wait", 0, OPTION_DURATION, RUN | STATUS | CANCEL | VERIFY, "D", "10m",
-     RUN_FIELD(outage_wait_ms), .min = 1,
-     .help = "how long to wait for a platform that fails, before the run stops"},
+    {"outage-wait", 0, OPTION_DURATION, RUN | ASKING | WORK, "D", "10m", RUN_FIELD(outage_wait_ms),
+     .min = 1, .help = "how long to wait for a platform that fails, before the run stops"},
     {"explain-retries", 0, OPTION_FLAG, RUN, NULL, NULL, FIELD(explain_retries),
      .help = "show what is sent again and when, and do nothing else", .is_private = true},
-    {"seed", 0, OPTION_COUNT, RUN | STATUS | CANCEL | VERIFY, "N", "0", RUN_FIELD(seed), .min = 0,
+    {"seed", 0, OPTION_COUNT, RUN | ASKING | WORK, "N", "0", RUN_FIELD(seed), .min = 0,
      .max = INT64_MAX, .help = "of the random waits; 0: another one each time"},
+    {"share", 0, OPTION_TEXT, RUN | SHARED, "URI", NULL, RUN_FIELD(share),
+     .help = "the PostgreSQL database of jobs that several machines share, as libpq takes it: "
+             "postgresql://USER@HOST/DATABASE; what it leaves out comes from PG... variables, "
+             "service files and ~/.pgpass, the password always",
+     .group = "Several machines", .secret = SECRET_USER},
+    {"job", 0, OPTION_SET, WORK | RESULTS, "NAME", NULL,
+     .help = "the shared job, as nbatch jobs names it", .set = set_job},
+    {"share-only-rate", 0, OPTION_FLAG, RUN, NULL, NULL, RUN_FIELD(share_only_rate),
+     .help = "a run of its own, with a results file, that keeps the limit which its account has in "
+             "the database of --share"},
+    {"pause", 0, OPTION_TEXT, JOBS, "JOB", NULL, RUN_FIELD(pause_job),
+     .help = "start no row of a job any more; its workers wait", .places = IN_FLAG_ONLY},
+    {"resume", 0, OPTION_TEXT, JOBS, "JOB", NULL, RUN_FIELD(resume_job),
+     .help = "go on with a job that was paused or stopped", .places = IN_FLAG_ONLY},
+    {"stop", 0, OPTION_TEXT, JOBS, "JOB", NULL, RUN_FIELD(stop_job),
+     .help = "end a job before its rows do; its workers leave", .places = IN_FLAG_ONLY},
+    {"remove", 0, OPTION_TEXT, JOBS, "JOB", NULL, RUN_FIELD(remove_job),
+     .help = "remove a job with its rows and results", .places = IN_FLAG_ONLY},
     {"status", 0, OPTION_SET_LIST, RESULTS, "WHAT[,WHAT...]", NULL,
      .help = "only rows with this status: accepted, rejected, failed, in_doubt, invalid (default: "
              "all)",
@@ -527,22 +549,22 @@ static const struct option table[] = {
              "line and names of columns that it has, and nothing else: eval \"$(nbatch check --fix "
              "fleet.csv)\"",
      .places = IN_FLAG_ONLY, .carry = CARRY_NOT, .is_private = true},
-    {"progress", 0, OPTION_CHOICE, RUN | CHECK | STATUS | CANCEL | VERIFY, "auto|always|never",
-     "auto", FIELD(progress),
+    {"progress", 0, OPTION_CHOICE, RUN | CHECK | ASKING | WORK, "auto|always|never", "auto",
+     FIELD(progress),
      .help =
          "a live line on a terminal, else a plain one every ten seconds; always: live in any case",
      .is_private = true},
-    {"verbose", 'v', OPTION_FLAG, RUN | STATUS | CANCEL | VERIFY, NULL, NULL, FIELD(verbose),
+    {"verbose", 'v', OPTION_FLAG, RUN | ASKING | WORK, NULL, NULL, FIELD(verbose),
      .help = "show what became of each attempt, also in the log", .is_private = true},
     {"job", 0, OPTION_SET, RUN, "NAME", NULL,
      .help = "the job's name, in the log, in metrics (label job_name), and in the name of the "
-             "results where --output gives none: NAME.results.csv beside the input",
+             "results where --output gives none: NAME.results.csv beside the input; with --share "
+             "the shared job's (default: made of the file's name and the time)",
      .set = set_job},
-    {"log", 0, OPTION_FILE, RUN | STATUS | CANCEL | VERIFY, "FILE", NULL, RUN_FIELD(log),
+    {"log", 0, OPTION_FILE, RUN | ASKING | WORK, "FILE", NULL, RUN_FIELD(log),
      .help =
          "add what happens to FILE: a JSON object a line, for the start, the end and all between"},
-    {"metrics-file", 0, OPTION_FILE, RUN | STATUS | CANCEL | VERIFY, "FILE", NULL,
-     RUN_FIELD(metrics_file),
+    {"metrics-file", 0, OPTION_FILE, RUN | ASKING | WORK, "FILE", NULL, RUN_FIELD(metrics_file),
      .help = "keep FILE up to date for Prometheus (node_exporter's textfile collector takes "
              "NAME.prom)"},
     {"report", 0, OPTION_FILE, RUN, "FILE", NULL, RUN_FIELD(report),
@@ -551,28 +573,21 @@ static const struct option table[] = {
     {"report", 0, OPTION_FILE, BENCH, "FILE", NULL, RUN_FIELD(report),
      .help = "with --rate or --find: write an HTML page of the figures to FILE",
      .places = IN_FLAG_ONLY},
-    {"no-color", 0, OPTION_FLAG,
-     RUN | CHECK | SIMULATE | BENCH | REPORT | STATUS | CANCEL | VERIFY | RESULTS, NULL, NULL,
-     FIELD(no_color), .help = "no colours on a terminal, as with the variable NO_COLOR",
-     .is_private = true},
+    {"no-color", 0, OPTION_FLAG, EVERY, NULL, NULL, FIELD(no_color),
+     .help = "no colours on a terminal, as with the variable NO_COLOR", .is_private = true},
     {"dry-run", 'n', OPTION_FLAG, RUN, NULL, NULL, FIELD(dry_run),
      .help = "check only, as nbatch check", .is_private = true},
     {"dry-run", 'n', OPTION_FLAG, STATUS | CANCEL, NULL, NULL, RUN_FIELD(dry_run),
      .help = "say how many calls it takes, and how long that is, and ask nothing",
      .is_private = true},
-    {"json", 0, OPTION_FLAG, RUN | CHECK | BENCH | STATUS | CANCEL | VERIFY, NULL, NULL,
-     RUN_FIELD(json), .help = "the summary as one JSON object on standard output",
-     .is_private = true},
-    {"quiet", 'q', OPTION_FLAG,
-     RUN | CHECK | SIMULATE | BENCH | REPORT | STATUS | CANCEL | VERIFY | RESULTS, NULL, NULL,
-     FIELD(quiet), .help = "say nothing but what is wrong", .is_private = true},
-    {"help", 'h', OPTION_FLAG,
-     RUN | CHECK | SIMULATE | BENCH | REPORT | STATUS | CANCEL | VERIFY | RESULTS, NULL, NULL,
-     FIELD(help), .help = "this text", .places = IN_FLAG_ONLY, .is_text = true, .is_private = true},
-    {"version", 'V', OPTION_FLAG,
-     RUN | CHECK | SIMULATE | BENCH | REPORT | STATUS | CANCEL | VERIFY | RESULTS, NULL, NULL,
-     FIELD(version), .help = "the program's version", .places = IN_FLAG_ONLY, .is_text = true,
-     .is_private = true},
+    {"json", 0, OPTION_FLAG, RUN | CHECK | BENCH | ASKING | WORK, NULL, NULL, RUN_FIELD(json),
+     .help = "the summary as one JSON object on standard output", .is_private = true},
+    {"quiet", 'q', OPTION_FLAG, EVERY, NULL, NULL, FIELD(quiet),
+     .help = "say nothing but what is wrong", .is_private = true},
+    {"help", 'h', OPTION_FLAG, EVERY, NULL, NULL, FIELD(help), .help = "this text",
+     .places = IN_FLAG_ONLY, .is_text = true, .is_private = true},
+    {"version", 'V', OPTION_FLAG, EVERY, NULL, NULL, FIELD(version),
+     .help = "the program's version", .places = IN_FLAG_ONLY, .is_text = true, .is_private = true},
 };
 
 const struct subcommand_text subcommands[SUBCOMMAND_COUNT] = {
@@ -633,7 +648,22 @@ const struct subcommand_text subcommands[SUBCOMMAND_COUNT] = {
          "Prints the results, of each row the one line that counts; the columns are explained "
          "below.",
          "  nbatch results fleet.results.csv --status in_doubt\n"
-         "  nbatch results fleet.results.csv --status rejected,failed > again.csv\n"},
+         "  nbatch results fleet.results.csv --status rejected,failed > again.csv\n"
+         "  nbatch results --share postgresql://ops@db/nbatch --job fleet-20261128-093000\n"},
+    [COMMAND_WORK] =
+        {"work", "nbatch work [options]",
+         "Works at a job that nbatch run --share has loaded, beside other machines, until it is "
+         "complete.",
+         "  nbatch work --share postgresql://ops@db/nbatch --job fleet-20261128-093000 \\\n"
+         "    --api-key-file ~/onenet.key\n"},
+    [COMMAND_JOBS] =
+        {"jobs", "nbatch jobs [options]", "Lists the shared jobs, or pauses, stops or removes one.",
+         "  nbatch jobs --share postgresql://ops@db/nbatch\n"
+         "  nbatch jobs --share postgresql://ops@db/nbatch --pause fleet-20261128-093000\n"},
+    [COMMAND_SHARE] =
+        {"share", "nbatch share [options] init",
+         "Makes the schema of shared jobs in a database, or brings it up to this version.",
+         "  nbatch share init --share postgresql://admin@db/nbatch\n"},
     [COMMAND_CONFIG] =
         {"config", "nbatch config [options] [INPUT]",
          "Shows the settings that nbatch run and check would use, and where each value comes from.",

@@ -78,7 +78,7 @@ struct option {
     bool is_private;  /* says nothing of how rows are sent: not on the HTML page */
 };
 
-enum { OPTIONS_MAX = 136 };
+enum { OPTIONS_MAX = 160 };
 
 struct subcommand_text {
     const char *name;

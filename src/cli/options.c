@@ -324,7 +324,8 @@ static enum status take_input(struct command_line *words, const char *word)
 {
     enum subcommand subcommand = words->request->subcommand;
 
-    if (subcommand == COMMAND_SIMULATE) {
+    if (subcommand == COMMAND_SIMULATE || subcommand == COMMAND_WORK ||
+        subcommand == COMMAND_JOBS) {
         buf_add_format(words->message, "%s reads no input: ", subcommands[subcommand].name);
         buf_add_printable(words->message, span_string(word));
         return STATUS_USAGE;

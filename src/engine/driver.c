@@ -46,6 +46,7 @@ static void tell_unsent(struct driver *driver)
 {
     const struct unsent unsent = driver->unsent[--driver->unsent_count];
     const struct answer answer = {.state = ANSWER_NOT_SENT,
+                                  .is_late = unsent.is_late,
                                   .os_error = unsent.why == STATUS_NO_MEMORY ? ENOMEM : 0,
                                   .retry_after_ms = -1,
                                   .detail = span_string(status_text(unsent.why))};
@@ -141,6 +142,7 @@ static void finish_step(struct driver *driver)
 {
     while (tell_next(driver))
         ;
+    driver_tell_peer(driver);
 }
 
 void driver_step(struct driver *driver, const struct event *event)
@@ -166,6 +168,7 @@ static void shut_down(struct driver *driver)
     uv_close((uv_handle_t *)&driver->wake, NULL);
     uv_close((uv_handle_t *)&driver->again, NULL);
     driver_close_signals(driver);
+    driver_close_peer(driver);
     if (driver->has_input_poll)
         uv_close((uv_handle_t *)&driver->input, NULL);
     transport_close(driver->transport);
@@ -215,6 +218,7 @@ static void on_done(void *context, const struct answer *answer)
     struct driver *driver = item->world;
     struct event event = {.kind = EVENT_ANSWER, .item = item};
 
+    driver->in_flight--;
     event.answer.answer = answer;
     if (engine_wants_date(driver->engine))
         event.answer.has_date = transport_date_s(answer->date, &event.answer.date_s);
@@ -236,10 +240,15 @@ static void send_item(struct driver *driver, struct item *item)
         .target = command_target(command),
         .body = command_body(command),
     };
-    enum status status = transport_start(driver->transport, &request, on_done, item);
+    bool may_send = driver_may_send(driver, item, &request.before_ns);
+    enum status status = STATUS_CHANGED;
 
-    if (status != STATUS_OK)
-        driver->unsent[driver->unsent_count++] = (struct unsent){item, status};
+    if (may_send)
+        status = transport_start(driver->transport, &request, on_done, item);
+    if (status == STATUS_OK)
+        driver->in_flight++;
+    else
+        driver->unsent[driver->unsent_count++] = (struct unsent){item, status, !may_send};
 }
 
 /* In a thread of libuv's pool. */
@@ -250,21 +259,27 @@ static void do_sync(uv_work_t *work)
     driver->store->sync_run(driver->sync);
 }
 
-static void after_sync(uv_work_t *work, int cancelled)
+void driver_end_sync(struct driver *driver, bool ok)
 {
-    struct driver *driver = work->data;
-    bool ok = driver->store->sync_end(driver->store, driver->sync) == STATUS_OK;
-
-    (void)cancelled; /* nobody does */
     driver->rows = 0;
     step_room(driver);
     step_sync(driver, ok ? NULL : driver->store->error(driver->store));
     finish_step(driver);
 }
 
+static void after_sync(uv_work_t *work, int cancelled)
+{
+    struct driver *driver = work->data;
+
+    (void)cancelled; /* nobody does */
+    driver_end_sync(driver, driver->store->sync_end(driver->store, driver->sync) == STATUS_OK);
+}
+
 static void begin_sync(struct driver *driver, uint64_t number)
 {
     driver->sync_number = number;
+    if (driver_sync_peer(driver))
+        return;
     driver->sync = driver->store->sync_begin(driver->store);
     driver->news.sync_skipped = driver->sync == NULL;
     if (driver->sync != NULL) /* EINVAL alone */
@@ -368,6 +383,7 @@ static enum status make_engine(struct driver *driver)
         .halt = options->halt,
         .outage_wait_ms = options->outage_wait_ms,
         .can_renew = options->renew_key != NULL,
+        .beats = options->peer != NULL ? &driver->beats : NULL,
         .input = driver->source->name,
         .target_path = options->transport.endpoint->path,
         .perform = perform,
@@ -403,7 +419,7 @@ static enum status open_loop(struct driver *driver)
     uv_unref((uv_handle_t *)&driver->flush);
     driver_watch_signals(driver);
     driver_open_input(driver);
-    return STATUS_OK;
+    return driver_open_peer(driver);
 }
 
 /* Everything has come to its end: writes what is left, and has the engine judge the run. */

@@ -24,6 +24,7 @@ struct driver_news {
 struct unsent {
     struct item *item;
     enum status why;
+    bool is_late;
 };
 
 struct driver {
@@ -51,7 +52,9 @@ struct driver {
     size_t unsent_count;
     bool held_up; /* the engine was told that the record is */
     bool ending;
-    struct span body; /* of the answer that the engine is being told */
+    size_t in_flight;   /* requests */
+    struct beats beats; /* that the peer has granted */
+    struct span body;   /* of the answer that the engine is being told */
     /* Rows. */
     uv_poll_t input;  /* waits for a pipe */
     uv_timer_t again; /* waits for the source's time */
@@ -81,6 +84,22 @@ bool driver_look(struct driver *driver, struct event *ret_event);
 
 /* A row has come to its end (RECORD), which may bring about the source's next one. */
 void driver_tell_source(struct driver *driver, const struct effect *effect);
+
+/* What takes part in the loop (ledger/peer.h); each may be called where nobody does. */
+enum status driver_open_peer(struct driver *driver);
+void driver_close_peer(struct driver *driver);
+
+/* Whether the peer syncs in place of the store: then that is under way, or there was nothing. */
+bool driver_sync_peer(struct driver *driver);
+
+/* Whether a request of the item may leave, and until when (0: whenever it can). */
+bool driver_may_send(struct driver *driver, const struct item *item, int64_t *ret_before_ns);
+
+/* Behind a step: asks for starts, where they run out. */
+void driver_tell_peer(struct driver *driver);
+
+/* The end of a sync, whoever did it. */
+void driver_end_sync(struct driver *driver, bool ok);
 
 void driver_watch_signals(struct driver *driver);
 void driver_close_signals(struct driver *driver);

@@ -43,6 +43,8 @@ static void on_tick(uv_timer_t *timer)
 
     if (!driver->has_input_poll) /* what cannot be polled is asked again now and then */
         driver->input_waits = false;
+    if (driver->options->peer != NULL)
+        driver->options->peer->tick(driver->options->peer, engine_is_stopping(driver->engine));
     driver_step(driver, &(struct event){.kind = EVENT_TICK});
 }
 

@@ -184,6 +184,8 @@ static void drop_valid_time(struct engine *engine, struct item *item, int64_t no
 static void start(struct engine *engine, struct item *item, int64_t now_s)
 {
     item->pacer_ticket = pacer_start(&engine->pacer, engine->now.ns);
+    if (engine->options.beats != NULL)
+        beats_take(engine->options.beats);
     item->started_ns = engine->now.ns;
     item->key_number = engine->key_number;
     item->start_number = ++engine->starts;
@@ -217,7 +219,13 @@ static int64_t next_start_ns(struct engine *engine)
         engine->wait = PACER_SHORTAGE;
         return enough_ms * 1000000;
     }
-    return pacer_next_ns(&engine->pacer, now_ns, &engine->wait);
+    int64_t next_ns = pacer_next_ns(&engine->pacer, now_ns, &engine->wait);
+    if (next_ns != 0 || engine->options.beats == NULL)
+        return next_ns;
+    next_ns = beats_next_ns(engine->options.beats, now_ns);
+    if (next_ns != 0)
+        engine->wait = PACER_RATE;
+    return next_ns;
 }
 
 /* Until the platform has answered once, one request goes at a time: the scout. None goes while the

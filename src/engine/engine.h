@@ -36,6 +36,7 @@
 
 #include "engine/item.h"
 #include "engine/news.h"
+#include "send/beats.h"
 #include "send/halt.h"
 
 struct problems;
@@ -65,7 +66,8 @@ enum event_kind {
     EVENT_RECORD_FAILED, /* failure: the record could not be written, or the world is broken */
 
     EVENT_ANSWER, /* item, answer: the end of an attempt. One that could not leave since this
-                     machine is short of something has that error in it (send/shortage.h) */
+                     machine is short of something has that error in it (send/shortage.h); one
+                     whose time was over (is_late) gives the row up, by DROP */
     EVENT_KEY,    /* key: what RENEW came to */
     EVENT_SIGNAL, /* signal: the operator, or whoever sends signals */
 
@@ -202,6 +204,8 @@ struct engine_options {
     bool can_renew;          /* the key's source can be read again */
     const char *input;       /* its name, for people */
     const char *target_path; /* the path that every request's begins with, for people; may be "" */
+    struct beats *beats;     /* the starts that others grant, beside the pace; the world adds to
+                                them between steps, where more are wanted. NULL: nobody does */
     effect_fn *perform;
     void *context;
     struct buf *message; /* takes why the run was stopped */

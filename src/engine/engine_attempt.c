@@ -97,14 +97,29 @@ static void take_pace(struct engine *engine, const struct item *item, const stru
         engine_tell_outage(engine, outcome);
 }
 
-/* It was not the platform's doing that nothing left: the row waits, and no attempt is counted. */
+/* It was not the platform's doing that nothing left: no attempt is counted. */
+static void take_back(struct engine *engine, const struct item *item)
+{
+    pacer_cancel(&engine->pacer, item->pacer_ticket, engine_now_ms(engine));
+    if (item->so_far.tries > 0)
+        budget_refund(&engine->budget);
+}
+
+/* The row's time was over: whoever the record gives it to sends it. */
+static void give_up(struct engine *engine, struct item *item)
+{
+    take_back(engine, item);
+    engine_perform(engine, EFFECT_DROP, item);
+    engine->room++;
+    engine_end_item(engine, item);
+}
+
+/* The row waits. */
 static void put_off(struct engine *engine, struct item *item, int shortage)
 {
     int64_t now_ms = engine_now_ms(engine);
 
-    pacer_cancel(&engine->pacer, item->pacer_ticket, now_ms);
-    if (item->so_far.tries > 0)
-        budget_refund(&engine->budget);
+    take_back(engine, item);
     engine_unmark(engine, item);
     scheduler_retry(&engine->scheduler, &item->task, now_ms + SHORTAGE_PAUSE_MS);
     engine_take_shortage(engine, shortage);
@@ -215,6 +230,10 @@ void engine_take_answer(struct engine *engine, const struct event *event)
     struct outcome outcome;
     struct retry_decision decision;
 
+    if (answer->is_late) {
+        give_up(engine, item);
+        return;
+    }
     if (shortage_is(answer->os_error) && !engine_is_stopping(engine)) {
         put_off(engine, item, answer->os_error);
         return;

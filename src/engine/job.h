@@ -9,6 +9,7 @@
 #include "engine/check.h"
 #include "engine/news.h"
 #include "engine/row_source.h"
+#include "ledger/peer.h"
 #include "ledger/store.h"
 #include "net/transport.h"
 #include "report/tally.h"
@@ -23,6 +24,7 @@ struct job_options {
     uint64_t seed; /* of the jitter */
     struct pacer_options pacer;
     struct canary canary;
+    struct peer *peer;      /* takes part in the loop; NULL: nobody does */
     struct halt *halt;      /* rules; counts are kept in it */
     int64_t outage_wait_ms; /* an outage of this length ends the run */
     job_key_fn *renew_key; /* reads the key's source again; NULL: there is none that could change */

@@ -69,13 +69,38 @@ void exchange_stop_connecting(struct exchange *exchange, enum connected connecte
         connecting->room++;
 }
 
-/* The connection is ready and the request is about to leave. It leaves once, and over no connection
- * on which something waits to be read. */
+/*
+ * The negative control of a request's time: the tests build another binary in which this is defined
+ * (as in ledger/share/record.c), and see what a worker that stood still then sends twice. The
+ * product has no such switch.
+ */
+#ifdef NBATCH_TEST_WITHOUT_FENCE
+enum { HAS_FENCE = false };
+#else
+enum { HAS_FENCE = true };
+#endif
+
+/* The last moment at which it can be seen that a request's time is over. */
+static bool is_too_late(const struct exchange *exchange)
+{
+    struct timespec now;
+
+    if (exchange->before_ns == 0 || !HAS_FENCE)
+        return false;
+    (void)clock_gettime(CLOCK_BOOTTIME, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec >= exchange->before_ns;
+}
+
+/* The connection is ready and the request is about to leave. It leaves once, in its time, and over
+ * no connection on which something waits to be read. */
 static int on_prereq(void *context, char *ip, char *local_ip, int port, int local_port)
 {
     struct exchange *exchange = context;
     const struct sockets_ends ends = {local_ip, ip, local_port, port};
 
+    exchange->is_late = exchange->prereq_calls == 0 && is_too_late(exchange);
+    if (exchange->is_late)
+        return CURL_PREREQFUNC_ABORT;
     if (exchange->prereq_calls < REQUESTS_PER_ATTEMPT) {
         enum sockets_use use = sockets_begin(exchange->sockets, &ends, &exchange->connection);
         exchange->reused = use != SOCKETS_FRESH;
@@ -136,7 +161,7 @@ static void forget(struct exchange *exchange)
 {
     exchange->prereq_calls = 0;
     exchange->head = (struct answer_head){.bytes = 0};
-    exchange->interrupted = false;
+    exchange->interrupted = exchange->is_late = false;
     exchange->connection = (struct sockets_ticket){.serial = 0};
     exchange->reused = false;
     exchange->spoiled = false;
@@ -180,6 +205,7 @@ enum status exchange_prepare(struct exchange *exchange, const struct handle_opti
     if (exchange->easy == NULL)
         return STATUS_NO_MEMORY;
     exchange->headers = options->headers;
+    exchange->before_ns = request->before_ns;
     CURLcode code = set_callbacks(exchange);
     if (code == CURLE_OK)
         code = handle_set(exchange->easy, options, request);
@@ -195,7 +221,8 @@ enum status exchange_prepare(struct exchange *exchange, const struct handle_opti
 
 bool exchange_may_begin_again(const struct exchange *exchange)
 {
-    return exchange->spoiled && exchange->prereq_calls == 0 && !exchange->interrupted;
+    return exchange->spoiled && !exchange->is_late && exchange->prereq_calls == 0 &&
+           !exchange->interrupted;
 }
 
 CURLcode exchange_begin_again(struct exchange *exchange)
@@ -232,6 +259,8 @@ static struct span describe(struct exchange *exchange, CURLcode code, enum answe
 
     if (exchange->interrupted)
         return SPAN_LITERAL("interrupted");
+    if (exchange->is_late)
+        return SPAN_LITERAL("the time to send it was over");
     if (exchange->spoiled)
         return SPAN_LITERAL("the connection had an answer to no request on it");
     if (is_elsewhere(exchange, code, state))
@@ -321,6 +350,7 @@ struct answer exchange_answer(struct exchange *exchange, CURLcode code, uint64_t
     };
 
     answer.os_error = answer.state == ANSWER_NOT_SENT ? os_error_of(exchange, code) : 0;
+    answer.is_late = exchange->is_late;
     answer.is_whole = answer.state == ANSWER_ANSWERED && code == CURLE_OK;
     answer.hopeless = (answer.state == ANSWER_NOT_SENT && exchange_is_hopeless(code)) ||
                       is_elsewhere(exchange, code, answer.state);

@@ -47,6 +47,8 @@ struct exchange {
     unsigned prereq_calls; /* a second one is libcurl sending the request again by itself */
     struct answer_head head;
     const struct header_set *headers; /* must live while the exchange is active */
+    int64_t before_ns;                /* the request's */
+    bool is_late;                     /* … and that had come before it could leave */
     bool interrupted;                 /* ended from our side: transport_abort */
     struct sockets_ticket connection; /* over which the request left */
     bool reused;                      /* … which had carried another one before */

@@ -45,6 +45,8 @@ struct transport_request {
     struct span target; /* path and query, NUL-terminated behind its end; stays valid until the
                            attempt is done */
     struct span body;   /* likewise; empty: no body */
+    int64_t before_ns;  /* by CLOCK_BOOTTIME: it does not leave from then on, and the answer says
+                           is_late; 0: whenever it can */
 };
 
 struct transport;

@@ -333,18 +333,50 @@ enum status command_add_passed(struct command *command, const struct cell *cell)
     return text->status;
 }
 
-size_t command_passed(const struct command *command, struct cell *ret_cells, size_t max)
+struct span command_passed_bytes(const struct command *command)
 {
     size_t at = command->body_len + command->target_len + 1 + command->device_len;
-    size_t count = command->passed_count < max ? command->passed_count : max;
 
-    for (size_t i = 0; i < count; i++) {
-        const char *ptr = command->text.ptr + at;
+    return span_of(command->text.ptr + at, command->text.len - at);
+}
+
+size_t command_cells(struct span bytes, struct cell *ret_cells, size_t max)
+{
+    enum { CELL_HEAD = 1 + sizeof(uint32_t) };
+    size_t count = 0;
+
+    while (count < max && bytes.len >= CELL_HEAD) {
         uint32_t len;
-        memcpy(&len, ptr + 1, sizeof(len));
-        ret_cells[i] = (struct cell){.kind = (enum cell_kind)ptr[0],
-                                     .text = span_of(ptr + 1 + sizeof(len), len)};
-        at += 1 + sizeof(len) + len;
+        memcpy(&len, bytes.ptr + 1, sizeof(len));
+        if (len > bytes.len - CELL_HEAD)
+            break;
+        ret_cells[count++] = (struct cell){.kind = (enum cell_kind)bytes.ptr[0],
+                                           .text = span_of(bytes.ptr + CELL_HEAD, len)};
+        bytes = span_skip(bytes, CELL_HEAD + len);
     }
     return count;
+}
+
+size_t command_passed(const struct command *command, struct cell *ret_cells, size_t max)
+{
+    return command_cells(command_passed_bytes(command), ret_cells, max);
+}
+
+enum status command_restore(struct command *command, const struct command *facts,
+                            const struct command_texts *texts)
+{
+    struct buf text = command->text;
+
+    *command = *facts;
+    command->text = text;
+    buf_clear(&command->text);
+    buf_add(&command->text, texts->body);
+    buf_add(&command->text, texts->target);
+    buf_add_char(&command->text, '\0');
+    buf_add(&command->text, texts->device);
+    buf_add(&command->text, texts->passed);
+    command->body_len = texts->body.len;
+    command->target_len = texts->target.len;
+    command->device_len = texts->device.len;
+    return command->text.status;
 }

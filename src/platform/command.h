@@ -85,6 +85,21 @@ enum status command_add_passed(struct command *command, const struct cell *cell)
  */
 size_t command_passed(const struct command *command, struct cell *ret_cells, size_t max);
 
+/* The same cells as the command keeps them (numbers as this kind of machine has them), and read
+ * from that: as many as are whole. */
+struct span command_passed_bytes(const struct command *command);
+size_t command_cells(struct span bytes, struct cell *ret_cells, size_t max);
+
+/* The texts of a command that was kept elsewhere. */
+struct command_texts {
+    struct span target, body, device, passed;
+};
+
+/* A command that was built before: numbers and times as in `facts`, whose own text is not looked
+ * at. Memory of an earlier command is used again. STATUS_NO_MEMORY, STATUS_TOO_BIG. */
+enum status command_restore(struct command *command, const struct command *facts,
+                            const struct command_texts *texts) MUST_USE;
+
 /*
  * Moves the times that were given as relative ones, in the request as well, so that they are off by
  * so many seconds from what they were built as: the clock that they were reckoned by is. Where one

@@ -1,5 +1,8 @@
 #include "platform/key.h"
 
+#include <openssl/evp.h>
+#include <stdio.h>
+
 #define FOR_DIALECT(dialect) (1u << (dialect))
 
 /* Whose tokens a key signs, and which dialects take it. */
@@ -125,4 +128,15 @@ struct span key_secret_of(struct span line)
 
     return sign != NULL ? span_skip(line, (size_t)(sign - line.ptr) + sizeof(name) - 1)
                         : span_of("", 0);
+}
+
+enum status key_fingerprint(struct span key, char out[KEY_FINGERPRINT_LENGTH + 1])
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+
+    if (EVP_Digest(key.ptr, key.len, digest, NULL, EVP_sha256(), NULL) != 1)
+        return STATUS_NO_MEMORY;
+    for (size_t i = 0; i < KEY_FINGERPRINT_LENGTH / 2; i++)
+        (void)snprintf(out + 2 * i, 3, "%02x", digest[i]);
+    return STATUS_OK;
 }

@@ -53,6 +53,11 @@ static inline bool key_is_signing(const struct key_form *form)
 /* Why a text cannot be a key of that form, as "it …; what to do"; NULL: it can. */
 const char *key_flaw(const struct key_form *form, struct span key);
 
+/* The name that people know a key by without knowing it: the first eight hexadecimal digits of its
+ * SHA-256. STATUS_NO_MEMORY. */
+enum { KEY_FINGERPRINT_LENGTH = 8 };
+enum status key_fingerprint(struct span key, char out[KEY_FINGERPRINT_LENGTH + 1]) MUST_USE;
+
 /*
  * Appends the header's line "name: value" that proves who asks at `now_s`; `ret_renew_at_s` is the
  * Unix time from which on another line is needed, INT64_MAX: never. STATUS_CREDENTIALS when the key

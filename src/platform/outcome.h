@@ -22,6 +22,7 @@ struct answer {
     enum answer_state state;
     bool hopeless;       /* not sent, and no other row could be: a configuration that cannot work */
     int os_error;        /* errno by which it was not sent; 0: none is known */
+    bool is_late;        /* not sent: its time was over, and the row is somebody else's by now */
     bool is_whole;       /* answered, and the body came as its framing promised */
     int http_status;     /* 0 when there is none */
     int proxy_status;    /* of an answer to CONNECT that opened no tunnel; 0: none */

@@ -428,6 +428,60 @@ int check_input(struct intake *intake, const struct run_settings *settings,
     return result;
 }
 
+/* Whether the operator wants what mode 1 does; asked where there is somebody to ask. */
+static bool confirm_replace(const struct person *person, uint64_t replaced)
+{
+    char question[160], otherwise[160];
+    unsigned long long count = replaced;
+    const char *plural = replaced == 1 ? "" : "s";
+
+    (void)snprintf(question, sizeof(question),
+                   "Replace %llu instance%s, deleting what is not named?", count, plural);
+    (void)snprintf(otherwise, sizeof(otherwise),
+                   "%llu instance%s would be replaced (mode 1): say --allow-replace if that is "
+                   "meant",
+                   count, plural);
+    return person_consents(person, question, otherwise);
+}
+
+/* Whether columns of mixed values are meant, which the check has just told of. */
+static bool confirm_doubts(const struct person *person, const struct check_counts *counts)
+{
+    char otherwise[PROBLEM_DOUBT_MAX + 200], more[100] = "";
+
+    if (counts->doubts > 1)
+        (void)snprintf(more, sizeof(more), " (and %llu more of this kind: see nbatch check)",
+                       (unsigned long long)counts->doubts - 1);
+    (void)snprintf(otherwise, sizeof(otherwise),
+                   "%s%s: correct the values, or say --yes where they are meant",
+                   counts->first_doubt, more);
+    return person_consents(person, "Send the values that are warned of as they are?", otherwise);
+}
+
+int check_for_sending(struct intake *intake, const struct run_settings *settings,
+                      const struct person *person, struct check_counts *ret_counts)
+{
+    int result = check_input(intake, settings, person, ret_counts);
+    const struct check_counts *counts = ret_counts;
+    bool some_good = counts->valid + counts->settled > 0 && !counts->file_is_bad;
+
+    if (result == EXIT_INPUT_INVALID && some_good && settings->skip_invalid) {
+        person_note(person, "the invalid rows are recorded and not sent (--skip-invalid)");
+        result = 0;
+    }
+    if (result == EXIT_INPUT_INVALID)
+        person_error(person, "nothing was sent%s",
+                     some_good ? "; fix the rows, or send the valid ones with --skip-invalid" : "");
+    if (result != 0)
+        return result;
+    if (counts->replaced > 0 && !settings_allow_replace(settings) &&
+        !confirm_replace(person, counts->replaced))
+        return EXIT_INPUT_INVALID;
+    if (counts->doubts > 0 && !settings->yes && !confirm_doubts(person, counts))
+        return EXIT_INPUT_INVALID;
+    return 0;
+}
+
 static void add_codes_json(const struct check_counts *counts, struct buf *out)
 {
     const char *separator = "";

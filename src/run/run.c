@@ -21,6 +21,7 @@
 #include "run/recording.h"
 #include "run/report.h"
 #include "run/sending.h"
+#include "run/share_rate.h"
 #include "run/target.h"
 #include "run/threads.h"
 #include "run/use_cases.h"
@@ -50,6 +51,7 @@ struct run {
     struct series flight;             /* for the report */
     struct buf program, words;        /* the call that goes on where this one ended */
     struct problem_file problem_file; /* of a pipe, which is checked while it is sent */
+    struct share_rate *share;         /* the account's rate, which this run keeps; NULL: none */
     struct run_figures *figures;      /* NULL: nobody measures */
 };
 
@@ -117,37 +119,6 @@ static int check_passed(struct run *run)
     return 0;
 }
 
-/* Whether the operator wants what mode 1 does; asked where there is somebody to ask. */
-static bool confirm_replace(const struct run *run, uint64_t replaced)
-{
-    char question[160], otherwise[160];
-    unsigned long long count = replaced;
-    const char *plural = replaced == 1 ? "" : "s";
-
-    (void)snprintf(question, sizeof(question),
-                   "Replace %llu instance%s, deleting what is not named?", count, plural);
-    (void)snprintf(otherwise, sizeof(otherwise),
-                   "%llu instance%s would be replaced (mode 1): say --allow-replace if that is "
-                   "meant",
-                   count, plural);
-    return person_consents(run->person, question, otherwise);
-}
-
-/* Whether columns of mixed values are meant, which the check has just told of. */
-static bool confirm_doubts(const struct run *run, const struct check_counts *counts)
-{
-    char otherwise[PROBLEM_DOUBT_MAX + 200], more[100] = "";
-
-    if (counts->doubts > 1)
-        (void)snprintf(more, sizeof(more), " (and %llu more of this kind: see nbatch check)",
-                       (unsigned long long)counts->doubts - 1);
-    (void)snprintf(otherwise, sizeof(otherwise),
-                   "%s%s: correct the values, or say --yes where they are meant",
-                   counts->first_doubt, more);
-    return person_consents(run->person, "Send the values that are warned of as they are?",
-                           otherwise);
-}
-
 static void note_earlier(struct run *run)
 {
     memcpy(run->earlier, ledger_settled(run->recording.ledger), sizeof(run->earlier));
@@ -161,22 +132,9 @@ static int check_whole_input(struct run *run)
 
     if (!source_is_seekable(intake_source(run->intake)))
         return guard_rows(run->settings, run->person, 0);
-    int result = check_input(run->intake, run->settings, run->person, &counts);
-    bool some_good = counts.valid + counts.settled > 0 && !counts.file_is_bad;
-    if (result == EXIT_INPUT_INVALID && some_good && run->settings->skip_invalid) {
-        person_note(run->person, "the invalid rows are recorded and not sent (--skip-invalid)");
-        result = 0;
-    }
-    if (result == EXIT_INPUT_INVALID)
-        person_error(run->person, "nothing was sent%s",
-                     some_good ? "; fix the rows, or send the valid ones with --skip-invalid" : "");
+    int result = check_for_sending(run->intake, run->settings, run->person, &counts);
     if (result != 0)
         return result;
-    if (counts.replaced > 0 && !settings_allow_replace(run->settings) &&
-        !confirm_replace(run, counts.replaced))
-        return EXIT_INPUT_INVALID;
-    if (counts.doubts > 0 && !run->settings->yes && !confirm_doubts(run, &counts))
-        return EXIT_INPUT_INVALID;
     result = embargo_check(run->settings, run->person, intake_embargo_s(run->intake), counts.valid);
     if (result != 0)
         return result;
@@ -532,6 +490,7 @@ static void on_attempt(void *context, const struct job_attempt *attempt)
 {
     struct run *run = context;
 
+    share_rate_attempt(run->share, attempt);
     observers_attempt(&run->observers, attempt);
     run->person->ops->attempt(run->person, attempt);
 }
@@ -699,6 +658,9 @@ static int run_steps(struct run *run)
     if (result == 0 && run->settings->simulate != NULL)
         result = start_simulator(run);
     if (result == 0)
+        result = share_rate_begin(run->settings, run->person, &run->credentials, &run->options,
+                                  &run->share);
+    if (result == 0)
         result = open_problem_file(run);
     if (result == 0)
         result = start_observers(run);
@@ -736,6 +698,7 @@ int run_send(const struct run_settings *given, const struct person *person,
         result = heed_signal(run);
     if (run->observers.input != NULL && !run->observers.started)
         observers_refused(&run->observers, listener_error(&run->listener), result);
+    share_rate_end(run->share);
     recording_deinit(&run->recording);
     outfile_deinit(&run->problem_file.file);
     observers_close(&run->observers);

@@ -75,13 +75,18 @@ struct run_settings {
     const char *split_invalid; /* and the invalid ones */
     const char *report;        /* where to write the HTML page; NULL: nowhere */
     const char *status;        /* what nbatch status found out; NULL: the file beside the results */
-    const char *job;           /* its name, for log, metrics and results; NULL: none */
+    const char *job;           /* its name, for log, metrics, results, and a shared job */
     bool dated;                /* results named by their time, see run/dated.h */
     bool again;                /* an input that was sent before is meant */
     int64_t keep_ms;           /* how long dated results are kept; 0: for ever */
     int64_t max_age_ms;        /* of the input; 0: any */
     struct expected_rows expected;
     const char *log;
+    const char *share;     /* the database of shared jobs; NULL: none */
+    const char *pause_job; /* of jobs: what is done with which */
+    const char *resume_job;
+    const char *stop_job;
+    const char *remove_job;
     const char *metrics_file;
     struct word_list sets, maps, passes, resolves, trues, falses;
     int format;          /* enum input_format and 1; 0: by the input's name */
@@ -133,6 +138,7 @@ struct run_settings {
     bool insecure_http;
     bool insecure;
     bool http2;
+    bool share_only_rate;
     bool json;                      /* the summary as one JSON object on standard output */
     const struct page_entry *shown; /* what the HTML page shows of all this, without secrets */
     size_t shown_count;

@@ -38,6 +38,23 @@ int run_bench(const struct run_settings *settings, const struct person *person);
 /* Makes an HTML page of results. */
 int run_report(const struct run_settings *settings, const struct person *person);
 
+/* Jobs that several machines share (ledger/share/README.md); a build without that says so. */
+
+/* Makes the schema. */
+int run_share_init(const struct run_settings *settings, const struct person *person);
+
+/* Checks the whole input, loads it as a job, and works at it until it is complete. */
+int run_share_send(const struct run_settings *settings, const struct person *person);
+
+/* Works at a job that is there. */
+int run_work(const struct run_settings *settings, const struct person *person);
+
+/* Lists the jobs, or does something with one. */
+int run_jobs(const struct run_settings *settings, const struct person *person);
+
+/* Writes the results of a job as they are now. */
+int run_share_results(const struct run_settings *settings, const struct person *person);
+
 /* Takes back the commands of results that still wait. */
 int run_cancel(const struct run_settings *settings, const struct person *person);
 

@@ -421,6 +421,46 @@ static void test_a_shortage_costs_no_attempt(void **state)
     assert_end(JOB_COMPLETE, "");
 }
 
+/* Its record is elsewhere, and has given the row to somebody else by now. */
+static void test_a_row_whose_time_was_over_is_dropped_and_counts_nowhere(void **state)
+{
+    struct answer late = world_not_sent(0);
+
+    (void)state;
+    late.is_late = true;
+    begin(2);
+    world_answer(&world, 1, late);
+    LOG(&world, "admit1 admit2 sync1 mark1 send1 drop1 mark2 send2");
+    world_answer(&world, 2, world_accepts("u-2"));
+    assert_int_equal(rows[0].sent_in_all, 0);
+    LOG(&world, "record2:accepted end");
+}
+
+static void test_starts_that_others_grant_are_waited_for(void **state)
+{
+    struct beats beats = {.wanted = false};
+
+    (void)state;
+    open_rows(2);
+    world.options.beats = &beats;
+    world_begin(&world);
+    assert_int_equal(world.in_flight, 0);
+    assert_true(beats.wanted);
+    assert_true(beats_add(&beats, world.now.ns, 0, 1));
+    world_event(&world, &(struct event){.kind = EVENT_TURN});
+    assert_int_equal(world.in_flight, 1);
+    world_answer(&world, 1, world_accepts("u-1"));
+    assert_int_equal(world.in_flight, 0);
+    assert_true(beats_add(&beats, world.now.ns + 100 * INT64_C(1000000), 0, 1));
+    world_event(&world, &(struct event){.kind = EVENT_TURN});
+    world_pass(&world, 99);
+    assert_int_equal(world.in_flight, 0);
+    world_pass(&world, 2);
+    assert_int_equal(world.in_flight, 1);
+    world_answer(&world, 2, world_accepts("u-2"));
+    assert_end(JOB_COMPLETE, "");
+}
+
 static struct answer fall_short(struct world *any, struct world_row *row)
 {
     (void)any;
@@ -1395,6 +1435,8 @@ int main(void)
         TEST(retries_wait_where_the_budget_is_spent),
         TEST(a_foreign_uuid_is_not_believed),
         TEST(a_shortage_costs_no_attempt),
+        TEST(a_row_whose_time_was_over_is_dropped_and_counts_nowhere),
+        TEST(starts_that_others_grant_are_waited_for),
         TEST(a_shortage_that_lasts_ends_the_run),
         TEST(a_retry_that_falls_short_gives_its_budget_back),
         TEST(a_shortage_of_a_run_that_stops_is_an_attempt_that_did_not_leave),

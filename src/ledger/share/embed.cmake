@@ -1,0 +1,11 @@
+# Makes a C file of the statements: cmake -DFOLDER=src/ledger/share -DTO=statements.c -P embed.cmake
+file(GLOB paths ${FOLDER}/*.sql)
+set(text "#include \"ledger/share/statements.h\"\n")
+foreach(path IN LISTS paths)
+  get_filename_component(name ${path} NAME_WE)
+  file(READ ${path} bytes HEX)
+  string(REGEX REPLACE "(..)" "'\\\\x\\1'," bytes "${bytes}")
+  string(REGEX REPLACE "('[^']*','[^']*','[^']*','[^']*','[^']*','[^']*','[^']*','[^']*',)" "\\1\n" bytes "${bytes}")
+  string(APPEND text "\nconst char sql_${name}[] = {\n${bytes}'\\0'};\n")
+endforeach()
+file(WRITE ${TO} "${text}")

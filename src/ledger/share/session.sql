@@ -1,0 +1,4 @@
+-- How a worker's session plans: each of its statements is about some rows, which an index finds. Tables that were
+-- loaded a moment ago have no statistics yet that would tell the planner so; and none is worth being compiled.
+SELECT set_config(name, 'off', false)
+FROM unnest(ARRAY['jit', 'enable_seqscan', 'enable_hashjoin', 'enable_mergejoin']) AS name;

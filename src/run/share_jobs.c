@@ -1,0 +1,236 @@
+#include "run/share.h"
+
+#include "ledger/disk.h"
+#include "ledger/outfile.h"
+#include "ledger/share/statements.h"
+#include "run/use_cases.h"
+
+enum { LIST_MAX = 16 * 1024 * 1024 };
+
+int share_fail(const struct person *person, struct buf *message, enum status status)
+{
+    person_failure(person, message, status);
+    if (status == STATUS_USAGE || status == STATUS_EXISTS)
+        return EXIT_USAGE;
+    return status == STATUS_NETWORK ? EXIT_REFUSED : EXIT_INTERNAL;
+}
+
+/* Says where the database is, or why there is none. */
+static int check_share(const struct run_settings *settings, const struct person *person)
+{
+    if (settings->share != NULL)
+        return 0;
+    person_error(person,
+                 "which database? --share postgresql://USER@HOST/DATABASE, or NBATCH_SHARE");
+    return EXIT_USAGE;
+}
+
+int share_open(const struct run_settings *settings, const struct person *person,
+               struct database *ret_database)
+{
+    struct buf message;
+    int result = check_share(settings, person);
+
+    if (result != 0)
+        return result;
+    buf_init(&message, 64 * 1024);
+    enum status status = database_open(settings->share, &message, ret_database);
+    if (status != STATUS_OK)
+        result = share_fail(person, &message, status);
+    buf_deinit(&message);
+    return result;
+}
+
+int share_find(const struct run_settings *settings, const struct person *person,
+               struct database *database, struct share_job *ret_job)
+{
+    struct buf message;
+
+    *ret_job = (struct share_job){.id = 0};
+    if (settings->job == NULL) {
+        person_error(person, "which job? --job NAME; nbatch jobs lists them");
+        return EXIT_USAGE;
+    }
+    buf_init(&message, 64 * 1024);
+    enum status status = share_job_find(database, settings->job, &message, ret_job);
+    int result = status == STATUS_OK ? 0 : share_fail(person, &message, status);
+    buf_deinit(&message);
+    return result;
+}
+
+/* Making the schema. */
+
+static int init(const struct run_settings *settings, const struct person *person,
+                struct buf *message)
+{
+    struct database database = {.connection = NULL};
+    int before = 0;
+    enum status status = database_connect(settings->share, message, &database);
+
+    if (status == STATUS_OK)
+        status = database_init(&database, message, &before);
+    database_close(&database);
+    if (status != STATUS_OK)
+        return share_fail(person, message, status);
+    if (before == SHARE_SCHEMA_VERSION)
+        person_note(person, "the schema nbatch is there already, of version %d", before);
+    else if (before > 0)
+        person_note(person, "the schema nbatch was of version %d, and is of version %d now", before,
+                    SHARE_SCHEMA_VERSION);
+    else
+        person_note(person,
+                    "the schema nbatch is there now, of version %d; let people in with "
+                    "GRANT nbatch_worker TO …, or nbatch_viewer for those who only look",
+                    SHARE_SCHEMA_VERSION);
+    return EXIT_ALL_ACCEPTED;
+}
+
+int run_share_init(const struct run_settings *settings, const struct person *person)
+{
+    struct buf message;
+    int result = check_share(settings, person);
+
+    if (result == 0 && (settings->input == NULL || strcmp(settings->input, "init") != 0)) {
+        person_error(person, "nbatch share does one thing: nbatch share init --share …");
+        result = EXIT_USAGE;
+    }
+    if (result != 0)
+        return result;
+    buf_init(&message, 64 * 1024);
+    result = init(settings, person, &message);
+    buf_deinit(&message);
+    return result;
+}
+
+/* The list, and what is done with one job. */
+
+struct change {
+    const char *name; /* of the job; NULL: it was not asked for */
+    const char *sql;
+    const char *done, *not_done;
+};
+
+static enum status do_change(struct database *database, const struct person *person,
+                             const struct change *change, struct buf *message)
+{
+    bool done = false;
+    enum status status = share_job_change(database, change->sql, change->name, message, &done);
+
+    if (status != STATUS_OK)
+        return status;
+    if (done) {
+        person_note(person, "%s: %s", change->name, change->done);
+        return STATUS_OK;
+    }
+    buf_add_format(message, "there is no job %s that %s; nbatch jobs lists them", change->name,
+                   change->not_done);
+    return STATUS_USAGE;
+}
+
+static enum status list_jobs(struct database *database, const struct person *person,
+                             struct buf *message)
+{
+    struct buf list;
+
+    buf_init(&list, LIST_MAX);
+    enum status status = share_jobs_add(database, &list, message);
+    if (status == STATUS_OK && (list.status != STATUS_OK || !person_give(person, buf_span(&list))))
+        status = STATUS_IO;
+    buf_deinit(&list);
+    return status;
+}
+
+int run_jobs(const struct run_settings *settings, const struct person *person)
+{
+    const struct change changes[] = {
+        {settings->pause_job, sql_job_pause,
+         "paused; what is in flight is waited for, and --resume goes on", "can be paused"},
+        {settings->resume_job, sql_job_resume, "goes on", "can go on"},
+        {settings->stop_job, sql_job_stop, "stopped; its workers leave, and --resume goes on",
+         "can be stopped"},
+        {settings->remove_job, sql_job_remove, "removed, with its results",
+         "can be removed (none may be working at it)"}};
+    struct database database = {.connection = NULL};
+    enum status status = STATUS_OK;
+    size_t count = 0;
+    struct buf message;
+    int result = share_open(settings, person, &database);
+
+    buf_init(&message, 64 * 1024);
+    for (size_t i = 0; result == 0 && i < ARRAY_LENGTH(changes) && status == STATUS_OK; i++) {
+        if (changes[i].name == NULL)
+            continue;
+        status = do_change(&database, person, &changes[i], &message);
+        count++;
+    }
+    if (result == 0 && count == 0)
+        status = list_jobs(&database, person, &message);
+    if (status != STATUS_OK)
+        result = share_fail(person, &message, status);
+    buf_deinit(&message);
+    database_close(&database);
+    return result;
+}
+
+/* Results. */
+
+struct export
+{
+    struct outfile file;
+    struct result_format format;
+    uint64_t rows;
+};
+
+static enum status on_result(void *context, const struct result_record *record)
+{
+    struct export *export = context;
+
+    result_format_add_line(&export->format, record, &export->file.out);
+    export->rows++;
+    return outfile_settle(&export->file);
+}
+
+static int export_results(const struct run_settings *settings, const struct person *person,
+                          struct database *database, const struct share_job *job)
+{
+    static const struct outfile_kind kind = {"results file", "--output"};
+    const char *path = settings->output != NULL ? settings->output : "-";
+    struct export export = {.rows = 0};
+    struct buf message;
+
+    buf_init(&message, 64 * 1024);
+    enum status status = outfile_create(&export.file, &disk_real, path, &kind, &message);
+    if (status == STATUS_OK) {
+        result_format_init(&export.format, outfile_is_jsonl(path), job->passed, job->passed_count);
+        result_format_add_header(&export.format, &export.file.out);
+        status = share_results_each(database, job, on_result, &export, &message);
+        if (outfile_close(&export.file) != STATUS_OK) {
+            status = STATUS_IO;
+            buf_clear(&message);
+            buf_add_string(&message, outfile_error(&export.file));
+        }
+    }
+    outfile_deinit(&export.file);
+    int result = status == STATUS_OK ? 0 : share_fail(person, &message, status);
+    buf_deinit(&message);
+    if (result == 0)
+        person_note(person, "%llu of %llu rows of %s (%s) have their result",
+                    (unsigned long long)export.rows, (unsigned long long)job->rows, settings->job,
+                    job->state);
+    return result;
+}
+
+int run_share_results(const struct run_settings *settings, const struct person *person)
+{
+    struct database database = {.connection = NULL};
+    struct share_job job = {.id = 0};
+    int result = share_open(settings, person, &database);
+
+    if (result == 0)
+        result = share_find(settings, person, &database, &job);
+    if (result == 0)
+        result = export_results(settings, person, &database, &job);
+    share_job_deinit(&job);
+    database_close(&database);
+    return result;
+}

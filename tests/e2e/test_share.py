@@ -1,0 +1,344 @@
+"""Jobs that several machines share, in a real PostgreSQL: nothing lost, nothing sent twice, whatever stops, dies or stands still."""
+import collections
+import hashlib
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+from conftest import HEADER, KEY, NBATCH, ROOT, read_audit, read_results, row_of
+from postgres import Postgres
+
+LEASE_S = 2
+ACCOUNT = hashlib.sha256(KEY.encode()).hexdigest()[:8]
+
+
+@pytest.fixture(scope="module")
+def postgres():
+    server = Postgres()
+    yield server
+    server.remove()
+
+
+@pytest.fixture(scope="module")
+def schema(postgres):
+    done = subprocess.run([NBATCH, "share", "init", "--share", postgres.uri("admin")], capture_output=True, text=True,
+                          check=False)
+    assert done.returncode == 0, done.stderr
+    postgres.sql("GRANT nbatch_worker TO ops; GRANT nbatch_viewer TO eye;"
+                 f"UPDATE nbatch.meta SET lease = '{LEASE_S} s'")
+    return postgres
+
+
+@pytest.fixture
+def shared(schema, nbatch, tmp_path):
+    """Calls the program with the database: shared("jobs"), and worker(…) as a process beside it."""
+    started = []
+
+    class Shared:
+        database = schema
+
+        def __call__(self, *args, user="ops", **options):
+            return nbatch(*args, env={"NBATCH_SHARE": schema.uri(user)}, **options)
+
+        def start(self, *args, key=KEY, binary=NBATCH):
+            log = open(tmp_path / f"worker{len(started)}.log", "w", encoding="utf-8")
+            process = subprocess.Popen([binary, *map(str, args), "--progress", "never"], cwd=tmp_path, stdout=log,
+                                       stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                                       env={**os.environ, "NBATCH_SHARE": schema.uri(), "NBATCH_API_KEY": key})
+            process.log = tmp_path / f"worker{len(started)}.log"
+            started.append(process)
+            return process
+
+        def results(self, job):
+            path = tmp_path / f"{job}.results.csv"
+            path.unlink(missing_ok=True)
+            done = self("results", "--job", job, "-o", path)
+            assert done.code == 0, done
+            return read_results(path)
+
+        def count(self, job, of="result", where="true"):
+            return int(schema.sql(f"SELECT count(*) FROM nbatch.{of} r JOIN nbatch.job j ON j.id = r.job "
+                                  f"WHERE j.name = '{job}' AND {where}"))
+
+        def wait_for(self, job, more_than, where="true", patience=30):
+            end = time.monotonic() + patience
+            while self.count(job, where=where) <= more_than:
+                assert time.monotonic() < end, [p.log.read_text() for p in started]
+                time.sleep(0.05)
+
+    yield Shared()
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def finished(process, *codes, patience=40):
+    assert process.wait(timeout=patience) in codes, process.log.read_text()
+    return process.log.read_text()
+
+
+def check_against_audit(results, audit, rows):
+    """One result a row; nothing processed twice; what is accepted was processed once, with that uuid."""
+    assert [int(row["row"]) for row in results] == list(range(1, rows + 1))
+    processed = collections.Counter(line["imei"] for line in audit if line["processed"])
+    assert max(processed.values()) == 1, [i for i in processed if processed[i] > 1]
+    uuids = {line["imei"]: line["uuid"] for line in audit if line["processed"]}
+    for row in results:
+        assert row["status"] in ("accepted", "in_doubt"), row
+        if row["status"] == "accepted":
+            assert uuids[row["imei"]] == row["uuid"], row
+
+
+def test_init_makes_a_schema_once_and_says_what_to_do(postgres, schema, nbatch):
+    assert "already, of version 1" in nbatch("share", "init", "--share", postgres.uri("admin")).err
+    postgres.sql("UPDATE nbatch.meta SET version = 99")
+    refused = nbatch("jobs", "--share", postgres.uri())
+    postgres.sql("UPDATE nbatch.meta SET version = 1")
+    assert refused.code == 2 and "use a newer nbatch" in refused.err
+    postgres.sql("CREATE DATABASE empty")
+    refused = nbatch("jobs", "--share", postgres.uri().replace("/nbatch?", "/empty?"))
+    assert refused.code == 2 and "nbatch share init" in refused.err
+
+
+def test_a_password_in_the_uri_is_refused(nbatch):
+    for uri in ("postgresql://ops:secret@db/nbatch", "host=db password=secret"):
+        done = nbatch("jobs", "--share", uri)
+        assert done.code == 2 and ".pgpass" in done.err and "secret" not in done.err
+
+
+def test_a_job_is_loaded_worked_at_and_read(shared, simulator, tmp_path):
+    sim = simulator()
+    lines = [row_of(1 + i % 100, value=i).rstrip("\n") + f",note {i}\n" for i in range(300)]
+    (tmp_path / "f.csv").write_text(HEADER.rstrip("\n") + ",note\n" + "".join(lines) + "123,3311,0,2,+7d,1,bad\n")
+    refused = shared("run", "f.csv", "--pass", "note", "--endpoint", sim.url, "--job", "one")
+    assert refused.code == 3 and "one" not in shared("jobs").out
+    done = shared("run", "f.csv", "--pass", "note", "--skip-invalid", "--endpoint", sim.url, "--job", "one", "-c", "16")
+    assert done.code == 1, done
+    results = shared.results("one")
+    assert [row["status"] for row in results] == ["accepted"] * 300 + ["invalid"]
+    assert [row["note"] for row in results] == [f"note {i}" for i in range(300)] + ["bad"]
+    assert len({row["key"] for row in results}) == 301
+    order = collections.defaultdict(list)
+    uuids = {row["uuid"]: int(row["row"]) for row in results}
+    for line in read_audit(sim.audit_path):
+        order[line["imei"]].append(uuids[line["uuid"]])
+    assert len(order) == 100 and all(rows == sorted(rows) and len(rows) == 3 for rows in order.values())
+    jobs = shared("jobs").out.splitlines()
+    assert [line.split()[:5] for line in jobs if line.startswith("one")] == [["one", "complete", ACCOUNT, "301", "300"]]
+    again = shared("run", "f.csv", "--pass", "note", "--skip-invalid", "--endpoint", sim.url, "--job", "one")
+    assert again.code == 2 and "nbatch work" in again.err
+    assert "removed" in shared("jobs", "--remove", "one").err
+    assert shared.database.sql("SELECT count(*) FROM nbatch.command") == "0"
+
+
+def test_the_key_is_not_stored_and_another_account_or_endpoint_is_refused(shared, simulator, fleet):
+    sim = simulator()
+    assert shared("run", fleet(5), "--endpoint", sim.url, "--job", "k").code == 0
+    dump = subprocess.run(["pg_dump", "-h", shared.database.folder, "-U", "admin", "nbatch"], capture_output=True,
+                          text=True, check=True).stdout
+    assert ACCOUNT in dump and KEY not in dump
+    other = shared.start("work", "--job", "k", "--endpoint", sim.url, key="another-master-key-000000=")
+    assert "this key is that of" in finished(other, 4)
+    elsewhere = shared("work", "--job", "k", "--endpoint", "http://127.0.0.1:9")
+    assert elsewhere.code == 2 and "say so with --endpoint" in elsewhere.err
+
+
+def test_a_viewer_looks_and_does_not_work(shared, simulator, fleet):
+    sim = simulator()
+    assert shared("run", fleet(5), "--endpoint", sim.url, "--job", "v").code == 0
+    assert shared("jobs", user="eye").code == 0
+    assert shared("results", "--job", "v", user="eye").out.count("accepted") == 5
+    assert "permission denied" in shared("jobs", "--remove", "v", user="eye").err
+    worker = shared("work", "--job", "v", "--endpoint", sim.url, user="eye")
+    assert worker.code == 7 and "permission denied" in worker.err
+    assert "permission denied" in shared("run", fleet(5), "--endpoint", sim.url, "--job", "w", user="eye").err
+
+
+def test_killed_workers_leave_one_stride_in_doubt_and_nothing_lost(shared, simulator, fleet):
+    sim = simulator("--latency", "5ms")
+    rows, stride, kills = 2500, 16, 2
+    work = ["work", "--job", "kill", "--endpoint", sim.url, "-c", stride]
+    first = shared.start("run", fleet(rows), "--job", "kill", "--endpoint", sim.url, "-c", stride,
+                         "--on-ambiguous", "hold")
+    shared.wait_for("kill", 100)
+    others = [shared.start(*work), shared.start(*work)]
+    for _ in range(kills):
+        time.sleep(random.uniform(0.2, 0.6))
+        victim = others.pop(0)
+        victim.kill()
+        victim.wait()
+        others.append(shared.start(*work))
+    for process in [first, *others]:
+        finished(process, 0, 6)
+    results = shared.results("kill")
+    check_against_audit(results, read_audit(sim.audit_path), rows)
+    assert sum(row["status"] == "in_doubt" for row in results) <= kills * stride
+    assert int(shared.database.sql("SELECT count(DISTINCT worker) FROM nbatch.result")) >= 3
+
+
+def stand_still(shared, sim, job, path, policy, binary=NBATCH):
+    """A worker whose stride waits for its turn is stopped for longer than its lease, and woken; what it says."""
+    stride = 16
+    sleeper = shared.start("run", path, "--job", job, "--endpoint", sim.url, "-c", stride, "--rate", "50/s",
+                           "--on-ambiguous", policy, binary=binary)
+    shared.wait_for(job, 20)
+    sleeper.send_signal(signal.SIGSTOP)
+    before = shared.count(job)
+    other = shared.start("work", "--job", job, "--endpoint", sim.url, "-c", stride)
+    time.sleep(LEASE_S + 0.5)
+    shared.wait_for(job, before)
+    sleeper.send_signal(signal.SIGCONT)
+    finished(other, 0, 6)
+    return finished(sleeper, 0, 6)
+
+
+def test_a_worker_that_stood_still_overwrites_nothing_and_its_answers_count(shared, simulator, fleet):
+    sim = simulator("--latency", "300ms")
+    assert "stood still for longer than its lease" in stand_still(shared, sim, "still", fleet(200), "hold")
+    results = shared.results("still")
+    check_against_audit(results, read_audit(sim.audit_path), 200)
+    # What had left before it was stopped was answered meanwhile: that settles rows in doubt, and is kept.
+    assert shared.count("still", "event") > 0
+    processed = {line["imei"] for line in read_audit(sim.audit_path)}
+    for row in results:
+        assert row["status"] == ("accepted" if row["imei"] in processed else "in_doubt"), row
+
+
+@pytest.mark.parametrize("fence", [True, False], ids=["fenced", "unfenced"])
+def test_a_worker_that_stood_still_sends_nothing_more_of_its_stride(shared, simulator, fleet, fence):
+    """With its negative control: rows that had not left are sent by the other worker alone."""
+    sim = simulator("--latency", "5ms")
+    binary = NBATCH if fence else os.environ.get("NBATCH_UNFENCED", str(ROOT / "build/test/tests/nbatch-unfenced"))
+    stand_still(shared, sim, f"resend-{fence}", fleet(200), "resend", binary)
+    processed = collections.Counter(line["imei"] for line in read_audit(sim.audit_path) if line["processed"])
+    twice = [device for device in processed if processed[device] > 1]
+    assert len(processed) == 200 and (len(twice) <= 3) == fence, twice
+
+
+@pytest.mark.parametrize("how", ["cut", "restart", "kill"])
+def test_the_database_goes_away_and_comes_back(shared, simulator, fleet, how):
+    sim = simulator("--latency", "5ms")
+    rows, stride, job = 2000, 16, f"database-{how}"
+    runs = [shared.start("run", fleet(rows), "--job", job, "--endpoint", sim.url, "-c", stride,
+                         "--on-ambiguous", "hold")]
+    shared.wait_for(job, 200)
+    runs.append(shared.start("work", "--job", job, "--endpoint", sim.url, "-c", stride))
+    for _ in range(3 if how == "cut" else 1):
+        time.sleep(0.3)
+        if how == "cut":
+            shared.database.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                                "WHERE application_name = 'nbatch' AND pid <> pg_backend_pid()")
+            continue
+        if how == "restart":
+            shared.database.stop()
+        else:
+            shared.database.kill()
+        time.sleep(0.3)
+        shared.database.start()
+    assert "the database is away" in "".join(finished(process, 0, 6) for process in runs)
+    results = shared.results(job)
+    check_against_audit(results, read_audit(sim.audit_path), rows)
+    assert sum(row["status"] == "in_doubt" for row in results) == 0
+
+
+def test_the_rate_is_the_accounts_over_all_workers_and_runs(shared, simulator, fleet):
+    sim = simulator()
+    first = shared.start("run", fleet(700, "a.csv"), "--job", "rate", "--endpoint", sim.url, "--rate", "200/s")
+    shared.wait_for("rate", 0)
+    second = shared.start("work", "--job", "rate", "--endpoint", sim.url)
+    third = shared.start("run", fleet(300, "b.csv", first=5001), "--share-only-rate", "--endpoint", sim.url)
+    for process in (first, second, third):
+        finished(process, 0)
+    times = sorted(line["time"] for line in read_audit(sim.audit_path))
+    rate = (len(times) - 1) * 1000 / (times[-1] - times[0])
+    assert len(times) == 1000 and 100 < rate < 206, rate
+    assert len(read_results(third.log.parent / "b.results.csv")) == 300
+    assert {row["status"] for row in shared.results("rate")} == {"accepted"}
+
+
+def events(path):
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_starts_are_taken_as_far_as_there_are_rows(shared, simulator, fleet):
+    """What one worker took and does not use, the others would wait for."""
+    sim = simulator()
+    before = int(shared.database.sql(f"SELECT coalesce(sum(taken), 0) FROM nbatch.account WHERE name = '{ACCOUNT}'"))
+    first = shared.start("run", fleet(600), "--job", "frugal", "--endpoint", sim.url, "--rate", "300/s")
+    shared.wait_for("frugal", 0)
+    workers = [shared.start("work", "--job", "frugal", "--endpoint", sim.url) for _ in range(2)]
+    for process in (first, *workers):
+        finished(process, 0)
+    taken = int(shared.database.sql(f"SELECT sum(taken) FROM nbatch.account WHERE name = '{ACCOUNT}'")) - before
+    assert len(read_audit(sim.audit_path)) == 600 and taken >= 600
+    assert taken < 650, taken  # were they taken for 200 ms in any case: 690 and more
+
+
+def test_log_and_metrics_of_the_run_and_of_the_worker_that_the_unit_starts(shared, simulator, fleet, tmp_path):
+    sim = simulator()
+    run = shared.start("run", fleet(400), "--job", "told", "--endpoint", sim.url, "--rate", "200/s", "--log", "run.jsonl",
+                       "--metrics-file", "run.prom")
+    shared.wait_for("told", 0)
+    (tmp_path / "work.yaml").write_text(f"share: {shared.database.uri()}\nendpoint: {sim.url}\nrate: 200/s\n")
+    credentials = tmp_path / "credentials"
+    credentials.mkdir()
+    (credentials / "api-key").write_text(KEY + "\n")
+    (credentials / "api-key").chmod(0o400)
+    unit = (ROOT / "src/packaging/examples/nbatch-work@.service").read_text(encoding="utf-8")
+    line = re.search("^ExecStart=(.*)$", unit, re.M).group(1)
+    line = line.replace("%i", "told").replace("/usr/bin/nbatch", str(NBATCH)).replace("/etc/nbatch", str(tmp_path))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("NBATCH_")}
+    work = subprocess.run(line.split(), cwd=tmp_path, env={**environment, "CREDENTIALS_DIRECTORY": str(credentials)},
+                          capture_output=True, text=True, check=False, timeout=40)
+    assert work.returncode == 0, work.stderr
+    finished(run, 0)
+    logs = [events(tmp_path / "run.jsonl"), events(tmp_path / "log.jsonl")]
+    for log in logs:
+        names = [event["event"] for event in log]
+        assert names[0] == "begin" and "start" in names and names[-1] == "end", names
+        assert {event["job"] for event in log[-1:]} == {"told"} and log[-1]["end"] == "complete"
+    assert sum(log[-1]["accepted"] for log in logs) == 400 and logs[1][-1]["accepted"] > 0
+    for name, log in zip(("run.prom", "work.prom"), logs):
+        metrics = (tmp_path / name).read_text(encoding="utf-8")
+        assert re.search(rf'^nbatch_rows\S*{{[^}}]*accepted[^}}]*}} {log[-1]["accepted"]}$', metrics, re.M), metrics
+
+
+def test_what_ends_before_a_row_is_sent_is_in_the_log_too(shared, tmp_path, simulator):
+    done = shared("work", "--job", "nothing-of-that-name", "--endpoint", simulator().url, "--log", "log.jsonl", "--metrics-file",
+                  "m.prom")
+    assert done.code != 0
+    last = events(tmp_path / "log.jsonl")[-1]
+    assert last["event"] == "refused" and last["exit_status"] == done.code and (tmp_path / "m.prom").exists()
+    assert "nothing-of-that-name" in last["why"]
+
+
+def test_a_job_is_paused_goes_on_and_is_stopped(shared, simulator, fleet):
+    sim = simulator()
+    worker = shared.start("run", fleet(2000), "--job", "p", "--endpoint", sim.url, "--rate", "100/s")
+    shared.wait_for("p", 50)
+    assert "paused" in shared("jobs", "--pause", "p").err
+    time.sleep(2)
+    done = shared.count("p")
+    time.sleep(0.5)
+    assert shared.count("p") == done
+    assert shared("jobs", "--resume", "p").code == 0
+    shared.wait_for("p", done)
+    assert "can be removed" in shared("jobs", "--remove", "p").err
+    assert shared("jobs", "--stop", "p").code == 0
+    assert "the job was stopped" in finished(worker, 5)
+    assert shared("jobs", "--remove", "p").code == 0
+    assert shared("jobs", "--pause", "p").code == 2
+
+
+def test_what_is_not_for_a_shared_job_is_refused(shared, nbatch, fleet):
+    alone = nbatch("run", fleet(5), "--share-only-rate", "--endpoint", "http://127.0.0.1:9")
+    assert alone.code == 2 and "--share URI" in alone.err
+    for option, value in (("--output", "x.csv"), ("--report", "x.html"), ("--simulate", None), ("--canary", "5")):
+        done = shared("run", fleet(5), option, *([value] if value else []), "--job", "r")
+        assert done.code == 2 and f"{option} is not for a shared job" in done.err
