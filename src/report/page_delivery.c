@@ -17,7 +17,7 @@ static bool is_open(enum command_state state)
 
 static void add_reason(struct page_delivery *delivery, const struct delivery_row *row)
 {
-    bool has_answer = row->confirm != CONFIRM_NONE && row->confirm != CONFIRM_SUCCESS;
+    bool has_answer = row->confirm < CONFIRM_NONE && row->confirm != CONFIRM_SUCCESS;
     struct delivery_reason new = {.state = row->state,
                                   .confirm = has_answer ? row->confirm : CONFIRM_NONE,
                                   .count = 1};

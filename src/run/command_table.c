@@ -159,6 +159,30 @@ void command_set_time(struct command_record *command, enum command_time time, in
     command->times_s[time] = time_s > 0 && time_s < UINT32_MAX ? (uint32_t)time_s : 0;
 }
 
+uint16_t command_table_keep_word(struct command_table *table, struct span word)
+{
+    uint16_t i = 0;
+
+    if (word.len == 0)
+        return 0;
+    while (i < table->word_count && !span_is(word, table->words[i]))
+        i++;
+    if (i == COMMAND_WORDS_MAX)
+        return COMMAND_WORDS_MAX + 1;
+    if (i == table->word_count) {
+        buf_copy_printable(table->words[i], sizeof(table->words[i]), word);
+        table->word_count++;
+    }
+    return i + 1;
+}
+
+const char *command_table_word(const struct command_table *table, uint16_t number)
+{
+    return number == 0                  ? ""
+           : number > table->word_count ? history_confirm_name(CONFIRM_OTHER)
+                                        : table->words[number - 1];
+}
+
 /* The heap. A group's key is in its first command, whatever becomes of that. */
 
 static uint32_t *due_of(const struct command_table *table, uint32_t first)

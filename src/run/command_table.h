@@ -19,6 +19,7 @@ enum {
     COMMANDS_MAX = INT32_MAX,
     COMMAND_REMAIN_NONE = UINT8_MAX,
     COMMAND_SEND_STATUS_MAX = 15,
+    COMMAND_WORDS_MAX = 64, /* that are not documented and kept; further ones are all "?" */
 };
 
 /* By history_entry's times, valid_time left out. Seconds since 1970; 0: not known. */
@@ -48,6 +49,7 @@ struct command_record {
     uint32_t due_s; /* monotonic: when to look at it again; of a group's first: when at the group */
     uint8_t remain; /* COMMAND_REMAIN_NONE: not known */
     uint8_t looks;  /* that found this state; 0: none yet */
+    uint16_t word;  /* what is said of it and is not documented: command_table_word; 0: nothing */
 };
 
 _Static_assert(sizeof(struct command_record) == 56, "64 bytes a command in all");
@@ -61,6 +63,8 @@ struct command_table {
     uint32_t *order;              /* numbers of items by device, then row */
     uint32_t *waiting;            /* a heap of groups' first places, the earliest due on top */
     uint32_t count, capacity, waiting_count;
+    char words[COMMAND_WORDS_MAX][HISTORY_WORD_MAX + 1];
+    uint16_t word_count;
 };
 
 /* Takes a zeroed table. */
@@ -113,6 +117,12 @@ static inline int64_t command_remain(const struct command_record *command)
 void command_set(struct command_record *command, int64_t send_status, enum confirm confirm,
                  int64_t remain);
 void command_set_time(struct command_record *command, enum command_time time, int64_t time_s);
+
+/* A word as a number for command_record.word; an empty one is 0. */
+uint16_t command_table_keep_word(struct command_table *table, struct span word);
+
+/* The word of such a number, "" for 0. */
+const char *command_table_word(const struct command_table *table, uint16_t number);
 
 /* Has the group's turn come then. It must not wait already. */
 void command_table_wait(struct command_table *table, struct command_group group, uint32_t due_s);

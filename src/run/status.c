@@ -282,6 +282,8 @@ static int summarize(struct inquiry_run *run, int exit_status)
         .lookups = questions->lookups,
         .lists = questions->lists,
         .unanswered = questions->unanswered,
+        .unreadable = questions->unreadable,
+        .of_another = questions->of_another,
         .retries = run->asking.job.retries,
         .seconds = run->asking.seconds,
         .end = run->has_asked ? asking_end_name(&run->asking) : "complete",

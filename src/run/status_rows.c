@@ -136,6 +136,12 @@ enum status status_rows_find(void *context, const struct command_record *command
 
 /* What is known from an earlier look. */
 
+/* Earlier versions took an answer that is not documented for a refusal. */
+static bool is_hasty(const struct status_line *line)
+{
+    return line->state == COMMAND_REFUSED && line->confirm == CONFIRM_OTHER;
+}
+
 static void take_line(struct status_rows *rows, const struct status_line *line,
                       struct command_record *command)
 {
@@ -146,6 +152,8 @@ static void take_line(struct status_rows *rows, const struct status_line *line,
     command->state = (unsigned)line->state & 15;
     command_set(command, line->send_status, line->confirm, line->remain);
     command->is_overwritten = span_is(line->reason, DELIVERY_OVERWRITTEN);
+    if (line->confirm == CONFIRM_OTHER || line->state == COMMAND_UNCLEAR)
+        command->word = command_table_keep_word(&rows->table, line->reason);
     command_set_time(command, COMMAND_CREATED, line->created_s);
     command_set_time(command, COMMAND_SENT_AT, line->sent_s);
     command_set_time(command, COMMAND_CONFIRMED, line->confirmed_s);
@@ -155,7 +163,7 @@ static void take_line(struct status_rows *rows, const struct status_line *line,
     if (line->state == COMMAND_MISSING && line->created_s == HISTORY_NONE)
         (void)!status_rows_find(rows, command, &found);
     const struct delivery_facts facts = status_line_facts(line, found.accepted_s);
-    command->is_final = delivery_is_final(&facts);
+    command->is_final = delivery_is_final(&facts) && !is_hasty(line);
 }
 
 static enum status take_lines(struct status_rows *rows, struct status_file *file,
@@ -214,6 +222,8 @@ static void take_record(void *context, const void *record)
         return;
     kept.offset = command->offset;
     kept.is_listed = kept.has_values = false;
+    kept.is_final = kept.is_final && kept.confirm != CONFIRM_OTHER; /* the word itself is lost */
+    kept.word = 0;
     *command = kept;
     rows->unwritten++;
 }
@@ -391,6 +401,7 @@ static void take_push(void *context, const struct history_push *push)
                     state == COMMAND_FAILED ? 0 : HISTORY_NONE);
         command->state = (unsigned)state & 15;
         command->action = entry->has_action ? ((unsigned)entry->action + 1) & 3 : 0;
+        command->word = command_table_keep_word(&rows->table, span_string(entry->word));
         command->is_final = deliveries[state].end == DELIVERY_FINAL || state == COMMAND_FAILED;
         command->looks = 1;
         command_set_time(command, COMMAND_SENT_AT, entry->times_s[HISTORY_SENT]);
@@ -453,7 +464,7 @@ int status_rows_take_pushes(struct status_rows *rows, const char *path, int64_t 
 
 /* The status file. */
 
-static struct span reason_of(const struct command_record *command)
+static struct span reason_of(const struct status_rows *rows, const struct command_record *command)
 {
     bool has_answer = command->confirm != CONFIRM_NONE && command->confirm != CONFIRM_SUCCESS;
 
@@ -465,17 +476,20 @@ static struct span reason_of(const struct command_record *command)
         return SPAN_LITERAL(DELIVERY_OVERWRITTEN);
     if (command->state == COMMAND_FAILED && !has_answer && command->send_status == SEND_TIMED_OUT)
         return SPAN_LITERAL("response timeout");
+    if (command->word != 0)
+        return span_string(command_table_word(&rows->table, command->word));
     return has_answer ? span_string(history_confirm_name((enum confirm)command->confirm))
                       : span_of(NULL, 0);
 }
 
-static struct status_line line_of(const struct command_record *command)
+static struct status_line line_of(const struct status_rows *rows,
+                                  const struct command_record *command)
 {
     return (struct status_line){.state = (enum command_state)command->state,
                                 .send_status = command->send_status != 0 ? (int)command->send_status
                                                                          : HISTORY_NONE,
                                 .confirm = (enum confirm)command->confirm,
-                                .reason = reason_of(command),
+                                .reason = reason_of(rows, command),
                                 .remain = command_remain(command),
                                 .created_s = command_time(command, COMMAND_CREATED),
                                 .sent_s = command_time(command, COMMAND_SENT_AT),
@@ -494,7 +508,7 @@ static enum status write_lines(struct status_rows *rows, struct status_writer *w
     buf_init(&passed, RESULT_LINE_MAX);
     for (uint32_t i = 0; i < rows->table.count && status == STATUS_OK; i++) {
         const struct command_record *command = &rows->table.items[i];
-        struct status_line line = line_of(command);
+        struct status_line line = line_of(rows, command);
         struct result_fields fields;
         status = read_line(rows, command, &fields);
         if (status != STATUS_OK)
@@ -549,19 +563,21 @@ int status_rows_begin(struct status_rows *rows)
 
 /* Counting. */
 
-static struct delivery_facts facts_of(const struct command_record *command)
+static struct delivery_facts facts_of(const struct status_rows *rows,
+                                      const struct command_record *command)
 {
     return (struct delivery_facts){.state = (enum command_state)command->state,
                                    .remain = command_remain(command),
                                    .expires_s = command_time(command, COMMAND_EXPIRES),
                                    .created_s = command_time(command, COMMAND_CREATED),
                                    .asked_s = command_time(command, COMMAND_CHECKED),
-                                   .reason = reason_of(command)};
+                                   .reason = reason_of(rows, command)};
 }
 
-static void count_command(const struct command_record *command, struct delivery_counts *counts)
+static void count_command(const struct status_rows *rows, const struct command_record *command,
+                          struct delivery_counts *counts)
 {
-    const struct delivery_facts facts = facts_of(command);
+    const struct delivery_facts facts = facts_of(rows, command);
 
     counts->commands++;
     if (command->uuid_hash == 0) {
@@ -586,7 +602,7 @@ void status_rows_count(struct status_rows *rows, struct delivery_counts *ret_cou
         group = command_table_group(table, first);
         for (uint32_t i = 0; i < group.count; i++) {
             const struct command_record *command = command_table_at(table, group, i);
-            count_command(command, ret_counts);
+            count_command(rows, command, ret_counts);
             done += command->state == COMMAND_DELIVERED;
             open += command_is_open(command);
         }
