@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
+#include "core/text.h"
+
 void command_table_deinit(struct command_table *table)
 {
     free(table->items);
@@ -138,7 +140,7 @@ struct command_record *command_table_find_row(const struct command_table *table,
             high = middle;
     }
     for (; low < table->count && table->items[low].row == row; low++)
-        if (table->items[low].uuid_hash == uuid_hash)
+        if (table->items[low].uuid_hash == uuid_hash || uuid_hash == COMMAND_ANY_UUID)
             return &table->items[low];
     return NULL;
 }
@@ -243,7 +245,8 @@ bool command_table_next(struct command_table *table, uint32_t now_s,
 
 uint64_t command_uuid_hash(struct span uuid)
 {
+    uuid = text_trim_blanks(uuid);
     uint64_t hash = XXH3_64bits(uuid.ptr, uuid.len);
 
-    return uuid.len == 0 ? 0 : hash != 0 ? hash : 1;
+    return uuid.len == 0 ? 0 : hash != 0 && hash != COMMAND_ANY_UUID ? hash : 1;
 }

@@ -92,7 +92,11 @@ static inline struct command_record *command_table_at(const struct command_table
     return &table->items[table->order[group.first + i]];
 }
 
-/* The command of a row with that uuid; NULL: there is none. */
+/* No uuid's hash: see command_table_find_row. */
+#define COMMAND_ANY_UUID UINT64_MAX
+
+/* The command of a row with that uuid, or its first one for COMMAND_ANY_UUID; NULL: there is none.
+ */
 struct command_record *command_table_find_row(const struct command_table *table, uint64_t row,
                                               uint64_t uuid_hash);
 
@@ -134,6 +138,7 @@ bool command_table_next(struct command_table *table, uint32_t now_s,
 /* When that will be; UINT32_MAX: nothing waits. */
 uint32_t command_table_due(const struct command_table *table);
 
+/* Blanks around it are no part of it. 0: there is none. */
 uint64_t command_uuid_hash(struct span uuid);
 
 #endif

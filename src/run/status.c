@@ -3,6 +3,7 @@
 
 #include "core/shell.h"
 #include "run/asking.h"
+#include "run/privacy.h"
 #include "run/status_rows.h"
 #include "run/use_cases.h"
 
@@ -42,6 +43,13 @@ static void add_standing(const void *context, struct buf *out)
     const struct inquiry_run *run = context;
 
     delivery_add_devices(&run->counts, out);
+}
+
+static void add_failure(const void *context, struct buf *out)
+{
+    const struct inquiry_run *run = context;
+
+    buf_add(out, buf_span(&run->rows.failure));
 }
 
 /* The status file is kept fresh for others; all is in the journal, whether that works or not. */
@@ -154,6 +162,7 @@ static int ask(struct inquiry_run *run, uint64_t calls)
                                            .output = run->rows.path,
                                            .calls = run->questions.options.watch ? 0 : calls,
                                            .add_standing = add_standing,
+                                           .add_failure = add_failure,
                                            .context = run};
     int result = asking_open(&run->asking, run->settings, run->person);
 
@@ -345,6 +354,7 @@ int run_status(const struct run_settings *settings, const struct person *person)
         return EXIT_INTERNAL;
     run->settings = settings;
     run->person = person;
+    privacy_follow(settings->input);
     int result = run_steps(run);
     questions_deinit(&run->questions);
     asking_close(&run->asking);

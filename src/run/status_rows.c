@@ -64,7 +64,7 @@ static enum status take_result(void *context, const struct result_fields *fields
         return STATUS_TOO_BIG;
     command.row = (uint32_t)fields->id.row;
     command.offset = fields->offset & ((UINT64_C(1) << 44) - 1);
-    struct span uuid = column_text(rows, fields, RESULT_uuid);
+    struct span uuid = text_trim_blanks(column_text(rows, fields, RESULT_uuid));
     if (uuid.len > 0 && !operation_names_one(uuid))
         return refuse_line(rows, fields,
                            "has a uuid that names no command: the results were edited");
@@ -114,6 +114,19 @@ static enum status read_line(struct status_rows *rows, const struct command_reco
     return status;
 }
 
+/* False; errno stays. */
+static bool note_failure(struct status_rows *rows, const char *path)
+{
+    int error = errno;
+
+    if (rows->failure.len == 0) {
+        buf_add_printable(&rows->failure, span_string(path));
+        buf_add_format(&rows->failure, ": %s", strerror(error));
+    }
+    errno = error;
+    return false;
+}
+
 enum status status_rows_find(void *context, const struct command_record *command,
                              struct command_line *ret_line)
 {
@@ -121,13 +134,17 @@ enum status status_rows_find(void *context, const struct command_record *command
     struct result_fields fields;
     enum status status = read_line(rows, command, &fields);
 
-    if (status != STATUS_OK)
-        return status;
-    struct span uuid = column_text(rows, &fields, RESULT_uuid);
+    struct span uuid = {.len = 0};
+    if (status == STATUS_OK)
+        uuid = text_trim_blanks(column_text(rows, &fields, RESULT_uuid));
     if (uuid.len > REPLY_UUID_MAX) {
         errno = ESTALE;
-        return STATUS_IO;
+        status = STATUS_IO;
     }
+    if (status == STATUS_IO)
+        (void)note_failure(rows, rows->results.path);
+    if (status != STATUS_OK)
+        return status;
     memcpy(ret_line->uuid, uuid.ptr, uuid.len);
     ret_line->uuid[uuid.len] = '\0';
     ret_line->accepted_s = fields.finished_ms / 1000;
@@ -166,9 +183,23 @@ static void take_line(struct status_rows *rows, const struct status_line *line,
     command->is_final = delivery_is_final(&facts) && !is_hasty(line);
 }
 
+/* Whether the results have the row of a line, though its command may be a later one by now. */
+static bool is_of_row(struct status_rows *rows, const struct status_line *line)
+{
+    const struct command_record *command =
+        command_table_find_row(&rows->table, line->id.row, COMMAND_ANY_UUID);
+    struct result_fields fields;
+
+    return command != NULL && read_line(rows, command, &fields) == STATUS_OK &&
+           row_id_key(&fields.id) == row_id_key(&line->id);
+}
+
+/* *ret_known: of the lines, those of commands of the results; where there is none, 1 if a line is
+ * of one of its rows, which were all sent again since. */
 static enum status take_lines(struct status_rows *rows, struct status_file *file,
                               uint64_t *ret_lines, uint64_t *ret_known)
 {
+    bool is_ours = false;
     struct status_line line;
     uint64_t device;
     enum status status;
@@ -177,11 +208,14 @@ static enum status take_lines(struct status_rows *rows, struct status_file *file
         struct command_record *command =
             command_table_find_row(&rows->table, line.id.row, command_uuid_hash(line.uuid));
         ++*ret_lines;
+        is_ours = is_ours || *ret_known > 0 || is_of_row(rows, &line);
         if (command == NULL || !device_read(line.device, &device) || device != command->device)
             continue;
         ++*ret_known;
         take_line(rows, &line, command);
     }
+    if (*ret_known == 0)
+        *ret_known = is_ours;
     return status == STATUS_END ? STATUS_OK : status;
 }
 
@@ -255,6 +289,7 @@ int status_rows_open(struct status_rows *rows, const struct run_settings *settin
     buf_init(&rows->text, RESULT_LINE_MAX);
     buf_init(&rows->passed_text, RESULT_LINE_MAX);
     buf_init(&rows->message, 64 * 1024);
+    buf_init(&rows->failure, 64 * 1024);
     int result = choose_path(rows);
     if (result == 0)
         result = read_results(rows);
@@ -282,7 +317,8 @@ bool status_rows_keep(void *context, const struct command_record *command)
     struct status_rows *rows = context;
 
     rows->unwritten++;
-    return rows->journal.fd < 0 || record_log_add(&rows->journal, command) == STATUS_OK;
+    return rows->journal.fd < 0 || record_log_add(&rows->journal, command) == STATUS_OK ||
+           note_failure(rows, rows->journal_path);
 }
 
 /* Values. */
@@ -310,7 +346,7 @@ static bool write_values(struct status_rows *rows, const struct command_record *
     struct result_fields fields;
 
     if (read_line(rows, command, &fields) != STATUS_OK)
-        return false;
+        return note_failure(rows, rows->results.path);
     device_write(command->device, device);
     taking.row = (struct values_row){.id = fields.id,
                                      .device = span_string(device),
@@ -319,7 +355,8 @@ static bool write_values(struct status_rows *rows, const struct command_record *
         errno = ENOMEM;
         return false;
     }
-    return values_file_flush(&rows->values) == STATUS_OK;
+    return values_file_flush(&rows->values) == STATUS_OK ||
+           note_failure(rows, rows->settings->values);
 }
 
 bool status_rows_take_values(void *context, const struct command_record *command,
@@ -342,6 +379,22 @@ static void note_values(void *context, uint64_t row, struct span device)
     }
 }
 
+/* Whether a file that was opened to be written to is one that this command reads or writes itself,
+ * by whatever name. What is another kind of file was refused before. */
+static bool is_own_file(const struct status_rows *rows, int fd)
+{
+    const char *const own[] = {rows->results.path, rows->path, rows->journal_path};
+    struct stat about, other;
+
+    if (disk_real.stat(&disk_real, fd, &about) != 0)
+        return false;
+    for (size_t i = 0; i < ARRAY_LENGTH(own); i++)
+        if (stat(own[i], &other) == 0 && other.st_dev == about.st_dev &&
+            other.st_ino == about.st_ino)
+            return true;
+    return false;
+}
+
 static int open_values(struct status_rows *rows)
 {
     const char *path = rows->settings->values;
@@ -351,8 +404,17 @@ static int open_values(struct status_rows *rows)
         return 0;
     if (strcmp(path, "-") != 0)
         status = values_file_each(path, note_values, rows, &rows->message);
+    bool is_there = disk_real.has(&disk_real, path);
     if (status == STATUS_END)
         status = values_file_open(&rows->values, path, &rows->message);
+    if (status == STATUS_OK && strcmp(path, "-") != 0 && is_own_file(rows, rows->values.file.fd)) {
+        buf_clear(&rows->values.file.out);
+        if (!is_there)
+            (void)disk_real.unlink(&disk_real, path);
+        buf_add_printable(&rows->message, span_string(path));
+        buf_add_string(&rows->message, " is the status file: name another one with --values");
+        status = STATUS_IO;
+    }
     return status == STATUS_OK ? 0 : fail(rows, status, exit_status_of(status));
 }
 
@@ -436,9 +498,10 @@ static int take_push_lines(struct push_taking *taking, FILE *file, const char *p
         buf_add_format(&rows->message,
                        "%s:%llu: it is no message of the platform's: a JSON body a line", path,
                        number);
+    else if (taking->failed)
+        buf_add(&rows->message, buf_span(&rows->failure));
     else if (status == STATUS_IO)
-        buf_add_format(&rows->message, "%s: %s", taking->failed ? rows->path : path,
-                       strerror(errno));
+        buf_add_format(&rows->message, "%s: %s", path, strerror(errno));
     free(line);
     return status == STATUS_OK ? 0 : fail(rows, status, exit_status_of(status));
 }
@@ -626,4 +689,5 @@ void status_rows_close(struct status_rows *rows)
     buf_deinit(&rows->text);
     buf_deinit(&rows->passed_text);
     buf_deinit(&rows->message);
+    buf_deinit(&rows->failure);
 }

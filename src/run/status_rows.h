@@ -41,6 +41,7 @@ struct status_rows {
     struct span passed[LAYOUT_PASSES_MAX];
     size_t passed_count;
     struct buf text, passed_text, message;
+    struct buf failure; /* what could not be kept, and why; empty: all was */
 };
 
 int status_rows_open(struct status_rows *rows, const struct run_settings *settings,

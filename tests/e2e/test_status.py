@@ -3,6 +3,7 @@ import collections
 import csv
 import json
 import os
+import resource
 import signal
 import subprocess
 import time
@@ -244,6 +245,7 @@ def test_an_interrupted_status_keeps_what_it_has(nbatch, tmp_path, fleet, simula
         time.sleep(0.3)
         busy = status(nbatch, sim, results)
         assert busy.code == 2 and "another nbatch is at work" in busy.err
+        assert (tmp_path / "fleet.status.csv.journal").exists()  # which is the other's
         process.send_signal(signal.SIGINT)
         process.wait(30)
     assert process.returncode == 130
@@ -300,6 +302,25 @@ def test_the_status_of_other_results_is_not_taken_up(nbatch, tmp_path, fleet, si
     (tmp_path / "fleet.status.csv").write_text(before.replace("waiting", "wating", 1))
     done = status(nbatch, sim, first)
     assert done.code == 3 and "is no state that nbatch writes" in done.err
+
+
+def test_an_older_status_of_rows_that_were_all_sent_again_is_taken_up(nbatch, tmp_path, fleet, simulator):
+    sim = simulator()
+    path = fleet(3)
+    results = send(nbatch, path, sim)
+    assert status(nbatch, sim, results).code == 8
+    assert nbatch("cancel", results, "--yes", "--endpoint", sim.url).code == 0
+    before = {row["uuid"] for row in read_results(tmp_path / "fleet.status.csv")}
+    assert nbatch("run", path, "--endpoint", sim.url, "--resume=cancelled").code == 0
+    done = status(nbatch, sim, results)
+    assert done.code == 8, done
+    rows = read_results(tmp_path / "fleet.status.csv")
+    assert {row["state"] for row in rows} == {"waiting"} and not before & {row["uuid"] for row in rows}
+    # The control: the same devices in the same order, and another message to each.
+    other = tmp_path / "other.csv"
+    other.write_text(HEADER + "".join(row_of(i, 77) for i in range(1, 4)))
+    done = status(nbatch, sim, send(nbatch, other, sim), "-o", "fleet.status.csv")
+    assert done.code == 2 and "the status of other results" in done.err, done
 
 
 def test_a_key_of_another_product_is_refused_and_nothing_is_lost(nbatch, tmp_path, fleet, simulator):
@@ -361,6 +382,117 @@ def test_values_of_reads_digit_for_digit(nbatch, tmp_path, simulator):
     lines = (tmp_path / "v.jsonl").read_text().splitlines()
     assert len(lines) == 5 and '"value":90071992547409' in lines[0]
     assert status(nbatch, sim, results, "--values", "-", "--json").code == 2
+
+
+def limited(words, size, tmp_path, code=b""):
+    """A call whose files may not be longer than that: as on a full disk, a write is cut short, and the next one fails."""
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("NBATCH_")} | ENV
+    return subprocess.run([NBATCH, *map(str, words)], cwd=tmp_path, env=environment, preexec_fn=limit, capture_output=True,
+                          text=True, check=False, timeout=60)
+
+
+@pytest.mark.parametrize("name", ["values.csv", "values.jsonl"])
+def test_a_full_disk_leaves_whole_lines_of_values_and_the_next_call_goes_on(nbatch, tmp_path, simulator, name):
+    sim = simulator("--uplink", "1s", "--clock", "100000x")
+    results = read_fleet(nbatch, tmp_path, sim, 5)
+    assert status(nbatch, sim, results).code == 0
+    values = tmp_path / name
+    assert status(nbatch, sim, results, "--values", values).code == 0
+    whole = values.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    other = lines[-1].replace(lines[-1].partition(b"-")[0][-16:], b"0123456789abcdef").replace(b"86000", b"86001")
+    start = (b"" if name.endswith("l") else lines[0]) + other * 100
+    for left in (10, len(lines[-1]) + 30, 3 * len(lines[-1]) + 1):
+        values.write_bytes(start)
+        done = limited(["status", results, "--endpoint", sim.url, "--values", values], len(start) + left, tmp_path)
+        assert done.returncode == 7 and f"{name}: File too large" in done.stderr, done
+        cut = values.read_bytes()
+        assert cut.startswith(start) and cut.endswith(b"\n") and set(cut[len(start):].splitlines(keepends=True)) < set(lines)
+        assert status(nbatch, sim, results, "--values", values).code == 0
+        assert sorted(values.read_bytes()[len(start):].splitlines()) == sorted(whole.splitlines()[0 if name.endswith("l") else 1:])
+
+
+@pytest.mark.parametrize("cut", [1, 60, 150, 10**6])
+def test_values_that_a_death_has_cut_off_are_asked_for_anew(nbatch, tmp_path, simulator, cut):
+    sim = simulator("--uplink", "1s", "--clock", "100000x")
+    results = read_fleet(nbatch, tmp_path, sim, 3)
+    values = tmp_path / "values.csv"
+    assert status(nbatch, sim, results, "--values", values).code == 0
+    whole = values.read_bytes()
+    values.write_bytes(whole[:-cut] or whole[:20])  # of the header too
+    assert status(nbatch, sim, results, "--values", values).code == 0
+    assert sorted(values.read_bytes().splitlines()) == sorted(whole.splitlines())
+
+
+def test_one_file_does_not_serve_two_ends(nbatch, tmp_path, fleet, simulator):
+    """Nothing is asked, and nothing is written over, where two names lead to one file."""
+    sim = simulator()
+    path = fleet(2)
+    results = send(nbatch, path, sim)
+    before = {name: (tmp_path / name).read_bytes() for name in ("fleet.csv", "fleet.results.csv")}
+    (tmp_path / "link.csv").symlink_to("new.csv")
+    for words in (["-o", "new.csv", "--values", "new.csv"], ["-o", "new.csv", "--values", "./new.csv"],
+                  ["-o", "link.csv", "--values", "new.csv"], ["--values", "fleet.status.csv"],
+                  ["--values", results], ["-o", results], ["-o", path], ["--values", path],
+                  ["-o", "new.csv", "--values", "new.csv.journal"]):
+        done = status(nbatch, sim, results, *words)
+        assert done.code in (2, 3), (words, done)
+        assert done.err.count("\n") == 1, done
+    assert nbatch("cancel", results, "--yes", "--endpoint", sim.url, "-o", results).code in (2, 3)
+    assert nbatch("cancel", results, "--yes", "--endpoint", sim.url, "-o", path).code in (2, 3)
+    assert not questions(sim)
+    assert before == {name: (tmp_path / name).read_bytes() for name in before}
+
+
+def test_a_journal_of_somebody_elses_is_not_emptied(nbatch, tmp_path, fleet, simulator):
+    sim = simulator()
+    results = send(nbatch, fleet(2), sim)
+    (tmp_path / "fleet.status.csv.journal").write_bytes(b"a record of somebody's")
+    done = status(nbatch, sim, results)
+    assert done.code == 2 and "it is no journal of nbatch status" in done.err, done
+    assert (tmp_path / "fleet.status.csv.journal").read_bytes() == b"a record of somebody's"
+
+
+def test_results_that_are_no_file_are_refused_at_once(nbatch, tmp_path, fleet, simulator):
+    """A pipe that nobody writes to keeps no command waiting."""
+    sim = simulator()
+    path = fleet(2)
+    results = send(nbatch, path, sim)
+    os.mkfifo(tmp_path / "fifo.results.csv")
+    (tmp_path / "folder.results.csv").mkdir()
+    (tmp_path / "null.results.csv").symlink_to("/dev/null")
+    for name in ("fifo", "folder", "null"):
+        odd = tmp_path / f"{name}.results.csv"
+        for words in (["status", odd], ["cancel", odd, "--yes"], ["verify", odd], ["report", odd], ["results", odd],
+                      ["status", results, "-o", odd], ["cancel", results, "--status", odd, "-n"],
+                      ["run", path, "--resume=expired", "--status", odd], ["report", results, "--status", odd],
+                      ["run", path, "--resume", "-o", odd]):
+            more = [] if words[0] in ("report", "results") else ["--endpoint", sim.url]
+            done = nbatch(*words, *more, timeout=20)
+            said = [line for line in done.err.splitlines() if odd.name in line or "/dev/null: is no regular" in line]
+            if words[0] == "cancel" and "-n" in words:
+                assert done.code == 0 and said, (words, done)  # it only saves questions
+            else:
+                assert done.code in (2, 7) and said, (words, done)
+    assert not questions(sim)
+
+
+def test_blanks_around_a_uuid_are_no_part_of_it(nbatch, tmp_path, fleet, simulator):
+    """In the results, and in a status file; the list's blank is seen everywhere else."""
+    sim = simulator()
+    results = send(nbatch, fleet(2), sim)
+    text = results.read_text()
+    for row in read_results(results):
+        text = text.replace(row["uuid"], f'" {row["uuid"]} "')
+    results.write_text(text)
+    done = status(nbatch, sim, results)
+    assert done.code == 8 and states(tmp_path / "fleet.status.csv") == {"waiting": 2}, done
+    assert all("%20" not in line["target"] for line in questions(sim))
+    done = nbatch("cancel", results, "--yes", "--endpoint", sim.url)
+    assert done.code == 0 and "all 2 commands were taken back" in done.err, done
 
 
 def test_passed_columns_are_carried_over(nbatch, tmp_path, simulator):
