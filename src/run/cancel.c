@@ -1,7 +1,6 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "core/shell.h"
 #include "core/text.h"
 #include "core/when.h"
 #include "ledger/results.h"
@@ -510,6 +509,20 @@ static int show(struct cancelling *cancelling, const struct cancel_summary *summ
     return result;
 }
 
+/* The next run finds what was taken back in the file beside the results, or else by nbatch status.
+ */
+static void add_resume(const struct cancelling *cancelling, struct buf *out)
+{
+    const struct run_settings *settings = cancelling->settings;
+
+    if (settings->output != NULL) {
+        person_add_call(cancelling->person, "status", settings->input, out);
+        buf_add_string(out, " && ");
+    }
+    person_add_resume(cancelling->person, settings->input, delivery_group_names[DELIVERY_CANCELLED],
+                      NULL, out);
+}
+
 static int summarize(struct cancelling *cancelling, int exit_status)
 {
     const uint64_t *outcomes = cancelling->outcomes;
@@ -519,10 +532,8 @@ static int summarize(struct cancelling *cancelling, int exit_status)
 
     buf_init(&again, 64 * 1024);
     buf_init(&resume, 64 * 1024);
-    buf_add_string(&again, "nbatch cancel ");
-    shell_add_word(cancelling->settings->input, &again);
-    buf_add_string(&resume, "nbatch run INPUT --resume=cancelled -o ");
-    shell_add_word(cancelling->settings->input, &resume);
+    person_add_call(cancelling->person, "cancel", cancelling->settings->input, &again);
+    add_resume(cancelling, &resume);
     const struct cancel_summary summary = {
         .results = cancelling->results.path,
         .output = cancelling->path,

@@ -1,7 +1,5 @@
 #include <time.h>
-#include <unistd.h>
 
-#include "core/shell.h"
 #include "run/asking.h"
 #include "run/privacy.h"
 #include "run/status_rows.h"
@@ -214,48 +212,19 @@ static int judge(const struct delivery_counts *counts)
                                                                  : EXIT_SOME_NOT_ACCEPTED;
 }
 
-/* The run's input by the name of its results, where it is there; else a word for it. */
-static void add_input(const struct inquiry_run *run, struct buf *out)
-{
-    static const char *const extensions[] = {"csv", "jsonl", "xlsx", "csv.gz", "jsonl.gz"};
-    const char *results = run->settings->input;
-    const char *end = strstr(results, ".results.");
-    struct buf path;
-
-    buf_init(&path, 64 * 1024);
-    for (size_t i = 0; end != NULL && i < ARRAY_LENGTH(extensions); i++) {
-        buf_clear(&path);
-        buf_add_format(&path, "%.*s.%s", (int)(end - results), results, extensions[i]);
-        if (access(buf_string(&path), R_OK) == 0) {
-            shell_add_word(buf_string(&path), out);
-            buf_deinit(&path);
-            return;
-        }
-    }
-    buf_deinit(&path);
-    buf_add_string(out, "INPUT");
-}
-
 static void add_resume(const struct inquiry_run *run, struct buf *out)
 {
     const struct delivery_counts *counts = &run->counts;
     bool only_expired = counts->resendable == counts->states[COMMAND_EXPIRED];
 
-    buf_add_string(out, "nbatch run ");
-    add_input(run, out);
-    buf_add_format(out, " --resume=%s -o ",
-                   delivery_group_names[only_expired ? DELIVERY_EXPIRED : DELIVERY_UNDELIVERED]);
-    shell_add_word(run->settings->input, out);
+    person_add_resume(run->person, run->settings->input,
+                      delivery_group_names[only_expired ? DELIVERY_EXPIRED : DELIVERY_UNDELIVERED],
+                      run->settings->output, out);
 }
 
 static void add_watch(const struct inquiry_run *run, struct buf *out)
 {
-    buf_add_string(out, "nbatch status ");
-    shell_add_word(run->settings->input, out);
-    if (run->settings->output != NULL) {
-        buf_add_string(out, " -o ");
-        shell_add_word(run->settings->output, out);
-    }
+    person_add_call(run->person, "status", run->settings->input, out);
     buf_add_string(out, " --watch");
 }
 

@@ -199,7 +199,7 @@ def test_what_was_taken_back_can_be_sent_after_all(nbatch, tmp_path, fleets, sim
     sim = simulator()
     _, ours = fleets(sim, devices=3)
     done = nbatch("cancel", ours, "--endpoint", sim.url, "--yes")
-    assert "nbatch run INPUT --resume=cancelled" in done.err
+    assert f"{NBATCH} run {tmp_path}/fleet.csv --endpoint {sim.url} --resume=cancelled --output" in done.err
     before = uuids(ours)
     done = nbatch("run", "fleet.csv", "--endpoint", sim.url)
     assert done.code == 2  # the results are there, and say accepted

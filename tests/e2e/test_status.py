@@ -3,6 +3,7 @@ import collections
 import csv
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -321,6 +322,63 @@ def test_an_older_status_of_rows_that_were_all_sent_again_is_taken_up(nbatch, tm
     other.write_text(HEADER + "".join(row_of(i, 77) for i in range(1, 4)))
     done = status(nbatch, sim, send(nbatch, other, sim), "-o", "fleet.status.csv")
     assert done.code == 2 and "the status of other results" in done.err, done
+
+
+def calls(done):
+    """The calls that a summary names, each as it is there."""
+    found = re.findall(rf"^.*?({re.escape(str(NBATCH))} .*)$", done.err, re.M)
+    assert found, done
+    return {call.split()[1] + ("=" + call.split("--resume=")[1].split()[0] if "--resume=" in call else ""): call
+            for call in found}
+
+
+def paste(call, tmp_path, more=""):
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("NBATCH_")}
+    return subprocess.run(f"{call} {more}", shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True,
+                          check=False, timeout=60)
+
+
+def test_the_calls_to_type_next_work_as_they_are(nbatch, tmp_path, simulator):
+    """Typed again from the summaries: the same platform, key and files, though a name has a blank and nothing is a default."""
+    sim = simulator()
+    folder = tmp_path / "a folder"
+    folder.mkdir()
+    key = folder / "the key"
+    key.write_text(KEY)
+    key.chmod(0o600)
+    path = folder / "fleet.csv"
+    path.write_text(HEADER + "".join(row_of(i) for i in range(1, 4)))
+    words = ["--endpoint", sim.url, "--api-key-file", key]
+    done = nbatch("run", path, *words, "--embargo", "1h", "--rate", "1000/s", env={"NBATCH_API_KEY": None})
+    run = calls(done)
+    assert set(run) == {"cancel", "status"} and "--rate" not in run["status"], done
+    done = paste(run["status"], tmp_path)
+    assert done.returncode == 8 and "3 have it" not in done.stderr, done
+    done = paste(run["cancel"], tmp_path, "--yes")
+    assert done.returncode == 0 and "all 3 commands were taken back" in done.stderr, done
+    done = nbatch("status", folder / "fleet.results.csv", *words, "-o", folder / "b c.csv", env={"NBATCH_API_KEY": None})
+    assert done.code == 1, done
+    again = paste(run["cancel"], tmp_path, "--yes")  # what is known is not asked
+    resume = re.findall(rf"({re.escape(str(NBATCH))} run .*)$", again.stderr, re.M)[0]
+    done = paste(resume, tmp_path)
+    assert done.returncode == 0 and "3 accepted rows are sent again" in done.stderr, (resume, done)
+    assert nbatch("status", folder / "fleet.results.csv", *words, "-o", folder / "b c.csv",
+                  env={"NBATCH_API_KEY": None}).code == 8
+    text = (folder / "b c.csv").read_text().replace(",waiting,1,", ",expired,4,")
+    (folder / "b c.csv").write_text(text)
+    done = nbatch("status", folder / "fleet.results.csv", *words, "-o", folder / "b c.csv", "--rate", "50/s", "--watch",
+                  env={"NBATCH_API_KEY": None})
+    assert done.code == 1 and set(calls(done)) == {"run=expired"}, done
+    done = paste(calls(done)["run=expired"], tmp_path)
+    assert done.returncode == 0 and "3 accepted rows are sent again" in done.stderr, done
+    done = nbatch("status", folder / "fleet.results.csv", *words, "-o", folder / "b c.csv", "--rate", "50/s",
+                  "--timeout", "30s", env={"NBATCH_API_KEY": None})
+    watch = calls(done)["status"]
+    assert "--rate 50/s" in watch and watch.endswith("--watch") and "--timeout" not in watch
+    assert paste(watch, tmp_path, "--timeout 1s").returncode == 8
+    path.rename(folder / "elsewhere.csv")
+    done = nbatch("cancel", folder / "fleet.results.csv", *words, "--yes", env={"NBATCH_API_KEY": None})
+    assert done.code == 0 and "call the run once more, with --resume=cancelled" in done.err and "INPUT" not in done.err, done
 
 
 def test_a_key_of_another_product_is_refused_and_nothing_is_lost(nbatch, tmp_path, fleet, simulator):
