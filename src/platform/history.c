@@ -450,21 +450,46 @@ static enum status read_message(struct span text, history_push_fn *each, void *c
     return STATUS_OK;
 }
 
+enum { PUSH_DEPTH_MAX = 4 };
+
+/* A message, a list of them, or what is around one: {"msg": …}, also as a text that is JSON. */
+static enum status read_posted(struct span text, unsigned depth, history_push_fn *each,
+                               void *context)
+{
+    enum status status = STATUS_OK;
+    struct jsonlex lex;
+
+    text = text_trim_blanks(text);
+    if (depth > PUSH_DEPTH_MAX || text.len == 0 || (text.ptr[0] != '[' && text.ptr[0] != '{'))
+        return STATUS_SYNTAX;
+    if (text.ptr[0] == '{') {
+        struct span message = member_of(text, "msg");
+        struct buf decoded;
+        if (message.len == 0)
+            return read_message(text, each, context);
+        buf_init(&decoded, 1024 * 1024);
+        if (!buf_reserve(&decoded, message.len + 1))
+            status = decoded.status;
+        else
+            status = read_posted(unwrapped(message, &decoded), depth + 1, each, context);
+        buf_deinit(&decoded);
+        return status;
+    }
+    jsonlex_start(&lex, text);
+    (void)jsonlex_next(&lex);
+    for (enum jsonlex_token kind = jsonlex_next(&lex);
+         status == STATUS_OK && kind != JSONLEX_ARRAY_END; kind = jsonlex_next(&lex)) {
+        if (!jsonlex_skip(&lex))
+            return STATUS_SYNTAX;
+        if (kind == JSONLEX_OBJECT)
+            status = read_posted(lex.text, depth + 1, each, context);
+    }
+    return status;
+}
+
 enum status history_read_push(struct span body, history_push_fn *each, void *context)
 {
     enum status status = check(body);
-    struct span messages = status == STATUS_OK ? member_of(body, "msg") : body;
-    struct jsonlex lex;
 
-    if (status != STATUS_OK)
-        return status;
-    if (messages.len == 0)
-        messages = text_trim_blanks(body);
-    if (messages.ptr[0] != '[')
-        return messages.ptr[0] == '{' ? read_message(messages, each, context) : STATUS_SYNTAX;
-    jsonlex_start(&lex, messages);
-    (void)jsonlex_next(&lex);
-    while (status == STATUS_OK && jsonlex_next(&lex) == JSONLEX_OBJECT && jsonlex_skip(&lex))
-        status = read_message(lex.text, each, context);
-    return status;
+    return status == STATUS_OK ? read_posted(body, 0, each, context) : status;
 }

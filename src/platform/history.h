@@ -141,9 +141,9 @@ struct history_push {
 typedef void history_push_fn(void *context, const struct history_push *push);
 
 /*
- * Reads what was posted: {"msg": {…} or [{…}, …], …}, or such a message alone. Messages of other
- * kinds than a command's end are passed over. `body` has one readable byte behind it.
- * STATUS_SYNTAX, STATUS_NO_MEMORY.
+ * Reads what was posted: {"msg": {…} or [{…}, …], …}, such a message alone, or a list of either,
+ * also as a text that is JSON. Messages of other kinds than a command's end are passed over. `body`
+ * has one readable byte behind it. STATUS_SYNTAX, STATUS_NO_MEMORY.
  */
 enum status history_read_push(struct span body, history_push_fn *each, void *context) MUST_USE;
 

@@ -66,7 +66,10 @@ static void add_calls(const struct delivery_summary *summary, struct buf *out)
 
     if (summary->calls == NULL)
         return;
-    buf_add_format(out, "%llu call%s in ", (big)calls, plural(calls));
+    if (calls > 0)
+        buf_add_format(out, "%llu call%s in ", (big)calls, plural(calls));
+    else
+        buf_add_string(out, "no call left in ");
     when_add_duration(summary->seconds, out);
     if (summary->unanswered > 0)
         buf_add_format(out, ", %llu without an answer that helps", (big)summary->unanswered);

@@ -375,6 +375,7 @@ static int give_commands(struct cancelling *cancelling)
     bool given = status == STATUS_END && out.status == STATUS_OK &&
                  person_give(cancelling->person, buf_span(&out));
     buf_deinit(&out);
+    announce(cancelling); /* behind them, where it is seen */
     return given ? EXIT_ALL_ACCEPTED : EXIT_INTERNAL;
 }
 
@@ -586,10 +587,10 @@ static int run_steps(struct cancelling *cancelling)
     result = read_results(cancelling);
     if (result != 0)
         return result;
-    if (cancelling->settings->dry_run || cancelling->count > 0)
-        announce(cancelling);
     if (cancelling->settings->dry_run)
         return give_commands(cancelling);
+    if (cancelling->count > 0)
+        announce(cancelling);
     if (cancelling->count > 0) {
         result = ask(cancelling);
         if (!cancelling->has_asked)

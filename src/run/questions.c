@@ -181,11 +181,9 @@ static enum status ask(struct questions *questions, struct inquiry *inquiry, str
         question.per_page = QUESTION_PER_PAGE;
         question.ascending = true;
         status = find_start(questions, inquiry, &question.start_s);
-        questions->lists++;
     } else {
         status = options->find(options->context, command, &line);
         question.uuid = span_string(line.uuid);
-        questions->lookups++;
     }
     item->operation = inquiry->operation;
     item->id = (struct row_id){.hash = (uintptr_t)inquiry,
@@ -547,6 +545,10 @@ static void ended(struct row_source *base, const struct source_end *end)
                                   .asked_s = end->now.wall_ms / 1000 + questions->clock_off_s};
 
     questions->under_way--;
+    if (source_end_has_left(end)) {
+        questions->lists += inquiry->operation == OPERATION_LIST;
+        questions->lookups += inquiry->operation == OPERATION_LOOKUP;
+    }
     if (take(&taking, end) || begin_values(questions, inquiry)) {
         follow(questions, inquiry);
         return;

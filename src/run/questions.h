@@ -63,7 +63,7 @@ struct questions {
     int error;           /* errno; 0: all could be kept */
     bool has_begun;
     /* Told. */
-    uint64_t lookups, lists; /* that were asked; each page is a list's */
+    uint64_t lookups, lists; /* that left; each page is a list's */
     uint64_t unanswered;     /* questions that got no answer that says anything, of which … */
     uint64_t unreadable;     /* … this many answers could not be read, or not whole, … */
     uint64_t of_another;     /* … and this many spoke of another device or command */

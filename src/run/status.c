@@ -183,7 +183,7 @@ static int take_pushes(struct inquiry_run *run)
     int result =
         status_rows_take_pushes(&run->rows, run->settings->from_push, (int64_t)time(NULL), &count);
 
-    if (result == 0)
+    if (result == 0 || result == EXIT_INPUT_INVALID)
         person_note(run->person, "%llu message%s about commands of %s", (unsigned long long)count,
                     count == 1 ? "" : "s", run->rows.results.path);
     return result;
@@ -308,7 +308,7 @@ static int run_steps(struct inquiry_run *run)
     } else if (needs_asking(run)) {
         result = ask(run, lookups + lists);
     }
-    if (result != 0 && !run->has_asked)
+    if (result != 0 && result != EXIT_INPUT_INVALID && !run->has_asked)
         return result;
     result = conclude(run, result);
     asking_end(&run->asking, result);

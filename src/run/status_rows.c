@@ -420,11 +420,13 @@ static int open_values(struct status_rows *rows)
 
 /* What was pushed. */
 
+enum { PUSH_BAD_SHOWN = 10 };
+
 struct push_taking {
     struct status_rows *rows;
     int64_t now_s;
-    uint64_t count;
-    bool failed; /* by errno */
+    uint64_t count, bad; /* messages about our commands; lines that are none */
+    bool failed;         /* by errno */
 };
 
 static struct command_record *find_pushed(const struct status_rows *rows,
@@ -477,9 +479,22 @@ static void take_push(void *context, const struct history_push *push)
     taking->failed |= !write_values(rows, command, push->values, history_read_pushed);
 }
 
-static int take_push_lines(struct push_taking *taking, FILE *file, const char *path)
+/* A line that is no message is said, and left out: the others count all the same. */
+static void refuse_push(struct push_taking *taking, const char *path, unsigned long long number,
+                        bool is_cut)
 {
-    struct status_rows *rows = taking->rows;
+    const struct person *person = taking->rows->person;
+
+    if (is_cut)
+        person_note(person, "%s:%llu: the last line is not whole yet, and is left out", path,
+                    number);
+    else if (++taking->bad <= PUSH_BAD_SHOWN)
+        person_error(person, "%s:%llu: it is no message of the platform's: a JSON body a line",
+                     path, number);
+}
+
+static enum status take_push_lines(struct push_taking *taking, FILE *file, const char *path)
+{
     char *line = NULL;
     size_t capacity = 0;
     ssize_t len;
@@ -491,19 +506,15 @@ static int take_push_lines(struct push_taking *taking, FILE *file, const char *p
         number++;
         if (text.len > 0)
             status = history_read_push(text, take_push, taking);
+        if (status == STATUS_SYNTAX) {
+            refuse_push(taking, path, number, line[len - 1] != '\n');
+            status = STATUS_OK;
+        }
     }
     if (status == STATUS_OK && (ferror(file) || taking->failed))
         status = STATUS_IO;
-    if (status == STATUS_SYNTAX)
-        buf_add_format(&rows->message,
-                       "%s:%llu: it is no message of the platform's: a JSON body a line", path,
-                       number);
-    else if (taking->failed)
-        buf_add(&rows->message, buf_span(&rows->failure));
-    else if (status == STATUS_IO)
-        buf_add_format(&rows->message, "%s: %s", path, strerror(errno));
     free(line);
-    return status == STATUS_OK ? 0 : fail(rows, status, exit_status_of(status));
+    return status;
 }
 
 int status_rows_take_pushes(struct status_rows *rows, const char *path, int64_t now_s,
@@ -512,17 +523,21 @@ int status_rows_take_pushes(struct status_rows *rows, const char *path, int64_t 
     struct push_taking taking = {.rows = rows, .now_s = now_s};
     bool is_stdin = strcmp(path, "-") == 0;
     FILE *file = is_stdin ? stdin : fopen(path, "re");
-    int result = 0;
+    enum status status = file != NULL ? take_push_lines(&taking, file, path) : STATUS_IO;
 
-    if (file == NULL) {
+    if (taking.failed)
+        buf_add(&rows->message, buf_span(&rows->failure));
+    else if (status == STATUS_IO)
         buf_add_format(&rows->message, "%s: %s", path, strerror(errno));
-        return fail(rows, STATUS_IO, EXIT_USAGE);
-    }
-    result = take_push_lines(&taking, file, path);
-    if (!is_stdin)
+    if (file != NULL && !is_stdin)
         (void)fclose(file);
     *ret_count = taking.count;
-    return result;
+    if (status != STATUS_OK)
+        return fail(rows, status, exit_status_of(status));
+    if (taking.bad > PUSH_BAD_SHOWN)
+        person_error(rows->person, "%s: %llu lines in all are no messages", path,
+                     (unsigned long long)taking.bad);
+    return taking.bad > 0 ? EXIT_INPUT_INVALID : 0;
 }
 
 /* The status file. */

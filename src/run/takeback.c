@@ -69,8 +69,6 @@ static enum status ask(struct takeback *takeback, struct errand *errand, struct 
                                       .uuid = span_string(errand->command.uuid)};
 
     errand->puts += errand->operation == OPERATION_CANCEL;
-    takeback->puts += errand->operation == OPERATION_CANCEL;
-    takeback->lookups += errand->operation == OPERATION_LOOKUP;
     item->operation = errand->operation;
     item->id = (struct row_id){.hash = (uintptr_t)errand,
                                .device = id->device,
@@ -214,6 +212,10 @@ static void ended(struct row_source *base, const struct source_end *end)
     struct errand *errand = (struct errand *)(uintptr_t)end->item->id.hash;
 
     takeback->under_way--;
+    if (source_end_has_left(end)) {
+        takeback->puts += errand->operation == OPERATION_CANCEL;
+        takeback->lookups += errand->operation == OPERATION_LOOKUP;
+    }
     if (errand->operation == OPERATION_CANCEL)
         take_put(takeback, errand, end);
     else

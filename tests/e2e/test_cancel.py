@@ -172,6 +172,7 @@ def test_a_platform_that_is_away_leaves_them_open(nbatch, tmp_path, fleets, simu
     done = nbatch("cancel", ours, "--endpoint", sim.url, "--yes", "--outage-wait", "1s", "--retry-delay", "10ms",
                   "--max-attempts", "2")
     assert done.code in (4, 6) and "nbatch cancel" in done.err, done
+    assert "no request left in" in done.err and "look-up" not in done.err, done
     sim = simulator("--state", str(tmp_path / "state"))
     assert nbatch("cancel", ours, "--endpoint", sim.url, "--yes").code == 0
     assert outcomes(tmp_path / "fleet.cancelled.csv") == {"cancelled": 3}
