@@ -364,6 +364,7 @@ static int write_report(struct run *run, double seconds, int exit_status)
                                .next = {.has_more = !knows_unsent(run),
                                         .is_refused = run->result.end == JOB_REFUSED,
                                         .command = next_command(run)},
+                               .status = call_of(run, "status", &run->status),
                                .run = &about};
     intake_digest(run->intake, &facts.input_size, &facts.input_hash);
     /* Of a run that was stopped, not every row of the input has been met. */
