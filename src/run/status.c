@@ -102,28 +102,16 @@ static void announce_calls(const struct inquiry_run *run, uint64_t lookups, uint
     buf_deinit(&text);
 }
 
-/* Checks. */
-
-static bool ends_with(const char *text, const char *end)
-{
-    size_t len = strlen(text), end_len = strlen(end);
-
-    return len >= end_len && strcmp(text + len - end_len, end) == 0;
-}
-
 /* The platform of a rehearsal has gone with the run, unless it is one that keeps its state. */
 static int refuse_rehearsal(const struct inquiry_run *run)
 {
-    const char *input = run->settings->input;
-
-    if (run->asking.endpoint.loopback ||
-        (!ends_with(input, ".rehearsal.csv") && !ends_with(input, ".rehearsal.jsonl")))
+    if (run->asking.endpoint.loopback || !run->rows.is_simulated)
         return 0;
     person_error(
         run->person,
         "%s is of a rehearsal: the platform knows nothing of its commands; ask a simulator "
         "that keeps its state (nbatch simulate --state FILE) with --endpoint",
-        input);
+        run->settings->input);
     return EXIT_USAGE;
 }
 

@@ -5,6 +5,7 @@
 
 #include "core/text.h"
 #include "run/exit_status.h"
+#include "sim/uuid.h"
 
 enum { LINE_BLOCK_BYTES = 16 * 1024 }; /* of the results are read to find a line */
 
@@ -69,6 +70,7 @@ static enum status take_result(void *context, const struct result_fields *fields
         return refuse_line(rows, fields,
                            "has a uuid that names no command: the results were edited");
     command.uuid_hash = command_uuid_hash(uuid);
+    rows->is_simulated = rows->is_simulated || uuid_is_simulated(uuid);
     enum status status = rows->text.status;
     return status == STATUS_OK ? command_table_add(&rows->table, &command) : status;
 }

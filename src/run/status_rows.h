@@ -33,6 +33,7 @@ struct status_rows {
     struct result_scan scan; /* of single lines */
     struct command_table table;
     uint64_t not_accepted; /* lines that no command came of */
+    bool is_simulated;     /* some uuid is one of a simulator's */
     char *path;            /* of the status file */
     char *journal_path;
     struct record_log journal;

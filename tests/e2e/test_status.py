@@ -273,7 +273,10 @@ def test_bad_results_are_refused_with_a_reason(nbatch, tmp_path, fleet, simulato
 
 
 def test_results_of_a_rehearsal_are_not_asked_for_on_the_platform(nbatch, tmp_path):
-    done = nbatch("status", with_fields(nbatch, tmp_path, 2))
+    results = with_fields(nbatch, tmp_path, 2)
+    done = nbatch("status", results)
+    assert done.code == 2 and "of a rehearsal" in done.err
+    done = nbatch("status", results.rename(tmp_path / "fleet.results.csv"))  # its commands say so, whatever its name
     assert done.code == 2 and "of a rehearsal" in done.err
 
 
