@@ -47,7 +47,8 @@ def shared(schema, nbatch, tmp_path):
 
         def start(self, *args, key=KEY, binary=NBATCH):
             log = open(tmp_path / f"worker{len(started)}.log", "w", encoding="utf-8")
-            process = subprocess.Popen([binary, *map(str, args), "--progress", "never"], cwd=tmp_path, stdout=log,
+            alone = ["setpriv", "--pdeathsig", "KILL", "--"]  # a worker waits for its database as long as it takes
+            process = subprocess.Popen([*alone, binary, *map(str, args), "--progress", "never"], cwd=tmp_path, stdout=log,
                                        stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                                        env={**os.environ, "NBATCH_SHARE": schema.uri(), "NBATCH_API_KEY": key})
             process.log = tmp_path / f"worker{len(started)}.log"

@@ -157,8 +157,8 @@ static void compare_shards(struct worker *worker, const PGresult *result)
         if (!had[i] || kept[i] || shard->is_lost)
             continue;
         shard->is_lost = true;
-        shards_forget_rows(worker, shard);
-        lost += !shard->is_read || shard->open > 0;
+        bool had_rows = shards_forget_rows(worker, shard);
+        lost += had_rows || !shard->is_read || shard->open > 0;
     }
     if (lost > 0)
         tell(worker, WORKER_LOST, "", lost);

@@ -146,8 +146,8 @@ void shards_pump(struct worker *worker);
 /* A shard that the database says is the worker's. */
 void shards_add(struct worker *worker, int number, int epoch, uint64_t reached);
 
-/* Forgets the rows that were fetched of it. */
-void shards_forget_rows(struct worker *worker, const struct shard *shard);
+/* Forgets the rows that were fetched of it; whether there were some. */
+bool shards_forget_rows(struct worker *worker, const struct shard *shard);
 
 void shards_free(struct worker *worker);
 
