@@ -285,8 +285,8 @@ static const struct option table[] = {
              "RESULTS with .cancelled.csv in place of .results.csv)",
      .places = IN_FLAG_ONLY},
     {"output", 'o', OPTION_FILE, RESULTS, "FILE", NULL, RUN_FIELD(output),
-     .help = "with --share: where to write them; CSV, or JSONL by its extension (default: standard "
-             "output, CSV)",
+     .help = "where to write them; of a shared job as CSV, or JSONL by its extension (default: "
+             "standard output, CSV)",
      .places = IN_FLAG_ONLY},
     {"yes", 'y', OPTION_FLAG, CANCEL, NULL, NULL, RUN_FIELD(yes),
      .help = "take back without a question", .places = IN_FLAG_ONLY},

@@ -176,6 +176,7 @@ int run_jobs(const struct run_settings *settings, const struct person *person)
 
 struct export
 {
+    const struct run_settings *settings; /* which rows */
     struct outfile file;
     struct result_format format;
     uint64_t rows;
@@ -184,9 +185,13 @@ struct export
 static enum status on_result(void *context, const struct result_record *record)
 {
     struct export *export = context;
+    const struct run_settings *settings = export->settings;
 
-    result_format_add_line(&export->format, record, &export->file.out);
     export->rows++;
+    if ((settings->has_statuses && !settings->statuses[record->status]) ||
+        (settings->ambiguous && record->ambiguous == 0))
+        return STATUS_OK;
+    result_format_add_line(&export->format, record, &export->file.out);
     return outfile_settle(&export->file);
 }
 
@@ -195,7 +200,7 @@ static int export_results(const struct run_settings *settings, const struct pers
 {
     static const struct outfile_kind kind = {"results file", "--output"};
     const char *path = settings->output != NULL ? settings->output : "-";
-    struct export export = {.rows = 0};
+    struct export export = {.settings = settings};
     struct buf message;
 
     buf_init(&message, 64 * 1024);

@@ -343,3 +343,35 @@ def test_what_is_not_for_a_shared_job_is_refused(shared, nbatch, fleet):
     for option, value in (("--output", "x.csv"), ("--report", "x.html"), ("--simulate", None), ("--canary", "5")):
         done = shared("run", fleet(5), option, *([value] if value else []), "--job", "r")
         assert done.code == 2 and f"{option} is not for a shared job" in done.err
+
+
+def test_the_guards_of_a_run_hold_before_a_job_is_loaded(shared, simulator, fleet, tmp_path):
+    sim, path = simulator(), fleet(20)
+    before = shared("jobs").out
+    old = fleet(5, "old.csv")
+    os.utime(old, (time.time() - 7200,) * 2)
+    for given, options, why in ((path, ["--expect-rows", "30..40"], "--expect-rows says 30 to 40"),
+                                (old, ["--max-age", "1h"], "--max-age allows 1h"),
+                                (path, ["--embargo", "10s", "--rate", "1/s"], "the embargo ends before all is sent")):
+        done = shared("run", given, "--endpoint", sim.url, *options)
+        assert done.code in (2, 3) and why in done.err, done
+    lines = path.read_text().splitlines()
+    (tmp_path / "u.csv").write_text("\n".join([lines[0] + ",uuid", *(line + ",x" for line in lines[1:])]) + "\n")
+    done = shared("run", "u.csv", "--pass", "uuid", "--endpoint", sim.url)
+    assert done.code == 2 and "a column of that name of their own" in done.err, done
+    assert shared("jobs").out == before
+    good = shared("run", path, "--endpoint", sim.url, "--job", "guarded", "--expect-rows", "20", "--max-age", "1h", "--embargo", "1h")
+    assert good.code == 0, good
+    waiting = shared.database.sql("SELECT count(*) FROM nbatch.command c JOIN nbatch.job j ON j.id = c.job WHERE j.name = 'guarded' "
+                                  "AND target LIKE '%valid_time=%' AND valid_at > extract(epoch FROM now()) + 3000")
+    assert waiting == "20"
+
+
+def test_results_of_a_job_are_those_that_were_asked_for(shared, simulator, fleet):
+    sim = simulator("--fault", "errno-2001:30%", "--seed", "5")
+    assert shared("run", fleet(40), "--endpoint", sim.url, "--job", "some").code == 1
+    everything = shared("results", "--job", "some").out.splitlines()
+    accepted = shared("results", "--job", "some", "--status", "accepted").out.splitlines()
+    rejected = shared("results", "--job", "some", "--status", "rejected,failed").out.splitlines()
+    assert 1 < len(accepted) < 41 and 1 < len(rejected) < 41 and sorted(accepted[1:] + rejected[1:]) == sorted(everything[1:])
+    assert shared("results", "--job", "some", "--ambiguous").out.splitlines() == everything[:1]
