@@ -4,6 +4,7 @@
 
 #include "engine/job.h"
 #include "ledger/share/jobs.h"
+#include "ledger/share/late.h"
 #include "run/check.h"
 #include "run/descriptors.h"
 #include "run/interrupt.h"
@@ -46,6 +47,11 @@ void share_tell(void *context, enum worker_news news, const char *why, size_t co
                      "this worker stood still for longer than its lease: %zu part%s of the job "
                      "went to another worker; what had not left is not sent from here",
                      count, count == 1 ? "" : "s");
+    else if (news == WORKER_UNKEPT)
+        person_error(person,
+                     "%s: were this worker to die before the database is back, the rows whose "
+                     "results it has would be in doubt",
+                     why);
     else
         person_note(person, news == WORKER_PAUSED ? "the job is paused" : "the job goes on");
 }
@@ -186,6 +192,8 @@ static enum status make_worker(struct work *work)
     const struct worker_options options = {.where = settings->share,
                                            .account = work->target->account,
                                            .job = work->job.id,
+                                           .job_name = settings->job,
+                                           .loaded_us = work->job.loaded_us,
                                            .lease_ms = work->database->lease_ms,
                                            .rate = sending_rate_per_s(settings),
                                            .burst = settings->burst,
@@ -194,6 +202,20 @@ static enum status make_worker(struct work *work)
                                            .tell_context = (void *)(uintptr_t)work->person};
 
     return worker_new(&options, &work->worker);
+}
+
+/* Results that a worker which has died in this folder could not write. */
+static int hand_in_late(struct work *work)
+{
+    const struct late_about about = {work->settings->job, work->job.id, work->job.loaded_us};
+    uint64_t rows;
+    enum status status = late_hand_in(work->database, &about, &rows, &work->message);
+
+    if (rows > 0)
+        person_note(work->person,
+                    "results of %llu row%s that a worker which died could not write: handed in",
+                    (unsigned long long)rows, rows == 1 ? "" : "s");
+    return status == STATUS_OK ? 0 : share_fail(work->person, &work->message, status);
 }
 
 static void prepare(struct work *work)
@@ -427,6 +449,8 @@ int share_work(const struct run_settings *given, const struct person *person,
         result = share_find(&settings, person, database, &work->job);
     if (result == 0)
         result = check_job(&settings, person, &work->job, target);
+    if (result == 0)
+        result = hand_in_late(work);
     if (result == 0 && make_worker(work) != STATUS_OK)
         result = EXIT_INTERNAL;
     database_close(database);

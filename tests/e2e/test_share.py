@@ -248,6 +248,49 @@ def test_the_database_goes_away_and_comes_back(shared, simulator, fleet, how):
     assert sum(row["status"] == "in_doubt" for row in results) == 0
 
 
+@pytest.mark.parametrize("kept", [True, False], ids=["kept", "not-kept"])
+@pytest.mark.parametrize("policy", ["hold", "resend"])
+def test_a_worker_that_dies_while_the_database_is_away_loses_no_answer(shared, simulator, fleet, tmp_path, kept, policy):
+    """Its stride is answered while nobody can write that down. With its negative control: without its file these rows are in doubt, or
+    sent twice."""
+    sim = simulator("--latency", "700ms")
+    rows, stride, job = 80, 32, f"away-{policy}-{kept}"
+    worker = shared.start("run", fleet(rows), "--job", job, "--endpoint", sim.url, "-c", stride, "--on-ambiguous", policy)
+    shared.wait_for(job, stride - 1)
+    # The next stride has been marked by now, or will be in a moment: then it is under way for 0.7 s.
+    marked = int(shared.database.sql("SELECT count(*) FROM nbatch.started"))
+    while marked < stride:
+        time.sleep(0.02)
+        marked = int(shared.database.sql("SELECT count(*) FROM nbatch.started"))
+    shared.database.kill()
+    late = tmp_path / f"{job}.{os.uname().nodename}:{worker.pid}.late"
+    end = time.monotonic() + 20
+    while not late.exists() or late.read_text().count("\n.\n") < marked:
+        assert time.monotonic() < end, (late.exists() and late.read_text(), worker.log.read_text())
+        time.sleep(0.05)
+    worker.kill()
+    worker.wait()
+    assert late.stat().st_mode & 0o777 == 0o600
+    if kept:
+        with open(late, "a", encoding="utf-8") as file:  # … and it died in the middle of a line
+            file.write("{1,2")
+    else:
+        late.unlink()
+    shared.database.start()
+    told = finished(shared.start("work", "--job", job, "--endpoint", sim.url, "-c", stride), 0, 6)
+    results, audit = shared.results(job), read_audit(sim.audit_path)
+    processed = collections.Counter(line["imei"] for line in audit if line["processed"])
+    assert len(processed) == len(results) == rows and not late.exists()
+    in_doubt = sum(row["status"] == "in_doubt" for row in results)
+    twice = sum(count > 1 for count in processed.values())
+    assert ("handed in" in told) == kept
+    if kept:
+        assert in_doubt == 0 and twice == 0, (in_doubt, twice)
+        check_against_audit(results, audit, rows)
+    else:
+        assert 0 < (in_doubt if policy == "hold" else twice) <= stride
+
+
 def test_the_rate_is_the_accounts_over_all_workers_and_runs(shared, simulator, fleet):
     sim = simulator()
     first = shared.start("run", fleet(700, "a.csv"), "--job", "rate", "--endpoint", sim.url, "--rate", "200/s")
@@ -347,7 +390,7 @@ def test_what_is_not_for_a_shared_job_is_refused(shared, nbatch, fleet):
 
 def test_the_guards_of_a_run_hold_before_a_job_is_loaded(shared, simulator, fleet, tmp_path):
     sim, path = simulator(), fleet(20)
-    before = shared("jobs").out
+    before = shared.database.sql("SELECT count(*) FROM nbatch.job")
     old = fleet(5, "old.csv")
     os.utime(old, (time.time() - 7200,) * 2)
     for given, options, why in ((path, ["--expect-rows", "30..40"], "--expect-rows says 30 to 40"),
@@ -359,7 +402,7 @@ def test_the_guards_of_a_run_hold_before_a_job_is_loaded(shared, simulator, flee
     (tmp_path / "u.csv").write_text("\n".join([lines[0] + ",uuid", *(line + ",x" for line in lines[1:])]) + "\n")
     done = shared("run", "u.csv", "--pass", "uuid", "--endpoint", sim.url)
     assert done.code == 2 and "a column of that name of their own" in done.err, done
-    assert shared("jobs").out == before
+    assert shared.database.sql("SELECT count(*) FROM nbatch.job") == before
     good = shared("run", path, "--endpoint", sim.url, "--job", "guarded", "--expect-rows", "20", "--max-age", "1h", "--embargo", "1h")
     assert good.code == 0, good
     waiting = shared.database.sql("SELECT count(*) FROM nbatch.command c JOIN nbatch.job j ON j.id = c.job WHERE j.name = 'guarded' "

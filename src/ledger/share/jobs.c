@@ -39,7 +39,8 @@ static enum status take_job(const PGresult *result, struct share_job *job)
                               .input = strdup(PQgetvalue(result, 0, 5)),
                               .rate = strtod(PQgetvalue(result, 0, 6), NULL),
                               .on_ambiguous = (int)number_at(result, 0, 9),
-                              .rows = number_at(result, 0, 10)};
+                              .rows = number_at(result, 0, 10),
+                              .loaded_us = (int64_t)number_at(result, 0, 12)};
     (void)snprintf(job->account, sizeof(job->account), "%s", PQgetvalue(result, 0, 1));
     (void)snprintf(job->state, sizeof(job->state), "%s", PQgetvalue(result, 0, 2));
     return job->endpoint != NULL && job->input != NULL ? STATUS_OK : STATUS_NO_MEMORY;

@@ -18,6 +18,7 @@ struct share_job {
     double rate; /* a second; 0: none */
     int on_ambiguous;
     uint64_t rows;
+    int64_t loaded_us;   /* by the database's clock */
     struct span *passed; /* names */
     size_t passed_count;
 };

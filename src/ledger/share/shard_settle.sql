@@ -1,4 +1,5 @@
--- What the last worker of a shard may have sent, and what is not to be sent again: these rows are in doubt.
+-- What the last worker of a shard may have sent, and what is not to be sent again: these rows are in doubt, or were
+-- accepted, by an answer that came late.
 -- $1 worker, $2 job, $3 shard, $4 epoch
 WITH held AS (
     SELECT s.number, j.again_idempotent, j.again_other FROM nbatch.shard s JOIN nbatch.job j ON j.id = s.job
@@ -6,7 +7,8 @@ WITH held AS (
 ), doubt AS (
     DELETE FROM nbatch.started t USING held, nbatch.command c
     WHERE t.job = $2 AND t.shard = held.number AND t.may_left AND c.job = t.job AND c.shard = t.shard AND c.row = t.row
-      AND NOT CASE WHEN c.action = 2 THEN held.again_other ELSE held.again_idempotent END
+      AND (NOT CASE WHEN c.action = 2 THEN held.again_other ELSE held.again_idempotent END
+           OR EXISTS (SELECT FROM nbatch.event e WHERE e.job = t.job AND e.row = t.row AND e.status = 0))
     RETURNING t.row, t.sent, t.ambiguous
 ), late AS (
     SELECT DISTINCT ON (e.row) e.row, e.uuid FROM nbatch.event e JOIN doubt USING (row)
