@@ -2,50 +2,29 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
+#include "ledger/disk.h"
 #include "ledger/share/statements.h"
 
 #define LATE_MARK "nbatch-late 1"
 
 enum { LATE_TEXT_MAX = 128 * 1024 * 1024, WORKER_MAX = 24 };
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
+static struct disk *const disk = &disk_real;
 
 /* Nobody else reads it: it holds what results hold. Its lock says that its worker lives. */
-static bool create(struct late *late, const char *worker, const char *worker_name)
+static bool create(struct late *late, const char *worker, const char *worker_name, struct buf *head)
 {
     if (asprintf(&late->path, "%s.%s.late", late->about.name, worker_name) < 0)
         late->path = NULL;
     late->fd = late->path != NULL
-                   ? open(late->path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600)
+                   ? disk->open(disk, late->path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600)
                    : -1;
-    return late->fd >= 0 && flock(late->fd, LOCK_EX | LOCK_NB) == 0 &&
-           dprintf(late->fd, LATE_MARK " %d %" PRId64 " %s\n", late->about.job,
-                   late->about.loaded_us, worker) > 0;
-}
-
-static bool append(int fd, struct span text)
-{
-    while (text.len > 0) {
-        ssize_t written = write(fd, text.ptr, text.len);
-        if (written < 0 && errno != EINTR)
-            return false;
-        text = span_skip(text, written > 0 ? (size_t)written : 0);
-    }
-    return fdatasync(fd) == 0;
+    buf_add_format(head, LATE_MARK " %d %" PRId64 " %s\n", late->about.job, late->about.loaded_us,
+                   worker);
+    return late->fd >= 0 && disk->lock(disk, late->fd) == 0;
 }
 
 bool late_add(struct late *late, const char *worker, const char *worker_name,
@@ -56,13 +35,15 @@ bool late_add(struct late *late, const char *worker, const char *worker_name,
     if (late->has_failed)
         return true;
     buf_init(&text, LATE_TEXT_MAX);
+    bool is_there = late->path != NULL || create(late, worker, worker_name, &text);
     for (size_t i = 0; i < LATE_ARRAYS; i++) {
         buf_add(&text, buf_span(&arrays[i]));
         buf_add_string(&text, is_open ? "}\n" : "\n");
     }
-    buf_add_format(&text, "%" PRId64 "\n.\n", now_ms());
-    bool is_there = late->path != NULL || create(late, worker, worker_name);
-    late->has_failed = !is_there || text.status != STATUS_OK || !append(late->fd, buf_span(&text));
+    buf_add_format(&text, "%" PRId64 "\n.\n", disk->now_ms(disk));
+    late->has_failed = !is_there || text.status != STATUS_OK ||
+                       disk_append_all(disk, late->fd, buf_span(&text)) != STATUS_OK ||
+                       disk->sync_data(disk, late->fd) != 0;
     if (late->has_failed)
         buf_add_format(message, "%s: %s", late->path != NULL ? late->path : late->about.name,
                        strerror(errno));
@@ -73,19 +54,32 @@ bool late_add(struct late *late, const char *worker, const char *worker_name,
 void late_forget(struct late *late)
 {
     if (late->path != NULL)
-        (void)unlink(late->path);
+        (void)disk->unlink(disk, late->path);
     late_deinit(late);
 }
 
 void late_deinit(struct late *late)
 {
     if (late->path != NULL && late->fd >= 0)
-        (void)close(late->fd);
+        (void)disk->close(disk, late->fd);
     free(late->path);
     late->path = NULL;
 }
 
 /* Handing in. */
+
+/* The next line, which ends with a NUL from now on; NULL: it is not whole. */
+static char *take_line(struct span *text)
+{
+    char *end = text->len > 0 ? memchr(text->ptr, '\n', text->len) : NULL;
+    char *line = (char *)(uintptr_t)text->ptr;
+
+    if (end == NULL)
+        return NULL;
+    *end = '\0';
+    *text = span_skip(*text, (size_t)(end - line) + 1);
+    return line;
+}
 
 static uint64_t count_items(const char *array)
 {
@@ -96,96 +90,75 @@ static uint64_t count_items(const char *array)
     return items;
 }
 
-static bool read_line(FILE *file, char **line, size_t *size)
-{
-    ssize_t len = getline(line, size, file);
-
-    if (len <= 0 || (*line)[len - 1] != '\n')
-        return false;
-    (*line)[len - 1] = '\0';
-    return true;
-}
-
-/* A batch, and the call of rows_end.sql that writes it; it may have been carried out before. */
-struct batch_lines {
-    char *lines[LATE_ARRAYS + 2]; /* then the time, and the full stop */
-    size_t sizes[LATE_ARRAYS + 2];
-};
-
-static bool read_batch(FILE *file, struct batch_lines *batch)
-{
-    for (size_t i = 0; i < LATE_ARRAYS + 2; i++)
-        if (!read_line(file, &batch->lines[i], &batch->sizes[i]))
-            return false;
-    return strcmp(batch->lines[LATE_ARRAYS + 1], ".") == 0;
-}
-
+/* A batch as a call of rows_end.sql, which may have been carried out before. STATUS_END: it is not
+ * whole. */
 static enum status hand_in_batch(struct database *database, const char *worker, const char *job,
-                                 const struct batch_lines *batch, struct buf *message)
+                                 struct span *text, uint64_t *rows, struct buf *message)
 {
     const char *values[2 + LATE_ARRAYS + 1] = {worker, job};
     char ago[WORKER_MAX];
 
-    for (size_t i = 0; i < LATE_ARRAYS; i++)
-        values[2 + i] = batch->lines[i];
+    for (size_t i = 2; i < ARRAY_LENGTH(values); i++)
+        if ((values[i] = take_line(text)) == NULL)
+            return STATUS_END;
+    const char **then = &values[2 + LATE_ARRAYS], *end = take_line(text);
+    if (end == NULL || strcmp(end, ".") != 0)
+        return STATUS_END;
     (void)snprintf(ago, sizeof(ago), "%" PRId64,
-                   now_ms() - (int64_t)strtoll(batch->lines[LATE_ARRAYS], NULL, 10));
-    values[2 + LATE_ARRAYS] = ago;
+                   disk->now_ms(disk) - (int64_t)strtoll(*then, NULL, 10));
+    *then = ago;
+    *rows += count_items(values[4]);
     return database_query(database, sql_rows_end, ARRAY_LENGTH(values), values, message, NULL);
 }
 
-static enum status hand_in_batches(FILE *file, struct database *database, const char *worker,
-                                   const char *job, uint64_t *rows, struct buf *message)
+/* The worker, where it is of this job; else NULL. */
+static const char *take_head(struct span *text, const struct late_about *about)
 {
-    struct batch_lines batch = {.lines = {NULL}};
-    enum status status = STATUS_OK;
+    const char *line = take_line(text);
+    char head[100];
 
-    while (status == STATUS_OK && read_batch(file, &batch)) {
-        status = hand_in_batch(database, worker, job, &batch, message);
-        *rows += count_items(batch.lines[2]);
-    }
-    for (size_t i = 0; i < ARRAY_LENGTH(batch.lines); i++)
-        free(batch.lines[i]);
+    (void)snprintf(head, sizeof(head), LATE_MARK " %d %" PRId64 " ", about->job, about->loaded_us);
+    size_t len = strlen(head);
+    bool is_good = line != NULL && strncmp(line, head, len) == 0 &&
+                   strspn(line + len, "0123456789") == strlen(line + len);
+    return is_good ? line + len : NULL;
+}
+
+static enum status hand_in_text(struct database *database, const struct late_about *about,
+                                struct span text, uint64_t *rows, struct buf *message)
+{
+    const char *worker = take_head(&text, about);
+    enum status status = worker != NULL ? STATUS_OK : STATUS_SYNTAX;
+    char job[WORKER_MAX];
+
+    (void)snprintf(job, sizeof(job), "%d", about->job);
+    while (status == STATUS_OK)
+        status = hand_in_batch(database, worker, job, &text, rows, message);
     return status;
 }
 
-/* Whether it is of this job, and whose. */
-static bool read_head(FILE *file, const struct late_about *about, char worker[WORKER_MAX])
-{
-    char *line = NULL, head[100];
-    size_t size = 0, len;
-
-    (void)snprintf(head, sizeof(head), LATE_MARK " %d %" PRId64 " ", about->job, about->loaded_us);
-    len = strlen(head);
-    bool is_good = read_line(file, &line, &size) && strncmp(line, head, len) == 0 &&
-                   strspn(line + len, "0123456789") == strlen(line + len) &&
-                   strlen(line + len) < WORKER_MAX;
-    if (is_good)
-        (void)snprintf(worker, WORKER_MAX, "%s", line + len);
-    free(line);
-    return is_good;
-}
-
+/* One that is another job's, or that cannot be read, stays as it is. */
 static enum status hand_in_file(const char *path, struct database *database,
                                 const struct late_about *about, uint64_t *rows, struct buf *message)
 {
-    enum status status = STATUS_OK;
-    char worker[WORKER_MAX], job[WORKER_MAX];
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    FILE *file = fd >= 0 ? fdopen(fd, "r") : NULL;
+    enum status status = STATUS_SYNTAX;
+    struct stat stat;
+    struct buf text;
+    int fd = disk->open(disk, path, O_RDONLY | O_NOFOLLOW, 0);
 
-    if (file == NULL && fd >= 0)
-        (void)close(fd);
-    if (file == NULL)
-        return STATUS_OK; /* another one has handed it in, or may */
-    (void)snprintf(job, sizeof(job), "%d", about->job);
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0 && read_head(file, about, worker)) {
-        status = hand_in_batches(file, database, worker, job, rows, message);
-        if (status == STATUS_OK)
-            (void)unlink(path);
-    }
-    (void)fclose(file);
-    return status;
+    if (fd < 0)
+        return STATUS_OK;
+    buf_init(&text, LATE_TEXT_MAX);
+    if (disk->lock(disk, fd) == 0 && disk->stat(disk, fd, &stat) == 0 && S_ISREG(stat.st_mode) &&
+        buf_reserve(&text, (size_t)stat.st_size) &&
+        disk_read_all(disk, fd, text.ptr, (size_t)stat.st_size, 0) == STATUS_OK)
+        status =
+            hand_in_text(database, about, span_of(text.ptr, (size_t)stat.st_size), rows, message);
+    if (status == STATUS_END)
+        (void)disk->unlink(disk, path);
+    buf_deinit(&text);
+    (void)disk->close(disk, fd);
+    return status == STATUS_NETWORK ? status : STATUS_OK;
 }
 
 static bool is_of(const char *file, const char *job)
