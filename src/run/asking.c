@@ -2,6 +2,7 @@
 
 #include <time.h>
 
+#include "core/shell.h"
 #include "ledger/blank_store.h"
 #include "run/descriptors.h"
 #include "run/exit_status.h"
@@ -180,4 +181,32 @@ void asking_close(struct asking *asking)
     credentials_deinit(&asking->credentials);
     endpoint_deinit(&asking->endpoint);
     buf_deinit(&asking->message);
+}
+
+void asking_add_subject(const struct run_settings *settings, struct buf *out)
+{
+    if (settings->share != NULL && settings->job != NULL)
+        buf_add_string(out, "--job ");
+    shell_add_word(settings->share != NULL && settings->job != NULL ? settings->job
+                                                                    : settings->input,
+                   out);
+}
+
+void asking_add_resume(const struct run_settings *settings, const char *input, const char *what,
+                       struct buf *out)
+{
+    bool is_shared = settings->share != NULL && settings->job != NULL;
+    struct buf path;
+
+    buf_init(&path, 64 * 1024);
+    buf_add_string(&path, is_shared ? settings->job : settings->input);
+    if (is_shared) {
+        buf_add_string(&path, ".results.csv");
+        buf_add_format(out, "nbatch results --job %s -o ", settings->job);
+        shell_add_word(buf_string(&path), out);
+        buf_add_string(out, " && ");
+    }
+    buf_add_format(out, "nbatch run %s --resume=%s -o ", input, what);
+    shell_add_word(buf_string(&path), out);
+    buf_deinit(&path);
 }

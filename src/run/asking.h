@@ -59,4 +59,11 @@ void asking_close(struct asking *asking);
 /* The word of the end: "complete", "interrupted" … */
 const char *asking_end_name(const struct asking *asking);
 
+/* What is typed behind a command for the same results: their file, or the shared job's name. */
+void asking_add_subject(const struct run_settings *settings, struct buf *out);
+
+/* What is typed to send `what` of the results once more. */
+void asking_add_resume(const struct run_settings *settings, const char *input, const char *what,
+                       struct buf *out);
+
 #endif

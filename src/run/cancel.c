@@ -1,7 +1,6 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "core/shell.h"
 #include "core/when.h"
 #include "ledger/results.h"
 #include "ledger/undelivered.h"
@@ -509,9 +508,8 @@ static int summarize(struct cancelling *cancelling, int exit_status)
     buf_init(&again, 64 * 1024);
     buf_init(&resume, 64 * 1024);
     buf_add_string(&again, "nbatch cancel ");
-    shell_add_word(cancelling->settings->input, &again);
-    buf_add_string(&resume, "nbatch run INPUT --resume=cancelled -o ");
-    shell_add_word(cancelling->settings->input, &resume);
+    asking_add_subject(cancelling->settings, &again);
+    asking_add_resume(cancelling->settings, "INPUT", "cancelled", &resume);
     const struct cancel_summary summary = {
         .results = cancelling->results.path,
         .output = cancelling->path,
@@ -526,7 +524,9 @@ static int summarize(struct cancelling *cancelling, int exit_status)
         .seconds = cancelling->asking.seconds,
         .end = cancelling->has_asked ? asking_end_name(&cancelling->asking) : "complete",
         .again = open > 0 ? buf_string(&again) : NULL,
-        .resume = outcomes[CANCEL_CANCELLED] > 0 ? buf_string(&resume) : NULL,
+        .resume = outcomes[CANCEL_CANCELLED] > 0 && !cancelling->settings->job_is_open
+                      ? buf_string(&resume)
+                      : NULL,
         .exit_status = exit_status};
     exit_status = show(cancelling, &summary);
     buf_deinit(&again);

@@ -71,11 +71,6 @@ int run_results(const struct run_settings *settings, const struct person *person
     struct results results;
     struct buf message;
 
-    if (settings->job != NULL) {
-        person_error(person, "whose results: of %s, or of the job %s? Leave one of them out",
-                     settings->input, settings->job);
-        return EXIT_USAGE;
-    }
     if (outputs_check(settings, settings->output, person) != 0)
         return EXIT_USAGE;
     buf_init(&message, 64 * 1024);

@@ -232,17 +232,20 @@ static void add_resume(const struct inquiry_run *run, struct buf *out)
     const struct delivery_counts *counts = &run->counts;
     bool only_expired = counts->resendable == counts->states[COMMAND_EXPIRED];
 
-    buf_add_string(out, "nbatch run ");
-    add_input(run, out);
-    buf_add_format(out, " --resume=%s -o ",
-                   delivery_group_names[only_expired ? DELIVERY_EXPIRED : DELIVERY_UNDELIVERED]);
-    shell_add_word(run->settings->input, out);
+    struct buf input;
+
+    buf_init(&input, 64 * 1024);
+    add_input(run, &input);
+    asking_add_resume(run->settings, buf_string(&input),
+                      delivery_group_names[only_expired ? DELIVERY_EXPIRED : DELIVERY_UNDELIVERED],
+                      out);
+    buf_deinit(&input);
 }
 
 static void add_watch(const struct inquiry_run *run, struct buf *out)
 {
     buf_add_string(out, "nbatch status ");
-    shell_add_word(run->settings->input, out);
+    asking_add_subject(run->settings, out);
     if (run->settings->output != NULL) {
         buf_add_string(out, " -o ");
         shell_add_word(run->settings->output, out);
@@ -285,7 +288,8 @@ static int summarize(struct inquiry_run *run, int exit_status)
         .retries = run->asking.job.retries,
         .seconds = run->asking.seconds,
         .end = run->has_asked ? asking_end_name(&run->asking) : "complete",
-        .resume = run->counts.resendable > 0 ? buf_string(&resume) : NULL,
+        .resume =
+            run->counts.resendable > 0 && !run->settings->job_is_open ? buf_string(&resume) : NULL,
         .watch = run->counts.open > 0 ? buf_string(&watch) : NULL,
         .exit_status = exit_status};
     exit_status = show(run, &summary, &text);

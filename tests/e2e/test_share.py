@@ -41,6 +41,7 @@ def shared(schema, nbatch, tmp_path):
 
     class Shared:
         database = schema
+        program = staticmethod(nbatch)
 
         def __call__(self, *args, user="ops", **options):
             return nbatch(*args, env={"NBATCH_SHARE": schema.uri(user)}, **options)
@@ -418,3 +419,59 @@ def test_results_of_a_job_are_those_that_were_asked_for(shared, simulator, fleet
     rejected = shared("results", "--job", "some", "--status", "rejected,failed").out.splitlines()
     assert 1 < len(accepted) < 41 and 1 < len(rejected) < 41 and sorted(accepted[1:] + rejected[1:]) == sorted(everything[1:])
     assert shared("results", "--job", "some", "--ambiguous").out.splitlines() == everything[:1]
+
+
+PATIENCE = ("--max-attempts", "40", "--retry-delay", "5ms", "--retry-max-delay", "50ms", "--rate", "none")
+
+
+def test_rows_in_doubt_of_a_job_are_looked_for_by_several_at_once(shared, simulator, fleet, tmp_path):
+    """Of requests whose answer got lost, and of a worker that died: what verify finds goes into the database, once."""
+    faults = ("--fault", "close-after:10%", "--fault", "reset-after:5%", "--fault", "close:10%")
+    sim, rows, stride = simulator(*faults, "--seed", "3", "--latency", "20ms"), 300, 16
+    (tmp_path / "v.csv").write_text(HEADER.rstrip("\n") + ",note\n" + "".join(
+        row_of(i).rstrip("\n") + f',"a, ""{i}"""\n' for i in range(1, rows + 1)))
+    worker = shared.start("run", "v.csv", "--pass", "note", "--job", "verify", "--endpoint", sim.url, "-c", stride, "--on-ambiguous", "hold")
+    shared.wait_for("verify", 100)
+    worker.kill()
+    worker.wait()
+    finished(shared.start("work", "--job", "verify", "--endpoint", sim.url, "-c", stride), 6)
+    before = collections.Counter(row["status"] for row in shared.results("verify"))
+    assert before["in_doubt"] > 20, before
+    look = ["verify", "--job", "verify", "--endpoint", sim.url, "--settle", "0s,1s", *PATIENCE]
+    looks = [shared.start(*look), shared.start(*look)]
+    told = [finished(process, 0) for process in looks]
+    assert sum(int(re.search(r"(\d+) rows? of verify settled in the database", text).group(1)) for text in told) == before["in_doubt"]
+    results, stored = shared.results("verify"), {}
+    for line in sim.audit():
+        if line.get("processed") and line.get("action") == "write":
+            assert stored.setdefault(line["imei"], line["uuid"]) == line["uuid"], "sent twice"
+    assert len(results) == rows and [row["note"] for row in results] == [f'a, "{i}"' for i in range(1, rows + 1)]
+    for row in results:
+        assert (row["status"], row["uuid"]) == (("accepted", stored[row["imei"]]) if row["imei"] in stored else ("failed", "")), row
+    assert 0 < sum(row["status"] == "failed" for row in results)
+    assert not list(tmp_path.glob("verify.*.csv.*")) and "--resume=failed -o verify.results.csv" in told[0]
+
+
+def test_status_report_and_cancel_of_a_job(shared, simulator, fleet, tmp_path):
+    sim = simulator()
+    (tmp_path / "tmp").mkdir()
+    assert shared("run", fleet(30), "--endpoint", sim.url, "--job", "asked").code == 0
+
+    def call(*args, **options):
+        environment = {"NBATCH_SHARE": shared.database.uri(options.get("user", "ops")), "TMPDIR": str(tmp_path / "tmp")}
+        done = shared.program(*args, "--job", "asked", env=environment)
+        assert not list((tmp_path / "tmp").iterdir()), "its copy of the results is still there"
+        return done
+
+    first = call("status", "--endpoint", sim.url, user="eye")
+    assert "nbatch status --job asked" in first.told and len(read_results(tmp_path / "asked.status.csv")) == 30, first
+    report = call("report", user="eye")
+    assert report.code == 0 and "asked" in (tmp_path / "asked.html").read_text(), report
+    dry = call("cancel", "--endpoint", sim.url, "-n")
+    assert dry.code == 0 and dry.out.count("\n") >= 30, dry
+    cancelled = call("cancel", "--endpoint", sim.url, "--yes")
+    assert cancelled.code == 0 and len(read_results(tmp_path / "asked.cancelled.csv")) == 30, cancelled
+    both = call("status", "x.results.csv")
+    assert both.code == 2 and "Leave one of them out" in both.err
+    assert "which results" in shared.program("status").err
+    assert "nbatch jobs lists them" in shared.program("report", "--job", "none", "--share", shared.database.uri()).err
