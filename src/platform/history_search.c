@@ -149,6 +149,14 @@ void history_search_add_request(struct history_search *search,
         search->start_s = from_s - SEARCH_BACK_S;
 }
 
+void history_search_shift(struct history_search *search, int64_t by_s)
+{
+    for (size_t r = 0; r < search->row_count && search->asked_count > 0; r++) {
+        search->from_s[r] += by_s;
+        search->to_s[r] += by_s;
+    }
+}
+
 /* The last request of a row; NULL: none is known. */
 static const struct likeness_request *request_of(const struct history_search *search, size_t r)
 {

@@ -90,6 +90,9 @@ void history_search_add_request(struct history_search *search,
                                 const struct likeness_request *request, int64_t from_s,
                                 int64_t to_s);
 
+/* The platform's clock was thought to be so much less than it is. */
+void history_search_shift(struct history_search *search, int64_t by_s);
+
 /* Begins a look, the first or the second. SEARCH_END where no request is known. */
 enum search_step history_search_begin(struct history_search *search);
 

@@ -6,6 +6,7 @@
 #include "run/asking.h"
 #include "run/owned.h"
 #include "run/result_passed.h"
+#include "run/sending.h"
 #include "run/target.h"
 #include "run/trace.h"
 #include "run/use_cases.h"
@@ -436,20 +437,17 @@ static int refuse_rehearsal(const struct verifying *verifying)
 static void prepare(struct verifying *verifying)
 {
     const struct run_settings *settings = verifying->settings;
-    bool is_said = settings->has_settle;
-    const struct trace_options options = {
-        .dialect = settings->dialect,
-        .rows = verifying->rows,
-        .row_count = verifying->row_count,
-        .settle_ms = {is_said ? settings->settle_ms[0] : DEFAULT_SETTLE_MS,
-                      is_said ? settings->settle_ms[1] : DEFAULT_SETTLE_AGAIN_MS},
-        .known = &verifying->known,
-        .context = verifying,
-        .load = load,
-        .size = size_of,
-        .keep = keep};
+    struct trace_options options = {.dialect = settings->dialect,
+                                    .rows = verifying->rows,
+                                    .row_count = verifying->row_count,
+                                    .known = &verifying->known,
+                                    .context = verifying,
+                                    .load = load,
+                                    .size = size_of,
+                                    .keep = keep};
 
-    verifying->known.trusts_executes = is_said;
+    sending_settle(settings, options.settle_ms);
+    verifying->known.trusts_executes = settings->has_settle;
     trace_init(&verifying->trace, &options);
 }
 
