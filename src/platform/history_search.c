@@ -29,6 +29,7 @@ struct asked {
 struct history_search {
     struct known_commands *known;
     struct accepted_command control;
+    struct history_search *next, *before; /* among those that wait for one */
     uint64_t device;
     struct claim_row *rows;
     int64_t *from_s, *to_s; /* of each row: when its command may have been created */
@@ -54,7 +55,7 @@ struct history_search {
 
 void known_commands_init(struct known_commands *known)
 {
-    *known = (struct known_commands){.trusts_executes = false};
+    *known = (struct known_commands){.waiting = NULL};
     keytable_init(&known->owned);
 }
 
@@ -66,6 +67,28 @@ void known_commands_deinit(struct known_commands *known)
 static uint64_t hash_of(struct span uuid)
 {
     return XXH3_64bits(uuid.ptr, uuid.len);
+}
+
+static void stop_waiting(struct history_search *search)
+{
+    if (search->before != NULL)
+        search->before->next = search->next;
+    else if (search->known->waiting == search)
+        search->known->waiting = search->next;
+    if (search->next != NULL)
+        search->next->before = search->before;
+    search->next = search->before = NULL;
+}
+
+static void wait_for_control(struct history_search *search)
+{
+    struct history_search *first = search->known->waiting;
+
+    search->control = search->known->last;
+    search->next = first;
+    if (first != NULL)
+        first->before = search;
+    search->known->waiting = search;
 }
 
 enum status known_commands_add(struct known_commands *known, uint64_t device, struct span uuid)
@@ -80,6 +103,10 @@ enum status known_commands_add(struct known_commands *known, uint64_t device, st
     *value = 1;
     known->last = (struct accepted_command){.device = device};
     memcpy(known->last.uuid, uuid.ptr, uuid.len);
+    while (known->waiting != NULL) {
+        known->waiting->control = known->last;
+        stop_waiting(known->waiting);
+    }
     return STATUS_OK;
 }
 
@@ -89,6 +116,7 @@ void history_search_free(struct history_search *search)
 {
     if (search == NULL)
         return;
+    stop_waiting(search);
     free(search->rows);
     free(search->from_s);
     free(search->to_s);
@@ -109,7 +137,6 @@ enum status history_search_new(struct known_commands *known, uint64_t device, si
         return STATUS_NO_MEMORY;
     buf_init(&search->surplus, SEARCH_ENTRIES_MAX * (REPLY_UUID_MAX + 3));
     search->known = known;
-    search->control = known->last;
     search->device = device;
     search->start_s = INT64_MAX;
     search->rows = calloc(rows, sizeof(*search->rows));
@@ -121,6 +148,7 @@ enum status history_search_new(struct known_commands *known, uint64_t device, si
         history_search_free(search);
         return STATUS_NO_MEMORY;
     }
+    wait_for_control(search);
     *ret_search = search;
     return STATUS_OK;
 }
@@ -382,7 +410,10 @@ static const char *why_not_missing(const struct history_search *search, size_t r
     if (search->is_unknown)
         return "the platform's history does not know a command that was accepted: it cannot tell "
                "what is missing";
-    return executes && !search->known->trusts_executes
+    if (search->control.device == 0 && !search->known->is_prompt)
+        return "not in the platform's history so far; no other command was accepted that would "
+               "show how soon it tells: say --settle to call it not processed";
+    return executes && !search->known->is_prompt
                ? "not in the platform's history so far; how soon an execute shows there is not "
                  "documented: say --settle to call it not processed"
                : NULL;

@@ -4,7 +4,9 @@
  * a day before the first attempt on, and a LOOKUP of each command of the right kind that is
  * nobody's. What is found is compared by meaning (likeness.h) and shared out (claims.h). Where
  * something is missing, the device is looked at once more, later; before that, a command that was
- * accepted is looked up: where the history does not know it, nothing is called missing.
+ * accepted meanwhile is looked up, the control: where the history does not know it, it is late, or
+ * another platform's, and nothing is called missing. An older command will do where there is no
+ * newer one; where there is none, and for an execute, somebody must know how soon it tells.
  *
  *     history_search_new(&known, device, rows, requests, &search);
  *     r = history_search_add_row(search, attempts, is_covered);
@@ -45,10 +47,11 @@ struct accepted_command {
 
 /* What is known of commands that are not looked for. */
 struct known_commands {
-    struct keytable owned;        /* the uuids of accepted rows */
-    struct accepted_command last; /* the latest of them */
-    struct accepted_command seen; /* the history is known to have this one */
-    bool trusts_executes;         /* an execute may be called missing, too */
+    struct keytable owned;          /* the uuids of accepted rows */
+    struct accepted_command last;   /* the latest of them */
+    struct accepted_command seen;   /* the history is known to have this one */
+    struct history_search *waiting; /* for the next one that is accepted: it is their control */
+    bool is_prompt; /* the history is known to tell by the second look, without a control, too */
 };
 
 void known_commands_init(struct known_commands *known);

@@ -547,7 +547,7 @@ static void prepare(struct run *run)
                                    .connect_timeout_ms = settings->connect_timeout_ms,
                                    .request_timeout_ms = settings->request_timeout_ms,
                                    .wire = target_wire(settings)};
-    run->known.trusts_executes = settings->has_settle;
+    run->known.is_prompt = settings->has_settle;
     sending_settle(settings, run->options.verify.settle_ms);
     run->options.renew_key = settings->simulate == NULL ? on_key_refused : NULL;
     run->options.renew_key_context = run;

@@ -447,7 +447,7 @@ static void prepare(struct verifying *verifying)
                                     .keep = keep};
 
     sending_settle(settings, options.settle_ms);
-    verifying->known.trusts_executes = settings->has_settle;
+    verifying->known.is_prompt = settings->has_settle;
     trace_init(&verifying->trace, &options);
 }
 
