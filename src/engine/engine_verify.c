@@ -14,9 +14,10 @@
  *                                      └──── it cannot be told ───────▶ in_doubt
  */
 
-static int64_t due_ms(const struct engine *engine, const struct item *item, size_t look)
+static int64_t due_ms(const struct engine *engine, const struct verification *verification)
 {
-    return item->verification->ended_ms + engine->options.verify.settle_ms[look];
+    return verification->ended_ms +
+           history_search_due_ms(verification->search, engine->options.verify.settle_ms);
 }
 
 void engine_end_verification(struct item *item)
@@ -57,9 +58,9 @@ bool engine_verify(struct engine *engine, struct item *item)
         return false;
     }
     add_row(engine, item, verification->search);
-    (void)history_search_begin(verification->search); /* it has a request: it asks */
     engine->result.verified.rows++;
-    scheduler_retry(&engine->scheduler, &item->task, due_ms(engine, item, 0));
+    scheduler_retry(&engine->scheduler, &item->task, due_ms(engine, verification));
+    (void)history_search_begin(verification->search); /* it has a request: it asks */
     return true;
 }
 
@@ -163,7 +164,7 @@ static void go_on(struct engine *engine, struct item *item, enum search_step ste
         return;
     }
     if (step == SEARCH_LATER) {
-        at_ms = due_ms(engine, item, 1);
+        at_ms = due_ms(engine, verification);
         (void)history_search_begin(verification->search);
     }
     scheduler_retry(&engine->scheduler, &item->task, at_ms);

@@ -29,6 +29,7 @@ struct asked {
 struct history_search {
     struct known_commands *known;
     struct accepted_command control;
+    bool control_is_newer; /* than the last attempt: when it shows, so does what was there before */
     struct history_search *next, *before; /* among those that wait for one */
     uint64_t device;
     struct claim_row *rows;
@@ -105,6 +106,7 @@ enum status known_commands_add(struct known_commands *known, uint64_t device, st
     memcpy(known->last.uuid, uuid.ptr, uuid.len);
     while (known->waiting != NULL) {
         known->waiting->control = known->last;
+        known->waiting->control_is_newer = true;
         stop_waiting(known->waiting);
     }
     return STATUS_OK;
@@ -243,6 +245,12 @@ enum search_step history_search_begin(struct history_search *search)
     return SEARCH_ASK;
 }
 
+int64_t history_search_due_ms(const struct history_search *search,
+                              const int64_t settle_ms[SEARCH_LOOKS])
+{
+    return search->looks == 0 ? settle_ms[0] : search->looks * settle_ms[1];
+}
+
 void history_search_ask(struct history_search *search, enum operation *ret_operation,
                         struct question *ret_question)
 {
@@ -308,10 +316,13 @@ static int compare_ages(const void *one, const void *other)
 /* All commands were looked at: the end, or another look. */
 static enum search_step end_look(struct history_search *search)
 {
+    bool may_show = search->is_unknown && search->control_is_newer;
+    unsigned looks = may_show ? SEARCH_LOOKS_MAX : SEARCH_LOOKS;
+
     claims_settle(search->rows, search->row_count, search->likeness, search->candidate_count,
                   search->owner);
-    return search->looks < SEARCH_LOOKS && !claims_are_full(search->rows, search->row_count,
-                                                            search->owner, search->candidate_count)
+    return search->looks < looks && !claims_are_full(search->rows, search->row_count, search->owner,
+                                                     search->candidate_count)
                ? SEARCH_LATER
                : SEARCH_END;
 }

@@ -5,8 +5,9 @@
  * nobody's. What is found is compared by meaning (likeness.h) and shared out (claims.h). Where
  * something is missing, the device is looked at once more, later; before that, a command that was
  * accepted meanwhile is looked up, the control: where the history does not know it, it is late, or
- * another platform's, and nothing is called missing. An older command will do where there is no
- * newer one; where there is none, and for an execute, somebody must know how soon it tells.
+ * another platform's: it is looked at some more times, and then nothing is called missing. An older
+ * command will do where there is no newer one; where there is none, and for an execute, somebody
+ * must know how soon it tells.
  *
  *     history_search_new(&known, device, rows, requests, &search);
  *     r = history_search_add_row(search, attempts, is_covered);
@@ -37,6 +38,7 @@ enum {
     SEARCH_PAGES_MAX = 1000,
     SEARCH_ENTRIES_MAX = 4096, /* commands of a device that are looked up */
     SEARCH_LOOKS = 2,
+    SEARCH_LOOKS_MAX = 4, /* where the history does not know the control yet */
 };
 
 /* A command that was accepted. */
@@ -96,8 +98,12 @@ void history_search_add_request(struct history_search *search,
 /* The platform's clock was thought to be so much less than it is. */
 void history_search_shift(struct history_search *search, int64_t by_s);
 
-/* Begins a look, the first or the second. SEARCH_END where no request is known. */
+/* Begins a look. SEARCH_END where no request is known. */
 enum search_step history_search_begin(struct history_search *search);
+
+/* How long after the last attempt the next look comes: the first two as `settle_ms` says. */
+int64_t history_search_due_ms(const struct history_search *search,
+                              const int64_t settle_ms[SEARCH_LOOKS]);
 
 /* The question that is next. Its uuid is valid until the answer is taken. */
 void history_search_ask(struct history_search *search, enum operation *ret_operation,

@@ -126,9 +126,9 @@ static enum status begin(struct trace *trace, struct tracing **ret_tracing)
     return status;
 }
 
-/* When the look after `looks` others is due, by this machine's clock. One that was set back keeps
- * nobody waiting for longer than it takes. */
-static int64_t due_ms(const struct trace *trace, size_t first, unsigned looks)
+/* When a look is due that comes so long after the last attempt, by this machine's clock. One that
+ * was set back keeps nobody waiting for longer than it takes. */
+static int64_t due_ms(const struct trace *trace, size_t first, int64_t after_ms)
 {
     const struct trace_options *options = &trace->options;
     int64_t last_ms = options->rows[first].last_ms;
@@ -136,7 +136,7 @@ static int64_t due_ms(const struct trace *trace, size_t first, unsigned looks)
     for (size_t i = first + 1; is_of_device(trace, i, first); i++)
         if (options->rows[i].last_ms > last_ms)
             last_ms = options->rows[i].last_ms;
-    return (last_ms < trace->begun_ms ? last_ms : trace->begun_ms) + options->settle_ms[looks];
+    return (last_ms < trace->begun_ms ? last_ms : trace->begun_ms) + after_ms;
 }
 
 /* Begins the looks that are due. *ret_due_ms: when there is another. */
@@ -144,11 +144,14 @@ static enum status begin_looks(struct trace *trace, int64_t now_ms, int64_t *ret
 {
     struct tracing *tracing = trace->later.head;
 
-    *ret_due_ms = tracing != NULL ? due_ms(trace, tracing->first, 1) : INT64_MAX;
+    *ret_due_ms = tracing != NULL
+                      ? due_ms(trace, tracing->first,
+                               history_search_due_ms(tracing->search, trace->options.settle_ms))
+                      : INT64_MAX;
     if (*ret_due_ms <= now_ms) {
         (void)take_first(&trace->later);
     } else if (trace->at < trace->options.row_count) {
-        int64_t first_ms = due_ms(trace, trace->at, 0);
+        int64_t first_ms = due_ms(trace, trace->at, trace->options.settle_ms[0]);
         if (first_ms < *ret_due_ms)
             *ret_due_ms = first_ms;
         if (first_ms > now_ms)
