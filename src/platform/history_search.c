@@ -12,12 +12,15 @@
  *     [ LOOKUP of an accepted one ] ─ LIST, page by page ─ LOOKUP, command by command ─▶ all is
  *                                                          there: the end; else another look
  *
- * What cannot be read ends it at once, and leaves its rows in doubt.
+ * What cannot be read ends it at once, and leaves its rows in doubt. Commands that can be a row's
+ * by their time come first: where each attempt has its own among these, the others need not be
+ * looked up. What differs from all rows once does so for good.
  */
 
 struct candidate {
     char uuid[REPLY_UUID_MAX + 1];
     int64_t created_s; /* by the platform's clock; HISTORY_NONE */
+    bool is_far;       /* in time, from each row */
 };
 
 /* What a row may have asked for. */
@@ -43,8 +46,9 @@ struct history_search {
     uint32_t page;
     uint64_t seen; /* entries of the list */
     struct candidate *candidates;
-    size_t candidate_count, at;
-    unsigned char *likeness; /* as in claims.h */
+    size_t candidate_count, near_count, at;
+    struct keytable dismissed; /* uuids */
+    unsigned char *likeness;   /* as in claims.h */
     size_t *owner;
     struct buf surplus;
     char why[256];   /* nothing was learnt; "" else */
@@ -126,6 +130,7 @@ void history_search_free(struct history_search *search)
     free(search->candidates);
     free(search->likeness);
     free(search->owner);
+    keytable_deinit(&search->dismissed);
     buf_deinit(&search->surplus);
     free(search);
 }
@@ -138,6 +143,7 @@ enum status history_search_new(struct known_commands *known, uint64_t device, si
     if (search == NULL)
         return STATUS_NO_MEMORY;
     buf_init(&search->surplus, SEARCH_ENTRIES_MAX * (REPLY_UUID_MAX + 3));
+    keytable_init(&search->dismissed);
     search->known = known;
     search->device = device;
     search->start_s = INT64_MAX;
@@ -240,7 +246,7 @@ enum search_step history_search_begin(struct history_search *search)
     search->looks++;
     search->step = search->looks > 1 && !is_known(search) ? STEP_CONTROL : STEP_LIST;
     search->page = 0;
-    search->seen = search->at = search->candidate_count = 0;
+    search->seen = search->at = search->candidate_count = search->near_count = 0;
     search->is_hazy = search->is_unknown = false;
     return SEARCH_ASK;
 }
@@ -278,12 +284,18 @@ static bool is_wanted(const struct history_search *search, const struct history_
 
     for (size_t i = 0; i < search->asked_count; i++)
         is_of_kind = is_of_kind || search->asked[i].request.action == entry->action;
-    if (!is_of_kind || keytable_get(&search->known->owned, hash_of(uuid)) != 0)
+    if (!is_of_kind || keytable_get(&search->known->owned, hash_of(uuid)) != 0 ||
+        keytable_get(&search->dismissed, hash_of(uuid)) != 0)
         return false;
     for (size_t i = 0; i < search->candidate_count; i++) /* pages may overlap */
         if (span_is(uuid, search->candidates[i].uuid))
             return false;
     return true;
+}
+
+static bool is_of_time(const struct history_search *search, size_t r, int64_t created_s)
+{
+    return created_s >= search->from_s[r] && created_s <= search->to_s[r];
 }
 
 static void take_listed(void *context, const struct history_entry *entry)
@@ -304,13 +316,28 @@ static void take_listed(void *context, const struct history_entry *entry)
     struct candidate *candidate = &grown[search->candidate_count++];
     memcpy(candidate->uuid, entry->uuid, sizeof(candidate->uuid));
     candidate->created_s = entry->times_s[HISTORY_CREATED];
+    candidate->is_far = true;
+    for (size_t r = 0; r < search->row_count; r++)
+        if (is_of_time(search, r, candidate->created_s))
+            candidate->is_far = false;
+    search->near_count += !candidate->is_far;
 }
 
 static int compare_ages(const void *one, const void *other)
 {
     const struct candidate *a = one, *b = other;
 
+    if (a->is_far != b->is_far)
+        return a->is_far ? 1 : -1;
     return (a->created_s > b->created_s) - (a->created_s < b->created_s);
+}
+
+/* Whether each attempt has its command by now. */
+static bool is_settled(struct history_search *search)
+{
+    claims_settle(search->rows, search->row_count, search->likeness, search->candidate_count,
+                  search->owner);
+    return claims_are_full(search->rows, search->row_count, search->owner, search->candidate_count);
 }
 
 /* All commands were looked at: the end, or another look. */
@@ -319,12 +346,7 @@ static enum search_step end_look(struct history_search *search)
     bool may_show = search->is_unknown && search->control_is_newer;
     unsigned looks = may_show ? SEARCH_LOOKS_MAX : SEARCH_LOOKS;
 
-    claims_settle(search->rows, search->row_count, search->likeness, search->candidate_count,
-                  search->owner);
-    return search->looks < looks && !claims_are_full(search->rows, search->row_count, search->owner,
-                                                     search->candidate_count)
-               ? SEARCH_LATER
-               : SEARCH_END;
+    return is_settled(search) || search->looks >= looks ? SEARCH_END : SEARCH_LATER;
 }
 
 /* All pages were read. */
@@ -364,8 +386,6 @@ static enum search_step take_page(struct history_search *search, struct span bod
  * not told apart. */
 static enum likeness compare(const struct history_search *search, size_t r, struct span body)
 {
-    int64_t created_s = search->candidates[search->at].created_s;
-    bool is_of_time = created_s >= search->from_s[r] && created_s <= search->to_s[r];
     enum likeness best = request_of(search, r) != NULL ? LIKENESS_DIFFERENT : LIKENESS_UNCLEAR;
 
     for (size_t i = 0; i < search->asked_count; i++) {
@@ -376,15 +396,30 @@ static enum likeness compare(const struct history_search *search, size_t r, stru
             likeness = LIKENESS_UNCLEAR;
         best = likeness < best ? likeness : best;
     }
-    return best == LIKENESS_EQUAL && !is_of_time ? LIKENESS_UNCLEAR : best;
+    return best == LIKENESS_EQUAL &&
+                   !is_of_time(search, r, search->candidates[search->at].created_s)
+               ? LIKENESS_UNCLEAR
+               : best;
 }
 
 static enum search_step take_command(struct history_search *search, struct span body)
 {
-    for (size_t r = 0; r < search->row_count && body.ptr != NULL; r++)
-        search->likeness[search->at * search->row_count + r] =
-            (unsigned char)compare(search, r, body);
-    return ++search->at < search->candidate_count ? SEARCH_ASK : end_look(search);
+    unsigned char *likeness = search->likeness + search->at * search->row_count;
+    bool is_different = body.ptr != NULL;
+    uint32_t *value;
+
+    for (size_t r = 0; r < search->row_count && body.ptr != NULL; r++) {
+        likeness[r] = (unsigned char)compare(search, r, body);
+        is_different = is_different && likeness[r] == LIKENESS_DIFFERENT;
+    }
+    if (is_different &&
+        keytable_slot(&search->dismissed, hash_of(span_string(search->candidates[search->at].uuid)),
+                      &value) == STATUS_OK)
+        *value = 1;
+    search->at++;
+    if (search->at == search->near_count && is_settled(search))
+        return SEARCH_END;
+    return search->at < search->candidate_count ? SEARCH_ASK : end_look(search);
 }
 
 static enum search_step take_control(struct history_search *search, struct span body)
@@ -394,6 +429,10 @@ static enum search_step take_control(struct history_search *search, struct span 
     search->is_unknown = body.ptr == NULL || history_read_one(body, &entry) != STATUS_OK;
     if (!search->is_unknown)
         search->known->seen = search->control;
+    stop_waiting(search);
+    if (search
+            ->is_unknown) /* another one, in case it is that device whose history cannot be read */
+        wait_for_control(search);
     search->step = STEP_LIST;
     return SEARCH_ASK;
 }
