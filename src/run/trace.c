@@ -148,7 +148,7 @@ static enum status begin_looks(struct trace *trace, int64_t now_ms, int64_t *ret
                       ? due_ms(trace, tracing->first,
                                history_search_due_ms(tracing->search, trace->options.settle_ms))
                       : INT64_MAX;
-    if (*ret_due_ms <= now_ms) {
+    if (tracing != NULL && *ret_due_ms <= now_ms) {
         (void)take_first(&trace->later);
     } else if (trace->at < trace->options.row_count) {
         int64_t first_ms = due_ms(trace, trace->at, trace->options.settle_ms[0]);
