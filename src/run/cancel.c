@@ -5,12 +5,12 @@
 #include "core/when.h"
 #include "ledger/results.h"
 #include "ledger/undelivered.h"
+#include "platform/surplus.h"
 #include "report/cancel_summary.h"
 #include "run/asking.h"
 #include "run/privacy.h"
 #include "run/sending.h"
 #include "run/status_file.h"
-#include "run/surplus.h"
 #include "run/takeback.h"
 #include "run/use_cases.h"
 #include "sim/uuid.h"
@@ -133,7 +133,7 @@ static enum status add_offset(struct cancelling *cancelling, uint64_t offset)
     return STATUS_OK;
 }
 
-/* The error of a line, which may name further commands of its row (run/surplus.h). */
+/* The error of a line, which may name further commands of its row (platform/surplus.h). */
 static struct span error_text(struct cancelling *cancelling, const struct result_fields *fields)
 {
     buf_clear(&cancelling->error);
