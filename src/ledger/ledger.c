@@ -46,6 +46,7 @@ static enum status prepare(struct ledger *ledger)
 
 static const struct store file_store = {
     .meet = ledger_meet,
+    .remember = ledger_remember,
     .rewind = ledger_rewind,
     .admit = ledger_admit,
     .is_durable = ledger_is_durable,
@@ -109,6 +110,7 @@ void ledger_close(struct ledger *ledger)
     current_deinit(&ledger->repeated);
     (void)XXH3_freeState(ledger->hash);
     free(ledger->entries);
+    free(ledger->orphans);
     free(ledger->snapshot);
     free(ledger->path);
     free(ledger->journal_path);
@@ -326,7 +328,8 @@ enum status ledger_finish(struct store *store, bool is_complete, struct buf *mes
         struct journal *journal = ledger->journal;
         ledger->journal = NULL;
         status = journal_remove(journal, message);
-        if (ledger->doubts.fd < 0) /* else a row of this run is in doubt */
+        if (ledger->doubts.fd < 0 ||
+            ledger->orphan_count > 0) /* else a row of this run is in doubt */
             doubt_settle(ledger->disk, ledger->path);
         if (status == STATUS_OK && is_empty) /* last: without it the journal would be in the way */
             (void)ledger->disk->unlink(ledger->disk, ledger->path);

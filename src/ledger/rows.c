@@ -105,6 +105,33 @@ enum status ledger_meet(struct store *store, uint64_t hash, bool idempotent,
     return STATUS_OK;
 }
 
+/*
+ * The run that died kept what a row asked for in its memory alone, but the input has it still: the
+ * key is the same, so the row is. When the request left is known by the run's start and by now.
+ */
+void ledger_remember(struct store *store, const struct doubt *doubt)
+{
+    struct ledger *ledger = (struct ledger *)store;
+    uint64_t key = row_id_key(&doubt->id);
+    size_t low = 0, high = ledger->orphan_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (ledger->orphans[middle].key < key)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == ledger->orphan_count || ledger->orphans[low].key != key)
+        return;
+    struct doubt whole = *doubt;
+    whole.before = ledger->orphans[low].before;
+    whole.ambiguous = ledger->orphans[low].ambiguous;
+    whole.first_ms = ledger->past.journal.started_ms;
+    whole.last_ms = ledger->latest_ms;
+    doubt_file_append(&ledger->doubts, &whole);
+}
+
 void ledger_rewind(struct store *store)
 {
     struct ledger *ledger = (struct ledger *)store;

@@ -155,6 +155,34 @@ static void add_target(struct draft *draft, struct buf *out)
     }
 }
 
+static bool is_time(struct span pair)
+{
+    for (size_t i = 0; i < PARAM_COUNT; i++) {
+        const char *name = param_rules[i].name;
+        size_t len = strlen(name);
+        if (param_rules[i].type == PARAM_TYPE_TIME && pair.len > len && pair.ptr[len] == '=' &&
+            memcmp(pair.ptr, name, len) == 0)
+            return true;
+    }
+    return false;
+}
+
+void command_add_timeless_target(const struct command *command, struct buf *out)
+{
+    struct span left = command_target(command);
+
+    for (bool is_first = true; left.len > 0; is_first = false) {
+        const char *end = memchr(left.ptr, '&', left.len);
+        struct span pair = span_of(left.ptr, end != NULL ? (size_t)(end - left.ptr) : left.len);
+        left = span_skip(left, end != NULL ? pair.len + 1 : pair.len);
+        if (is_time(pair))
+            continue;
+        if (!is_first)
+            buf_add_char(out, '&');
+        buf_add(out, pair);
+    }
+}
+
 bool command_drop_valid_time(struct command *command)
 {
     size_t at = command->body_len + command->valid_time_at, len = command->valid_time_len;

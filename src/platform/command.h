@@ -118,6 +118,10 @@ struct span command_target(const struct command *command);
  */
 bool command_drop_valid_time(struct command *command);
 
+/* Appends the target without its times: what is known of a request that an earlier run made of the
+ * same row, since that reckoned relative times by its own start. */
+void command_add_timeless_target(const struct command *command, struct buf *out);
+
 /* Empty for a command without a body. */
 struct span command_body(const struct command *command);
 

@@ -116,7 +116,7 @@ static enum status take_doubtful(void *context, const struct result_fields *fiel
     *row = (struct trace_row){.id = fields->id,
                               .offset = fields->offset,
                               .ambiguous = fields->ambiguous,
-                              .is_covered = !result_is_orphan(fields)};
+                              .is_covered = true};
     (void)!device_read(column_text(verifying, fields, RESULT_device, &verifying->text),
                        &row->id.device); /* 0: it has none, and is nowhere */
     verifying->row_count++;
