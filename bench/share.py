@@ -26,7 +26,8 @@ def cpu_of(words, folder, environment):
     process = subprocess.Popen(words, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     told = process.stderr.read()
     _, status, usage = os.wait4(process.pid, 0)
-    assert os.waitstatus_to_exitcode(status) == 0, told
+    code = os.waitstatus_to_exitcode(status)
+    assert code == 0, (words, code, told)
     return usage.ru_utime + usage.ru_stime, time.monotonic() - begin
 
 
@@ -57,10 +58,10 @@ def main():
         environment = {**os.environ, "NBATCH_API_KEY": KEY}
         subprocess.run([nbatch, "share", "init", "--share", server.uri("admin")], check=True)
         server.sql("GRANT nbatch_worker TO ops")
-        simulator = subprocess.Popen([nbatch, "simulate"], stdout=subprocess.PIPE, text=True)
+        simulator = subprocess.Popen([nbatch, "simulate", "--queue-limit", "0"], stdout=subprocess.PIPE, text=True)
         try:
             url = simulator.stdout.readline().strip()
-            run = [nbatch, "run", "fleet.csv", "--endpoint", url, "--quiet", "--progress", "never"]
+            run = [nbatch, "run", "fleet.csv", "--endpoint", url, "--progress", "never"]
             shared = [*run, "--share", server.uri()]
             ratios, mine, theirs, loads = [], [], [], []
             for number in range(given.rounds):
@@ -68,7 +69,7 @@ def main():
                 cpu_shared, _ = cpu_of([*shared, "--job", f"j{number}"], folder, environment)
                 _, check_s = cpu_of([nbatch, "check", "fleet.csv", "--quiet"], folder, environment)
                 begin = time.monotonic()
-                loader = subprocess.Popen([*shared, "--job", f"l{number}", "--rate", "1/h"], cwd=folder, env=environment)
+                loader = subprocess.Popen([*shared, "--job", f"l{number}", "--rate", "50/s"], cwd=folder, env=environment)
                 while server.sql(f"SELECT count(*) FROM nbatch.job WHERE name = 'l{number}'") == "0":
                     time.sleep(0.005)
                 loads.append(rows / (time.monotonic() - begin - check_s))
