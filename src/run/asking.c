@@ -2,7 +2,6 @@
 
 #include <time.h>
 
-#include "core/shell.h"
 #include "ledger/blank_store.h"
 #include "run/descriptors.h"
 #include "run/exit_status.h"
@@ -126,12 +125,22 @@ static int start(struct asking *asking, const struct asking_subject *subject)
 }
 
 /* Says why it ended early, and what that is for the exit status. */
-static int judge(const struct asking *asking, enum status status, struct buf *message)
+static int judge(const struct asking *asking, enum status status,
+                 const struct asking_subject *subject, struct buf *message)
 {
     enum job_end end = status != STATUS_OK ? JOB_FAILED : asking->job.end;
+    struct buf why;
 
     if (end == JOB_COMPLETE)
         return 0;
+    buf_init(&why, 64 * 1024);
+    if (end == JOB_FAILED && subject->add_failure != NULL)
+        subject->add_failure(subject->context, &why);
+    if (why.len > 0) {
+        buf_clear(message);
+        buf_add(message, buf_span(&why));
+    }
+    buf_deinit(&why);
     person_failure(asking->person, message, status);
     return end == JOB_INTERRUPTED ? EXIT_SIGNAL + asking->job.signal_number : ends[end].exit_status;
 }
@@ -160,7 +169,7 @@ int asking_run(struct asking *asking, struct row_source *source,
     person->ops->end(person);
     if (status != STATUS_OK)
         asking->job.end = JOB_FAILED;
-    return judge(asking, status, &asking->message);
+    return judge(asking, status, subject, &asking->message);
 }
 
 void asking_end(struct asking *asking, int exit_status)
@@ -181,32 +190,4 @@ void asking_close(struct asking *asking)
     credentials_deinit(&asking->credentials);
     endpoint_deinit(&asking->endpoint);
     buf_deinit(&asking->message);
-}
-
-void asking_add_subject(const struct run_settings *settings, struct buf *out)
-{
-    if (settings->share != NULL && settings->job != NULL)
-        buf_add_string(out, "--job ");
-    shell_add_word(settings->share != NULL && settings->job != NULL ? settings->job
-                                                                    : settings->input,
-                   out);
-}
-
-void asking_add_resume(const struct run_settings *settings, const char *input, const char *what,
-                       struct buf *out)
-{
-    bool is_shared = settings->share != NULL && settings->job != NULL;
-    struct buf path;
-
-    buf_init(&path, 64 * 1024);
-    buf_add_string(&path, is_shared ? settings->job : settings->input);
-    if (is_shared) {
-        buf_add_string(&path, ".results.csv");
-        buf_add_format(out, "nbatch results --job %s -o ", settings->job);
-        shell_add_word(buf_string(&path), out);
-        buf_add_string(out, " && ");
-    }
-    buf_add_format(out, "nbatch run %s --resume=%s -o ", input, what);
-    shell_add_word(buf_string(&path), out);
-    buf_deinit(&path);
 }

@@ -39,6 +39,9 @@ struct asking_subject {
     const char *output; /* where the answers go */
     uint64_t calls;     /* 0: not known */
     void (*add_standing)(const void *context, struct buf *out); /* as struct watched */
+    /* Appends why what was found out could not be kept, where that ended it. NULL: it is not told.
+     */
+    void (*add_failure)(const void *context, struct buf *out);
     const void *context;
 };
 
@@ -58,12 +61,5 @@ void asking_close(struct asking *asking);
 
 /* The word of the end: "complete", "interrupted" … */
 const char *asking_end_name(const struct asking *asking);
-
-/* What is typed behind a command for the same results: their file, or the shared job's name. */
-void asking_add_subject(const struct run_settings *settings, struct buf *out);
-
-/* What is typed to send `what` of the results once more. */
-void asking_add_resume(const struct run_settings *settings, const char *input, const char *what,
-                       struct buf *out);
 
 #endif

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "core/shell.h"
 #include "run/asking.h"
 #include "run/command_table.h"
 #include "run/result_passed.h"
@@ -547,10 +548,11 @@ static void add_numbers(const struct verifying *verifying, struct buf *out)
 
 static void add_steps(const struct verifying *verifying, struct buf *out)
 {
-    if (verifying->missing == 0 || verifying->settings->job_is_open)
+    if (verifying->missing == 0 || verifying->settings->is_borrowed)
         return;
     buf_add_string(out, "\nwhat to do now:\n- send what was not processed\n    ");
-    asking_add_resume(verifying->settings, "INPUT", "failed", out);
+    buf_add_string(out, "nbatch run INPUT --resume=failed -o ");
+    shell_add_word(verifying->settings->input, out);
     buf_add_char(out, '\n');
 }
 
