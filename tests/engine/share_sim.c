@@ -236,7 +236,7 @@ static void settle(struct call *call)
         row->is_started = false;
         row->result_ambiguous = row->ambiguous + 1;
         row->result = row->event[0] != '\0' ? ACCEPTED : DOUBT;
-        (void)snprintf(row->uuid, sizeof(row->uuid), "%s", row->event);
+        memcpy(row->uuid, row->event, sizeof(row->uuid));
     }
 }
 
