@@ -501,9 +501,15 @@ static const struct option table[] = {
      .help = "wait before the second attempt at most; doubles with each, and is random below that"},
     {"retry-max-delay", 0, OPTION_DURATION, RUN | ASKING | WORK, "D", "30s",
      RUN_FIELD(retry_max_delay_ms), .min = 1, .help = "the longest wait between attempts"},
-    {"on-ambiguous", 0, OPTION_CHOICE, RUN, "resend|hold", NULL, RUN_FIELD(on_ambiguous),
-     .help = "a request may have been processed, and no answer says so: send it again, or end the "
-             "row as in_doubt (default: resend for write and read, hold for execute)"},
+    {"on-ambiguous", 0, OPTION_CHOICE, RUN, "resend|hold|verify", NULL, RUN_FIELD(on_ambiguous),
+     .help = "a request may have been processed, and no answer says so: send it again, end the row "
+             "as in_doubt, or look for it in the platform's history first, and send it again where "
+             "it is not there (default: resend for write and read, hold for execute)"},
+    {"settle", 0, OPTION_SET, RUN, "D,D", NULL,
+     .help = "with --on-ambiguous verify: how long after the attempt the platform's history is "
+             "looked at, and once more before it is sent again (default: 10s,60s); an execute is "
+             "sent again only where this is given",
+     .set = set_settle},
     {"outage-wait", 0, OPTION_DURATION, RUN | ASKING | WORK, "D", "10m", RUN_FIELD(outage_wait_ms),
      .min = 1, .help = "how long to wait for a platform that fails, before the run stops"},
     {"explain-retries", 0, OPTION_FLAG, RUN, NULL, NULL, FIELD(explain_retries),

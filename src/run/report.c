@@ -154,7 +154,7 @@ int run_report(const struct run_settings *settings, const struct person *person)
     if (result == 0)
         result = add_delivery(settings, person, &facts, &status_path, &delivery);
     buf_init(&call, 64 * 1024);
-    person_add_call(person, "status", settings_subject(settings), &call);
+    person_add_call(person, "status", settings->input, &call);
     facts.status = buf_string(&call);
     if (result == 0)
         result = report_write(buf_string(&path), person, &facts, NULL, NULL);

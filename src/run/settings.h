@@ -139,17 +139,11 @@ struct run_settings {
     bool insecure;
     bool http2;
     bool share_only_rate;
-    bool is_borrowed; /* the results are a copy of a shared job's, which goes at the end */
-    bool json;        /* the summary as one JSON object on standard output */
+    bool job_is_open;               /* of results that are a shared job's: it is not complete */
+    bool json;                      /* the summary as one JSON object on standard output */
     const struct page_entry *shown; /* what the HTML page shows of all this, without secrets */
     size_t shown_count;
 };
-
-/* What a command is about, as it is typed; NULL: the shared job that an option names. */
-static inline const char *settings_subject(const struct run_settings *settings)
-{
-    return settings->is_borrowed ? NULL : settings->input;
-}
 
 /* Whether writes with mode 1 are meant. */
 static inline bool settings_allow_replace(const struct run_settings *settings)

@@ -213,7 +213,7 @@ static int choose_names(struct borrowed *borrowed, use_case_fn *use_case)
     struct run_settings *settings = &borrowed->settings;
 
     settings->input = borrowed->results;
-    settings->is_borrowed = true;
+    settings->job_is_open = strcmp(borrowed->job.state, "complete") != 0;
     borrowed->status = join(settings->job, "", ".status.csv");
     if (borrowed->status == NULL)
         return EXIT_INTERNAL;

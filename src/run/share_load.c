@@ -209,6 +209,11 @@ int share_load(const struct run_settings *settings, const struct person *person,
                      "a job is checked as a whole before it is loaded: give a file, no pipe");
         result = EXIT_USAGE;
     }
+    if (result == 0 && settings->on_ambiguous == ON_AMBIGUOUS_VERIFY) {
+        person_error(person, "--on-ambiguous verify is no choice for a shared job: say hold, and "
+                             "see to what is in doubt at its end");
+        result = EXIT_USAGE;
+    }
     if (result == 0)
         result = check(settings, person, intake, &counts);
     if (result == 0) {
