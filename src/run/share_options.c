@@ -26,6 +26,7 @@ int share_check_options(const struct run_settings *settings, const struct person
          "load a short file as a job of its own first"},
         {!only_rate && settings->dated, "--dated", dated},
         {!only_rate && settings->again, "--again", dated},
+        {!only_rate && settings->has_settle, "--settle", "nbatch verify --job takes it"},
         {!only_rate && settings->keep_ms > 0, "--keep", "nbatch jobs --remove removes one"},
         {settings->simulate != NULL, "--simulate",
          "rehearse against nbatch simulate, with --endpoint"},

@@ -446,6 +446,21 @@ def test_a_job_is_paused_goes_on_and_is_stopped(shared, simulator, fleet):
     assert shared("jobs", "--pause", "p").code == 2
 
 
+def test_rows_that_wait_for_their_turn_are_given_back_when_a_job_is_stopped(shared, simulator, fleet):
+    """At a low rate a stride takes hours."""
+    sim = simulator()
+    worker = shared.start("run", fleet(50), "--job", "slow", "--endpoint", sim.url, "--rate", "10/h")
+    shared.wait_for("slow", 0)
+    assert shared("jobs", "--stop", "slow").code == 0
+    assert "the job was stopped" in finished(worker, 5, patience=20)
+    assert len(read_audit(sim.audit_path)) == shared.count("slow") == 1
+    assert shared.count("slow", "started", "may_left") == 0
+    shared.database.sql("UPDATE nbatch.job SET rate = NULL WHERE name = 'slow'")
+    assert shared("jobs", "--resume", "slow").code == 0
+    finished(shared.start("work", "--job", "slow", "--endpoint", sim.url), 0)
+    check_against_audit(shared.results("slow"), read_audit(sim.audit_path), 50)
+
+
 def test_what_is_not_for_a_shared_job_is_refused(shared, nbatch, fleet):
     alone = nbatch("run", fleet(5), "--share-only-rate", "--endpoint", "http://127.0.0.1:9")
     assert alone.code == 2 and "--share URI" in alone.err

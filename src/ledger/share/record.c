@@ -281,7 +281,9 @@ bool record_may_send(struct peer *peer, uint32_t number, int64_t *ret_before_ns)
     const struct ticket *ticket = &worker->tickets[number];
 
     *ret_before_ns = worker->until_ns;
-    bool is_own = ticket->state == TICKET_MARKED && !ticket->shard->is_lost;
+    /* Of a shard that gives a row back nothing else is sent: it could be one behind that row. */
+    bool is_own = ticket->state == TICKET_MARKED && !ticket->shard->is_lost &&
+                  !ticket->shard->is_returned && !worker->is_stopped;
     return is_own || !HAS_FENCE;
 }
 

@@ -73,8 +73,9 @@ static void take_starts(struct worker *worker)
     const char *values[] = {worker->options.account, max.text, burst.text, ms.text};
 
     worker->wants_starts = worker->wants_starts && wanted > 0;
-    if (!worker->wants_starts || worker->is_taking || worker->id[0] == '\0' ||
-        !link_is_up(worker->link) || uv_is_active((const uv_handle_t *)&worker->rate_timer))
+    if (!worker->wants_starts || worker->is_paused || worker->is_stopped || worker->is_taking ||
+        worker->id[0] == '\0' || !link_is_up(worker->link) ||
+        uv_is_active((const uv_handle_t *)&worker->rate_timer))
         return;
     worker->is_taking = link_call(worker->link, CALL_rate_take, values, false, on_taken, worker);
 }
@@ -188,7 +189,11 @@ static void on_looked(void *context, const PGresult *result)
     const char *state = PQntuples(result) > 0 ? PQgetvalue(result, 0, 0) : "stopped";
     bool is_paused = strcmp(state, "paused") == 0;
     worker->is_complete = strcmp(state, "complete") == 0;
+    bool was_stopped = worker->is_stopped;
     worker->is_stopped = strcmp(state, "stopped") == 0;
+    if (worker->is_stopped && !was_stopped) /* rows that wait for their start are given back */
+        worker->hooks.granted(worker->hooks.context, clock_loop_ns(), 0,
+                              (int64_t)worker->options.stride);
     if (is_paused != worker->is_paused)
         worker_tell(worker, is_paused ? WORKER_PAUSED : WORKER_RESUMED, "", 0);
     worker->is_paused = is_paused;
