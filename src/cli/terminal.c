@@ -201,8 +201,10 @@ static void on_attempt(const struct person *person, const struct job_attempt *at
         return;
     retry_case_name(attempt->decision->rule, outcome, class);
     buf_init(&text, 8192);
-    buf_add_format(&text, "%s:%llu: attempt %u: ", terminal->watched.input,
-                   (unsigned long long)attempt->line, (unsigned)attempt->number);
+    buf_add_format(&text, "%s:%llu: ", terminal->watched.input, (unsigned long long)attempt->line);
+    if (!operation_is_submit(attempt->operation))
+        buf_add_format(&text, "%s, ", operations[attempt->operation].name);
+    buf_add_format(&text, "attempt %u: ", (unsigned)attempt->number);
     if (outcome->has_errno && outcome->class != OUTCOME_ACCEPTED)
         buf_add_format(&text, "errno %lld ", (long long)outcome->platform_errno);
     if (outcome->class == OUTCOME_ACCEPTED)

@@ -8,13 +8,13 @@
 #include "platform/reply.h"
 
 const struct operation_rule operations[OPERATION_COUNT] = {
-    [OPERATION_WRITE] = {"/offline", METHOD_POST, 0},
-    [OPERATION_READ] = {"/offline", METHOD_GET, 0},
-    [OPERATION_EXECUTE] = {"/execute/offline", METHOD_POST, 0},
-    [OPERATION_LIST] = {"/offline/history", METHOD_GET, QUESTION_PERIOD},
-    [OPERATION_LOOKUP] = {"/offline/history/", METHOD_GET, QUESTION_UUID},
-    [OPERATION_CANCEL] = {"/offline/cancel/", METHOD_PUT, QUESTION_UUID},
-    [OPERATION_CANCEL_ALL] = {"/offline/cancel/all", METHOD_PUT, 0},
+    [OPERATION_WRITE] = {"write", "/offline", METHOD_POST, 0},
+    [OPERATION_READ] = {"read", "/offline", METHOD_GET, 0},
+    [OPERATION_EXECUTE] = {"execute", "/execute/offline", METHOD_POST, 0},
+    [OPERATION_LIST] = {"list", "/offline/history", METHOD_GET, QUESTION_PERIOD},
+    [OPERATION_LOOKUP] = {"lookup", "/offline/history/", METHOD_GET, QUESTION_UUID},
+    [OPERATION_CANCEL] = {"cancel", "/offline/cancel/", METHOD_PUT, QUESTION_UUID},
+    [OPERATION_CANCEL_ALL] = {"cancel all", "/offline/cancel/all", METHOD_PUT, 0},
 };
 
 const char *method_name(enum method method)

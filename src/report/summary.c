@@ -170,6 +170,29 @@ static void add_pace(const struct summary *summary, struct buf *out)
                        summary->allowed);
 }
 
+static void add_verified(const struct summary_verified *verified, struct buf *out)
+{
+    if (verified->looked == 0)
+        return;
+    buf_add_format(out,
+                   "%llu request%s looked for in the platform's history by %llu calls: %llu found, "
+                   "%llu not processed, %llu not to be told\n",
+                   (unsigned long long)verified->looked, verified->looked == 1 ? " was" : "s were",
+                   (unsigned long long)verified->calls, (unsigned long long)verified->found,
+                   (unsigned long long)verified->missing, (unsigned long long)verified->unclear);
+}
+
+static void add_verified_json(const struct summary_verified *verified, cJSON *root)
+{
+    cJSON *item = cJSON_AddObjectToObject(root, "verified");
+
+    (void)cJSON_AddNumberToObject(item, "looked", (double)verified->looked);
+    (void)cJSON_AddNumberToObject(item, "found", (double)verified->found);
+    (void)cJSON_AddNumberToObject(item, "missing", (double)verified->missing);
+    (void)cJSON_AddNumberToObject(item, "unclear", (double)verified->unclear);
+    (void)cJSON_AddNumberToObject(item, "calls", (double)verified->calls);
+}
+
 /* Until when the rows that were sent can be taken back. */
 static void add_embargo(const struct summary *summary, struct buf *out)
 {
@@ -227,6 +250,7 @@ void summary_add_text(const struct summary *summary, struct buf *out)
     add_headline(summary, rows, out);
     add_outcomes(summary, rows, out);
     add_pace(summary, out);
+    add_verified(&summary->verified, out);
     if (summary->has_account)
         add_account_text(summary, out);
     add_file("results", summary->results, out);
@@ -385,6 +409,7 @@ enum status summary_add_json(const struct summary *summary, struct buf *out)
         (void)cJSON_AddNullToObject(root, "not_sent");
     (void)cJSON_AddNumberToObject(root, "maybe_twice", (double)summary->twice);
     add_canary_json(summary->canary, root);
+    add_verified_json(&summary->verified, root);
     cJSON *earlier = cJSON_AddObjectToObject(root, "earlier");
     for (size_t i = 0; i < ROW_STATUS_COUNT; i++)
         (void)cJSON_AddNumberToObject(earlier, row_status_name((enum row_status)i),

@@ -15,6 +15,7 @@
 #include "run/nightly.h"
 #include "run/observers.h"
 #include "run/outputs.h"
+#include "run/owned.h"
 #include "run/page_file.h"
 #include "run/privacy.h"
 #include "run/problem_file.h"
@@ -43,6 +44,7 @@ struct run {
     uint64_t earlier_twice;             /* those of them that may be held twice */
     struct tally tally;
     struct halt halt;
+    struct known_commands known; /* with --on-ambiguous verify */
     struct job_options options;
     struct job_result result;
     bool has_heeded; /* a signal from before the sending */
@@ -101,23 +103,6 @@ static int load_key(struct run *run)
 static int start_simulator(struct run *run)
 {
     return target_simulate(run->settings, run->person, &run->sim, &run->endpoint);
-}
-
-/* A passed column must not pose as one of the results' own. */
-static int check_passed(struct run *run)
-{
-    size_t count;
-    const struct span *passed = intake_passed(run->intake, &count);
-
-    for (size_t i = 0; i < count; i++) {
-        if (result_has_column(passed[i])) {
-            person_error(run->person,
-                         "--pass %.*s: the results have a column of that name of their own",
-                         SPAN_ARG(passed[i]));
-            return EXIT_USAGE;
-        }
-    }
-    return 0;
 }
 
 static void note_earlier(struct run *run)
@@ -180,6 +165,24 @@ static int open_results(struct run *run)
     if (result == 0 && run->settings->resume.on)
         intake_use_store(run->intake, ledger_store(run->recording.ledger));
     return result;
+}
+
+/* What rows of earlier runs own is none of this run's rows. */
+static int read_known(struct run *run)
+{
+    const struct run_settings *settings = run->settings;
+    struct results results;
+
+    if (settings->on_ambiguous != ON_AMBIGUOUS_VERIFY)
+        return 0;
+    run->options.verify.known = &run->known;
+    if (!settings->resume.on)
+        return 0;
+    enum status status = results_open(&results, &disk_real, run->recording.path, &run->message);
+    if (status == STATUS_OK)
+        status = owned_read(&results, NULL, NULL, &run->known);
+    results_close(&results);
+    return status == STATUS_OK ? 0 : fail(run, EXIT_INTERNAL);
 }
 
 static int start_results(struct run *run)
@@ -407,6 +410,7 @@ static int print_summary(const struct run *run, const struct summary *summary, i
 static int summarize(struct run *run, double seconds, int exit_status)
 {
     const struct recording *recording = &run->recording;
+    const struct verified *verified = &run->result.verified;
     uint64_t done = tally_total(&run->tally) + earlier_total(run);
 
     if (run->settings->report != NULL)
@@ -437,6 +441,11 @@ static int summarize(struct run *run, double seconds, int exit_status)
                                     .strange = recording->account.strange,
                                     .retries = run->result.retries,
                                     .canary = run->settings->canary.rows > 0 ? &canary : NULL,
+                                    .verified = {.looked = verified->rows,
+                                                 .found = verified->found,
+                                                 .missing = verified->missing,
+                                                 .unclear = verified->unclear,
+                                                 .calls = verified->lists + verified->lookups},
                                     .late_per_s = run->result.late_per_s,
                                     .allowed = run->result.allowed,
                                     .embargo_s = intake_embargo_s(run->intake),
@@ -536,6 +545,8 @@ static void prepare(struct run *run)
                                    .connect_timeout_ms = settings->connect_timeout_ms,
                                    .request_timeout_ms = settings->request_timeout_ms,
                                    .wire = target_wire(settings)};
+    run->known.is_prompt = settings->has_settle;
+    sending_settle(settings, run->options.verify.settle_ms);
     run->options.renew_key = settings->simulate == NULL ? on_key_refused : NULL;
     run->options.renew_key_context = run;
     run->options.report = run->rows > 0 ? NULL : on_pipe_problems;
@@ -622,6 +633,14 @@ static int send_rows(struct run *run)
 
 static int choose_sending(struct run *run)
 {
+    const struct run_settings *settings = run->settings;
+
+    if (settings->on_ambiguous == ON_AMBIGUOUS_VERIFY && settings->resume.status[ROW_IN_DOUBT]) {
+        person_error(run->person, "--on-ambiguous verify looks for what this run sends: rows that "
+                                  "are in doubt already are looked for by nbatch verify, and what "
+                                  "that finds missing is sent with --resume=failed");
+        return EXIT_USAGE;
+    }
     sending_options(run->settings, &run->halt, &run->options);
     return 0;
 }
@@ -665,9 +684,11 @@ static int run_steps(struct run *run)
     if (result == 0)
         result = load_key(run);
     if (result == 0)
-        result = check_passed(run);
+        result = check_passed(run->intake, run->person);
     if (result == 0)
         result = open_results(run);
+    if (result == 0)
+        result = read_known(run);
     if (result == 0)
         result = check_whole_input(run);
     if (result == 0 && run->settings->simulate != NULL)
@@ -705,6 +726,7 @@ int run_send(const struct run_settings *given, const struct person *person,
     buf_init(&run->words, 1024 * 1024);
     buf_init(&run->cancel, 64 * 1024);
     buf_init(&run->status, 64 * 1024);
+    known_commands_init(&run->known);
     recording_init(&run->recording, settings, person);
     int result = nightly_choose(&run->nightly, settings, person);
     if (result == 0)
@@ -717,6 +739,7 @@ int run_send(const struct run_settings *given, const struct person *person,
         observers_refused(&run->observers, listener_error(&run->listener), result);
     share_rate_end(run->share);
     recording_deinit(&run->recording);
+    known_commands_deinit(&run->known);
     outfile_deinit(&run->problem_file.file);
     observers_close(&run->observers);
     sim_stop(run->sim);
