@@ -77,7 +77,8 @@ static int64_t big_number_of(const cJSON *member)
 {
     int64_t number = 0;
 
-    if (cJSON_IsNumber(member) && member->valuedouble > 0 && member->valuedouble < 1e15)
+    if (member != NULL && cJSON_IsNumber(member) && member->valuedouble > 0 &&
+        member->valuedouble < 1e15)
         return (int64_t)member->valuedouble;
     return span_to_int64(text_of(member), &number) == STATUS_OK ? number : 0;
 }
