@@ -285,8 +285,8 @@ static const struct option table[] = {
              "RESULTS with .cancelled.csv in place of .results.csv)",
      .places = IN_FLAG_ONLY},
     {"output", 'o', OPTION_FILE, RESULTS, "FILE", NULL, RUN_FIELD(output),
-     .help = "with --share: where to write them; CSV, or JSONL by its extension (default: standard "
-             "output, CSV)",
+     .help = "where to write them; of a shared job as CSV, or JSONL by its extension (default: "
+             "standard output, CSV)",
      .places = IN_FLAG_ONLY},
     {"yes", 'y', OPTION_FLAG, CANCEL, NULL, NULL, RUN_FIELD(yes),
      .help = "take back without a question", .places = IN_FLAG_ONLY},
@@ -516,13 +516,16 @@ static const struct option table[] = {
      .help = "show what is sent again and when, and do nothing else", .is_private = true},
     {"seed", 0, OPTION_COUNT, RUN | ASKING | WORK, "N", "0", RUN_FIELD(seed), .min = 0,
      .max = INT64_MAX, .help = "of the random waits; 0: another one each time"},
-    {"share", 0, OPTION_TEXT, RUN | SHARED, "URI", NULL, RUN_FIELD(share),
+    {"share", 0, OPTION_TEXT, RUN | SHARED | ASKING | REPORT, "URI", NULL, RUN_FIELD(share),
      .help = "the PostgreSQL database of jobs that several machines share, as libpq takes it: "
              "postgresql://USER@HOST/DATABASE; what it leaves out comes from PG... variables, "
              "service files and ~/.pgpass, the password always",
      .group = "Several machines", .secret = SECRET_USER},
-    {"job", 0, OPTION_SET, WORK | RESULTS, "NAME", NULL,
-     .help = "the shared job, as nbatch jobs names it", .set = set_job},
+    {"job", 0, OPTION_SET, WORK, "NAME", NULL, .help = "the shared job, as nbatch jobs names it",
+     .set = set_job},
+    {"job", 0, OPTION_SET, RESULTS | ASKING | REPORT, "NAME", NULL,
+     .help = "in place of a file: the results of a shared job, as they are now", .set = set_job,
+     .places = IN_FLAG_ONLY},
     {"share-only-rate", 0, OPTION_FLAG, RUN, NULL, NULL, RUN_FIELD(share_only_rate),
      .help = "a run of its own, with a results file, that keeps the limit which its account has in "
              "the database of --share"},

@@ -2,6 +2,7 @@
 
 #include <time.h>
 
+#include "core/shell.h"
 #include "ledger/blank_store.h"
 #include "run/descriptors.h"
 #include "run/exit_status.h"
@@ -190,4 +191,29 @@ void asking_close(struct asking *asking)
     credentials_deinit(&asking->credentials);
     endpoint_deinit(&asking->endpoint);
     buf_deinit(&asking->message);
+}
+
+const char *asking_subject(const struct run_settings *settings)
+{
+    return settings->share != NULL && settings->job != NULL ? NULL : settings->input;
+}
+
+/* The results of a shared job are taken out of the database first. */
+void asking_add_resume(const struct person *person, const struct run_settings *settings,
+                       const char *what, const char *status_file, struct buf *out)
+{
+    struct buf results;
+
+    if (asking_subject(settings) != NULL) {
+        person_add_resume(person, settings->input, what, status_file, out);
+        return;
+    }
+    buf_init(&results, 64 * 1024);
+    buf_add_format(&results, "%s.results.csv", settings->job);
+    person_add_call(person, "results", NULL, out);
+    buf_add_string(out, " --output ");
+    shell_add_word(buf_string(&results), out);
+    buf_add_format(out, "; then call the run once more, with --resume=%s --output ", what);
+    shell_add_word(buf_string(&results), out);
+    buf_deinit(&results);
 }

@@ -62,4 +62,11 @@ void asking_close(struct asking *asking);
 /* The word of the end: "complete", "interrupted" … */
 const char *asking_end_name(const struct asking *asking);
 
+/* What a command for the same results is given: their file; NULL for a shared job. */
+const char *asking_subject(const struct run_settings *settings);
+
+/* What is typed to send `what` of the results once more. `status_file`: NULL for the usual one. */
+void asking_add_resume(const struct person *person, const struct run_settings *settings,
+                       const char *what, const char *status_file, struct buf *out);
+
 #endif

@@ -517,11 +517,11 @@ static void add_resume(const struct cancelling *cancelling, struct buf *out)
     const struct run_settings *settings = cancelling->settings;
 
     if (settings->output != NULL) {
-        person_add_call(cancelling->person, "status", settings->input, out);
+        person_add_call(cancelling->person, "status", asking_subject(settings), out);
         buf_add_string(out, " && ");
     }
-    person_add_resume(cancelling->person, settings->input, delivery_group_names[DELIVERY_CANCELLED],
-                      NULL, out);
+    asking_add_resume(cancelling->person, settings, delivery_group_names[DELIVERY_CANCELLED], NULL,
+                      out);
 }
 
 static int summarize(struct cancelling *cancelling, int exit_status)
@@ -533,7 +533,7 @@ static int summarize(struct cancelling *cancelling, int exit_status)
 
     buf_init(&again, 64 * 1024);
     buf_init(&resume, 64 * 1024);
-    person_add_call(cancelling->person, "cancel", cancelling->settings->input, &again);
+    person_add_call(cancelling->person, "cancel", asking_subject(cancelling->settings), &again);
     add_resume(cancelling, &resume);
     const struct cancel_summary summary = {
         .results = cancelling->results.path,
@@ -549,7 +549,9 @@ static int summarize(struct cancelling *cancelling, int exit_status)
         .seconds = cancelling->asking.seconds,
         .end = cancelling->has_asked ? asking_end_name(&cancelling->asking) : "complete",
         .again = open > 0 ? buf_string(&again) : NULL,
-        .resume = outcomes[CANCEL_CANCELLED] > 0 ? buf_string(&resume) : NULL,
+        .resume = outcomes[CANCEL_CANCELLED] > 0 && !cancelling->settings->job_is_open
+                      ? buf_string(&resume)
+                      : NULL,
         .exit_status = exit_status};
     exit_status = show(cancelling, &summary);
     buf_deinit(&again);

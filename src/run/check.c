@@ -4,6 +4,7 @@
 #include "core/when.h"
 #include "engine/check.h"
 #include "input/diagnosis.h"
+#include "ledger/result_line.h"
 #include "run/check.h"
 #include "run/embargo.h"
 #include "run/interrupt.h"
@@ -565,6 +566,21 @@ static int print_json(const struct run_settings *settings, const struct person *
     bool written = out.status == STATUS_OK && person_give(person, buf_span(&out));
     buf_deinit(&out);
     return written ? exit_status : EXIT_INTERNAL;
+}
+
+int check_passed(const struct intake *intake, const struct person *person)
+{
+    size_t count;
+    const struct span *passed = intake_passed(intake, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (!result_has_column(passed[i]))
+            continue;
+        person_error(person, "--pass %.*s: the results have a column of that name of their own",
+                     SPAN_ARG(passed[i]));
+        return EXIT_USAGE;
+    }
+    return 0;
 }
 
 int check_problem_path(const struct run_settings *settings, const struct person *person)

@@ -66,8 +66,9 @@ void person_add_call(const struct person *person, const char *command, const cha
         person->ops->call(person, command, argument, out);
         return;
     }
-    buf_add_format(out, "nbatch %s ", command);
-    shell_add_word(argument, out);
+    buf_add_format(out, "nbatch %s%s", command, argument != NULL ? " " : "");
+    if (argument != NULL)
+        shell_add_word(argument, out);
 }
 
 /* The run's input by the name of its results: the file that is there. False: there is none. */

@@ -90,7 +90,8 @@ bool person_give(const struct person *person, struct span data) MUST_USE;
 /*
  * Appends a call of nbatch that a person may type next: `command` ("status") with its argument, and
  * where it is this command once more with the flags of this call, else with those of them that say
- * where to and with which key. Quoted for a shell; it ends without a blank, for more options.
+ * where to and with which key. `argument` NULL: none, the shared job of this call is meant. Quoted
+ * for a shell; it ends without a blank, for more options.
  */
 void person_add_call(const struct person *person, const char *command, const char *argument,
                      struct buf *out);

@@ -105,23 +105,6 @@ static int start_simulator(struct run *run)
     return target_simulate(run->settings, run->person, &run->sim, &run->endpoint);
 }
 
-/* A passed column must not pose as one of the results' own. */
-static int check_passed(struct run *run)
-{
-    size_t count;
-    const struct span *passed = intake_passed(run->intake, &count);
-
-    for (size_t i = 0; i < count; i++) {
-        if (result_has_column(passed[i])) {
-            person_error(run->person,
-                         "--pass %.*s: the results have a column of that name of their own",
-                         SPAN_ARG(passed[i]));
-            return EXIT_USAGE;
-        }
-    }
-    return 0;
-}
-
 static void note_earlier(struct run *run)
 {
     memcpy(run->earlier, ledger_settled(run->recording.ledger), sizeof(run->earlier));
@@ -701,7 +684,7 @@ static int run_steps(struct run *run)
     if (result == 0)
         result = load_key(run);
     if (result == 0)
-        result = check_passed(run);
+        result = check_passed(run->intake, run->person);
     if (result == 0)
         result = open_results(run);
     if (result == 0)

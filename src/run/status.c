@@ -205,14 +205,14 @@ static void add_resume(const struct inquiry_run *run, struct buf *out)
     const struct delivery_counts *counts = &run->counts;
     bool only_expired = counts->resendable == counts->states[COMMAND_EXPIRED];
 
-    person_add_resume(run->person, run->settings->input,
+    asking_add_resume(run->person, run->settings,
                       delivery_group_names[only_expired ? DELIVERY_EXPIRED : DELIVERY_UNDELIVERED],
                       run->settings->output, out);
 }
 
 static void add_watch(const struct inquiry_run *run, struct buf *out)
 {
-    person_add_call(run->person, "status", run->settings->input, out);
+    person_add_call(run->person, "status", asking_subject(run->settings), out);
     buf_add_string(out, " --watch");
 }
 
@@ -253,7 +253,8 @@ static int summarize(struct inquiry_run *run, int exit_status)
         .retries = run->asking.job.retries,
         .seconds = run->asking.seconds,
         .end = run->has_asked ? asking_end_name(&run->asking) : "complete",
-        .resume = run->counts.resendable > 0 ? buf_string(&resume) : NULL,
+        .resume =
+            run->counts.resendable > 0 && !run->settings->job_is_open ? buf_string(&resume) : NULL,
         .watch = run->counts.open > 0 ? buf_string(&watch) : NULL,
         .exit_status = exit_status};
     exit_status = show(run, &summary, &text);

@@ -1,7 +1,6 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "core/shell.h"
 #include "platform/surplus.h"
 #include "run/asking.h"
 #include "run/owned.h"
@@ -504,11 +503,10 @@ static void add_numbers(const struct verifying *verifying, struct buf *out)
 
 static void add_steps(const struct verifying *verifying, struct buf *out)
 {
-    if (verifying->missing == 0)
+    if (verifying->missing == 0 || verifying->settings->job_is_open)
         return;
-    buf_add_string(out, "\nwhat to do now:\n- send what was not processed\n"
-                        "    nbatch run INPUT --resume=failed -o ");
-    shell_add_word(verifying->settings->input, out);
+    buf_add_string(out, "\nwhat to do now:\n- send what was not processed\n    ");
+    asking_add_resume(verifying->person, verifying->settings, "failed", NULL, out);
     buf_add_char(out, '\n');
 }
 
