@@ -724,9 +724,9 @@ int run_send(const struct run_settings *given, const struct person *person,
     buf_init(&run->message, 64 * 1024);
     buf_init(&run->program, 64 * 1024);
     buf_init(&run->words, 1024 * 1024);
+    known_commands_init(&run->known);
     buf_init(&run->cancel, 64 * 1024);
     buf_init(&run->status, 64 * 1024);
-    known_commands_init(&run->known);
     recording_init(&run->recording, settings, person);
     int result = nightly_choose(&run->nightly, settings, person);
     if (result == 0)

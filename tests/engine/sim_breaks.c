@@ -3,6 +3,7 @@
  * the negative controls. The linker sends the calls here (--wrap).
  */
 #include "input/seal.h"
+#include "ledger/doubt.h"
 #include "platform/uuid_memory.h"
 #include "send/budget.h"
 #include "sim_world.h"
@@ -52,6 +53,15 @@ enum search_step __wrap_history_search_take(struct history_search *search, struc
     enum search_step step = __real_history_search_take(search, body, error);
 
     return sim_is_broken(BREAK_LOOK) && step == SEARCH_LATER ? SEARCH_END : step;
+}
+
+void __real_doubt_file_append(struct doubt_file *file, const struct doubt *doubt);
+void __wrap_doubt_file_append(struct doubt_file *file, const struct doubt *doubt);
+
+void __wrap_doubt_file_append(struct doubt_file *file, const struct doubt *doubt)
+{
+    if (!sim_is_broken(BREAK_DOUBT))
+        __real_doubt_file_append(file, doubt);
 }
 
 bool __wrap_seals_match(const struct seals *seals, size_t index, struct span block)

@@ -2,6 +2,9 @@
  * What must hold at each step, by the simulation's own book-keeping: nothing here asks the engine
  * or the ledger what they think.
  */
+#include <fcntl.h>
+
+#include "ledger/doubt.h"
 #include "ledger/ledger.h"
 #include "send/budget.h"
 #include "sim_world.h"
@@ -228,6 +231,8 @@ void check_left(struct sim_world *world)
     for (size_t i = 1; i <= world->input.row_count; i++) {
         const struct row_state *row = &world->rows[i];
         world->is_live[i] = is_exact && row->is_accepted;
+        world->leaves_doubt[i] =
+            is_exact && row->is_doubtful && count_failed(world) == world->failed_before;
         world->doubts_max += is_exact && row->is_marked && !row->is_ended;
     }
 }
@@ -256,6 +261,51 @@ void check_found(struct sim_world *world, uint64_t orphans)
         world->is_live[i] = false;
     }
     world->doubts_max = -1;
+}
+
+uint64_t count_failed(const struct sim_world *world)
+{
+    uint64_t sum = world->stats->disk.full + world->stats->disk.short_writes;
+
+    for (size_t i = 0; i < FAKE_CALL_COUNT; i++)
+        sum += world->stats->disk.failed[i];
+    return sum;
+}
+
+static enum status take_doubt(void *context, const struct doubt *doubt, uint64_t offset)
+{
+    struct sim_world *world = context;
+    uint64_t row = doubt->id.row;
+    char value[32], imei[32];
+
+    (void)offset;
+    if (row < 1 || row > world->input.row_count)
+        return STATUS_OK; /* of an input that was changed */
+    const struct content *content = &world->input.contents[world->input.rows[row - 1].content];
+    (void)snprintf(value, sizeof(value), content->is_execute ? "\"%u\"" : ":%u}",
+                   (unsigned)content->value);
+    (void)snprintf(imei, sizeof(imei), "imei=%s&", content->imei);
+    if (memmem(doubt->body.ptr, doubt->body.len, value, strlen(value)) == NULL ||
+        memmem(doubt->target.ptr, doubt->target.len, imei, strlen(imei)) == NULL ||
+        doubt->ambiguous < doubt->before)
+        sim_violate(world, "what is on record of a row in doubt is not what it asked for", row);
+    world->leaves_doubt[row] = false;
+    return STATUS_OK;
+}
+
+void check_doubts(struct sim_world *world)
+{
+    int fd = fake_disk.open(&fake_disk, FAKE_FOLDER "/out.csv.doubt", O_RDONLY, 0);
+    bool is_read = fd < 0 || doubt_each(&fake_disk, fd, take_doubt, world, NULL) == STATUS_OK;
+
+    if (fd >= 0)
+        (void)fake_disk.close(&fake_disk, fd);
+    for (size_t i = 1; i <= world->input.row_count; i++) {
+        if (world->leaves_doubt[i] && is_read && !fake_disk_is_dead() &&
+            count_failed(world) == world->failed_before)
+            sim_violate(world, "what a row in doubt asked for is not on record", i);
+        world->leaves_doubt[i] = false;
+    }
 }
 
 void check_results(struct sim_world *world, bool is_complete)

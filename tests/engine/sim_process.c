@@ -540,6 +540,9 @@ static void perform_record(struct sim_world *world, const struct effect *effect)
         check_accepted(world);
         row->end_sync = process->sync_number + 1;
     }
+    if (status == STATUS_OK && !fake_disk_is_dead() && effect->kind == EFFECT_RECORD)
+        world->rows[effect->item->id.row].is_doubtful =
+            effect->record.outcome->status == ROW_IN_DOUBT;
     if (status == STATUS_OK || process->record_failed)
         return;
     process->record_failed = true;
@@ -709,6 +712,7 @@ static bool open_record(struct sim_world *world)
         intake_use_store(process->intake, process->store);
         check_recovered(world);
         check_results(world, false);
+        check_doubts(world);
         check_found(world, ledger_past(process->ledger)->orphans);
         read_known(world);
         if (!process->has_known)
@@ -975,6 +979,7 @@ enum life_end process_live(struct sim_world *world, bool is_calm)
         if (process->key > 0 && dice_chance(&world->dice, 200))
             process->key--;
     }
+    world->failed_before = count_failed(world);
     fake_disk_set_faults(&faults);
     fake_platform_forget(&world->platform);
     enum life_end end = live(world);

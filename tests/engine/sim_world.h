@@ -44,6 +44,7 @@ enum { SETTLE_MS = 5000, SETTLE_AGAIN_MS = LATE_MAX_MS + HISTORY_LAG_MAX_MS + 50
     X(AMBIGUOUS, "ambiguous") /* what may have been processed is not counted */             \
     X(STRICT, "strict")       /* what the history shows is never equal to what was asked */ \
     X(LOOSE, "loose")         /* … or always */                                           \
+    X(DOUBT, "doubt")         /* nothing is kept of rows in doubt */                        \
     X(CLAIM, "claim")         /* a uuid may be claimed by two rows */                       \
     X(LOOK, "look")           /* one look is enough */                                      \
     X(CONTROL, "control")     /* whether the history tells is not asked */
@@ -133,7 +134,7 @@ struct row_state {
     bool is_marked, in_flight, is_ended;
     uint32_t attempts;
     uint64_t sync; /* that makes its admission durable, */
-    bool is_accepted;
+    bool is_accepted, is_doubtful;
     uint64_t end_sync;   /* … and that result */
     int64_t answered_ns; /* the end of its last attempt, … */
     int64_t control_ns;  /* … and when another row was first accepted behind that; 0: not yet */
@@ -228,6 +229,8 @@ struct sim_world {
     struct process process;
     struct results results;
     bool input_is_changed;
+    bool leaves_doubt[FAKE_ROWS_MAX + 1]; /* what it asked for is in out.csv.doubt */
+    uint64_t failed_before;               /* calls to the disk, when the life began */
     bool was_in_doubt[FAKE_ROWS_MAX + 1]; /* in an earlier life */
     bool is_excused[FAKE_ROWS_MAX +
                     1]; /* the history told too late of it, and nothing showed that */
@@ -265,6 +268,13 @@ void check_synced(struct sim_world *world, uint64_t sync);
 void check_left(struct sim_world *world);
 void check_recovered(struct sim_world *world);
 void check_found(struct sim_world *world, uint64_t orphans);
+
+/* Looks at what is on record of rows in doubt: it must be true, and where a process was killed and
+ * nothing else, there. */
+void check_doubts(struct sim_world *world);
+
+/* Calls to the disk that have failed. */
+uint64_t count_failed(const struct sim_world *world);
 
 /* Looks at the results as they are in the file. */
 void check_results(struct sim_world *world, bool is_complete);
