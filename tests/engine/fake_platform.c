@@ -93,6 +93,11 @@ void fake_platform_draw(struct fake_platform *platform, int64_t now_ms)
     draw_history(platform);
     platform->latency_ms = dice_skewed(dice, 1, 2000);
     platform->rate_per_s = dice_chance(dice, 250) ? dice_skewed(dice, 2, 200) : 0;
+    platform->by_the_second = dice_chance(dice, 300);
+    platform->burst = platform->by_the_second || platform->rate_per_s < 2
+                          ? platform->rate_per_s
+                          : dice_between(dice, 1, platform->rate_per_s);
+    platform->refusal = (enum fake_refusal)prng_up_to(dice, REFUSAL_COUNT - 1);
     platform->strange_per_mille = dice_chance(dice, 150) ? 200 : 0;
     platform->key_until_ms =
         dice_chance(dice, 150) ? now_ms + dice_skewed(dice, 0, 20000) : INT64_MAX;
@@ -184,16 +189,21 @@ static bool is_full(struct fake_platform *platform, const char *imei)
     return queue != NULL && queue->waiting >= DEVICE_QUEUE_MAX;
 }
 
+/* A bucket, or a count of each second. */
 static bool is_throttled(struct fake_platform *platform, int64_t now_ms)
 {
     double rate = (double)platform->rate_per_s;
+    bool is_new = now_ms / 1000 != platform->tokens_ms / 1000;
 
     if (platform->rate_per_s == 0)
         return false;
-    platform->tokens += rate * (double)(now_ms - platform->tokens_ms) / 1000;
-    platform->tokens_ms = now_ms;
-    if (platform->tokens > rate)
+    if (!platform->by_the_second)
+        platform->tokens += rate * (double)(now_ms - platform->tokens_ms) / 1000;
+    else if (is_new)
         platform->tokens = rate;
+    platform->tokens_ms = now_ms;
+    if (platform->tokens > (double)platform->burst)
+        platform->tokens = (double)platform->burst;
     if (platform->tokens < 1)
         return true;
     platform->tokens -= 1;
@@ -468,6 +478,24 @@ static void answer_http(struct fake_platform *platform, struct fake_reply *reply
     }
 }
 
+/* More than its rate. */
+static void answer_throttled(struct fake_platform *platform, struct fake_reply *reply)
+{
+    switch (platform->refusal) {
+    case REFUSAL_15:
+        set_errno(reply, 15, "api freq out of limit");
+        break;
+    case REFUSAL_7:
+        set_errno(reply, 7, "internal error");
+        break;
+    default:
+        set_body(reply, 429, "");
+        if (platform->refusal == REFUSAL_LATER)
+            set_retry_after(platform, reply);
+        break;
+    }
+}
+
 static void answer_errno(struct fake_platform *platform, struct fake_reply *reply)
 {
     switch (reply->kind) {
@@ -475,8 +503,10 @@ static void answer_errno(struct fake_platform *platform, struct fake_reply *repl
         set_errno(reply, 17, "nbiot server error");
         break;
     case REPLY_ERRNO_LATER:
-    case REPLY_THROTTLED:
         set_errno(reply, 15, "api freq out of limit");
+        break;
+    case REPLY_THROTTLED:
+        answer_throttled(platform, reply);
         break;
     case REPLY_ERRNO_REJECTED:
         set_errno(reply, 6, "invalid parameter");

@@ -105,6 +105,9 @@ struct fake_platform {
     uint32_t weights[REPLY_KIND_COUNT], weight_sum;
     int64_t latency_ms; /* as a rule */
     int64_t rate_per_s; /* 0: no limit */
+    bool by_the_second; /* … of its clock; else a bucket of */
+    int64_t burst;
+    enum fake_refusal { REFUSAL_15, REFUSAL_7, REFUSAL_429, REFUSAL_LATER, REFUSAL_COUNT } refusal;
     struct outage {
         int64_t from_ms, to_ms;
         bool refuses; /* connections; else they hang */
