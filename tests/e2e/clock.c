@@ -1,4 +1,5 @@
-/* Preloaded: this machine's clock is wrong by NBATCH_CLOCK_OFF seconds. Monotonic clocks are not. */
+/* Preloaded: this machine's clock is wrong by NBATCH_CLOCK_OFF seconds. Monotonic clocks are not.
+ */
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
