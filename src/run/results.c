@@ -61,7 +61,8 @@ int run_results(const struct run_settings *settings, const struct person *person
     buf_init(&message, 64 * 1024);
     buf_init(&printing.out, 2 * (size_t)RESULT_LINE_MAX);
     enum status status = results_open(&results, &disk_real, settings->input, &message);
-    if (status == STATUS_OK)
+    bool is_open = status == STATUS_OK;
+    if (is_open)
         status = print_lines(&printing, &results);
     if (status != STATUS_OK && message.len > 0)
         person_error(person, "%s", buf_string(&message));
@@ -72,5 +73,7 @@ int run_results(const struct run_settings *settings, const struct person *person
     buf_deinit(&message);
     if (status == STATUS_OK)
         return EXIT_ALL_ACCEPTED;
-    return status == STATUS_SYNTAX ? EXIT_INPUT_INVALID : EXIT_INTERNAL;
+    if (status == STATUS_SYNTAX)
+        return EXIT_INPUT_INVALID;
+    return is_open ? EXIT_INTERNAL : EXIT_USAGE;
 }
