@@ -307,7 +307,7 @@ static const struct option table[] = {
      .help =
          "ask nothing, and take what the platform has pushed: a JSON body a line; - for standard "
          "input",
-     .places = IN_FLAG_ONLY},
+     .places = IN_FLAG_ONLY, .carry = CARRY_NOT},
     {"resume", 0, OPTION_SET_OPTIONAL, RUN, "WHAT[,WHAT...]", NULL,
      .help = "go on with the results that are there: send what has no result yet, and of the "
              "others those that are failed, rejected, invalid (all: these three) or in_doubt, "
@@ -326,7 +326,7 @@ static const struct option table[] = {
     {"endpoint", 0, OPTION_TEXT, RUN | CHECK | ASKING | WORK, "URL", "https://api.heclouds.com",
      RUN_FIELD(endpoint),
      .help = "the platform's base URL; with --api v2 the default is https://iot-api.heclouds.com",
-     .group = "Where to, and with which key", .rival = "simulate", .secret = SECRET_USER},
+     .group = OPTION_GROUP_TARGET, .rival = "simulate", .secret = SECRET_USER},
     {"api", 0, OPTION_CHOICE, RUN | CHECK | BENCH | ASKING | WORK, "v1|v2", "v1", RUN_FIELD(api),
      .help = "the platform's dialect; v2 is the newer OneNET: from public documents, not tried on "
              "the platform"},
@@ -467,9 +467,9 @@ static const struct option table[] = {
     {"watch", 0, OPTION_SET_OPTIONAL, STATUS, "INTERVAL", NULL,
      .help = "go on until no command is open: ask again after INTERVAL (30s, where none is given), "
              "and ever more rarely where nothing happens",
-     .set = set_watch, .places = IN_FLAG_ONLY},
+     .set = set_watch, .places = IN_FLAG_ONLY, .carry = CARRY_NOT},
     {"timeout", 0, OPTION_DURATION, STATUS, "D", NULL, RUN_FIELD(timeout_ms), .min = 1,
-     .help = "ask nothing any more after this time", .places = IN_FLAG_ONLY},
+     .help = "ask nothing any more after this time", .places = IN_FLAG_ONLY, .carry = CARRY_NOT},
     {"burst", 0, OPTION_COUNT, RUN | ASKING | WORK, "N", "1", RUN_FIELD(burst), .min = 1,
      .max = 1000000, .help = "how many of them may start back to back"},
     {"ramp", 0, OPTION_SET, RUN, "R..R:D", NULL,
@@ -579,7 +579,7 @@ static const struct option table[] = {
      .help = "check only, as nbatch check", .is_private = true},
     {"dry-run", 'n', OPTION_FLAG, STATUS | CANCEL, NULL, NULL, RUN_FIELD(dry_run),
      .help = "say how many calls it takes, and how long that is, and ask nothing",
-     .is_private = true},
+     .carry = CARRY_NOT, .is_private = true},
     {"json", 0, OPTION_FLAG, RUN | CHECK | BENCH | ASKING | WORK, NULL, NULL, RUN_FIELD(json),
      .help = "the summary as one JSON object on standard output", .is_private = true},
     {"quiet", 'q', OPTION_FLAG, EVERY, NULL, NULL, FIELD(quiet),

@@ -310,6 +310,17 @@ static void on_next_command(const struct person *person, const char *results, bo
     next_command_add_words(terminal->sources, results, is_moved, words);
 }
 
+static void on_call(const struct person *person, const char *command, const char *argument,
+                    struct buf *out)
+{
+    const struct terminal *terminal = person->context;
+    enum subcommand to = terminal->subcommand;
+
+    (void)subcommand_find(command, &to);
+    next_command_add_call(terminal->program, terminal->subcommand, to, terminal->sources, argument,
+                          out);
+}
+
 static void on_fixed_command(const struct person *person, const struct diagnosis *diagnosis,
                              struct buf *out)
 {
@@ -333,6 +344,7 @@ struct person terminal_person(struct terminal *terminal)
                                           .end = on_end,
                                           .pace = on_pace,
                                           .next_command = on_next_command,
+                                          .call = on_call,
                                           .fixed_command = on_fixed_command};
     return (struct person){.ops = &ops, .context = terminal};
 }

@@ -67,7 +67,7 @@ enum status operation_request(enum dialect dialect, enum operation operation,
     buf_clear(target);
     operation_add_path(dialect, operation, target);
     if ((rule->questions & QUESTION_UUID) != 0)
-        buf_add_percent_encoded(target, question->uuid);
+        buf_add_percent_encoded(target, text_trim_blanks(question->uuid));
     device_write(question->device, device);
     buf_add_format(target, "?%s=%s", param_rules[PARAM_IMEI].name, device);
     if ((rule->questions & QUESTION_PERIOD) != 0) {

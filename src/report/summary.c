@@ -3,7 +3,6 @@
 #include <cjson/cJSON.h>
 
 #include "core/figure.h"
-#include "core/shell.h"
 #include "core/when.h"
 #include "report/advice.h"
 
@@ -186,7 +185,8 @@ static void add_embargo(const struct summary *summary, struct buf *out)
 {
     char until[WHEN_PLATFORM_LENGTH + 1];
 
-    if (summary->embargo_s == 0 || summary->tally->rows[ROW_ACCEPTED] == 0)
+    if (summary->embargo_s == 0 || summary->cancel == NULL ||
+        summary->tally->rows[ROW_ACCEPTED] == 0)
         return;
     when_format_platform(summary->embargo_s, until);
     if (summary->now_s >= summary->embargo_s) {
@@ -197,11 +197,8 @@ static void add_embargo(const struct summary *summary, struct buf *out)
     }
     buf_add_format(out, "until %s (UTC+8), ", until);
     when_add_duration((double)(summary->embargo_s - summary->now_s), out);
-    buf_add_string(out, " from now, what this run has sent can be taken back: nbatch cancel ");
-    if (summary->results[0] == '-')
-        buf_add_string(out, "./");
-    shell_add_word(summary->results, out);
-    buf_add_char(out, '\n');
+    buf_add_format(out, " from now, what this run has sent can be taken back: %s\n",
+                   summary->cancel);
 }
 
 static void add_file(const char *what, const char *path, struct buf *out)
@@ -247,6 +244,8 @@ void summary_add_text(const struct summary *summary, struct buf *out)
     add_file("report", summary->report, out);
     if (summary->results != NULL)
         add_embargo(summary, out);
+    if (summary->status != NULL)
+        buf_add_format(out, "which devices have their command: %s\n", summary->status);
     if (summary->results != NULL)
         add_next(summary, rows, out);
 }

@@ -125,12 +125,22 @@ static int start(struct asking *asking, const struct asking_subject *subject)
 }
 
 /* Says why it ended early, and what that is for the exit status. */
-static int judge(const struct asking *asking, enum status status, struct buf *message)
+static int judge(const struct asking *asking, enum status status,
+                 const struct asking_subject *subject, struct buf *message)
 {
     enum job_end end = status != STATUS_OK ? JOB_FAILED : asking->job.end;
+    struct buf why;
 
     if (end == JOB_COMPLETE)
         return 0;
+    buf_init(&why, 64 * 1024);
+    if (end == JOB_FAILED && subject->add_failure != NULL)
+        subject->add_failure(subject->context, &why);
+    if (why.len > 0) {
+        buf_clear(message);
+        buf_add(message, buf_span(&why));
+    }
+    buf_deinit(&why);
     person_failure(asking->person, message, status);
     return end == JOB_INTERRUPTED ? EXIT_SIGNAL + asking->job.signal_number : ends[end].exit_status;
 }
@@ -159,7 +169,7 @@ int asking_run(struct asking *asking, struct row_source *source,
     person->ops->end(person);
     if (status != STATUS_OK)
         asking->job.end = JOB_FAILED;
-    return judge(asking, status, &asking->message);
+    return judge(asking, status, subject, &asking->message);
 }
 
 void asking_end(struct asking *asking, int exit_status)

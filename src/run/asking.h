@@ -39,6 +39,9 @@ struct asking_subject {
     const char *output; /* where the answers go */
     uint64_t calls;     /* 0: not known */
     void (*add_standing)(const void *context, struct buf *out); /* as struct watched */
+    /* Appends why what was found out could not be kept, where that ended it. NULL: it is not told.
+     */
+    void (*add_failure)(const void *context, struct buf *out);
     const void *context;
 };
 

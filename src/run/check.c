@@ -78,7 +78,7 @@ static void add_diagnosis(const struct person *person, struct diagnosis *diagnos
 }
 
 /* The codes of the problems that a diagnosis is about. */
-static void add_codes(const uint32_t codes[PROBLEM_CODE_COUNT], struct buf *out)
+static void add_header_codes(const uint32_t codes[PROBLEM_CODE_COUNT], struct buf *out)
 {
     for (size_t i = 0; i < PROBLEM_CODE_COUNT; i++)
         if (codes[i] > 0)
@@ -387,7 +387,7 @@ static void show_diagnosis(struct inspection *inspection)
     buf_init(&text, 256 * 1024);
     buf_add_printable(&text, span_string(inspection->input));
     buf_add_string(&text, ": cannot be read as it is");
-    add_codes(inspection->codes, &text);
+    add_header_codes(inspection->codes, &text);
     buf_add_char(&text, ':');
     add_diagnosis(person, &inspection->diagnosis, &text);
     person->ops->tell(person, TELL_NOTE, buf_string(&text));
@@ -531,6 +531,38 @@ static bool confirm_doubts(const struct person *person, const struct check_count
     return person_consents(person, "Send the values that are warned of as they are?", otherwise);
 }
 
+/* Why nothing is sent, for the log too, where nobody sees the list: "E-IMEI 12, E-RANGE 3". */
+static void add_codes(const struct check_counts *counts, bool is_strict, struct buf *out)
+{
+    const char *separator = "";
+
+    for (size_t i = 0; i < PROBLEM_CODE_COUNT; i++) {
+        if (counts->codes[i] == 0 || (problem_code_is_warning((enum problem_code)i) && !is_strict))
+            continue;
+        buf_add_format(out, "%s%s %llu", separator, problem_code_name((enum problem_code)i),
+                       (unsigned long long)counts->codes[i]);
+        separator = ", ";
+    }
+}
+
+static void refuse_to_send(const struct person *person, const struct check_counts *counts,
+                           bool is_strict, bool some_good)
+{
+    struct buf codes;
+
+    buf_init(&codes, 16 * 1024);
+    add_codes(counts, is_strict, &codes);
+    if (some_good)
+        person_error(person,
+                     "%llu of %llu rows %s invalid (%s); nothing was sent; fix them, or send the "
+                     "valid ones with --skip-invalid",
+                     (unsigned long long)counts->invalid, (unsigned long long)counts->rows,
+                     counts->invalid == 1 ? "is" : "are", buf_string(&codes));
+    else
+        person_error(person, "the input cannot be used (%s); nothing was sent", buf_string(&codes));
+    buf_deinit(&codes);
+}
+
 int check_for_sending(struct intake *intake, const struct run_settings *settings,
                       const struct person *person, struct check_counts *ret_counts)
 {
@@ -543,8 +575,7 @@ int check_for_sending(struct intake *intake, const struct run_settings *settings
         result = 0;
     }
     if (result == EXIT_INPUT_INVALID)
-        person_error(person, "nothing was sent%s",
-                     some_good ? "; fix the rows, or send the valid ones with --skip-invalid" : "");
+        refuse_to_send(person, counts, settings->strict, some_good);
     if (result != 0)
         return result;
     if (counts->replaced > 0 && !settings_allow_replace(settings) &&

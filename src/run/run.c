@@ -51,6 +51,7 @@ struct run {
     struct listener listener;
     struct series flight;             /* for the report */
     struct buf program, words;        /* the call that goes on where this one ended */
+    struct buf cancel, status;        /* calls about what was accepted */
     struct problem_file problem_file; /* of a pipe, which is checked while it is sent */
     struct share_rate *share;         /* the account's rate, which this run keeps; NULL: none */
     struct run_figures *figures;      /* NULL: nobody measures */
@@ -320,6 +321,17 @@ static struct next_command next_command(struct run *run)
                                  .from_stdin = strcmp(run->settings->input, "-") == 0};
 }
 
+/* A call about what was accepted; NULL: nothing was, or its platform goes with this process. */
+static const char *call_of(struct run *run, const char *command, struct buf *call)
+{
+    if (run->sim != NULL || run->recording.path == NULL ||
+        run->tally.rows[ROW_ACCEPTED] + run->earlier[ROW_ACCEPTED] == 0)
+        return NULL;
+    buf_clear(call);
+    person_add_call(run->person, command, run->recording.path, call);
+    return buf_string(call);
+}
+
 /* Whether it is known how many rows have no result. */
 static bool knows_unsent(const struct run *run)
 {
@@ -357,6 +369,7 @@ static int write_report(struct run *run, double seconds, int exit_status)
                                .next = {.has_more = !knows_unsent(run),
                                         .is_refused = run->result.end == JOB_REFUSED,
                                         .command = next_command(run)},
+                               .status = call_of(run, "status", &run->status),
                                .run = &about};
     intake_digest(run->intake, &facts.input_size, &facts.input_hash);
     /* Of a run that was stopped, not every row of the input has been met. */
@@ -436,6 +449,8 @@ static int summarize(struct run *run, double seconds, int exit_status)
                                     .now_s = (int64_t)time(NULL),
                                     .seconds = seconds,
                                     .exit_status = exit_status,
+                                    .cancel = call_of(run, "cancel", &run->cancel),
+                                    .status = call_of(run, "status", &run->status),
                                     .command = next_command(run),
                                     .report = reported == 0 ? run->settings->report : NULL};
 
@@ -699,6 +714,8 @@ int run_send(const struct run_settings *given, const struct person *person,
     buf_init(&run->message, 64 * 1024);
     buf_init(&run->program, 64 * 1024);
     buf_init(&run->words, 1024 * 1024);
+    buf_init(&run->cancel, 64 * 1024);
+    buf_init(&run->status, 64 * 1024);
     recording_init(&run->recording, settings, person);
     int result = nightly_choose(&run->nightly, settings, person);
     if (result == 0)
@@ -720,6 +737,8 @@ int run_send(const struct run_settings *given, const struct person *person,
     buf_deinit(&run->message);
     buf_deinit(&run->program);
     buf_deinit(&run->words);
+    buf_deinit(&run->cancel);
+    buf_deinit(&run->status);
     listener_deinit(&run->listener);
     nightly_deinit(&run->nightly);
     free(run);
