@@ -10,7 +10,9 @@
 #include "cli/completion.h"
 #include "cli/config.h"
 #include "cli/console.h"
+#include "cli/glossary.h"
 #include "cli/help.h"
+#include "cli/man.h"
 #include "cli/option_table.h"
 #include "cli/option_values.h"
 #include "cli/show.h"
@@ -19,7 +21,7 @@
 
 static int print(struct buf *text)
 {
-    bool written = text->status == STATUS_OK && show_text(buf_span(text));
+    bool written = text->status == STATUS_OK && show_data(buf_span(text));
 
     buf_deinit(text);
     return written ? EXIT_ALL_ACCEPTED : EXIT_INTERNAL;
@@ -179,6 +181,24 @@ static bool reports_on_stdout(enum subcommand subcommand, const struct settings 
            !run->json && !run->fix && !lists_there;
 }
 
+/* Whether there is nothing to bring to an end once nobody reads what is printed. */
+static bool only_prints(enum subcommand subcommand, const struct settings *settings)
+{
+    const struct run_settings *run = &settings->run;
+    bool has_file = run->split_valid != NULL || run->split_invalid != NULL ||
+                    (run->problems != NULL && strcmp(run->problems, "-") != 0);
+
+    return settings->help || settings->version || subcommand == COMMAND_CONFIG ||
+           subcommand == COMMAND_RESULTS || subcommand == COMMAND_REPORT ||
+           ((subcommand == COMMAND_CHECK || settings->dry_run) && !has_file);
+}
+
+/* nbatch … | head: ends as any program that is not read any more. */
+static void end_with_the_reader(void)
+{
+    (void)signal(SIGPIPE, SIG_DFL);
+}
+
 static int run_subcommand(enum subcommand subcommand, const struct settings *settings,
                           const struct option_sources *sources, const char *program)
 {
@@ -191,6 +211,8 @@ static int run_subcommand(enum subcommand subcommand, const struct settings *set
                                 .sources = sources};
     struct person person = terminal_person(&terminal);
 
+    if (only_prints(subcommand, settings))
+        end_with_the_reader();
     if (settings->help)
         return print_help(subcommand);
     if (settings->version)
@@ -207,6 +229,8 @@ static int run_subcommand(enum subcommand subcommand, const struct settings *set
     run.shown_count = option_values(sources, shown);
     int result = run_use_case(subcommand, settings, &run, &person);
     console_finish();
+    if (show_reader_is_gone())
+        return EXIT_SIGNAL + SIGPIPE;
     return show_notes_are_written() ? result : EXIT_INTERNAL;
 }
 
@@ -235,27 +259,13 @@ static int parse_and_run(enum subcommand subcommand, int argc, char **argv)
     return result;
 }
 
-/* nbatch help TOPIC [WORD] */
-static int explain(const struct help_topic *topic, const char *word)
-{
-    struct buf text;
-
-    buf_init(&text, 1024 * 1024);
-    if (topic->add(word, &text))
-        return print(&text);
-    buf_deinit(&text);
-    show_error("nbatch help %s %s: it is nbatch help %s%s%s", topic->name, word, topic->name,
-               topic->word != NULL ? " " : "", topic->word != NULL ? topic->word : "");
-    return EXIT_USAGE;
-}
-
 static int refuse_words(void)
 {
-    show_error("nbatch help explains one command, topic or option; nbatch --help lists them");
+    show_error("nbatch help explains one command, topic or word; nbatch --help lists them");
     return EXIT_USAGE;
 }
 
-/* nbatch help rate, nbatch help E-IMEI, nbatch help 5106 … */
+/* nbatch help rate, nbatch help in_doubt, nbatch help E-IMEI, nbatch help 5106 … */
 static int explain_word(const char *word)
 {
     struct buf text;
@@ -265,11 +275,49 @@ static int explain_word(const char *word)
     buf_init(&text, 1024 * 1024);
     if (help_add_word(word, &text))
         return print(&text);
+    buf_clear(&text);
+    glossary_add_nearest(word, &text);
+    if (text.len > 0)
+        show_error("%s is no word of nbatch's; did you mean nbatch help %s?", word,
+                   buf_string(&text));
+    else
+        show_error("%s is no word of nbatch's: nbatch help explains a command, a topic, an option "
+                   "(nbatch help rate), a status (in_doubt), a column, a code (E-IMEI) or an errno "
+                   "(5106)",
+                   word);
     buf_deinit(&text);
-    show_error("nbatch help knows no %s: it explains a command, a topic, an option (nbatch help "
-               "rate), a code (nbatch help E-IMEI) or an errno; nbatch --help lists them",
-               word);
     return EXIT_USAGE;
+}
+
+/* A manual page is roff: on a terminal man shows it. */
+static int show_manual(struct buf *page)
+{
+    if (isatty(STDOUT_FILENO) != 1)
+        return print(page);
+    (void)signal(SIGPIPE, SIG_IGN); /* man may be left early, or not be there */
+    FILE *man = popen("man -l - 2>/dev/null", "w");
+    bool is_open = man != NULL;
+    if (is_open)
+        (void)!fwrite(page->ptr, 1, page->len, man);
+    int ended = is_open ? pclose(man) : -1;
+    buf_deinit(page);
+    if (ended == 0)
+        return EXIT_ALL_ACCEPTED;
+    show_error("man could not show the page (it comes with the package man-db); nbatch help man > "
+               "nbatch.1 writes it to a file, and nbatch help lists shorter texts");
+    return EXIT_INTERNAL;
+}
+
+/* nbatch help TOPIC [WORD] */
+static int explain(const struct help_topic *topic, const char *word)
+{
+    struct buf text;
+
+    buf_init(&text, 1024 * 1024);
+    if (topic->add(word, &text))
+        return topic->add == man_add_page ? show_manual(&text) : print(&text);
+    buf_deinit(&text);
+    return word != NULL ? explain_word(word) : EXIT_INTERNAL;
 }
 
 /* nbatch help [COMMAND|TOPIC [WORD]|OPTION|CODE|ERRNO] */
@@ -336,11 +384,9 @@ static int complete_words(int argc, char **argv)
 static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
-} words[] = {{"help", help},
-             {"template", template},
-             {"version", version},
-             {"completion", complete},
-             {"__complete", complete_words}};
+} words[] = {{"help", help},         {"--help", help},         {"-h", help},
+             {"template", template}, {"version", version},     {"--version", version},
+             {"-V", version},        {"completion", complete}, {"__complete", complete_words}};
 
 int cli_main(int argc, char **argv)
 {
@@ -354,13 +400,12 @@ int cli_main(int argc, char **argv)
                    "bench; nbatch --help lists all");
         return EXIT_USAGE;
     }
-    for (size_t i = 0; i < ARRAY_LENGTH(words); i++)
-        if (strcmp(argv[1], words[i].name) == 0)
-            return words[i].run(argc - 2, argv + 2);
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
-        return print_overview();
-    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)
-        return print_version();
+    for (size_t i = 0; i < ARRAY_LENGTH(words); i++) {
+        if (strcmp(argv[1], words[i].name) != 0)
+            continue;
+        end_with_the_reader();
+        return words[i].run(argc - 2, argv + 2);
+    }
     if (!subcommand_find(argv[1], &subcommand))
         return refuse_subcommand(argv[1]);
     return parse_and_run(subcommand, argc, argv);

@@ -403,7 +403,7 @@ static const struct option table[] = {
      .help = "columns of the input to carry into the results as they are"},
     {"true", 0, OPTION_LIST, RUN | CHECK, "WORD[,WORD...]", NULL, RUN_FIELD(trues),
      .help = "what means true in res: columns, and where a data template wants a value, such as "
-             "TRUE; sent as a boolean; may be repeated"},
+             "TRUE or on; sent as a boolean; may be repeated"},
     {"false", 0, OPTION_LIST, RUN | CHECK, "WORD[,WORD...]", NULL, RUN_FIELD(falses),
      .help = "the same for false"},
     {"imei", 0, OPTION_CHOICE, RUN | CHECK | BENCH, "strict|any", "strict", RUN_FIELD(imei),

@@ -1,28 +1,21 @@
 #include "cli/terminal.h"
 
 #include <stdlib.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "cli/color.h"
 #include "cli/console.h"
 #include "cli/next_command.h"
+#include "core/figure.h"
 #include "core/when.h"
 
 /* What a person reads while rows are checked and sent, in the words of a terminal. */
 
-/* 20/s, 90/h */
-static void add_rate(int64_t per_hour, struct buf *out)
-{
-    if (per_hour >= 3600)
-        buf_add_format(out, "%.3g/s", (double)per_hour / 3600);
-    else
-        buf_add_format(out, "%lld/h", (long long)per_hour);
-}
-
 static void add_limit(const struct job_status *status, struct buf *out)
 {
     if (status->rate_per_hour > 0)
-        add_rate(status->rate_per_hour, out);
+        buf_add_string(out, figure_rate((double)status->rate_per_hour / 3600, "").text);
     else
         buf_add_format(out, "%zu at a time", status->concurrency);
 }
@@ -238,8 +231,14 @@ static enum consent on_ask(const struct person *person, const char *question)
         return CONSENT_NOBODY;
     (void)fprintf(stderr, "%s Type yes: ", question);
     (void)fflush(stderr);
-    bool is_yes = fgets(answer, sizeof(answer), stdin) != NULL && strcmp(answer, "yes\n") == 0;
-    return is_yes ? CONSENT_YES : CONSENT_NO;
+    /* One letter is typed too easily; it gets a second chance, since it was no no. */
+    bool is_there = fgets(answer, sizeof(answer), stdin) != NULL;
+    if (is_there && strcasecmp(answer, "y\n") == 0) {
+        (void)fprintf(stderr, "If that is meant, type the whole word yes: ");
+        (void)fflush(stderr);
+        is_there = fgets(answer, sizeof(answer), stdin) != NULL;
+    }
+    return is_there && strcasecmp(answer, "yes\n") == 0 ? CONSENT_YES : CONSENT_NO;
 }
 
 static bool on_give(const struct person *person, struct span data)

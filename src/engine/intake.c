@@ -612,6 +612,12 @@ void intake_judge_file(const struct intake *intake, struct problems *problems)
         kinds_judge(intake->kinds, &intake->layout.schema, problems);
 }
 
+void intake_add_words(const struct intake *intake, bool value, struct buf *out)
+{
+    if (intake->kinds != NULL)
+        kinds_add_words(intake->kinds, value, out);
+}
+
 /* The bytes that the reader's text was in the input, behind `prefix`. */
 static enum status restore(struct intake *intake, struct span prefix, struct span text,
                            struct span *ret_bytes)

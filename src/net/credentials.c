@@ -99,6 +99,10 @@ static enum status load_file(const struct search *search, const char *path, bool
     struct stat info;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
+    if (fd < 0 && errno == ENOENT && !from_systemd)
+        return refuse(search, path,
+                      "No such file or directory; make one that only you can read with touch and "
+                      "chmod 600, and write the key into it with an editor");
     if (fd < 0 || fstat(fd, &info) != 0) {
         enum status status = refuse(search, path, strerror(errno));
         if (fd >= 0)

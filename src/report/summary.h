@@ -47,6 +47,7 @@ struct summary {
                                     there is nothing to take back or ask about */
     int exit_status;
     bool is_refused, jsonl;      /* as in report/next.h */
+    bool is_recorded;            /* the results are there */
     struct next_command command; /* likewise */
     const char *report;          /* the HTML page that was written, or NULL */
 };

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <unistd.h>
 
+#include "core/figure.h"
 #include "engine/open_loop.h"
 #include "report/load_page.h"
 #include "run/check.h"
@@ -257,7 +258,8 @@ static int measure_rates(struct bench *bench)
     int result = 0;
 
     for (size_t i = 0; i < rates->count && result == 0 && !bench->is_over; i++) {
-        person_note(bench->person, "%.4g/s to %s", rates->items[i], bench->endpoint.origin);
+        person_note(bench->person, "%s to %s", figure_rate(rates->items[i], "").text,
+                    bench->endpoint.origin);
         result = measure(bench, rates->items[i], &load);
     }
     return result;
@@ -278,7 +280,7 @@ static int search_rate(struct bench *bench)
         if (result != 0 || load_total(load) == 0)
             break;
         bool keeps = load_keeps(load, &settings->goal);
-        person_note(bench->person, "%.4g/s: %s", rate, keeps ? "kept" : "not kept");
+        person_note(bench->person, keeps ? "%s: kept" : "%s: not kept", figure_rate(rate, "").text);
         search_take(&search, keeps);
     }
     bench->found = search.best;

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "core/figure.h"
 #include "core/text.h"
 #include "core/when.h"
 #include "ledger/results.h"
@@ -351,7 +352,7 @@ static void announce(const struct cancelling *cancelling)
     if (rate > 0 && cancelling->count > 0) {
         buf_add_string(&text, ": ");
         when_add_duration((double)cancelling->count / rate, &text);
-        buf_add_format(&text, " at %.3g/s", rate);
+        buf_add_format(&text, " at %s", figure_rate(rate, "").text);
     }
     person_note(cancelling->person, "%s", buf_string(&text));
     buf_deinit(&text);

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <time.h>
 
+#include "core/figure.h"
 #include "core/when.h"
 #include "engine/check.h"
 #include "input/diagnosis.h"
@@ -42,29 +43,47 @@ static bool diagnose(const struct run_settings *settings, struct diagnosis *diag
                                           .header_line = (uint64_t)settings->header_line,
                                           .sets = &settings->sets,
                                           .maps = &settings->maps,
-                                          .passes = &settings->passes};
+                                          .passes = &settings->passes,
+                                          .trues = &settings->trues,
+                                          .falses = &settings->falses};
 
     *diagnosis = (struct diagnosis){.count = 0};
     return strcmp(settings->input, "-") != 0 && diagnosis_find(&given, diagnosis) == STATUS_OK &&
-           diagnosis->findings.len > 0;
+           diagnosis->findings.len + diagnosis->unknown.len > 0;
 }
 
-/* What was found, with the codes of the problems that it is about (none: NULL), and last the
- * command that goes by it. */
-static void add_diagnosis(const struct person *person, struct diagnosis *diagnosis,
-                          const uint32_t *codes, struct buf *out)
+/* Each line of a list, indented. */
+static void add_list(struct span lines, struct buf *out)
 {
-    buf_add(out, buf_span(&diagnosis->findings));
+    while (lines.len > 0) {
+        const char *end = memchr(lines.ptr, '\n', lines.len);
+        size_t len = end != NULL ? (size_t)(end - lines.ptr) : lines.len;
+        buf_add_format(out, "\n  - %.*s", (int)len, lines.ptr);
+        lines = span_skip(lines, len + (end != NULL));
+    }
+}
+
+/* What was found, then what only a person knows, and last the command that goes by it. */
+static void add_diagnosis(const struct person *person, struct diagnosis *diagnosis, struct buf *out)
+{
+    add_list(buf_span(&diagnosis->findings), out);
     if (diagnosis->unknown.len > 0)
-        buf_add_format(out, "; only you know %s", buf_string(&diagnosis->unknown));
-    for (size_t i = 0; codes != NULL && i < PROBLEM_CODE_COUNT; i++)
-        if (codes[i] > 0)
-            buf_add_format(out, " [%s]", problem_code_name((enum problem_code)i));
+        buf_add_string(out, "\nwhat only you know goes in place of the dots:");
+    add_list(buf_span(&diagnosis->unknown), out);
     if (diagnosis->count == 0 || person->ops->fixed_command == NULL)
         return;
-    buf_add_string(out, diagnosis->is_complete ? "; this command reads it so:\n    "
-                                               : "; put what you know in place of the dots:\n    ");
+    if (diagnosis->is_complete)
+        buf_add_string(out, "\nthis command reads it:");
+    buf_add_string(out, "\n    ");
     person->ops->fixed_command(person, diagnosis, out);
+}
+
+/* The codes of the problems that a diagnosis is about. */
+static void add_header_codes(const uint32_t codes[PROBLEM_CODE_COUNT], struct buf *out)
+{
+    for (size_t i = 0; i < PROBLEM_CODE_COUNT; i++)
+        if (codes[i] > 0)
+            buf_add_format(out, " [%s]", problem_code_name((enum problem_code)i));
 }
 
 static bool is_format_told(const struct run_settings *settings)
@@ -83,10 +102,8 @@ static void add_format(const struct run_settings *settings, const struct person 
 
     if (is_format_told(settings))
         return;
-    if (diagnose(settings, &diagnosis) && diagnosis.count > 0) {
-        buf_add_string(message, "; ");
-        add_diagnosis(person, &diagnosis, NULL, message);
-    }
+    if (diagnose(settings, &diagnosis) && diagnosis.count > 0)
+        add_diagnosis(person, &diagnosis, message);
     diagnosis_deinit(&diagnosis);
 }
 
@@ -271,27 +288,40 @@ static void show_counts(const struct inspection *inspection, const struct check_
     struct buf text;
 
     buf_init(&text, 4096);
-    buf_add_format(&text, "%s: %llu row%s, %llu valid, %llu invalid, %llu warning%s",
-                   inspection->input, (unsigned long long)counts->rows,
-                   counts->rows == 1 ? "" : "s", (unsigned long long)counts->valid,
-                   (unsigned long long)counts->invalid, (unsigned long long)counts->warnings,
-                   counts->warnings == 1 ? "" : "s");
+    buf_add_format(&text, "%s: %s row%s, %s valid, %s invalid, %s warning%s", inspection->input,
+                   figure(counts->rows).text, counts->rows == 1 ? "" : "s",
+                   figure(counts->valid).text, figure(counts->invalid).text,
+                   figure(counts->warnings).text, counts->warnings == 1 ? "" : "s");
     if (counts->settled > 0)
-        buf_add_format(&text, ", %llu with a result already", (unsigned long long)counts->settled);
+        buf_add_format(&text, ", %s with a result already", figure(counts->settled).text);
     const char *separator = "; ";
     for (size_t i = 0; i < ACTION_COUNT; i++) {
         if (counts->actions[i] == 0)
             continue;
-        buf_add_format(&text, "%s%llu %s", separator, (unsigned long long)counts->actions[i],
+        buf_add_format(&text, "%s%s %s", separator, figure(counts->actions[i]).text,
                        action_rules[i].name);
         separator = ", ";
     }
     if (counts->devices > 0)
-        buf_add_format(&text, " for %llu device%s", (unsigned long long)counts->devices,
+        buf_add_format(&text, " for %s device%s", figure(counts->devices).text,
                        counts->devices == 1 ? "" : "s");
     person_note(inspection->person, "%s", buf_string(&text));
     buf_deinit(&text);
     show_time(inspection, counts->valid);
+}
+
+/* Where what was asked for is. */
+static void show_files(const struct inspection *inspection)
+{
+    const struct run_settings *settings = inspection->settings;
+    bool has_problems = inspection->has_problem_file && strcmp(settings->problems, "-") != 0;
+
+    if (has_problems)
+        person_note(inspection->person, "problems: %s", settings->problems);
+    if (inspection->has_split && settings->split_valid != NULL)
+        person_note(inspection->person, "valid rows: %s", settings->split_valid);
+    if (inspection->has_split && settings->split_invalid != NULL)
+        person_note(inspection->person, "invalid rows: %s", settings->split_invalid);
 }
 
 /* How long all can be taken back once it is sent. */
@@ -322,48 +352,87 @@ static bool may_be_misread(const struct run_settings *settings, const struct che
            (settings->encoding != NULL && counts->codes[PROBLEM_INVISIBLE] > 0);
 }
 
+/* Finds how the input can be read where its rows show that it was not; and which words of its cells
+ * can be made booleans. */
+static enum status diagnose_rows(struct inspection *inspection, const struct intake *intake,
+                                 const struct check_counts *counts)
+{
+    struct diagnosis *diagnosis = &inspection->diagnosis;
+    struct buf trues, falses;
+
+    if (!inspection->is_diagnosed && may_be_misread(inspection->settings, counts))
+        inspection->is_diagnosed = diagnose(inspection->settings, diagnosis);
+    if (inspection->is_diagnosed || counts->is_unreadable)
+        return STATUS_OK;
+    diagnosis_deinit(diagnosis);
+    diagnosis_init(diagnosis);
+    buf_init(&trues, 64 * 1024);
+    buf_init(&falses, 64 * 1024);
+    intake_add_words(intake, true, &trues);
+    intake_add_words(intake, false, &falses);
+    enum status status = diagnosis_add_words(diagnosis, buf_span(&trues), buf_span(&falses));
+    buf_deinit(&trues);
+    buf_deinit(&falses);
+    diagnosis->is_complete = true;
+    return status;
+}
+
 /* Says how the input can be read, where it could not; also to who is quiet. */
-static void show_diagnosis(struct inspection *inspection, const struct check_counts *counts)
+static void show_diagnosis(struct inspection *inspection)
 {
     const struct person *person = inspection->person;
     struct buf text;
 
-    if (!inspection->is_diagnosed && may_be_misread(inspection->settings, counts))
-        inspection->is_diagnosed = diagnose(inspection->settings, &inspection->diagnosis);
     if (!inspection->is_diagnosed || inspection->settings->fix)
         return;
     buf_init(&text, 256 * 1024);
     buf_add_printable(&text, span_string(inspection->input));
-    buf_add_string(&text, ": ");
-    add_diagnosis(person, &inspection->diagnosis, inspection->codes, &text);
+    buf_add_string(&text, ": cannot be read as it is");
+    add_header_codes(inspection->codes, &text);
+    buf_add_char(&text, ':');
+    add_diagnosis(person, &inspection->diagnosis, &text);
     person->ops->tell(person, TELL_NOTE, buf_string(&text));
     buf_deinit(&text);
 }
 
+/* The command that makes booleans of words, below the problems that name them. */
+static void show_words(const struct inspection *inspection)
+{
+    const struct person *person = inspection->person;
+    struct buf text;
+
+    if (inspection->is_diagnosed || inspection->diagnosis.count == 0 ||
+        person->ops->fixed_command == NULL)
+        return;
+    buf_init(&text, 256 * 1024);
+    person->ops->fixed_command(person, &inspection->diagnosis, &text);
+    person_note(person, "this command sends the words as booleans:\n    %s", buf_string(&text));
+    buf_deinit(&text);
+}
+
 /* Gives the command that reads the input, and nothing else. */
-static int give_fix(struct inspection *inspection, const struct check_counts *counts)
+static int give_fix(struct inspection *inspection, bool is_unreadable)
 {
     const struct person *person = inspection->person;
     struct diagnosis *diagnosis = &inspection->diagnosis;
     struct buf text;
 
-    if ((counts->is_unreadable && !inspection->is_diagnosed) ||
-        (inspection->is_diagnosed && !diagnosis->is_complete)) {
-        buf_init(&text, 256 * 1024);
-        if (inspection->is_diagnosed)
-            add_diagnosis(person, diagnosis, inspection->codes, &text);
-        else
-            buf_add_string(&text, "no options are known by which it can be read");
-        person_error(person, "%s: %s", inspection->input, buf_string(&text));
-        buf_deinit(&text);
-        return EXIT_INPUT_INVALID;
-    }
     buf_init(&text, 256 * 1024);
-    person->ops->fixed_command(person, inspection->is_diagnosed ? diagnosis : NULL, &text);
-    buf_add_char(&text, '\n');
-    bool is_given = text.status == STATUS_OK && person_give(person, buf_span(&text));
+    if (is_unreadable && !inspection->is_diagnosed) {
+        person_error(person, "%s: no options are known by which it can be read", inspection->input);
+    } else if (inspection->is_diagnosed && !diagnosis->is_complete) {
+        add_diagnosis(person, diagnosis, &text);
+        person_error(person, "%s: cannot be read as it is:%s", inspection->input,
+                     buf_string(&text));
+    } else {
+        person->ops->fixed_command(person, diagnosis, &text);
+        buf_add_char(&text, '\n');
+        bool is_given = text.status == STATUS_OK && person_give(person, buf_span(&text));
+        buf_deinit(&text);
+        return is_given ? 0 : EXIT_INTERNAL;
+    }
     buf_deinit(&text);
-    return is_given ? 0 : EXIT_INTERNAL;
+    return EXIT_INPUT_INVALID;
 }
 
 /* What a check comes to: 0 or an exit status, after the reason was said. */
@@ -383,16 +452,20 @@ static int conclude(struct inspection *inspection, const struct intake *intake, 
                      status == STATUS_IO ? strerror(error) : status_text(status));
         return EXIT_INTERNAL;
     }
-    show_diagnosis(inspection, counts);
+    if (diagnose_rows(inspection, intake, counts) != STATUS_OK)
+        return EXIT_INTERNAL;
+    show_diagnosis(inspection);
     if (inspection->settings->fix)
-        return give_fix(inspection, counts);
+        return give_fix(inspection, counts->is_unreadable);
     inspection->person->ops->problem_counts(inspection->person);
+    show_words(inspection);
     if (!counts->is_unreadable)
         show_notes(inspection, intake);
     if (!counts->is_unreadable)
         show_counts(inspection, counts);
     if (!counts->is_unreadable)
         show_embargo(inspection, counts);
+    show_files(inspection);
     return counts->file_is_bad || counts->invalid > 0 ? EXIT_INPUT_INVALID : 0;
 }
 
@@ -624,13 +697,12 @@ static int check_split_paths(const struct run_settings *settings, const struct p
 /* Gives the command for a file whose name does not tell what it is. */
 static int fix_format(const struct run_settings *settings, const struct person *person)
 {
-    const struct check_counts counts = {.is_unreadable = true};
     struct inspection inspection = {.settings = settings,
                                     .person = person,
                                     .input = settings->input};
 
     inspection.is_diagnosed = diagnose(settings, &inspection.diagnosis);
-    int result = give_fix(&inspection, &counts);
+    int result = give_fix(&inspection, true);
     diagnosis_deinit(&inspection.diagnosis);
     return result;
 }

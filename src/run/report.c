@@ -59,7 +59,7 @@ int report_write(const char *path, const struct person *person, struct page_fact
     if (status == STATUS_SYNTAX)
         result = EXIT_INPUT_INVALID;
     else if (status != STATUS_OK)
-        result = EXIT_INTERNAL;
+        result = access(facts->results, R_OK) != 0 ? EXIT_USAGE : EXIT_INTERNAL;
     if (result == 0) {
         complete_facts(facts, &read);
         page_add_html(read.page, facts, &page);

@@ -75,7 +75,8 @@ int run_results(const struct run_settings *settings, const struct person *person
         return EXIT_USAGE;
     buf_init(&message, 64 * 1024);
     enum status status = results_open(&results, &disk_real, settings->input, &message);
-    if (status == STATUS_OK)
+    bool is_open = status == STATUS_OK;
+    if (is_open)
         status = print_to(&printing, &results, &message);
     if (status != STATUS_OK && message.len > 0)
         person_error(person, "%s", buf_string(&message));
@@ -85,7 +86,8 @@ int run_results(const struct run_settings *settings, const struct person *person
     buf_deinit(&message);
     if (status == STATUS_OK)
         return EXIT_ALL_ACCEPTED;
-    if (status == STATUS_USAGE || status == STATUS_EXISTS)
-        return EXIT_USAGE;
-    return status == STATUS_SYNTAX ? EXIT_INPUT_INVALID : EXIT_INTERNAL;
+    if (status == STATUS_SYNTAX)
+        return EXIT_INPUT_INVALID;
+    bool is_refused = !is_open || status == STATUS_USAGE || status == STATUS_EXISTS;
+    return is_refused ? EXIT_USAGE : EXIT_INTERNAL;
 }

@@ -2,6 +2,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/figure.h"
 #include "engine/intake_source.h"
 #include "engine/job.h"
 #include "ledger/outfile.h"
@@ -267,17 +268,21 @@ static void end_observers(struct run *run, double seconds, int exit_status)
 
 static void announce(const struct run *run)
 {
-    char rows[32] = "the rows of a pipe", limit[96] = "";
-    unsigned long long count = run->rows - earlier_total(run);
+    char rows[64] = "the rows of a pipe", limit[96] = "";
+    uint64_t count = run->rows - earlier_total(run);
     bool is_documented;
     struct rate rate = sending_rate(run->settings, &is_documented);
 
+    if (run->rows > 0 && count == 0) {
+        person_note(run->person, "nothing is left to send: each row of the input has its result");
+        return;
+    }
     if (is_documented)
         (void)snprintf(limit, sizeof(limit),
                        ", at most %lld/s as the platform documents (see --rate)",
                        (long long)rate.count);
     if (run->rows > 0)
-        (void)snprintf(rows, sizeof(rows), "%llu row%s", count, count == 1 ? "" : "s");
+        (void)snprintf(rows, sizeof(rows), count == 1 ? "%s row" : "%s rows", figure(count).text);
     person_note(run->person, "sending %s to %s%s%s, %lld at a time%s%s%s", rows,
                 run->sim != NULL ? "the simulator at " : "", run->endpoint.origin,
                 run->endpoint.path, (long long)run->settings->concurrency, limit,
@@ -425,6 +430,7 @@ static int summarize(struct run *run, double seconds, int exit_status)
     const struct summary summary = {.input = source_name(intake_source(run->intake)),
                                     .results = recording->path,
                                     .jsonl = outfile_is_jsonl(recording->path),
+                                    .is_recorded = access(recording->path, F_OK) == 0,
                                     .endpoint = run->endpoint.origin,
                                     .tally = &run->tally,
                                     .earlier = run->earlier,
@@ -489,8 +495,13 @@ static int open_problem_file(struct run *run)
 
 static int close_problem_file(struct run *run, int result)
 {
-    if (outfile_close(&run->problem_file.file) == STATUS_OK)
+    bool has_file = run->problem_file.file.name != NULL;
+
+    if (outfile_close(&run->problem_file.file) == STATUS_OK) {
+        if (has_file && strcmp(run->settings->problems, "-") != 0)
+            person_note(run->person, "problems: %s", run->settings->problems);
         return result;
+    }
     person_error(run->person, "%s", outfile_error(&run->problem_file.file));
     return EXIT_INTERNAL;
 }

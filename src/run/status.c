@@ -1,5 +1,6 @@
 #include <time.h>
 
+#include "core/figure.h"
 #include "run/asking.h"
 #include "run/privacy.h"
 #include "run/status_rows.h"
@@ -96,7 +97,7 @@ static void announce_calls(const struct inquiry_run *run, uint64_t lookups, uint
     if (rate > 0 && calls > 0) {
         buf_add_string(&text, ": ");
         when_add_duration((double)calls * 3600 / (double)rate, &text);
-        buf_add_format(&text, " at %.3g/s", (double)rate / 3600);
+        buf_add_format(&text, " at %s", figure_rate((double)rate / 3600, "").text);
     }
     person_note(run->person, "%s", buf_string(&text));
     buf_deinit(&text);
