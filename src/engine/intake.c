@@ -423,10 +423,12 @@ static enum status build_command(struct intake *intake, const struct row *row,
 {
     struct layout *layout = &intake->layout;
     struct row shaped = {.number = 0};
+    const bool check_only = !builds_requests(intake);
     const struct command_context context = {.schema = &layout->schema,
                                             .now_s = intake->options.now_s,
                                             .embargo_s = intake->options.embargo_s,
-                                            .check_only = !builds_requests(intake),
+                                            .check_only = check_only,
+                                            .nameless = check_only && intake->store == NULL,
                                             .dialect = intake->options.dialect,
                                             .any_device = intake->options.any_device,
                                             .fleet = intake->fleet};

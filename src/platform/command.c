@@ -237,25 +237,33 @@ static uint64_t hash_meaning(const struct draft *draft, struct span body)
     return mix(hash + items);
 }
 
+/* `body` ends with the row's body, and is as it was afterwards. */
+static void name_row(struct draft *draft, struct buf *body)
+{
+    struct buf key;
+
+    if (!draft->has_blanks) {
+        draft->command->hash = hash_content(draft, body);
+        return;
+    }
+    /* Keys were without blanks before they were sent: a row keeps its key. */
+    buf_init(&key, COMMAND_TEXT_MAX);
+    draft_add_key_body(draft, &key);
+    draft->command->hash = hash_content(draft, &key);
+    draft->status = key.status != STATUS_OK ? key.status : draft->status;
+    buf_deinit(&key);
+}
+
 /* Appends body, target, NUL and imei; a row with problems keeps only the imei. */
 static void build_text(struct draft *draft)
 {
     struct command *command = draft->command;
-    struct buf *text = &command->text, *hashed = text;
-    struct buf key;
+    struct buf *text = &command->text;
 
     draft_add_body(draft, text);
     command->body_len = text->len;
-    if (draft->has_blanks) { /* keys were without them before they were sent: a row keeps its key */
-        buf_init(&key, COMMAND_TEXT_MAX);
-        draft_add_key_body(draft, &key);
-        hashed = &key;
-    }
-    command->hash = hash_content(draft, hashed);
-    if (draft->has_blanks) {
-        draft->status = key.status != STATUS_OK ? key.status : draft->status;
-        buf_deinit(&key);
-    }
+    if (!draft->nameless)
+        name_row(draft, text);
     if (draft->fleet != NULL && draft->problems->error_count == 0)
         command->meaning = hash_meaning(draft, buf_span(text));
     if (draft->problems->error_count == 0 && !draft->check_only) {
@@ -288,6 +296,7 @@ enum status command_build(struct command *command, const struct command_context 
                           .now_s = context->now_s,
                           .embargo_s = context->embargo_s,
                           .check_only = context->check_only,
+                          .nameless = context->nameless,
                           .any_device = context->any_device,
                           .dialect = context->dialect,
                           .ints = {[PARAM_RETRY] = DEFAULT_RETRY,

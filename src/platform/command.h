@@ -53,6 +53,7 @@ struct command_context {
                                   is no part of the row's content, and moves with the clock as a
                                   relative time does */
     bool check_only;           /* no request is built */
+    bool nameless;             /* nobody asks for the row's hash: it stays 0 */
     enum dialect dialect;      /* whose paths the request takes */
     bool any_device;           /* test devices too: 4 to 17 digits, whatever the first */
     const struct fleet *fleet; /* that the command will be added to; NULL: none */
