@@ -42,7 +42,8 @@ static struct next_facts facts_of(const struct summary *summary, const uint64_t 
                                .results = summary->results,
                                .jsonl = summary->jsonl,
                                .is_refused = summary->is_refused,
-                               .command = summary->command};
+                               .command = summary->command,
+                               .verify = summary->verify};
 }
 
 /* Did all arrive? */

@@ -43,8 +43,9 @@ struct summary {
     double allowed;           /* the platform's limit a second, as it was found; 0: none showed */
     int64_t embargo_s, now_s; /* until when nothing is delivered, epoch, 0: as soon as it can be;
                                  and the time at hand */
-    const char *cancel, *status; /* the calls that take back, and that ask what became of it; NULL:
-                                    there is nothing to take back or ask about */
+    const char *cancel, *status, *verify; /* the calls that take back, that ask what became of it,
+                                             and that look for rows in doubt; NULL: there is nothing
+                                             to take back or ask about */
     int exit_status;
     bool is_refused, jsonl;      /* as in report/next.h */
     bool is_recorded;            /* the results are there */

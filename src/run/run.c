@@ -51,12 +51,12 @@ struct run {
     bool has_heeded; /* a signal from before the sending */
     struct observers observers;
     struct listener listener;
-    struct series flight;             /* for the report */
-    struct buf program, words;        /* the call that goes on where this one ended */
-    struct buf cancel, status;        /* calls about what was accepted */
-    struct problem_file problem_file; /* of a pipe, which is checked while it is sent */
-    struct share_rate *share;         /* the account's rate, which this run keeps; NULL: none */
-    struct run_figures *figures;      /* NULL: nobody measures */
+    struct series flight;              /* for the report */
+    struct buf program, words;         /* the call that goes on where this one ended */
+    struct buf cancel, status, verify; /* calls about what was accepted */
+    struct problem_file problem_file;  /* of a pipe, which is checked while it is sent */
+    struct share_rate *share;          /* the account's rate, which this run keeps; NULL: none */
+    struct run_figures *figures;       /* NULL: nobody measures */
 };
 
 static int fail(struct run *run, int exit_status)
@@ -324,11 +324,12 @@ static struct next_command next_command(struct run *run)
                                  .from_stdin = strcmp(run->settings->input, "-") == 0};
 }
 
-/* A call about what was accepted; NULL: nothing was, or its platform goes with this process. */
-static const char *call_of(struct run *run, const char *command, struct buf *call)
+/* A call about rows that ended so; NULL: none did, or their platform goes with this process. */
+static const char *call_of(struct run *run, const char *command, enum row_status about,
+                           struct buf *call)
 {
     if (run->sim != NULL || run->recording.path == NULL ||
-        run->tally.rows[ROW_ACCEPTED] + run->earlier[ROW_ACCEPTED] == 0)
+        run->tally.rows[about] + run->earlier[about] == 0)
         return NULL;
     buf_clear(call);
     person_add_call(run->person, command, run->recording.path, call);
@@ -371,8 +372,10 @@ static int write_report(struct run *run, double seconds, int exit_status)
                                .input_rows = knows_unsent(run) ? input_rows(run) : 0,
                                .next = {.has_more = !knows_unsent(run),
                                         .is_refused = run->result.end == JOB_REFUSED,
-                                        .command = next_command(run)},
-                               .status = call_of(run, "status", &run->status),
+                                        .command = next_command(run),
+                                        .verify =
+                                            call_of(run, "verify", ROW_IN_DOUBT, &run->verify)},
+                               .status = call_of(run, "status", ROW_ACCEPTED, &run->status),
                                .run = &about};
     intake_digest(run->intake, &facts.input_size, &facts.input_hash);
     /* Of a run that was stopped, not every row of the input has been met. */
@@ -458,8 +461,9 @@ static int summarize(struct run *run, double seconds, int exit_status)
                                     .now_s = (int64_t)time(NULL),
                                     .seconds = seconds,
                                     .exit_status = exit_status,
-                                    .cancel = call_of(run, "cancel", &run->cancel),
-                                    .status = call_of(run, "status", &run->status),
+                                    .cancel = call_of(run, "cancel", ROW_ACCEPTED, &run->cancel),
+                                    .status = call_of(run, "status", ROW_ACCEPTED, &run->status),
+                                    .verify = call_of(run, "verify", ROW_IN_DOUBT, &run->verify),
                                     .command = next_command(run),
                                     .report = reported == 0 ? run->settings->report : NULL};
 
@@ -738,6 +742,7 @@ int run_send(const struct run_settings *given, const struct person *person,
     known_commands_init(&run->known);
     buf_init(&run->cancel, 64 * 1024);
     buf_init(&run->status, 64 * 1024);
+    buf_init(&run->verify, 64 * 1024);
     recording_init(&run->recording, settings, person);
     int result = nightly_choose(&run->nightly, settings, person);
     if (result == 0)
@@ -762,6 +767,7 @@ int run_send(const struct run_settings *given, const struct person *person,
     buf_deinit(&run->words);
     buf_deinit(&run->cancel);
     buf_deinit(&run->status);
+    buf_deinit(&run->verify);
     listener_deinit(&run->listener);
     nightly_deinit(&run->nightly);
     free(run);
