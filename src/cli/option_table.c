@@ -228,7 +228,14 @@ static bool set_ramp(struct settings *settings, struct span value, struct buf *w
 
 static bool set_canary(struct settings *settings, struct span value, struct buf *wanted)
 {
+    if (rollout_is_canary(value))
+        return rollout_parse_canary(value, &settings->run.canary_step, wanted) == STATUS_OK;
     return canary_parse(value, &settings->run.canary, wanted) == STATUS_OK;
+}
+
+static bool set_rollout(struct settings *settings, struct span value, struct buf *wanted)
+{
+    return rollout_parse(value, &settings->run.rollout, wanted) == STATUS_OK;
 }
 
 /* Options are carried out in the order of the table, in which this one is behind --canary. */
@@ -236,7 +243,9 @@ static bool set_canary_accept(struct settings *settings, struct span value, stru
 {
     if (settings->run.canary.rows > 0)
         return canary_parse_accept(value, &settings->run.canary, wanted) == STATUS_OK;
-    buf_add_string(wanted, "there is no canary; say how many rows go ahead with --canary N");
+    buf_add_string(wanted, settings->run.canary_step.rows > 0
+                               ? "the canary goes by what is delivered, and not by what is accepted"
+                               : "there is no canary; say how many rows go ahead with --canary N");
     return false;
 }
 
@@ -475,14 +484,20 @@ static const struct option table[] = {
     {"ramp", 0, OPTION_SET, RUN, "R..R:D", NULL,
      .help = "a rate that changes evenly, such as 10/s..500/s:5m", .set = set_ramp, .rival = "rate",
      .beats_rival = true},
-    {"canary", 0, OPTION_SET, RUN, "N[:PAUSE]", NULL,
+    {"canary", 0, OPTION_SET, RUN, "N[:PAUSE]|N:GOAL", NULL,
      .help = "send N rows, wait for them to end (and PAUSE), then go on with the others if all "
-             "were accepted",
+             "were accepted; with a GOAL such as delivered=90%,wait=2h: if the devices have so "
+             "many of them within that time, as nbatch status asks",
      .set = set_canary},
     {"canary-accept", 0, OPTION_SET, RUN, "P%|N", NULL,
      .help = "how many of the canary's rows are to be accepted for the others to be sent: a share "
              "such as 90%, or a number (default: all of them); else the run stops",
      .set = set_canary_accept},
+    {"rollout", 0, OPTION_SET, RUN, "P%,...,100%:GOAL", NULL,
+     .help = "send the rows in steps, such as 1%,10%,100%:delivered=95%,wait=1d: ask after each "
+             "what became of all that was sent, and go on once so much is delivered; stop, "
+             "resumable, when that is out of reach or the wait is over",
+     .set = set_rollout},
     {"halt", 0, OPTION_SET_LIST, RUN | WORK, "RULE", NULL,
      .help = "stop starting rows when crossed: failed=5%, rejected=100, in_doubt=..., errno:7=3%, "
              "min=N rows before a percentage counts; may be repeated",

@@ -19,6 +19,7 @@ struct intake {
     struct span passed[LAYOUT_PASSES_MAX]; /* names */
     uint64_t rows;
     uint64_t good_rows;
+    int64_t later_s;       /* as command_context has it */
     bool again;            /* this is the second pass */
     struct fleet *fleet;   /* of the first pass */
     struct kinds *kinds;   /* likewise */
@@ -396,6 +397,7 @@ static enum status build_command(struct intake *intake, const struct row *row,
     struct row shaped = {.number = 0};
     const struct command_context context = {.schema = &layout->schema,
                                             .now_s = intake->options.now_s,
+                                            .later_s = intake->later_s,
                                             .embargo_s = intake->options.embargo_s,
                                             .check_only = !builds_requests(intake),
                                             .dialect = intake->options.dialect,
@@ -536,7 +538,17 @@ const struct source *intake_source(const struct intake *intake)
 
 int64_t intake_embargo_s(const struct intake *intake)
 {
-    return intake->options.embargo_s;
+    return intake->options.embargo_s > 0 ? intake->options.embargo_s + intake->later_s : 0;
+}
+
+int64_t intake_now_s(const struct intake *intake)
+{
+    return intake->options.now_s;
+}
+
+void intake_begin_step(struct intake *intake, int64_t now_s)
+{
+    intake->later_s = now_s - intake->options.now_s;
 }
 
 const struct span *intake_passed(const struct intake *intake, size_t *ret_count)

@@ -20,6 +20,7 @@
 #include "run/problem_file.h"
 #include "run/recording.h"
 #include "run/report.h"
+#include "run/rollout.h"
 #include "run/sending.h"
 #include "run/share_rate.h"
 #include "run/target.h"
@@ -45,7 +46,8 @@ struct run {
     struct halt halt;
     struct job_options options;
     struct job_result result;
-    bool has_heeded; /* a signal from before the sending */
+    struct rollout_standing rollout; /* steps 0: there is none */
+    bool has_heeded;                 /* a signal from before the sending */
     struct observers observers;
     struct listener listener;
     struct series flight;             /* for the report */
@@ -125,13 +127,21 @@ static void note_earlier(struct run *run)
     run->earlier_twice = ledger_settled_twice(run->recording.ledger);
 }
 
+/* Its rows are not known. */
+static int check_pipe(struct run *run, const struct check_counts *none)
+{
+    int result = rollout_check(run->settings, run->person, none, 0, run->recording.path);
+
+    return result == 0 ? guard_rows(run->settings, run->person, 0) : result;
+}
+
 /* Nothing leaves before the whole file is known to be right; a pipe is checked row by row. */
 static int check_whole_input(struct run *run)
 {
     struct check_counts counts = {.rows = 0};
 
     if (!source_is_seekable(intake_source(run->intake)))
-        return guard_rows(run->settings, run->person, 0);
+        return check_pipe(run, &counts);
     int result = check_for_sending(run->intake, run->settings, run->person, &counts);
     if (result != 0)
         return result;
@@ -150,6 +160,10 @@ static int check_whole_input(struct run *run)
     if (result != 0)
         return result;
     note_earlier(run);
+    result =
+        rollout_check(run->settings, run->person, &counts, counts.settled, run->recording.path);
+    if (result != 0)
+        return result;
     if (intake_rewind(run->intake, &run->message) == STATUS_OK)
         return 0;
     buf_add_string(&run->message, "; nothing was sent");
@@ -223,6 +237,7 @@ static const struct {
     [JOB_UNREADABLE] = {"unreadable", EXIT_INPUT_INVALID},
     [JOB_CANARY] = {"canary", EXIT_HALTED},
     [JOB_SHORTAGE] = {"shortage", EXIT_HALTED},
+    [JOB_UNDELIVERED] = {"undelivered", EXIT_HALTED},
 };
 
 /* The log and the metrics. */
@@ -424,6 +439,7 @@ static int summarize(struct run *run, double seconds, int exit_status)
                                     .strange = recording->account.strange,
                                     .retries = run->result.retries,
                                     .canary = run->settings->canary.rows > 0 ? &canary : NULL,
+                                    .rollout = run->rollout.steps > 0 ? &run->rollout : NULL,
                                     .late_per_s = run->result.late_per_s,
                                     .allowed = run->result.allowed,
                                     .embargo_s = intake_embargo_s(run->intake),
@@ -560,11 +576,48 @@ static int conclude(struct run *run)
     return recorded != 0 ? recorded : result;
 }
 
+static enum status send_in_steps(struct run *run, struct row_source *source)
+{
+    struct rolling rolling = {.settings = run->settings,
+                              .person = run->person,
+                              .observers = &run->observers,
+                              .intake = run->intake,
+                              .source = source,
+                              .options = &run->options,
+                              .store = ledger_store(run->recording.ledger),
+                              .tally = &run->tally,
+                              .message = &run->message,
+                              .results = run->recording.path,
+                              .rows = run->rows,
+                              .to_send = run->rows - earlier_total(run)};
+    enum status status = rollout_run(&rolling);
+
+    run->result = rolling.result;
+    run->rollout = rolling.standing;
+    run->observers.rollout = &run->rollout;
+    return status;
+}
+
+/* The engine, once or step by step. */
+static enum status carry(struct run *run, const struct watched *watched)
+{
+    const struct person *person = run->person;
+    struct intake_source source;
+
+    intake_source_init(&source, run->intake);
+    if (rollout_is_asked(run->settings))
+        return send_in_steps(run, &source.base);
+    person->ops->begin(person, "sending", watched);
+    enum status status = job_run(&source.base, &run->options, ledger_store(run->recording.ledger),
+                                 &run->tally, &run->result, &run->message);
+    interrupt_watch();
+    person->ops->end(person);
+    return status;
+}
+
 static int send_rows(struct run *run)
 {
     double start_s = monotonic_s();
-    struct intake_source source;
-
     const struct person *person = run->person;
     const struct watched watched = {.input = source_name(intake_source(run->intake)),
                                     .tally = &run->tally,
@@ -573,18 +626,13 @@ static int send_rows(struct run *run)
     run->options.pacer.rows = watched.rows;
     prepare(run);
     announce(run);
-    person->ops->begin(person, "sending", &watched);
-    intake_source_init(&source, run->intake);
-    enum status status = job_run(&source.base, &run->options, ledger_store(run->recording.ledger),
-                                 &run->tally, &run->result, &run->message);
+    enum status status = carry(run, &watched);
     double seconds = monotonic_s() - start_s;
-    interrupt_watch();
     observers_phase(&run->observers, PHASE_RECORD);
     if (run->figures != NULL)
         *run->figures = (struct run_figures){.tally = run->tally,
                                              .seconds = seconds,
                                              .simulator_cpu_s = sim_cpu_s(run->sim)};
-    person->ops->end(person);
     person->ops->problem_counts(person);
     if (status == STATUS_BAD_INPUT && tally_total(&run->tally) == 0) {
         (void)recording_finish(&run->recording, 0, false, false);

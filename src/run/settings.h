@@ -16,6 +16,7 @@
 #include "send/halt.h"
 #include "send/ramp.h"
 #include "send/retry.h"
+#include "send/rollout.h"
 
 enum { DEFAULT_SETTLE_MS = 10 * 1000, DEFAULT_SETTLE_AGAIN_MS = 60 * 1000 };
 
@@ -97,10 +98,12 @@ struct run_settings {
     struct resume resume;
     struct rate rate;
     int64_t burst;
-    int64_t embargo_ms;   /* 0: none */
-    struct ramp ramp;     /* ms 0: none */
-    struct canary canary; /* rows 0: none */
-    struct halt halt;     /* the rules */
+    int64_t embargo_ms;              /* 0: none */
+    struct ramp ramp;                /* ms 0: none */
+    struct canary canary;            /* rows 0: none */
+    struct rollout_step canary_step; /* a canary by what devices did; rows 0: none */
+    struct rollout rollout;          /* count 0: none */
+    struct halt halt;                /* the rules */
     int64_t max_attempts;
     int64_t retry_delay_ms;
     int64_t retry_max_delay_ms;

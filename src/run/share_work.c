@@ -270,6 +270,7 @@ static const struct {
     [JOB_UNREADABLE] = {"unreadable", EXIT_INPUT_INVALID},
     [JOB_CANARY] = {"canary", EXIT_HALTED},
     [JOB_SHORTAGE] = {"shortage", EXIT_HALTED},
+    [JOB_UNDELIVERED] = {"undelivered", EXIT_HALTED},
 };
 
 static bool is_stopped(const struct work *work)
@@ -504,7 +505,9 @@ static int refuse_options(const struct run_settings *settings, const struct pers
         {settings->report != NULL, "--report",
          "nbatch results writes a file that nbatch report takes"},
         {settings->sort, "--sort", "nbatch results are in the order of the input"},
-        {settings->canary.rows > 0, "--canary", "load a short file as a job of its own first"},
+        {settings->canary.rows > 0 || settings->canary_step.rows > 0, "--canary",
+         "load a short file as a job of its own first"},
+        {settings->rollout.count > 0, "--rollout", "load each step as a job of its own"},
         {settings->ramp.ms > 0, "--ramp", "--rate is the account's"},
         {settings->dated, "--dated", "give the job a name with --job"},
     };
