@@ -152,6 +152,8 @@ static int run_use_case(enum subcommand subcommand, const struct settings *setti
         return run_cancel(run, person);
     if (subcommand == COMMAND_VERIFY)
         return run_verify(run, person);
+    if (subcommand == COMMAND_SNAPSHOT)
+        return run_snapshot(run, person);
     if (subcommand == COMMAND_RESULTS)
         return run_results(run, person);
     if (subcommand == COMMAND_CHECK || settings->dry_run)

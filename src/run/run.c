@@ -14,6 +14,7 @@
 #include "run/listener.h"
 #include "run/nightly.h"
 #include "run/observers.h"
+#include "run/only_in.h"
 #include "run/outputs.h"
 #include "run/page_file.h"
 #include "run/privacy.h"
@@ -44,6 +45,7 @@ struct run {
     uint64_t earlier_twice;             /* those of them that may be held twice */
     struct tally tally;
     struct halt halt;
+    struct only_in only_in; /* with --only-in */
     struct job_options options;
     struct job_result result;
     struct rollout_standing rollout; /* steps 0: there is none */
@@ -392,7 +394,7 @@ static int print_summary(const struct run *run, const struct summary *summary, i
     struct buf text;
 
     buf_init(&text, 4 * 1024 * 1024);
-    if (!run->person->quiet) {
+    if (!run->person->quiet && !run->settings->is_part) {
         summary_add_text(summary, &text);
         run->person->ops->tell(run->person, TELL_SUMMARY, buf_string(&text));
     }
@@ -605,10 +607,11 @@ static enum status carry(struct run *run, const struct watched *watched)
     struct intake_source source;
 
     intake_source_init(&source, run->intake);
+    struct row_source *rows = only_in_wrap(&run->only_in, &source.base);
     if (rollout_is_asked(run->settings))
-        return send_in_steps(run, &source.base);
+        return send_in_steps(run, rows);
     person->ops->begin(person, "sending", watched);
-    enum status status = job_run(&source.base, &run->options, ledger_store(run->recording.ledger),
+    enum status status = job_run(rows, &run->options, ledger_store(run->recording.ledger),
                                  &run->tally, &run->result, &run->message);
     interrupt_watch();
     person->ops->end(person);
@@ -680,11 +683,22 @@ static int heed_signal(struct run *run)
     return EXIT_SIGNAL + number;
 }
 
+static int load_only_in(struct run *run)
+{
+    const char *path = run->settings->only_in;
+    enum status status =
+        path != NULL ? only_in_load(&run->only_in, path, &run->message) : STATUS_OK;
+
+    if (status == STATUS_OK)
+        return 0;
+    return fail(run, status == STATUS_USAGE ? EXIT_USAGE : EXIT_INTERNAL);
+}
+
 static int run_steps(struct run *run)
 {
-    static int (*const steps[])(struct run *) = {choose_results, open_observers,     choose_sending,
-                                                 probe_results,  check_problem_file, check_report,
-                                                 choose_endpoint};
+    static int (*const steps[])(
+        struct run *) = {choose_results,     open_observers, choose_sending,  probe_results,
+                         check_problem_file, check_report,   choose_endpoint, load_only_in};
     int result = 0;
 
     for (size_t i = 0; i < ARRAY_LENGTH(steps) && result == 0; i++)
@@ -747,6 +761,7 @@ int run_send(const struct run_settings *given, const struct person *person,
     if (run->observers.input != NULL && !run->observers.started)
         observers_refused(&run->observers, listener_error(&run->listener), result);
     share_rate_end(run->share);
+    only_in_deinit(&run->only_in);
     recording_deinit(&run->recording);
     outfile_deinit(&run->problem_file.file);
     observers_close(&run->observers);

@@ -74,6 +74,7 @@ struct run_settings {
     const char *problems;      /* where to list the problems; NULL: nowhere */
     const char *split_valid;   /* where to write the valid rows */
     const char *split_invalid; /* and the invalid ones */
+    const char *only_in;       /* only rows whose instance is there are sent; NULL: all are */
     const char *report;        /* where to write the HTML page; NULL: nowhere */
     const char *status;        /* what nbatch status found out; NULL: the file beside the results */
     const char *job;           /* its name, for log, metrics, results, and a shared job */
@@ -142,6 +143,7 @@ struct run_settings {
     bool insecure;
     bool http2;
     bool share_only_rate;
+    bool is_part;                   /* of something larger, which gives the summary */
     bool json;                      /* the summary as one JSON object on standard output */
     const struct page_entry *shown; /* what the HTML page shows of all this, without secrets */
     size_t shown_count;

@@ -508,6 +508,7 @@ static int refuse_options(const struct run_settings *settings, const struct pers
         {settings->canary.rows > 0 || settings->canary_step.rows > 0, "--canary",
          "load a short file as a job of its own first"},
         {settings->rollout.count > 0, "--rollout", "load each step as a job of its own"},
+        {settings->only_in != NULL, "--only-in", "leave the other rows out of the file"},
         {settings->ramp.ms > 0, "--ramp", "--rate is the account's"},
         {settings->dated, "--dated", "give the job a name with --job"},
     };
