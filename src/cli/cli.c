@@ -110,12 +110,38 @@ static int print_config(const struct settings *settings, const struct option_sou
     return print(&text);
 }
 
+/* A use case that takes results: a file, or those of a shared job. */
+static int use_results(enum subcommand subcommand, use_case_fn *use_case,
+                       const struct run_settings *run, const struct person *person)
+{
+    const char *name = subcommands[subcommand].name;
+
+    if (run->input != NULL && run->job != NULL)
+        show_error("whose results: of %s, or of the job %s? Leave one of them out", run->input,
+                   run->job);
+    else if (run->input == NULL && run->job == NULL)
+        show_error("which results? nbatch %s FILE.results.csv, or --share URI --job NAME; nbatch "
+                   "%s --help says more",
+                   name, name);
+    else if (run->input != NULL)
+        return use_case(run, person);
+    else if (subcommand == COMMAND_RESULTS)
+        return run_share_results(run, person);
+    else
+        return run_share_borrowed(run, person, use_case);
+    return EXIT_USAGE;
+}
+
 /* The use case behind a subcommand. */
 static int run_use_case(enum subcommand subcommand, const struct settings *settings,
                         const struct run_settings *run, const struct person *person)
 {
-    static int (*const shared[SUBCOMMAND_COUNT])(const struct run_settings *,
-                                                 const struct person *) = {
+    static use_case_fn *const of_results[SUBCOMMAND_COUNT] = {
+        [COMMAND_STATUS] = run_status,   [COMMAND_CANCEL] = run_cancel,
+        [COMMAND_VERIFY] = run_verify,   [COMMAND_REPORT] = run_report,
+        [COMMAND_RESULTS] = run_results,
+    };
+    static use_case_fn *const shared[SUBCOMMAND_COUNT] = {
         [COMMAND_WORK] = run_work,
         [COMMAND_JOBS] = run_jobs,
         [COMMAND_SHARE] = run_share_init,
@@ -125,37 +151,20 @@ static int run_use_case(enum subcommand subcommand, const struct settings *setti
         return run_simulate(&settings->sim, person);
     if (subcommand == COMMAND_BENCH)
         return run_bench(run, person);
-    if (subcommand == COMMAND_RESULTS && run->input == NULL && run->share != NULL)
-        return run_share_results(run, person);
     if (shared[subcommand] != NULL)
         return shared[subcommand](run, person);
     if (subcommand == COMMAND_RUN && settings->explain_retries)
         return run_explain_retries(run, person);
-    bool takes_results = subcommand == COMMAND_REPORT || subcommand == COMMAND_STATUS ||
-                         subcommand == COMMAND_CANCEL || subcommand == COMMAND_VERIFY ||
-                         subcommand == COMMAND_RESULTS;
-    const char *name = subcommands[subcommand].name;
-    if (run->input == NULL && takes_results)
-        show_error("which results? nbatch %s FILE.results.csv; nbatch %s --help says more", name,
-                   name);
-    else if (run->input == NULL)
+    if (of_results[subcommand] != NULL)
+        return use_results(subcommand, of_results[subcommand], run, person);
+    if (run->input == NULL) {
         show_error("which input? nbatch %s FILE, or - for standard input; nbatch %s --help says "
                    "more",
-                   name, name);
-    if (run->input == NULL)
+                   subcommands[subcommand].name, subcommands[subcommand].name);
         return EXIT_USAGE;
-    if (subcommand == COMMAND_REPORT)
-        return run_report(run, person);
-    if (subcommand == COMMAND_STATUS)
-        return run_status(run, person);
-    if (subcommand == COMMAND_CANCEL)
-        return run_cancel(run, person);
-    if (subcommand == COMMAND_VERIFY)
-        return run_verify(run, person);
+    }
     if (subcommand == COMMAND_SNAPSHOT)
         return run_snapshot(run, person);
-    if (subcommand == COMMAND_RESULTS)
-        return run_results(run, person);
     if (subcommand == COMMAND_CHECK || settings->dry_run)
         return run_check(run, person);
     return run->share != NULL && !run->share_only_rate ? run_share_send(run, person)

@@ -64,6 +64,39 @@ void next_command_add_fixed(const char *program, enum subcommand subcommand,
     }
 }
 
+/* Whether a call of another command is to have it: the same platform, key and configuration, and
+ * where there is no file, the shared job. */
+static bool is_shared(const struct option *option, bool has_job)
+{
+    return strcmp(option->name, "config") == 0 ||
+           (has_job && (strcmp(option->name, "share") == 0 || strcmp(option->name, "job") == 0)) ||
+           strcmp(option_group(option), OPTION_GROUP_TARGET) == 0;
+}
+
+void next_command_add_call(const char *program, enum subcommand from, enum subcommand to,
+                           const struct option_sources *sources, const char *argument,
+                           struct buf *out)
+{
+    shell_add_word(program, out);
+    buf_add_format(out, " %s", subcommands[to].name);
+    if (argument != NULL && argument[0] == '-' && argument[1] != '\0') {
+        buf_add_string(out, " ./");
+        shell_add_word(argument, out);
+    } else if (argument != NULL) {
+        add_word(argument, out);
+    }
+    for (size_t i = 0; i < sources->count; i++) {
+        const struct assignment *item = &sources->items[i];
+        const struct option *option = item->option;
+        if (item->origin != ORIGIN_FLAG || option == NULL || option->carry == CARRY_NOT ||
+            (from != to && !is_shared(option, argument == NULL)))
+            continue;
+        option = option_find(to, span_string(option->name));
+        if (option != NULL)
+            add_option(option, item->value, out);
+    }
+}
+
 void next_command_add_words(const struct option_sources *sources, const char *results,
                             bool is_moved, struct buf *out)
 {

@@ -201,8 +201,10 @@ static void on_attempt(const struct person *person, const struct job_attempt *at
         return;
     retry_case_name(attempt->decision->rule, outcome, class);
     buf_init(&text, 8192);
-    buf_add_format(&text, "%s:%llu: attempt %u: ", terminal->watched.input,
-                   (unsigned long long)attempt->line, (unsigned)attempt->number);
+    buf_add_format(&text, "%s:%llu: ", terminal->watched.input, (unsigned long long)attempt->line);
+    if (!operation_is_submit(attempt->operation))
+        buf_add_format(&text, "%s, ", operations[attempt->operation].name);
+    buf_add_format(&text, "attempt %u: ", (unsigned)attempt->number);
     if (outcome->has_errno && outcome->class != OUTCOME_ACCEPTED)
         buf_add_format(&text, "errno %lld ", (long long)outcome->platform_errno);
     if (outcome->class == OUTCOME_ACCEPTED)
@@ -311,6 +313,17 @@ static void on_next_command(const struct person *person, const char *results, bo
     next_command_add_words(terminal->sources, results, is_moved, words);
 }
 
+static void on_call(const struct person *person, const char *command, const char *argument,
+                    struct buf *out)
+{
+    const struct terminal *terminal = person->context;
+    enum subcommand to = terminal->subcommand;
+
+    (void)subcommand_find(command, &to);
+    next_command_add_call(terminal->program, terminal->subcommand, to, terminal->sources, argument,
+                          out);
+}
+
 static void on_fixed_command(const struct person *person, const struct diagnosis *diagnosis,
                              struct buf *out)
 {
@@ -334,6 +347,7 @@ struct person terminal_person(struct terminal *terminal)
                                           .end = on_end,
                                           .pace = on_pace,
                                           .next_command = on_next_command,
+                                          .call = on_call,
                                           .fixed_command = on_fixed_command};
     return (struct person){.ops = &ops, .context = terminal};
 }

@@ -23,6 +23,7 @@ static enum status prepare(struct ledger *ledger)
     ledger->disk = disk;
     ledger->fd = -1;
     buf_init(&ledger->line, LINE_MAX_BYTES);
+    buf_init(&ledger->again, LINE_MAX_BYTES);
     buf_init(&ledger->header, LINE_MAX_BYTES);
     buf_init(&ledger->error, 64 * 1024);
     index_init(&ledger->index);
@@ -101,6 +102,7 @@ void ledger_close(struct ledger *ledger)
     outlet_close(ledger->copy);
     buf_deinit(&ledger->copied);
     buf_deinit(&ledger->line);
+    buf_deinit(&ledger->again);
     buf_deinit(&ledger->header);
     buf_deinit(&ledger->error);
     index_deinit(&ledger->index);

@@ -51,7 +51,7 @@ struct ledger {
     bool is_new; /* this ledger has created it */
     struct result_format format;
     struct buf header; /* of a CSV */
-    struct buf line;
+    struct buf line, again;
     struct outlet *copy; /* standard output; NULL: no copy is wanted */
     struct buf copied;   /* lines on their way there */
     struct result_format copy_format;

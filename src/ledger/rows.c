@@ -219,15 +219,38 @@ static bool was_accepted(struct ledger *ledger, const struct row_id *id)
     return before.was_accepted;
 }
 
+/* Whether an earlier run had the row accepted, though its line may be gone (--sort). */
+static bool is_again(struct ledger *ledger, const struct row_id *id)
+{
+    struct key_state before;
+
+    if (!ledger->options.resume)
+        return false;
+    index_get(&ledger->index, id, &before);
+    return before.was_accepted || before.is_again;
+}
+
+/* The line must count although an accepted one is there, whose command has ended: it says so. */
+static void mark_again(struct ledger *ledger, struct result_record *record)
+{
+    buf_clear(&ledger->again);
+    buf_add_string(&ledger->again, result_again_error);
+    buf_add(&ledger->again, result_reason(record->error));
+    record->error = buf_span(&ledger->again);
+}
+
 enum status ledger_end(struct store *store, uint32_t ticket, const struct result_record *given)
 {
     struct ledger *ledger = (struct ledger *)store;
-    const struct result_record ordered = keep_order(ledger, given), *record = &ordered;
+    struct result_record ordered = keep_order(ledger, given);
+    const struct result_record *record = &ordered;
     bool kept;
 
+    if (record->status != ROW_ACCEPTED && is_again(ledger, &record->id))
+        mark_again(ledger, &ordered);
     buf_clear(&ledger->line);
     result_format_add_line(&ledger->format, record, &ledger->line);
-    if (ledger->line.status != STATUS_OK) {
+    if (ledger->line.status != STATUS_OK || ledger->again.status != STATUS_OK) {
         ledger->lost++;
         return ledger_fail(ledger, "a line of the results", ENOMEM);
     }

@@ -262,6 +262,27 @@ static double rate_of(const struct sheet *sheet)
     return seconds > 0 && rows > 1 ? (double)rows / seconds : 0;
 }
 
+/* How far the accepted rows have come, for the first sentence. */
+struct standing {
+    uint64_t under_way, undelivered;
+    bool is_over; /* nothing of all can change, or it is a rehearsal */
+};
+
+static struct standing standing_of(const struct sheet *sheet)
+{
+    const struct page_delivery *delivery = sheet->facts->delivery;
+    uint64_t accepted = sheet->page->rows[ROW_ACCEPTED];
+    struct standing standing = {.is_over = sheet->facts->is_rehearsal};
+
+    if (delivery == NULL || delivery->total == 0)
+        return standing;
+    standing.under_way =
+        delivery->open + (accepted > delivery->total ? accepted - delivery->total : 0);
+    standing.undelivered = delivery->total - delivery->open - delivery->states[COMMAND_DELIVERED];
+    standing.is_over = standing.under_way + standing.undelivered == 0;
+    return standing;
+}
+
 /* Adds the page; `outer` knows the facts. */
 static void add_page(const struct sheet *sheet, const struct fill *outer, struct buf *out)
 {
@@ -271,16 +292,25 @@ static void add_page(const struct sheet *sheet, const struct fill *outer, struct
     uint64_t rows = all_rows(sheet), accepted = page->rows[ROW_ACCEPTED];
     uint64_t not_accepted = page->total - accepted;
     bool is_all = accepted == rows && rows > 0 && !next->has_more;
+    bool is_done = is_all && next_steps(next, steps) == 0;
+    const struct standing standing = standing_of(sheet);
+    bool asks = !standing.is_over && (standing.under_way > 0 || standing.undelivered == 0);
     const struct fill_value values[] = {
         COUNT("total", page->total),
         TIME("first", page->first_ms),
         TIME("last", page->last_ms),
         COUNT("rows", rows),
         COUNT("is-all", is_all),
+        COUNT("is-good", is_all && standing.undelivered == 0),
         COUNT("is-one", is_all && rows == 1),
         COUNT("has-more", next->has_more),
         COUNT("is-left", rows > accepted),
-        COUNT("is-done", is_all && next_steps(next, steps) == 0),
+        COUNT("is-done", is_done && standing.is_over),
+        COUNT("is-sent", is_done && !standing.is_over),
+        COUNT("under-way", standing.under_way),
+        COUNT("one-under-way", standing.under_way == 1),
+        COUNT("undelivered", standing.undelivered),
+        TEXT("ask", asks && accepted > 0 ? sheet->facts->status : NULL),
         COUNT("accepted", accepted),
         SHARE("accepted-share", accepted, rows),
         COUNT("not-accepted", not_accepted),

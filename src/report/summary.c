@@ -2,7 +2,6 @@
 
 #include <cjson/cJSON.h>
 
-#include "core/shell.h"
 #include "core/when.h"
 #include "report/advice.h"
 
@@ -185,12 +184,36 @@ static void add_rollout(const struct rollout_standing *rollout, struct buf *out)
     buf_add_char(out, '\n');
 }
 
+static void add_verified(const struct summary_verified *verified, struct buf *out)
+{
+    if (verified->looked == 0)
+        return;
+    buf_add_format(out,
+                   "%llu request%s looked for in the platform's history by %llu calls: %llu found, "
+                   "%llu not processed, %llu not to be told\n",
+                   (unsigned long long)verified->looked, verified->looked == 1 ? " was" : "s were",
+                   (unsigned long long)verified->calls, (unsigned long long)verified->found,
+                   (unsigned long long)verified->missing, (unsigned long long)verified->unclear);
+}
+
+static void add_verified_json(const struct summary_verified *verified, cJSON *root)
+{
+    cJSON *item = cJSON_AddObjectToObject(root, "verified");
+
+    (void)cJSON_AddNumberToObject(item, "looked", (double)verified->looked);
+    (void)cJSON_AddNumberToObject(item, "found", (double)verified->found);
+    (void)cJSON_AddNumberToObject(item, "missing", (double)verified->missing);
+    (void)cJSON_AddNumberToObject(item, "unclear", (double)verified->unclear);
+    (void)cJSON_AddNumberToObject(item, "calls", (double)verified->calls);
+}
+
 /* Until when the rows that were sent can be taken back. */
 static void add_embargo(const struct summary *summary, struct buf *out)
 {
     char until[WHEN_PLATFORM_LENGTH + 1];
 
-    if (summary->embargo_s == 0 || summary->tally->rows[ROW_ACCEPTED] == 0)
+    if (summary->embargo_s == 0 || summary->cancel == NULL ||
+        summary->tally->rows[ROW_ACCEPTED] == 0)
         return;
     when_format_platform(summary->embargo_s, until);
     if (summary->now_s >= summary->embargo_s) {
@@ -201,11 +224,8 @@ static void add_embargo(const struct summary *summary, struct buf *out)
     }
     buf_add_format(out, "until %s (UTC+8), ", until);
     when_add_duration((double)(summary->embargo_s - summary->now_s), out);
-    buf_add_string(out, " from now, what this run has sent can be taken back: nbatch cancel ");
-    if (summary->results[0] == '-')
-        buf_add_string(out, "./");
-    shell_add_word(summary->results, out);
-    buf_add_char(out, '\n');
+    buf_add_format(out, " from now, what this run has sent can be taken back: %s\n",
+                   summary->cancel);
 }
 
 static void add_file(const char *what, const char *path, struct buf *out)
@@ -245,12 +265,15 @@ void summary_add_text(const struct summary *summary, struct buf *out)
     add_outcomes(summary, rows, out);
     add_pace(summary, out);
     add_rollout(summary->rollout, out);
+    add_verified(&summary->verified, out);
     if (summary->has_account)
         add_account_text(summary, out);
     add_file("results", summary->results, out);
     add_file("report", summary->report, out);
     if (summary->results != NULL)
         add_embargo(summary, out);
+    if (summary->status != NULL)
+        buf_add_format(out, "which devices have their command: %s\n", summary->status);
     if (summary->results != NULL)
         add_next(summary, rows, out);
 }
@@ -425,6 +448,7 @@ enum status summary_add_json(const struct summary *summary, struct buf *out)
     (void)cJSON_AddNumberToObject(root, "maybe_twice", (double)summary->twice);
     add_canary_json(summary->canary, root);
     add_rollout_json(summary->rollout, root);
+    add_verified_json(&summary->verified, root);
     cJSON *earlier = cJSON_AddObjectToObject(root, "earlier");
     for (size_t i = 0; i < ROW_STATUS_COUNT; i++)
         (void)cJSON_AddNumberToObject(earlier, row_status_name((enum row_status)i),

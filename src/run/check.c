@@ -4,6 +4,7 @@
 #include "core/when.h"
 #include "engine/check.h"
 #include "input/diagnosis.h"
+#include "ledger/result_line.h"
 #include "run/check.h"
 #include "run/embargo.h"
 #include "run/interrupt.h"
@@ -458,6 +459,38 @@ static bool confirm_doubts(const struct person *person, const struct check_count
     return person_consents(person, "Send the values that are warned of as they are?", otherwise);
 }
 
+/* Why nothing is sent, for the log too, where nobody sees the list: "E-IMEI 12, E-RANGE 3". */
+static void add_codes(const struct check_counts *counts, bool is_strict, struct buf *out)
+{
+    const char *separator = "";
+
+    for (size_t i = 0; i < PROBLEM_CODE_COUNT; i++) {
+        if (counts->codes[i] == 0 || (problem_code_is_warning((enum problem_code)i) && !is_strict))
+            continue;
+        buf_add_format(out, "%s%s %llu", separator, problem_code_name((enum problem_code)i),
+                       (unsigned long long)counts->codes[i]);
+        separator = ", ";
+    }
+}
+
+static void refuse_to_send(const struct person *person, const struct check_counts *counts,
+                           bool is_strict, bool some_good)
+{
+    struct buf codes;
+
+    buf_init(&codes, 16 * 1024);
+    add_codes(counts, is_strict, &codes);
+    if (some_good)
+        person_error(person,
+                     "%llu of %llu rows %s invalid (%s); nothing was sent; fix them, or send the "
+                     "valid ones with --skip-invalid",
+                     (unsigned long long)counts->invalid, (unsigned long long)counts->rows,
+                     counts->invalid == 1 ? "is" : "are", buf_string(&codes));
+    else
+        person_error(person, "the input cannot be used (%s); nothing was sent", buf_string(&codes));
+    buf_deinit(&codes);
+}
+
 int check_for_sending(struct intake *intake, const struct run_settings *settings,
                       const struct person *person, struct check_counts *ret_counts)
 {
@@ -470,8 +503,7 @@ int check_for_sending(struct intake *intake, const struct run_settings *settings
         result = 0;
     }
     if (result == EXIT_INPUT_INVALID)
-        person_error(person, "nothing was sent%s",
-                     some_good ? "; fix the rows, or send the valid ones with --skip-invalid" : "");
+        refuse_to_send(person, counts, settings->strict, some_good);
     if (result != 0)
         return result;
     if (counts->replaced > 0 && !settings_allow_replace(settings) &&
@@ -534,6 +566,21 @@ static int print_json(const struct run_settings *settings, const struct person *
     bool written = out.status == STATUS_OK && person_give(person, buf_span(&out));
     buf_deinit(&out);
     return written ? exit_status : EXIT_INTERNAL;
+}
+
+int check_passed(const struct intake *intake, const struct person *person)
+{
+    size_t count;
+    const struct span *passed = intake_passed(intake, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (!result_has_column(passed[i]))
+            continue;
+        person_error(person, "--pass %.*s: the results have a column of that name of their own",
+                     SPAN_ARG(passed[i]));
+        return EXIT_USAGE;
+    }
+    return 0;
 }
 
 int check_problem_path(const struct run_settings *settings, const struct person *person)

@@ -329,10 +329,11 @@ int recording_open(struct recording *recording, const struct span *passed, size_
 {
     const int policy = recording->settings->on_ambiguous;
     const struct run_settings *settings = recording->settings;
+    bool sends_again = policy != ON_AMBIGUOUS_HOLD && policy != ON_AMBIGUOUS_VERIFY;
     struct ledger_options options = {.path = recording->path,
                                      .copy_to_stdout = recording->copies,
                                      .resume = settings->resume.on,
-                                     .again = {.orphan_idempotent = policy != ON_AMBIGUOUS_HOLD,
+                                     .again = {.orphan_idempotent = sends_again,
                                                .orphan_other = policy == ON_AMBIGUOUS_RESEND},
                                      .passed = passed,
                                      .passed_count = passed_count,

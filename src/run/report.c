@@ -133,7 +133,7 @@ int run_report(const struct run_settings *settings, const struct person *person)
                                .next = {.has_more = has_journal(settings->input)}};
     struct page_delivery *delivery = NULL;
     char *status_path = NULL;
-    struct buf path, message;
+    struct buf path, message, call;
 
     privacy_follow(settings->input);
     buf_init(&path, 64 * 1024);
@@ -153,8 +153,12 @@ int run_report(const struct run_settings *settings, const struct person *person)
     }
     if (result == 0)
         result = add_delivery(settings, person, &facts, &status_path, &delivery);
+    buf_init(&call, 64 * 1024);
+    person_add_call(person, "status", settings->input, &call);
+    facts.status = buf_string(&call);
     if (result == 0)
         result = report_write(buf_string(&path), person, &facts, NULL, NULL);
+    buf_deinit(&call);
     if (result == 0 && strcmp(buf_string(&path), "-") != 0)
         person_note(person, "the report is in %s", buf_string(&path));
     buf_deinit(&path);

@@ -230,6 +230,12 @@ static void begin_step(struct rolling *rolling, const struct rollout *plan, size
 static void add_result(struct job_result *all, const struct job_result *result)
 {
     all->retries += result->retries;
+    all->verified.rows += result->verified.rows;
+    all->verified.found += result->verified.found;
+    all->verified.missing += result->verified.missing;
+    all->verified.unclear += result->verified.unclear;
+    all->verified.lists += result->verified.lists;
+    all->verified.lookups += result->verified.lookups;
     all->rows += result->rows;
     all->settled += result->settled;
     if (result->allowed > 0)

@@ -144,6 +144,7 @@ struct run_settings {
     bool http2;
     bool share_only_rate;
     bool is_part;                   /* of something larger, which gives the summary */
+    bool job_is_open;               /* of results that are a shared job's: it is not complete */
     bool json;                      /* the summary as one JSON object on standard output */
     const struct page_entry *shown; /* what the HTML page shows of all this, without secrets */
     size_t shown_count;

@@ -42,6 +42,9 @@ int share_rate_begin(const struct run_settings *settings, const struct person *p
     *ret_rate = NULL;
     if (!settings->share_only_rate)
         return 0;
+    int refused = share_check_options(settings, person);
+    if (refused != 0)
+        return refused;
     if (settings->share == NULL) {
         person_error(person, "--share-only-rate wants the database of the account: --share URI");
         return EXIT_USAGE;

@@ -4,12 +4,17 @@
 
 #include "engine/job.h"
 #include "ledger/share/jobs.h"
+#include "ledger/share/late.h"
+#include "run/check.h"
 #include "run/descriptors.h"
 #include "run/interrupt.h"
 #include "run/listener.h"
+#include "run/outputs.h"
+#include "run/privacy.h"
 #include "run/sending.h"
 #include "run/share.h"
 #include "run/target.h"
+#include "run/threads.h"
 #include "run/use_cases.h"
 
 /* A worker at a job: its rows go through the engine, as those of a file do. */
@@ -42,6 +47,11 @@ void share_tell(void *context, enum worker_news news, const char *why, size_t co
                      "this worker stood still for longer than its lease: %zu part%s of the job "
                      "went to another worker; what had not left is not sent from here",
                      count, count == 1 ? "" : "s");
+    else if (news == WORKER_UNKEPT)
+        person_error(person,
+                     "%s: were this worker to die before the database is back, the rows whose "
+                     "results it has would be in doubt",
+                     why);
     else
         person_note(person, news == WORKER_PAUSED ? "the job is paused" : "the job goes on");
 }
@@ -182,6 +192,8 @@ static enum status make_worker(struct work *work)
     const struct worker_options options = {.where = settings->share,
                                            .account = work->target->account,
                                            .job = work->job.id,
+                                           .job_name = settings->job,
+                                           .loaded_us = work->job.loaded_us,
                                            .lease_ms = work->database->lease_ms,
                                            .rate = sending_rate_per_s(settings),
                                            .burst = settings->burst,
@@ -190,6 +202,20 @@ static enum status make_worker(struct work *work)
                                            .tell_context = (void *)(uintptr_t)work->person};
 
     return worker_new(&options, &work->worker);
+}
+
+/* Results that a worker which has died in this folder could not write. */
+static int hand_in_late(struct work *work)
+{
+    const struct late_about about = {work->settings->job, work->job.id, work->job.loaded_us};
+    uint64_t rows;
+    enum status status = late_hand_in(work->database, &about, &rows, &work->message);
+
+    if (rows > 0)
+        person_note(work->person,
+                    "results of %llu row%s that a worker which died could not write: handed in",
+                    (unsigned long long)rows, rows == 1 ? "" : "s");
+    return status == STATUS_OK ? 0 : share_fail(work->person, &work->message, status);
 }
 
 static void prepare(struct work *work)
@@ -419,9 +445,13 @@ int share_work(const struct run_settings *given, const struct person *person,
     buf_init(&work->message, 64 * 1024);
     int result = descriptors_settle(&settings, person);
     if (result == 0)
+        result = threads_check(person);
+    if (result == 0)
         result = share_find(&settings, person, database, &work->job);
     if (result == 0)
         result = check_job(&settings, person, &work->job, target);
+    if (result == 0)
+        result = hand_in_late(work);
     if (result == 0 && make_worker(work) != STATUS_OK)
         result = EXIT_INTERNAL;
     database_close(database);
@@ -478,8 +508,10 @@ int run_work(const struct run_settings *given, const struct person *real)
         return EXIT_USAGE;
     }
     const struct person *person = listener_init(&listener, real);
+    int result = outputs_check(&settings, NULL, person);
     settings.input = settings.job; /* as log and metrics name it */
-    int result = open_observers(&settings, person, &observers);
+    if (result == 0)
+        result = open_observers(&settings, person, &observers);
     if (result == 0)
         result = share_open(&settings, person, &database);
     if (result == 0)
@@ -491,37 +523,6 @@ int run_work(const struct run_settings *given, const struct person *real)
     return close_observers(&observers, &listener, result);
 }
 
-/* What a job in a database has no use for, or keeps otherwise. */
-static int refuse_options(const struct run_settings *settings, const struct person *person)
-{
-    const struct {
-        bool is_given;
-        const char *name, *instead;
-    } options[] = {
-        {settings->output != NULL, "--output", "nbatch results writes them to a file"},
-        {settings->resume.on, "--resume", "nbatch work goes on with a job"},
-        {settings->simulate != NULL, "--simulate",
-         "rehearse against nbatch simulate, with --endpoint"},
-        {settings->report != NULL, "--report",
-         "nbatch results writes a file that nbatch report takes"},
-        {settings->sort, "--sort", "nbatch results are in the order of the input"},
-        {settings->canary.rows > 0 || settings->canary_step.rows > 0, "--canary",
-         "load a short file as a job of its own first"},
-        {settings->rollout.count > 0, "--rollout", "load each step as a job of its own"},
-        {settings->only_in != NULL, "--only-in", "leave the other rows out of the file"},
-        {settings->ramp.ms > 0, "--ramp", "--rate is the account's"},
-        {settings->dated, "--dated", "give the job a name with --job"},
-    };
-
-    for (size_t i = 0; i < ARRAY_LENGTH(options); i++) {
-        if (!options[i].is_given)
-            continue;
-        person_error(person, "%s is not for a shared job: %s", options[i].name, options[i].instead);
-        return EXIT_USAGE;
-    }
-    return 0;
-}
-
 int run_share_send(const struct run_settings *given, const struct person *real)
 {
     struct run_settings settings = *given;
@@ -531,9 +532,14 @@ int run_share_send(const struct run_settings *given, const struct person *real)
     struct listener listener;
     char *name = NULL;
     const struct person *person = listener_init(&listener, real);
-    int result = refuse_options(&settings, person);
+    int result = share_check_options(&settings, person);
 
+    privacy_follow(settings.input);
     interrupt_watch();
+    if (result == 0)
+        result = outputs_check(&settings, NULL, person);
+    if (result == 0)
+        result = check_problem_path(&settings, person);
     if (result == 0)
         result = open_observers(&settings, person, &observers);
     if (result == 0)

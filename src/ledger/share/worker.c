@@ -5,7 +5,7 @@ static struct worker *worker_of(struct peer *peer)
     return (struct worker *)peer;
 }
 
-static void tell(const struct worker *worker, enum worker_news news, const char *why, size_t count)
+void worker_tell(const struct worker *worker, enum worker_news news, const char *why, size_t count)
 {
     if (worker->options.tell != NULL)
         worker->options.tell(worker->options.tell_context, news, why, count);
@@ -157,11 +157,11 @@ static void compare_shards(struct worker *worker, const PGresult *result)
         if (!had[i] || kept[i] || shard->is_lost)
             continue;
         shard->is_lost = true;
-        shards_forget_rows(worker, shard);
-        lost += !shard->is_read || shard->open > 0;
+        bool had_rows = shards_forget_rows(worker, shard);
+        lost += had_rows || !shard->is_read || shard->open > 0;
     }
     if (lost > 0)
-        tell(worker, WORKER_LOST, "", lost);
+        worker_tell(worker, WORKER_LOST, "", lost);
 }
 
 static void on_renewed(void *context, const PGresult *result)
@@ -190,7 +190,7 @@ static void on_looked(void *context, const PGresult *result)
     worker->is_complete = strcmp(state, "complete") == 0;
     worker->is_stopped = strcmp(state, "stopped") == 0;
     if (is_paused != worker->is_paused)
-        tell(worker, is_paused ? WORKER_PAUSED : WORKER_RESUMED, "", 0);
+        worker_tell(worker, is_paused ? WORKER_PAUSED : WORKER_RESUMED, "", 0);
     worker->is_paused = is_paused;
     worker->hooks.news(worker->hooks.context);
 }
@@ -250,11 +250,12 @@ static void on_changed(void *context, bool is_up, const char *why)
 
     if (!is_up) {
         worker->is_away = true;
-        tell(worker, WORKER_AWAY, why, 0);
+        record_keep(worker);
+        worker_tell(worker, WORKER_AWAY, why, 0);
         return;
     }
     if (worker->is_away)
-        tell(worker, WORKER_BACK, "", 0);
+        worker_tell(worker, WORKER_BACK, "", 0);
     worker->is_away = false;
     worker->renew_ns = 0;
     if (worker->id[0] != '\0')
