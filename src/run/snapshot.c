@@ -146,7 +146,7 @@ static int read_rows(struct old_values *snapshot)
 static int find_instances(struct old_values *snapshot)
 {
     const struct run_settings *settings = snapshot->settings;
-    struct check_counts counts;
+    struct check_counts counts = {.rows = 0};
     int result = check_open(settings, snapshot->person, true, &snapshot->intake);
 
     if (result == 0 && !source_is_seekable(intake_source(snapshot->intake))) {
