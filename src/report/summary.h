@@ -6,6 +6,7 @@
 #define NB_REPORT_SUMMARY_H
 
 #include "report/next.h"
+#include "report/rollout_standing.h"
 #include "report/tally.h"
 
 /* How the rows that went ahead have ended, and how many of them were to be accepted. */
@@ -36,7 +37,8 @@ struct summary {
     bool has_account; /* the results were compared with the input at the end: */
     uint64_t accounted, superseded, strange; /* as in ledger/ledger.h */
     uint64_t retries;
-    const struct summary_canary *canary; /* NULL: there was none */
+    const struct summary_canary *canary;    /* NULL: there was none */
+    const struct rollout_standing *rollout; /* likewise */
     struct summary_verified verified;
     double seconds;           /* from the first request to the last result */
     double late_per_s;        /* rows in the last ten seconds; 0: it was shorter */
