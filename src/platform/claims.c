@@ -53,16 +53,35 @@ static void settle_rest(struct claim_row *rows, size_t row_count, size_t pool, b
             rows[r].claim = is_clear ? CLAIM_NONE : CLAIM_UNCLEAR;
 }
 
+/* There are more than were sent: some are somebody else's, and nobody can tell which. */
+static void give_back(struct claim_row *rows, size_t row_count, size_t pool, size_t *owner,
+                      size_t entry_count)
+{
+    for (size_t e = 0; e < entry_count; e++)
+        if (owner[e] != CLAIM_NOBODY && rows[owner[e]].pool == pool)
+            owner[e] = CLAIM_NOBODY;
+    for (size_t r = 0; r < row_count; r++)
+        if (rows[r].pool == pool)
+            rows[r].claim = CLAIM_UNCLEAR;
+}
+
 static void settle_pool(struct claim_row *rows, size_t row_count, size_t pool,
                         const unsigned char *likeness, size_t entry_count, size_t *owner)
 {
     bool is_clear = true;
+    size_t left = 0;
 
+    for (size_t r = 0; r < row_count; r++)
+        left += rows[r].pool == pool ? rows[r].attempts : 0;
     for (size_t e = 0; e < entry_count; e++) {
         const unsigned char *of_entry = likeness + e * row_count;
         if (pool_of(rows, row_count, of_entry) != pool) {
             is_clear = is_clear && to_pool(rows, row_count, pool, of_entry) == LIKENESS_DIFFERENT;
             continue;
+        }
+        if (left-- == 0) {
+            give_back(rows, row_count, pool, owner, e);
+            return;
         }
         size_t row = next_of(rows, row_count, pool);
         if (row != CLAIM_NOBODY)

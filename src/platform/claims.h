@@ -6,7 +6,8 @@
  *
  * A row has been processed where a command is left for it, and has not been where none is and all
  * that are nobody's provably differ. A command that two different rows could have asked for is
- * nobody's, and tells nothing. Pure.
+ * nobody's, and tells nothing; nor do more equal ones than the rows have attempts, since some of
+ * them are somebody else's. Pure.
  */
 #ifndef NB_PLATFORM_CLAIMS_H
 #define NB_PLATFORM_CLAIMS_H

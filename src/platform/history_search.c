@@ -5,6 +5,7 @@
 #include <xxhash.h>
 
 #include "platform/history.h"
+#include "platform/rules.h"
 
 /*
  * A look:
@@ -33,6 +34,7 @@ struct history_search {
     struct known_commands *known;
     struct accepted_command control;
     bool control_is_newer; /* than the last attempt: when it shows, so does what was there before */
+    bool control_is_asked; /* by a LOOKUP */
     struct history_search *next, *before; /* among those that wait for one */
     uint64_t device;
     struct claim_row *rows;
@@ -54,6 +56,7 @@ struct history_search {
     char why[256];   /* nothing was learnt; "" else */
     bool is_hazy;    /* something could not be read: what is not found may be there */
     bool is_unknown; /* the history does not know the control */
+    uint64_t later;  /* commands of the list that were created behind all of the rows */
 };
 
 /* What is known. */
@@ -116,6 +119,15 @@ enum status known_commands_add(struct known_commands *known, uint64_t device, st
     return STATUS_OK;
 }
 
+void known_commands_note(struct known_commands *known, uint64_t device, struct span uuid,
+                         int64_t at_ms)
+{
+    if (uuid.len == 0 || uuid.len > REPLY_UUID_MAX || at_ms < known->last.at_ms)
+        return;
+    known->last = (struct accepted_command){.device = device, .at_ms = at_ms};
+    memcpy(known->last.uuid, uuid.ptr, uuid.len);
+}
+
 /* Beginnings. */
 
 void history_search_free(struct history_search *search)
@@ -159,6 +171,12 @@ enum status history_search_new(struct known_commands *known, uint64_t device, si
     wait_for_control(search);
     *ret_search = search;
     return STATUS_OK;
+}
+
+void history_search_sent_until(struct history_search *search, int64_t last_ms)
+{
+    search->control_is_newer = search->control_is_newer ||
+                               (search->control.device != 0 && search->control.at_ms > last_ms);
 }
 
 void history_search_add_row(struct history_search *search, unsigned attempts, bool is_covered)
@@ -246,7 +264,7 @@ enum search_step history_search_begin(struct history_search *search)
     search->looks++;
     search->step = search->looks > 1 && !is_known(search) ? STEP_CONTROL : STEP_LIST;
     search->page = 0;
-    search->seen = search->at = search->candidate_count = search->near_count = 0;
+    search->seen = search->at = search->candidate_count = search->near_count = search->later = 0;
     search->is_hazy = search->is_unknown = false;
     return SEARCH_ASK;
 }
@@ -260,15 +278,19 @@ int64_t history_search_due_ms(const struct history_search *search,
 void history_search_ask(struct history_search *search, enum operation *ret_operation,
                         struct question *ret_question)
 {
-    *ret_operation = search->step == STEP_LIST ? OPERATION_LIST : OPERATION_LOOKUP;
-    *ret_question = (struct question){.device = search->device};
-    if (search->step == STEP_LIST) {
+    bool is_listed =
+        search->step == STEP_LIST || (search->step == STEP_CONTROL && search->control_is_newer);
+
+    *ret_operation = is_listed ? OPERATION_LIST : OPERATION_LOOKUP;
+    *ret_question = (struct question){
+        .device = search->step == STEP_CONTROL ? search->control.device : search->device};
+    if (is_listed) {
         ret_question->start_s = search->start_s;
         ret_question->page = ++search->page;
         ret_question->per_page = SEARCH_PER_PAGE;
         ret_question->ascending = true;
     } else if (search->step == STEP_CONTROL) {
-        ret_question->device = search->control.device;
+        search->control_is_asked = true;
         ret_question->uuid = span_string(search->control.uuid);
     } else {
         ret_question->uuid = span_string(search->candidates[search->at].uuid);
@@ -298,11 +320,20 @@ static bool is_of_time(const struct history_search *search, size_t r, int64_t cr
     return created_s >= search->from_s[r] && created_s <= search->to_s[r];
 }
 
+static bool is_behind(const struct history_search *search, int64_t created_s)
+{
+    for (size_t r = 0; r < search->row_count; r++)
+        if (created_s <= search->to_s[r])
+            return false;
+    return true;
+}
+
 static void take_listed(void *context, const struct history_entry *entry)
 {
     struct history_search *search = context;
 
     search->seen++;
+    search->later += is_behind(search, entry->times_s[HISTORY_CREATED]);
     if (!is_wanted(search, entry))
         return;
     struct candidate *grown = NULL;
@@ -422,11 +453,49 @@ static enum search_step take_command(struct history_search *search, struct span 
     return search->at < search->candidate_count ? SEARCH_ASK : end_look(search);
 }
 
+struct seeking {
+    const char *uuid;
+    uint64_t seen;
+    bool is_found;
+};
+
+static void seek(void *context, const struct history_entry *entry)
+{
+    struct seeking *seeking = context;
+
+    seeking->seen++;
+    seeking->is_found = seeking->is_found || strcmp(entry->uuid, seeking->uuid) == 0;
+}
+
+/* A list may be later than what is said of a single command: it must be in its own. */
+static bool is_in_list(struct history_search *search, struct span body, bool *ret_more)
+{
+    struct seeking seeking = {.uuid = search->control.uuid};
+    uint64_t total = 0;
+
+    *ret_more = false;
+    if (body.ptr == NULL || history_read_list(body, seek, &seeking, &total) != STATUS_OK)
+        return false;
+    search->seen += seeking.seen;
+    *ret_more = !seeking.is_found && seeking.seen > 0 && search->seen < total &&
+                search->page < SEARCH_PAGES_MAX;
+    return seeking.is_found;
+}
+
 static enum search_step take_control(struct history_search *search, struct span body)
 {
     struct history_entry entry;
+    bool more = false;
 
-    search->is_unknown = body.ptr == NULL || history_read_one(body, &entry) != STATUS_OK;
+    if (search->control_is_asked)
+        search->is_unknown = body.ptr == NULL || history_read_one(body, &entry) != STATUS_OK;
+    else
+        search->is_unknown = !is_in_list(search, body, &more);
+    search->control_is_asked = false;
+    if (more)
+        return SEARCH_ASK;
+    search->page = 0;
+    search->seen = 0;
     if (!search->is_unknown)
         search->known->seen = search->control;
     stop_waiting(search);
@@ -460,9 +529,11 @@ static const char *why_not_missing(const struct history_search *search, size_t r
     if (search->is_unknown)
         return "the platform's history does not know a command that was accepted: it cannot tell "
                "what is missing";
-    if (search->control.device == 0 && !search->known->is_prompt)
-        return "not in the platform's history so far; no other command was accepted that would "
-               "show how soon it tells: say --settle to call it not processed";
+    if (search->later >= DEVICE_QUEUE_MAX)
+        return "ten later commands are in the platform's history: they may have taken its place";
+    if (!search->control_is_newer && !search->known->is_prompt)
+        return "not in the platform's history so far; no other command was accepted behind it that "
+               "would show how soon it tells: say --settle to call it not processed";
     return executes && !search->known->is_prompt
                ? "not in the platform's history so far; how soon an execute shows there is not "
                  "documented: say --settle to call it not processed"

@@ -5,9 +5,9 @@
  * nobody's. What is found is compared by meaning (likeness.h) and shared out (claims.h). Where
  * something is missing, the device is looked at once more, later; before that, a command that was
  * accepted meanwhile is looked up, the control: where the history does not know it, it is late, or
- * another platform's: it is looked at some more times, and then nothing is called missing. An older
- * command will do where there is no newer one; where there is none, and for an execute, somebody
- * must know how soon it tells.
+ * another platform's: it is looked at some more times, and then nothing is called missing. The
+ * control must be in its own device's LIST, and is newer than what is missing; where there is none
+ * such, and for an execute, somebody must know how soon the history tells.
  *
  *     history_search_new(&known, device, rows, requests, &search);
  *     r = history_search_add_row(search, attempts, is_covered);
@@ -44,6 +44,7 @@ enum {
 /* A command that was accepted. */
 struct accepted_command {
     uint64_t device; /* 0: there is none */
+    int64_t at_ms;   /* when that was on record, epoch; 0: not known */
     char uuid[REPLY_UUID_MAX + 1];
 };
 
@@ -62,6 +63,10 @@ void known_commands_deinit(struct known_commands *known);
 /* The uuid is an accepted row's. STATUS_NO_MEMORY. */
 enum status known_commands_add(struct known_commands *known, uint64_t device,
                                struct span uuid) MUST_USE;
+
+/* The same of one that is not owned by a row that matters here: it may be the control. */
+void known_commands_note(struct known_commands *known, uint64_t device, struct span uuid,
+                         int64_t at_ms);
 
 enum search_step {
     SEARCH_ASK,
@@ -94,6 +99,10 @@ void history_search_add_row(struct history_search *search, unsigned attempts, bo
 void history_search_add_request(struct history_search *search,
                                 const struct likeness_request *request, int64_t from_s,
                                 int64_t to_s);
+
+/* The last request of all had ended then, by the clock of known_commands_note: a command that was
+ * on record later is a control. */
+void history_search_sent_until(struct history_search *search, int64_t last_ms);
 
 /* The platform's clock was thought to be so much less than it is. */
 void history_search_shift(struct history_search *search, int64_t by_s);

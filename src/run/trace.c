@@ -100,6 +100,18 @@ static bool is_of_device(const struct trace *trace, size_t row, size_t first)
            options->rows[row].id.device == options->rows[first].id.device;
 }
 
+/* When the last request of a device's rows had ended. */
+static int64_t last_of(const struct trace *trace, size_t first)
+{
+    const struct trace_options *options = &trace->options;
+    int64_t last_ms = options->rows[first].last_ms;
+
+    for (size_t i = first + 1; is_of_device(trace, i, first); i++)
+        if (options->rows[i].last_ms > last_ms)
+            last_ms = options->rows[i].last_ms;
+    return last_ms;
+}
+
 /* Begins with the next device. */
 static enum status begin(struct trace *trace, struct tracing **ret_tracing)
 {
@@ -121,6 +133,8 @@ static enum status begin(struct trace *trace, struct tracing **ret_tracing)
                                             tracing->count, doubts, &tracing->search);
     if (status == STATUS_OK && !buf_reserve(&tracing->texts, bytes + 1))
         status = tracing->texts.status;
+    if (status == STATUS_OK)
+        history_search_sent_until(tracing->search, last_of(trace, tracing->first));
     while (trace->at < at && status == STATUS_OK)
         status = take_doubts(trace, tracing, &options->rows[trace->at++]);
     return status;
@@ -130,12 +144,8 @@ static enum status begin(struct trace *trace, struct tracing **ret_tracing)
  * was set back keeps nobody waiting for longer than it takes. */
 static int64_t due_ms(const struct trace *trace, size_t first, int64_t after_ms)
 {
-    const struct trace_options *options = &trace->options;
-    int64_t last_ms = options->rows[first].last_ms;
+    int64_t last_ms = last_of(trace, first);
 
-    for (size_t i = first + 1; is_of_device(trace, i, first); i++)
-        if (options->rows[i].last_ms > last_ms)
-            last_ms = options->rows[i].last_ms;
     return (last_ms < trace->begun_ms ? last_ms : trace->begun_ms) + after_ms;
 }
 
