@@ -12,6 +12,7 @@
  */
 #include "core/jsonlex.h"
 
+#include <endian.h>
 #include <unistr.h>
 
 enum { VALUE, VALUE_OR_CLOSE, NAME, NAME_OR_CLOSE, COMMA_OR_CLOSE, END };
@@ -216,17 +217,47 @@ static const bool needs_a_look[256] = {
     true, true, true, true, true, true, true, true, ['"'] = true, ['\\'] = true,
 };
 
+static inline bool is_plain_ascii(char c)
+{
+    return (unsigned char)c < 0x80 && !needs_a_look[(unsigned char)c];
+}
+
+/*
+ * Where plain ASCII ends. Eight bytes at once: the top bit of a byte is set where the byte has it,
+ * or where a subtraction borrows since the byte is below ' ', or is the character that it was
+ * compared with by XOR. A borrow may spoil the bytes above, never those below: the lowest one
+ * counts.
+ */
+static inline const char *skip_ascii(const char *at, const char *end)
+{
+    const uint64_t each = UINT64_C(0x0101010101010101);
+
+    for (; end - at >= 8; at += 8) {
+        uint64_t bytes;
+        memcpy(&bytes, at, sizeof(bytes));
+        bytes = le64toh(bytes);
+        uint64_t stops = ((bytes ^ each * '"') - each) | ((bytes ^ each * '\\') - each) |
+                         (bytes - each * ' ') | bytes;
+        stops &= each * 0x80;
+        if (stops != 0)
+            return at + __builtin_ctzll(stops) / 8;
+    }
+    while (at < end && is_plain_ascii(*at))
+        at++;
+    return at;
+}
+
 /* Takes plain text; false where it is not UTF-8. */
 static inline bool plain_text(struct jsonlex *lex)
 {
-    const char *start = lex->at, *at = start;
-    unsigned char all = 0;
+    const char *start = lex->at, *at = skip_ascii(start, lex->end);
 
-    for (; at < lex->end && !needs_a_look[(unsigned char)*at]; at++)
-        all |= (unsigned char)*at;
     lex->at = at;
-    if (all < 0x80)
+    if (at == lex->end || (unsigned char)*at < 0x80)
         return true;
+    while (at < lex->end && !needs_a_look[(unsigned char)*at])
+        at++;
+    lex->at = at;
     const uint8_t *bad = u8_check((const uint8_t *)start, (size_t)(at - start));
     if (bad != NULL)
         (void)fail(lex, (const char *)bad, "a byte that is not UTF-8");
