@@ -32,10 +32,14 @@ static inline char peek(const struct jsonlex *lex)
 
 static inline char peek_past_space(struct jsonlex *lex)
 {
-    char c;
+    char c = peek(lex);
 
-    while ((c = peek(lex)) == ' ' || c == '\t' || c == '\n' || c == '\r')
+    if (c > ' ') /* nearly always */
+        return c;
+    while (c == ' ' || c == '\t' || c == '\n' || c == '\r') {
         lex->at++;
+        c = peek(lex);
+    }
     return c;
 }
 
@@ -54,22 +58,17 @@ static inline enum jsonlex_token take_value(struct jsonlex *lex, enum jsonlex_to
     return take(lex, token, start);
 }
 
-static inline uint64_t bit_of(unsigned depth)
+static inline bool is_in_object(const struct jsonlex *lex)
 {
-    return UINT64_C(1) << (depth - 1);
-}
-
-static bool is_in_object(const struct jsonlex *lex)
-{
-    return lex->depth > 0 && (lex->objects & bit_of(lex->depth)) != 0;
+    return (lex->objects & 1) != 0;
 }
 
 static enum jsonlex_token open_bracket(struct jsonlex *lex, bool is_object)
 {
     if (lex->depth == JSONLEX_DEPTH_MAX)
         return fail(lex, lex->at, "it is nested too deeply");
-    uint64_t bit = bit_of(++lex->depth);
-    lex->objects = is_object ? lex->objects | bit : lex->objects & ~bit;
+    lex->depth++;
+    lex->objects = lex->objects << 1 | (is_object ? 1 : 0);
     lex->expects = is_object ? NAME_OR_CLOSE : VALUE_OR_CLOSE;
     return take(lex, is_object ? JSONLEX_OBJECT : JSONLEX_ARRAY, lex->at++);
 }
@@ -86,6 +85,7 @@ static enum jsonlex_token close_bracket(struct jsonlex *lex)
                     is_object ? "a brace cannot close an array"
                               : "a bracket cannot close an object");
     lex->depth--;
+    lex->objects >>= 1;
     return take_value(lex, is_object ? JSONLEX_OBJECT_END : JSONLEX_ARRAY_END, start);
 }
 

@@ -48,7 +48,7 @@ struct jsonlex {
     const char *error;
     /* The lexer's own. */
     const char *start, *at, *end;
-    uint64_t objects; /* a bit for each depth: an object is open there, not an array */
+    uint64_t objects; /* a bit for each depth, the innermost lowest: an object is open, no array */
     int expects;
 };
 
