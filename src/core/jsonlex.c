@@ -205,6 +205,7 @@ static bool escape(struct jsonlex *lex)
                                                       : "half of a surrogate pair");
         return false;
     }
+    lex->has_escape = true;
     lex->nul_escape |= span_starts_with(rest, "\\u0000");
     lex->at += len;
     return true;

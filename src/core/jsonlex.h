@@ -42,6 +42,7 @@ struct jsonlex {
     struct span text;         /* of the last token, as written: strings with their quotes */
     enum jsonlex_token token; /* the last one */
     unsigned depth;           /* of arrays and objects that are open */
+    bool has_escape;          /* a string so far, name or value, has an escape */
     bool nul_escape;          /* a string so far holds \u0000, which a C string cannot */
     bool long_number;         /* of JSONLEX_BAD: JSON so far, but for JSONLEX_NUMBER_MAX */
     size_t error_at;          /* of JSONLEX_BAD: the offset, and what is wrong there */
