@@ -12,6 +12,7 @@
  */
 #include "core/jsonlex.h"
 
+#include <endian.h>
 #include <unistr.h>
 
 enum { VALUE, VALUE_OR_CLOSE, NAME, NAME_OR_CLOSE, COMMA_OR_CLOSE, END };
@@ -31,10 +32,14 @@ static inline char peek(const struct jsonlex *lex)
 
 static inline char peek_past_space(struct jsonlex *lex)
 {
-    char c;
+    char c = peek(lex);
 
-    while ((c = peek(lex)) == ' ' || c == '\t' || c == '\n' || c == '\r')
+    if (c > ' ') /* nearly always */
+        return c;
+    while (c == ' ' || c == '\t' || c == '\n' || c == '\r') {
         lex->at++;
+        c = peek(lex);
+    }
     return c;
 }
 
@@ -53,22 +58,17 @@ static inline enum jsonlex_token take_value(struct jsonlex *lex, enum jsonlex_to
     return take(lex, token, start);
 }
 
-static inline uint64_t bit_of(unsigned depth)
+static inline bool is_in_object(const struct jsonlex *lex)
 {
-    return UINT64_C(1) << (depth - 1);
-}
-
-static bool is_in_object(const struct jsonlex *lex)
-{
-    return lex->depth > 0 && (lex->objects & bit_of(lex->depth)) != 0;
+    return (lex->objects & 1) != 0;
 }
 
 static enum jsonlex_token open_bracket(struct jsonlex *lex, bool is_object)
 {
     if (lex->depth == JSONLEX_DEPTH_MAX)
         return fail(lex, lex->at, "it is nested too deeply");
-    uint64_t bit = bit_of(++lex->depth);
-    lex->objects = is_object ? lex->objects | bit : lex->objects & ~bit;
+    lex->depth++;
+    lex->objects = lex->objects << 1 | (is_object ? 1 : 0);
     lex->expects = is_object ? NAME_OR_CLOSE : VALUE_OR_CLOSE;
     return take(lex, is_object ? JSONLEX_OBJECT : JSONLEX_ARRAY, lex->at++);
 }
@@ -85,6 +85,7 @@ static enum jsonlex_token close_bracket(struct jsonlex *lex)
                     is_object ? "a brace cannot close an array"
                               : "a bracket cannot close an object");
     lex->depth--;
+    lex->objects >>= 1;
     return take_value(lex, is_object ? JSONLEX_OBJECT_END : JSONLEX_ARRAY_END, start);
 }
 
@@ -204,6 +205,7 @@ static bool escape(struct jsonlex *lex)
                                                       : "half of a surrogate pair");
         return false;
     }
+    lex->has_escape = true;
     lex->nul_escape |= span_starts_with(rest, "\\u0000");
     lex->at += len;
     return true;
@@ -216,17 +218,47 @@ static const bool needs_a_look[256] = {
     true, true, true, true, true, true, true, true, ['"'] = true, ['\\'] = true,
 };
 
+static inline bool is_plain_ascii(char c)
+{
+    return (unsigned char)c < 0x80 && !needs_a_look[(unsigned char)c];
+}
+
+/*
+ * Where plain ASCII ends. Eight bytes at once: the top bit of a byte is set where the byte has it,
+ * or where a subtraction borrows since the byte is below ' ', or is the character that it was
+ * compared with by XOR. A borrow may spoil the bytes above, never those below: the lowest one
+ * counts.
+ */
+static inline const char *skip_ascii(const char *at, const char *end)
+{
+    const uint64_t each = UINT64_C(0x0101010101010101);
+
+    for (; end - at >= 8; at += 8) {
+        uint64_t bytes;
+        memcpy(&bytes, at, sizeof(bytes));
+        bytes = le64toh(bytes);
+        uint64_t stops = ((bytes ^ each * '"') - each) | ((bytes ^ each * '\\') - each) |
+                         (bytes - each * ' ') | bytes;
+        stops &= each * 0x80;
+        if (stops != 0)
+            return at + __builtin_ctzll(stops) / 8;
+    }
+    while (at < end && is_plain_ascii(*at))
+        at++;
+    return at;
+}
+
 /* Takes plain text; false where it is not UTF-8. */
 static inline bool plain_text(struct jsonlex *lex)
 {
-    const char *start = lex->at, *at = start;
-    unsigned char all = 0;
+    const char *start = lex->at, *at = skip_ascii(start, lex->end);
 
-    for (; at < lex->end && !needs_a_look[(unsigned char)*at]; at++)
-        all |= (unsigned char)*at;
     lex->at = at;
-    if (all < 0x80)
+    if (at == lex->end || (unsigned char)*at < 0x80)
         return true;
+    while (at < lex->end && !needs_a_look[(unsigned char)*at])
+        at++;
+    lex->at = at;
     const uint8_t *bad = u8_check((const uint8_t *)start, (size_t)(at - start));
     if (bad != NULL)
         (void)fail(lex, (const char *)bad, "a byte that is not UTF-8");

@@ -42,13 +42,14 @@ struct jsonlex {
     struct span text;         /* of the last token, as written: strings with their quotes */
     enum jsonlex_token token; /* the last one */
     unsigned depth;           /* of arrays and objects that are open */
+    bool has_escape;          /* a string so far, name or value, has an escape */
     bool nul_escape;          /* a string so far holds \u0000, which a C string cannot */
     bool long_number;         /* of JSONLEX_BAD: JSON so far, but for JSONLEX_NUMBER_MAX */
     size_t error_at;          /* of JSONLEX_BAD: the offset, and what is wrong there */
     const char *error;
     /* The lexer's own. */
     const char *start, *at, *end;
-    uint64_t objects; /* a bit for each depth: an object is open there, not an array */
+    uint64_t objects; /* a bit for each depth, the innermost lowest: an object is open, no array */
     int expects;
 };
 

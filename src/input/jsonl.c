@@ -23,7 +23,8 @@ struct jsonl_reader {
     bool skipping;      /* dropping what is left of a line that is too long */
     bool is_too_long;   /* the line is, which is told when it has been skipped: with keep_raw */
     uint64_t row_line;  /* the line that was read last */
-    struct buf decoded; /* names and strings of the last row that have escapes */
+    bool has_escape;    /* a string of the last row has */
+    struct buf decoded; /* its names and strings that have escapes */
     struct member members[READER_COLUMNS_MAX];
     size_t order[READER_COLUMNS_MAX]; /* the column of the n-th member of the last row */
 };
@@ -248,11 +249,18 @@ static bool scan_members(struct jsonl_reader *jsonl, struct jsonlex *lex, size_t
     return jsonlex_next(lex) == JSONLEX_END;
 }
 
+/* The value of a string of the last row. */
+static inline struct span value_of(struct jsonl_reader *jsonl, struct span quoted)
+{
+    return jsonl->has_escape ? jsonlex_string(quoted, &jsonl->decoded)
+                             : span_of(quoted.ptr + 1, quoted.len - 2);
+}
+
 static struct cell cell_of(struct jsonl_reader *jsonl, const struct member *member)
 {
     switch (member->kind) {
     case JSONLEX_STRING:
-        return (struct cell){CELL_STRING, .text = jsonlex_string(member->text, &jsonl->decoded)};
+        return (struct cell){CELL_STRING, .text = value_of(jsonl, member->text)};
     case JSONLEX_NUMBER:
         return (struct cell){CELL_NUMBER, .text = member->text};
     case JSONLEX_TRUE:
@@ -288,7 +296,7 @@ static enum status find_column(struct reader *reader, size_t n, struct span name
 static enum status set_cell(struct reader *reader, size_t n, struct problems *problems)
 {
     const struct member *member = &reader->jsonl->members[n];
-    struct span name = jsonlex_string(member->name, &reader->jsonl->decoded);
+    struct span name = value_of(reader->jsonl, member->name);
     struct span text = member->text;
     size_t column;
 
@@ -348,7 +356,8 @@ static enum status read_object(struct reader *reader, struct span line, struct p
         return STATUS_OK;
     }
     buf_clear(&jsonl->decoded);
-    if (memchr(line.ptr, '\\', line.len) != NULL && !buf_reserve(&jsonl->decoded, line.len))
+    jsonl->has_escape = lex.has_escape;
+    if (lex.has_escape && !buf_reserve(&jsonl->decoded, line.len))
         return jsonl->decoded.status;
     enum status status = set_cells(reader, count, problems);
     if (problems->error_count > 0)
