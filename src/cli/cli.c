@@ -5,6 +5,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "cli/choose_language.h"
 #include "cli/color.h"
 #include "cli/column_help.h"
 #include "cli/completion.h"
@@ -216,6 +217,8 @@ static int parse_and_run(enum subcommand subcommand, int argc, char **argv)
     enum status status = options_parse(&request, &sources, &message, &settings);
     if (status == STATUS_OK) {
         color_init(settings.no_color, STDERR_FILENO);
+        if (settings.language != 0)
+            language_set((enum language)(settings.language - 1));
         result = run_subcommand(subcommand, &settings, &sources, argv[0]);
     } else {
         show_error("%s", message.len > 0 ? buf_string(&message) : status_text(status));
@@ -338,6 +341,7 @@ int cli_main(int argc, char **argv)
     enum subcommand subcommand;
 
     (void)setlocale(LC_CTYPE, "C.UTF-8");
+    choose_language(&argc, argv);
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN); /* a write says that the file is too large */
     if (argc < 2) {

@@ -118,7 +118,7 @@ static void show_problem(const char *input, const struct problems *problems,
                          const struct problem *problem)
 {
     struct span field = problem_field(problems, problem);
-    struct span message = problem_message(problems, problem);
+    struct span message = problem_shown(problems, problem);
     bool warns = problem_is_warning(problems, problem);
     struct buf text;
 

@@ -17,6 +17,7 @@
 
 #include <stdarg.h>
 
+#include "core/language.h"
 #include "core/span.h"
 
 struct buf {
@@ -25,6 +26,7 @@ struct buf {
     size_t capacity;
     size_t max;
     enum status status; /* STATUS_OK, STATUS_TOO_BIG or STATUS_NO_MEMORY */
+    bool is_data;       /* for programs, which read English: nothing is translated (language.h) */
 };
 
 /* An empty buffer that never holds more than `max` bytes. Allocates nothing. */
@@ -51,6 +53,7 @@ static inline bool buf_reserve(struct buf *buf, size_t extra)
 void buf_add_bytes(struct buf *buf, const void *bytes, size_t len);
 void buf_add_uint64(struct buf *buf, uint64_t value);
 void buf_add_int64(struct buf *buf, int64_t value);
+/* printf, in the language that is set (language.h). */
 void buf_add_format(struct buf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
 void buf_add_format_list(struct buf *buf, const char *format, va_list args) PRINTF_LIKE(2, 0);
 
@@ -94,7 +97,7 @@ static inline void buf_add(struct buf *buf, struct span span)
 
 static inline void buf_add_string(struct buf *buf, const char *text)
 {
-    buf_add(buf, span_string(text));
+    buf_add(buf, span_string(language_is_foreign && !buf->is_data ? language_look_up(text) : text));
 }
 
 static inline void buf_add_char(struct buf *buf, char c)

@@ -40,7 +40,7 @@ void html_add_text(struct span text, struct buf *out)
 
 void html_add_string(const char *text, struct buf *out)
 {
-    html_add_text(span_string(text), out);
+    html_add_text(span_string(language_of(text)), out);
 }
 
 void html_add_count(uint64_t count, struct buf *out)

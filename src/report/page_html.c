@@ -8,6 +8,7 @@
 #include "report/page.h"
 
 const char page_start[] = "<!DOCTYPE html>\n<html lang=\"en\" data-made-by=\"nbatch\">\n";
+const char page_start_chinese[] = "<!DOCTYPE html>\n<html lang=\"zh\" data-made-by=\"nbatch\">\n";
 
 struct sheet {
     const struct page *page;
@@ -309,7 +310,8 @@ static void add_page(const struct sheet *sheet, const struct fill *outer, struct
         DRAWN("latency", add_latency),
     };
 
-    add_item(outer, values, ARRAY_LENGTH(values), NULL, span_of(page_html, page_html_len), out);
+    fill_add_page(&(struct fill){values, ARRAY_LENGTH(values), outer, NULL},
+                  span_of(page_html, page_html_len), out);
 }
 
 void page_add_html(const struct page *page, const struct page_facts *facts, struct buf *out)

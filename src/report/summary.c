@@ -319,6 +319,7 @@ static void add_next_json(const struct summary *summary, cJSON *root)
     size_t count = summary->results != NULL ? next_steps(&facts, steps) : 0;
     cJSON *next = cJSON_AddArrayToObject(root, "next");
     buf_init(&text, 1024 * 1024);
+    text.is_data = true;
     for (size_t i = 0; i < count; i++) {
         cJSON *item = cJSON_CreateObject();
         (void)cJSON_AddStringToObject(item, "name", next_name(steps[i].kind));

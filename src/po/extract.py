@@ -1,0 +1,90 @@
+"""The texts of the sources that people read: what zh_CN.po must translate.
+
+    /usr/bin/python3 src/po/extract.py            lists them, with where they are
+    /usr/bin/python3 src/po/extract.py --update   adds the new ones to zh_CN.po (untranslated), takes out those that are gone
+
+xgettext knows texts by the function that takes them. Here they lie in tables and in words of a condition as well, and all are
+looked up in the same place (core/language.h). So each string literal counts that reads as prose: that has two words in a row.
+words.txt names single words that are looked up as well, and what the C library says; not-translated.txt names the files
+(src/...) and the texts that are for programs, or go over the wire.
+"""
+import re
+import sys
+from pathlib import Path
+
+PO = Path(__file__).resolve().parent
+SRC = PO.parent
+TOKEN = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|PRI[dux]64|#include[^\n]*|\\\n|\s+|.', re.S)
+ESCAPE = re.compile(r'\\(x[0-9a-fA-F]{2}|[0-7]{1,3}|.)', re.S)
+PLAIN = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "a": "\a", "b": "\b", "f": "\f", "v": "\v", "e": "\x1b"}
+CONVERSION = re.compile(r"%(?:\d+\$)?[-+ #0]*(?:\*(?:\d+\$)?|\d+)?(?:\.(?:\*(?:\d+\$)?|\d+)?)?(?:hh|h|ll|l|z|j)?[a-zA-Z%]")
+
+
+def unescape(literal):
+    def one(match):
+        text = match[1]
+        return chr(int(text[1:], 16)) if text[0] == "x" else chr(int(text, 8)) if text[0].isdigit() else PLAIN.get(text, text)
+
+    text = ESCAPE.sub(one, literal)
+    return text.encode("latin-1").decode("utf-8", "replace") if re.search(r"\\x", literal) and text.isascii() is False and \
+        all(ord(c) < 256 for c in text) else text
+
+
+def literals(source):
+    """Each string of a C source, adjacent ones together, with its line."""
+    text, at, line = None, 0, 1
+    for match in TOKEN.finditer(source):
+        token = match[0]
+        if token.startswith('"'):
+            text, at = (unescape(token[1:-1]), line) if text is None else (text + unescape(token[1:-1]), at)
+        elif token.startswith("PRI") and text is not None:
+            text += {"d": "ld", "u": "lu", "x": "lx"}[token[3]]
+        elif not token.isspace() and not token.startswith(("/*", "//", "\\\n")) and text is not None:
+            yield at, text
+            text = None
+        line += token.count("\n")
+
+
+def is_prose(text):
+    words = re.sub(r"--?[a-z][\w-]*(=\S*)?|<[^>]*>|\S*[_/:=]\S+", "|", CONVERSION.sub("|", text))
+    return re.search(r"[A-Za-z']{2,}[,;:.]? \(?[A-Za-z]{2,}|[a-z]{2,}[,;:] |\b(?:a|A|is|to|of|in) [a-z]{2,}|[a-z]{3,} (?:a|is|to|of|in)\b|"
+                     r"[a-z]{3,} *\|+ *(?:[a-z]{2,}|$)|\| *[a-z]{3,}", words) is not None
+
+
+def html_texts(source):
+    """The text between tags, with its placeholders, and what is read out in their place."""
+    body = re.sub(r"<(style|script)\b.*?</\1>", lambda m: "\n" * m[0].count("\n"), source, flags=re.S)
+    for match in re.finditer(r">([^<>]+)<", body):
+        text = match[1].strip()
+        if re.search(r"[A-Za-z]{2,}", re.sub(r"\{\{[^}]*\}\}", "", text)):
+            yield source.count("\n", 0, match.start()) + 1, text
+
+
+def lines_of(name):
+    return [line for line in (PO / name).read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
+
+
+def messages():
+    """Text: the places where it is, in the order of the files."""
+    left_out = lines_of("not-translated.txt")
+    files = tuple(name[len("src/"):] for name in left_out if name.startswith("src/"))
+    texts = {name.encode().decode("unicode_escape").encode("latin-1").decode() for name in left_out if not name.startswith("src/")}
+    words = {word.strip('"'): True for word in lines_of("words.txt")}
+    found = {}
+    for path in sorted([*SRC.rglob("*.c"), *SRC.rglob("*.h"), *SRC.rglob("*.html")]):
+        name = str(path.relative_to(SRC))
+        if name.startswith(files):
+            continue
+        source = path.read_text(encoding="utf-8")
+        for line, text in (html_texts if path.suffix == ".html" else literals)(source):
+            if text not in texts and (path.suffix == ".html" or text in words or is_prose(text)):
+                found.setdefault(text, []).append(f"src/{name}:{line}")
+    for word in words:
+        if word.startswith("libc:"):
+            found.setdefault(word[len("libc:"):], []).append("libc")
+    return found
+
+
+if __name__ == "__main__":
+    for text, places in messages().items():
+        print(places[0], repr(text))
