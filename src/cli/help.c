@@ -166,7 +166,7 @@ void help_add_overview(struct buf *out)
     buf_add_string(out, "\nCommands:\n");
     for (size_t i = 0; i < SUBCOMMAND_COUNT; i++) {
         char usage[80];
-        (void)snprintf(usage, sizeof(usage), "  %s", subcommands[i].usage);
+        buf_copy_format(usage, sizeof(usage), "  %s", subcommands[i].usage);
         add_help_line(usage, subcommands[i].purpose, out);
     }
     buf_add_string(out, "\nHelp:\n");
@@ -270,7 +270,7 @@ static bool add_columns(const char *word, struct buf *out)
 
     for (size_t i = 0; i < count && word == NULL; i++) {
         char what[sizeof(texts[i].what) + sizeof(texts[i].needed) + 32];
-        (void)snprintf(what, sizeof(what), "%s [needed: %s]", texts[i].what, texts[i].needed);
+        buf_copy_format(what, sizeof(what), "%s [needed: %s]", texts[i].what, texts[i].needed);
         add_entry(texts[i].name, what, out);
     }
     return word == NULL;
@@ -282,6 +282,13 @@ static bool add_statuses(const char *word, struct buf *out)
         buf_add_format(out, "%s\n  meaning      %s\n  what to do   %s\n", row_status_name(i),
                        advice_status_meaning(i), advice_status_remedy(i));
     return word == NULL;
+}
+
+/* There is one in English. */
+static bool add_manual(const char *word, struct buf *out)
+{
+    language_set(LANGUAGE_ENGLISH);
+    return man_add_page(word, out);
 }
 
 static bool add_faults(const char *word, struct buf *out)
@@ -297,7 +304,7 @@ const struct help_topic help_topics[] = {
     {"columns", NULL, "the columns of an input, who needs them, and what is in them", add_columns},
     {"statuses", NULL, "what can become of a row, and what to do then", add_statuses},
     {"faults", NULL, "what the simulator can be told to do wrong", add_faults},
-    {"man", "[input|results]", "a manual page, for man -l or an installation", man_add_page},
+    {"man", "[input|results]", "a manual page, for man -l or an installation", add_manual},
 };
 const size_t help_topics_count = ARRAY_LENGTH(help_topics);
 

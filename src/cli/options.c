@@ -61,8 +61,8 @@ static enum status set_number(const struct setting *setting, struct span value, 
     } else {
         status = option->kind == OPTION_BYTES ? parse_bytes(value, &number)
                                               : span_to_int64(value, &number);
-        (void)snprintf(wanted, sizeof(wanted), "must be a whole number of %lld–%lld",
-                       (long long)option->min, (long long)option->max);
+        buf_copy_format(wanted, sizeof(wanted), "must be a whole number of %lld–%lld",
+                        (long long)option->min, (long long)option->max);
         if (status != STATUS_OK || number < option->min || number > option->max)
             return refuse_value(setting, wanted);
     }

@@ -6,6 +6,7 @@
 #include "cli/color.h"
 #include "cli/console.h"
 #include "cli/next_command.h"
+#include "core/retranslate.h"
 #include "core/when.h"
 
 /* What a person reads while rows are checked and sent, in the words of a terminal. */
@@ -205,10 +206,12 @@ static void on_attempt(const struct person *person, const struct job_attempt *at
                    (unsigned long long)attempt->line, (unsigned)attempt->number);
     if (outcome->has_errno && outcome->class != OUTCOME_ACCEPTED)
         buf_add_format(&text, "errno %lld ", (long long)outcome->platform_errno);
-    if (outcome->class == OUTCOME_ACCEPTED)
+    if (outcome->class == OUTCOME_ACCEPTED) {
         buf_add_format(&text, "%s in %.1f ms", class, (double)attempt->latency_us / 1000);
-    else
-        buf_add_format(&text, "%s [%s]", outcome->error, class);
+    } else {
+        retranslate(span_string(outcome->error), &text);
+        buf_add_format(&text, " [%s]", class);
+    }
     if (attempt->decision->again)
         buf_add_format(&text, ": again in %lld ms", (long long)attempt->decision->delay_ms);
     progress_hide(&terminal->progress);
@@ -231,11 +234,15 @@ static enum consent on_ask(const struct person *person, const char *question)
 {
     const struct terminal *terminal = person->context;
     char answer[16] = "";
+    struct buf prompt;
 
     if (isatty(STDIN_FILENO) != 1 || isatty(STDERR_FILENO) != 1 || terminal->reads_input)
         return CONSENT_NOBODY;
-    (void)fprintf(stderr, "%s Type yes: ", question);
+    buf_init(&prompt, 64 * 1024);
+    buf_add_format(&prompt, "%s Type yes: ", question);
+    (void)fputs(buf_string(&prompt), stderr);
     (void)fflush(stderr);
+    buf_deinit(&prompt);
     bool is_yes = fgets(answer, sizeof(answer), stdin) != NULL && strcmp(answer, "yes\n") == 0;
     return is_yes ? CONSENT_YES : CONSENT_NO;
 }

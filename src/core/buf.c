@@ -11,12 +11,17 @@ void buf_init(struct buf *buf, size_t max)
     *buf = (struct buf){.max = max};
 }
 
+void buf_init_data(struct buf *buf, size_t max)
+{
+    *buf = (struct buf){.max = max, .is_data = true};
+}
+
 void buf_deinit(struct buf *buf)
 {
     if (buf == NULL)
         return;
     free(buf->ptr);
-    *buf = (struct buf){.max = buf->max};
+    *buf = (struct buf){.max = buf->max, .is_data = buf->is_data};
 }
 
 void buf_clear(struct buf *buf)

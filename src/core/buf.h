@@ -32,6 +32,9 @@ struct buf {
 /* An empty buffer that never holds more than `max` bytes. Allocates nothing. */
 void buf_init(struct buf *buf, size_t max);
 
+/* The same for what programs read: is_data. */
+void buf_init_data(struct buf *buf, size_t max);
+
 /* Frees the contents. Takes NULL and a zeroed struct. */
 void buf_deinit(struct buf *buf);
 
@@ -56,6 +59,9 @@ void buf_add_int64(struct buf *buf, int64_t value);
 /* printf, in the language that is set (language.h). */
 void buf_add_format(struct buf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
 void buf_add_format_list(struct buf *buf, const char *format, va_list args) PRINTF_LIKE(2, 0);
+
+/* snprintf, in the language that is set, cut at the end of a character. */
+void buf_copy_format(char *out, size_t size, const char *format, ...) PRINTF_LIKE(3, 4);
 
 /*
  * Appends words, broken into lines of at most `width` columns. The text begins at the column
@@ -95,9 +101,15 @@ static inline void buf_add(struct buf *buf, struct span span)
     }
 }
 
+/* The text as the buffer is to have it. */
+static inline const char *buf_words(const struct buf *buf, const char *text)
+{
+    return language_is_foreign && !buf->is_data ? language_look_up(text) : text;
+}
+
 static inline void buf_add_string(struct buf *buf, const char *text)
 {
-    buf_add(buf, span_string(language_is_foreign && !buf->is_data ? language_look_up(text) : text));
+    buf_add(buf, span_string(buf_words(buf, text)));
 }
 
 static inline void buf_add_char(struct buf *buf, char c)

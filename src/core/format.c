@@ -10,6 +10,7 @@
 #include <uniwidth.h>
 
 #include "core/buf.h"
+#include "core/text.h"
 
 enum { ARGUMENTS_MAX = 32, WRITTEN_MAX = 512 };
 
@@ -280,4 +281,20 @@ void buf_add_format(struct buf *buf, const char *format, ...)
     va_start(args, format);
     buf_add_format_list(buf, format, args);
     va_end(args);
+}
+
+void buf_copy_format(char *out, size_t size, const char *format, ...)
+{
+    struct buf text;
+    va_list args;
+
+    buf_init(&text, 64 * 1024);
+    va_start(args, format);
+    buf_add_format_list(&text, format, args);
+    va_end(args);
+    size_t len = text_cut(buf_span(&text), size - 1);
+    if (len > 0)
+        memcpy(out, text.ptr, len);
+    out[len] = '\0';
+    buf_deinit(&text);
 }

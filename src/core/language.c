@@ -67,6 +67,15 @@ const char *language_find(struct span text)
     return NULL;
 }
 
+bool language_entry(size_t i, struct span *ret_text, struct span *ret_translation)
+{
+    if (i >= number_at(COUNT_AT))
+        return false;
+    *ret_text = entry(TEXTS_AT, i);
+    *ret_translation = entry(TRANSLATIONS_AT, i);
+    return true;
+}
+
 const char *language_look_up(const char *text)
 {
     static _Thread_local struct {

@@ -46,4 +46,7 @@ static inline const char *language_of(const char *text)
  * there is no translation. */
 const char *language_find(struct span text);
 
+/* The i-th text of the catalogue with its translation, from 0 on; false behind the last. */
+bool language_entry(size_t i, struct span *ret_text, struct span *ret_translation);
+
 #endif

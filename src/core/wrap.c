@@ -44,7 +44,7 @@ void buf_add_wrapped(struct buf *buf, const char *words, size_t indent, size_t w
 {
     size_t column = indent;
 
-    for (words = buf->is_data ? words : language_of(words); *words != '\0';) {
+    for (words = buf_words(buf, words); *words != '\0';) {
         bool has_space = *words == ' ';
         words += has_space;
         size_t len = piece_length(words);

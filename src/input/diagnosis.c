@@ -55,6 +55,7 @@ struct work {
     struct buf text; /* of the head, as UTF-8 */
     struct span cells[READER_COLUMNS_MAX];
     size_t cell_count;
+    bool asks_name, asks_resource; /* what a column is, which resource's it is */
     enum status status;
 };
 
@@ -76,7 +77,7 @@ static void add_option(struct work *work, const char *name, const char *format, 
     struct buf value;
     va_list args;
 
-    buf_init(&value, FINDINGS_MAX);
+    buf_init_data(&value, FINDINGS_MAX);
     va_start(args, format);
     buf_add_format_list(&value, format, args);
     va_end(args);
@@ -522,6 +523,7 @@ static bool add_passes(struct work *work, const struct layout *layout, bool lack
         look_show(cell, text, sizeof(text));
         if (is_unclear(work, cell)) {
             add_option(work, "map", "...=%.*s", SPAN_ARG(cell));
+            work->asks_name = true;
             buf_add_format(&work->result->unknown, "%swhat %s is",
                            work->result->unknown.len > 0 ? ", " : "", text);
             continue;
@@ -532,6 +534,7 @@ static bool add_passes(struct work *work, const struct layout *layout, bool lack
             add_option(work, "map", "res:...=%.*s", SPAN_ARG(cell));
     }
     if (names.len > 0 && lacks_value) {
+        work->asks_resource = true;
         buf_add_format(&work->result->unknown, "%swhich resource %s is",
                        work->result->unknown.len > 0 ? ", " : "", buf_string(&shown));
         add_finding(work, "none of its columns is named as a resource's");
@@ -557,7 +560,7 @@ static bool add_missing(struct work *work, const struct problems *problems)
             if (!span_is(name, "data")) {
                 add_option(work, span_is(name, "imei") ? "map" : "set", "%.*s=...", SPAN_ARG(name));
                 buf_add_format(unknown, "%s%.*s", unknown->len > 0 ? ", " : "", SPAN_ARG(name));
-            } else if (unknown->len == 0 || strstr(buf_string(unknown), "which resource") == NULL) {
+            } else if (!work->asks_resource) {
                 add_option(work, "set", "res:...=...");
                 buf_add_format(unknown, "%sthe resource and its value",
                                unknown->len > 0 ? ", " : "");
@@ -657,7 +660,7 @@ static enum status find_all(struct work *work, struct problems *problems)
     if (!split_header(work, &best) || !settle_headings(work, problems))
         forget(result);
     /* Where names alone are wrong and what they are is open, the problems say it one by one. */
-    if (before == 0 && strstr(buf_string(&result->unknown), "what ") != NULL)
+    if (before == 0 && work->asks_name)
         forget(result);
     return STATUS_OK;
 }

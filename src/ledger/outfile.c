@@ -65,7 +65,7 @@ static enum status open_outfile(struct outfile *file, struct disk *disk, const c
         return status;
     }
     *file = (struct outfile){.disk = disk, .name = name, .fd = fd};
-    buf_init(&file->out, OUTFILE_BUFFER_MAX);
+    buf_init_data(&file->out, OUTFILE_BUFFER_MAX);
     buf_init(&file->error, 8192);
     return STATUS_OK;
 }

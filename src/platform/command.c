@@ -13,7 +13,7 @@ enum {
 void command_init(struct command *command)
 {
     *command = (struct command){.row = 0};
-    buf_init(&command->text, COMMAND_TEXT_MAX);
+    buf_init_data(&command->text, COMMAND_TEXT_MAX);
 }
 
 void command_deinit(struct command *command)
@@ -219,7 +219,7 @@ static void build_text(struct draft *draft)
     draft_add_body(draft, text);
     command->body_len = text->len;
     if (draft->has_blanks) { /* keys were without them before they were sent: a row keeps its key */
-        buf_init(&key, COMMAND_TEXT_MAX);
+        buf_init_data(&key, COMMAND_TEXT_MAX);
         draft_add_key_body(draft, &key);
         hashed = &key;
     }

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <xxhash.h>
 
+#include "core/retranslate.h"
 #include "core/text.h"
 
 enum { MESSAGE_MAX = 512 }; /* bytes */
@@ -151,7 +152,10 @@ static struct span translate(struct buf *buf, struct span plain, const char *for
     buf_init(buf, PROBLEMS_TEXT_MAX);
     if (!language_is_foreign)
         return plain;
-    buf_add_format_list(buf, format, args);
+    if (strcmp(format, "%s") == 0)
+        retranslate(plain, buf); /* it was put together elsewhere, in English */
+    else
+        buf_add_format_list(buf, format, args);
     return span_of(buf->ptr, text_cut(buf_span(buf), MESSAGE_MAX - 1));
 }
 

@@ -17,17 +17,13 @@ SRC = PO.parent
 TOKEN = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|PRI[dux]64|#include[^\n]*|\\\n|\s+|.', re.S)
 ESCAPE = re.compile(r'\\(x[0-9a-fA-F]{2}|[0-7]{1,3}|.)', re.S)
 PLAIN = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "a": "\a", "b": "\b", "f": "\f", "v": "\v", "e": "\x1b"}
-CONVERSION = re.compile(r"%(?:\d+\$)?[-+ #0]*(?:\*(?:\d+\$)?|\d+)?(?:\.(?:\*(?:\d+\$)?|\d+)?)?(?:hh|h|ll|l|z|j)?[a-zA-Z%]")
+CONVERSION = re.compile(r"%(?:\d+\$)?[-+#0]*(?:\*(?:\d+\$)?|\d+)?(?:\.(?:\*(?:\d+\$)?|\d+)?)?(?:hh|h|ll|l|z|j)?[diouxXeEfgGcs%]")
 
 
 def unescape(literal):
-    def one(match):
-        text = match[1]
-        return chr(int(text[1:], 16)) if text[0] == "x" else chr(int(text, 8)) if text[0].isdigit() else PLAIN.get(text, text)
-
-    text = ESCAPE.sub(one, literal)
-    return text.encode("latin-1").decode("utf-8", "replace") if re.search(r"\\x", literal) and text.isascii() is False and \
-        all(ord(c) < 256 for c in text) else text
+    """The text of a literal; bytes written as \\xNN are UTF-8."""
+    found = ESCAPE.sub(lambda m: chr(int(m[1][1:], 16)) if m[1][0] == "x" else PLAIN.get(m[1], m[1]), literal)
+    return found.encode("latin-1").decode("utf-8", "replace") if "\\x" in literal and max(found, default="") < "\u0100" else found
 
 
 def literals(source):
@@ -46,9 +42,10 @@ def literals(source):
 
 
 def is_prose(text):
-    words = re.sub(r"--?[a-z][\w-]*(=\S*)?|<[^>]*>|\S*[_/:=]\S+", "|", CONVERSION.sub("|", text))
-    return re.search(r"[A-Za-z']{2,}[,;:.]? \(?[A-Za-z]{2,}|[a-z]{2,}[,;:] |\b(?:a|A|is|to|of|in) [a-z]{2,}|[a-z]{3,} (?:a|is|to|of|in)\b|"
-                     r"[a-z]{3,} *\|+ *(?:[a-z]{2,}|$)|\| *[a-z]{3,}", words) is not None
+    words = re.sub(r"(?<!\w)--?[a-z][\w-]*(=\S*)?|<[^>]*>|\S*[_/:=]\S+", "|", CONVERSION.sub("|", text))
+    return " " in text.strip("\n") and re.search(
+        r"[A-Za-z']{2,}[,;:.]? \(?[A-Za-z]{2,}|[a-z]{2,}[,;:] |\b(?:a|A|is|to|of|in) [a-z]{2,}|[a-z]{3,} (?:a|is|to|of|in)\b|"
+        r"[a-z]{3,} *\|+ *(?:[a-z]{2,}|$)|\| *[a-z]{3,}", words) is not None
 
 
 def html_texts(source):
@@ -69,7 +66,7 @@ def messages():
     left_out = lines_of("not-translated.txt")
     files = tuple(name[len("src/"):] for name in left_out if name.startswith("src/"))
     texts = {name.encode().decode("unicode_escape").encode("latin-1").decode() for name in left_out if not name.startswith("src/")}
-    words = {word.strip('"'): True for word in lines_of("words.txt")}
+    words = {unescape(word.strip('"')): True for word in lines_of("words.txt")}
     found = {}
     for path in sorted([*SRC.rglob("*.c"), *SRC.rglob("*.h"), *SRC.rglob("*.html")]):
         name = str(path.relative_to(SRC))
@@ -85,6 +82,42 @@ def messages():
     return found
 
 
+def quoted(text):
+    lines = re.findall(r"[^\n]*\n|[^\n]+", text)
+    escaped = [line.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
+               for line in lines]
+    return '""\n' + "\n".join(f'"{line}"' for line in escaped) if len(escaped) > 1 else f'"{"".join(escaped)}"'
+
+
+def is_format(text):
+    return CONVERSION.search(text) is not None and "%" not in CONVERSION.sub("", text)
+
+
+def read_po(path=PO / "zh_CN.po"):
+    """The header as it is, and the translation of each text."""
+    source = path.read_text(encoding="utf-8")
+    entries = re.findall(r'^msgid ((?:"(?:\\.|[^"\\])*"\s*)+)msgstr ((?:"(?:\\.|[^"\\])*"\s*)+)', source, re.M)
+    join = lambda text: unescape("".join(re.findall(r'"((?:\\.|[^"\\])*)"', text)))  # noqa: E731
+    return source[:source.index("\n\n", source.index("Content-Transfer-Encoding")) + 1], \
+        {join(text): join(translation) for text, translation in entries if join(text)}
+
+
+def write_po(translations, found, path=PO / "zh_CN.po"):
+    parts = [read_po(path)[0]]
+    for text, places in found.items():
+        flag = "#, c-format\n" if is_format(text) else ""
+        files = " ".join(sorted({place.rsplit(":", 1)[0] for place in places}))
+        parts.append(f"\n#: {files}\n{flag}msgid {quoted(text)}\nmsgstr {quoted(translations.get(text, ''))}\n")
+    path.write_text("".join(parts), encoding="utf-8")
+
+
 if __name__ == "__main__":
-    for text, places in messages().items():
-        print(places[0], repr(text))
+    known, texts = read_po()[1], messages()
+    if "--update" in sys.argv:
+        write_po(known, texts)
+    for text in texts:
+        if not known.get(text):
+            print("untranslated:", texts[text][0], repr(text))
+    for text in known:
+        if text not in texts:
+            print("gone:", repr(text))

@@ -71,6 +71,7 @@ void next_add_text(const struct next_facts *facts, const struct next_step *step,
     const char *text = step->rows == 0   ? "send what was not sent"
                        : step->rows == 1 ? kinds[step->kind].one
                                          : kinds[step->kind].many;
+    text = buf_words(out, text);
     const char *number = strstr(text, "%s");
 
     if (step->kind == NEXT_RESUME && facts->is_refused)

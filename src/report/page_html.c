@@ -2,6 +2,7 @@
  * The page is page.html with its placeholders filled in (fill.h): here is what their names mean.
  * Values of the whole page are in one array; lists add those of an item for as long as it is shown.
  */
+#include "core/retranslate.h"
 #include "report/chart.h"
 #include "report/embedded.h"
 #include "report/fill.h"
@@ -167,17 +168,28 @@ static void add_steps(const struct fill *fill, struct span part, struct buf *out
         add_step(fill, &steps[i], part, out);
 }
 
+/* A reason as the results have it, in the language of the page. */
+static const char *shown_reason(const char *text, struct buf *shown)
+{
+    buf_clear(shown);
+    retranslate(span_string(text), shown);
+    return buf_string(shown);
+}
+
 static void add_samples(const struct fill *fill, struct span part, struct buf *out)
 {
     const struct group *group = fill->subject;
+    struct buf error;
 
+    buf_init(&error, out->max);
     for (size_t i = 0; i < group->sample_count; i++) {
         const struct group_sample *sample = &group->samples[i];
         const struct fill_value values[] = {COUNT("row", sample->row), COUNT("line", sample->line),
                                             TEXT("imei", sample->imei),
-                                            TEXT("error", sample->text)};
+                                            TEXT("error", shown_reason(sample->text, &error))};
         add_item(fill, values, ARRAY_LENGTH(values), NULL, part, out);
     }
+    buf_deinit(&error);
 }
 
 /* Whether the samples' texts say more than the title does. */
@@ -198,13 +210,16 @@ static void add_group(const struct fill *fill, const struct group *group, struct
     bool names_problem = reason->status == ROW_INVALID && advice->name != NULL;
     bool names_errno = reason->status == ROW_REJECTED || advice->name != NULL;
     char number[24] = "";
+    struct buf title;
 
+    buf_init(&title, out->max);
     if (reason->has_errno)
         (void)snprintf(number, sizeof(number), "%lld", (long long)reason->platform_errno);
     const struct fill_value values[] = {
         TEXT("errno", number),
         TEXT("shown-errno", names_errno ? number : ""),
-        TEXT("group-title", names_problem ? advice->name : group->samples[0].text),
+        TEXT("group-title",
+             names_problem ? advice->name : shown_reason(group->samples[0].text, &title)),
         TEXT("group-meaning", advice->meaning),
         TEXT("group-remedy", advice->remedy),
         COUNT("group-count", group->count),
@@ -215,6 +230,7 @@ static void add_group(const struct fill *fill, const struct group *group, struct
         LIST("samples", add_samples),
     };
     add_item(fill, values, ARRAY_LENGTH(values), group, part, out);
+    buf_deinit(&title);
 }
 
 static void add_groups(const struct fill *fill, struct span part, struct buf *out)

@@ -2,6 +2,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "core/retranslate.h"
 #include "core/shell.h"
 #include "core/when.h"
 #include "report/advice.h"
@@ -76,7 +77,7 @@ static void add_reason_text(const struct tally_reason *reason, struct buf *out)
         buf_add_format(&line, "errno %lld %s: %s", (long long)reason->platform_errno, reason->text,
                        advice.meaning);
     else
-        buf_add_string(&line, reason->text);
+        retranslate(span_string(reason->text), &line);
     buf_add_format(out, "%*llu  ", REASON_INDENT - 2, (unsigned long long)reason->count);
     buf_add_wrapped(out, buf_string(&line), REASON_INDENT, REASON_WIDTH);
     if (reason->status != ROW_INVALID) { /* whose text says it */
@@ -198,7 +199,7 @@ static void add_file(const char *what, const char *path, struct buf *out)
 {
     if (path == NULL)
         return;
-    buf_add_format(out, "%s: ", what);
+    buf_add_string(out, what);
     buf_add_printable(out, span_string(path));
     buf_add_char(out, '\n');
 }
@@ -232,8 +233,8 @@ void summary_add_text(const struct summary *summary, struct buf *out)
     add_pace(summary, out);
     if (summary->has_account)
         add_account_text(summary, out);
-    add_file("results", summary->results, out);
-    add_file("report", summary->report, out);
+    add_file("results: ", summary->results, out);
+    add_file("report: ", summary->report, out);
     if (summary->results != NULL)
         add_embargo(summary, out);
     if (summary->results != NULL)
@@ -318,8 +319,7 @@ static void add_next_json(const struct summary *summary, cJSON *root)
     struct next_facts facts = facts_of(summary, rows);
     size_t count = summary->results != NULL ? next_steps(&facts, steps) : 0;
     cJSON *next = cJSON_AddArrayToObject(root, "next");
-    buf_init(&text, 1024 * 1024);
-    text.is_data = true;
+    buf_init_data(&text, 1024 * 1024);
     for (size_t i = 0; i < count; i++) {
         cJSON *item = cJSON_CreateObject();
         (void)cJSON_AddStringToObject(item, "name", next_name(steps[i].kind));

@@ -74,17 +74,17 @@ static int choose_endpoint(struct bench *bench)
 /* The operator's rows, to somewhere else: they are really sent, and the devices really act. */
 static int consent(const struct bench *bench)
 {
-    char question[300], otherwise[360];
+    char question[360], otherwise[420];
 
     if (bench->settings.input == NULL || bench->settings.yes || bench->sim != NULL ||
         bench->endpoint.loopback)
         return 0;
-    (void)snprintf(question, sizeof(question), "Really send rows of %.100s to %.120s?",
-                   bench->settings.input, bench->endpoint.origin);
-    (void)snprintf(otherwise, sizeof(otherwise),
-                   "bench really sends the rows of %.100s to %.120s, which is not this machine: "
-                   "say --yes if that is meant",
-                   bench->settings.input, bench->endpoint.origin);
+    buf_copy_format(question, sizeof(question), "Really send rows of %.100s to %.120s?",
+                    bench->settings.input, bench->endpoint.origin);
+    buf_copy_format(otherwise, sizeof(otherwise),
+                    "bench really sends the rows of %.100s to %.120s, which is not this machine: "
+                    "say --yes if that is meant",
+                    bench->settings.input, bench->endpoint.origin);
     return person_consents(bench->person, question, otherwise) ? 0 : EXIT_USAGE;
 }
 

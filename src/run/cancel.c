@@ -356,7 +356,7 @@ static int give_commands(struct cancelling *cancelling)
     enum status status;
     struct buf out;
 
-    buf_init(&out, 1024 * 1024 * 1024);
+    buf_init_data(&out, 1024 * 1024 * 1024);
     buf_add_string(&out, "row," DEVICE_COLUMN ",uuid\n");
     while ((status = next_command(cancelling, &command)) == STATUS_OK) {
         char device[DEVICE_TEXT_MAX + 1];
@@ -386,16 +386,16 @@ static int refuse_rehearsal(struct cancelling *cancelling)
 
 static int confirm(const struct cancelling *cancelling)
 {
-    char question[200], otherwise[200];
+    char question[300], otherwise[300];
 
     if (cancelling->settings->yes)
         return 0;
-    (void)snprintf(question, sizeof(question), "Take back %zu command%s at %s?", cancelling->count,
-                   cancelling->count == 1 ? "" : "s", cancelling->asking.endpoint.origin);
-    (void)snprintf(otherwise, sizeof(otherwise),
-                   "%zu command%s would be taken back: say --yes if that is meant, or -n to see "
-                   "which",
-                   cancelling->count, cancelling->count == 1 ? "" : "s");
+    buf_copy_format(question, sizeof(question), "Take back %zu command%s at %s?", cancelling->count,
+                    cancelling->count == 1 ? "" : "s", cancelling->asking.endpoint.origin);
+    buf_copy_format(otherwise, sizeof(otherwise),
+                    "%zu command%s would be taken back: say --yes if that is meant, or -n to see "
+                    "which",
+                    cancelling->count, cancelling->count == 1 ? "" : "s");
     return person_consents(cancelling->person, question, otherwise) ? 0 : EXIT_USAGE;
 }
 
@@ -588,7 +588,7 @@ int run_cancel(const struct run_settings *settings, const struct person *person)
     cancelling->person = person;
     cancelling->results.fd = -1;
     keytable_init(&cancelling->ended);
-    buf_init(&cancelling->text, RESULT_LINE_MAX);
+    buf_init_data(&cancelling->text, RESULT_LINE_MAX);
     buf_init(&cancelling->error, RESULT_LINE_MAX);
     buf_init(&cancelling->message, 64 * 1024);
     int result = run_steps(cancelling);

@@ -431,30 +431,30 @@ int check_input(struct intake *intake, const struct run_settings *settings,
 /* Whether the operator wants what mode 1 does; asked where there is somebody to ask. */
 static bool confirm_replace(const struct person *person, uint64_t replaced)
 {
-    char question[160], otherwise[160];
+    char question[240], otherwise[240];
     unsigned long long count = replaced;
     const char *plural = replaced == 1 ? "" : "s";
 
-    (void)snprintf(question, sizeof(question),
-                   "Replace %llu instance%s, deleting what is not named?", count, plural);
-    (void)snprintf(otherwise, sizeof(otherwise),
-                   "%llu instance%s would be replaced (mode 1): say --allow-replace if that is "
-                   "meant",
-                   count, plural);
+    buf_copy_format(question, sizeof(question),
+                    "Replace %llu instance%s, deleting what is not named?", count, plural);
+    buf_copy_format(otherwise, sizeof(otherwise),
+                    "%llu instance%s would be replaced (mode 1): say --allow-replace if that is "
+                    "meant",
+                    count, plural);
     return person_consents(person, question, otherwise);
 }
 
 /* Whether columns of mixed values are meant, which the check has just told of. */
 static bool confirm_doubts(const struct person *person, const struct check_counts *counts)
 {
-    char otherwise[PROBLEM_DOUBT_MAX + 200], more[100] = "";
+    char otherwise[PROBLEM_DOUBT_MAX + 200], more[160] = "";
 
     if (counts->doubts > 1)
-        (void)snprintf(more, sizeof(more), " (and %llu more of this kind: see nbatch check)",
-                       (unsigned long long)counts->doubts - 1);
-    (void)snprintf(otherwise, sizeof(otherwise),
-                   "%s%s: correct the values, or say --yes where they are meant",
-                   counts->first_doubt, more);
+        buf_copy_format(more, sizeof(more), " (and %llu more of this kind: see nbatch check)",
+                        (unsigned long long)counts->doubts - 1);
+    buf_copy_format(otherwise, sizeof(otherwise),
+                    "%s%s: correct the values, or say --yes where they are meant",
+                    counts->first_doubt, more);
     return person_consents(person, "Send the values that are warned of as they are?", otherwise);
 }
 
@@ -518,7 +518,7 @@ static int print_json(const struct run_settings *settings, const struct person *
            spare_s;
     struct buf out;
 
-    buf_init(&out, 64 * 1024);
+    buf_init_data(&out, 64 * 1024);
     buf_add_string(&out, "{\"command\":\"check\",\"input\":");
     buf_add_json_string(&out, span_string(name));
     add_counts_json(counts, &out);

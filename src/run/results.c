@@ -59,7 +59,7 @@ int run_results(const struct run_settings *settings, const struct person *person
     struct buf message;
 
     buf_init(&message, 64 * 1024);
-    buf_init(&printing.out, 2 * (size_t)RESULT_LINE_MAX);
+    buf_init_data(&printing.out, 2 * (size_t)RESULT_LINE_MAX);
     enum status status = results_open(&results, &disk_real, settings->input, &message);
     if (status == STATUS_OK)
         status = print_lines(&printing, &results);

@@ -263,17 +263,19 @@ static void end_observers(struct run *run, double seconds, int exit_status)
 
 static void announce(const struct run *run)
 {
-    char rows[32] = "the rows of a pipe", limit[96] = "";
+    char rows[64], limit[160] = "";
     unsigned long long count = run->rows - earlier_total(run);
     bool is_documented;
     struct rate rate = sending_rate(run->settings, &is_documented);
 
     if (is_documented)
-        (void)snprintf(limit, sizeof(limit),
-                       ", at most %lld/s as the platform documents (see --rate)",
-                       (long long)rate.count);
+        buf_copy_format(limit, sizeof(limit),
+                        ", at most %lld/s as the platform documents (see --rate)",
+                        (long long)rate.count);
     if (run->rows > 0)
-        (void)snprintf(rows, sizeof(rows), "%llu row%s", count, count == 1 ? "" : "s");
+        buf_copy_format(rows, sizeof(rows), "%llu row%s", count, count == 1 ? "" : "s");
+    else
+        buf_copy_format(rows, sizeof(rows), "the rows of a pipe");
     person_note(run->person, "sending %s to %s%s%s, %lld at a time%s%s%s", rows,
                 run->sim != NULL ? "the simulator at " : "", run->endpoint.origin,
                 run->endpoint.path, (long long)run->settings->concurrency, limit,

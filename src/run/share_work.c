@@ -306,7 +306,7 @@ static bool print_json(const struct work *work, int exit_status)
 {
     struct buf out;
 
-    buf_init(&out, 64 * 1024);
+    buf_init_data(&out, 64 * 1024);
     buf_add_string(&out, "{\"command\":\"work\",\"job\":");
     buf_add_json_string(&out, span_string(work->settings->job));
     buf_add_format(&out, ",\"end\":\"%s\",\"rows\":%llu",

@@ -97,7 +97,7 @@ void values_file_add(struct values_file *file, const struct values_row *row,
         when_format_platform(row->confirmed_s, time);
         memcpy(time + WHEN_PLATFORM_LENGTH, "+08:00", sizeof("+08:00"));
     }
-    buf_init(&text, 64);
+    buf_init_data(&text, 64);
     result_add_key(&row->id, &text);
     buf_add_format(out, file->jsonl ? "{\"row\":%llu" : "%llu", (unsigned long long)row->id.row);
     add_text(file, 1, buf_span(&text), false);

@@ -328,14 +328,15 @@ static int read_results(struct verifying *verifying)
 static int check_completion(const struct verifying *verifying)
 {
     unsigned long long missing = ledger_past(verifying->ledger)->accepted_missing;
-    char otherwise[300];
+    char otherwise[400];
 
     if (missing == 0 || verifying->settings->yes)
         return 0;
-    (void)snprintf(otherwise, sizeof(otherwise),
-                   "%llu accepted row%s missing from the results, and a command of theirs could be "
-                   "taken for another row's: restore them from a copy, or say --yes",
-                   missing, missing == 1 ? " is" : "s are");
+    buf_copy_format(
+        otherwise, sizeof(otherwise),
+        "%llu accepted row%s missing from the results, and a command of theirs could be "
+        "taken for another row's: restore them from a copy, or say --yes",
+        missing, missing == 1 ? " is" : "s are");
     return person_consents(verifying->person, "Accepted rows are missing from them: go on?",
                            otherwise)
                ? 0
@@ -614,10 +615,10 @@ static void init(struct verifying *verifying, const struct run_settings *setting
     keytable_init(&verifying->by_key);
     keytable_init(&verifying->devices);
     keytable_init(&verifying->owned);
-    buf_init(&verifying->header_text, RESULT_LINE_MAX);
-    buf_init(&verifying->text, RESULT_LINE_MAX);
-    buf_init(&verifying->error, RESULT_LINE_MAX);
-    buf_init(&verifying->passed_text, RESULT_LINE_MAX);
+    buf_init_data(&verifying->header_text, RESULT_LINE_MAX);
+    buf_init_data(&verifying->text, RESULT_LINE_MAX);
+    buf_init_data(&verifying->error, RESULT_LINE_MAX);
+    buf_init_data(&verifying->passed_text, RESULT_LINE_MAX);
     buf_init(&verifying->message, 64 * 1024);
 }
 

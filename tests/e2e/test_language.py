@@ -1,5 +1,10 @@
 """The language: what chooses it, and that what programs read is the same in each."""
+import re
+import shutil
+import sys
+
 import pytest
+from conftest import HEADER, ROOT, row_of
 
 ENGLISH, CHINESE = "did you mean nbatch run?", "是不是 nbatch run？"
 SILENT = {name: None for name in ("LC_ALL", "LC_MESSAGES", "LANG", "LANGUAGE", "NBATCH_LANG")}
@@ -39,3 +44,129 @@ def test_a_configuration_may_name_the_language(nbatch, fleet, tmp_path):
     (tmp_path / "ops.yaml").write_text("lang: zh\n")
     done = nbatch("run", fleet(1), "--simulate=fault=errno-5106:100%", "--config", "ops.yaml", env=SILENT)
     assert "平台拒绝了" in done.err
+
+
+# What programs read.
+
+sys.path.insert(0, str(ROOT / "src/po"))
+import extract  # noqa: E402
+
+WRONG = HEADER + "865820031310001,70000,0,3,2020-01-01T00:00:00,maybe\n" + row_of(1) + row_of(2) + "8.6582E+14,3311,0,2,+7d,1\n"
+CHANGING = [(re.compile(pattern), "#") for pattern in (
+    r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-][\d:]+)?", r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}", r"127\.0\.0\.1:\d+", r'"run":"\w+"', r'"pid":\d+', r'"why":"[^"]*"',
+    r'"(?:\w*(?:seconds|_per_second\w*|_ms|per_s|p\d+|max|_s|sum|in_flight|concurrency)\w*)":[\d.]+', r"(?<=\d,)[\d.]+(?=,#)",
+    r"(?m)^nbatch_\w*(?:seconds|per_second|rows_in_flight|in_flight|time)\w*(?:\{.*\})? .*$", r"(?m)^nbatch_attempt.*$")]
+
+
+def steady(text):
+    for pattern, place in CHANGING:
+        text = pattern.sub(place, text)
+    return text
+
+
+def data_of(run, tmp_path, language, words, inputs):
+    """Every file that a call writes, and what it gives on standard output."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for name, text in inputs.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    outs = []
+    for line in words:
+        done = run(*line, cwd=folder, env={**SILENT, "LANG": {"en": "C.UTF-8", "zh": "zh_CN.UTF-8"}[language]})
+        outs.append((done.code, done.out if "--json" in line or "-" in line else ""))
+    files = {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.name not in inputs}
+    texts = {name: steady(data.decode()) for name, data in files.items() if name.endswith((".csv", ".jsonl", ".prom"))}
+    for name in texts:
+        if name.endswith(".jsonl"):
+            texts[name] = [line for line in texts[name].splitlines() if '"event":"progress"' not in line]
+        texts[name] = texts[name].splitlines() if isinstance(texts[name], str) else texts[name]
+    shutil.rmtree(folder)
+    return [(code, steady(out)) for code, out in outs], texts
+
+
+FAULTS = "--simulate=seed=3,latency=1ms,fault=errno-5106:20%,fault=http-404:10%,fault=close-after:20%,fault=errno-5117:5%"
+
+
+@pytest.mark.parametrize("words", [
+    [("check", "wrong.csv", "--json", "--problems", "problems.csv")],
+    [("check", "wrong.csv", "--problems", "problems.jsonl", "--split-valid", "valid.csv", "--split-invalid", "invalid.csv")],
+    [("run", "wrong.csv", "--skip-invalid", "--simulate", "--json", "-o", "r.csv", "--log", "log.jsonl", "--metrics-file", "m.prom")],
+    [("run", "good.csv", FAULTS, "--concurrency", "1", "-o", "r.csv", "--max-attempts", "1", "--json", "--log", "log.jsonl"),
+     ("run", "good.csv", FAULTS, "--concurrency", "1", "-o", "r.csv", "--max-attempts", "1", "--json", "--resume=all"), ("report", "r.csv", "-o", "r.html")],
+    [("run", "good.csv", "--simulate=seed=1,fault=errno-5106:100%", "--concurrency", "1", "--halt", "rejected=3", "-o", "r.jsonl", "--json",
+      "--log", "log.jsonl")],
+    [("config", "--rate", "20/s", "-")],
+    [("run", "good.csv", "--endpoint", "http://127.0.0.1:1", "-o", "r.csv", "--json", "--log", "log.jsonl", "--outage-wait", "1s",
+      "--max-attempts", "1", "--concurrency", "1")],
+], ids=["check-csv", "check-jsonl", "run-invalid", "run-faults", "halt", "config", "no-endpoint"])
+def test_what_programs_read_is_the_same_in_both(nbatch, tmp_path, words):
+    inputs = {"wrong.csv": WRONG, "good.csv": HEADER + "".join(map(row_of, range(30)))}
+    english, chinese = (data_of(nbatch, tmp_path, language, words, inputs) for language in ("en", "zh"))
+    assert english[0] == chinese[0] and english[1].keys() == chinese[1].keys()
+    for name, lines in english[1].items():
+        assert lines == chinese[1][name], name
+    assert english[1] or "rate: " in english[0][0][1]
+
+
+def test_people_are_told_in_chinese(nbatch, tmp_path):
+    """Negative control of the test above: the same call tells a person something else."""
+    (tmp_path / "wrong.csv").write_text(WRONG)
+    told = {language: nbatch("check", "wrong.csv", env={**SILENT, "NBATCH_LANG": language}).told for language in ("en", "zh")}
+    assert "is outside 0–65535 [E-RANGE]" in told["en"] and "超出范围 0–65535 [E-RANGE]" in told["zh"]
+
+
+# The catalogue.
+
+
+def test_every_text_has_its_translation():
+    header, known = extract.read_po()
+    texts = extract.messages()
+    assert [text for text in texts if not known.get(text)] == []
+    assert [text for text in known if text not in texts] == []
+    assert "fuzzy" not in (ROOT / "src/po/zh_CN.po").read_text() and "术语" in header
+
+
+def conversions(text):
+    """Which argument is taken how: {1: "llu", 2: "s"}."""
+    found, number = {}, 0
+    for match in extract.CONVERSION.finditer(text):
+        if match[0] == "%%":
+            continue
+        named = re.match(r"%(\d+)\$", match[0])
+        for star in re.findall(r"\*(?:(\d+)\$)?", match[0]):
+            number += 1
+            found[int(star or number)] = "d"
+        number += 1
+        found[int(named[1]) if named else number] = re.search(r"(?:hh|h|ll|l|z|j)?[a-zA-Z]$", match[0])[0]
+    return found
+
+
+def mismatched(known):
+    return [text for text, translation in known.items() if extract.is_format(text) and conversions(text) != conversions(translation)]
+
+
+def test_placeholders_agree():
+    """msgfmt --check, which the build runs, says the same of those that are marked as formats."""
+    known = extract.read_po()[1]
+    assert len([text for text in known if extract.is_format(text)]) > 300
+    assert mismatched(known) == []
+    for text, translation in known.items():
+        assert set(re.findall(r"\{\{[=#^/]?([\w-]+)\}\}", translation)) <= set(re.findall(r"\{\{[=#^/]?([\w-]+)\}\}", text)), text
+        opened = re.findall(r"\{\{[#^]([\w-]+)\}\}", translation)
+        closed = re.findall(r"\{\{/([\w-]+)\}\}", translation)
+        if sorted(re.findall(r"\{\{[#^]([\w-]+)\}\}", text)) == sorted(re.findall(r"\{\{/([\w-]+)\}\}", text)):
+            assert sorted(opened) == sorted(closed), text
+
+
+def test_a_mismatch_is_seen():
+    """Negative control."""
+    assert mismatched({"%s has %llu rows": "%s 有 %llu 行"}) == [] and mismatched({"%s has %d": "%2$d 是 %1$s"}) == []
+    assert mismatched({"%s has %llu rows": "%s 有 %s 行"}) and mismatched({"%s has %d": "%d 是 %s"}) and mismatched({"%s": ""})
+
+
+def test_options_paths_and_codes_stay_as_they_are():
+    """An option, a code or a command that a text names is in its translation too."""
+    for text, translation in extract.read_po()[1].items():
+        text = text.replace("with --simulate)", "")  # the name that it gives says so
+        for word in re.findall(r"(?<![\w-])--[a-z][a-z-]+|\bE-[A-Z-]+\b|\b[A-Z]+_[A-Z_]+\b", text):
+            assert word in translation, (text, translation)
