@@ -8,16 +8,42 @@
 
 #include "core/catalogue.h"
 
-enum { COUNT_AT = 8, TEXTS_AT = 12, TRANSLATIONS_AT = 16, ENTRY_BYTES = 8, KNOWN_MAX = 1024 };
+enum {
+    COUNT_AT = 8,
+    TEXTS_AT = 12,
+    TRANSLATIONS_AT = 16,
+    ENTRY_BYTES = 8,
+    KNOWN_MAX = 1024,
+    ERRORS_MAX = 134
+};
 
 /* Of the linker: where the image begins, and where what was initialized ends. */
 extern const char __executable_start[], edata[];
+
+/* Where the C library has its texts for errno, from the first to the last. */
+static uintptr_t errors_start, errors_end;
 
 bool language_is_foreign;
 
 void language_set(enum language language)
 {
     language_is_foreign = language == LANGUAGE_CHINESE;
+    errors_start = UINTPTR_MAX;
+    errors_end = 0;
+    for (int i = 1; i < ERRORS_MAX; i++) {
+        uintptr_t at = (uintptr_t)strerrordesc_np(i);
+        if (at != 0 && at < errors_start)
+            errors_start = at;
+        if (at != 0 && at > errors_end)
+            errors_end = at;
+    }
+}
+
+/* Whether the text is the program's own, or the C library's for an errno. */
+static bool is_own(uintptr_t at)
+{
+    return (at >= (uintptr_t)__executable_start && at < (uintptr_t)edata) ||
+           (at >= errors_start && at <= errors_end);
 }
 
 bool language_of_variable(const char *value, enum language *ret_language)
@@ -83,7 +109,7 @@ const char *language_look_up(const char *text)
     } known[KNOWN_MAX];
     uintptr_t at = (uintptr_t)text;
 
-    if (!language_is_foreign || at < (uintptr_t)__executable_start || at >= (uintptr_t)edata)
+    if (!language_is_foreign || !is_own(at))
         return text;
     size_t slot = (at ^ at >> 10) % KNOWN_MAX;
     if (known[slot].text != text) {

@@ -3,10 +3,11 @@
  * needed, and are translated where they are put together: buf_add_format, buf_add_string and
  * buf_add_wrapped look up each text of the program's own: the format, and the words that it is
  * given (`count == 1 ? "row" : "rows"`, a remedy out of a table). What comes from outside (names of
- * files, values, replies) is never looked up: it does not lie in the program's image.
+ * files, values, replies) is never looked up: it lies neither in the program's image nor among the
+ * C library's texts for errno.
  *
  * What programs read is English in any language: results, JSON, logs, metrics. It is made with
- * snprintf and cJSON, out of texts that the catalogue does not know, or in a buffer with is_data.
+ * snprintf and cJSON, or in a buffer with is_data; a person is shown it by retranslate.h.
  *
  * The catalogue is part of the program (po/zh_CN.po through msgfmt). gettext(3) would find it only
  * where the locale is installed, which zh_CN.UTF-8 is not on a minimal system: there setlocale

@@ -5,7 +5,7 @@
 
 xgettext knows texts by the function that takes them. Here they lie in tables and in words of a condition as well, and all are
 looked up in the same place (core/language.h). So each string literal counts that reads as prose: that has two words in a row.
-words.txt names single words that are looked up as well, and what the C library says; not-translated.txt names the files
+words.txt names single words that are looked up as well, and behind "also:" what is in no literal, such as the C library's texts; not-translated.txt names the files
 (src/...) and the texts that are for programs, or go over the wire.
 """
 import re
@@ -14,7 +14,7 @@ from pathlib import Path
 
 PO = Path(__file__).resolve().parent
 SRC = PO.parent
-TOKEN = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|PRI[dux]64|#include[^\n]*|\\\n|\s+|.', re.S)
+TOKEN = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|PRI[dux]64|#include[^\n]*|#define \w+|\w+|\\\n|\s+|.', re.S)
 ESCAPE = re.compile(r'\\(x[0-9a-fA-F]{2}|[0-7]{1,3}|.)', re.S)
 PLAIN = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "a": "\a", "b": "\b", "f": "\f", "v": "\v", "e": "\x1b"}
 CONVERSION = re.compile(r"%(?:\d+\$)?[-+#0]*(?:\*(?:\d+\$)?|\d+)?(?:\.(?:\*(?:\d+\$)?|\d+)?)?(?:hh|h|ll|l|z|j)?[diouxXeEfgGcs%]")
@@ -26,19 +26,26 @@ def unescape(literal):
     return found.encode("latin-1").decode("utf-8", "replace") if "\\x" in literal and max(found, default="") < "\u0100" else found
 
 
-def literals(source):
-    """Each string of a C source, adjacent ones together, with its line."""
-    text, at, line = None, 0, 1
+def literals(source, macros=None):
+    """Each string of a C source, adjacent ones together, with its line; a macro that is a string is one of them."""
+    text, at, line, macros = None, 0, 1, macros or {}
     for match in TOKEN.finditer(source):
         token = match[0]
-        if token.startswith('"'):
-            text, at = (unescape(token[1:-1]), line) if text is None else (text + unescape(token[1:-1]), at)
-        elif token.startswith("PRI") and text is not None:
-            text += {"d": "ld", "u": "lu", "x": "lx"}[token[3]]
+        piece = unescape(token[1:-1]) if token.startswith('"') else macros.get(token)
+        if token.startswith("PRI") and text is not None:
+            piece = {"d": "ld", "u": "lu", "x": "lx"}[token[3]]
+        if piece is not None:
+            text, at = (piece, line) if text is None else (text + piece, at)
         elif not token.isspace() and not token.startswith(("/*", "//", "\\\n")) and text is not None:
             yield at, text
             text = None
         line += token.count("\n")
+
+
+def string_macros(source):
+    """#define NAME "text"."""
+    return {name: unescape("".join(re.findall(r'"((?:\\.|[^"\\])*)"', value)))
+            for name, value in re.findall(r'^#define (\w+)\s+((?:\\\n|\s|"(?:\\.|[^"\\])*")+)$', source, re.M)}
 
 
 def is_prose(text):
@@ -67,18 +74,20 @@ def messages():
     files = tuple(name[len("src/"):] for name in left_out if name.startswith("src/"))
     texts = {name.encode().decode("unicode_escape").encode("latin-1").decode() for name in left_out if not name.startswith("src/")}
     words = {unescape(word.strip('"')): True for word in lines_of("words.txt")}
-    found = {}
+    found, macros = {}, {}
+    for path in SRC.rglob("*.h"):
+        macros |= string_macros(path.read_text(encoding="utf-8"))
     for path in sorted([*SRC.rglob("*.c"), *SRC.rglob("*.h"), *SRC.rglob("*.html")]):
         name = str(path.relative_to(SRC))
         if name.startswith(files):
             continue
         source = path.read_text(encoding="utf-8")
-        for line, text in (html_texts if path.suffix == ".html" else literals)(source):
+        for line, text in html_texts(source) if path.suffix == ".html" else literals(source, macros | string_macros(source)):
             if text not in texts and (path.suffix == ".html" or text in words or is_prose(text)):
                 found.setdefault(text, []).append(f"src/{name}:{line}")
     for word in words:
-        if word.startswith("libc:"):
-            found.setdefault(word[len("libc:"):], []).append("libc")
+        if word.startswith("also:"):
+            found.setdefault(word[len("also:"):], []).append("src/po/words.txt")
     return found
 
 

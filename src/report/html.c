@@ -128,6 +128,10 @@ void html_add_time(int64_t epoch_ms, struct buf *out)
     char text[WHEN_UTC_LENGTH + 1];
 
     when_format_utc(epoch_ms, text);
+    if (language_is_foreign) {
+        buf_add_format(out, "<time datetime=\"%s\">%.10s %.8s UTC</time>", text, text, text + 11);
+        return;
+    }
     int month = (text[5] - '0') * 10 + text[6] - '1';
     buf_add_format(out, "<time datetime=\"%s\">%.*s %.3s %.4s, %.8s UTC</time>", text,
                    text[8] == '0' ? 1 : 2, text + (text[8] == '0' ? 9 : 8), months + 3 * month,
