@@ -11,7 +11,9 @@
 #include "cli/completion.h"
 #include "cli/config.h"
 #include "cli/console.h"
+#include "cli/glossary.h"
 #include "cli/help.h"
+#include "cli/man.h"
 #include "cli/option_table.h"
 #include "cli/option_values.h"
 #include "cli/show.h"
@@ -20,7 +22,7 @@
 
 static int print(struct buf *text)
 {
-    bool written = text->status == STATUS_OK && show_text(buf_span(text));
+    bool written = text->status == STATUS_OK && show_data(buf_span(text));
 
     buf_deinit(text);
     return written ? EXIT_ALL_ACCEPTED : EXIT_INTERNAL;
@@ -35,7 +37,7 @@ static int print_version(void)
 static int print_help(enum subcommand subcommand)
 {
     struct buf text;
-    buf_init(&text, 1024 * 1024);
+    buf_init_text(&text, 1024 * 1024);
     help_add_subcommand(subcommand, &text);
     return print(&text);
 }
@@ -43,7 +45,7 @@ static int print_help(enum subcommand subcommand)
 static int print_overview(void)
 {
     struct buf text;
-    buf_init(&text, 1024 * 1024);
+    buf_init_text(&text, 1024 * 1024);
     help_add_overview(&text);
     return print(&text);
 }
@@ -111,12 +113,38 @@ static int print_config(const struct settings *settings, const struct option_sou
     return print(&text);
 }
 
+/* A use case that takes results: a file, or those of a shared job. */
+static int use_results(enum subcommand subcommand, use_case_fn *use_case,
+                       const struct run_settings *run, const struct person *person)
+{
+    const char *name = subcommands[subcommand].name;
+
+    if (run->input != NULL && run->job != NULL)
+        show_error("whose results: of %s, or of the job %s? Leave one of them out", run->input,
+                   run->job);
+    else if (run->input == NULL && run->job == NULL)
+        show_error("which results? nbatch %s FILE.results.csv, or --share URI --job NAME; nbatch "
+                   "%s --help says more",
+                   name, name);
+    else if (run->input != NULL)
+        return use_case(run, person);
+    else if (subcommand == COMMAND_RESULTS)
+        return run_share_results(run, person);
+    else
+        return run_share_borrowed(run, person, use_case);
+    return EXIT_USAGE;
+}
+
 /* The use case behind a subcommand. */
 static int run_use_case(enum subcommand subcommand, const struct settings *settings,
                         const struct run_settings *run, const struct person *person)
 {
-    static int (*const shared[SUBCOMMAND_COUNT])(const struct run_settings *,
-                                                 const struct person *) = {
+    static use_case_fn *const of_results[SUBCOMMAND_COUNT] = {
+        [COMMAND_STATUS] = run_status,   [COMMAND_CANCEL] = run_cancel,
+        [COMMAND_VERIFY] = run_verify,   [COMMAND_REPORT] = run_report,
+        [COMMAND_RESULTS] = run_results,
+    };
+    static use_case_fn *const shared[SUBCOMMAND_COUNT] = {
         [COMMAND_WORK] = run_work,
         [COMMAND_JOBS] = run_jobs,
         [COMMAND_SHARE] = run_share_init,
@@ -126,35 +154,18 @@ static int run_use_case(enum subcommand subcommand, const struct settings *setti
         return run_simulate(&settings->sim, person);
     if (subcommand == COMMAND_BENCH)
         return run_bench(run, person);
-    if (subcommand == COMMAND_RESULTS && run->input == NULL && run->share != NULL)
-        return run_share_results(run, person);
     if (shared[subcommand] != NULL)
         return shared[subcommand](run, person);
     if (subcommand == COMMAND_RUN && settings->explain_retries)
         return run_explain_retries(run, person);
-    bool takes_results = subcommand == COMMAND_REPORT || subcommand == COMMAND_STATUS ||
-                         subcommand == COMMAND_CANCEL || subcommand == COMMAND_VERIFY ||
-                         subcommand == COMMAND_RESULTS;
-    const char *name = subcommands[subcommand].name;
-    if (run->input == NULL && takes_results)
-        show_error("which results? nbatch %s FILE.results.csv; nbatch %s --help says more", name,
-                   name);
-    else if (run->input == NULL)
+    if (of_results[subcommand] != NULL)
+        return use_results(subcommand, of_results[subcommand], run, person);
+    if (run->input == NULL) {
         show_error("which input? nbatch %s FILE, or - for standard input; nbatch %s --help says "
                    "more",
-                   name, name);
-    if (run->input == NULL)
+                   subcommands[subcommand].name, subcommands[subcommand].name);
         return EXIT_USAGE;
-    if (subcommand == COMMAND_REPORT)
-        return run_report(run, person);
-    if (subcommand == COMMAND_STATUS)
-        return run_status(run, person);
-    if (subcommand == COMMAND_CANCEL)
-        return run_cancel(run, person);
-    if (subcommand == COMMAND_VERIFY)
-        return run_verify(run, person);
-    if (subcommand == COMMAND_RESULTS)
-        return run_results(run, person);
+    }
     if (subcommand == COMMAND_CHECK || settings->dry_run)
         return run_check(run, person);
     return run->share != NULL && !run->share_only_rate ? run_share_send(run, person)
@@ -171,6 +182,24 @@ static bool reports_on_stdout(enum subcommand subcommand, const struct settings 
            !run->json && !run->fix && !lists_there;
 }
 
+/* Whether there is nothing to bring to an end once nobody reads what is printed. */
+static bool only_prints(enum subcommand subcommand, const struct settings *settings)
+{
+    const struct run_settings *run = &settings->run;
+    bool has_file = run->split_valid != NULL || run->split_invalid != NULL ||
+                    (run->problems != NULL && strcmp(run->problems, "-") != 0);
+
+    return settings->help || settings->version || subcommand == COMMAND_CONFIG ||
+           subcommand == COMMAND_RESULTS || subcommand == COMMAND_REPORT ||
+           ((subcommand == COMMAND_CHECK || settings->dry_run) && !has_file);
+}
+
+/* nbatch … | head: ends as any program that is not read any more. */
+static void end_with_the_reader(void)
+{
+    (void)signal(SIGPIPE, SIG_DFL);
+}
+
 static int run_subcommand(enum subcommand subcommand, const struct settings *settings,
                           const struct option_sources *sources, const char *program)
 {
@@ -183,6 +212,8 @@ static int run_subcommand(enum subcommand subcommand, const struct settings *set
                                 .sources = sources};
     struct person person = terminal_person(&terminal);
 
+    if (only_prints(subcommand, settings))
+        end_with_the_reader();
     if (settings->help)
         return print_help(subcommand);
     if (settings->version)
@@ -199,6 +230,8 @@ static int run_subcommand(enum subcommand subcommand, const struct settings *set
     run.shown_count = option_values(sources, shown);
     int result = run_use_case(subcommand, settings, &run, &person);
     console_finish();
+    if (show_reader_is_gone())
+        return EXIT_SIGNAL + SIGPIPE;
     return show_notes_are_written() ? result : EXIT_INTERNAL;
 }
 
@@ -211,7 +244,7 @@ static int parse_and_run(enum subcommand subcommand, int argc, char **argv)
                                           .argc = argc - 2,
                                           .argv = argv + 2};
 
-    buf_init(&message, 64 * 1024);
+    buf_init_text(&message, 64 * 1024);
     int result = EXIT_USAGE;
     color_init(false, STDERR_FILENO); /* of what is wrong with the words */
     enum status status = options_parse(&request, &sources, &message, &settings);
@@ -229,41 +262,67 @@ static int parse_and_run(enum subcommand subcommand, int argc, char **argv)
     return result;
 }
 
-/* nbatch help TOPIC [WORD] */
-static int explain(const struct help_topic *topic, const char *word)
-{
-    struct buf text;
-
-    buf_init(&text, 1024 * 1024);
-    if (topic->add(word, &text))
-        return print(&text);
-    buf_deinit(&text);
-    show_error("nbatch help %s %s: it is nbatch help %s%s%s", topic->name, word, topic->name,
-               topic->word != NULL ? " " : "", topic->word != NULL ? topic->word : "");
-    return EXIT_USAGE;
-}
-
 static int refuse_words(void)
 {
-    show_error("nbatch help explains one command, topic or option; nbatch --help lists them");
+    show_error("nbatch help explains one command, topic or word; nbatch --help lists them");
     return EXIT_USAGE;
 }
 
-/* nbatch help rate, nbatch help E-IMEI, nbatch help 5106 … */
+/* nbatch help rate, nbatch help in_doubt, nbatch help E-IMEI, nbatch help 5106 … */
 static int explain_word(const char *word)
 {
     struct buf text;
 
     if (strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
         return print_overview();
-    buf_init(&text, 1024 * 1024);
+    buf_init_text(&text, 1024 * 1024);
     if (help_add_word(word, &text))
         return print(&text);
+    buf_clear(&text);
+    glossary_add_nearest(word, &text);
+    if (text.len > 0)
+        show_error("%s is no word of nbatch's; did you mean nbatch help %s?", word,
+                   buf_string(&text));
+    else
+        show_error("%s is no word of nbatch's: nbatch help explains a command, a topic, an option "
+                   "(nbatch help rate), a status (in_doubt), a column, a code (E-IMEI) or an errno "
+                   "(5106)",
+                   word);
     buf_deinit(&text);
-    show_error("nbatch help knows no %s: it explains a command, a topic, an option (nbatch help "
-               "rate), a code (nbatch help E-IMEI) or an errno; nbatch --help lists them",
-               word);
     return EXIT_USAGE;
+}
+
+/* A manual page is roff: on a terminal man shows it. */
+static int show_manual(struct buf *page)
+{
+    if (isatty(STDOUT_FILENO) != 1)
+        return print(page);
+    (void)signal(SIGPIPE, SIG_IGN); /* man may be left early, or not be there */
+    FILE *man = popen("man -l - 2>/dev/null", "w");
+    bool is_open = man != NULL;
+    if (is_open)
+        (void)!fwrite(page->ptr, 1, page->len, man);
+    int ended = is_open ? pclose(man) : -1;
+    buf_deinit(page);
+    if (ended == 0)
+        return EXIT_ALL_ACCEPTED;
+    show_error("man could not show the page (it comes with the package man-db); nbatch help man > "
+               "nbatch.1 writes it to a file, and nbatch help lists shorter texts");
+    return EXIT_INTERNAL;
+}
+
+/* nbatch help TOPIC [WORD] */
+static int explain(const struct help_topic *topic, const char *word)
+{
+    struct buf text;
+
+    buf_init_text(&text, 1024 * 1024);
+    if (topic->add == man_add_page)
+        language_set(LANGUAGE_ENGLISH); /* in which it is written */
+    if (topic->add(word, &text))
+        return topic->add == man_add_page ? show_manual(&text) : print(&text);
+    buf_deinit(&text);
+    return word != NULL ? explain_word(word) : EXIT_INTERNAL;
 }
 
 /* nbatch help [COMMAND|TOPIC [WORD]|OPTION|CODE|ERRNO] */
@@ -330,11 +389,9 @@ static int complete_words(int argc, char **argv)
 static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
-} words[] = {{"help", help},
-             {"template", template},
-             {"version", version},
-             {"completion", complete},
-             {"__complete", complete_words}};
+} words[] = {{"help", help},         {"--help", help},         {"-h", help},
+             {"template", template}, {"version", version},     {"--version", version},
+             {"-V", version},        {"completion", complete}, {"__complete", complete_words}};
 
 int cli_main(int argc, char **argv)
 {
@@ -349,13 +406,12 @@ int cli_main(int argc, char **argv)
                    "bench; nbatch --help lists all");
         return EXIT_USAGE;
     }
-    for (size_t i = 0; i < ARRAY_LENGTH(words); i++)
-        if (strcmp(argv[1], words[i].name) == 0)
-            return words[i].run(argc - 2, argv + 2);
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
-        return print_overview();
-    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)
-        return print_version();
+    for (size_t i = 0; i < ARRAY_LENGTH(words); i++) {
+        if (strcmp(argv[1], words[i].name) != 0)
+            continue;
+        end_with_the_reader();
+        return words[i].run(argc - 2, argv + 2);
+    }
     if (!subcommand_find(argv[1], &subcommand))
         return refuse_subcommand(argv[1]);
     return parse_and_run(subcommand, argc, argv);

@@ -1,10 +1,12 @@
 #include "cli/help.h"
 
-#include <strings.h>
+#include <ctype.h>
 
 #include "cli/column_help.h"
+#include "cli/glossary.h"
 #include "cli/man.h"
 #include "cli/option_table.h"
+#include "core/text.h"
 #include "ledger/result_line.h"
 #include "platform/delivery.h"
 #include "platform/meaning.h"
@@ -42,7 +44,7 @@ static void add_option_help(const struct option *option, struct buf *out)
                    : value[0] != '\0' ? " "
                                       : "",
                    value, is_optional ? "]" : "");
-    buf_init(&help, 4096);
+    buf_init_text(&help, 4096);
     option_add_help(option, &help);
     add_help_line(left, buf_string(&help), out);
     buf_deinit(&help);
@@ -57,7 +59,7 @@ static void add_states(struct buf *out)
         char word[32];
         (void)snprintf(word, sizeof(word), "  %s", delivery->word);
         struct buf text;
-        buf_init(&text, 1024);
+        buf_init_text(&text, 1024);
         buf_add_format(&text, "%s%s%s", delivery->meaning, delivery->remedy[0] != '\0' ? "; " : "",
                        delivery->remedy);
         add_help_line(word, buf_string(&text), out);
@@ -153,6 +155,7 @@ const struct exit_meaning exit_meanings[] = {
     {"7", "results could not be written, or an internal error"},
     {"8", "status: some commands have not come to their end"},
     {"129, 130, 143", "interrupted by SIGHUP, SIGINT, SIGTERM"},
+    {"141", "the reader of what was printed went away, as of | head"},
 };
 const size_t exit_meanings_count = ARRAY_LENGTH(exit_meanings);
 
@@ -183,7 +186,7 @@ void help_add_overview(struct buf *out)
                   out);
     add_help_line("  nbatch completion SHELL", "completions for bash, zsh or fish, to source", out);
     add_help_line("  nbatch help WORD",
-                  "an option, a problem's code or an errno: rate, E-IMEI, 5106", out);
+                  "any word of nbatch's: an option, status, column, code or errno", out);
     add_help_line("  nbatch version", "which one this is", out);
     buf_add_string(out, "\nExit status:\n");
     for (size_t i = 0; i < exit_meanings_count; i++) {
@@ -263,6 +266,26 @@ static bool add_errnos(const char *word, struct buf *out)
     return true;
 }
 
+/* Whether a row of the table is for the number: "129, 130, 143" is for each. */
+static bool is_exit(const char *statuses, const char *word)
+{
+    for (struct span rest = span_string(statuses); rest.len > 0;)
+        if (span_is(text_trim_blanks(text_take_piece(&rest)), word))
+            return true;
+    return false;
+}
+
+static bool add_exits(const char *word, struct buf *out)
+{
+    for (size_t i = 0; i < exit_meanings_count; i++)
+        if (word == NULL || is_exit(exit_meanings[i].status, word))
+            add_entry(exit_meanings[i].status, exit_meanings[i].meaning, out);
+    if (word == NULL)
+        buf_add_string(out, "nbatch status and nbatch cancel end with 0, 1, 6 or 8 for what they "
+                            "found: see their --help.\n");
+    return out->len > 0;
+}
+
 static bool add_columns(const char *word, struct buf *out)
 {
     struct column_text texts[COLUMN_TEXTS_MAX];
@@ -284,13 +307,6 @@ static bool add_statuses(const char *word, struct buf *out)
     return word == NULL;
 }
 
-/* There is one in English. */
-static bool add_manual(const char *word, struct buf *out)
-{
-    language_set(LANGUAGE_ENGLISH);
-    return man_add_page(word, out);
-}
-
 static bool add_faults(const char *word, struct buf *out)
 {
     for (size_t i = 0; i < fault_kinds_count && word == NULL; i++)
@@ -304,7 +320,8 @@ const struct help_topic help_topics[] = {
     {"columns", NULL, "the columns of an input, who needs them, and what is in them", add_columns},
     {"statuses", NULL, "what can become of a row, and what to do then", add_statuses},
     {"faults", NULL, "what the simulator can be told to do wrong", add_faults},
-    {"man", "[input|results]", "a manual page, for man -l or an installation", add_manual},
+    {"exit", "[STATUS]", "what nbatch ends with", add_exits},
+    {"man", "[input|results]", "a manual page, for man -l or an installation", man_add_page},
 };
 const size_t help_topics_count = ARRAY_LENGTH(help_topics);
 
@@ -332,23 +349,27 @@ static bool add_options_named(struct span name, struct buf *out)
     return last != NULL;
 }
 
-static bool add_problem(const char *word, struct buf *out)
+/* NBATCH_RATE is the option rate. */
+static bool add_variable(const char *word, struct buf *out)
 {
-    for (size_t i = 0; i < PROBLEM_CODE_COUNT; i++) {
-        if (strcasecmp(word, problem_code_name((enum problem_code)i)) != 0)
-            continue;
-        buf_add_format(out, "%s\n  what to do   %s\n", problem_code_name((enum problem_code)i),
-                       problem_code_remedy((enum problem_code)i));
-        return true;
-    }
-    return false;
+    char name[64] = "";
+    size_t prefix = strlen("NBATCH_");
+
+    if (strncmp(word, "NBATCH_", prefix) != 0 || strlen(word) - prefix >= sizeof(name))
+        return false;
+    for (size_t i = 0; word[prefix + i] != '\0'; i++)
+        name[i] = (char)(word[prefix + i] == '_' ? '-' : tolower((unsigned char)word[prefix + i]));
+    return add_options_named(span_string(name), out);
 }
 
 bool help_add_word(const char *word, struct buf *out)
 {
     int64_t number;
 
-    if (add_options_named(span_string(word + strspn(word, "-")), out) || add_problem(word, out))
-        return true;
-    return span_to_int64(span_string(word), &number) == STATUS_OK && add_errnos(word, out);
+    (void)(add_options_named(span_string(word + strspn(word, "-")), out) ||
+           add_variable(word, out));
+    (void)glossary_add(word, out);
+    if (span_to_int64(span_string(word), &number) == STATUS_OK)
+        (void)add_errnos(word, out);
+    return out->len > 0;
 }

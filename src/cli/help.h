@@ -26,8 +26,8 @@ extern const size_t help_topics_count;
 /* NULL where there is none. */
 const struct help_topic *help_topic_find(const char *name);
 
-/* Appends what a word means that is an option, a code of a problem or an errno. False where it is
- * none. */
+/* Appends what a word means: an option, its variable, a word of a table (glossary.h) or an errno.
+ * False where it is none. */
 bool help_add_word(const char *word, struct buf *out);
 
 /* The statuses that the program ends with, for the help and the manual page. */

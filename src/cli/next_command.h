@@ -18,6 +18,15 @@ void next_command_add_program(const char *program, struct buf *out);
 void next_command_add_words(const struct option_sources *sources, const char *results,
                             bool is_moved, struct buf *out);
 
+/*
+ * Appends a call of `to` with its argument: where it is `from` once more with the flags as they
+ * were typed, else with those of them that it takes too and that say where to, with which key, and
+ * by which configuration.
+ */
+void next_command_add_call(const char *program, enum subcommand from, enum subcommand to,
+                           const struct option_sources *sources, const char *argument,
+                           struct buf *out);
+
 /* Appends the whole call as it was typed, with the options that the input asks for in place of
  * those that they contradict; `diagnosis` NULL: none. */
 void next_command_add_fixed(const char *program, enum subcommand subcommand,

@@ -285,8 +285,8 @@ static const struct option table[] = {
              "RESULTS with .cancelled.csv in place of .results.csv)",
      .places = IN_FLAG_ONLY},
     {"output", 'o', OPTION_FILE, RESULTS, "FILE", NULL, RUN_FIELD(output),
-     .help = "with --share: where to write them; CSV, or JSONL by its extension (default: standard "
-             "output, CSV)",
+     .help = "where to write them; of a shared job as CSV, or JSONL by its extension (default: "
+             "standard output, CSV)",
      .places = IN_FLAG_ONLY},
     {"yes", 'y', OPTION_FLAG, CANCEL, NULL, NULL, RUN_FIELD(yes),
      .help = "take back without a question", .places = IN_FLAG_ONLY},
@@ -307,7 +307,7 @@ static const struct option table[] = {
      .help =
          "ask nothing, and take what the platform has pushed: a JSON body a line; - for standard "
          "input",
-     .places = IN_FLAG_ONLY},
+     .places = IN_FLAG_ONLY, .carry = CARRY_NOT},
     {"resume", 0, OPTION_SET_OPTIONAL, RUN, "WHAT[,WHAT...]", NULL,
      .help = "go on with the results that are there: send what has no result yet, and of the "
              "others those that are failed, rejected, invalid (all: these three) or in_doubt, "
@@ -326,7 +326,7 @@ static const struct option table[] = {
     {"endpoint", 0, OPTION_TEXT, RUN | CHECK | ASKING | WORK, "URL", "https://api.heclouds.com",
      RUN_FIELD(endpoint),
      .help = "the platform's base URL; with --api v2 the default is https://iot-api.heclouds.com",
-     .group = "Where to, and with which key", .rival = "simulate", .secret = SECRET_USER},
+     .group = OPTION_GROUP_TARGET, .rival = "simulate", .secret = SECRET_USER},
     {"api", 0, OPTION_CHOICE, RUN | CHECK | BENCH | ASKING | WORK, "v1|v2", "v1", RUN_FIELD(api),
      .help = "the platform's dialect; v2 is the newer OneNET: from public documents, not tried on "
              "the platform"},
@@ -403,7 +403,7 @@ static const struct option table[] = {
      .help = "columns of the input to carry into the results as they are"},
     {"true", 0, OPTION_LIST, RUN | CHECK, "WORD[,WORD...]", NULL, RUN_FIELD(trues),
      .help = "what means true in res: columns, and where a data template wants a value, such as "
-             "TRUE; sent as a boolean; may be repeated"},
+             "TRUE or on; sent as a boolean; may be repeated"},
     {"false", 0, OPTION_LIST, RUN | CHECK, "WORD[,WORD...]", NULL, RUN_FIELD(falses),
      .help = "the same for false"},
     {"imei", 0, OPTION_CHOICE, RUN | CHECK | BENCH, "strict|any", "strict", RUN_FIELD(imei),
@@ -467,9 +467,9 @@ static const struct option table[] = {
     {"watch", 0, OPTION_SET_OPTIONAL, STATUS, "INTERVAL", NULL,
      .help = "go on until no command is open: ask again after INTERVAL (30s, where none is given), "
              "and ever more rarely where nothing happens",
-     .set = set_watch, .places = IN_FLAG_ONLY},
+     .set = set_watch, .places = IN_FLAG_ONLY, .carry = CARRY_NOT},
     {"timeout", 0, OPTION_DURATION, STATUS, "D", NULL, RUN_FIELD(timeout_ms), .min = 1,
-     .help = "ask nothing any more after this time", .places = IN_FLAG_ONLY},
+     .help = "ask nothing any more after this time", .places = IN_FLAG_ONLY, .carry = CARRY_NOT},
     {"burst", 0, OPTION_COUNT, RUN | ASKING | WORK, "N", "1", RUN_FIELD(burst), .min = 1,
      .max = 1000000, .help = "how many of them may start back to back"},
     {"ramp", 0, OPTION_SET, RUN, "R..R:D", NULL,
@@ -501,22 +501,31 @@ static const struct option table[] = {
      .help = "wait before the second attempt at most; doubles with each, and is random below that"},
     {"retry-max-delay", 0, OPTION_DURATION, RUN | ASKING | WORK, "D", "30s",
      RUN_FIELD(retry_max_delay_ms), .min = 1, .help = "the longest wait between attempts"},
-    {"on-ambiguous", 0, OPTION_CHOICE, RUN, "resend|hold", NULL, RUN_FIELD(on_ambiguous),
-     .help = "a request may have been processed, and no answer says so: send it again, or end the "
-             "row as in_doubt (default: resend for write and read, hold for execute)"},
+    {"on-ambiguous", 0, OPTION_CHOICE, RUN, "resend|hold|verify", NULL, RUN_FIELD(on_ambiguous),
+     .help = "a request may have been processed, and no answer says so: send it again, end the row "
+             "as in_doubt, or look for it in the platform's history first, and send it again where "
+             "it is not there (default: resend for write and read, hold for execute)"},
+    {"settle", 0, OPTION_SET, RUN, "D,D", NULL,
+     .help = "with --on-ambiguous verify: how long after the attempt the platform's history is "
+             "looked at, and once more before it is sent again (default: 10s,60s); an execute is "
+             "sent again only where this is given",
+     .set = set_settle},
     {"outage-wait", 0, OPTION_DURATION, RUN | ASKING | WORK, "D", "10m", RUN_FIELD(outage_wait_ms),
      .min = 1, .help = "how long to wait for a platform that fails, before the run stops"},
     {"explain-retries", 0, OPTION_FLAG, RUN, NULL, NULL, FIELD(explain_retries),
      .help = "show what is sent again and when, and do nothing else", .is_private = true},
     {"seed", 0, OPTION_COUNT, RUN | ASKING | WORK, "N", "0", RUN_FIELD(seed), .min = 0,
      .max = INT64_MAX, .help = "of the random waits; 0: another one each time"},
-    {"share", 0, OPTION_TEXT, RUN | SHARED, "URI", NULL, RUN_FIELD(share),
+    {"share", 0, OPTION_TEXT, RUN | SHARED | ASKING | REPORT, "URI", NULL, RUN_FIELD(share),
      .help = "the PostgreSQL database of jobs that several machines share, as libpq takes it: "
              "postgresql://USER@HOST/DATABASE; what it leaves out comes from PG... variables, "
              "service files and ~/.pgpass, the password always",
      .group = "Several machines", .secret = SECRET_USER},
-    {"job", 0, OPTION_SET, WORK | RESULTS, "NAME", NULL,
-     .help = "the shared job, as nbatch jobs names it", .set = set_job},
+    {"job", 0, OPTION_SET, WORK, "NAME", NULL, .help = "the shared job, as nbatch jobs names it",
+     .set = set_job},
+    {"job", 0, OPTION_SET, RESULTS | ASKING | REPORT, "NAME", NULL,
+     .help = "in place of a file: the results of a shared job, as they are now", .set = set_job,
+     .places = IN_FLAG_ONLY},
     {"share-only-rate", 0, OPTION_FLAG, RUN, NULL, NULL, RUN_FIELD(share_only_rate),
      .help = "a run of its own, with a results file, that keeps the limit which its account has in "
              "the database of --share"},
@@ -582,7 +591,7 @@ static const struct option table[] = {
      .help = "check only, as nbatch check", .is_private = true},
     {"dry-run", 'n', OPTION_FLAG, STATUS | CANCEL, NULL, NULL, RUN_FIELD(dry_run),
      .help = "say how many calls it takes, and how long that is, and ask nothing",
-     .is_private = true},
+     .carry = CARRY_NOT, .is_private = true},
     {"json", 0, OPTION_FLAG, RUN | CHECK | BENCH | ASKING | WORK, NULL, NULL, RUN_FIELD(json),
      .help = "the summary as one JSON object on standard output", .is_private = true},
     {"quiet", 'q', OPTION_FLAG, EVERY, NULL, NULL, FIELD(quiet),

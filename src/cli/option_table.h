@@ -107,6 +107,9 @@ const struct option *option_find_letter(enum subcommand subcommand, char letter)
 /* Whether the subcommand has it; that of the config those of run and check. */
 bool option_is_of(const struct option *option, enum subcommand subcommand);
 
+/* The group of the options that say where to, and with which key. */
+#define OPTION_GROUP_TARGET "Where to, and with which key"
+
 /* The group of the help that it is in. Only for options of options_all. */
 const char *option_group(const struct option *option);
 

@@ -105,7 +105,7 @@ static enum status set_choice(const struct setting *setting, struct span value, 
         }
         word += len + (word[len] == '|');
     }
-    buf_init(&wanted, 512);
+    buf_init_text(&wanted, 512);
     buf_add_string(&wanted, "must be ");
     add_words(words, &wanted);
     enum status status = refuse_value(setting, buf_string(&wanted));
@@ -118,7 +118,7 @@ static enum status set_by_function(const struct setting *setting, struct span va
 {
     struct buf wanted;
 
-    buf_init(&wanted, 4096);
+    buf_init_text(&wanted, 4096);
     bool is_good = setting->item->option->set(setting->settings, value, &wanted);
     enum status status = is_good ? STATUS_OK : refuse_value(setting, buf_string(&wanted));
     buf_deinit(&wanted);
@@ -237,8 +237,57 @@ static enum status set_defaults(enum subcommand subcommand, struct settings *set
     return status;
 }
 
+/* What other programs call it. */
+static const char *other_name_of(struct span name)
+{
+    static const struct {
+        const char *word, *option;
+    } names[] = {{"threads", "concurrency"},
+                 {"parallel", "concurrency"},
+                 {"workers", "concurrency"},
+                 {"jobs", "concurrency"},
+                 {"connections", "concurrency"},
+                 {"qps", "rate"},
+                 {"rps", "rate"},
+                 {"limit", "rate"},
+                 {"throttle", "rate"},
+                 {"retries", "max-attempts"},
+                 {"retry", "max-attempts"},
+                 {"out", "output"},
+                 {"results", "output"},
+                 {"sandbox", "simulate"},
+                 {"test", "simulate"},
+                 {"rehearse", "simulate"},
+                 {"continue", "resume"},
+                 {"force", "yes"},
+                 {"url", "endpoint"},
+                 {"host", "endpoint"},
+                 {"silent", "quiet"},
+                 {"separator", "delimiter"},
+                 {"timeout", "request-timeout"},
+                 {"verify", "on-ambiguous"}};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
+        if (span_is(name, names[i].word))
+            return names[i].option;
+    return NULL;
+}
+
+/* Where a key was meant: it would be seen in the list of processes. */
+static bool is_of_key(struct span name)
+{
+    static const char *const words[] = {"key",   "api-key",   "apikey",   "api_key", "master-key",
+                                        "token", "masterkey", "password", "secret",  "k"};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(words); i++)
+        if (span_is(name, words[i]))
+            return true;
+    return false;
+}
+
 static enum status refuse_unknown(enum subcommand subcommand, struct span name, struct buf *message)
 {
+    const char *other = other_name_of(name);
     const char *known[OPTIONS_MAX];
     const struct option *option = NULL;
     size_t count = 0;
@@ -248,7 +297,13 @@ static enum status refuse_unknown(enum subcommand subcommand, struct span name, 
     const char *nearest = text_nearest(name, known, count);
     buf_add_string(message, "unknown option --");
     buf_add_printable(message, name);
-    if (nearest != NULL)
+    if (other != NULL && option_find(subcommand, span_string(other)) != NULL)
+        nearest = other;
+    if (is_of_key(name) && option_find(subcommand, SPAN_LITERAL("api-key-file")) != NULL)
+        buf_add_string(message, ": a key is not given as an argument, where other users see it; "
+                                "put it into a file and say --api-key-file FILE, or set "
+                                "NBATCH_API_KEY");
+    else if (nearest != NULL)
         buf_add_format(message, "; did you mean --%s?", nearest);
     else
         buf_add_format(message, "; nbatch %s --help lists them", subcommands[subcommand].name);

@@ -3,6 +3,7 @@
 #include <uniwidth.h>
 
 #include "cli/color.h"
+#include "core/figure.h"
 #include "core/when.h"
 
 enum { BAR_MIN = 10, BAR_MAX = 40, PART_MAX = 256 };
@@ -47,16 +48,16 @@ static void add_ended(const struct progress_facts *facts, struct buf *out)
     for (size_t i = 0; i < ROW_STATUS_COUNT; i++) {
         if (i == ROW_ACCEPTED || facts->ended[i] == 0)
             continue;
-        buf_add_format(out, "%s%llu %s", out->len > 0 ? ", " : "",
-                       (unsigned long long)facts->ended[i], row_status_name((enum row_status)i));
+        buf_add_format(out, "%s%s %s", out->len > 0 ? ", " : "", figure(facts->ended[i]).text,
+                       row_status_name((enum row_status)i));
     }
 }
 
 static void add_wait(const struct progress_facts *facts, struct buf *out)
 {
     if (facts->wait == NULL && facts->held_per_s > 0)
-        buf_add_format(out, "%s %.3g/s", facts->is_limited ? "the platform takes about" : "held to",
-                       facts->held_per_s);
+        buf_add_format(out, facts->is_limited ? "the platform takes about %s" : "held to %s",
+                       figure_rate(facts->held_per_s, "").text);
     if (facts->wait == NULL)
         return;
     buf_add_string(out, facts->wait);
@@ -71,17 +72,17 @@ static void make_parts(const struct progress_facts *facts, struct line *line)
     struct buf *parts = line->parts;
 
     for (size_t i = 0; i < PART_COUNT; i++)
-        buf_init(&parts[i], 64 * 1024);
+        buf_init_text(&parts[i], 64 * 1024);
     buf_add_printable(&parts[PART_DOING], span_string(facts->doing));
     buf_add_char(&parts[PART_DOING], ':');
     if (facts->share >= 0)
         buf_add_format(&parts[PART_SHARE], "%d %%", (int)(facts->share * 100));
     if (facts->total > 0)
-        buf_add_format(&parts[PART_ROWS], "%llu/%llu", (unsigned long long)facts->done,
-                       (unsigned long long)facts->total);
+        buf_add_format(&parts[PART_ROWS], "%s/%s", figure(facts->done).text,
+                       figure(facts->total).text);
     else
-        buf_add_format(&parts[PART_ROWS], "%llu rows", (unsigned long long)facts->done);
-    buf_add_format(&parts[PART_RATE], "%.0f rows/s", facts->rate);
+        buf_add_format(&parts[PART_ROWS], "%s rows", figure(facts->done).text);
+    buf_add_string(&parts[PART_RATE], figure_rate(facts->rate, "rows").text);
     if (facts->eta_s >= 0) {
         when_add_duration(facts->eta_s, &parts[PART_TO_GO]);
         buf_add_string(&parts[PART_TO_GO], " to go");

@@ -5,6 +5,7 @@
 
 #include "cli/color.h"
 #include "cli/console.h"
+#include "core/figure.h"
 #include "core/redact.h"
 
 enum { SHOWN_MAX_BYTES = 4 * 1024 * 1024 };
@@ -22,7 +23,7 @@ static void add_lines(struct span text, struct buf *out)
     }
 }
 
-static bool notes_on_stdout, notes_are_lost;
+static bool notes_on_stdout, notes_are_lost, reader_is_gone;
 
 void show_notes_on_stdout(void)
 {
@@ -49,8 +50,8 @@ static void show_line(const char *prefix, enum console_kind kind, bool hides_sec
     bool is_note = prefix[0] == '\0' && kind == CONSOLE_KEPT;
     struct buf line, text;
 
-    buf_init(&line, SHOWN_MAX_BYTES);
-    buf_init(&text, SHOWN_MAX_BYTES);
+    buf_init_text(&line, SHOWN_MAX_BYTES);
+    buf_init_text(&text, SHOWN_MAX_BYTES);
     buf_add_format(&line, "%s%s%s", has_color ? color(COLOR_BAD) : "", prefix,
                    has_color ? color(COLOR_PLAIN) : "");
     buf_add_format_list(&text, format, args);
@@ -97,20 +98,19 @@ static bool write_out(struct span text)
     return fwrite(text.ptr, 1, text.len, stdout) == text.len && fflush(stdout) == 0;
 }
 
-static bool refuse_output(void)
+bool show_data(struct span text)
 {
-    show_error("standard output: what was asked for could not be written: %s", strerror(errno));
+    if (write_out(text))
+        return true;
+    reader_is_gone = reader_is_gone || errno == EPIPE;
+    if (errno != EPIPE)
+        show_error("standard output: what was asked for could not be written: %s", strerror(errno));
     return false;
 }
 
-bool show_text(struct span text)
+bool show_reader_is_gone(void)
 {
-    return write_out(text) || errno == EPIPE || refuse_output();
-}
-
-bool show_data(struct span text)
-{
-    return write_out(text) || refuse_output();
+    return reader_is_gone;
 }
 
 /* fleet.csv:1042: retry: 11 is outside 0–10 [E-RANGE] */
@@ -122,7 +122,7 @@ static void show_problem(const char *input, const struct problems *problems,
     bool warns = problem_is_warning(problems, problem);
     struct buf text;
 
-    buf_init(&text, SHOWN_MAX_BYTES);
+    buf_init_text(&text, SHOWN_MAX_BYTES);
     buf_add_printable(&text, span_string(input));
     if (problem->line > 0)
         buf_add_format(&text, ":%llu", (unsigned long long)problem->line);
@@ -194,11 +194,12 @@ void show_problem_counts(const struct problem_show *show)
     if (show->total == 0)
         return;
     if (show->total > show->shown)
-        show_note("… and %llu more:", (unsigned long long)(show->total - show->shown));
+        show_note("… and %s more, which --problems FILE lists; all of them by code:",
+                  figure(show->total - show->shown).text);
     for (size_t i = 0; i < PROBLEM_CODE_COUNT; i++) {
         enum problem_code code = (enum problem_code)i;
         if (show->counts[i] > 0)
-            show_note("  %8llu  %-16s  %s", (unsigned long long)show->counts[i],
-                      problem_code_name(code), problem_code_remedy(code));
+            show_note("  %8s  %-16s  %s", figure(show->counts[i]).text, problem_code_name(code),
+                      problem_code_remedy(code));
     }
 }

@@ -18,12 +18,11 @@ bool show_notes_are_written(void);
  * (cli/console.h). */
 void show_passing(const char *format, ...) PRINTF_LIKE(1, 2);
 
-/* A text for people, on standard output; as show_data, but a pager may be left early. */
-bool show_text(struct span text);
-
-/* Data that was asked for, on standard output; false, after saying why, where it cannot be
- * written. */
+/* What was asked for, on standard output; false, after saying why, where it cannot be written.
+ * Nothing is said where its reader is gone (| head), which show_reader_is_gone tells from then on.
+ */
 bool show_data(struct span text) MUST_USE;
+bool show_reader_is_gone(void);
 
 enum { SHOW_PROBLEMS_MAX = 20, SHOW_PROBLEMS_PER_CODE = 5 };
 

@@ -1,29 +1,22 @@
 #include "cli/terminal.h"
 
 #include <stdlib.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "cli/color.h"
 #include "cli/console.h"
 #include "cli/next_command.h"
+#include "core/figure.h"
 #include "core/retranslate.h"
 #include "core/when.h"
 
 /* What a person reads while rows are checked and sent, in the words of a terminal. */
 
-/* 20/s, 90/h */
-static void add_rate(int64_t per_hour, struct buf *out)
-{
-    if (per_hour >= 3600)
-        buf_add_format(out, "%.3g/s", (double)per_hour / 3600);
-    else
-        buf_add_format(out, "%lld/h", (long long)per_hour);
-}
-
 static void add_limit(const struct job_status *status, struct buf *out)
 {
     if (status->rate_per_hour > 0)
-        add_rate(status->rate_per_hour, out);
+        buf_add_string(out, figure_rate((double)status->rate_per_hour / 3600, "").text);
     else
         buf_add_format(out, "%zu at a time", status->concurrency);
 }
@@ -181,7 +174,7 @@ static void on_event(const struct person *person, enum job_event event,
     bool is_wanted = event == JOB_EVENT_STATUS || event == JOB_EVENT_OUTAGE;
     if (event == JOB_EVENT_TICK || (person->quiet && !is_wanted))
         return;
-    buf_init(&text, 4096);
+    buf_init_text(&text, 4096);
     add_event(terminal, event, status, &text);
     if (text.len > 0) {
         progress_hide(&terminal->progress);
@@ -201,9 +194,11 @@ static void on_attempt(const struct person *person, const struct job_attempt *at
     if (!person->verbose || person->quiet)
         return;
     retry_case_name(attempt->decision->rule, outcome, class);
-    buf_init(&text, 8192);
-    buf_add_format(&text, "%s:%llu: attempt %u: ", terminal->watched.input,
-                   (unsigned long long)attempt->line, (unsigned)attempt->number);
+    buf_init_text(&text, 8192);
+    buf_add_format(&text, "%s:%llu: ", terminal->watched.input, (unsigned long long)attempt->line);
+    if (!operation_is_submit(attempt->operation))
+        buf_add_format(&text, "%s, ", operations[attempt->operation].name);
+    buf_add_format(&text, "attempt %u: ", (unsigned)attempt->number);
     if (outcome->has_errno && outcome->class != OUTCOME_ACCEPTED)
         buf_add_format(&text, "errno %lld ", (long long)outcome->platform_errno);
     if (outcome->class == OUTCOME_ACCEPTED) {
@@ -238,13 +233,21 @@ static enum consent on_ask(const struct person *person, const char *question)
 
     if (isatty(STDIN_FILENO) != 1 || isatty(STDERR_FILENO) != 1 || terminal->reads_input)
         return CONSENT_NOBODY;
-    buf_init(&prompt, 64 * 1024);
+    buf_init_text(&prompt, 64 * 1024);
     buf_add_format(&prompt, "%s Type yes: ", question);
     (void)fputs(buf_string(&prompt), stderr);
     (void)fflush(stderr);
+    /* One letter is typed too easily; it gets a second chance, since it was no no. */
+    bool is_there = fgets(answer, sizeof(answer), stdin) != NULL;
+    if (is_there && strcasecmp(answer, "y\n") == 0) {
+        buf_clear(&prompt);
+        buf_add_string(&prompt, "If that is meant, type the whole word yes: ");
+        (void)fputs(buf_string(&prompt), stderr);
+        (void)fflush(stderr);
+        is_there = fgets(answer, sizeof(answer), stdin) != NULL;
+    }
     buf_deinit(&prompt);
-    bool is_yes = fgets(answer, sizeof(answer), stdin) != NULL && strcmp(answer, "yes\n") == 0;
-    return is_yes ? CONSENT_YES : CONSENT_NO;
+    return is_there && strcasecmp(answer, "yes\n") == 0 ? CONSENT_YES : CONSENT_NO;
 }
 
 static bool on_give(const struct person *person, struct span data)
@@ -318,6 +321,17 @@ static void on_next_command(const struct person *person, const char *results, bo
     next_command_add_words(terminal->sources, results, is_moved, words);
 }
 
+static void on_call(const struct person *person, const char *command, const char *argument,
+                    struct buf *out)
+{
+    const struct terminal *terminal = person->context;
+    enum subcommand to = terminal->subcommand;
+
+    (void)subcommand_find(command, &to);
+    next_command_add_call(terminal->program, terminal->subcommand, to, terminal->sources, argument,
+                          out);
+}
+
 static void on_fixed_command(const struct person *person, const struct diagnosis *diagnosis,
                              struct buf *out)
 {
@@ -341,6 +355,7 @@ struct person terminal_person(struct terminal *terminal)
                                           .end = on_end,
                                           .pace = on_pace,
                                           .next_command = on_next_command,
+                                          .call = on_call,
                                           .fixed_command = on_fixed_command};
     return (struct person){.ops = &ops, .context = terminal};
 }

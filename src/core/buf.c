@@ -11,9 +11,9 @@ void buf_init(struct buf *buf, size_t max)
     *buf = (struct buf){.max = max};
 }
 
-void buf_init_data(struct buf *buf, size_t max)
+void buf_init_text(struct buf *buf, size_t max)
 {
-    *buf = (struct buf){.max = max, .is_data = true};
+    *buf = (struct buf){.max = max, .is_text = true};
 }
 
 void buf_deinit(struct buf *buf)
@@ -21,7 +21,7 @@ void buf_deinit(struct buf *buf)
     if (buf == NULL)
         return;
     free(buf->ptr);
-    *buf = (struct buf){.max = buf->max, .is_data = buf->is_data};
+    *buf = (struct buf){.max = buf->max, .is_text = buf->is_text};
 }
 
 void buf_clear(struct buf *buf)

@@ -26,14 +26,24 @@ struct buf {
     size_t capacity;
     size_t max;
     enum status status; /* STATUS_OK, STATUS_TOO_BIG or STATUS_NO_MEMORY */
-    bool is_data;       /* for programs, which read English: nothing is translated (language.h) */
+    bool is_text;       /* for people alone: translated as it is written (language.h) */
 };
 
 /* An empty buffer that never holds more than `max` bytes. Allocates nothing. */
 void buf_init(struct buf *buf, size_t max);
 
-/* The same for what programs read: is_data. */
-void buf_init_data(struct buf *buf, size_t max);
+/* The same for what is read by people and by no program: is_text. */
+void buf_init_text(struct buf *buf, size_t max);
+
+/* Whether what follows is for people alone, such as not a command among sentences; gives what it
+ * was, to be set again. */
+static inline bool buf_set_text(struct buf *buf, bool is_text)
+{
+    bool was_text = buf->is_text;
+
+    buf->is_text = is_text;
+    return was_text;
+}
 
 /* Frees the contents. Takes NULL and a zeroed struct. */
 void buf_deinit(struct buf *buf);
@@ -56,7 +66,7 @@ static inline bool buf_reserve(struct buf *buf, size_t extra)
 void buf_add_bytes(struct buf *buf, const void *bytes, size_t len);
 void buf_add_uint64(struct buf *buf, uint64_t value);
 void buf_add_int64(struct buf *buf, int64_t value);
-/* printf, in the language that is set (language.h). */
+/* printf; with is_text in the language that is set (language.h). */
 void buf_add_format(struct buf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
 void buf_add_format_list(struct buf *buf, const char *format, va_list args) PRINTF_LIKE(2, 0);
 
@@ -104,7 +114,7 @@ static inline void buf_add(struct buf *buf, struct span span)
 /* The text as the buffer is to have it. */
 static inline const char *buf_words(const struct buf *buf, const char *text)
 {
-    return language_is_foreign && !buf->is_data ? language_look_up(text) : text;
+    return language_is_foreign && buf->is_text ? language_look_up(text) : text;
 }
 
 static inline void buf_add_string(struct buf *buf, const char *text)

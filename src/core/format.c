@@ -261,7 +261,7 @@ void buf_add_format_list(struct buf *buf, const char *format, va_list args)
     struct argument arguments[ARGUMENTS_MAX];
     va_list taken;
 
-    if (!language_is_foreign || buf->is_data) {
+    if (!language_is_foreign || !buf->is_text) {
         add_english(buf, format, args);
         return;
     }
@@ -288,7 +288,7 @@ void buf_copy_format(char *out, size_t size, const char *format, ...)
     struct buf text;
     va_list args;
 
-    buf_init(&text, 64 * 1024);
+    buf_init_text(&text, 64 * 1024);
     va_start(args, format);
     buf_add_format_list(&text, format, args);
     va_end(args);

@@ -1,13 +1,14 @@
 /*
  * The language in which people are spoken to. Sentences are written in English where they are
- * needed, and are translated where they are put together: buf_add_format, buf_add_string and
- * buf_add_wrapped look up each text of the program's own: the format, and the words that it is
- * given (`count == 1 ? "row" : "rows"`, a remedy out of a table). What comes from outside (names of
- * files, values, replies) is never looked up: it lies neither in the program's image nor among the
- * C library's texts for errno.
+ * needed, and are translated where they are put together: in a buffer of buf_init_text,
+ * buf_add_format, buf_add_string and buf_add_wrapped look up each text of the program's own: the
+ * format, and the words that it is given (`count == 1 ? "row" : "rows"`, a remedy out of a table).
+ * What comes from outside (names of files, values, replies) is never looked up: it lies neither in
+ * the program's image nor among the C library's texts for errno.
  *
- * What programs read is English in any language: results, JSON, logs, metrics. It is made with
- * snprintf and cJSON, or in a buffer with is_data; a person is shown it by retranslate.h.
+ * What programs read is English in any language: results, JSON, logs, metrics, requests. It is made
+ * with snprintf and cJSON, or in a buffer of buf_init, which looks nothing up; a person is shown it
+ * by retranslate.h. So what is forgotten stays English.
  *
  * The catalogue is part of the program (po/zh_CN.po through msgfmt). gettext(3) would find it only
  * where the locale is installed, which zh_CN.UTF-8 is not on a minimal system: there setlocale

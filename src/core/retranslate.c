@@ -140,7 +140,7 @@ static void translate(struct span sentence, unsigned depth, struct buf *out)
 
 void retranslate(struct span sentence, struct buf *out)
 {
-    if (language_is_foreign && !out->is_data)
+    if (language_is_foreign && out->is_text)
         translate(sentence, 0, out);
     else
         buf_add(out, sentence);

@@ -247,3 +247,14 @@ const char *text_nearest(struct span text, const char *const *words, size_t coun
     }
     return best;
 }
+
+void text_add_item(struct span item, struct buf *list)
+{
+    struct span rest = buf_span(list);
+
+    while (rest.len > 0)
+        if (span_equal(text_take_piece(&rest), item))
+            return;
+    buf_add_string(list, list->len > 0 ? "," : "");
+    buf_add(list, item);
+}

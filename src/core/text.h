@@ -3,7 +3,7 @@
 #ifndef NB_CORE_TEXT_H
 #define NB_CORE_TEXT_H
 
-#include "core/span.h"
+#include "core/buf.h"
 
 /* Whether the text is well-formed UTF-8. NUL counts as a character. */
 bool text_is_utf8(struct span text);
@@ -50,5 +50,8 @@ struct span text_take_piece(struct span *rest);
  * near enough to be worth suggesting. `words` has `count` C strings; NULL entries are passed over.
  */
 const char *text_nearest(struct span text, const char *const *words, size_t count);
+
+/* Appends an item to a list with commas between them, "开,是", unless it is there already. */
+void text_add_item(struct span item, struct buf *list);
 
 #endif

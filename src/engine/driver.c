@@ -61,7 +61,7 @@ static void tell_key(struct driver *driver)
     struct event event;
     struct buf why;
 
-    buf_init(&why, 64 * 1024);
+    buf_init_text(&why, 64 * 1024);
     read_key(driver, &why, &event);
     step(driver, &event);
     buf_deinit(&why);
@@ -234,9 +234,9 @@ static void on_done(void *context, const struct answer *answer)
 
 static void send_item(struct driver *driver, struct item *item)
 {
-    const struct command *command = &item->command;
+    const struct command *command = item_request(item);
     struct transport_request request = {
-        .method = operations[item->operation].method,
+        .method = operations[item_operation(item)].method,
         .target = command_target(command),
         .body = command_body(command),
     };
@@ -382,6 +382,7 @@ static enum status make_engine(struct driver *driver)
         .canary = options->canary,
         .halt = options->halt,
         .outage_wait_ms = options->outage_wait_ms,
+        .verify = options->verify,
         .can_renew = options->renew_key != NULL,
         .beats = options->peer != NULL ? &driver->beats : NULL,
         .input = driver->source->name,

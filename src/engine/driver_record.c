@@ -46,12 +46,8 @@ static struct doubt doubt_of(const struct effect *effect, int64_t wall_ms)
 }
 
 /* An attempt is about to begin. */
-static void mark(struct recorder *recorder, struct item *item, int64_t wall_ms)
+static void mark(struct recorder *recorder, const struct item *item)
 {
-    if (item->so_far.tries == 0) {
-        item->first_ms = wall_ms;
-        item->doubts_before = item->so_far.ambiguous;
-    }
     recorder->store->attempt(recorder->store, item->ticket, item->so_far.sent,
                              item->so_far.ambiguous);
 }
@@ -126,7 +122,7 @@ enum status recorder_perform(struct recorder *recorder, const struct effect *eff
         admit(recorder, item);
         break;
     case EFFECT_MARK:
-        mark(recorder, item, wall_ms);
+        mark(recorder, item);
         break;
     case EFFECT_UNMARK:
         store->pause(store, item->ticket);

@@ -92,6 +92,7 @@ static struct item *take_item(struct engine *engine)
 
 static void give_back(struct engine *engine, struct item *item)
 {
+    engine_end_verification(item);
     item->next_free = engine->free_items;
     engine->free_items = item;
 }
@@ -134,6 +135,10 @@ void engine_drop_rows(struct engine *engine)
     (void)scheduler_due(scheduler, INT64_MAX);
     engine_release_held(engine);
     while ((item = item_of(scheduler_next(scheduler))) != NULL) {
+        if (item->verification != NULL) {
+            engine_give_up_verification(engine, item);
+            continue;
+        }
         if (item->so_far.tries > 0 && item->so_far.ambiguous > 0)
             engine_record_given_up(engine, item,
                                    "an attempt may have been processed, and the run was stopped "
@@ -180,7 +185,19 @@ static void drop_valid_time(struct engine *engine, struct item *item, int64_t no
     engine_tell(engine, JOB_EVENT_VALID_NOW);
 }
 
-/* Sends a row. What might have to be remembered goes first: the mark in the record. */
+/* What might have to be remembered goes before the row: the mark in the record. */
+static void mark(struct engine *engine, struct item *item, int64_t now_s)
+{
+    if (item->so_far.tries == 0) {
+        item->first_ms = engine->now.wall_ms;
+        item->doubts_before = item->so_far.ambiguous;
+    }
+    drop_valid_time(engine, item, now_s);
+    expect_next(engine);
+    engine_perform(engine, EFFECT_MARK, item);
+}
+
+/* Sends a row, or a question about it. */
 static void start(struct engine *engine, struct item *item, int64_t now_s)
 {
     item->pacer_ticket = pacer_start(&engine->pacer, engine->now.ns);
@@ -189,9 +206,8 @@ static void start(struct engine *engine, struct item *item, int64_t now_s)
     item->started_ns = engine->now.ns;
     item->key_number = engine->key_number;
     item->start_number = ++engine->starts;
-    drop_valid_time(engine, item, now_s);
-    expect_next(engine);
-    engine_perform(engine, EFFECT_MARK, item);
+    if (item->verification == NULL)
+        mark(engine, item, now_s);
     engine_perform(engine, EFFECT_SEND, item);
 }
 
@@ -247,10 +263,12 @@ static void start_next(struct engine *engine)
 
     if (engine->clock_off_s != 0)
         engine_set_clock(engine, item);
-    bool is_retry = item->so_far.tries > 0;
+    bool is_retry = item_tries(item)->tries > 0;
     int64_t again_ms = is_retry ? budget_next_ms(&engine->budget, now_ms) : 0;
-    if (item->command.expires_at_s <= now_s) {
+    if (item->verification == NULL && item->command.expires_at_s <= now_s) {
         end_expired(engine, item);
+    } else if (item->verification != NULL && !engine_put_question(engine, item)) {
+        engine_give_up_verification(engine, item);
     } else if (again_ms != 0) {
         scheduler_retry(&engine->scheduler, &item->task, again_ms);
     } else {
@@ -628,6 +646,7 @@ void engine_free(struct engine *engine)
     for (struct item *item = engine->all_items; item != NULL; item = next) {
         next = item->next_made;
         command_deinit(&item->command);
+        engine_end_verification(item);
         free(item->refusal);
         free(item);
     }

@@ -153,7 +153,7 @@ enum effect_kind {
     EFFECT_FLUSH,          /* write what was recorded */
     EFFECT_SYNC,           /* sync: make durable all that is on record now; one at a time */
 
-    EFFECT_SEND,     /* item: by its command */
+    EFFECT_SEND,     /* item: what item_request says; a question is not marked */
     EFFECT_DISTRUST, /* no other request over the connection of the ANSWER that is being told */
     EFFECT_ABORT,    /* end all that is under way, by ANSWER for each */
     EFFECT_RENEW,    /* read the key's source again, and send with what it gives from now on */
@@ -191,6 +191,12 @@ enum {
     ENGINE_SYNC_ROWS = 500, /* after so many results a sync is asked for sooner */
 };
 
+/* Of ON_AMBIGUOUS_VERIFY. */
+struct verify_options {
+    struct known_commands *known;    /* of the record; accepted rows are added */
+    int64_t settle_ms[SEARCH_LOOKS]; /* a look comes so long after the attempt had ended */
+};
+
 struct engine_options {
     enum dialect dialect; /* of the platform */
     size_t concurrency;
@@ -199,8 +205,9 @@ struct engine_options {
     uint64_t seed; /* of the jitter */
     struct pacer_options pacer;
     struct canary canary;
-    struct halt *halt;       /* rules; counts are kept in it; NULL: none */
-    int64_t outage_wait_ms;  /* an outage of this length ends the run */
+    struct halt *halt;      /* rules; counts are kept in it; NULL: none */
+    int64_t outage_wait_ms; /* an outage of this length ends the run */
+    struct verify_options verify;
     bool can_renew;          /* the key's source can be read again */
     const char *input;       /* its name, for people */
     const char *target_path; /* the path that every request's begins with, for people; may be "" */

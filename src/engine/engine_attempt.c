@@ -34,7 +34,12 @@ static void record(struct engine *engine, const struct effect *effect, const str
 void engine_record_outcome(struct engine *engine, struct item *item, struct outcome *outcome,
                            int64_t latency_us)
 {
+    struct known_commands *known = engine->options.verify.known;
+
     outcome->status = retry_row_status(&item->so_far, outcome->status);
+    if (known != NULL && outcome->status == ROW_ACCEPTED &&
+        known_commands_add(known, item->id.device, span_string(outcome->uuid)) != STATUS_OK)
+        engine_fail(engine, STATUS_NO_MEMORY, status_text(STATUS_NO_MEMORY));
     const struct effect effect = {.kind = EFFECT_RECORD,
                                   .item = item,
                                   .record = {.outcome = outcome,
@@ -98,10 +103,10 @@ static void take_pace(struct engine *engine, const struct item *item, const stru
 }
 
 /* It was not the platform's doing that nothing left: no attempt is counted. */
-static void take_back(struct engine *engine, const struct item *item)
+static void take_back(struct engine *engine, struct item *item)
 {
     pacer_cancel(&engine->pacer, item->pacer_ticket, engine_now_ms(engine));
-    if (item->so_far.tries > 0)
+    if (item_tries(item)->tries > 0)
         budget_refund(&engine->budget);
 }
 
@@ -125,13 +130,13 @@ static void put_off(struct engine *engine, struct item *item, int shortage)
     engine_take_shortage(engine, shortage);
 }
 
-static void tell_attempt(struct engine *engine, const struct item *item,
-                         const struct answer *answer, const struct outcome *outcome,
-                         const struct retry_decision *decision)
+static void tell_attempt(struct engine *engine, struct item *item, const struct answer *answer,
+                         const struct outcome *outcome, const struct retry_decision *decision)
 {
     const struct job_attempt attempt = {.row = item->id.row,
                                         .line = item->id.line,
-                                        .number = item->so_far.tries,
+                                        .operation = item_operation(item),
+                                        .number = item_tries(item)->tries,
                                         .outcome = outcome,
                                         .decision = decision,
                                         .latency_us = answer->latency_us,
@@ -142,7 +147,7 @@ static void tell_attempt(struct engine *engine, const struct item *item,
 }
 
 /* What an attempt tells of the platform. One that was ended from here tells nothing. */
-static void take_facts(struct engine *engine, const struct item *item, const struct answer *answer,
+static void take_facts(struct engine *engine, struct item *item, const struct answer *answer,
                        const struct outcome *outcome, const struct retry_decision *decision)
 {
     if (answer->state != ANSWER_NOT_SENT) {
@@ -163,7 +168,7 @@ static bool disbelieve(struct engine *engine, const struct item *item, struct ou
     const struct command *command = &item->command;
 
     if (outcome->class != OUTCOME_ACCEPTED || outcome->uuid[0] == '\0' ||
-        !operation_is_submit(item->operation))
+        !operation_is_submit(item_operation(item)))
         return false;
     uint64_t request = uuid_memory_request(command_target(command), command_body(command));
     if (uuid_memory_add(engine->uuids, span_string(outcome->uuid), request) != UUID_FOREIGN)
@@ -186,18 +191,21 @@ static void add_wait(struct outcome *outcome, int64_t wait_ms)
 static void decide(struct engine *engine, struct item *item, const struct answer *answer,
                    struct outcome *outcome, struct retry_decision *ret_decision)
 {
-    outcome_judge(engine->options.dialect, item->operation, answer, outcome);
+    enum operation operation = item_operation(item);
+
+    outcome_judge(engine->options.dialect, operation, answer, outcome);
     bool disbelieved = disbelieve(engine, item, outcome);
     redact_string(outcome->error, REDACT_MIN);
     redact_string(outcome->uuid, REDACT_ID_MIN);
     const struct retry_attempt attempt = {
         .outcome = outcome,
-        .idempotent = operation_is_idempotent(item->operation),
+        .idempotent = operation_is_idempotent(operation),
+        .is_question = !operation_is_submit(operation),
         .held = disbelieved,
         .has_retry_after = answer->has_retry_after,
         .retry_after_ms = answer->retry_after_ms,
     };
-    retry_decide(&engine->retry, &attempt, &item->so_far, ret_decision);
+    retry_decide(&engine->retry, &attempt, item_tries(item), ret_decision);
     if (ret_decision->end == RETRY_END_TOO_LONG)
         add_wait(outcome, answer->retry_after_ms);
     if (engine_is_stopping(engine))
@@ -241,6 +249,13 @@ void engine_take_answer(struct engine *engine, const struct event *event)
     decide(engine, item, answer, &outcome, &decision);
     take_facts(engine, item, answer, &outcome, &decision);
     if (engine_watch_answer(engine, event, &outcome))
+        return;
+    if (item->verification != NULL) {
+        engine_take_told(engine, event, &outcome, &decision);
+        return;
+    }
+    if (decision.end == RETRY_END_LOOK && !engine_is_stopping(engine) &&
+        engine_verify(engine, item))
         return;
     if (decision.again) {
         engine_unmark(engine, item);

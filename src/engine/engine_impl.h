@@ -1,7 +1,8 @@
 /*
  * What the engine's files share; nobody else includes it. engine.c takes events and moves rows up
  * to their start, engine_attempt.c is the end of an attempt and of a row, engine_trust.c what an
- * answer says about the run as a whole, engine_end.c what else begins, ends or changes a run.
+ * answer says about the run as a whole, engine_verify.c how a row is looked for whose request may
+ * have been processed, engine_end.c what else begins, ends or changes a run.
  */
 #ifndef NB_ENGINE_ENGINE_IMPL_H
 #define NB_ENGINE_ENGINE_IMPL_H
@@ -123,6 +124,22 @@ void engine_settle_idle(struct engine *engine);
 /* Reckons the relative times of a row by the platform's clock. One that may have been sent keeps
  * what it was sent with: it would be another command. */
 void engine_set_clock(const struct engine *engine, struct item *item);
+
+/* Looks for a row in the platform's history, in place of another attempt. False: no memory. */
+bool engine_verify(struct engine *engine, struct item *item);
+
+/* Makes the request of the row's next question. False: no memory, or none can be made. */
+bool engine_put_question(struct engine *engine, struct item *item);
+
+/* The end of an attempt to ask. */
+void engine_take_told(struct engine *engine, const struct event *event,
+                      const struct outcome *outcome, const struct retry_decision *decision);
+
+/* Ends a row that is being looked for as in doubt. */
+void engine_give_up_verification(struct engine *engine, struct item *item);
+
+/* Frees what an item has for it. */
+void engine_end_verification(struct item *item);
 
 /* Tells the operator. */
 void engine_tell(struct engine *engine, enum job_event event);

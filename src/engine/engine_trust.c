@@ -52,8 +52,8 @@ static bool hold(struct engine *engine, struct item *item, const struct answer *
 /* The refusal was the old key's, and is none of the row's attempts. */
 static void forgive_attempt(struct engine *engine, struct item *item)
 {
-    if (item->so_far.tries > 0)
-        item->so_far.tries--;
+    if (item_tries(item)->tries > 0)
+        item_tries(item)->tries--;
     engine->retry.retries++;
 }
 

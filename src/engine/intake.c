@@ -1,6 +1,7 @@
 #include "engine/intake.h"
 
 #include "core/when.h"
+#include "ledger/doubt.h"
 #include "platform/fleet.h"
 #include "platform/kinds.h"
 
@@ -28,6 +29,7 @@ struct intake {
     struct store_row known;
     bool is_lost; /* the row that was read last comes behind one that leaves open what it is */
     struct footprint footprint;
+    struct buf target;           /* of a row that a dead run may have sent */
     struct buf raw;              /* bytes of a row as the input has them, where it is encoded */
     struct crossed_row *crossed; /* in order */
     size_t crossed_count, crossed_capacity;
@@ -187,6 +189,7 @@ enum status intake_open(const struct intake_options *options, struct buf *messag
         return STATUS_NO_MEMORY;
     intake->options = *options;
     layout_init(&intake->layout);
+    buf_init(&intake->target, 64 * 1024);
     buf_init(&intake->raw, 2 * (size_t)READER_RAW_MAX);
     /* A wrong path is said before a wrong extension. */
     enum status status = source_open(options->path, message, &intake->source);
@@ -222,6 +225,7 @@ void intake_close(struct intake *intake)
     source_close(intake->source);
     layout_deinit(&intake->layout);
     free_fleet(intake);
+    buf_deinit(&intake->target);
     buf_deinit(&intake->raw);
     free(intake->crossed);
     free(intake);
@@ -349,6 +353,27 @@ static bool builds_requests(const struct intake *intake)
     return intake->options.for_sending && (intake->again || !source_is_seekable(intake->source));
 }
 
+/* A row that a dead run may have sent: what it asked for is needed to look for it. */
+static void remember(struct intake *intake, const struct command *command)
+{
+    if (intake->store->remember == NULL)
+        return;
+    buf_clear(&intake->target);
+    command_add_timeless_target(command, &intake->target);
+    if (intake->target.status != STATUS_OK)
+        return; /* it stays in doubt */
+    const struct doubt doubt = {.id = {.hash = command->hash,
+                                       .device = command->device,
+                                       .row = command->row,
+                                       .line = command->line,
+                                       .occurrence = intake->known.occurrence},
+                                .operation = (uint32_t)command->action,
+                                .target = buf_span(&intake->target),
+                                .body = command_body(command)};
+
+    intake->store->remember(intake->store, &doubt);
+}
+
 /* Asks the ledger for the row; nothing is wrong any more with one that is settled. */
 static enum status meet(struct intake *intake, const struct command *command, bool idempotent,
                         struct problems *problems)
@@ -357,9 +382,13 @@ static enum status meet(struct intake *intake, const struct command *command, bo
         return STATUS_OK;
     enum status status =
         intake->store->meet(intake->store, command->hash, idempotent, &intake->known);
-    if (status == STATUS_OK && intake->known.verdict == STORE_SETTLED)
+    if (status != STATUS_OK)
+        return status;
+    if (intake->known.before.orphan && problems->error_count == 0 && builds_requests(intake))
+        remember(intake, command);
+    if (intake->known.verdict == STORE_SETTLED)
         problems_clear(problems, command->row, command->line);
-    return status;
+    return STATUS_OK;
 }
 
 /*
@@ -394,10 +423,12 @@ static enum status build_command(struct intake *intake, const struct row *row,
 {
     struct layout *layout = &intake->layout;
     struct row shaped = {.number = 0};
+    const bool check_only = !builds_requests(intake);
     const struct command_context context = {.schema = &layout->schema,
                                             .now_s = intake->options.now_s,
                                             .embargo_s = intake->options.embargo_s,
-                                            .check_only = !builds_requests(intake),
+                                            .check_only = check_only,
+                                            .nameless = check_only && intake->store == NULL,
                                             .dialect = intake->options.dialect,
                                             .any_device = intake->options.any_device,
                                             .fleet = intake->fleet};
@@ -581,6 +612,12 @@ void intake_judge_file(const struct intake *intake, struct problems *problems)
                     (unsigned long long)replaced, replaced == 1 ? "" : "s");
     if (intake->kinds != NULL)
         kinds_judge(intake->kinds, &intake->layout.schema, problems);
+}
+
+void intake_add_words(const struct intake *intake, bool value, struct buf *out)
+{
+    if (intake->kinds != NULL)
+        kinds_add_words(intake->kinds, value, out);
 }
 
 /* The bytes that the reader's text was in the input, behind `prefix`. */

@@ -95,6 +95,9 @@ uint64_t intake_replaced_count(const struct intake *intake);
 /* Once all rows are read: adds what is to be said about the file as a whole. */
 void intake_judge_file(const struct intake *intake, struct problems *problems);
 
+/* Likewise: the words that --true (`value`) or --false would have to name (kinds.h). */
+void intake_add_words(const struct intake *intake, bool value, struct buf *out);
+
 /* Goes back to the first byte, as source_rewind: what is read from now on is what was read before,
  * or STATUS_CHANGED. */
 enum status intake_rewind(struct intake *intake, struct buf *message) MUST_USE;

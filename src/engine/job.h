@@ -27,6 +27,7 @@ struct job_options {
     struct peer *peer;      /* takes part in the loop; NULL: nobody does */
     struct halt *halt;      /* rules; counts are kept in it */
     int64_t outage_wait_ms; /* an outage of this length ends the run */
+    struct verify_options verify;
     job_key_fn *renew_key; /* reads the key's source again; NULL: there is none that could change */
     void *renew_key_context;
     problems_fn *report; /* told of every row with problems; NULL where a check has told already */

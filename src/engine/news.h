@@ -2,6 +2,7 @@
 #ifndef NB_ENGINE_NEWS_H
 #define NB_ENGINE_NEWS_H
 
+#include "platform/operation.h"
 #include "send/pacer.h"
 #include "send/ramp.h"
 #include "send/retry.h"
@@ -69,7 +70,8 @@ typedef void job_event_fn(void *context, enum job_event event, const struct job_
 /* The end of an attempt, and what was decided. */
 struct job_attempt {
     uint64_t row, line;
-    uint32_t number; /* the row's first is 1 */
+    enum operation operation; /* of a row, or of a question about it */
+    uint32_t number;          /* the first of its kind is 1 */
     const struct outcome *outcome;
     const struct retry_decision *decision;
     int64_t latency_us;
@@ -88,6 +90,13 @@ enum job_key {
 /* This far the clocks may be from each other before it is said, in seconds. */
 enum { JOB_CLOCK_OFF_MAX_S = 30 };
 
+/* What became of attempts that may have been processed, and were looked for. */
+struct verified {
+    uint64_t rows; /* so often one was; a row that is sent again may be once more */
+    uint64_t found, missing, unclear;
+    uint64_t lists, lookups; /* questions that this took, each page of a list by itself */
+};
+
 /* How it went. */
 struct job_result {
     enum job_end end;
@@ -96,6 +105,7 @@ struct job_result {
     uint64_t cut_off;  /* … so many requests that had left */
     uint64_t retries;  /* attempts that were started beyond each row's first */
     struct canary canary;
+    struct verified verified;
     uint64_t rows;     /* of the input that were read */
     uint64_t settled;  /* those of them that had their result already */
     double allowed;    /* the platform's limit a second as it was found; 0: none showed */

@@ -37,6 +37,14 @@ struct source_end {
     struct engine_time now;
 };
 
+/* Whether any request of the row left, in this run. */
+static inline bool source_end_has_left(const struct source_end *end)
+{
+    enum outcome_class class = end->outcome->class;
+
+    return end->item->so_far.sent > 0 || (class != OUTCOME_AGAIN && class != OUTCOME_HOPELESS);
+}
+
 struct source_place {
     uint64_t line;  /* that would be read next */
     bool has_grown; /* the input, since it was checked */

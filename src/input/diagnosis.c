@@ -1,13 +1,16 @@
 /*
  * The start of the file is read without an encoding. Lines that are not UTF-8 tell the encoding;
  * then each of the first lines is split by each usual delimiter, and the one whose cells are most
- * often names of columns, or what such are usually called, is the header. What its headings mean
- * is held against the same rules that read the file (layout_check).
+ * often names of columns, or what such are usually called, is the header; where there are none, the
+ * one above the first IMEI. What its headings mean is held against the same rules that read the
+ * file (layout_check). A heading that says nothing may be understood by the cells below it.
  */
 #include "input/diagnosis.h"
 
 #include "core/text.h"
 #include "input/guess_encoding.h"
+#include "input/sample_text.h"
+#include "platform/device.h"
 #include "platform/heading.h"
 #include "platform/layout.h"
 #include "platform/look.h"
@@ -17,8 +20,7 @@ enum {
     SHOWN_MAX = 80,
     KNOWN_POINTS = 3, /* of a cell that is a name */
     GUESS_POINTS = 2, /* and of one that may mean one */
-    DEVICE_DIGITS = 14,
-    NEAR_LENGTH = 5, /* bytes; a shorter name is near to too many words */
+    NEAR_LENGTH = 5,  /* bytes; a shorter name is near to too many words */
 };
 
 static const char usual_delimiters[] = {',', ';', '\t', '|'};
@@ -42,6 +44,7 @@ struct sample {
 /* A line that may be the header. */
 struct candidate {
     struct span line;
+    struct span rows; /* what is below it */
     uint64_t number;
     char delimiter;
     size_t points;
@@ -55,9 +58,20 @@ struct work {
     struct buf text; /* of the head, as UTF-8 */
     struct span cells[READER_COLUMNS_MAX];
     size_t cell_count;
-    bool asks_name, asks_resource; /* what a column is, which resource's it is */
+    struct span rows; /* the lines below the header */
+    char delimiter;
+    struct column_seen seen[READER_COLUMNS_MAX];
+    bool is_value[READER_COLUMNS_MAX]; /* the column is a resource's, or may be */
+    bool has_unclear;                  /* a column may be one of several */
     enum status status;
 };
+
+void diagnosis_init(struct diagnosis *diagnosis)
+{
+    *diagnosis = (struct diagnosis){.count = 0};
+    buf_init_text(&diagnosis->findings, FINDINGS_MAX);
+    buf_init_text(&diagnosis->unknown, FINDINGS_MAX);
+}
 
 void diagnosis_deinit(struct diagnosis *diagnosis)
 {
@@ -68,41 +82,60 @@ void diagnosis_deinit(struct diagnosis *diagnosis)
     diagnosis->count = 0;
 }
 
+static enum status append_option(struct diagnosis *diagnosis, const char *name, char *value)
+{
+    if (value == NULL)
+        return STATUS_NO_MEMORY;
+    if (diagnosis->count == DIAGNOSIS_OPTIONS_MAX)
+        free(value);
+    else
+        diagnosis->options[diagnosis->count++] = (struct diagnosis_option){name, value};
+    return STATUS_OK;
+}
+
 static void add_option(struct work *work, const char *name, const char *format, ...)
     PRINTF_LIKE(3, 4);
 
 static void add_option(struct work *work, const char *name, const char *format, ...)
 {
-    struct diagnosis *result = work->result;
     struct buf value;
     va_list args;
 
-    buf_init_data(&value, FINDINGS_MAX);
+    buf_init(&value, FINDINGS_MAX);
     va_start(args, format);
     buf_add_format_list(&value, format, args);
     va_end(args);
-    char *text = strdup(buf_string(&value));
-    buf_deinit(&value);
-    if (text == NULL)
+    if (append_option(work->result, name, strdup(buf_string(&value))) != STATUS_OK)
         work->status = STATUS_NO_MEMORY;
-    else if (result->count == DIAGNOSIS_OPTIONS_MAX)
-        free(text);
-    else
-        result->options[result->count++] = (struct diagnosis_option){name, text};
+    buf_deinit(&value);
 }
 
-static void add_finding(struct work *work, const char *format, ...) PRINTF_LIKE(2, 3);
+/* A line of what was found, or of what is unknown. */
+static void add_line(struct buf *lines, const char *format, ...) PRINTF_LIKE(2, 3);
 
-static void add_finding(struct work *work, const char *format, ...)
+static void add_line(struct buf *lines, const char *format, ...)
 {
-    struct buf *findings = &work->result->findings;
     va_list args;
 
-    if (findings->len > 0)
-        buf_add_string(findings, ", ");
+    buf_add_string(lines, lines->len > 0 ? "\n" : "");
     va_start(args, format);
-    buf_add_format_list(findings, format, args);
+    buf_add_format_list(lines, format, args);
     va_end(args);
+}
+
+enum status diagnosis_add_words(struct diagnosis *diagnosis, struct span trues, struct span falses)
+{
+    enum status status = STATUS_OK;
+
+    if (trues.len > 0) {
+        add_line(&diagnosis->findings, "words for true in its cells: %.*s", SPAN_ARG(trues));
+        status = append_option(diagnosis, "true", strndup(trues.ptr, trues.len));
+    }
+    if (falses.len > 0 && status == STATUS_OK) {
+        add_line(&diagnosis->findings, "words for false in its cells: %.*s", SPAN_ARG(falses));
+        status = append_option(diagnosis, "false", strndup(falses.ptr, falses.len));
+    }
+    return status;
 }
 
 static void sample_deinit(struct sample *sample)
@@ -158,7 +191,7 @@ static enum status take_sample(const struct diagnosis_given *given, const char *
     *sample = (struct sample){.is_workbook = false};
     buf_init(&sample->head, 4 * SOURCE_BLOCK_BYTES);
     buf_init(&sample->odd, 4 * SOURCE_BLOCK_BYTES);
-    buf_init(&message, FINDINGS_MAX);
+    buf_init_text(&message, FINDINGS_MAX);
     enum status status = source_open(given->path, &message, &source);
     if (status == STATUS_OK && source_is_seekable(source))
         status = source_find_workbook(source, sheet, 0, READER_MAX_ROW_BYTES, &message);
@@ -175,47 +208,6 @@ static enum status take_sample(const struct diagnosis_given *given, const char *
     source_close(source);
     buf_deinit(&message);
     return status;
-}
-
-/* The next line, or record of a sheet, without its end. */
-static struct span take_line(struct span *rest, bool is_sheet)
-{
-    bool in_quotes = false;
-    size_t len = 0;
-
-    for (; len < rest->len; len++) {
-        char c = rest->ptr[len];
-        in_quotes = in_quotes != (is_sheet && c == '"');
-        if (!in_quotes && (c == '\n' || c == '\r'))
-            break;
-    }
-    struct span line = span_of(rest->ptr, len);
-    bool is_crlf = len + 1 < rest->len && rest->ptr[len] == '\r' && rest->ptr[len + 1] == '\n';
-    len += is_crlf ? 2 : len < rest->len;
-    *rest = span_skip(*rest, len);
-    return line;
-}
-
-/* The next cell, without blanks and quotes around it; false behind the last. */
-static bool take_cell(struct span *rest, char delimiter, struct span *ret_cell)
-{
-    size_t len = 0;
-
-    if (rest->ptr == NULL)
-        return false;
-    for (bool in_quotes = false; len < rest->len && (in_quotes || rest->ptr[len] != delimiter);
-         len++)
-        in_quotes = in_quotes != (rest->ptr[len] == '"');
-    struct span cell = span_of(rest->ptr, len);
-    *rest = len < rest->len ? span_skip(*rest, len + 1) : span_of(NULL, 0);
-    while (cell.len > 0 && (cell.ptr[0] == ' ' || cell.ptr[0] == '\t'))
-        cell = span_skip(cell, 1);
-    while (cell.len > 0 && (cell.ptr[cell.len - 1] == ' ' || cell.ptr[cell.len - 1] == '\t'))
-        cell.len--;
-    if (cell.len >= 2 && cell.ptr[0] == '"' && cell.ptr[cell.len - 1] == '"')
-        cell = span_of(cell.ptr + 1, cell.len - 2);
-    *ret_cell = cell;
-    return true;
 }
 
 /* The map that was given for a column of this heading, or for this name; NULL for none. */
@@ -240,7 +232,7 @@ static size_t points_of(const struct work *work, struct span line, char delimite
     struct span cell;
     size_t points = 0;
 
-    while (take_cell(&line, delimiter, &cell)) {
+    while (sample_take_cell(&line, delimiter, &cell)) {
         if (cell.len == 0)
             continue;
         if (schema_knows(cell) || given_map(work, cell, true) != NULL)
@@ -251,16 +243,7 @@ static size_t points_of(const struct work *work, struct span line, char delimite
     return points;
 }
 
-/* Whether a line is passed over where no header line is named. */
-static bool is_blank_line(struct span line, char delimiter)
-{
-    for (size_t i = 0; i < line.len; i++)
-        if (strchr(" \t\"", line.ptr[i]) == NULL && line.ptr[i] != delimiter)
-            return false;
-    return true;
-}
-
-static void weigh_line(const struct work *work, struct span line, uint64_t number,
+static void weigh_line(const struct work *work, struct span line, struct span rows, uint64_t number,
                        struct candidate *best)
 {
     char given = work->given->delimiter != '\0' ? work->given->delimiter : ',';
@@ -269,9 +252,45 @@ static void weigh_line(const struct work *work, struct span line, uint64_t numbe
         char delimiter = i == 0 ? given : usual_delimiters[i - 1];
         size_t points = points_of(work, line, delimiter);
         if (points > best->points)
-            *best = (struct candidate){line, number, delimiter, points};
+            *best = (struct candidate){line, rows, number, delimiter, points};
         if (work->sample.is_workbook)
             return;
+    }
+}
+
+/* Whether a cell of the line is a device, and the one above it is a heading. */
+static bool is_row_below(struct span line, struct span above, char delimiter)
+{
+    struct span cell, heading;
+
+    while (sample_take_cell(&line, delimiter, &cell)) {
+        if (!sample_take_cell(&above, delimiter, &heading))
+            return false;
+        if (sample_is_device(cell))
+            return heading.len > 0 && !is_digit(heading.ptr[0]);
+    }
+    return false;
+}
+
+/* Where no name is known: the line above the first device. */
+static void find_heading_above(const struct work *work, struct candidate *best)
+{
+    char given = work->given->delimiter != '\0' ? work->given->delimiter : ',';
+    struct candidate above = {.delimiter = given};
+    struct span rest = buf_span(&work->text);
+
+    for (uint64_t number = 1; number <= DIAGNOSIS_LINES && rest.len > 0; number++) {
+        struct span rows = rest, line = sample_take_line(&rest, work->sample.is_workbook);
+        for (size_t i = 0; i <= sizeof(usual_delimiters) && best->points == 0; i++) {
+            above.delimiter = i == 0 ? given : usual_delimiters[i - 1];
+            if (is_row_below(line, above.line, above.delimiter)) {
+                *best = above;
+                best->rows = rows;
+                best->points = 1;
+            }
+        }
+        if (!sample_is_blank(line, given))
+            above = (struct candidate){.line = line, .number = number};
     }
 }
 
@@ -284,11 +303,13 @@ static struct candidate find_header(const struct work *work, struct candidate *r
 
     *ret_first = (struct candidate){.number = 0};
     for (uint64_t number = 1; number <= DIAGNOSIS_LINES && rest.len > 0; number++) {
-        struct span line = take_line(&rest, work->sample.is_workbook);
-        if (ret_first->number == 0 && !is_blank_line(line, delimiter))
-            *ret_first = (struct candidate){line, number, delimiter, 0};
-        weigh_line(work, line, number, &best);
+        struct span line = sample_take_line(&rest, work->sample.is_workbook);
+        if (ret_first->number == 0 && !sample_is_blank(line, delimiter))
+            *ret_first = (struct candidate){.line = line, .number = number, .delimiter = delimiter};
+        weigh_line(work, line, rest, number, &best);
     }
+    if (best.points == 0)
+        find_heading_above(work, &best);
     return best;
 }
 
@@ -318,7 +339,7 @@ static void find_text(struct work *work)
         work->status = guess_encoding(bytes, given, &name);
     if (name != given && name != NULL) {
         add_option(work, "encoding", "%s", name);
-        add_finding(work, "its text is %s", name);
+        add_line(&work->result->findings, "its text is %s", name);
     }
     if (work->status == STATUS_OK)
         work->status = guess_decode(buf_span(&sample->head), name, &work->text);
@@ -332,7 +353,7 @@ static void find_format(struct work *work)
         reader_format_of(work->given->path, &format))
         return;
     add_option(work, "format", "%s", is_jsonl(work) ? "jsonl" : "csv");
-    add_finding(work, "it is %s by its content", is_jsonl(work) ? "JSONL" : "CSV");
+    add_line(&work->result->findings, "it is %s by its content", is_jsonl(work) ? "JSONL" : "CSV");
 }
 
 /* Where the sheet that is read has no header, another one may. */
@@ -354,7 +375,7 @@ static enum status find_sheet(struct work *work, struct candidate *best, struct 
         if (best->points == 0)
             continue;
         add_option(work, "sheet", "%s", number);
-        add_finding(work, "its table is on sheet %s", number);
+        add_line(&work->result->findings, "its table is on sheet %s", number);
     }
     return status;
 }
@@ -377,13 +398,13 @@ static void add_place(struct work *work, const struct candidate *best,
         if (names[i].delimiter != best->delimiter)
             continue;
         add_option(work, "delimiter", "%s", names[i].name);
-        add_finding(work, "its cells are separated by %s", names[i].shown);
+        add_line(&work->result->findings, "its cells are separated by %s", names[i].shown);
     }
     if (best->number == read)
         return;
     add_option(work, "header-line", "%llu", (unsigned long long)best->number);
-    add_finding(work, "the names of its columns are on line %llu",
-                (unsigned long long)best->number);
+    add_line(&work->result->findings, "the names of its columns are on line %llu",
+             (unsigned long long)best->number);
 }
 
 /* Splits the header; false where it has what no option helps against. */
@@ -393,21 +414,32 @@ static bool split_header(struct work *work, const struct candidate *best)
 
     work->cell_count = 0;
     while (work->cell_count < READER_COLUMNS_MAX &&
-           take_cell(&line, best->delimiter, &work->cells[work->cell_count]))
+           sample_take_cell(&line, best->delimiter, &work->cells[work->cell_count]))
         work->cell_count++;
     while (work->cell_count > 0 && work->cells[work->cell_count - 1].len == 0)
         work->cell_count--;
     for (size_t i = 0; i < work->cell_count; i++)
         if (work->cells[i].len == 0)
             return false;
+    work->rows = best->rows;
+    work->delimiter = best->delimiter;
+    sample_see(work->rows, work->delimiter, work->sample.is_workbook, work->seen);
     return work->cell_count > 0;
 }
 
-/* Whether a name is what some column is already, by itself or by what was said. */
+/* Whether a name is what some column is already, by itself, by what was said or was found. */
 static bool is_taken(const struct work *work, const char *name)
 {
+    const struct diagnosis *result = work->result;
+    size_t len = strlen(name);
+
     if (given_map(work, span_string(name), false) != NULL)
         return true;
+    for (size_t i = 0; i < result->count; i++)
+        if (strcmp(result->options[i].name, "map") == 0 &&
+            strncmp(result->options[i].value, name, len) == 0 &&
+            result->options[i].value[len] == '=')
+            return true;
     for (size_t i = 0; i < work->cell_count; i++)
         if (heading_equal(work->cells[i], span_string(name)) &&
             given_map(work, work->cells[i], true) == NULL)
@@ -452,7 +484,7 @@ static enum status lay_out(struct work *work, struct layout *layout, struct prob
     const struct diagnosis *result = work->result;
     struct buf message;
 
-    buf_init(&message, FINDINGS_MAX);
+    buf_init_text(&message, FINDINGS_MAX);
     layout_init(layout);
     enum status status = add_words(layout, given->sets, layout_add_set, &message);
     if (status == STATUS_OK)
@@ -474,20 +506,49 @@ static enum status lay_out(struct work *work, struct layout *layout, struct prob
     return status;
 }
 
-/* --map for the headings that have a meaning which is nobody else's. */
-static void add_maps(struct work *work, const struct layout *layout)
+/* The only column of unknown meaning whose cells are all IMEIs; of several, the only one whose
+ * check digits fit. SIZE_MAX for none. */
+static size_t find_devices(const struct work *work, const struct layout *layout)
 {
-    char name[HEADING_NAME_MAX], shown[SHOWN_MAX];
-    bool is_first = true;
+    size_t found[2] = {SIZE_MAX, SIZE_MAX}, count[2] = {0, 0};
 
     for (size_t i = 0; i < work->cell_count; i++) {
-        struct span cell = work->cells[i];
-        if (is_known(layout, i) || !guess_alone(work, i, name))
+        const struct column_seen *seen = &work->seen[i];
+        if (is_known(layout, i) || seen->cells == 0 || seen->devices < seen->cells)
             continue;
-        add_option(work, "map", "%s=%.*s", name, SPAN_ARG(cell));
-        look_show(cell, shown, sizeof(shown));
-        add_finding(work, "%s%s is %s", is_first ? "what it calls " : "", shown, name);
-        is_first = false;
+        for (size_t n = 0; n < 1 + (size_t)(seen->fitting == seen->devices); n++) {
+            found[n] = i;
+            count[n]++;
+        }
+    }
+    return count[0] == 1 ? found[0] : count[1] == 1 ? found[1] : SIZE_MAX;
+}
+
+static void add_map(struct work *work, const char *name, size_t cell)
+{
+    char shown[SHOWN_MAX], guess[HEADING_NAME_MAX];
+    bool is_by_heading = heading_guess(work->cells[cell], guess);
+
+    look_show(work->cells[cell], shown, sizeof(shown));
+    add_option(work, "map", "%s=%.*s", name, SPAN_ARG(work->cells[cell]));
+    add_line(&work->result->findings,
+             is_by_heading ? "%s is %s" : "%s holds numbers of 15 digits, as IMEIs are: it is %s",
+             shown, name);
+}
+
+/* --map for the headings that have a meaning which is nobody else's, and for the column of IMEIs.
+ */
+static void add_maps(struct work *work, const struct layout *layout)
+{
+    char name[HEADING_NAME_MAX];
+    size_t devices = is_taken(work, DEVICE_COLUMN) ? SIZE_MAX : find_devices(work, layout);
+
+    for (size_t i = 0; i < work->cell_count; i++) {
+        if (i == devices)
+            add_map(work, DEVICE_COLUMN, i);
+        else if (!is_known(layout, i) && guess_alone(work, i, name) &&
+                 (devices == SIZE_MAX || strcmp(name, DEVICE_COLUMN) != 0))
+            add_map(work, name, i);
     }
 }
 
@@ -505,16 +566,74 @@ static bool is_unclear(const struct work *work, struct span cell)
            name.ptr[0] == nearest[0] && !is_taken(work, nearest);
 }
 
-/* --pass for the columns that mean nothing to the platform; or where a value is missing, what they
- * are is for a person to say. False where one cannot be named so. */
+/* Whether an unknown column's cells look like what a resource is set to: numbers, true and false.
+ * A number of the rows is none. */
+static bool may_be_value(const struct work *work, size_t cell)
+{
+    const struct column_seen *seen = &work->seen[cell];
+
+    return seen->cells > 0 && seen->values == seen->cells && seen->devices == 0 &&
+           !heading_is_aside(work->cells[cell]);
+}
+
+/* Marks the unknown columns that may be the resource that is missing: all of them where none looks
+ * like one. */
+static void mark_values(struct work *work, const struct layout *layout)
+{
+    bool has_any = false;
+
+    for (size_t i = 0; i < work->cell_count; i++) {
+        work->is_value[i] =
+            !is_known(layout, i) && !is_unclear(work, work->cells[i]) && may_be_value(work, i);
+        has_any = has_any || work->is_value[i];
+    }
+    for (size_t i = 0; i < work->cell_count && !has_any; i++)
+        work->is_value[i] = !is_known(layout, i) && !is_unclear(work, work->cells[i]) &&
+                            !heading_is_aside(work->cells[i]);
+}
+
+/* Marks the columns whose cells become what they look like. */
+static void mark_resources(struct work *work, const struct layout *layout)
+{
+    for (size_t i = 0; i < work->cell_count; i++) {
+        const struct column *column = &layout->schema.columns[layout->set_count + i];
+        if (column->judged && !column->judged_as_text && column->role != COLUMN_PART)
+            work->is_value[i] = true;
+    }
+}
+
+/* Says what becomes of the columns that mean nothing to the platform. */
+static void say_passed(struct work *work, size_t count, struct buf *names, struct buf *values)
+{
+    struct diagnosis *result = work->result;
+
+    if (values->len > 0)
+        add_line(&result->unknown,
+                 "the number of the resource that each of these columns sets: %s; a column that "
+                 "sets none goes into --pass instead",
+                 buf_string(values));
+    if (names->len > 0)
+        add_line(&result->findings,
+                 count == 1 ? "%s is not sent, and goes into the results"
+                            : "%s are not sent, and go into the results",
+                 buf_string(names));
+}
+
+/* --pass for the columns that mean nothing to the platform; where a value is missing, which of them
+ * is one is for a person to say. False where one cannot be named so. */
 static bool add_passes(struct work *work, const struct layout *layout, bool lacks_value)
 {
-    struct buf names, shown;
+    struct buf names, shown, values;
     char text[SHOWN_MAX];
     bool can_be_named = true;
+    size_t passed = 0;
 
     buf_init(&names, FINDINGS_MAX);
     buf_init(&shown, FINDINGS_MAX);
+    buf_init(&values, FINDINGS_MAX);
+    if (lacks_value)
+        mark_values(work, layout);
+    mark_resources(work, layout);
     for (size_t i = 0; i < work->cell_count; i++) {
         struct span cell = work->cells[i];
         if (is_known(layout, i))
@@ -523,52 +642,65 @@ static bool add_passes(struct work *work, const struct layout *layout, bool lack
         look_show(cell, text, sizeof(text));
         if (is_unclear(work, cell)) {
             add_option(work, "map", "...=%.*s", SPAN_ARG(cell));
-            work->asks_name = true;
-            buf_add_format(&work->result->unknown, "%swhat %s is",
-                           work->result->unknown.len > 0 ? ", " : "", text);
-            continue;
-        }
-        buf_add_format(&names, "%s%.*s", names.len > 0 ? "," : "", SPAN_ARG(cell));
-        buf_add_format(&shown, "%s%s", shown.len > 0 ? ", " : "", text);
-        if (lacks_value)
+            add_line(&work->result->unknown, "what %s is", text);
+            work->has_unclear = true;
+        } else if (work->is_value[i]) {
             add_option(work, "map", "res:...=%.*s", SPAN_ARG(cell));
+            buf_add_format(&values, "%s%s", values.len > 0 ? ", " : "", text);
+        } else {
+            passed++;
+            buf_add_format(&names, "%s%.*s", names.len > 0 ? "," : "", SPAN_ARG(cell));
+            buf_add_format(&shown, "%s%s", shown.len > 0 ? ", " : "", text);
+        }
     }
-    if (names.len > 0 && lacks_value) {
-        work->asks_resource = true;
-        buf_add_format(&work->result->unknown, "%swhich resource %s is",
-                       work->result->unknown.len > 0 ? ", " : "", buf_string(&shown));
-        add_finding(work, "none of its columns is named as a resource's");
-    } else if (names.len > 0 && can_be_named) {
+    if (names.len > 0 && can_be_named)
         add_option(work, "pass", "%s", buf_string(&names));
-        add_finding(work, "%s %s into the results, and not to the platform", buf_string(&shown),
-                    strchr(buf_string(&names), ',') != NULL ? "go" : "goes");
-    }
+    say_passed(work, passed, &shown, &values);
     buf_deinit(&names);
     buf_deinit(&shown);
+    buf_deinit(&values);
     return can_be_named;
+}
+
+static bool asks_for_a_column(const struct diagnosis *diagnosis)
+{
+    for (size_t i = 0; i < diagnosis->count; i++)
+        if (strncmp(diagnosis->options[i].value, "res:...=", strlen("res:...=")) == 0)
+            return true;
+    return false;
 }
 
 /* What the header lacks is for a person to say. False where something else is wrong with it. */
 static bool add_missing(struct work *work, const struct problems *problems)
 {
-    struct buf *unknown = &work->result->unknown;
+    struct diagnosis *result = work->result;
+    bool asks = asks_for_a_column(result);
+    struct buf names;
 
+    buf_init(&names, FINDINGS_MAX);
     for (size_t i = 0; i < problems->count; i++) {
         const struct problem *problem = &problems->items[i];
         struct span name = problem_field(problems, problem);
-        if (problem->code == PROBLEM_COLUMN_MISSING && schema_knows(name)) {
-            if (!span_is(name, "data")) {
-                add_option(work, span_is(name, "imei") ? "map" : "set", "%.*s=...", SPAN_ARG(name));
-                buf_add_format(unknown, "%s%.*s", unknown->len > 0 ? ", " : "", SPAN_ARG(name));
-            } else if (!work->asks_resource) {
-                add_option(work, "set", "res:...=...");
-                buf_add_format(unknown, "%sthe resource and its value",
-                               unknown->len > 0 ? ", " : "");
-            }
-        } else if (problem->code != PROBLEM_COLUMN || problems->count < problems_total(problems)) {
+        bool is_missing = problem->code == PROBLEM_COLUMN_MISSING && schema_knows(name);
+        if (!is_missing &&
+            (problem->code != PROBLEM_COLUMN || problems->count < problems_total(problems))) {
+            buf_deinit(&names);
             return false;
         }
+        if (is_missing && span_is(name, DEVICE_COLUMN)) {
+            add_option(work, "map", "%s=...", DEVICE_COLUMN);
+            add_line(&result->unknown, "which column holds the IMEIs");
+        } else if (is_missing && !span_is(name, "data")) {
+            add_option(work, "set", "%.*s=...", SPAN_ARG(name));
+            buf_add_format(&names, "%s%.*s", names.len > 0 ? ", " : "", SPAN_ARG(name));
+        } else if (is_missing && !asks) {
+            add_option(work, "set", "res:...=...");
+            add_line(&result->unknown, "the resource that all rows set, and its value");
+        }
     }
+    if (names.len > 0)
+        add_line(&result->unknown, "the values that all rows share: %s", buf_string(&names));
+    buf_deinit(&names);
     return true;
 }
 
@@ -617,20 +749,18 @@ static void describe_headless(struct work *work, const struct candidate *first)
         const char *text = wide_delimiters[i].text;
         if (memmem(line.ptr, line.len, text, strlen(text)) == NULL)
             continue;
-        add_finding(work,
-                    "its cells are separated by %s, which no option can name: put %s in its "
-                    "place",
-                    wide_delimiters[i].shown, wide_delimiters[i].ascii);
+        add_line(&work->result->findings,
+                 "its cells are separated by %s, which no option can name: put %s in its "
+                 "place",
+                 wide_delimiters[i].shown, wide_delimiters[i].ascii);
         return;
     }
-    while (take_cell(&line, first->delimiter, &cell)) {
-        size_t digits = 0;
-        while (digits < cell.len && is_digit(cell.ptr[digits]))
-            digits++;
-        if (digits < DEVICE_DIGITS || digits != cell.len)
+    while (sample_take_cell(&line, first->delimiter, &cell)) {
+        if (!sample_is_device(cell))
             continue;
-        add_finding(work, "it has no header, and its first line is a row already: put a line with "
-                          "the names of the columns above it (nbatch template has one)");
+        add_line(&work->result->findings,
+                 "it has no header, and its first line is a row already: put a line with "
+                 "the names of the columns above it (nbatch template has one)");
         return;
     }
 }
@@ -640,6 +770,50 @@ static void forget(struct diagnosis *diagnosis)
 {
     diagnosis_deinit(diagnosis);
     diagnosis->is_complete = false;
+}
+
+static bool is_given_word(const struct work *work, struct span word)
+{
+    const struct word_list *const lists[] = {work->given->trues, work->given->falses};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(lists); i++)
+        for (size_t j = 0; lists[i] != NULL && j < lists[i]->count; j++)
+            for (struct span rest = span_string(lists[i]->items[j]); rest.len > 0;)
+                if (span_equal(text_take_piece(&rest), word))
+                    return true;
+    return false;
+}
+
+/* The words for true, or for false, of the columns that hold nothing but such and numbers. */
+static void find_words(const struct work *work, bool value, struct buf *ret_words)
+{
+    struct buf all;
+
+    buf_init(&all, FINDINGS_MAX);
+    for (size_t i = 0; i < work->cell_count; i++)
+        if (work->is_value[i] && work->seen[i].words > 0 &&
+            work->seen[i].values == work->seen[i].cells)
+            sample_add_words(work->rows, work->delimiter, work->sample.is_workbook, i, value, &all);
+    for (struct span rest = buf_span(&all); rest.len > 0;) {
+        struct span word = text_take_piece(&rest);
+        if (!is_given_word(work, word))
+            text_add_item(word, ret_words);
+    }
+    buf_deinit(&all);
+}
+
+static enum status add_boolean_words(struct work *work)
+{
+    struct buf trues, falses;
+
+    buf_init(&trues, FINDINGS_MAX);
+    buf_init(&falses, FINDINGS_MAX);
+    find_words(work, true, &trues);
+    find_words(work, false, &falses);
+    enum status status = diagnosis_add_words(work->result, buf_span(&trues), buf_span(&falses));
+    buf_deinit(&trues);
+    buf_deinit(&falses);
+    return status;
 }
 
 static enum status find_all(struct work *work, struct problems *problems)
@@ -660,9 +834,9 @@ static enum status find_all(struct work *work, struct problems *problems)
     if (!split_header(work, &best) || !settle_headings(work, problems))
         forget(result);
     /* Where names alone are wrong and what they are is open, the problems say it one by one. */
-    if (before == 0 && work->asks_name)
+    if (before == 0 && work->has_unclear)
         forget(result);
-    return STATUS_OK;
+    return result->count > 0 ? add_boolean_words(work) : STATUS_OK;
 }
 
 enum status diagnosis_find(const struct diagnosis_given *given, struct diagnosis *ret_diagnosis)
@@ -670,9 +844,7 @@ enum status diagnosis_find(const struct diagnosis_given *given, struct diagnosis
     struct work *work = calloc(1, sizeof(*work));
     struct problems *problems = calloc(1, sizeof(*problems));
 
-    *ret_diagnosis = (struct diagnosis){.count = 0};
-    buf_init(&ret_diagnosis->findings, FINDINGS_MAX);
-    buf_init(&ret_diagnosis->unknown, FINDINGS_MAX);
+    diagnosis_init(ret_diagnosis);
     enum status status = STATUS_NO_MEMORY;
     if (work != NULL && problems != NULL) {
         problems_init(problems);

@@ -29,7 +29,7 @@ struct diagnosis_given {
     int format; /* enum input_format and 1 */
     char delimiter;
     uint64_t header_line;
-    const struct word_list *sets, *maps, *passes;
+    const struct word_list *sets, *maps, *passes, *trues, *falses;
 };
 
 /* --name value */
@@ -41,17 +41,22 @@ struct diagnosis_option {
 struct diagnosis {
     struct diagnosis_option options[DIAGNOSIS_OPTIONS_MAX];
     size_t count;
-    struct buf
-        findings; /* "its text is GB18030, its header is on line 2"; empty: nothing was found */
-    struct buf unknown; /* what only a person knows: "obj_id, mode"; their options' values are
-                           "..." */
-    bool is_complete;   /* with these options the header is good */
+    struct buf findings; /* a line each, "its text is gb18030"; empty: nothing was found */
+    struct buf unknown;  /* likewise, what only a person knows: the options for it have "..." */
+    bool is_complete;    /* with these options the header is good */
 };
 
+void diagnosis_init(struct diagnosis *diagnosis);
+
 /* `given` is what the input was opened with and could not be read by. STATUS_OK, also where nothing
- * is found; STATUS_NO_MEMORY. Zeroes `ret_diagnosis` first; it is to be deinited in any case. */
+ * is found; STATUS_NO_MEMORY. Inits `ret_diagnosis` first; it is to be deinited in any case. */
 enum status diagnosis_find(const struct diagnosis_given *given,
                            struct diagnosis *ret_diagnosis) MUST_USE;
+
+/* A diagnosis of what somebody else has found: the words that options make booleans of. Adds
+ * --true and --false and says so; either may be empty, none is added then. STATUS_NO_MEMORY. */
+enum status diagnosis_add_words(struct diagnosis *diagnosis, struct span trues,
+                                struct span falses) MUST_USE;
 
 void diagnosis_deinit(struct diagnosis *diagnosis);
 

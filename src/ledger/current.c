@@ -1,7 +1,7 @@
 /*
- * A line's weight is one number: its time, and for an accepted line more than any time. The best
- * weight of a watched key is kept with the offset of its line, and a later line with the same
- * weight takes its place.
+ * A line's weight is one number: its time, and for an accepted line, or one that was sent again
+ * after it, more than any time. The best weight of a watched key is kept with the offset of its
+ * line, and a later line with the same weight takes its place.
  */
 #include "ledger/current.h"
 
@@ -15,20 +15,21 @@ enum { CAPACITY_FIRST = 64 };
 
 static const int64_t NONE = -1;
 
-/* Accepted lines are above all others. Times are those of the years 0 to 9999, and a bit. */
-static int64_t weight_of(enum row_status status, int64_t finished_ms)
+/* These are above all others. Times are those of the years 0 to 9999, and a bit. */
+static int64_t weight_of(const struct result_fields *fields)
 {
-    const int64_t accepted = INT64_C(1) << 61, year_0 = INT64_C(1) << 60;
+    const int64_t above = INT64_C(1) << 61, year_0 = INT64_C(1) << 60;
+    bool is_above = fields->status == ROW_ACCEPTED || fields->is_again;
 
-    return year_0 + finished_ms + (status == ROW_ACCEPTED ? accepted : 0);
+    return year_0 + fields->finished_ms + (is_above ? above : 0);
 }
 
-bool current_beats(enum row_status status, bool is_latest, enum row_status before, bool *ret_unsure)
+bool current_beats(bool is_above, bool is_latest, bool was_above, bool *ret_unsure)
 {
-    bool same_kind = (status == ROW_ACCEPTED) == (before == ROW_ACCEPTED);
+    bool same_kind = is_above == was_above;
 
     *ret_unsure = same_kind && !is_latest;
-    return same_kind ? is_latest : status == ROW_ACCEPTED;
+    return same_kind ? is_latest : is_above;
 }
 
 void current_init(struct current *current)
@@ -88,7 +89,7 @@ bool current_watches(const struct current *current, const struct row_id *id)
 
 bool current_weigh(struct current *current, const struct result_fields *fields)
 {
-    int64_t weight = weight_of(fields->status, fields->finished_ms);
+    int64_t weight = weight_of(fields);
     struct current_line *line = find(current, &fields->id);
 
     if (line == NULL)

@@ -1,8 +1,9 @@
 /*
- * Which line of a key counts, where the results have several: an accepted
- * line beats any other, whatever the order of the lines; among accepted lines, and among the
- * others, the latest finished_at counts, then the later line. Every reader of results asks here:
- * what --resume knows, the account, --sort, the page.
+ * Which line of a key counts, where the results have several: an accepted line beats any other,
+ * whatever the order of the lines, but for one that says that it was sent again since its accepted
+ * command had ended (result_again_error), which is above the others like an accepted one. Among
+ * those above, and among the others, the latest finished_at counts, then the later line. Every
+ * reader of results asks here: what --resume knows, the account, --sort, the page.
  *
  *     … a first time over the lines: where a key comes once more
  *     current_watch(&current, &fields.id);
@@ -32,12 +33,12 @@ void current_init(struct current *current);
 void current_deinit(struct current *current);
 
 /*
- * Whether a line beats the one that counted before it, for those who keep no times: `is_latest`
- * says that no line before it ended later. *ret_unsure: it cannot be told, and the key is to be
- * watched. Pure.
+ * Whether a line beats the one that counted before it, for those who keep no times: `is_above` says
+ * that it is accepted or was sent again after that, `was_above` that some line before it was, and
+ * `is_latest` that no line before it ended later. *ret_unsure: it cannot be told, and the key is to
+ * be watched. Pure.
  */
-bool current_beats(enum row_status status, bool is_latest, enum row_status before,
-                   bool *ret_unsure);
+bool current_beats(bool is_above, bool is_latest, bool was_above, bool *ret_unsure);
 
 /* The key has several lines. Watched already: nothing happens. STATUS_NO_MEMORY. */
 enum status current_watch(struct current *current, const struct row_id *id) MUST_USE;

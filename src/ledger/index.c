@@ -5,7 +5,7 @@
 /*
  * An entry's value: what is known of the first row with its hash, and how many rows with that hash
  * have been met. For each further row that has a result there is another entry, under a hash made
- * of hash and occurrence; and one for every 16383 rows that were met.
+ * of hash and occurrence; and one for every 8191 rows that were met.
  */
 enum {
     PRESENT = 1u, /* so that no value is 0, which is the table's empty slot */
@@ -15,9 +15,10 @@ enum {
     STATUS_SHIFT = 4, /* 3 bits */
     ATTEMPTS_SHIFT = 7,
     AMBIGUOUS_SHIFT = 12,
-    ACCEPTED = 1u << 17, /* some line of the key */
-    MET_SHIFT = 18,      /* 14 bits */
-    MET_MAX = 0x3fff,
+    ACCEPTED = 1u << 17, /* some line of the key … */
+    AGAIN = 1u << 18,    /* … and some line was sent again after that */
+    MET_SHIFT = 19,      /* 13 bits */
+    MET_MAX = 0x1fff,
 };
 
 void index_init(struct index *index)
@@ -51,6 +52,7 @@ static struct key_state state_of(uint32_t value)
 {
     return (struct key_state){.known = (value & KNOWN) != 0,
                               .was_accepted = (value & ACCEPTED) != 0,
+                              .is_again = (value & AGAIN) != 0,
                               .status = (enum row_status)(value >> STATUS_SHIFT & 7),
                               .orphan = (value & ORPHAN) != 0,
                               .attempts = value >> ATTEMPTS_SHIFT & INDEX_ATTEMPTS_MAX,
@@ -64,13 +66,14 @@ static uint32_t capped(uint32_t count)
 
 static void put(struct index *index, uint32_t *value, const struct key_state *state)
 {
-    const uint32_t kept = PRESENT | MARKED | ACCEPTED | (uint32_t)MET_MAX << MET_SHIFT;
+    const uint32_t kept = PRESENT | MARKED | ACCEPTED | AGAIN | (uint32_t)MET_MAX << MET_SHIFT;
 
     if ((*value & KNOWN) == 0)
         index->keys++;
     *value = (*value & kept) | KNOWN | (state->orphan ? (uint32_t)ORPHAN : 0) |
              (state->status == ROW_ACCEPTED ? (uint32_t)ACCEPTED : 0) |
-             (uint32_t)state->status << STATUS_SHIFT | capped(state->attempts) << ATTEMPTS_SHIFT |
+             (state->is_again ? (uint32_t)AGAIN : 0) | (uint32_t)state->status << STATUS_SHIFT |
+             capped(state->attempts) << ATTEMPTS_SHIFT |
              capped(state->ambiguous) << AMBIGUOUS_SHIFT;
 }
 
@@ -94,7 +97,8 @@ enum status index_learn(struct index *index, const struct row_id *id, const stru
         return status;
     const struct key_state before = state_of(*value);
     *ret_unsure = false;
-    if (!before.known || current_beats(state->status, is_latest, before.status, ret_unsure))
+    if (!before.known || current_beats(state->status == ROW_ACCEPTED || state->is_again, is_latest,
+                                       before.was_accepted || before.is_again, ret_unsure))
         put(index, value, state);
     *ret_before = before;
     return STATUS_OK;

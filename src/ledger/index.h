@@ -23,6 +23,7 @@ enum { INDEX_ATTEMPTS_MAX = 31 };
 struct key_state {
     bool known;        /* there is one */
     bool was_accepted; /* it, or another one of the key; told by the index, not to it */
+    bool is_again;     /* it was sent again after an accepted one; told: some line of the key was */
     enum row_status status;
     bool orphan;                  /* in doubt since a run died, not since it decided so */
     uint32_t attempts, ambiguous; /* INDEX_ATTEMPTS_MAX at most */

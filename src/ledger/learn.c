@@ -24,6 +24,7 @@ static struct key_state state_of(const struct result_fields *fields)
     return (struct key_state){.known = true,
                               .status = fields->status,
                               .orphan = result_is_orphan(fields),
+                              .is_again = fields->is_again,
                               .attempts = fields->attempts,
                               .ambiguous = fields->ambiguous};
 }
@@ -41,8 +42,7 @@ static enum status learn(void *context, const struct result_fields *fields)
 
     if (status == STATUS_OK && unsure)
         status = current_watch(&recovery->unsure, &fields->id);
-    if (status == STATUS_OK && fields->status == ROW_ACCEPTED &&
-        !(before.known && before.status == ROW_ACCEPTED))
+    if (status == STATUS_OK && fields->status == ROW_ACCEPTED && !before.was_accepted)
         accepted_add(&ledger->accepted, &fields->id);
     if (is_latest)
         ledger->latest_ms = fields->finished_ms;

@@ -23,8 +23,9 @@ static enum status prepare(struct ledger *ledger)
     ledger->disk = disk;
     ledger->fd = -1;
     buf_init(&ledger->line, LINE_MAX_BYTES);
+    buf_init(&ledger->again, LINE_MAX_BYTES);
     buf_init(&ledger->header, LINE_MAX_BYTES);
-    buf_init(&ledger->error, 64 * 1024);
+    buf_init_text(&ledger->error, 64 * 1024);
     index_init(&ledger->index);
     current_init(&ledger->repeated);
     ledger->latest_ms = INT64_MIN;
@@ -45,6 +46,7 @@ static enum status prepare(struct ledger *ledger)
 
 static const struct store file_store = {
     .meet = ledger_meet,
+    .remember = ledger_remember,
     .rewind = ledger_rewind,
     .admit = ledger_admit,
     .is_durable = ledger_is_durable,
@@ -101,12 +103,14 @@ void ledger_close(struct ledger *ledger)
     outlet_close(ledger->copy);
     buf_deinit(&ledger->copied);
     buf_deinit(&ledger->line);
+    buf_deinit(&ledger->again);
     buf_deinit(&ledger->header);
     buf_deinit(&ledger->error);
     index_deinit(&ledger->index);
     current_deinit(&ledger->repeated);
     (void)XXH3_freeState(ledger->hash);
     free(ledger->entries);
+    free(ledger->orphans);
     free(ledger->snapshot);
     free(ledger->path);
     free(ledger->journal_path);
@@ -324,7 +328,8 @@ enum status ledger_finish(struct store *store, bool is_complete, struct buf *mes
         struct journal *journal = ledger->journal;
         ledger->journal = NULL;
         status = journal_remove(journal, message);
-        if (ledger->doubts.fd < 0) /* else a row of this run is in doubt */
+        if (ledger->doubts.fd < 0 ||
+            ledger->orphan_count > 0) /* else a row of this run is in doubt */
             doubt_settle(ledger->disk, ledger->path);
         if (status == STATUS_OK && is_empty) /* last: without it the journal would be in the way */
             (void)ledger->disk->unlink(ledger->disk, ledger->path);

@@ -58,7 +58,7 @@ struct ledger_past {
      * complete (ledger/complete.h). */
     bool has_completion;
     bool completion_is_damaged;
-    uint64_t with;             /* as in ledger_about */
+    uint64_t with; /* as in ledger_about */
     uint64_t input_size, input_hash;
     uint64_t accepted_then;    /* rows */
     uint64_t accepted_missing; /* at least so many of them, where the results are there */

@@ -40,6 +40,13 @@ struct store_sync {
     enum place place; /* what has become of the files */
 };
 
+/* A row that was under way when the last run died. */
+struct orphan {
+    uint64_t key;
+    uint32_t before;    /* requests that may have been processed, of the runs before that one … */
+    uint32_t ambiguous; /* … and with it */
+};
+
 struct ledger {
     struct store store;                    /* first: a pointer to it is one to the ledger */
     const struct undelivered *undelivered; /* NULL: none */
@@ -51,7 +58,7 @@ struct ledger {
     bool is_new; /* this ledger has created it */
     struct result_format format;
     struct buf header; /* of a CSV */
-    struct buf line;
+    struct buf line, again;
     struct outlet *copy; /* standard output; NULL: no copy is wanted */
     struct buf copied;   /* lines on their way there */
     struct result_format copy_format;
@@ -86,13 +93,16 @@ struct ledger {
     uint64_t met_keys;
     struct accepted accepted; /* keys that are accepted, by earlier runs and this one */
     struct current repeated;  /* keys of more than one line: found by the account */
-    int64_t latest_ms;        /* no line of earlier runs has ended later */
+    struct orphan *orphans;   /* rows that were under way when the last run died, by key */
+    size_t orphan_count;
+    int64_t latest_ms; /* no line of earlier runs has ended later */
 };
 
 /* What a store does: see store.h. */
 enum status ledger_meet(struct store *store, uint64_t hash, bool idempotent,
                         struct store_row *ret_row) MUST_USE;
 void ledger_rewind(struct store *store);
+void ledger_remember(struct store *store, const struct doubt *doubt);
 uint32_t ledger_admit(struct store *store, const struct intent *intent);
 bool ledger_is_durable(const struct store *store, uint32_t ticket);
 void ledger_attempt(struct store *store, uint32_t ticket, uint32_t sent, uint32_t ambiguous);

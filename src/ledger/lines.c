@@ -148,7 +148,7 @@ enum status ledger_open_copy(struct ledger *ledger, struct buf *message)
     enum status status = outlet_open(STDOUT_FILENO, &ledger->copy);
     if (status != STATUS_OK)
         buf_add_string(message, status_text(status));
-    buf_init_data(&ledger->copied, COPY_MAX_BYTES);
+    buf_init(&ledger->copied, COPY_MAX_BYTES);
     result_format_add_header(&ledger->copy_format, &ledger->copied);
     return status;
 }

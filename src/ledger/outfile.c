@@ -65,8 +65,8 @@ static enum status open_outfile(struct outfile *file, struct disk *disk, const c
         return status;
     }
     *file = (struct outfile){.disk = disk, .name = name, .fd = fd};
-    buf_init_data(&file->out, OUTFILE_BUFFER_MAX);
-    buf_init(&file->error, 8192);
+    buf_init(&file->out, OUTFILE_BUFFER_MAX);
+    buf_init_text(&file->error, 8192);
     return STATUS_OK;
 }
 
@@ -80,6 +80,33 @@ enum status outfile_append(struct outfile *file, struct disk *disk, const char *
                            const struct outfile_kind *kind, struct buf *message)
 {
     return open_outfile(file, disk, path, O_NOFOLLOW | O_NONBLOCK, kind, message);
+}
+
+enum status outfile_cut_to_lines(struct outfile *file, uint64_t *ret_size)
+{
+    struct disk *disk = file->disk;
+    struct stat about;
+
+    *ret_size = 0;
+    if (file->fd == STDOUT_FILENO)
+        return STATUS_OK;
+    if (disk->stat(disk, file->fd, &about) != 0)
+        return STATUS_IO;
+    if (!S_ISREG(about.st_mode))
+        return STATUS_OK;
+    int fd = disk->open(disk, file->name, O_RDWR, 0);
+    uint64_t size = (uint64_t)about.st_size;
+    bool good = fd >= 0;
+    char last = '\0';
+    while (good && size > 0 && last != '\n') {
+        good = disk->read_at(disk, fd, &last, 1, size - 1) == 1;
+        size -= last != '\n';
+    }
+    good = good && (size == (uint64_t)about.st_size || disk->truncate(disk, fd, size) == 0);
+    if (fd >= 0)
+        (void)disk->close(disk, fd);
+    *ret_size = size;
+    return good ? STATUS_OK : STATUS_IO;
 }
 
 static enum status fail(struct outfile *file, int error)

@@ -34,6 +34,11 @@ struct outfile {
 enum status outfile_create(struct outfile *file, struct disk *disk, const char *path,
                            const struct outfile_kind *kind, struct buf *message) MUST_USE;
 
+/* Takes away what is behind the last line end of a file that is appended to: what a death or a full
+ * disk has left. *ret_size: of what remains, 0 where it is no regular file. STATUS_IO with errno.
+ */
+enum status outfile_cut_to_lines(struct outfile *file, uint64_t *ret_size) MUST_USE;
+
 /* Opens a file to be appended to, which may be there already. As outfile_create. */
 enum status outfile_append(struct outfile *file, struct disk *disk, const char *path,
                            const struct outfile_kind *kind, struct buf *message) MUST_USE;

@@ -28,33 +28,53 @@ static enum status say(const struct record_log *log, enum status status, const c
     return status;
 }
 
-/* Empties a file that holds something else. */
+/* Empties a file that another version has left, or whose head a death has cut off. One that
+ * somebody else has there is left alone: STATUS_EXISTS. */
 static enum status prepare(struct record_log *log, const char *name)
 {
     struct record_log_head head = {.size = log->size}, found;
 
     (void)snprintf(head.name, sizeof(head.name), "%s", name);
-    if (disk_read_all(log->disk, log->fd, &found, sizeof(found), 0) == STATUS_OK &&
-        memcmp(&found, &head, sizeof(head)) == 0)
+    ssize_t len = log->disk->read_at(log->disk, log->fd, (char *)&found, sizeof(found), 0);
+    if (len < 0)
+        return STATUS_IO;
+    if ((size_t)len == sizeof(found) && memcmp(&found, &head, sizeof(head)) == 0)
         return STATUS_OK;
+    size_t same = strlen(head.name) - 1; /* without the version */
+    same = (size_t)len < same ? (size_t)len : same;
+    if (memcmp(found.name, head.name, same) != 0)
+        return STATUS_EXISTS;
     if (log->disk->truncate(log->disk, log->fd, 0) != 0)
         return STATUS_IO;
     return disk_append_all(log->disk, log->fd, span_of((const char *)&head, sizeof(head)));
+}
+
+static enum status take_hold(struct record_log *log, const char *name, struct buf *message)
+{
+    if (log->disk->lock(log->disk, log->fd) != 0)
+        return errno == EWOULDBLOCK
+                   ? say(log, STATUS_EXISTS, "another nbatch is at work with it", message)
+                   : say(log, STATUS_IO, strerror(errno), message);
+    enum status status = prepare(log, name);
+    return status == STATUS_OK ? STATUS_OK
+           : status == STATUS_EXISTS
+               ? say(log, status, "it is no journal of nbatch status: move it away", message)
+               : say(log, status, strerror(errno), message);
 }
 
 enum status record_log_open(struct record_log *log, struct disk *disk, const char *path,
                             const char *name, size_t size, struct buf *message)
 {
     *log = (struct record_log){.disk = disk, .path = path, .size = size};
-    log->fd = disk->open(disk, path, O_RDWR | O_CREAT | O_APPEND, 0600);
+    log->fd = disk->open(disk, path, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK, 0600);
     if (log->fd < 0)
         return say(log, STATUS_IO, strerror(errno), message);
-    if (disk->lock(disk, log->fd) != 0)
-        return errno == EWOULDBLOCK
-                   ? say(log, STATUS_EXISTS, "another nbatch is at work with it", message)
-                   : say(log, STATUS_IO, strerror(errno), message);
-    return prepare(log, name) == STATUS_OK ? STATUS_OK
-                                           : say(log, STATUS_IO, strerror(errno), message);
+    enum status status = take_hold(log, name, message);
+    if (status != STATUS_OK) {
+        (void)disk->close(disk, log->fd); /* it is not ours: record_log_end must not remove it */
+        log->fd = -1;
+    }
+    return status;
 }
 
 /* Takes the whole records of what was read; how many bytes these were. A damaged one ends it. */

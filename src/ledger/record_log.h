@@ -24,8 +24,9 @@ struct record_log {
     int fd; /* -1: not open */
 };
 
-/* Opens or makes the file and locks it. A file of another name or size is emptied. `path` stays the
- * caller's. STATUS_EXISTS: another process has it; STATUS_IO; each with a text in `message`. */
+/* Opens or makes the file and locks it. One of another version (the last character of `name`) or
+ * size is emptied. `path` stays the caller's. STATUS_EXISTS: another process has it, or it is
+ * somebody else's file; STATUS_IO; each with a text in `message`. */
 enum status record_log_open(struct record_log *log, struct disk *disk, const char *path,
                             const char *name, size_t size, struct buf *message) MUST_USE;
 

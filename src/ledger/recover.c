@@ -228,7 +228,7 @@ static enum status replace_journal(struct recovery *recovery)
 }
 
 static enum status name_orphan(struct ledger *ledger, const struct intent *intent,
-                               struct span error, int64_t now_ms)
+                               struct span error, int64_t now_ms, struct orphan *orphan)
 {
     uint32_t ticket = ledger_admit(&ledger->store, intent);
     char device[DEVICE_TEXT_MAX + 1];
@@ -245,11 +245,23 @@ static enum status name_orphan(struct ledger *ledger, const struct intent *inten
                                     .attempts = record.attempts,
                                     .ambiguous = record.ambiguous};
 
+    struct key_state before;
+    index_get(&ledger->index, &intent->id, &before);
+    *orphan = (struct orphan){.key = row_id_key(&intent->id),
+                              .before = before.known ? before.ambiguous : 0,
+                              .ambiguous = record.ambiguous};
     device_write(intent->id.device, device);
     record.device = span_string(device);
     enum status status = ledger_end(&ledger->store, ticket, &record);
     ledger->past.lines++;
     return status == STATUS_OK ? index_put(&ledger->index, &intent->id, &state) : status;
+}
+
+static int compare_orphans(const void *one, const void *other)
+{
+    const struct orphan *a = one, *b = other;
+
+    return (a->key > b->key) - (a->key < b->key);
 }
 
 /* Each row that was under way gets a line that says so. */
@@ -265,8 +277,15 @@ static enum status name_orphans(struct recovery *recovery)
     if (recovery->by_snapshot)
         buf_add_string(&error, LEAST);
     status = error.status;
+    if (recovery->pending_count > 0)
+        ledger->orphans = calloc(recovery->pending_count, sizeof(*ledger->orphans));
+    if (recovery->pending_count > 0 && ledger->orphans == NULL)
+        status = STATUS_NO_MEMORY;
     for (size_t i = 0; i < recovery->pending_count && status == STATUS_OK; i++)
-        status = name_orphan(ledger, &recovery->pending[i], buf_span(&error), now_ms);
+        status = name_orphan(ledger, &recovery->pending[i], buf_span(&error), now_ms,
+                             &ledger->orphans[ledger->orphan_count++]);
+    if (ledger->orphan_count > 1)
+        qsort(ledger->orphans, ledger->orphan_count, sizeof(*ledger->orphans), compare_orphans);
     buf_deinit(&error);
     if (status == STATUS_OK)
         status = ledger_sync_now(ledger);

@@ -8,6 +8,8 @@
 
 #include "core/jsonlex.h"
 
+const char result_again_error[] = "sent again after its earlier command had ended: ";
+
 const char result_orphan_error[] =
     "the run ended while this was under way: it may have been processed";
 
@@ -447,6 +449,9 @@ bool result_parse_line(struct span text, bool jsonl, size_t passed_count,
         *ret_error = "a number or a time is not as nbatch writes it";
     else {
         struct span finished = columns[RESULT_finished_at];
+        fields.is_again =
+            fields.status != ROW_ACCEPTED &&
+            span_starts_with(result_without_quotes(columns[RESULT_error]), result_again_error);
         fields.finished_ms =
             when_read_utc((jsonl ? result_without_quotes(finished) : finished).ptr);
         *ret_fields = fields;
@@ -455,10 +460,17 @@ bool result_parse_line(struct span text, bool jsonl, size_t passed_count,
     return false;
 }
 
+struct span result_reason(struct span error)
+{
+    return span_starts_with(error, result_again_error)
+               ? span_skip(error, sizeof(result_again_error) - 1)
+               : error;
+}
+
 bool result_is_orphan(const struct result_fields *fields)
 {
     return fields->status == ROW_IN_DOUBT &&
-           span_starts_with(result_without_quotes(fields->columns[RESULT_error]),
+           span_starts_with(result_reason(result_without_quotes(fields->columns[RESULT_error])),
                             result_orphan_error);
 }
 

@@ -27,6 +27,7 @@ struct result_fields {
     struct span columns[RESULT_COLUMN_COUNT];
     struct row_id id; /* without the device, which is a text in the line */
     enum row_status status;
+    bool is_again; /* result_again_error is in front of its error */
     uint32_t attempts, ambiguous;
     int64_t finished_ms; /* epoch */
 };
@@ -72,7 +73,15 @@ enum status result_scan_line(struct result_scan *scan, struct span *ret_line) MU
  */
 enum status result_scan_header(struct result_scan *scan, struct span expected) MUST_USE;
 
-/* How the error of a row begins that was under way when its run died. */
+/* How the error of a row begins that was accepted before and, since its command had ended, was sent
+ * again: of a line that says something else than accepted. Such a line counts although an accepted
+ * one is there (ledger/current.h). */
+extern const char result_again_error[];
+
+/* An error without that. Pure. */
+struct span result_reason(struct span error);
+
+/* How the reason of a row begins that was under way when its run died. */
 extern const char result_orphan_error[];
 
 /* Whether a line is such a row's. Pure. */

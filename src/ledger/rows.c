@@ -105,6 +105,33 @@ enum status ledger_meet(struct store *store, uint64_t hash, bool idempotent,
     return STATUS_OK;
 }
 
+/*
+ * The run that died kept what a row asked for in its memory alone, but the input has it still: the
+ * key is the same, so the row is. When the request left is known by the run's start and by now.
+ */
+void ledger_remember(struct store *store, const struct doubt *doubt)
+{
+    struct ledger *ledger = (struct ledger *)store;
+    uint64_t key = row_id_key(&doubt->id);
+    size_t low = 0, high = ledger->orphan_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (ledger->orphans[middle].key < key)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == ledger->orphan_count || ledger->orphans[low].key != key)
+        return;
+    struct doubt whole = *doubt;
+    whole.before = ledger->orphans[low].before;
+    whole.ambiguous = ledger->orphans[low].ambiguous;
+    whole.first_ms = ledger->past.journal.started_ms;
+    whole.last_ms = ledger->latest_ms;
+    doubt_file_append(&ledger->doubts, &whole);
+}
+
 void ledger_rewind(struct store *store)
 {
     struct ledger *ledger = (struct ledger *)store;
@@ -219,15 +246,38 @@ static bool was_accepted(struct ledger *ledger, const struct row_id *id)
     return before.was_accepted;
 }
 
+/* Whether an earlier run had the row accepted, though its line may be gone (--sort). */
+static bool is_again(struct ledger *ledger, const struct row_id *id)
+{
+    struct key_state before;
+
+    if (!ledger->options.resume)
+        return false;
+    index_get(&ledger->index, id, &before);
+    return before.was_accepted || before.is_again;
+}
+
+/* The line must count although an accepted one is there, whose command has ended: it says so. */
+static void mark_again(struct ledger *ledger, struct result_record *record)
+{
+    buf_clear(&ledger->again);
+    buf_add_string(&ledger->again, result_again_error);
+    buf_add(&ledger->again, result_reason(record->error));
+    record->error = buf_span(&ledger->again);
+}
+
 enum status ledger_end(struct store *store, uint32_t ticket, const struct result_record *given)
 {
     struct ledger *ledger = (struct ledger *)store;
-    const struct result_record ordered = keep_order(ledger, given), *record = &ordered;
+    struct result_record ordered = keep_order(ledger, given);
+    const struct result_record *record = &ordered;
     bool kept;
 
+    if (record->status != ROW_ACCEPTED && is_again(ledger, &record->id))
+        mark_again(ledger, &ordered);
     buf_clear(&ledger->line);
     result_format_add_line(&ledger->format, record, &ledger->line);
-    if (ledger->line.status != STATUS_OK) {
+    if (ledger->line.status != STATUS_OK || ledger->again.status != STATUS_OK) {
         ledger->lost++;
         return ledger_fail(ledger, "a line of the results", ENOMEM);
     }

@@ -372,7 +372,7 @@ static enum status settle(struct sort *sort, const char *name)
 static enum status prepare(struct sort *sort, const char *name)
 {
     sort->runs_fd = -1;
-    buf_init_data(&sort->chunk, RESULT_LINE_MAX);
+    buf_init(&sort->chunk, RESULT_LINE_MAX);
     sort->lines = calloc(SORT_CHUNK_LINES, sizeof(*sort->lines));
     if (sort->lines == NULL)
         return STATUS_NO_MEMORY;

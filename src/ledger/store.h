@@ -8,6 +8,7 @@
  *     … each row of the input, in order:
  *     store->meet(store, hash, idempotent, &row);        // which is it, and is there a result?
  *     store->rewind(store);                              // before the input is read once more
+ *     store->remember(store, &doubt);                    // of one that a dead run had under way
  *     … per row that is to be sent, while store->room > 0:
  *     ticket = store->admit(store, &intent);
  *     … once store->is_durable(store, ticket), before each request:
@@ -81,6 +82,11 @@ struct store {
     enum status (*meet)(struct store *store, uint64_t hash, bool idempotent,
                         struct store_row *ret_row);
     void (*rewind)(struct store *store);
+
+    /* What a row asks for that was under way when a run died, which could not leave that itself;
+     * met before. Of `doubt`, the id, the operation, and the texts are the caller's to fill in.
+     * NULL: it is of no use. */
+    void (*remember)(struct store *store, const struct doubt *doubt);
 
     /* Takes down that a row may be sent. There must be room. */
     uint32_t (*admit)(struct store *store, const struct intent *intent);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <xxhash.h>
 
+#include "core/text.h"
 #include "ledger/ledger.h"
 #include "ledger/results.h"
 
@@ -25,6 +26,7 @@ void undelivered_deinit(struct undelivered *undelivered)
 
 uint64_t undelivered_key(const struct row_id *id, struct span uuid)
 {
+    uuid = text_trim_blanks(uuid);
     return row_id_mix(row_id_key(id), XXH3_64bits(uuid.ptr, uuid.len));
 }
 

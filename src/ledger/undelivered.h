@@ -23,7 +23,7 @@
 #include "core/row_id.h"
 #include "ledger/disk.h"
 
-/* A command of a row as one number, for tables. */
+/* A command of a row as one number, for tables. Blanks around the uuid are no part of it. */
 uint64_t undelivered_key(const struct row_id *id, struct span uuid);
 
 /* What is known of a row that is wanted. */

@@ -99,6 +99,10 @@ static enum status load_file(const struct search *search, const char *path, bool
     struct stat info;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
+    if (fd < 0 && errno == ENOENT && !from_systemd)
+        return refuse(search, path,
+                      "No such file or directory; make one that only you can read with touch and "
+                      "chmod 600, and write the key into it with an editor");
     if (fd < 0 || fstat(fd, &info) != 0) {
         enum status status = refuse(search, path, strerror(errno));
         if (fd >= 0)
@@ -143,7 +147,7 @@ static enum status load_command(const struct search *search, const char *command
     size_t len = 0;
 
     wipe_variables(); /* the command has no use for them */
-    buf_init(&reason, 4096);
+    buf_init_text(&reason, 4096);
     enum status status =
         key_command_run(command, KEY_COMMAND_TIMEOUT_MS, text, sizeof(text), &len, &reason);
     if (status == STATUS_OK)

@@ -41,7 +41,7 @@ enum status header_set_new(const struct credentials *credentials, const char *ho
     if (set == NULL)
         return STATUS_NO_MEMORY;
     set->renew_at_s = INT64_MAX;
-    buf_init_data(&line, KEY_LINE_MAX);
+    buf_init(&line, KEY_LINE_MAX);
     (void)buf_reserve(&line, KEY_LINE_MAX - 1); /* at once: a buffer that grows leaves copies */
     enum status status = write_key_line(credentials, now_s, &line, &set->renew_at_s);
     if (host != NULL) {

@@ -42,6 +42,10 @@ install(FILES ${generated}/nbatch@.service src/packaging/nbatch@.timer DESTINATI
 
 # What Debian asks for beside that.
 if(CMAKE_INSTALL_PREFIX STREQUAL "/usr")
+  file(STRINGS CHANGELOG.md released REGEX "^## \\[${PROJECT_VERSION}\\] - ")
+  string(REGEX REPLACE "^.* - " "" released "${released}")
+  execute_process(COMMAND date -u -R -d "${released}" OUTPUT_VARIABLE released OUTPUT_STRIP_TRAILING_WHITESPACE
+                  COMMAND_ERROR_IS_FATAL ANY)
   configure_file(src/packaging/changelog.in ${generated}/changelog @ONLY)
   execute_process(COMMAND ${GZIP_PROGRAM} -9nf ${generated}/changelog COMMAND_ERROR_IS_FATAL ANY)
   install(FILES ${generated}/changelog.gz src/packaging/copyright DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -13,7 +13,7 @@ enum {
 void command_init(struct command *command)
 {
     *command = (struct command){.row = 0};
-    buf_init_data(&command->text, COMMAND_TEXT_MAX);
+    buf_init(&command->text, COMMAND_TEXT_MAX);
 }
 
 void command_deinit(struct command *command)
@@ -155,6 +155,34 @@ static void add_target(struct draft *draft, struct buf *out)
     }
 }
 
+static bool is_time(struct span pair)
+{
+    for (size_t i = 0; i < PARAM_COUNT; i++) {
+        const char *name = param_rules[i].name;
+        size_t len = strlen(name);
+        if (param_rules[i].type == PARAM_TYPE_TIME && pair.len > len && pair.ptr[len] == '=' &&
+            memcmp(pair.ptr, name, len) == 0)
+            return true;
+    }
+    return false;
+}
+
+void command_add_timeless_target(const struct command *command, struct buf *out)
+{
+    struct span left = command_target(command);
+
+    for (bool is_first = true; left.len > 0; is_first = false) {
+        const char *end = memchr(left.ptr, '&', left.len);
+        struct span pair = span_of(left.ptr, end != NULL ? (size_t)(end - left.ptr) : left.len);
+        left = span_skip(left, end != NULL ? pair.len + 1 : pair.len);
+        if (is_time(pair))
+            continue;
+        if (!is_first)
+            buf_add_char(out, '&');
+        buf_add(out, pair);
+    }
+}
+
 bool command_drop_valid_time(struct command *command)
 {
     size_t at = command->body_len + command->valid_time_at, len = command->valid_time_len;
@@ -209,25 +237,33 @@ static uint64_t hash_meaning(const struct draft *draft, struct span body)
     return mix(hash + items);
 }
 
+/* `body` ends with the row's body, and is as it was afterwards. */
+static void name_row(struct draft *draft, struct buf *body)
+{
+    struct buf key;
+
+    if (!draft->has_blanks) {
+        draft->command->hash = hash_content(draft, body);
+        return;
+    }
+    /* Keys were without blanks before they were sent: a row keeps its key. */
+    buf_init(&key, COMMAND_TEXT_MAX);
+    draft_add_key_body(draft, &key);
+    draft->command->hash = hash_content(draft, &key);
+    draft->status = key.status != STATUS_OK ? key.status : draft->status;
+    buf_deinit(&key);
+}
+
 /* Appends body, target, NUL and imei; a row with problems keeps only the imei. */
 static void build_text(struct draft *draft)
 {
     struct command *command = draft->command;
-    struct buf *text = &command->text, *hashed = text;
-    struct buf key;
+    struct buf *text = &command->text;
 
     draft_add_body(draft, text);
     command->body_len = text->len;
-    if (draft->has_blanks) { /* keys were without them before they were sent: a row keeps its key */
-        buf_init_data(&key, COMMAND_TEXT_MAX);
-        draft_add_key_body(draft, &key);
-        hashed = &key;
-    }
-    command->hash = hash_content(draft, hashed);
-    if (draft->has_blanks) {
-        draft->status = key.status != STATUS_OK ? key.status : draft->status;
-        buf_deinit(&key);
-    }
+    if (!draft->nameless)
+        name_row(draft, text);
     if (draft->fleet != NULL && draft->problems->error_count == 0)
         command->meaning = hash_meaning(draft, buf_span(text));
     if (draft->problems->error_count == 0 && !draft->check_only) {
@@ -260,6 +296,7 @@ enum status command_build(struct command *command, const struct command_context 
                           .now_s = context->now_s,
                           .embargo_s = context->embargo_s,
                           .check_only = context->check_only,
+                          .nameless = context->nameless,
                           .any_device = context->any_device,
                           .dialect = context->dialect,
                           .ints = {[PARAM_RETRY] = DEFAULT_RETRY,

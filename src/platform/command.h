@@ -53,6 +53,7 @@ struct command_context {
                                   is no part of the row's content, and moves with the clock as a
                                   relative time does */
     bool check_only;           /* no request is built */
+    bool nameless;             /* nobody asks for the row's hash: it stays 0 */
     enum dialect dialect;      /* whose paths the request takes */
     bool any_device;           /* test devices too: 4 to 17 digits, whatever the first */
     const struct fleet *fleet; /* that the command will be added to; NULL: none */
@@ -117,6 +118,10 @@ struct span command_target(const struct command *command);
  * valid_time has come before it leaves, which the platform would refuse. False where there is none.
  */
 bool command_drop_valid_time(struct command *command);
+
+/* Appends the target without its times: what is known of a request that an earlier run made of the
+ * same row, since that reckoned relative times by its own start. */
+void command_add_timeless_target(const struct command *command, struct buf *out);
 
 /* Empty for a command without a body. */
 struct span command_body(const struct command *command);

@@ -13,6 +13,7 @@ struct draft {
     int64_t now_s;
     int64_t embargo_s;
     bool check_only;
+    bool nameless;
     bool any_device;
     enum dialect dialect;
     bool has_blanks; /* the body holds texts with blanks around them, which the key leaves out */

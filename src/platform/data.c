@@ -445,9 +445,6 @@ static void check_auto_text(const struct column *column, const struct cell *cell
 {
     if (data_check_damage(span_string(column->name), cell->text, problems))
         return;
-    if (cell->kind == CELL_TEXT && look_is_boolean_word(cell->text))
-        problem_add(problems, PROBLEM_BOOLEAN, place_text(place), cell->text,
-                    "%.*s is sent as a text, not as a boolean", SPAN_ARG(cell->text));
     check_text(place, cell_as_given(cell), problems);
 }
 

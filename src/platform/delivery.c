@@ -20,8 +20,10 @@ const struct delivery deliveries[COMMAND_STATE_COUNT] = {
                          DELIVERY_FINAL},
     [COMMAND_CANCELLED] = {"cancelled", "it was taken back before the device got it",
                            "to send the row after all: --resume=cancelled", DELIVERY_FINAL},
-    [COMMAND_UNCLEAR] = {"unclear", "the platform says something that is not documented",
-                         "ask again later; look at the command on the platform", DELIVERY_OPEN},
+    [COMMAND_UNCLEAR] = {"unclear",
+                         "the platform or the device says what is not documented; reason has the "
+                         "word",
+                         "ask again later; look at the command on the platform", DELIVERY_DEPENDS},
     [COMMAND_MISSING] = {"missing", "the platform does not know the uuid",
                          "ask again later; reason overwritten: ten later commands took its place, "
                          "and " SEND_AGAIN,
@@ -102,6 +104,8 @@ bool delivery_is_final(const struct delivery_facts *facts)
 {
     if (deliveries[facts->state].end != DELIVERY_DEPENDS)
         return deliveries[facts->state].end == DELIVERY_FINAL;
+    if (facts->state == COMMAND_UNCLEAR)
+        return has_expired(facts->expires_s, facts->asked_s);
     if (facts->state == COMMAND_FAILED)
         return facts->remain == 0 || has_expired(facts->expires_s, facts->asked_s);
     return span_is(facts->reason, DELIVERY_OVERWRITTEN) ||

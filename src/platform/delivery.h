@@ -74,6 +74,7 @@ struct delivery_facts {
 
 /*
  * Whether the state is the last one. Failed: no try is left, or it had expired when it was asked.
+ * Unclear: only once it had expired, since nobody knows what the word means that it goes by.
  * Missing: it was overwritten, or the platform has forgotten it.
  */
 bool delivery_is_final(const struct delivery_facts *facts);

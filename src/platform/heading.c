@@ -240,3 +240,19 @@ bool heading_guess(struct span heading, char out[HEADING_NAME_MAX])
     }
     return guess_name(inside, out);
 }
+
+bool heading_is_aside(struct span heading)
+{
+    static const char *const words[] = {"序号", "序號",  "行号",  "编号",   "備註",   "备注",
+                                        "说明", "no",    "#",     "id",     "站点",   "地址",
+                                        "姓名", "户号",  "表号",  "电话",   "手机号", "remarks",
+                                        "note", "notes", "iccid", "imsi",   "经度",   "纬度",
+                                        "楼栋", "房号",  "name",  "remark", "site",   "sn"};
+    char folded[HEADING_MAX], loose[HEADING_MAX];
+    struct span name = loosen(heading_fold(heading, folded), loose);
+
+    for (size_t i = 0; i < ARRAY_LENGTH(words); i++)
+        if (span_is(name, words[i]))
+            return true;
+    return false;
+}

@@ -24,4 +24,7 @@ bool heading_equal(struct span a, struct span b);
  * none that is known; also for the platform's names themselves. */
 bool heading_guess(struct span heading, char out[HEADING_NAME_MAX]);
 
+/* Whether a heading is that of a column which people have beside what they send: 序号, 备注, No. */
+bool heading_is_aside(struct span heading);
+
 #endif

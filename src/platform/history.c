@@ -39,10 +39,17 @@ enum command_state history_state(const struct history_entry *entry)
     bool is_known = entry->send_status >= 0 && entry->send_status < (int)ARRAY_LENGTH(states);
     enum command_state state = is_known ? states[entry->send_status] : COMMAND_UNCLEAR;
 
-    if (state == COMMAND_DELIVERED && entry->confirm != CONFIRM_SUCCESS &&
-        entry->confirm != CONFIRM_NONE)
-        return COMMAND_REFUSED;
-    return state;
+    if (state != COMMAND_DELIVERED || entry->confirm == CONFIRM_SUCCESS ||
+        entry->confirm == CONFIRM_NONE)
+        return state;
+    return entry->confirm == CONFIRM_OTHER ? COMMAND_UNCLEAR : COMMAND_REFUSED;
+}
+
+bool history_is_of_another(const struct history_entry *entry, uint64_t device, struct span uuid)
+{
+    return (entry->names_device && entry->device != device) ||
+           (uuid.len > 0 && entry->uuid[0] != '\0' &&
+            !span_equal(span_string(entry->uuid), text_trim_blanks(uuid)));
 }
 
 static struct span text_of(const cJSON *member)
@@ -56,19 +63,49 @@ static int64_t number_of(const cJSON *member)
 {
     int64_t number = HISTORY_NONE;
 
-    if (cJSON_IsNumber(member) && member->valuedouble >= 0 && member->valuedouble <= INT32_MAX)
+    if (cJSON_IsNumber(member) && member->valuedouble >= 0 && member->valuedouble <= INT32_MAX &&
+        member->valuedouble == (double)(int64_t)member->valuedouble)
         return (int64_t)member->valuedouble;
     if (span_to_int64(text_of(member), &number) != STATUS_OK || number < 0)
         return HISTORY_NONE;
     return number;
 }
 
-/* Of milliseconds. */
+/* A number beyond those, which a double holds without loss, also as a text; 0 where there is none.
+ */
+static int64_t big_number_of(const cJSON *member)
+{
+    int64_t number = 0;
+
+    if (member != NULL && cJSON_IsNumber(member) && member->valuedouble > 0 &&
+        member->valuedouble < 1e15)
+        return (int64_t)member->valuedouble;
+    return span_to_int64(text_of(member), &number) == STATUS_OK ? number : 0;
+}
+
+/* Of milliseconds; or a time as it is written elsewhere. */
 static int64_t seconds_of(const cJSON *member)
 {
-    bool is_time = cJSON_IsNumber(member) && member->valuedouble > 0 && member->valuedouble < 1e15;
+    int64_t number = big_number_of(member), time_s = HISTORY_NONE;
 
-    return is_time ? (int64_t)member->valuedouble / 1000 : HISTORY_NONE;
+    if (number > 0 && number < INT64_C(1000000000000000))
+        return number / 1000;
+    return when_parse(text_of(member), 0, &time_s) == STATUS_OK ? time_s : HISTORY_NONE;
+}
+
+/* A device's number, also as one of JSON's, which loses the 0's in front. */
+static uint64_t device_of(const cJSON *member)
+{
+    char digits[DEVICE_TEXT_MAX + 1] = "";
+    struct span text = text_of(member);
+    uint64_t device = 0;
+
+    if (cJSON_IsNumber(member)) {
+        (void)snprintf(digits, sizeof(digits), "%0*lld", DEVICE_IMEI_DIGITS,
+                       (long long)big_number_of(member));
+        text = span_string(digits);
+    }
+    return device_read(text, &device) ? device : 0;
 }
 
 /* A word in letters of any size, or its number in a table. */
@@ -85,13 +122,27 @@ static size_t find_word(const cJSON *member, const char *const *words, size_t co
     return count;
 }
 
-static enum confirm confirm_of(const cJSON *member)
+/* What is no word of the table is kept as it is, for a person. */
+static void take_confirm(const cJSON *member, struct history_entry *entry)
 {
+    entry->confirm = CONFIRM_NONE;
     if (member == NULL || cJSON_IsNull(member) ||
         (cJSON_IsString(member) && text_of(member).len == 0))
-        return CONFIRM_NONE;
+        return;
     size_t found = find_word(member, confirm_names, CONFIRM_NONE);
-    return found < CONFIRM_NONE ? (enum confirm)found : CONFIRM_OTHER;
+    entry->confirm = found < CONFIRM_NONE ? (enum confirm)found : CONFIRM_OTHER;
+    if (entry->confirm != CONFIRM_OTHER)
+        return;
+    if (cJSON_IsNumber(member))
+        (void)snprintf(entry->word, sizeof(entry->word), "%.15g", member->valuedouble);
+    else
+        buf_copy_printable(entry->word, sizeof(entry->word), text_of(member));
+}
+
+static void take_device(const cJSON *member, struct history_entry *entry)
+{
+    entry->names_device = member != NULL && !cJSON_IsNull(member);
+    entry->device = device_of(member);
 }
 
 static void take_kind(const cJSON *member, struct history_entry *entry)
@@ -122,7 +173,8 @@ static struct history_entry push_entry_of(const cJSON *object)
     take_uuid(text_of(MEMBER("cmd_id")), entry.uuid);
     take_kind(MEMBER("cmd_type"), &entry);
     entry.send_status = (int)number_of(MEMBER("send_status"));
-    entry.confirm = confirm_of(MEMBER("confirm_status"));
+    take_device(MEMBER("imei"), &entry);
+    take_confirm(MEMBER("confirm_status"), &entry);
     entry.remain = HISTORY_NONE;
     for (size_t i = 0; i < HISTORY_TIME_COUNT; i++)
         entry.times_s[i] = HISTORY_NONE;
@@ -143,9 +195,12 @@ static struct history_entry entry_of(const cJSON *object)
 
 #define MEMBER(name) cJSON_GetObjectItemCaseSensitive(object, (name))
     take_uuid(text_of(MEMBER("cmd_uuid")), entry.uuid);
+    if (entry.uuid[0] == '\0')
+        take_uuid(text_of(MEMBER("uuid")), entry.uuid);
     take_kind(MEMBER("type"), &entry);
     entry.send_status = (int)number_of(MEMBER("send_status"));
-    entry.confirm = confirm_of(MEMBER("confirm_status"));
+    take_device(MEMBER("imei"), &entry);
+    take_confirm(MEMBER("confirm_status"), &entry);
     entry.remain = number_of(MEMBER("remain"));
     for (size_t i = 0; i < HISTORY_TIME_COUNT; i++)
         if (when_parse(text_of(MEMBER(times[i])), 0, &entry.times_s[i]) != STATUS_OK)
@@ -388,8 +443,7 @@ static enum status read_message(struct span text, history_push_fn *each, void *c
     if (status != STATUS_OK)
         return status;
     push.entry = push_entry_of(root);
-    if (!device_read(text_of(cJSON_GetObjectItemCaseSensitive(root, "imei")), &push.device))
-        push.device = 0;
+    push.device = push.entry.device;
     if (number_of(cJSON_GetObjectItemCaseSensitive(root, "type")) == PUSH_TYPE_COMMAND &&
         push.entry.uuid[0] != '\0' && push.entry.send_status != HISTORY_NONE)
         each(context, &push);
@@ -397,21 +451,46 @@ static enum status read_message(struct span text, history_push_fn *each, void *c
     return STATUS_OK;
 }
 
+enum { PUSH_DEPTH_MAX = 4 };
+
+/* A message, a list of them, or what is around one: {"msg": …}, also as a text that is JSON. */
+static enum status read_posted(struct span text, unsigned depth, history_push_fn *each,
+                               void *context)
+{
+    enum status status = STATUS_OK;
+    struct jsonlex lex;
+
+    text = text_trim_blanks(text);
+    if (depth > PUSH_DEPTH_MAX || text.len == 0 || (text.ptr[0] != '[' && text.ptr[0] != '{'))
+        return STATUS_SYNTAX;
+    if (text.ptr[0] == '{') {
+        struct span message = member_of(text, "msg");
+        struct buf decoded;
+        if (message.len == 0)
+            return read_message(text, each, context);
+        buf_init(&decoded, 1024 * 1024);
+        if (!buf_reserve(&decoded, message.len + 1))
+            status = decoded.status;
+        else
+            status = read_posted(unwrapped(message, &decoded), depth + 1, each, context);
+        buf_deinit(&decoded);
+        return status;
+    }
+    jsonlex_start(&lex, text);
+    (void)jsonlex_next(&lex);
+    for (enum jsonlex_token kind = jsonlex_next(&lex);
+         status == STATUS_OK && kind != JSONLEX_ARRAY_END; kind = jsonlex_next(&lex)) {
+        if (!jsonlex_skip(&lex))
+            return STATUS_SYNTAX;
+        if (kind == JSONLEX_OBJECT)
+            status = read_posted(lex.text, depth + 1, each, context);
+    }
+    return status;
+}
+
 enum status history_read_push(struct span body, history_push_fn *each, void *context)
 {
     enum status status = check(body);
-    struct span messages = status == STATUS_OK ? member_of(body, "msg") : body;
-    struct jsonlex lex;
 
-    if (status != STATUS_OK)
-        return status;
-    if (messages.len == 0)
-        messages = text_trim_blanks(body);
-    if (messages.ptr[0] != '[')
-        return messages.ptr[0] == '{' ? read_message(messages, each, context) : STATUS_SYNTAX;
-    jsonlex_start(&lex, messages);
-    (void)jsonlex_next(&lex);
-    while (status == STATUS_OK && jsonlex_next(&lex) == JSONLEX_OBJECT && jsonlex_skip(&lex))
-        status = read_message(lex.text, each, context);
-    return status;
+    return status == STATUS_OK ? read_posted(body, 0, each, context) : status;
 }

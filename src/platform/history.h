@@ -38,7 +38,7 @@ enum confirm {
     CONFIRM_MAP(X)
 #undef X
         CONFIRM_NONE, /* nothing yet */
-    CONFIRM_OTHER,    /* a word or number that is not documented */
+    CONFIRM_OTHER,    /* a word or number that is not documented; the entry has it */
 };
 
 /* The platform's word; "" for CONFIRM_NONE, "?" for CONFIRM_OTHER. */
@@ -65,7 +65,7 @@ enum command_state {
     COMMAND_FAILED,    /* not delivered */
     COMMAND_EXPIRED,
     COMMAND_CANCELLED,
-    COMMAND_UNCLEAR, /* by a send_status that is not documented */
+    COMMAND_UNCLEAR, /* by a send_status or an answer that is not documented */
     COMMAND_MISSING, /* the platform does not know it: no entry says so */
     COMMAND_STATE_COUNT
 };
@@ -79,26 +79,36 @@ enum history_time {
     HISTORY_TIME_COUNT
 };
 
-enum { HISTORY_NONE = -1 };
+enum { HISTORY_NONE = -1, HISTORY_WORD_MAX = 47 };
 
 struct history_entry {
     char uuid[REPLY_UUID_MAX + 1]; /* without the blanks around it; "" where there is none */
+    bool names_device;             /* which may not be the one that was asked about: … */
+    uint64_t device;               /* … this one; 0: that cannot be read */
     bool has_action;
     enum action action;
     int send_status; /* as the platform has it; HISTORY_NONE */
     enum confirm confirm;
+    char word[HISTORY_WORD_MAX + 1];     /* of CONFIRM_OTHER, as far as it can be shown */
     int64_t remain;                      /* deliveries that are left to try; HISTORY_NONE */
     int64_t times_s[HISTORY_TIME_COUNT]; /* epoch; HISTORY_NONE */
 };
 
+/* An answer that is not documented is neither a success nor a refusal: COMMAND_UNCLEAR. */
 enum command_state history_state(const struct history_entry *entry);
+
+/* Whether the entry speaks of another device or command than these. An empty uuid is not compared;
+ * what the entry does not name it does not contradict. */
+bool history_is_of_another(const struct history_entry *entry, uint64_t device, struct span uuid);
 
 /* The entry is the caller's during the call. */
 typedef void history_entry_fn(void *context, const struct history_entry *entry);
 
 /*
- * Reads a page: each entry, and how many there are on all pages. STATUS_SYNTAX for a body that is
- * none, STATUS_NO_MEMORY. `body` has one readable byte behind it, as for reply_parse.
+ * Reads a page: each entry, and how many there are on all pages. An item that is no object comes as
+ * an entry without a uuid, and one whose send_status cannot be read with HISTORY_NONE for it: such
+ * an item may be any command. STATUS_SYNTAX for a body that is no page, STATUS_NO_MEMORY. `body`
+ * has one readable byte behind it, as for reply_parse.
  */
 enum status history_read_list(struct span body, history_entry_fn *each, void *context,
                               uint64_t *ret_total) MUST_USE;
@@ -131,9 +141,9 @@ struct history_push {
 typedef void history_push_fn(void *context, const struct history_push *push);
 
 /*
- * Reads what was posted: {"msg": {…} or [{…}, …], …}, or such a message alone. Messages of other
- * kinds than a command's end are passed over. `body` has one readable byte behind it.
- * STATUS_SYNTAX, STATUS_NO_MEMORY.
+ * Reads what was posted: {"msg": {…} or [{…}, …], …}, such a message alone, or a list of either,
+ * also as a text that is JSON. Messages of other kinds than a command's end are passed over. `body`
+ * has one readable byte behind it. STATUS_SYNTAX, STATUS_NO_MEMORY.
  */
 enum status history_read_push(struct span body, history_push_fn *each, void *context) MUST_USE;
 

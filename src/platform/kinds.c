@@ -3,15 +3,15 @@
 #include <stdarg.h>
 
 #include "core/jsonlex.h"
+#include "core/text.h"
 #include "platform/look.h"
 
 static const struct {
     const char *one, *many;
 } words[] = {
-    [KIND_NUMBER] = {"number", "numbers"},
-    [KIND_BOOLEAN] = {"boolean", "booleans"},
-    [KIND_TEXT] = {"text", "texts"},
-    [KIND_WORD] = {"text", "texts"},
+    [KIND_NUMBER] = {"number", "numbers"}, [KIND_BOOLEAN] = {"boolean", "booleans"},
+    [KIND_TEXT] = {"text", "texts"},       [KIND_WORD] = {"text", "texts"},
+    [KIND_WRITTEN] = {"text", "texts"},    [KIND_NUMERAL] = {"text", "texts"},
 };
 
 enum { PROBES_MAX = 16 }; /* so that a full table costs a row little */
@@ -38,22 +38,31 @@ void kinds_deinit(struct kinds *kinds)
     kinds_init(kinds);
 }
 
+/* Who writes JSON has true and false: what is a string there is meant as one, unless a spreadsheet
+ * wrote it. */
+static enum value_kind kind_of_text(const struct cell *cell)
+{
+    bool value;
+    enum look_word word = look_word(cell->text, &value);
+
+    if (word == WORD_EXPORTED)
+        return KIND_WORD;
+    if (cell->kind != CELL_TEXT)
+        return KIND_TEXT;
+    return word == WORD_WRITTEN          ? KIND_WRITTEN
+           : look_is_numeral(cell->text) ? KIND_NUMERAL
+                                         : KIND_TEXT;
+}
+
 static enum value_kind kind_of(const struct cell *cell)
 {
-    switch (cell->kind) {
-    case CELL_NUMBER:
+    bool is_bare = cell->kind == CELL_TEXT;
+
+    if (cell->kind == CELL_NUMBER || (is_bare && jsonlex_is_number(cell->text)))
         return KIND_NUMBER;
-    case CELL_BOOL:
+    if (cell->kind == CELL_BOOL || (is_bare && jsonlex_is_bool(cell->text)))
         return KIND_BOOLEAN;
-    case CELL_TEXT:
-        if (jsonlex_is_number(cell->text))
-            return KIND_NUMBER;
-        if (jsonlex_is_bool(cell->text))
-            return KIND_BOOLEAN;
-        return look_is_boolean_word(cell->text) ? KIND_WORD : KIND_TEXT;
-    default:
-        return look_is_boolean_word(cell->text) ? KIND_WORD : KIND_TEXT;
-    }
+    return kind_of_text(cell);
 }
 
 static void count(struct column_kinds *column, enum value_kind kind, uint64_t line,
@@ -68,6 +77,26 @@ static void count(struct column_kinds *column, enum value_kind kind, uint64_t li
     tally->count++;
 }
 
+static bool is_word(enum value_kind kind)
+{
+    return kind == KIND_WORD || kind == KIND_WRITTEN;
+}
+
+static void keep_word(struct column_kinds *column, struct span text)
+{
+    struct kind_word *word = &column->words[column->word_count];
+
+    for (size_t i = 0; i < column->word_count; i++)
+        if (span_is(text, column->words[i].text))
+            return;
+    if (column->word_count == KIND_WORDS_MAX || text.len >= KIND_SHOWN_MAX ||
+        look_word(text, &word->value) == WORD_NONE)
+        return;
+    memcpy(word->text, text.ptr, text.len);
+    word->text[text.len] = '\0';
+    column->word_count++;
+}
+
 static enum status add_cell(struct kinds *kinds, size_t index, uint64_t line,
                             const struct cell *cell, enum value_kind kind)
 {
@@ -78,6 +107,8 @@ static enum status add_cell(struct kinds *kinds, size_t index, uint64_t line,
             return STATUS_NO_MEMORY;
     }
     count(column, kind, line, cell->text);
+    if (is_word(kind))
+        keep_word(column, cell->text);
     if (kind == KIND_NUMBER && look_is_hex_number(cell->text))
         count(column, KIND_HEX, line, cell->text);
     else if (kind >= KIND_TEXT && look_has_invisible(cell_as_given(cell)))
@@ -223,6 +254,49 @@ static void say_kind(struct sentence *sentence, const struct column_kinds *colum
     say(sentence, ")");
 }
 
+/* The samples of both, as their lines come. */
+static void merge_tally(struct kind_tally *into, const struct kind_tally *other)
+{
+    const struct kind_tally own = *into;
+    size_t a = 0, b = 0;
+
+    into->count += other->count;
+    for (size_t i = 0; i < KIND_SAMPLES && i < into->count; i++) {
+        bool is_own = b == other->count || (a < own.count && own.lines[a] < other->lines[b]);
+        const struct kind_tally *from = is_own ? &own : other;
+        size_t at = is_own ? a++ : b++;
+        into->lines[i] = from->lines[at];
+        memcpy(into->shown[i], from->shown[at], KIND_SHOWN_MAX);
+    }
+}
+
+static bool is_all_numerals(const struct column_kinds *column)
+{
+    for (size_t i = 0; i < KIND_INVISIBLE; i++)
+        if (i != KIND_NUMERAL && i != KIND_HEX && column->of[i].count > 0)
+            return false;
+    return true;
+}
+
+/* The column as it is judged: 开 beside texts that mean nothing is one of them, and so is 1,234
+ * beside whatever there is. */
+static struct column_kinds settle_written(const struct column_kinds *column)
+{
+    struct column_kinds settled = *column;
+
+    if (!is_all_numerals(column)) {
+        merge_tally(&settled.of[KIND_TEXT], &column->of[KIND_NUMERAL]);
+        settled.of[KIND_NUMERAL].count = 0;
+    }
+    if (settled.of[KIND_TEXT].count > 0) {
+        merge_tally(&settled.of[KIND_TEXT], &column->of[KIND_WRITTEN]);
+        settled.of[KIND_WRITTEN].count = 0;
+    } else {
+        merge_tally(&settled.of[KIND_WORD], &column->of[KIND_WRITTEN]);
+    }
+    return settled;
+}
+
 /* Which of number, boolean and text the column holds. */
 static size_t main_kinds(const struct column_kinds *column, enum value_kind ret_kinds[3])
 {
@@ -272,21 +346,77 @@ static void judge_mixture(const struct column_kinds *column, struct span field,
                 sentence.text, problems);
 }
 
+/* The words of a column that asks for them, if they are not in the list yet. */
+static void add_words_of(const struct column_kinds *column, bool value, struct buf *out)
+{
+    bool ignored;
+
+    for (size_t i = 0; i < column->word_count; i++) {
+        struct span word = span_string(column->words[i].text);
+        bool is_text = column->of[KIND_TEXT].count > 0 && look_word(word, &ignored) == WORD_WRITTEN;
+        if (column->words[i].value == value && !is_text)
+            text_add_item(word, out);
+    }
+}
+
+void kinds_add_words(const struct kinds *kinds, bool value, struct buf *out)
+{
+    for (size_t i = 0; i < KINDS_COLUMNS_MAX; i++)
+        if (kinds->columns[i] != NULL)
+            add_words_of(kinds->columns[i], value, out);
+}
+
+/* --true 开,是 --false 关 */
+static void say_options(struct sentence *sentence, const struct column_kinds *column)
+{
+    static const char *const options[] = {"--false", "--true"};
+    const char *separator = "";
+
+    for (size_t i = ARRAY_LENGTH(options); i-- > 0;) {
+        struct buf list;
+        buf_init(&list, SENTENCE_MAX);
+        add_words_of(column, i == 1, &list);
+        if (list.len > 0) {
+            say(sentence, "%s%s %s", separator, options[i], buf_string(&list));
+            separator = " ";
+        }
+        buf_deinit(&list);
+    }
+}
+
 static void judge_words(const struct column_kinds *column, struct span field,
                         struct problems *problems)
 {
     const struct kind_tally *tally = &column->of[KIND_WORD];
-    struct sentence sentence = {.len = 0};
+    struct sentence samples = {.len = 0}, options = {.len = 0};
 
     if (tally->count == 0)
         return;
-    say(&sentence, "%llu cell%s of a spreadsheet's true or false %s sent as text: ",
-        (unsigned long long)tally->count, tally->count == 1 ? "" : "s",
-        tally->count == 1 ? "is" : "are");
-    say_samples(&sentence, tally, true, KIND_SAMPLES);
-    say(&sentence, "; --true and --false say which words are sent as booleans");
-    problem_add_doubt(problems, PROBLEM_BOOLEAN, field, span_string(tally->shown[0]), "%s",
-                      sentence.text);
+    say_samples(&samples, tally, true, KIND_SAMPLES);
+    say_options(&options, column);
+    problem_add_doubt(
+        problems, PROBLEM_BOOLEAN, field, span_string(tally->shown[0]),
+        tally->count == 1
+            ? "%llu cell looks like true or false, and is sent as a text: %s; to send "
+              "a boolean, add %s"
+            : "%llu cells look like true or false, and are sent as texts: %s; to send "
+              "booleans, add %s",
+        (unsigned long long)tally->count, samples.text, options.text);
+}
+
+static void judge_numerals(const struct column_kinds *column, struct span field,
+                           struct problems *problems)
+{
+    const struct kind_tally *tally = &column->of[KIND_NUMERAL];
+    struct sentence samples = {.len = 0};
+
+    if (tally->count == 0)
+        return;
+    say_samples(&samples, tally, true, KIND_SAMPLES);
+    problem_add_doubt(problems, PROBLEM_MIXED, field, span_string(tally->shown[0]),
+                      tally->count == 1 ? "%llu cell looks like a number, and is sent as a text: %s"
+                                        : "%llu cells look like numbers, and are sent as texts: %s",
+                      (unsigned long long)tally->count, samples.text);
 }
 
 static void judge_invisible(const struct column_kinds *column, struct span field,
@@ -339,13 +469,14 @@ static void judge_invisible_data(const struct resource_kinds *resource, struct p
 void kinds_judge(const struct kinds *kinds, const struct schema *schema, struct problems *problems)
 {
     for (size_t i = 0; i < schema->count && i < KINDS_COLUMNS_MAX; i++) {
-        const struct column_kinds *column = kinds->columns[i];
         struct span field = span_string(schema->columns[i].name);
-        if (column == NULL)
+        if (kinds->columns[i] == NULL)
             continue;
-        judge_mixture(column, field, problems);
-        judge_words(column, field, problems);
-        judge_invisible(column, field, problems);
+        const struct column_kinds column = settle_written(kinds->columns[i]);
+        judge_mixture(&column, field, problems);
+        judge_words(&column, field, problems);
+        judge_numerals(&column, field, problems);
+        judge_invisible(&column, field, problems);
     }
     for (size_t i = 0; i < KINDS_RESOURCES_MAX; i++) {
         if (kinds->resources[i].place == 0)
@@ -376,15 +507,24 @@ static enum value_kind earlier_kind(const struct column_kinds *column, enum valu
 static void doubt_cell(const struct column_kinds *column, struct span field,
                        const struct cell *cell, enum value_kind kind, struct problems *problems)
 {
-    enum value_kind other = earlier_kind(column, kind);
     char shown[KIND_SHOWN_MAX];
+    bool value;
+
+    bool is_beside = column != NULL && (column->of[KIND_TEXT].count > 0 ||
+                                        (kind == KIND_NUMERAL && !is_all_numerals(column)));
+    if ((kind == KIND_WRITTEN || kind == KIND_NUMERAL) && is_beside)
+        kind = KIND_TEXT;
+    enum value_kind other = earlier_kind(column, kind);
 
     look_show(cell_as_given(cell), shown, sizeof(shown));
-    if (kind == KIND_WORD)
+    if (is_word(kind) && look_word(cell->text, &value) != WORD_NONE)
         problem_add(problems, PROBLEM_DOUBT, field, cell->text,
-                    "%s would be sent as a text; --true and --false say which words are sent as "
-                    "booleans",
-                    shown);
+                    value ? "%s would be sent as a text; to send a boolean, add --true %s"
+                          : "%s would be sent as a text; to send a boolean, add --false %s",
+                    shown, shown);
+    else if (kind == KIND_NUMERAL)
+        problem_add(problems, PROBLEM_DOUBT, field, cell->text,
+                    "\"%s\" looks like a number, and would be sent as a text", shown);
     else if (other != KIND_COUNT)
         problem_add(problems, PROBLEM_DOUBT, field, cell->text,
                     "\"%s\" is a %s, and %s on line %llu is a %s", shown, words[kind].one,

@@ -20,13 +20,16 @@ enum value_kind {
     KIND_NUMBER,
     KIND_BOOLEAN,
     KIND_TEXT,
-    KIND_WORD,      /* a text that a spreadsheet means as true or false */
+    KIND_WORD,      /* a text that a spreadsheet means as true or false: TRUE */
+    KIND_WRITTEN,   /* one that a person may mean so: 开, off, √; beside other texts it is one of
+                     * them */
+    KIND_NUMERAL,   /* a text that is a number for a person: 1,234; beside what is none, a text */
     KIND_HEX,       /* beside KIND_NUMBER: a number such as 12E5 */
     KIND_INVISIBLE, /* beside its kind: holds characters that nobody sees */
     KIND_COUNT
 };
 
-enum { KIND_SAMPLES = 3, KIND_SHOWN_MAX = 48 };
+enum { KIND_SAMPLES = 3, KIND_SHOWN_MAX = 48, KIND_WORDS_MAX = 8 };
 
 /* How many there were, and the first ones as evidence. */
 struct kind_tally {
@@ -35,8 +38,16 @@ struct kind_tally {
     char shown[KIND_SAMPLES][KIND_SHOWN_MAX];
 };
 
+/* A word for true or false, as it is in a cell. */
+struct kind_word {
+    char text[KIND_SHOWN_MAX];
+    bool value;
+};
+
 struct column_kinds {
     struct kind_tally of[KIND_COUNT];
+    struct kind_word words[KIND_WORDS_MAX]; /* the first different ones */
+    size_t word_count;
 };
 
 enum {
@@ -79,5 +90,9 @@ void kinds_doubt(struct kinds *kinds, const struct schema *schema, const struct 
 /* Adds a warning for each column, or resource of data arrays, whose values are of several kinds or
  * hold what is rarely meant: a doubt, all but numbers beside booleans. */
 void kinds_judge(const struct kinds *kinds, const struct schema *schema, struct problems *problems);
+
+/* The words that --true (`value`) or --false would have to name so that none of the columns above
+ * asks for its words: "开,是"; appends nothing where there are none. */
+void kinds_add_words(const struct kinds *kinds, bool value, struct buf *out);
 
 #endif

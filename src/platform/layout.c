@@ -158,7 +158,7 @@ enum status layout_add_set(struct layout *layout, const char *text, struct buf *
     if (status != STATUS_OK)
         return status;
     struct buf why;
-    buf_init(&why, 1024);
+    buf_init_text(&why, 1024);
     status = template_parse(&set->template, value, span_is(set->name, "data"), &why);
     if (status == STATUS_USAGE)
         (void)refuse("set", span_string(text), message, buf_string(&why));
@@ -465,15 +465,9 @@ static void check_reference(const struct layout_set *set, const struct template_
                             const struct cell *cell, struct problems *problems)
 {
     struct span name = set->template.names[part->name];
-    bool is_value = set->template.is_json && !part->in_string;
 
-    if (cell->kind != CELL_TEXT && cell->kind != CELL_STRING)
-        return;
-    if (data_check_damage(name, cell->text, problems) || !is_value || cell->kind != CELL_TEXT)
-        return;
-    if (look_is_boolean_word(cell->text))
-        problem_add(problems, PROBLEM_BOOLEAN, name, cell->text,
-                    "%.*s is sent as a text, not as a boolean", SPAN_ARG(cell->text));
+    if (cell->kind == CELL_TEXT || cell->kind == CELL_STRING)
+        (void)data_check_damage(name, cell->text, problems);
 }
 
 static void check_references(const struct layout_set *set, const struct cell *cells,

@@ -163,6 +163,12 @@ static bool is_essential(enum param param, enum action action)
            (param == PARAM_RES_ID && action != ACTION_WRITE);
 }
 
+/* Each request has an expired_time: of one without, the times are not known. */
+static bool is_timeless(const struct deed *deed)
+{
+    return deed->is_whole && deed->params[PARAM_EXPIRED_TIME].len == 0;
+}
+
 static enum likeness compare_param(enum param param, const struct deed *shown,
                                    const struct deed *asked)
 {
@@ -171,6 +177,8 @@ static enum likeness compare_param(enum param param, const struct deed *shown,
     bool is_essential_here = is_essential(param, asked->action);
 
     if (a.len == 0 && b.len == 0)
+        return LIKENESS_EQUAL;
+    if (param_rules[param].type == PARAM_TYPE_TIME && (is_timeless(asked) || is_timeless(shown)))
         return LIKENESS_EQUAL;
     if (a.len == 0 && !shown->is_whole)
         return is_essential_here ? LIKENESS_UNCLEAR : LIKENESS_EQUAL;

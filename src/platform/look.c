@@ -221,25 +221,117 @@ enum damage look_damage(struct span text)
     return is_error ? DAMAGE_ERROR : DAMAGE_NONE;
 }
 
-bool look_is_boolean_word(struct span text)
-{
-    static const char *const any_case[] = {"TRUE", "FALSE"};
-    static const char *const capitals[] = {"WAHR",       "FALSCH", "VRAI",   "FAUX",   "VERDADERO",
-                                           "FALSO",      "VERO",   "WAAR",   "ONWAAR", "PRAWDA",
-                                           "VERDADEIRO", "FAŁSZ",  "ИСТИНА", "ЛОЖЬ"};
-    struct folded folded;
+/* Words for one of the two, in capitals; NULL behind the last. What valves and breakers have beside
+ * these (开阀, 合闸) is left out: which of the two a device calls true cannot be told from here. */
+static const struct {
+    enum look_word word;
+    bool value;
+    bool all_capitals; /* in small letters they are words of a language */
+    const char *texts[24];
+} boolean_words[] = {
+    {WORD_EXPORTED, true, false, {"TRUE"}},
+    {WORD_EXPORTED, false, false, {"FALSE"}},
+    {WORD_EXPORTED,
+     true,
+     true,
+     {"WAHR", "VRAI", "VERDADERO", "VERO", "WAAR", "PRAWDA", "VERDADEIRO", "ИСТИНА"}},
+    {WORD_EXPORTED, false, true, {"FALSCH", "FAUX", "FALSO", "ONWAAR", "FAŁSZ", "ЛОЖЬ"}},
+    {WORD_WRITTEN, true, false, {"ON",   "YES",  "Y",    "ENABLE", "ENABLED", "开", "開", "打开",
+                                 "打開", "开启", "開啟", "启用",   "啟用",    "是", "有", "真",
+                                 "对",   "對",   "√",    "✓",      "✔",       "☑"}},
+    {WORD_WRITTEN, false, false, {"OFF",  "NO",   "N",    "DISABLE", "DISABLED", "关", "關",
+                                  "关闭", "關閉", "停用", "禁用",    "否",       "无", "無",
+                                  "假",   "错",   "錯",   "×",       "✗",        "✘",  "☐"}},
+};
 
-    if (text.len < 4 || text.len > FOLDED_MAX || span_is(text, "true") || span_is(text, "false"))
-        return false;
-    fold(text, &folded);
-    struct span word = span_of(folded.text, folded.len);
-    for (size_t i = 0; i < ARRAY_LENGTH(any_case); i++)
-        if (span_is(word, any_case[i]))
-            return true;
-    for (size_t i = 0; i < ARRAY_LENGTH(capitals) && !folded.has_small; i++)
-        if (span_is(word, capitals[i]))
+static bool is_among(const char *const texts[], size_t max, struct span text)
+{
+    for (size_t i = 0; i < max && texts[i] != NULL; i++)
+        if (span_is(text, texts[i]))
             return true;
     return false;
+}
+
+enum look_word look_word(struct span text, bool *ret_value)
+{
+    struct folded folded;
+
+    if (text.len == 0 || text.len > FOLDED_MAX || span_is(text, "true") || span_is(text, "false"))
+        return WORD_NONE;
+    fold(text, &folded);
+    for (size_t i = 0; i < ARRAY_LENGTH(boolean_words); i++) {
+        if ((boolean_words[i].all_capitals && folded.has_small) ||
+            !is_among(boolean_words[i].texts, ARRAY_LENGTH(boolean_words[i].texts),
+                      span_of(folded.text, folded.len)))
+            continue;
+        *ret_value = boolean_words[i].value;
+        return boolean_words[i].word;
+    }
+    return WORD_NONE;
+}
+
+/* Takes one of the texts off the start, or the end; whether one was there. */
+static bool take_any(struct span *rest, const char *const *texts, size_t count, bool at_end)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t len = strlen(texts[i]);
+        if (len > rest->len ||
+            memcmp(at_end ? rest->ptr + rest->len - len : rest->ptr, texts[i], len) != 0)
+            continue;
+        *rest = at_end ? span_of(rest->ptr, rest->len - len) : span_skip(*rest, len);
+        return true;
+    }
+    return false;
+}
+
+static size_t take_digits(struct span *rest)
+{
+    size_t digits = 0;
+
+    while (digits < rest->len && is_digit(rest->ptr[digits]))
+        digits++;
+    *rest = span_skip(*rest, digits);
+    return digits;
+}
+
+/* 1234, 1,234.50, 1 234,5, .5 */
+static bool is_plain_numeral(struct span text)
+{
+    bool is_code = text.len > 1 && text.ptr[0] == '0' && is_digit(text.ptr[1]);
+    size_t digits = take_digits(&text), fraction = 0;
+
+    while (digits > 0 && text.len >= 4 && strchr(", '", text.ptr[0]) != NULL) {
+        struct span group = span_skip(text, 1);
+        if (take_digits(&group) != 3)
+            break;
+        text = group;
+    }
+    if (text.len > 0 && (text.ptr[0] == '.' || text.ptr[0] == ',')) {
+        text = span_skip(text, 1);
+        fraction = take_digits(&text);
+    }
+    return text.len == 0 && digits + fraction > 0 && !is_code;
+}
+
+bool look_is_numeral(struct span text)
+{
+    static const char *const before[] = {"'", "(", "-", "−", "$", "€", "£", "¥", "￥", " "};
+    static const char *const behind[] = {")", "%", "元", "€", " "};
+    struct folded folded;
+    bool is_opened;
+
+    if (text.len == 0 || text.len > FOLDED_MAX)
+        return false;
+    fold(text, &folded);
+    struct span rest = span_of(folded.text, folded.len);
+    is_opened = rest.len > 0 && rest.ptr[0] == '(';
+    if (is_opened != (rest.len > 0 && rest.ptr[rest.len - 1] == ')'))
+        return false;
+    while (take_any(&rest, before, ARRAY_LENGTH(before), false))
+        continue;
+    while (take_any(&rest, behind, ARRAY_LENGTH(behind), true))
+        continue;
+    return is_plain_numeral(rest);
 }
 
 bool look_is_hex_number(struct span number)

@@ -17,9 +17,20 @@ enum damage {
 /* What has become of the cell. Blanks around it and invisible characters are looked through. */
 enum damage look_damage(struct span text);
 
-/* Whether the text is how a spreadsheet exports its booleans: TRUE, False, ＴＲＵＥ, WAHR, VRAI, …
- * but neither true nor false, which JSON knows. */
-bool look_is_boolean_word(struct span text);
+enum look_word {
+    WORD_NONE,     /* also true and false, which JSON knows */
+    WORD_EXPORTED, /* how a spreadsheet exports its booleans: TRUE, False, ＴＲＵＥ, WAHR, VRAI, …
+                    */
+    WORD_WRITTEN, /* how people write them: 开, 关, 是, 否, on, Off, yes, N, √, × */
+};
+
+/* Whether the text is a word for true or false, and for which: only then is `ret_value` set. Case,
+ * width, blanks around it and invisible characters are looked through. */
+enum look_word look_word(struct span text, bool *ret_value);
+
+/* Whether the text is a number as people and spreadsheets write it, and no JSON number: 1,234.50,
+ * 12%, ¥80, (80), −80, ８０, '80, and 0,5. A code such as 0042 is none. */
+bool look_is_numeral(struct span text);
 
 /* Whether a JSON number is written as hardly anybody writes a number and many write hex: 12E5. */
 bool look_is_hex_number(struct span number);

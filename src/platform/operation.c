@@ -8,13 +8,13 @@
 #include "platform/reply.h"
 
 const struct operation_rule operations[OPERATION_COUNT] = {
-    [OPERATION_WRITE] = {"/offline", METHOD_POST, 0},
-    [OPERATION_READ] = {"/offline", METHOD_GET, 0},
-    [OPERATION_EXECUTE] = {"/execute/offline", METHOD_POST, 0},
-    [OPERATION_LIST] = {"/offline/history", METHOD_GET, QUESTION_PERIOD},
-    [OPERATION_LOOKUP] = {"/offline/history/", METHOD_GET, QUESTION_UUID},
-    [OPERATION_CANCEL] = {"/offline/cancel/", METHOD_PUT, QUESTION_UUID},
-    [OPERATION_CANCEL_ALL] = {"/offline/cancel/all", METHOD_PUT, 0},
+    [OPERATION_WRITE] = {"write", "/offline", METHOD_POST, 0},
+    [OPERATION_READ] = {"read", "/offline", METHOD_GET, 0},
+    [OPERATION_EXECUTE] = {"execute", "/execute/offline", METHOD_POST, 0},
+    [OPERATION_LIST] = {"list", "/offline/history", METHOD_GET, QUESTION_PERIOD},
+    [OPERATION_LOOKUP] = {"lookup", "/offline/history/", METHOD_GET, QUESTION_UUID},
+    [OPERATION_CANCEL] = {"cancel", "/offline/cancel/", METHOD_PUT, QUESTION_UUID},
+    [OPERATION_CANCEL_ALL] = {"cancel all", "/offline/cancel/all", METHOD_PUT, 0},
 };
 
 const char *method_name(enum method method)
@@ -67,7 +67,7 @@ enum status operation_request(enum dialect dialect, enum operation operation,
     buf_clear(target);
     operation_add_path(dialect, operation, target);
     if ((rule->questions & QUESTION_UUID) != 0)
-        buf_add_percent_encoded(target, question->uuid);
+        buf_add_percent_encoded(target, text_trim_blanks(question->uuid));
     device_write(question->device, device);
     buf_add_format(target, "?%s=%s", param_rules[PARAM_IMEI].name, device);
     if ((rule->questions & QUESTION_PERIOD) != 0) {

@@ -29,6 +29,7 @@ enum operation {
 enum { QUESTION_UUID = 1, QUESTION_PERIOD = 2 };
 
 struct operation_rule {
+    const char *name; /* for people */
     const char *path; /* behind the dialect's prefix; a uuid comes behind its end where there is a
                          QUESTION_UUID */
     enum method method;

@@ -189,7 +189,7 @@ static void set_unreadable(const struct answer *answer, enum status parsed, stru
 {
     struct buf shown;
 
-    buf_init_data(&shown, 4096);
+    buf_init(&shown, 4096);
     if (parsed == STATUS_NO_MEMORY)
         buf_add_string(&shown, "an answer that there was no memory to read");
     else if (!answer->is_whole && answer->detail.len > 0)

@@ -149,7 +149,7 @@ static struct span translate(struct buf *buf, struct span plain, const char *for
 
 static struct span translate(struct buf *buf, struct span plain, const char *format, va_list args)
 {
-    buf_init(buf, PROBLEMS_TEXT_MAX);
+    buf_init_text(buf, PROBLEMS_TEXT_MAX);
     if (!language_is_foreign)
         return plain;
     if (strcmp(format, "%s") == 0)

@@ -205,7 +205,9 @@ void schema_check(const struct schema *schema, struct problems *problems)
         struct span name = span_string(param_rules[i].name);
         if (parts[i] == NULL && (param_rules[i].required & needed_by) == needed_by)
             problem_add(problems, PROBLEM_COLUMN_MISSING, name, span_of(NULL, 0),
-                        "the column is missing; --set %s=VALUE gives all rows one value",
+                        i == PARAM_IMEI
+                            ? "the column is missing; --map %s=COLUMN says which one it is"
+                            : "the column is missing; --set %s=VALUE gives all rows one value",
                         param_rules[i].name);
     }
     if (!has_content && !has_action)

@@ -52,10 +52,13 @@ void cancel_summary_add_text(const struct cancel_summary *summary, struct buf *o
 {
     add_headline(summary, out);
     add_outcomes(summary, out);
-    buf_add_format(out, "%llu request%s and %llu look-up%s in %.2f s", (big)summary->puts,
-                   summary->puts == 1 ? "" : "s", (big)summary->lookups,
-                   summary->lookups == 1 ? "" : "s", summary->seconds);
-    if (summary->retries > 0)
+    if (summary->puts + summary->lookups > 0)
+        buf_add_format(out, "%llu request%s and %llu look-up%s in %.2f s", (big)summary->puts,
+                       summary->puts == 1 ? "" : "s", (big)summary->lookups,
+                       summary->lookups == 1 ? "" : "s", summary->seconds);
+    else
+        buf_add_format(out, "no request left in %.2f s", summary->seconds);
+    if (summary->retries > 0 && summary->puts + summary->lookups > 0)
         buf_add_format(out, ", %llu more attempt%s", (big)summary->retries,
                        summary->retries == 1 ? "" : "s");
     buf_add_string(out, "\nwhat came of each: ");

@@ -66,11 +66,21 @@ static void add_calls(const struct delivery_summary *summary, struct buf *out)
 
     if (summary->calls == NULL)
         return;
-    buf_add_format(out, "%llu call%s in ", (big)calls, plural(calls));
+    if (calls > 0)
+        buf_add_format(out, "%llu call%s in ", (big)calls, plural(calls));
+    else
+        buf_add_string(out, "no call left in ");
     when_add_duration(summary->seconds, out);
     if (summary->unanswered > 0)
         buf_add_format(out, ", %llu without an answer that helps", (big)summary->unanswered);
     buf_add_char(out, '\n');
+    if (summary->unreadable > 0)
+        buf_add_format(out,
+                       "  %llu: the answer cannot be read whole; what it did not say stays open\n",
+                       (big)summary->unreadable);
+    if (summary->of_another > 0)
+        buf_add_format(out, "  %llu: the answer was about another device or command\n",
+                       (big)summary->of_another);
     for (size_t i = 0; i < summary->calls->reason_count && summary->unanswered > 0; i++)
         buf_add_format(out, "  %llu: %s\n", (big)summary->calls->reasons[i].count,
                        summary->calls->reasons[i].text);
@@ -159,6 +169,8 @@ static bool fill(const struct delivery_summary *summary, cJSON *object)
            add_number(object, "lookups", summary->lookups) &&
            add_number(object, "lists", summary->lists) &&
            add_number(object, "unanswered", summary->unanswered) &&
+           add_number(object, "unreadable", summary->unreadable) &&
+           add_number(object, "of_another", summary->of_another) &&
            add_number(object, "retries", summary->retries) &&
            cJSON_AddNumberToObject(object, "seconds", summary->seconds) != NULL &&
            add_text(object, "resume", summary->resume) &&

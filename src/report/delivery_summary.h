@@ -29,7 +29,9 @@ struct delivery_summary {
     const char *results, *output;
     const struct delivery_counts *counts;
     const struct tally *calls; /* by what became of them; NULL: none was made */
-    uint64_t lookups, lists, unanswered, retries;
+    uint64_t lookups, lists, retries;
+    uint64_t unanswered;             /* questions without an answer that helps, of which … */
+    uint64_t unreadable, of_another; /* … as struct questions has them */
     double seconds;
     const char *end;    /* "complete" … */
     const char *resume; /* the command that sends again; NULL: nothing to be sent */

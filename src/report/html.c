@@ -96,7 +96,10 @@ void html_add_duration(double seconds, struct buf *out)
                            units[i].smaller_name);
         return;
     }
-    buf_add_format(out, seconds < 1 ? "%.3g s" : "%.1f s", seconds);
+    if (seconds < 1)
+        buf_add_format(out, "%.0f ms", seconds * 1000);
+    else
+        buf_add_format(out, "%.1f s", seconds);
 }
 
 void html_add_rate(double rate, struct buf *out)

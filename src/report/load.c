@@ -2,6 +2,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "core/figure.h"
 #include "core/text.h"
 #include "core/when.h"
 
@@ -220,7 +221,7 @@ static void add_found(const struct load_report *report, struct buf *out)
     if (report->found <= 0)
         buf_add_string(out, ": no rate keeps it\n");
     else
-        buf_add_format(out, ": kept up to %.4g/s%s\n", report->found,
+        buf_add_format(out, ": kept up to %s%s\n", figure_rate(report->found, "").text,
                        report->found >= report->max ? ", the highest that is tried" : "");
 }
 

@@ -114,10 +114,12 @@ static void add_look(const struct next_facts *facts, enum next_kind kind, struct
 void next_add_command(const struct next_facts *facts, const struct next_step *step, struct buf *out)
 {
     const char *option = option_of(facts, step->kind);
+    bool was_text = buf_set_text(out, false);
 
     if (option == NULL)
         add_look(facts, step->kind, out);
     else if (facts->command.program != NULL)
         buf_add_format(out, "%s%s%s%s", facts->command.program, option[0] != '\0' ? " " : "",
                        option, facts->command.words);
+    (void)buf_set_text(out, was_text);
 }

@@ -76,7 +76,8 @@ struct page_facts {
     int64_t made_ms;        /* when the page is made */
     const char *version;
     const struct page_delivery *delivery; /* NULL: not known */
-    const struct page_run *run;           /* NULL: the page is made of the results alone */
+    const char *status; /* the call that asks what became of what was accepted; NULL: none does */
+    const struct page_run *run; /* NULL: the page is made of the results alone */
 };
 
 /* NULL where there is no memory. */

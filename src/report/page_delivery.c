@@ -10,14 +10,9 @@ static const enum command_state shown[] = {
     COMMAND_EXPIRED,   COMMAND_CANCELLED, COMMAND_MISSING, COMMAND_UNCLEAR,
 };
 
-static bool is_open(enum command_state state)
-{
-    return deliveries[state].end == DELIVERY_OPEN;
-}
-
 static void add_reason(struct page_delivery *delivery, const struct delivery_row *row)
 {
-    bool has_answer = row->confirm != CONFIRM_NONE && row->confirm != CONFIRM_SUCCESS;
+    bool has_answer = row->confirm < CONFIRM_NONE && row->confirm != CONFIRM_SUCCESS;
     struct delivery_reason new = {.state = row->state,
                                   .confirm = has_answer ? row->confirm : CONFIRM_NONE,
                                   .count = 1};
@@ -45,11 +40,12 @@ void page_delivery_add(struct page_delivery *delivery, const struct delivery_row
     delivery->states[row->state]++;
     if (row->asked_s > delivery->asked_s)
         delivery->asked_s = row->asked_s;
-    if (is_open(row->state) && row->expires_s > delivery->last_expires_s)
+    delivery->open += row->is_open;
+    if (row->is_open && row->expires_s > delivery->last_expires_s)
         delivery->last_expires_s = row->expires_s;
-    if (lane < SERIES_LANES && row->ended_s > 0)
+    if (!row->is_open && lane < SERIES_LANES && row->ended_s > 0)
         series_add(&delivery->ended, row->ended_s * 1000, lane, 1);
-    if (row->state != COMMAND_DELIVERED && !is_open(row->state))
+    if (row->state != COMMAND_DELIVERED && deliveries[row->state].end != DELIVERY_OPEN)
         add_reason(delivery, row);
 }
 
@@ -129,10 +125,7 @@ static void add_chart(const struct fill *fill, struct span part, struct buf *out
 void page_delivery_add_html(const struct page_delivery *delivery, uint64_t accepted,
                             struct buf *out)
 {
-    uint64_t delivered = delivery->states[COMMAND_DELIVERED], open = 0;
-
-    for (size_t i = 0; i < COMMAND_STATE_COUNT; i++)
-        open += is_open((enum command_state)i) ? delivery->states[i] : 0;
+    uint64_t delivered = delivery->states[COMMAND_DELIVERED], open = delivery->open;
     uint64_t unknown = accepted > delivery->total ? accepted - delivery->total : 0;
     const struct fill_value values[] = {
         TEXT("file", delivery->file),

@@ -18,6 +18,7 @@ enum { DELIVERY_REASONS_MAX = 24, DELIVERY_REASON_TEXT_MAX = 79 };
 struct delivery_row {
     enum command_state state;
     enum confirm confirm;
+    bool is_open; /* its state is not the last one */
     struct span reason;
     int64_t ended_s;   /* when its state came about, epoch; HISTORY_NONE: not known */
     int64_t expires_s; /* HISTORY_NONE */
@@ -36,6 +37,7 @@ struct page_delivery {
     const char *file; /* the status file's name */
     uint64_t total;
     uint64_t states[COMMAND_STATE_COUNT];
+    uint64_t open;        /* that have not come to their end */
     uint64_t other_lines; /* of the status file, that speak of other uuids */
     struct delivery_reason reasons[DELIVERY_REASONS_MAX];
     size_t reason_count;

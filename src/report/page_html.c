@@ -142,7 +142,7 @@ static void add_step(const struct fill *fill, const struct next_step *step, stru
     const struct next_facts *facts = &sheet_of(fill)->facts->next;
     struct buf text, command;
 
-    buf_init(&text, out->max);
+    buf_init_text(&text, out->max);
     buf_init(&command, out->max);
     next_add_text(facts, step, &text);
     next_add_command(facts, step, &command);
@@ -181,7 +181,7 @@ static void add_samples(const struct fill *fill, struct span part, struct buf *o
     const struct group *group = fill->subject;
     struct buf error;
 
-    buf_init(&error, out->max);
+    buf_init_text(&error, out->max);
     for (size_t i = 0; i < group->sample_count; i++) {
         const struct group_sample *sample = &group->samples[i];
         const struct fill_value values[] = {COUNT("row", sample->row), COUNT("line", sample->line),
@@ -212,7 +212,7 @@ static void add_group(const struct fill *fill, const struct group *group, struct
     char number[24] = "";
     struct buf title;
 
-    buf_init(&title, out->max);
+    buf_init_text(&title, out->max);
     if (reason->has_errno)
         (void)snprintf(number, sizeof(number), "%lld", (long long)reason->platform_errno);
     const struct fill_value values[] = {
@@ -279,6 +279,27 @@ static double rate_of(const struct sheet *sheet)
     return seconds > 0 && rows > 1 ? (double)rows / seconds : 0;
 }
 
+/* How far the accepted rows have come, for the first sentence. */
+struct standing {
+    uint64_t under_way, undelivered;
+    bool is_over; /* nothing of all can change, or it is a rehearsal */
+};
+
+static struct standing standing_of(const struct sheet *sheet)
+{
+    const struct page_delivery *delivery = sheet->facts->delivery;
+    uint64_t accepted = sheet->page->rows[ROW_ACCEPTED];
+    struct standing standing = {.is_over = sheet->facts->is_rehearsal};
+
+    if (delivery == NULL || delivery->total == 0)
+        return standing;
+    standing.under_way =
+        delivery->open + (accepted > delivery->total ? accepted - delivery->total : 0);
+    standing.undelivered = delivery->total - delivery->open - delivery->states[COMMAND_DELIVERED];
+    standing.is_over = standing.under_way + standing.undelivered == 0;
+    return standing;
+}
+
 /* Adds the page; `outer` knows the facts. */
 static void add_page(const struct sheet *sheet, const struct fill *outer, struct buf *out)
 {
@@ -288,16 +309,25 @@ static void add_page(const struct sheet *sheet, const struct fill *outer, struct
     uint64_t rows = all_rows(sheet), accepted = page->rows[ROW_ACCEPTED];
     uint64_t not_accepted = page->total - accepted;
     bool is_all = accepted == rows && rows > 0 && !next->has_more;
+    bool is_done = is_all && next_steps(next, steps) == 0;
+    const struct standing standing = standing_of(sheet);
+    bool asks = !standing.is_over && (standing.under_way > 0 || standing.undelivered == 0);
     const struct fill_value values[] = {
         COUNT("total", page->total),
         TIME("first", page->first_ms),
         TIME("last", page->last_ms),
         COUNT("rows", rows),
         COUNT("is-all", is_all),
+        COUNT("is-good", is_all && standing.undelivered == 0),
         COUNT("is-one", is_all && rows == 1),
         COUNT("has-more", next->has_more),
         COUNT("is-left", rows > accepted),
-        COUNT("is-done", is_all && next_steps(next, steps) == 0),
+        COUNT("is-done", is_done && standing.is_over),
+        COUNT("is-sent", is_done && !standing.is_over),
+        COUNT("under-way", standing.under_way),
+        COUNT("one-under-way", standing.under_way == 1),
+        COUNT("undelivered", standing.undelivered),
+        TEXT("ask", asks && accepted > 0 ? sheet->facts->status : NULL),
         COUNT("accepted", accepted),
         SHARE("accepted-share", accepted, rows),
         COUNT("not-accepted", not_accepted),

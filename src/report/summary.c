@@ -2,8 +2,8 @@
 
 #include <cjson/cJSON.h>
 
+#include "core/figure.h"
 #include "core/retranslate.h"
-#include "core/shell.h"
 #include "core/when.h"
 #include "report/advice.h"
 
@@ -49,17 +49,20 @@ static struct next_facts facts_of(const struct summary *summary, const uint64_t 
 /* Did all arrive? */
 static void add_headline(const struct summary *summary, const uint64_t *rows, struct buf *out)
 {
-    unsigned long long accepted = rows[ROW_ACCEPTED], total = summary->input_rows;
+    uint64_t accepted = rows[ROW_ACCEPTED], total = summary->input_rows;
 
     if (!summary->has_unsent)
-        buf_add_format(out, "%llu row%s accepted; the input was not read to its end\n", accepted,
-                       accepted == 1 ? " was" : "s were");
+        buf_add_format(out,
+                       accepted == 1 ? "%s row was accepted; the input was not read to its end\n"
+                                     : "%s rows were accepted; the input was not read to its end\n",
+                       figure(accepted).text);
     else if (total == 1)
         buf_add_format(out, "the one row was %saccepted\n", accepted == 1 ? "" : "not ");
     else if (accepted == total)
-        buf_add_format(out, "all %llu rows were accepted\n", total);
+        buf_add_format(out, "all %s rows were accepted\n", figure(total).text);
     else
-        buf_add_format(out, "%llu of %llu rows were accepted\n", accepted, total);
+        buf_add_format(out, "%s of %s rows were accepted\n", figure(accepted).text,
+                       figure(total).text);
 }
 
 enum { REASON_INDENT = 23, REASON_WIDTH = 100 };
@@ -71,14 +74,14 @@ static void add_reason_text(const struct tally_reason *reason, struct buf *out)
     struct advice advice = advice_of_reason(reason);
     struct buf line;
 
-    buf_init(&line, 4096);
+    buf_init_text(&line, 4096);
     bool is_of_errno = reason->has_errno && advice.name != NULL;
     if (is_of_errno || (reason->status == ROW_REJECTED && reason->has_errno))
         buf_add_format(&line, "errno %lld %s: %s", (long long)reason->platform_errno, reason->text,
                        advice.meaning);
     else
         retranslate(span_string(reason->text), &line);
-    buf_add_format(out, "%*llu  ", REASON_INDENT - 2, (unsigned long long)reason->count);
+    buf_add_format(out, "%*s  ", REASON_INDENT - 2, figure(reason->count).text);
     buf_add_wrapped(out, buf_string(&line), REASON_INDENT, REASON_WIDTH);
     if (reason->status != ROW_INVALID) { /* whose text says it */
         buf_clear(&line);
@@ -95,14 +98,13 @@ static void add_status_text(const struct summary *summary, enum row_status statu
 {
     const struct tally *tally = summary->tally;
 
-    buf_add_format(out, "  %-9s %9llu  %s", row_status_name(status), (unsigned long long)count,
+    buf_add_format(out, "  %-9s %9s  %s", row_status_name(status), figure(count).text,
                    advice_status_meaning(status));
     if (summary->earlier[status] > 0)
-        buf_add_format(out, "; %llu of them before this run",
-                       (unsigned long long)summary->earlier[status]);
+        buf_add_format(out, "; %s of them before this run", figure(summary->earlier[status]).text);
     buf_add_char(out, '\n');
     if (status == ROW_ACCEPTED && summary->twice > 0) {
-        buf_add_format(out, "%*llu  ", REASON_INDENT - 2, (unsigned long long)summary->twice);
+        buf_add_format(out, "%*s  ", REASON_INDENT - 2, figure(summary->twice).text);
         buf_add_wrapped(out, advice_twice, REASON_INDENT, REASON_WIDTH);
         buf_add_char(out, '\n');
     }
@@ -118,17 +120,17 @@ static void add_outcomes(const struct summary *summary, const uint64_t *rows, st
         if (rows[i] > 0 || i == ROW_ACCEPTED)
             add_status_text(summary, (enum row_status)i, rows[i], out);
     if (summary->tally->other_reasons > 0)
-        buf_add_format(out, "%*llu  for other reasons, see the results\n", REASON_INDENT - 2,
-                       (unsigned long long)summary->tally->other_reasons);
+        buf_add_format(out, "%*s  for other reasons, see the results\n", REASON_INDENT - 2,
+                       figure(summary->tally->other_reasons).text);
     if (summary->has_unsent && summary->unsent > 0)
-        buf_add_format(out, "  %-9s %9llu  no request left for them\n", "not sent",
-                       (unsigned long long)summary->unsent);
+        buf_add_format(out, "  %-9s %9s  no request left for them\n", "not sent",
+                       figure(summary->unsent).text);
 }
 
 static void add_account_text(const struct summary *summary, struct buf *out)
 {
-    buf_add_format(out, "%llu of %llu rows accounted for", (unsigned long long)summary->accounted,
-                   (unsigned long long)summary->input_rows);
+    buf_add_format(out, "%s of %s rows accounted for", figure(summary->accounted).text,
+                   figure(summary->input_rows).text);
     if (summary->superseded > 0)
         buf_add_format(out,
                        "; %llu line%s of the results %s replaced by another line of the same row",
@@ -151,11 +153,18 @@ static void add_pace(const struct summary *summary, struct buf *out)
     const struct tally *tally = summary->tally;
     uint64_t total = tally_total(tally);
 
-    buf_add_format(out, "%llu row%s in %.2f s (%.0f rows/s)", (unsigned long long)total,
-                   total == 1 ? "" : "s", summary->seconds,
-                   summary->seconds > 0 ? (double)total / summary->seconds : 0.0);
+    if (total == 0)
+        return;
+    buf_add_format(out, total == 1 ? "%s row in " : "%s rows in ", figure(total).text);
+    if (summary->seconds < 60)
+        buf_add_format(out, "%.2f s", summary->seconds);
+    else
+        when_add_duration(summary->seconds, out);
+    if (summary->seconds > 0)
+        buf_add_format(out, " (%s)", figure_rate((double)total / summary->seconds, "rows").text);
     if (summary->late_per_s > 0 && summary->seconds > LATE_FROM_S)
-        buf_add_format(out, ", in the last ten seconds %.0f rows/s", summary->late_per_s);
+        buf_add_format(out, ", in the last ten seconds %s",
+                       figure_rate(summary->late_per_s, "rows").text);
     if (summary->retries > 0)
         buf_add_format(out, ", %llu attempt%s", (unsigned long long)summary->retries,
                        summary->retries == 1 ? " was a retry" : "s were retries");
@@ -168,8 +177,31 @@ static void add_pace(const struct summary *summary, struct buf *out)
     }
     buf_add_char(out, '\n');
     if (summary->allowed > 0)
-        buf_add_format(out, "the platform allowed about %.*f/s\n", summary->allowed < 10 ? 1 : 0,
-                       summary->allowed);
+        buf_add_format(out, "the platform allowed about %s\n",
+                       figure_rate(summary->allowed, "").text);
+}
+
+static void add_verified(const struct summary_verified *verified, struct buf *out)
+{
+    if (verified->looked == 0)
+        return;
+    buf_add_format(out,
+                   "%llu request%s looked for in the platform's history by %llu calls: %llu found, "
+                   "%llu not processed, %llu not to be told\n",
+                   (unsigned long long)verified->looked, verified->looked == 1 ? " was" : "s were",
+                   (unsigned long long)verified->calls, (unsigned long long)verified->found,
+                   (unsigned long long)verified->missing, (unsigned long long)verified->unclear);
+}
+
+static void add_verified_json(const struct summary_verified *verified, cJSON *root)
+{
+    cJSON *item = cJSON_AddObjectToObject(root, "verified");
+
+    (void)cJSON_AddNumberToObject(item, "looked", (double)verified->looked);
+    (void)cJSON_AddNumberToObject(item, "found", (double)verified->found);
+    (void)cJSON_AddNumberToObject(item, "missing", (double)verified->missing);
+    (void)cJSON_AddNumberToObject(item, "unclear", (double)verified->unclear);
+    (void)cJSON_AddNumberToObject(item, "calls", (double)verified->calls);
 }
 
 /* Until when the rows that were sent can be taken back. */
@@ -177,7 +209,8 @@ static void add_embargo(const struct summary *summary, struct buf *out)
 {
     char until[WHEN_PLATFORM_LENGTH + 1];
 
-    if (summary->embargo_s == 0 || summary->tally->rows[ROW_ACCEPTED] == 0)
+    if (summary->embargo_s == 0 || summary->cancel == NULL ||
+        summary->tally->rows[ROW_ACCEPTED] == 0)
         return;
     when_format_platform(summary->embargo_s, until);
     if (summary->now_s >= summary->embargo_s) {
@@ -188,11 +221,8 @@ static void add_embargo(const struct summary *summary, struct buf *out)
     }
     buf_add_format(out, "until %s (UTC+8), ", until);
     when_add_duration((double)(summary->embargo_s - summary->now_s), out);
-    buf_add_string(out, " from now, what this run has sent can be taken back: nbatch cancel ");
-    if (summary->results[0] == '-')
-        buf_add_string(out, "./");
-    shell_add_word(summary->results, out);
-    buf_add_char(out, '\n');
+    buf_add_format(out, " from now, what this run has sent can be taken back: %s\n",
+                   summary->cancel);
 }
 
 static void add_file(const char *what, const char *path, struct buf *out)
@@ -231,12 +261,16 @@ void summary_add_text(const struct summary *summary, struct buf *out)
     add_headline(summary, rows, out);
     add_outcomes(summary, rows, out);
     add_pace(summary, out);
+    add_verified(&summary->verified, out);
     if (summary->has_account)
         add_account_text(summary, out);
-    add_file("results: ", summary->results, out);
+    if (summary->is_recorded)
+        add_file("results: ", summary->results, out);
     add_file("report: ", summary->report, out);
     if (summary->results != NULL)
         add_embargo(summary, out);
+    if (summary->status != NULL)
+        buf_add_format(out, "which devices have their command: %s\n", summary->status);
     if (summary->results != NULL)
         add_next(summary, rows, out);
 }
@@ -319,7 +353,7 @@ static void add_next_json(const struct summary *summary, cJSON *root)
     struct next_facts facts = facts_of(summary, rows);
     size_t count = summary->results != NULL ? next_steps(&facts, steps) : 0;
     cJSON *next = cJSON_AddArrayToObject(root, "next");
-    buf_init_data(&text, 1024 * 1024);
+    buf_init(&text, 1024 * 1024);
     for (size_t i = 0; i < count; i++) {
         cJSON *item = cJSON_CreateObject();
         (void)cJSON_AddStringToObject(item, "name", next_name(steps[i].kind));
@@ -370,7 +404,7 @@ enum status summary_add_json(const struct summary *summary, struct buf *out)
     (void)cJSON_AddStringToObject(root, "command", "run");
     (void)cJSON_AddStringToObject(root, "input", summary->input);
     (void)cJSON_AddStringToObject(root, "endpoint", summary->endpoint);
-    if (summary->results != NULL)
+    if (summary->results != NULL && summary->is_recorded)
         (void)cJSON_AddStringToObject(root, "results", summary->results);
     else
         (void)cJSON_AddNullToObject(root, "results");
@@ -387,6 +421,7 @@ enum status summary_add_json(const struct summary *summary, struct buf *out)
         (void)cJSON_AddNullToObject(root, "not_sent");
     (void)cJSON_AddNumberToObject(root, "maybe_twice", (double)summary->twice);
     add_canary_json(summary->canary, root);
+    add_verified_json(&summary->verified, root);
     cJSON *earlier = cJSON_AddObjectToObject(root, "earlier");
     for (size_t i = 0; i < ROW_STATUS_COUNT; i++)
         (void)cJSON_AddNumberToObject(earlier, row_status_name((enum row_status)i),

@@ -15,6 +15,12 @@ struct summary_canary {
     const uint64_t *by_status;
 };
 
+/* How often a request that may have been processed was looked for, what came of it, and how many
+ * calls that took. */
+struct summary_verified {
+    uint64_t looked, found, missing, unclear, calls;
+};
+
 struct summary {
     const char *input;
     const char *results; /* the results file, or NULL when nothing was sent */
@@ -31,13 +37,17 @@ struct summary {
     uint64_t accounted, superseded, strange; /* as in ledger/ledger.h */
     uint64_t retries;
     const struct summary_canary *canary; /* NULL: there was none */
-    double seconds;                      /* from the first request to the last result */
-    double late_per_s;                   /* rows in the last ten seconds; 0: it was shorter */
+    struct summary_verified verified;
+    double seconds;           /* from the first request to the last result */
+    double late_per_s;        /* rows in the last ten seconds; 0: it was shorter */
     double allowed;           /* the platform's limit a second, as it was found; 0: none showed */
     int64_t embargo_s, now_s; /* until when nothing is delivered, epoch, 0: as soon as it can be;
                                  and the time at hand */
+    const char *cancel, *status; /* the calls that take back, and that ask what became of it; NULL:
+                                    there is nothing to take back or ask about */
     int exit_status;
     bool is_refused, jsonl;      /* as in report/next.h */
+    bool is_recorded;            /* the results are there */
     struct next_command command; /* likewise */
     const char *report;          /* the HTML page that was written, or NULL */
 };

@@ -2,6 +2,7 @@
 
 #include <time.h>
 
+#include "core/shell.h"
 #include "ledger/blank_store.h"
 #include "run/descriptors.h"
 #include "run/exit_status.h"
@@ -87,7 +88,7 @@ int asking_open(struct asking *asking, const struct run_settings *settings,
                 const struct person *person)
 {
     *asking = (struct asking){.settings = *settings, .person = person};
-    buf_init(&asking->message, 64 * 1024);
+    buf_init_text(&asking->message, 64 * 1024);
     int result = descriptors_settle(&asking->settings, person);
     if (result != 0)
         return result;
@@ -125,12 +126,22 @@ static int start(struct asking *asking, const struct asking_subject *subject)
 }
 
 /* Says why it ended early, and what that is for the exit status. */
-static int judge(const struct asking *asking, enum status status, struct buf *message)
+static int judge(const struct asking *asking, enum status status,
+                 const struct asking_subject *subject, struct buf *message)
 {
     enum job_end end = status != STATUS_OK ? JOB_FAILED : asking->job.end;
+    struct buf why;
 
     if (end == JOB_COMPLETE)
         return 0;
+    buf_init_text(&why, 64 * 1024);
+    if (end == JOB_FAILED && subject->add_failure != NULL)
+        subject->add_failure(subject->context, &why);
+    if (why.len > 0) {
+        buf_clear(message);
+        buf_add(message, buf_span(&why));
+    }
+    buf_deinit(&why);
     person_failure(asking->person, message, status);
     return end == JOB_INTERRUPTED ? EXIT_SIGNAL + asking->job.signal_number : ends[end].exit_status;
 }
@@ -159,7 +170,7 @@ int asking_run(struct asking *asking, struct row_source *source,
     person->ops->end(person);
     if (status != STATUS_OK)
         asking->job.end = JOB_FAILED;
-    return judge(asking, status, &asking->message);
+    return judge(asking, status, subject, &asking->message);
 }
 
 void asking_end(struct asking *asking, int exit_status)
@@ -180,4 +191,29 @@ void asking_close(struct asking *asking)
     credentials_deinit(&asking->credentials);
     endpoint_deinit(&asking->endpoint);
     buf_deinit(&asking->message);
+}
+
+const char *asking_subject(const struct run_settings *settings)
+{
+    return settings->share != NULL && settings->job != NULL ? NULL : settings->input;
+}
+
+/* The results of a shared job are taken out of the database first. */
+void asking_add_resume(const struct person *person, const struct run_settings *settings,
+                       const char *what, const char *status_file, struct buf *out)
+{
+    struct buf results;
+
+    if (asking_subject(settings) != NULL) {
+        person_add_resume(person, settings->input, what, status_file, out);
+        return;
+    }
+    buf_init(&results, 64 * 1024);
+    buf_add_format(&results, "%s.results.csv", settings->job);
+    person_add_call(person, "results", NULL, out);
+    buf_add_string(out, " --output ");
+    shell_add_word(buf_string(&results), out);
+    buf_add_format(out, "; then call the run once more, with --resume=%s --output ", what);
+    shell_add_word(buf_string(&results), out);
+    buf_deinit(&results);
 }

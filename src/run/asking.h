@@ -39,6 +39,9 @@ struct asking_subject {
     const char *output; /* where the answers go */
     uint64_t calls;     /* 0: not known */
     void (*add_standing)(const void *context, struct buf *out); /* as struct watched */
+    /* Appends why what was found out could not be kept, where that ended it. NULL: it is not told.
+     */
+    void (*add_failure)(const void *context, struct buf *out);
     const void *context;
 };
 
@@ -58,5 +61,12 @@ void asking_close(struct asking *asking);
 
 /* The word of the end: "complete", "interrupted" … */
 const char *asking_end_name(const struct asking *asking);
+
+/* What a command for the same results is given: their file; NULL for a shared job. */
+const char *asking_subject(const struct run_settings *settings);
+
+/* What is typed to send `what` of the results once more. `status_file`: NULL for the usual one. */
+void asking_add_resume(const struct person *person, const struct run_settings *settings,
+                       const char *what, const char *status_file, struct buf *out);
 
 #endif

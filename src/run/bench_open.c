@@ -4,6 +4,7 @@
 #include <math.h>
 #include <unistd.h>
 
+#include "core/figure.h"
 #include "engine/open_loop.h"
 #include "report/load_page.h"
 #include "run/check.h"
@@ -257,7 +258,8 @@ static int measure_rates(struct bench *bench)
     int result = 0;
 
     for (size_t i = 0; i < rates->count && result == 0 && !bench->is_over; i++) {
-        person_note(bench->person, "%.4g/s to %s", rates->items[i], bench->endpoint.origin);
+        person_note(bench->person, "%s to %s", figure_rate(rates->items[i], "").text,
+                    bench->endpoint.origin);
         result = measure(bench, rates->items[i], &load);
     }
     return result;
@@ -278,7 +280,7 @@ static int search_rate(struct bench *bench)
         if (result != 0 || load_total(load) == 0)
             break;
         bool keeps = load_keeps(load, &settings->goal);
-        person_note(bench->person, "%.4g/s: %s", rate, keeps ? "kept" : "not kept");
+        person_note(bench->person, keeps ? "%s: kept" : "%s: not kept", figure_rate(rate, "").text);
         search_take(&search, keeps);
     }
     bench->found = search.best;
@@ -290,7 +292,7 @@ static int write_page(struct bench *bench, const struct load_report *report)
     struct buf page;
     int result = 0;
 
-    buf_init(&page, 16 * 1024 * 1024);
+    buf_init_text(&page, 16 * 1024 * 1024);
     load_page_add_html(report, &bench->ended, NBATCH_VERSION, &page);
     if (page_file_write(bench->settings.report, &page, &bench->message) != STATUS_OK)
         result = fail(bench, STATUS_IO);
@@ -304,6 +306,7 @@ static int give(struct bench *bench, const struct load_report *report)
     struct buf out;
 
     buf_init(&out, 1024 * 1024);
+    (void)buf_set_text(&out, !bench->settings.json);
     if (bench->settings.json)
         status = load_add_json(report, &out);
     else
@@ -404,7 +407,7 @@ int bench_open(const struct run_settings *settings, const struct person *person)
         return EXIT_INTERNAL;
     bench->settings = *settings;
     bench->person = person;
-    buf_init(&bench->message, 64 * 1024);
+    buf_init_text(&bench->message, 64 * 1024);
     if (settings->bench_endpoint == NULL && settings->simulate == NULL)
         bench->settings.simulate = "";
     choose_concurrency(&bench->settings);

@@ -1,15 +1,17 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "core/shell.h"
+#include "core/figure.h"
+#include "core/text.h"
 #include "core/when.h"
 #include "ledger/results.h"
 #include "ledger/undelivered.h"
+#include "platform/surplus.h"
 #include "report/cancel_summary.h"
 #include "run/asking.h"
+#include "run/privacy.h"
 #include "run/sending.h"
 #include "run/status_file.h"
-#include "run/surplus.h"
 #include "run/takeback.h"
 #include "run/use_cases.h"
 #include "sim/uuid.h"
@@ -132,7 +134,7 @@ static enum status add_offset(struct cancelling *cancelling, uint64_t offset)
     return STATUS_OK;
 }
 
-/* The error of a line, which may name further commands of its row (run/surplus.h). */
+/* The error of a line, which may name further commands of its row (platform/surplus.h). */
 static struct span error_text(struct cancelling *cancelling, const struct result_fields *fields)
 {
     buf_clear(&cancelling->error);
@@ -237,6 +239,7 @@ static enum status changed(void)
 
 static bool set_uuid(struct takeback_command *command, struct span uuid)
 {
+    uuid = text_trim_blanks(uuid);
     if (uuid.len > REPLY_UUID_MAX)
         return false;
     memcpy(command->uuid, uuid.ptr, uuid.len);
@@ -306,7 +309,6 @@ static bool keep(void *context, const struct takeback_command *command,
                                         .finished_ms = result->finished_ms};
     cancelling->outcomes[result->outcome]++;
     cancelling->kept++;
-    errno = 0;
     return cancelled_writer_add(&cancelling->file, &line) == STATUS_OK &&
            outfile_flush(&cancelling->file) == STATUS_OK;
 }
@@ -324,6 +326,13 @@ static void add_standing(const void *context, struct buf *out)
             buf_add_format(out, ", %llu %s", (unsigned long long)outcomes[i], cancel_words[i].word);
 }
 
+static void add_failure(const void *context, struct buf *out)
+{
+    const struct cancelling *cancelling = context;
+
+    buf_add(out, buf_span(&cancelling->file.error));
+}
+
 static void on_event(void *context, enum job_event event, const struct job_status *status)
 {
     struct cancelling *cancelling = context;
@@ -337,13 +346,13 @@ static void announce(const struct cancelling *cancelling)
     double rate = sending_rate_per_s(cancelling->settings);
     struct buf text;
 
-    buf_init(&text, 4096);
+    buf_init_text(&text, 4096);
     buf_add_format(&text, "%zu command%s to be taken back, one request each", cancelling->count,
                    cancelling->count == 1 ? "" : "s");
     if (rate > 0 && cancelling->count > 0) {
         buf_add_string(&text, ": ");
         when_add_duration((double)cancelling->count / rate, &text);
-        buf_add_format(&text, " at %.3g/s", rate);
+        buf_add_format(&text, " at %s", figure_rate(rate, "").text);
     }
     person_note(cancelling->person, "%s", buf_string(&text));
     buf_deinit(&text);
@@ -356,7 +365,7 @@ static int give_commands(struct cancelling *cancelling)
     enum status status;
     struct buf out;
 
-    buf_init_data(&out, 1024 * 1024 * 1024);
+    buf_init(&out, 1024 * 1024 * 1024);
     buf_add_string(&out, "row," DEVICE_COLUMN ",uuid\n");
     while ((status = next_command(cancelling, &command)) == STATUS_OK) {
         char device[DEVICE_TEXT_MAX + 1];
@@ -367,6 +376,7 @@ static int give_commands(struct cancelling *cancelling)
     bool given = status == STATUS_END && out.status == STATUS_OK &&
                  person_give(cancelling->person, buf_span(&out));
     buf_deinit(&out);
+    announce(cancelling); /* behind them, where it is seen */
     return given ? EXIT_ALL_ACCEPTED : EXIT_INTERNAL;
 }
 
@@ -421,11 +431,12 @@ static int close_file(struct cancelling *cancelling)
 
     if (file->name == NULL)
         return 0;
+    bool has_failed = file->failed; /* which was said */
     bool good = outfile_flush(file) == STATUS_OK && disk_real.sync(&disk_real, file->fd) == 0;
     if (outfile_close(file) == STATUS_OK && good)
         return 0;
-    person_error(cancelling->person, "%s cannot be written: %s", cancelling->path,
-                 file->failed ? outfile_error(file) : strerror(errno));
+    if (!has_failed)
+        person_error(cancelling->person, "%s: %s", cancelling->path, strerror(errno));
     return EXIT_INTERNAL;
 }
 
@@ -436,6 +447,7 @@ static int ask(struct cancelling *cancelling)
                                            .output = cancelling->path,
                                            .calls = cancelling->count,
                                            .add_standing = add_standing,
+                                           .add_failure = add_failure,
                                            .context = cancelling};
     const struct takeback_options options = {.dialect = cancelling->settings->dialect,
                                              .context = cancelling,
@@ -484,12 +496,13 @@ static int show(struct cancelling *cancelling, const struct cancel_summary *summ
     struct buf text;
     int result = summary->exit_status;
 
-    buf_init(&text, 1024 * 1024);
+    buf_init_text(&text, 1024 * 1024);
     if (!cancelling->person->quiet) {
         cancel_summary_add_text(summary, &text);
         cancelling->person->ops->tell(cancelling->person, TELL_SUMMARY, buf_string(&text));
     }
     buf_clear(&text);
+    (void)buf_set_text(&text, false);
     if (cancelling->settings->json) {
         cancel_summary_add_json(summary, &text);
         if (text.status != STATUS_OK || !person_give(cancelling->person, buf_span(&text)))
@@ -497,6 +510,20 @@ static int show(struct cancelling *cancelling, const struct cancel_summary *summ
     }
     buf_deinit(&text);
     return result;
+}
+
+/* The next run finds what was taken back in the file beside the results, or else by nbatch status.
+ */
+static void add_resume(const struct cancelling *cancelling, struct buf *out)
+{
+    const struct run_settings *settings = cancelling->settings;
+
+    if (settings->output != NULL) {
+        person_add_call(cancelling->person, "status", asking_subject(settings), out);
+        buf_add_string(out, " && ");
+    }
+    asking_add_resume(cancelling->person, settings, delivery_group_names[DELIVERY_CANCELLED], NULL,
+                      out);
 }
 
 static int summarize(struct cancelling *cancelling, int exit_status)
@@ -508,10 +535,8 @@ static int summarize(struct cancelling *cancelling, int exit_status)
 
     buf_init(&again, 64 * 1024);
     buf_init(&resume, 64 * 1024);
-    buf_add_string(&again, "nbatch cancel ");
-    shell_add_word(cancelling->settings->input, &again);
-    buf_add_string(&resume, "nbatch run INPUT --resume=cancelled -o ");
-    shell_add_word(cancelling->settings->input, &resume);
+    person_add_call(cancelling->person, "cancel", asking_subject(cancelling->settings), &again);
+    add_resume(cancelling, &resume);
     const struct cancel_summary summary = {
         .results = cancelling->results.path,
         .output = cancelling->path,
@@ -526,7 +551,9 @@ static int summarize(struct cancelling *cancelling, int exit_status)
         .seconds = cancelling->asking.seconds,
         .end = cancelling->has_asked ? asking_end_name(&cancelling->asking) : "complete",
         .again = open > 0 ? buf_string(&again) : NULL,
-        .resume = outcomes[CANCEL_CANCELLED] > 0 ? buf_string(&resume) : NULL,
+        .resume = outcomes[CANCEL_CANCELLED] > 0 && !cancelling->settings->job_is_open
+                      ? buf_string(&resume)
+                      : NULL,
         .exit_status = exit_status};
     exit_status = show(cancelling, &summary);
     buf_deinit(&again);
@@ -564,10 +591,10 @@ static int run_steps(struct cancelling *cancelling)
     result = read_results(cancelling);
     if (result != 0)
         return result;
-    if (cancelling->settings->dry_run || cancelling->count > 0)
-        announce(cancelling);
     if (cancelling->settings->dry_run)
         return give_commands(cancelling);
+    if (cancelling->count > 0)
+        announce(cancelling);
     if (cancelling->count > 0) {
         result = ask(cancelling);
         if (!cancelling->has_asked)
@@ -588,9 +615,10 @@ int run_cancel(const struct run_settings *settings, const struct person *person)
     cancelling->person = person;
     cancelling->results.fd = -1;
     keytable_init(&cancelling->ended);
-    buf_init_data(&cancelling->text, RESULT_LINE_MAX);
+    buf_init(&cancelling->text, RESULT_LINE_MAX);
     buf_init(&cancelling->error, RESULT_LINE_MAX);
-    buf_init(&cancelling->message, 64 * 1024);
+    buf_init_text(&cancelling->message, 64 * 1024);
+    privacy_follow(settings->input);
     int result = run_steps(cancelling);
     takeback_deinit(&cancelling->takeback);
     asking_close(&cancelling->asking);

@@ -30,40 +30,23 @@ char *cancelled_file_path(const char *results)
     return status_file_beside(results, "cancelled");
 }
 
-/* Where a run that died has left a part of a line, or of the header, that is taken away. */
-static enum status cut_to_lines(struct outfile *file, const char *path)
-{
-    struct disk *disk = file->disk;
-    int fd = disk->open(disk, path, O_RDWR, 0);
-    struct stat about;
-    bool good = fd >= 0 && disk->stat(disk, fd, &about) == 0;
-    char last = '\n';
-    uint64_t size = good ? (uint64_t)about.st_size : 0;
-
-    while (good && size > 0 && disk->read_at(disk, fd, &last, 1, size - 1) == 1 && last != '\n')
-        size--;
-    good = good && (size == (uint64_t)about.st_size || disk->truncate(disk, fd, size) == 0);
-    if (good && size == 0 && !outfile_is_jsonl(path))
-        for (size_t i = 0; i < COLUMN_COUNT; i++)
-            buf_add_format(&file->out, "%s%s", columns[i], i + 1 < COLUMN_COUNT ? "," : "\n");
-    if (fd >= 0)
-        (void)disk->close(disk, fd);
-    return good ? STATUS_OK : STATUS_IO;
-}
-
 enum status cancelled_writer_open(struct outfile *file, struct disk *disk, const char *path,
                                   unsigned mode, struct buf *message)
 {
     static const struct outfile_kind kind = {"the file of what is taken back", "--output"};
     bool is_there = disk->has(disk, path);
     enum status status = outfile_append(file, disk, path, &kind, message);
+    uint64_t size = 0;
 
     if (status == STATUS_OK && ((!is_there && disk->chmod(disk, file->fd, mode) != 0) ||
-                                cut_to_lines(file, path) != STATUS_OK)) {
+                                outfile_cut_to_lines(file, &size) != STATUS_OK)) {
         buf_add_printable(message, span_string(path));
         buf_add_string(message, ": it cannot be added to");
         status = STATUS_IO;
     }
+    if (status == STATUS_OK && size == 0 && !outfile_is_jsonl(path))
+        for (size_t i = 0; i < COLUMN_COUNT; i++)
+            buf_add_format(&file->out, "%s%s", columns[i], i + 1 < COLUMN_COUNT ? "," : "\n");
     return status;
 }
 

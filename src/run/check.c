@@ -1,9 +1,11 @@
 #include <errno.h>
 #include <time.h>
 
+#include "core/figure.h"
 #include "core/when.h"
 #include "engine/check.h"
 #include "input/diagnosis.h"
+#include "ledger/result_line.h"
 #include "run/check.h"
 #include "run/embargo.h"
 #include "run/interrupt.h"
@@ -41,29 +43,47 @@ static bool diagnose(const struct run_settings *settings, struct diagnosis *diag
                                           .header_line = (uint64_t)settings->header_line,
                                           .sets = &settings->sets,
                                           .maps = &settings->maps,
-                                          .passes = &settings->passes};
+                                          .passes = &settings->passes,
+                                          .trues = &settings->trues,
+                                          .falses = &settings->falses};
 
     *diagnosis = (struct diagnosis){.count = 0};
     return strcmp(settings->input, "-") != 0 && diagnosis_find(&given, diagnosis) == STATUS_OK &&
-           diagnosis->findings.len > 0;
+           diagnosis->findings.len + diagnosis->unknown.len > 0;
 }
 
-/* What was found, with the codes of the problems that it is about (none: NULL), and last the
- * command that goes by it. */
-static void add_diagnosis(const struct person *person, struct diagnosis *diagnosis,
-                          const uint32_t *codes, struct buf *out)
+/* Each line of a list, indented. */
+static void add_list(struct span lines, struct buf *out)
 {
-    buf_add(out, buf_span(&diagnosis->findings));
+    while (lines.len > 0) {
+        const char *end = memchr(lines.ptr, '\n', lines.len);
+        size_t len = end != NULL ? (size_t)(end - lines.ptr) : lines.len;
+        buf_add_format(out, "\n  - %.*s", (int)len, lines.ptr);
+        lines = span_skip(lines, len + (end != NULL));
+    }
+}
+
+/* What was found, then what only a person knows, and last the command that goes by it. */
+static void add_diagnosis(const struct person *person, struct diagnosis *diagnosis, struct buf *out)
+{
+    add_list(buf_span(&diagnosis->findings), out);
     if (diagnosis->unknown.len > 0)
-        buf_add_format(out, "; only you know %s", buf_string(&diagnosis->unknown));
-    for (size_t i = 0; codes != NULL && i < PROBLEM_CODE_COUNT; i++)
-        if (codes[i] > 0)
-            buf_add_format(out, " [%s]", problem_code_name((enum problem_code)i));
+        buf_add_string(out, "\nwhat only you know goes in place of the dots:");
+    add_list(buf_span(&diagnosis->unknown), out);
     if (diagnosis->count == 0 || person->ops->fixed_command == NULL)
         return;
-    buf_add_string(out, diagnosis->is_complete ? "; this command reads it so:\n    "
-                                               : "; put what you know in place of the dots:\n    ");
+    if (diagnosis->is_complete)
+        buf_add_string(out, "\nthis command reads it:");
+    buf_add_string(out, "\n    ");
     person->ops->fixed_command(person, diagnosis, out);
+}
+
+/* The codes of the problems that a diagnosis is about. */
+static void add_header_codes(const uint32_t codes[PROBLEM_CODE_COUNT], struct buf *out)
+{
+    for (size_t i = 0; i < PROBLEM_CODE_COUNT; i++)
+        if (codes[i] > 0)
+            buf_add_format(out, " [%s]", problem_code_name((enum problem_code)i));
 }
 
 static bool is_format_told(const struct run_settings *settings)
@@ -82,10 +102,8 @@ static void add_format(const struct run_settings *settings, const struct person 
 
     if (is_format_told(settings))
         return;
-    if (diagnose(settings, &diagnosis) && diagnosis.count > 0) {
-        buf_add_string(message, "; ");
-        add_diagnosis(person, &diagnosis, NULL, message);
-    }
+    if (diagnose(settings, &diagnosis) && diagnosis.count > 0)
+        add_diagnosis(person, &diagnosis, message);
     diagnosis_deinit(&diagnosis);
 }
 
@@ -119,7 +137,7 @@ int check_open(const struct run_settings *settings, const struct person *person,
     struct buf message;
 
     options.embargo_s = embargo_end(settings, options.now_s);
-    buf_init(&message, 64 * 1024);
+    buf_init_text(&message, 64 * 1024);
     enum status status = intake_open(&options, &message, ret_intake);
     if (status == STATUS_USAGE)
         add_format(settings, person, &message);
@@ -234,7 +252,7 @@ static void show_notes(const struct inspection *inspection, const struct intake 
 {
     struct buf notes;
 
-    buf_init(&notes, 64 * 1024);
+    buf_init_text(&notes, 64 * 1024);
     intake_add_notes(intake, &notes);
     const char *line = buf_string(&notes);
     for (size_t len; *line != '\0'; line += len + 1) {
@@ -254,7 +272,7 @@ static void show_time(const struct inspection *inspection, uint64_t rows)
 
     if (rate.count == 0 || rows == 0 || (is_documented && seconds < 1))
         return;
-    buf_init(&text, 256);
+    buf_init_text(&text, 256);
     when_add_duration(seconds, &text);
     person_note(inspection->person, "sending the valid rows takes %s at %lld/%s%s",
                 buf_string(&text), (long long)rate.count,
@@ -269,28 +287,41 @@ static void show_counts(const struct inspection *inspection, const struct check_
 {
     struct buf text;
 
-    buf_init(&text, 4096);
-    buf_add_format(&text, "%s: %llu row%s, %llu valid, %llu invalid, %llu warning%s",
-                   inspection->input, (unsigned long long)counts->rows,
-                   counts->rows == 1 ? "" : "s", (unsigned long long)counts->valid,
-                   (unsigned long long)counts->invalid, (unsigned long long)counts->warnings,
-                   counts->warnings == 1 ? "" : "s");
+    buf_init_text(&text, 4096);
+    buf_add_format(&text, "%s: %s row%s, %s valid, %s invalid, %s warning%s", inspection->input,
+                   figure(counts->rows).text, counts->rows == 1 ? "" : "s",
+                   figure(counts->valid).text, figure(counts->invalid).text,
+                   figure(counts->warnings).text, counts->warnings == 1 ? "" : "s");
     if (counts->settled > 0)
-        buf_add_format(&text, ", %llu with a result already", (unsigned long long)counts->settled);
+        buf_add_format(&text, ", %s with a result already", figure(counts->settled).text);
     const char *separator = "; ";
     for (size_t i = 0; i < ACTION_COUNT; i++) {
         if (counts->actions[i] == 0)
             continue;
-        buf_add_format(&text, "%s%llu %s", separator, (unsigned long long)counts->actions[i],
+        buf_add_format(&text, "%s%s %s", separator, figure(counts->actions[i]).text,
                        action_rules[i].name);
         separator = ", ";
     }
     if (counts->devices > 0)
-        buf_add_format(&text, " for %llu device%s", (unsigned long long)counts->devices,
+        buf_add_format(&text, " for %s device%s", figure(counts->devices).text,
                        counts->devices == 1 ? "" : "s");
     person_note(inspection->person, "%s", buf_string(&text));
     buf_deinit(&text);
     show_time(inspection, counts->valid);
+}
+
+/* Where what was asked for is. */
+static void show_files(const struct inspection *inspection)
+{
+    const struct run_settings *settings = inspection->settings;
+    bool has_problems = inspection->has_problem_file && strcmp(settings->problems, "-") != 0;
+
+    if (has_problems)
+        person_note(inspection->person, "problems: %s", settings->problems);
+    if (inspection->has_split && settings->split_valid != NULL)
+        person_note(inspection->person, "valid rows: %s", settings->split_valid);
+    if (inspection->has_split && settings->split_invalid != NULL)
+        person_note(inspection->person, "invalid rows: %s", settings->split_invalid);
 }
 
 /* How long all can be taken back once it is sent. */
@@ -302,7 +333,7 @@ static void show_embargo(const struct inspection *inspection, const struct check
 
     if (settings->embargo_ms == 0 || counts->valid == 0)
         return;
-    buf_init(&text, 4096);
+    buf_init_text(&text, 4096);
     if (!embargo_spare(settings, counts->valid, left_s, &spare_s)) {
         buf_add_string(&text, "how long the embargo outlasts the sending is known with --rate");
     } else if (spare_s > 0) {
@@ -321,48 +352,87 @@ static bool may_be_misread(const struct run_settings *settings, const struct che
            (settings->encoding != NULL && counts->codes[PROBLEM_INVISIBLE] > 0);
 }
 
+/* Finds how the input can be read where its rows show that it was not; and which words of its cells
+ * can be made booleans. */
+static enum status diagnose_rows(struct inspection *inspection, const struct intake *intake,
+                                 const struct check_counts *counts)
+{
+    struct diagnosis *diagnosis = &inspection->diagnosis;
+    struct buf trues, falses;
+
+    if (!inspection->is_diagnosed && may_be_misread(inspection->settings, counts))
+        inspection->is_diagnosed = diagnose(inspection->settings, diagnosis);
+    if (inspection->is_diagnosed || counts->is_unreadable)
+        return STATUS_OK;
+    diagnosis_deinit(diagnosis);
+    diagnosis_init(diagnosis);
+    buf_init(&trues, 64 * 1024);
+    buf_init(&falses, 64 * 1024);
+    intake_add_words(intake, true, &trues);
+    intake_add_words(intake, false, &falses);
+    enum status status = diagnosis_add_words(diagnosis, buf_span(&trues), buf_span(&falses));
+    buf_deinit(&trues);
+    buf_deinit(&falses);
+    diagnosis->is_complete = true;
+    return status;
+}
+
 /* Says how the input can be read, where it could not; also to who is quiet. */
-static void show_diagnosis(struct inspection *inspection, const struct check_counts *counts)
+static void show_diagnosis(struct inspection *inspection)
 {
     const struct person *person = inspection->person;
     struct buf text;
 
-    if (!inspection->is_diagnosed && may_be_misread(inspection->settings, counts))
-        inspection->is_diagnosed = diagnose(inspection->settings, &inspection->diagnosis);
     if (!inspection->is_diagnosed || inspection->settings->fix)
         return;
-    buf_init(&text, 256 * 1024);
+    buf_init_text(&text, 256 * 1024);
     buf_add_printable(&text, span_string(inspection->input));
-    buf_add_string(&text, ": ");
-    add_diagnosis(person, &inspection->diagnosis, inspection->codes, &text);
+    buf_add_string(&text, ": cannot be read as it is");
+    add_header_codes(inspection->codes, &text);
+    buf_add_char(&text, ':');
+    add_diagnosis(person, &inspection->diagnosis, &text);
     person->ops->tell(person, TELL_NOTE, buf_string(&text));
     buf_deinit(&text);
 }
 
+/* The command that makes booleans of words, below the problems that name them. */
+static void show_words(const struct inspection *inspection)
+{
+    const struct person *person = inspection->person;
+    struct buf text;
+
+    if (inspection->is_diagnosed || inspection->diagnosis.count == 0 ||
+        person->ops->fixed_command == NULL)
+        return;
+    buf_init_text(&text, 256 * 1024);
+    person->ops->fixed_command(person, &inspection->diagnosis, &text);
+    person_note(person, "this command sends the words as booleans:\n    %s", buf_string(&text));
+    buf_deinit(&text);
+}
+
 /* Gives the command that reads the input, and nothing else. */
-static int give_fix(struct inspection *inspection, const struct check_counts *counts)
+static int give_fix(struct inspection *inspection, bool is_unreadable)
 {
     const struct person *person = inspection->person;
     struct diagnosis *diagnosis = &inspection->diagnosis;
     struct buf text;
 
-    if ((counts->is_unreadable && !inspection->is_diagnosed) ||
-        (inspection->is_diagnosed && !diagnosis->is_complete)) {
-        buf_init(&text, 256 * 1024);
-        if (inspection->is_diagnosed)
-            add_diagnosis(person, diagnosis, inspection->codes, &text);
-        else
-            buf_add_string(&text, "no options are known by which it can be read");
-        person_error(person, "%s: %s", inspection->input, buf_string(&text));
+    buf_init_text(&text, 256 * 1024);
+    if (is_unreadable && !inspection->is_diagnosed) {
+        person_error(person, "%s: no options are known by which it can be read", inspection->input);
+    } else if (inspection->is_diagnosed && !diagnosis->is_complete) {
+        add_diagnosis(person, diagnosis, &text);
+        person_error(person, "%s: cannot be read as it is:%s", inspection->input,
+                     buf_string(&text));
+    } else {
+        person->ops->fixed_command(person, diagnosis, &text);
+        buf_add_char(&text, '\n');
+        bool is_given = text.status == STATUS_OK && person_give(person, buf_span(&text));
         buf_deinit(&text);
-        return EXIT_INPUT_INVALID;
+        return is_given ? 0 : EXIT_INTERNAL;
     }
-    buf_init(&text, 256 * 1024);
-    person->ops->fixed_command(person, inspection->is_diagnosed ? diagnosis : NULL, &text);
-    buf_add_char(&text, '\n');
-    bool is_given = text.status == STATUS_OK && person_give(person, buf_span(&text));
     buf_deinit(&text);
-    return is_given ? 0 : EXIT_INTERNAL;
+    return EXIT_INPUT_INVALID;
 }
 
 /* What a check comes to: 0 or an exit status, after the reason was said. */
@@ -382,16 +452,20 @@ static int conclude(struct inspection *inspection, const struct intake *intake, 
                      status == STATUS_IO ? strerror(error) : status_text(status));
         return EXIT_INTERNAL;
     }
-    show_diagnosis(inspection, counts);
+    if (diagnose_rows(inspection, intake, counts) != STATUS_OK)
+        return EXIT_INTERNAL;
+    show_diagnosis(inspection);
     if (inspection->settings->fix)
-        return give_fix(inspection, counts);
+        return give_fix(inspection, counts->is_unreadable);
     inspection->person->ops->problem_counts(inspection->person);
+    show_words(inspection);
     if (!counts->is_unreadable)
         show_notes(inspection, intake);
     if (!counts->is_unreadable)
         show_counts(inspection, counts);
     if (!counts->is_unreadable)
         show_embargo(inspection, counts);
+    show_files(inspection);
     return counts->file_is_bad || counts->invalid > 0 ? EXIT_INPUT_INVALID : 0;
 }
 
@@ -407,14 +481,14 @@ int check_input(struct intake *intake, const struct run_settings *settings,
     struct check_counts counts = {.rows = 0};
     struct buf doing;
 
-    buf_init(&inspection.message, 64 * 1024);
+    buf_init_text(&inspection.message, 64 * 1024);
     if (open_files(&inspection) != STATUS_OK) {
         person_error(person, "%s", buf_string(&inspection.message));
         (void)close_files(&inspection);
         buf_deinit(&inspection.message);
         return EXIT_USAGE;
     }
-    buf_init(&doing, 64 * 1024);
+    buf_init_text(&doing, 64 * 1024);
     buf_add_format(&doing, "checking %s", name);
     person->ops->begin(person, buf_string(&doing), NULL);
     enum status status = job_check(intake, &hooks, &counts);
@@ -458,6 +532,38 @@ static bool confirm_doubts(const struct person *person, const struct check_count
     return person_consents(person, "Send the values that are warned of as they are?", otherwise);
 }
 
+/* Why nothing is sent, for the log too, where nobody sees the list: "E-IMEI 12, E-RANGE 3". */
+static void add_codes(const struct check_counts *counts, bool is_strict, struct buf *out)
+{
+    const char *separator = "";
+
+    for (size_t i = 0; i < PROBLEM_CODE_COUNT; i++) {
+        if (counts->codes[i] == 0 || (problem_code_is_warning((enum problem_code)i) && !is_strict))
+            continue;
+        buf_add_format(out, "%s%s %llu", separator, problem_code_name((enum problem_code)i),
+                       (unsigned long long)counts->codes[i]);
+        separator = ", ";
+    }
+}
+
+static void refuse_to_send(const struct person *person, const struct check_counts *counts,
+                           bool is_strict, bool some_good)
+{
+    struct buf codes;
+
+    buf_init(&codes, 16 * 1024);
+    add_codes(counts, is_strict, &codes);
+    if (some_good)
+        person_error(person,
+                     "%llu of %llu rows %s invalid (%s); nothing was sent; fix them, or send the "
+                     "valid ones with --skip-invalid",
+                     (unsigned long long)counts->invalid, (unsigned long long)counts->rows,
+                     counts->invalid == 1 ? "is" : "are", buf_string(&codes));
+    else
+        person_error(person, "the input cannot be used (%s); nothing was sent", buf_string(&codes));
+    buf_deinit(&codes);
+}
+
 int check_for_sending(struct intake *intake, const struct run_settings *settings,
                       const struct person *person, struct check_counts *ret_counts)
 {
@@ -470,8 +576,7 @@ int check_for_sending(struct intake *intake, const struct run_settings *settings
         result = 0;
     }
     if (result == EXIT_INPUT_INVALID)
-        person_error(person, "nothing was sent%s",
-                     some_good ? "; fix the rows, or send the valid ones with --skip-invalid" : "");
+        refuse_to_send(person, counts, settings->strict, some_good);
     if (result != 0)
         return result;
     if (counts->replaced > 0 && !settings_allow_replace(settings) &&
@@ -518,7 +623,7 @@ static int print_json(const struct run_settings *settings, const struct person *
            spare_s;
     struct buf out;
 
-    buf_init_data(&out, 64 * 1024);
+    buf_init(&out, 64 * 1024);
     buf_add_string(&out, "{\"command\":\"check\",\"input\":");
     buf_add_json_string(&out, span_string(name));
     add_counts_json(counts, &out);
@@ -534,6 +639,21 @@ static int print_json(const struct run_settings *settings, const struct person *
     bool written = out.status == STATUS_OK && person_give(person, buf_span(&out));
     buf_deinit(&out);
     return written ? exit_status : EXIT_INTERNAL;
+}
+
+int check_passed(const struct intake *intake, const struct person *person)
+{
+    size_t count;
+    const struct span *passed = intake_passed(intake, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (!result_has_column(passed[i]))
+            continue;
+        person_error(person, "--pass %.*s: the results have a column of that name of their own",
+                     SPAN_ARG(passed[i]));
+        return EXIT_USAGE;
+    }
+    return 0;
 }
 
 int check_problem_path(const struct run_settings *settings, const struct person *person)
@@ -553,7 +673,7 @@ int check_problem_path(const struct run_settings *settings, const struct person 
                      "--output - and --problems - both go to standard output: name a file for one");
         return EXIT_USAGE;
     }
-    buf_init(&message, 64 * 1024);
+    buf_init_text(&message, 64 * 1024);
     enum status status = problem_file_probe(settings->problems, &message);
     if (status != STATUS_OK)
         person_error(person, "%s", buf_string(&message));
@@ -566,7 +686,7 @@ static int check_split_paths(const struct run_settings *settings, const struct p
 {
     struct buf message;
 
-    buf_init(&message, 64 * 1024);
+    buf_init_text(&message, 64 * 1024);
     enum status status = split_probe(settings->split_valid, settings->split_invalid, &message);
     if (status != STATUS_OK)
         person_error(person, "%s", buf_string(&message));
@@ -577,13 +697,12 @@ static int check_split_paths(const struct run_settings *settings, const struct p
 /* Gives the command for a file whose name does not tell what it is. */
 static int fix_format(const struct run_settings *settings, const struct person *person)
 {
-    const struct check_counts counts = {.is_unreadable = true};
     struct inspection inspection = {.settings = settings,
                                     .person = person,
                                     .input = settings->input};
 
     inspection.is_diagnosed = diagnose(settings, &inspection.diagnosis);
-    int result = give_fix(&inspection, &counts);
+    int result = give_fix(&inspection, true);
     diagnosis_deinit(&inspection.diagnosis);
     return result;
 }

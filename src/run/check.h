@@ -11,6 +11,9 @@
 int check_open(const struct run_settings *settings, const struct person *person, bool for_sending,
                struct intake **ret_intake);
 
+/* Refuses a passed column that would pose as one of the results' own. */
+int check_passed(const struct intake *intake, const struct person *person);
+
 /* What can be known to go wrong with --problems before a large input is read. */
 int check_problem_path(const struct run_settings *settings, const struct person *person);
 

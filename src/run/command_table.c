@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
+#include "core/text.h"
+
 void command_table_deinit(struct command_table *table)
 {
     free(table->items);
@@ -138,7 +140,7 @@ struct command_record *command_table_find_row(const struct command_table *table,
             high = middle;
     }
     for (; low < table->count && table->items[low].row == row; low++)
-        if (table->items[low].uuid_hash == uuid_hash)
+        if (table->items[low].uuid_hash == uuid_hash || uuid_hash == COMMAND_ANY_UUID)
             return &table->items[low];
     return NULL;
 }
@@ -157,6 +159,30 @@ void command_set(struct command_record *command, int64_t send_status, enum confi
 void command_set_time(struct command_record *command, enum command_time time, int64_t time_s)
 {
     command->times_s[time] = time_s > 0 && time_s < UINT32_MAX ? (uint32_t)time_s : 0;
+}
+
+uint16_t command_table_keep_word(struct command_table *table, struct span word)
+{
+    uint16_t i = 0;
+
+    if (word.len == 0)
+        return 0;
+    while (i < table->word_count && !span_is(word, table->words[i]))
+        i++;
+    if (i == COMMAND_WORDS_MAX)
+        return COMMAND_WORDS_MAX + 1;
+    if (i == table->word_count) {
+        buf_copy_printable(table->words[i], sizeof(table->words[i]), word);
+        table->word_count++;
+    }
+    return i + 1;
+}
+
+const char *command_table_word(const struct command_table *table, uint16_t number)
+{
+    return number == 0                  ? ""
+           : number > table->word_count ? history_confirm_name(CONFIRM_OTHER)
+                                        : table->words[number - 1];
 }
 
 /* The heap. A group's key is in its first command, whatever becomes of that. */
@@ -219,7 +245,8 @@ bool command_table_next(struct command_table *table, uint32_t now_s,
 
 uint64_t command_uuid_hash(struct span uuid)
 {
+    uuid = text_trim_blanks(uuid);
     uint64_t hash = XXH3_64bits(uuid.ptr, uuid.len);
 
-    return uuid.len == 0 ? 0 : hash != 0 ? hash : 1;
+    return uuid.len == 0 ? 0 : hash != 0 && hash != COMMAND_ANY_UUID ? hash : 1;
 }

@@ -19,6 +19,7 @@ enum {
     COMMANDS_MAX = INT32_MAX,
     COMMAND_REMAIN_NONE = UINT8_MAX,
     COMMAND_SEND_STATUS_MAX = 15,
+    COMMAND_WORDS_MAX = 64, /* that are not documented and kept; further ones are all "?" */
 };
 
 /* By history_entry's times, valid_time left out. Seconds since 1970; 0: not known. */
@@ -48,6 +49,7 @@ struct command_record {
     uint32_t due_s; /* monotonic: when to look at it again; of a group's first: when at the group */
     uint8_t remain; /* COMMAND_REMAIN_NONE: not known */
     uint8_t looks;  /* that found this state; 0: none yet */
+    uint16_t word;  /* what is said of it and is not documented: command_table_word; 0: nothing */
 };
 
 _Static_assert(sizeof(struct command_record) == 56, "64 bytes a command in all");
@@ -61,6 +63,8 @@ struct command_table {
     uint32_t *order;              /* numbers of items by device, then row */
     uint32_t *waiting;            /* a heap of groups' first places, the earliest due on top */
     uint32_t count, capacity, waiting_count;
+    char words[COMMAND_WORDS_MAX][HISTORY_WORD_MAX + 1];
+    uint16_t word_count;
 };
 
 /* Takes a zeroed table. */
@@ -88,7 +92,11 @@ static inline struct command_record *command_table_at(const struct command_table
     return &table->items[table->order[group.first + i]];
 }
 
-/* The command of a row with that uuid; NULL: there is none. */
+/* No uuid's hash: see command_table_find_row. */
+#define COMMAND_ANY_UUID UINT64_MAX
+
+/* The command of a row with that uuid, or its first one for COMMAND_ANY_UUID; NULL: there is none.
+ */
 struct command_record *command_table_find_row(const struct command_table *table, uint64_t row,
                                               uint64_t uuid_hash);
 
@@ -114,6 +122,12 @@ void command_set(struct command_record *command, int64_t send_status, enum confi
                  int64_t remain);
 void command_set_time(struct command_record *command, enum command_time time, int64_t time_s);
 
+/* A word as a number for command_record.word; an empty one is 0. */
+uint16_t command_table_keep_word(struct command_table *table, struct span word);
+
+/* The word of such a number, "" for 0. */
+const char *command_table_word(const struct command_table *table, uint16_t number);
+
 /* Has the group's turn come then. It must not wait already. */
 void command_table_wait(struct command_table *table, struct command_group group, uint32_t due_s);
 
@@ -124,6 +138,7 @@ bool command_table_next(struct command_table *table, uint32_t now_s,
 /* When that will be; UINT32_MAX: nothing waits. */
 uint32_t command_table_due(const struct command_table *table);
 
+/* Blanks around it are no part of it. 0: there is none. */
 uint64_t command_uuid_hash(struct span uuid);
 
 #endif

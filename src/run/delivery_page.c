@@ -53,8 +53,10 @@ static enum status count(void *context, const struct status_line *line)
         delivery->other_lines++;
         return STATUS_OK;
     }
+    const struct delivery_facts facts = status_line_facts(line, HISTORY_NONE);
     page_delivery_add(delivery, &(struct delivery_row){.state = line->state,
                                                        .confirm = line->confirm,
+                                                       .is_open = !delivery_is_final(&facts),
                                                        .reason = line->reason,
                                                        .ended_s = ended_s(line),
                                                        .expires_s = line->expires_s,

@@ -58,7 +58,7 @@ enum status event_log_open(struct event_log *log, const char *path, const struct
     }
     *log = (struct event_log){.path = strdup(path), .person = person, .fd = fd};
     name_run(log);
-    buf_init_data(&log->out, 16 * 1024 * 1024);
+    buf_init(&log->out, 16 * 1024 * 1024);
     bool may_block = fstat(fd, &info) == 0 && !S_ISREG(info.st_mode);
     if (log->path != NULL && (!may_block || outlet_open(fd, &log->outlet) == STATUS_OK))
         return STATUS_OK;
@@ -155,7 +155,7 @@ static void tell_left_out(struct event_log *log)
 {
     struct buf waiting = log->out;
 
-    buf_init_data(&log->out, 4096);
+    buf_init(&log->out, 4096);
     event_log_begin(log, "left_out");
     event_log_add_number(log, "lines", (int64_t)log->left_out);
     event_log_end(log);

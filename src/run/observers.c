@@ -61,7 +61,7 @@ static void update_metrics(struct observers *observers, struct metrics *metrics)
 {
     struct buf message;
 
-    buf_init(&message, 64 * 1024);
+    buf_init_text(&message, 64 * 1024);
     if (write_metrics(observers, metrics, &message) != STATUS_OK && !observers->metrics.failed) {
         person_error(observers->person, "%s", buf_string(&message));
         observers->metrics.failed = true;
@@ -353,6 +353,8 @@ void observers_attempt(struct observers *observers, const struct job_attempt *at
     event_log_add_number(log, "row", (int64_t)attempt->row);
     event_log_add_number(log, "line", (int64_t)attempt->line);
     event_log_add_number(log, "attempt", attempt->number);
+    if (!operation_is_submit(attempt->operation))
+        event_log_add_text(log, "asked", operations[attempt->operation].name);
     event_log_add_text(log, "class", class);
     if (outcome->http_status != 0)
         event_log_add_number(log, "http_status", outcome->http_status);

@@ -1,6 +1,9 @@
 #include "run/person.h"
 
 #include <stdarg.h>
+#include <unistd.h>
+
+#include "core/shell.h"
 
 enum { TOLD_MAX = 4 * 1024 * 1024 };
 
@@ -10,7 +13,7 @@ static void tell(const struct person *person, enum tell_kind kind, const char *f
 
     if (person->ops->tell == NULL || (kind != TELL_ERROR && person->quiet))
         return;
-    buf_init(&text, TOLD_MAX);
+    buf_init_text(&text, TOLD_MAX);
     buf_add_format_list(&text, format, args);
     person->ops->tell(person, kind, buf_string(&text));
     buf_deinit(&text);
@@ -54,4 +57,55 @@ bool person_consents(const struct person *person, const char *question, const ch
 bool person_give(const struct person *person, struct span data)
 {
     return person->ops->give != NULL && person->ops->give(person, data);
+}
+
+void person_add_call(const struct person *person, const char *command, const char *argument,
+                     struct buf *out)
+{
+    if (person->ops->call != NULL) {
+        person->ops->call(person, command, argument, out);
+        return;
+    }
+    buf_add_format(out, "nbatch %s%s", command, argument != NULL ? " " : "");
+    if (argument != NULL)
+        shell_add_word(argument, out);
+}
+
+/* The run's input by the name of its results: the file that is there. False: there is none. */
+static bool find_input(const char *results, struct buf *out)
+{
+    static const char *const extensions[] = {"csv",     "jsonl",    "xlsx",     "csv.gz",
+                                             "csv.zst", "jsonl.gz", "jsonl.zst"};
+    static const char *const ends[] = {".results.", ".rehearsal."};
+    const char *end = NULL;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(ends) && end == NULL; i++)
+        end = strstr(results, ends[i]);
+    for (size_t i = 0; i < ARRAY_LENGTH(extensions) && end != NULL; i++) {
+        buf_clear(out);
+        buf_add_format(out, "%.*s.%s", (int)(end - results), results, extensions[i]);
+        if (access(buf_string(out), R_OK) == 0)
+            return true;
+    }
+    return false;
+}
+
+void person_add_resume(const struct person *person, const char *results, const char *what,
+                       const char *status_file, struct buf *out)
+{
+    struct buf input;
+
+    buf_init(&input, 64 * 1024);
+    if (find_input(results, &input)) {
+        person_add_call(person, "run", buf_string(&input), out);
+        buf_add_format(out, " --resume=%s --output ", what);
+        shell_add_word(results, out);
+        if (status_file != NULL) {
+            buf_add_string(out, " --status ");
+            shell_add_word(status_file, out);
+        }
+    } else {
+        buf_add_format(out, "call the run once more, with --resume=%s", what);
+    }
+    buf_deinit(&input);
 }

@@ -59,6 +59,9 @@ struct person_ops {
      * `results` goes on; `is_moved`: the settings name another file. */
     void (*next_command)(const struct person *person, const char *results, bool is_moved,
                          struct buf *program, struct buf *words);
+    /* As person_add_call. */
+    void (*call)(const struct person *person, const char *command, const char *argument,
+                 struct buf *out);
     /* This call with the options that the input asks for; NULL: as it is. */
     void (*fixed_command)(const struct person *person, const struct diagnosis *diagnosis,
                           struct buf *out);
@@ -83,5 +86,22 @@ void person_failure(const struct person *person, struct buf *message, enum statu
 bool person_consents(const struct person *person, const char *question, const char *otherwise);
 
 bool person_give(const struct person *person, struct span data) MUST_USE;
+
+/*
+ * Appends a call of nbatch that a person may type next: `command` ("status") with its argument, and
+ * where it is this command once more with the flags of this call, else with those of them that say
+ * where to and with which key. `argument` NULL: none, the shared job of this call is meant. Quoted
+ * for a shell; it ends without a blank, for more options.
+ */
+void person_add_call(const struct person *person, const char *command, const char *argument,
+                     struct buf *out);
+
+/*
+ * Likewise the run that sends once more what `what` says, as --resume=WHAT, with the results that
+ * are here, for a command whose input they are; `status_file` NULL: the one beside them. Where no
+ * input is beside the results that they are called after, it is said in words.
+ */
+void person_add_resume(const struct person *person, const char *results, const char *what,
+                       const char *status_file, struct buf *out);
 
 #endif

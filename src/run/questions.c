@@ -14,7 +14,9 @@
  * Pages are asked for in the order of age, so that commands that come meanwhile are at the end. How
  * many a page holds is the platform's: the reading ends when as many were seen as total_count says,
  * which may change from page to page, or with a page that is empty. A list that was not read to its
- * end, or whose pages are all the same one, says nothing about the commands that were not found.
+ * end, or whose pages are all the same one, says nothing about the commands that were not found;
+ * nor does one with an item that cannot be read or is of another device, since that may be the one
+ * that was not found.
  */
 
 enum inquiry_kind {
@@ -32,6 +34,8 @@ struct inquiry {
     uint64_t page_begins, page_began;   /* uuid_hash of the first entry, and of the page before */
     int64_t newest_s[DEVICE_QUEUE_MAX]; /* when they were created, the latest first, … */
     uint64_t newest[DEVICE_QUEUE_MAX];  /* … and their uuid_hash: pages overlap */
+    bool is_unreadable;                 /* an item of an answer, or all of it */
+    bool is_of_another;                 /* it spoke of another device or command */
     struct inquiry *next_made, *next;
 };
 
@@ -177,11 +181,9 @@ static enum status ask(struct questions *questions, struct inquiry *inquiry, str
         question.per_page = QUESTION_PER_PAGE;
         question.ascending = true;
         status = find_start(questions, inquiry, &question.start_s);
-        questions->lists++;
     } else {
         status = options->find(options->context, command, &line);
         question.uuid = span_string(line.uuid);
-        questions->lookups++;
     }
     item->operation = inquiry->operation;
     item->id = (struct row_id){.hash = (uintptr_t)inquiry,
@@ -284,12 +286,25 @@ static void set_state(const struct taking *taking, struct command_record *comman
     keep(taking->questions, command);
 }
 
+/* What the record's own numbers cannot say. */
+static struct span word_of(const struct history_entry *entry, char number[HISTORY_WORD_MAX + 1])
+{
+    if (entry->send_status <= COMMAND_SEND_STATUS_MAX)
+        return span_string(entry->word);
+    (void)snprintf(number, HISTORY_WORD_MAX + 1, "send_status %d", entry->send_status);
+    return span_string(number);
+}
+
 static void take_entry(const struct taking *taking, struct command_record *command,
                        const struct history_entry *entry)
 {
+    char number[HISTORY_WORD_MAX + 1];
+
     command_set(command, entry->send_status, entry->confirm, entry->remain);
     command->action = entry->has_action ? ((unsigned)entry->action + 1) & 3 : 0;
     command->is_overwritten = false;
+    command->word =
+        command_table_keep_word(taking->questions->options.table, word_of(entry, number));
     command_set_time(command, COMMAND_CREATED, entry->times_s[HISTORY_CREATED]);
     command_set_time(command, COMMAND_SENT_AT, entry->times_s[HISTORY_SENT]);
     command_set_time(command, COMMAND_CONFIRMED, entry->times_s[HISTORY_CONFIRMED]);
@@ -310,14 +325,32 @@ static void take_values(struct questions *questions, struct command_record *comm
         questions->error = errno;
 }
 
+/* Reads what is said of the command that was asked about. False: nothing that can be read, or it is
+ * about another one. */
+static bool read_own(struct inquiry *inquiry, const struct command_record *command,
+                     struct span body, struct history_entry *ret_entry)
+{
+    struct span uuid;
+
+    inquiry->is_unreadable = history_read_one(body, ret_entry) != STATUS_OK;
+    if (inquiry->is_unreadable)
+        return false;
+    uuid = span_string(ret_entry->uuid);
+    inquiry->is_of_another = history_is_of_another(ret_entry, command->device, span_of(NULL, 0)) ||
+                             (uuid.len > 0 && command_uuid_hash(uuid) != command->uuid_hash);
+    return !inquiry->is_of_another;
+}
+
 static bool take_lookup(const struct taking *taking, struct span body)
 {
-    struct command_record *command = at(taking->questions, taking->inquiry, taking->inquiry->at);
+    struct inquiry *inquiry = taking->inquiry;
+    struct command_record *command = at(taking->questions, inquiry, inquiry->at);
     struct history_entry entry;
 
-    if (history_read_one(body, &entry) != STATUS_OK)
+    if (!read_own(inquiry, command, body, &entry))
         return false;
-    take_entry(taking, command, &entry);
+    if (inquiry->kind == INQUIRY_STATE)
+        take_entry(taking, command, &entry);
     take_values(taking->questions, command, body);
     return true;
 }
@@ -349,11 +382,20 @@ static void take_listed(void *context, const struct history_entry *entry)
     inquiry->seen++;
     if (inquiry->page_begins == 0)
         inquiry->page_begins = hash;
+    if (history_is_of_another(entry, at(taking->questions, inquiry, 0)->device, span_of(NULL, 0))) {
+        inquiry->is_of_another = true;
+        return;
+    }
+    inquiry->is_unreadable |= hash == 0;
     note_created(inquiry, hash, entry->times_s[HISTORY_CREATED]);
     for (uint32_t i = 0; i < inquiry->group.count; i++) {
         struct command_record *command = at(taking->questions, inquiry, i);
         if (command->uuid_hash != hash || !command_is_open(command) || command->is_listed)
             continue;
+        if (entry->send_status == HISTORY_NONE) {
+            inquiry->is_unreadable = true;
+            return;
+        }
         command->is_listed = true;
         take_entry(taking, command, entry);
         return;
@@ -404,8 +446,10 @@ static bool take_list(const struct taking *taking, struct span body, bool *ret_m
 
     inquiry->page_began = inquiry->page_begins;
     inquiry->page_begins = 0;
-    if (history_read_list(body, take_listed, (void *)(uintptr_t)taking, &total) != STATUS_OK)
+    if (history_read_list(body, take_listed, (void *)(uintptr_t)taking, &total) != STATUS_OK) {
+        inquiry->is_unreadable = true;
         return false;
+    }
     bool is_found = has_all(taking->questions, inquiry);
     bool is_same = inquiry->page_begins != 0 && inquiry->page_begins == inquiry->page_began;
     bool is_empty = inquiry->seen == 0 && total > 0; /* of so many it shows none */
@@ -414,8 +458,11 @@ static bool take_list(const struct taking *taking, struct span body, bool *ret_m
         *ret_more = false;
         return false;
     }
-    if (!*ret_more)
-        end_list(taking);
+    if (*ret_more)
+        return true;
+    if (!is_found && (inquiry->is_unreadable || inquiry->is_of_another))
+        return false;
+    end_list(taking);
     return true;
 }
 
@@ -443,18 +490,20 @@ static void end_turn(struct questions *questions, struct command_group group)
         command_table_wait(table, group, due_s);
 }
 
-/* Nothing was learnt: the open commands are due an interval later, and values are given up. */
+/* Nothing was learnt of some: they are due an interval later, and values are given up. */
 static void put_off(struct questions *questions, const struct inquiry *inquiry,
                     struct engine_time now)
 {
     questions->unanswered++;
+    questions->unreadable += inquiry->is_unreadable;
+    questions->of_another += inquiry->is_of_another && !inquiry->is_unreadable;
     if (inquiry->kind == INQUIRY_VALUES) {
         at(questions, inquiry, inquiry->at)->has_values = true;
         return;
     }
     for (uint32_t i = 0; i < inquiry->group.count; i++) {
         struct command_record *command = at(questions, inquiry, i);
-        if (command_is_open(command))
+        if (command_is_open(command) && !command->is_listed)
             command->due_s = seconds_of(now) + (uint32_t)questions->options.interval_s;
     }
 }
@@ -477,9 +526,7 @@ static bool take(const struct taking *taking, const struct source_end *end)
         inquiry->operation = OPERATION_LIST;
         return true;
     }
-    if (answered && inquiry->kind == INQUIRY_VALUES)
-        take_values(questions, at(questions, inquiry, inquiry->at), end->body);
-    else if (answered && inquiry->operation == OPERATION_LOOKUP)
+    if (answered && inquiry->operation == OPERATION_LOOKUP)
         answered = take_lookup(taking, end->body);
     else if (answered)
         answered = take_list(taking, end->body, &more);
@@ -498,6 +545,10 @@ static void ended(struct row_source *base, const struct source_end *end)
                                   .asked_s = end->now.wall_ms / 1000 + questions->clock_off_s};
 
     questions->under_way--;
+    if (source_end_has_left(end)) {
+        questions->lists += inquiry->operation == OPERATION_LIST;
+        questions->lookups += inquiry->operation == OPERATION_LOOKUP;
+    }
     if (take(&taking, end) || begin_values(questions, inquiry)) {
         follow(questions, inquiry);
         return;

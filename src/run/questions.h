@@ -10,7 +10,9 @@
  *
  * A uuid that is not found by its LOOKUP, or that the list does not have, is missing only when all
  * pages were read; ten later commands of the device mean that it was overwritten. The list names
- * commands of others, too: they are passed over. Private to run/.
+ * commands of others, too: they are passed over. An answer that cannot be read whole, or that
+ * speaks of another device or command, says nothing of those that it does not name: they stay as
+ * they were, and it is counted. Private to run/.
  */
 #ifndef NB_RUN_QUESTIONS_H
 #define NB_RUN_QUESTIONS_H
@@ -61,8 +63,10 @@ struct questions {
     int error;           /* errno; 0: all could be kept */
     bool has_begun;
     /* Told. */
-    uint64_t lookups, lists; /* that were asked; each page is a list's */
-    uint64_t unanswered;     /* questions that got no answer that says anything */
+    uint64_t lookups, lists; /* that left; each page is a list's */
+    uint64_t unanswered;     /* questions that got no answer that says anything, of which … */
+    uint64_t unreadable;     /* … this many answers could not be read, or not whole, … */
+    uint64_t of_another;     /* … and this many spoke of another device or command */
 };
 
 /* What the options point to outlives the questions. Puts every device that has open commands into

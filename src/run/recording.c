@@ -1,6 +1,7 @@
 #include "run/recording.h"
 
 #include <strings.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,7 +19,7 @@ void recording_init(struct recording *recording, const struct run_settings *sett
 {
     *recording = (struct recording){.settings = settings, .person = person};
     undelivered_init(&recording->undelivered);
-    buf_init(&recording->message, 64 * 1024);
+    buf_init_text(&recording->message, 64 * 1024);
 }
 
 void recording_deinit(struct recording *recording)
@@ -237,13 +238,13 @@ static int check_target(const struct recording *recording, bool is_local)
     }
     if (!are_from_elsewhere(past, rehearses, is_local))
         return 0;
-    person_error(
-        recording->person,
-        !rehearses ? "%s is the record of a rehearsal (--simulate): name another results file with "
-                     "--output for the platform"
-                   : "%s is the record of a run against a platform: name another results file with "
-                     "--output to rehearse",
-        recording->path);
+    person_error(recording->person,
+                 !rehearses
+                     ? "%s is the record of a rehearsal (--simulate), and this run sends to a "
+                       "platform: name another results file with --output"
+                     : "%s is the record of a run to a platform, and this run is a rehearsal "
+                       "(--simulate): name another results file with --output",
+                 recording->path);
     return EXIT_USAGE;
 }
 
@@ -314,8 +315,8 @@ static int check_completion(const struct recording *recording)
 
     if (!ledger_past(recording->ledger)->has_completion || settings->yes)
         return 0;
-    buf_init(&question, 64 * 1024);
-    buf_init(&otherwise, 64 * 1024);
+    buf_init_text(&question, 64 * 1024);
+    buf_init_text(&otherwise, 64 * 1024);
     describe_missing(recording, &question, &otherwise);
     bool good = otherwise.len == 0 ||
                 person_consents(recording->person, buf_string(&question), buf_string(&otherwise));
@@ -324,20 +325,33 @@ static int check_completion(const struct recording *recording)
     return good ? 0 : EXIT_USAGE;
 }
 
+/* From so many rows on it takes seconds to read all results once more. */
+enum { LONG_ROWS = 500 * 1000, LINE_BYTES = 130 };
+
+static void tell_phase(const struct recording *recording, uint64_t rows, const char *what)
+{
+    if (rows >= LONG_ROWS)
+        person_note(recording->person, "%s …", what);
+}
+
 int recording_open(struct recording *recording, const struct span *passed, size_t passed_count,
                    bool is_local)
 {
     const int policy = recording->settings->on_ambiguous;
     const struct run_settings *settings = recording->settings;
+    bool sends_again = policy != ON_AMBIGUOUS_HOLD && policy != ON_AMBIGUOUS_VERIFY;
     struct ledger_options options = {.path = recording->path,
                                      .copy_to_stdout = recording->copies,
                                      .resume = settings->resume.on,
-                                     .again = {.orphan_idempotent = policy != ON_AMBIGUOUS_HOLD,
+                                     .again = {.orphan_idempotent = sends_again,
                                                .orphan_other = policy == ON_AMBIGUOUS_RESEND},
                                      .passed = passed,
                                      .passed_count = passed_count,
                                      .concurrency = (size_t)settings->concurrency};
 
+    struct stat about;
+    if (settings->resume.on && stat(recording->path, &about) == 0)
+        tell_phase(recording, (uint64_t)about.st_size / LINE_BYTES, "reading the results so far");
     memcpy(options.again.status, settings->resume.status, sizeof(options.again.status));
     enum status status = ledger_open(&options, &recording->message, &recording->ledger);
     if (status != STATUS_OK)
@@ -400,15 +414,6 @@ int recording_start(struct recording *recording, const struct intake *intake, co
     if (status == STATUS_OK)
         return 0;
     return fail(recording, status == STATUS_EXISTS ? EXIT_USAGE : EXIT_INTERNAL);
-}
-
-/* From so many rows on it takes seconds to read all results once more. */
-enum { LONG_ROWS = 500 * 1000 };
-
-static void tell_phase(const struct recording *recording, uint64_t rows, const char *what)
-{
-    if (rows >= LONG_ROWS)
-        person_note(recording->person, "%s …", what);
 }
 
 /* Whether the results, as they are in the file, have one current line for each row. */

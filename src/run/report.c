@@ -53,13 +53,13 @@ int report_write(const char *path, const struct person *person, struct page_fact
     struct buf page, message;
     int result = 0;
 
-    buf_init(&page, PAGE_MAX);
-    buf_init(&message, 64 * 1024);
+    buf_init_text(&page, PAGE_MAX);
+    buf_init_text(&message, 64 * 1024);
     enum status status = results_page_read(facts->results, filter, context, &message, &read);
     if (status == STATUS_SYNTAX)
         result = EXIT_INPUT_INVALID;
     else if (status != STATUS_OK)
-        result = EXIT_INTERNAL;
+        result = access(facts->results, R_OK) != 0 ? EXIT_USAGE : EXIT_INTERNAL;
     if (result == 0) {
         complete_facts(facts, &read);
         page_add_html(read.page, facts, &page);
@@ -110,7 +110,7 @@ static int add_delivery(const struct run_settings *settings, const struct person
 
     *ret_path = path;
     *ret_delivery = delivery;
-    buf_init(&message, 64 * 1024);
+    buf_init_text(&message, 64 * 1024);
     if (path != NULL && delivery != NULL)
         status = delivery_page_read(path, settings->input, delivery, &message);
     if (status == STATUS_OK)
@@ -133,11 +133,11 @@ int run_report(const struct run_settings *settings, const struct person *person)
                                .next = {.has_more = has_journal(settings->input)}};
     struct page_delivery *delivery = NULL;
     char *status_path = NULL;
-    struct buf path, message;
+    struct buf path, message, call;
 
     privacy_follow(settings->input);
     buf_init(&path, 64 * 1024);
-    buf_init(&message, 64 * 1024);
+    buf_init_text(&message, 64 * 1024);
     if (settings->output != NULL)
         buf_add_string(&path, settings->output);
     else
@@ -153,8 +153,12 @@ int run_report(const struct run_settings *settings, const struct person *person)
     }
     if (result == 0)
         result = add_delivery(settings, person, &facts, &status_path, &delivery);
+    buf_init(&call, 64 * 1024);
+    person_add_call(person, "status", settings->input, &call);
+    facts.status = buf_string(&call);
     if (result == 0)
         result = report_write(buf_string(&path), person, &facts, NULL, NULL);
+    buf_deinit(&call);
     if (result == 0 && strcmp(buf_string(&path), "-") != 0)
         person_note(person, "the report is in %s", buf_string(&path));
     buf_deinit(&path);

@@ -57,7 +57,7 @@ static enum status add_row(void *context, const struct result_fields *fields)
     buf_clear(&reading->text);
     (void)buf_reserve(&reading->text, fields->line.len + 1);
     row.imei = unquoted(reading, columns[RESULT_device]);
-    row.reason.text = unquoted(reading, columns[RESULT_error]);
+    row.reason.text = result_reason(unquoted(reading, columns[RESULT_error]));
     if (uuid_is_simulated(unquoted(reading, columns[RESULT_uuid])))
         reading->result->is_rehearsal = true;
     row.finished_ms = fields->finished_ms;

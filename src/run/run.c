@@ -2,6 +2,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/figure.h"
 #include "engine/intake_source.h"
 #include "engine/job.h"
 #include "ledger/outfile.h"
@@ -15,6 +16,7 @@
 #include "run/nightly.h"
 #include "run/observers.h"
 #include "run/outputs.h"
+#include "run/owned.h"
 #include "run/page_file.h"
 #include "run/privacy.h"
 #include "run/problem_file.h"
@@ -43,6 +45,7 @@ struct run {
     uint64_t earlier_twice;             /* those of them that may be held twice */
     struct tally tally;
     struct halt halt;
+    struct known_commands known; /* with --on-ambiguous verify */
     struct job_options options;
     struct job_result result;
     bool has_heeded; /* a signal from before the sending */
@@ -50,6 +53,7 @@ struct run {
     struct listener listener;
     struct series flight;             /* for the report */
     struct buf program, words;        /* the call that goes on where this one ended */
+    struct buf cancel, status;        /* calls about what was accepted */
     struct problem_file problem_file; /* of a pipe, which is checked while it is sent */
     struct share_rate *share;         /* the account's rate, which this run keeps; NULL: none */
     struct run_figures *figures;      /* NULL: nobody measures */
@@ -100,23 +104,6 @@ static int load_key(struct run *run)
 static int start_simulator(struct run *run)
 {
     return target_simulate(run->settings, run->person, &run->sim, &run->endpoint);
-}
-
-/* A passed column must not pose as one of the results' own. */
-static int check_passed(struct run *run)
-{
-    size_t count;
-    const struct span *passed = intake_passed(run->intake, &count);
-
-    for (size_t i = 0; i < count; i++) {
-        if (result_has_column(passed[i])) {
-            person_error(run->person,
-                         "--pass %.*s: the results have a column of that name of their own",
-                         SPAN_ARG(passed[i]));
-            return EXIT_USAGE;
-        }
-    }
-    return 0;
 }
 
 static void note_earlier(struct run *run)
@@ -179,6 +166,24 @@ static int open_results(struct run *run)
     if (result == 0 && run->settings->resume.on)
         intake_use_store(run->intake, ledger_store(run->recording.ledger));
     return result;
+}
+
+/* What rows of earlier runs own is none of this run's rows. */
+static int read_known(struct run *run)
+{
+    const struct run_settings *settings = run->settings;
+    struct results results;
+
+    if (settings->on_ambiguous != ON_AMBIGUOUS_VERIFY)
+        return 0;
+    run->options.verify.known = &run->known;
+    if (!settings->resume.on)
+        return 0;
+    enum status status = results_open(&results, &disk_real, run->recording.path, &run->message);
+    if (status == STATUS_OK)
+        status = owned_read(&results, NULL, NULL, &run->known);
+    results_close(&results);
+    return status == STATUS_OK ? 0 : fail(run, EXIT_INTERNAL);
 }
 
 static int start_results(struct run *run)
@@ -264,16 +269,20 @@ static void end_observers(struct run *run, double seconds, int exit_status)
 static void announce(const struct run *run)
 {
     char rows[64], limit[160] = "";
-    unsigned long long count = run->rows - earlier_total(run);
+    uint64_t count = run->rows - earlier_total(run);
     bool is_documented;
     struct rate rate = sending_rate(run->settings, &is_documented);
 
+    if (run->rows > 0 && count == 0) {
+        person_note(run->person, "nothing is left to send: each row of the input has its result");
+        return;
+    }
     if (is_documented)
         buf_copy_format(limit, sizeof(limit),
                         ", at most %lld/s as the platform documents (see --rate)",
                         (long long)rate.count);
     if (run->rows > 0)
-        buf_copy_format(rows, sizeof(rows), "%llu row%s", count, count == 1 ? "" : "s");
+        buf_copy_format(rows, sizeof(rows), count == 1 ? "%s row" : "%s rows", figure(count).text);
     else
         buf_copy_format(rows, sizeof(rows), "the rows of a pipe");
     person_note(run->person, "sending %s to %s%s%s, %lld at a time%s%s%s", rows,
@@ -317,6 +326,17 @@ static struct next_command next_command(struct run *run)
                                  .from_stdin = strcmp(run->settings->input, "-") == 0};
 }
 
+/* A call about what was accepted; NULL: nothing was, or its platform goes with this process. */
+static const char *call_of(struct run *run, const char *command, struct buf *call)
+{
+    if (run->sim != NULL || run->recording.path == NULL ||
+        run->tally.rows[ROW_ACCEPTED] + run->earlier[ROW_ACCEPTED] == 0)
+        return NULL;
+    buf_clear(call);
+    person_add_call(run->person, command, run->recording.path, call);
+    return buf_string(call);
+}
+
 /* Whether it is known how many rows have no result. */
 static bool knows_unsent(const struct run *run)
 {
@@ -354,6 +374,7 @@ static int write_report(struct run *run, double seconds, int exit_status)
                                .next = {.has_more = !knows_unsent(run),
                                         .is_refused = run->result.end == JOB_REFUSED,
                                         .command = next_command(run)},
+                               .status = call_of(run, "status", &run->status),
                                .run = &about};
     intake_digest(run->intake, &facts.input_size, &facts.input_hash);
     /* Of a run that was stopped, not every row of the input has been met. */
@@ -378,12 +399,13 @@ static int print_summary(const struct run *run, const struct summary *summary, i
 {
     struct buf text;
 
-    buf_init(&text, 4 * 1024 * 1024);
+    buf_init_text(&text, 4 * 1024 * 1024);
     if (!run->person->quiet) {
         summary_add_text(summary, &text);
         run->person->ops->tell(run->person, TELL_SUMMARY, buf_string(&text));
     }
     buf_clear(&text);
+    (void)buf_set_text(&text, false);
     if (run->settings->json) {
         bool written = summary_add_json(summary, &text) == STATUS_OK &&
                        person_give(run->person, buf_span(&text));
@@ -396,6 +418,7 @@ static int print_summary(const struct run *run, const struct summary *summary, i
 static int summarize(struct run *run, double seconds, int exit_status)
 {
     const struct recording *recording = &run->recording;
+    const struct verified *verified = &run->result.verified;
     uint64_t done = tally_total(&run->tally) + earlier_total(run);
 
     if (run->settings->report != NULL)
@@ -410,6 +433,7 @@ static int summarize(struct run *run, double seconds, int exit_status)
     const struct summary summary = {.input = source_name(intake_source(run->intake)),
                                     .results = recording->path,
                                     .jsonl = outfile_is_jsonl(recording->path),
+                                    .is_recorded = access(recording->path, F_OK) == 0,
                                     .endpoint = run->endpoint.origin,
                                     .tally = &run->tally,
                                     .earlier = run->earlier,
@@ -426,12 +450,19 @@ static int summarize(struct run *run, double seconds, int exit_status)
                                     .strange = recording->account.strange,
                                     .retries = run->result.retries,
                                     .canary = run->settings->canary.rows > 0 ? &canary : NULL,
+                                    .verified = {.looked = verified->rows,
+                                                 .found = verified->found,
+                                                 .missing = verified->missing,
+                                                 .unclear = verified->unclear,
+                                                 .calls = verified->lists + verified->lookups},
                                     .late_per_s = run->result.late_per_s,
                                     .allowed = run->result.allowed,
                                     .embargo_s = intake_embargo_s(run->intake),
                                     .now_s = (int64_t)time(NULL),
                                     .seconds = seconds,
                                     .exit_status = exit_status,
+                                    .cancel = call_of(run, "cancel", &run->cancel),
+                                    .status = call_of(run, "status", &run->status),
                                     .command = next_command(run),
                                     .report = reported == 0 ? run->settings->report : NULL};
 
@@ -467,8 +498,13 @@ static int open_problem_file(struct run *run)
 
 static int close_problem_file(struct run *run, int result)
 {
-    if (outfile_close(&run->problem_file.file) == STATUS_OK)
+    bool has_file = run->problem_file.file.name != NULL;
+
+    if (outfile_close(&run->problem_file.file) == STATUS_OK) {
+        if (has_file && strcmp(run->settings->problems, "-") != 0)
+            person_note(run->person, "problems: %s", run->settings->problems);
         return result;
+    }
     person_error(run->person, "%s", outfile_error(&run->problem_file.file));
     return EXIT_INTERNAL;
 }
@@ -523,6 +559,8 @@ static void prepare(struct run *run)
                                    .connect_timeout_ms = settings->connect_timeout_ms,
                                    .request_timeout_ms = settings->request_timeout_ms,
                                    .wire = target_wire(settings)};
+    run->known.is_prompt = settings->has_settle;
+    sending_settle(settings, run->options.verify.settle_ms);
     run->options.renew_key = settings->simulate == NULL ? on_key_refused : NULL;
     run->options.renew_key_context = run;
     run->options.report = run->rows > 0 ? NULL : on_pipe_problems;
@@ -609,6 +647,14 @@ static int send_rows(struct run *run)
 
 static int choose_sending(struct run *run)
 {
+    const struct run_settings *settings = run->settings;
+
+    if (settings->on_ambiguous == ON_AMBIGUOUS_VERIFY && settings->resume.status[ROW_IN_DOUBT]) {
+        person_error(run->person, "--on-ambiguous verify looks for what this run sends: rows that "
+                                  "are in doubt already are looked for by nbatch verify, and what "
+                                  "that finds missing is sent with --resume=failed");
+        return EXIT_USAGE;
+    }
     sending_options(run->settings, &run->halt, &run->options);
     return 0;
 }
@@ -618,7 +664,7 @@ int run_explain_retries(const struct run_settings *settings, const struct person
     const struct retry_policy policy = sending_retries(settings);
     struct buf out;
 
-    buf_init(&out, 64 * 1024);
+    buf_init_text(&out, 64 * 1024);
     retry_explain(settings->dialect, &policy, &out);
     bool given = out.status == STATUS_OK && person_give(person, buf_span(&out));
     buf_deinit(&out);
@@ -652,9 +698,11 @@ static int run_steps(struct run *run)
     if (result == 0)
         result = load_key(run);
     if (result == 0)
-        result = check_passed(run);
+        result = check_passed(run->intake, run->person);
     if (result == 0)
         result = open_results(run);
+    if (result == 0)
+        result = read_known(run);
     if (result == 0)
         result = check_whole_input(run);
     if (result == 0 && run->settings->simulate != NULL)
@@ -687,9 +735,12 @@ int run_send(const struct run_settings *given, const struct person *person,
     run->person = person = listener_init(&run->listener, person);
     run->figures = ret_figures;
     interrupt_watch();
-    buf_init(&run->message, 64 * 1024);
+    buf_init_text(&run->message, 64 * 1024);
     buf_init(&run->program, 64 * 1024);
     buf_init(&run->words, 1024 * 1024);
+    known_commands_init(&run->known);
+    buf_init(&run->cancel, 64 * 1024);
+    buf_init(&run->status, 64 * 1024);
     recording_init(&run->recording, settings, person);
     int result = nightly_choose(&run->nightly, settings, person);
     if (result == 0)
@@ -702,6 +753,7 @@ int run_send(const struct run_settings *given, const struct person *person,
         observers_refused(&run->observers, listener_error(&run->listener), result);
     share_rate_end(run->share);
     recording_deinit(&run->recording);
+    known_commands_deinit(&run->known);
     outfile_deinit(&run->problem_file.file);
     observers_close(&run->observers);
     sim_stop(run->sim);
@@ -711,6 +763,8 @@ int run_send(const struct run_settings *given, const struct person *person,
     buf_deinit(&run->message);
     buf_deinit(&run->program);
     buf_deinit(&run->words);
+    buf_deinit(&run->cancel);
+    buf_deinit(&run->status);
     listener_deinit(&run->listener);
     nightly_deinit(&run->nightly);
     free(run);

@@ -10,6 +10,14 @@ struct retry_policy sending_retries(const struct run_settings *settings)
                                  .on_ambiguous = (enum on_ambiguous)settings->on_ambiguous};
 }
 
+void sending_settle(const struct run_settings *settings, int64_t ret_ms[2])
+{
+    bool is_said = settings->has_settle;
+
+    ret_ms[0] = is_said ? settings->settle_ms[0] : DEFAULT_SETTLE_MS;
+    ret_ms[1] = is_said ? settings->settle_ms[1] : DEFAULT_SETTLE_AGAIN_MS;
+}
+
 static uint64_t random_seed(void)
 {
     uint64_t seed = 0;

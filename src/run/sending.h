@@ -16,6 +16,9 @@ struct rate sending_rate(const struct run_settings *settings, bool *ret_is_docum
  * at its own host. 0: as many as go. A ramp is left out. */
 double sending_rate_per_s(const struct run_settings *settings);
 
+/* When rows in doubt are looked for: so long after their last attempt, and once more. */
+void sending_settle(const struct run_settings *settings, int64_t ret_ms[2]);
+
 /* Fills in retries, pace, canary and halt rules; `halt` must outlive the run. */
 void sending_options(const struct run_settings *settings, struct halt *halt,
                      struct job_options *options);

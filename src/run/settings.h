@@ -139,6 +139,7 @@ struct run_settings {
     bool insecure;
     bool http2;
     bool share_only_rate;
+    bool job_is_open;               /* of results that are a shared job's: it is not complete */
     bool json;                      /* the summary as one JSON object on standard output */
     const struct page_entry *shown; /* what the HTML page shows of all this, without secrets */
     size_t shown_count;

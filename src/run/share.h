@@ -14,6 +14,9 @@
 /* Says what went wrong with the database. Returns the exit status. */
 int share_fail(const struct person *person, struct buf *message, enum status status);
 
+/* Refuses by its name what --share and --share-only-rate have no use for, or keep otherwise. */
+int share_check_options(const struct run_settings *settings, const struct person *person);
+
 /* Opens the database that --share names. */
 int share_open(const struct run_settings *settings, const struct person *person,
                struct database *ret_database) MUST_USE;

@@ -1,7 +1,5 @@
 #include "run/share.h"
 
-#include "ledger/disk.h"
-#include "ledger/outfile.h"
 #include "ledger/share/statements.h"
 #include "run/use_cases.h"
 
@@ -33,7 +31,7 @@ int share_open(const struct run_settings *settings, const struct person *person,
 
     if (result != 0)
         return result;
-    buf_init(&message, 64 * 1024);
+    buf_init_text(&message, 64 * 1024);
     enum status status = database_open(settings->share, &message, ret_database);
     if (status != STATUS_OK)
         result = share_fail(person, &message, status);
@@ -51,7 +49,7 @@ int share_find(const struct run_settings *settings, const struct person *person,
         person_error(person, "which job? --job NAME; nbatch jobs lists them");
         return EXIT_USAGE;
     }
-    buf_init(&message, 64 * 1024);
+    buf_init_text(&message, 64 * 1024);
     enum status status = share_job_find(database, settings->job, &message, ret_job);
     int result = status == STATUS_OK ? 0 : share_fail(person, &message, status);
     buf_deinit(&message);
@@ -96,7 +94,7 @@ int run_share_init(const struct run_settings *settings, const struct person *per
     }
     if (result != 0)
         return result;
-    buf_init(&message, 64 * 1024);
+    buf_init_text(&message, 64 * 1024);
     result = init(settings, person, &message);
     buf_deinit(&message);
     return result;
@@ -156,7 +154,7 @@ int run_jobs(const struct run_settings *settings, const struct person *person)
     struct buf message;
     int result = share_open(settings, person, &database);
 
-    buf_init(&message, 64 * 1024);
+    buf_init_text(&message, 64 * 1024);
     for (size_t i = 0; result == 0 && i < ARRAY_LENGTH(changes) && status == STATUS_OK; i++) {
         if (changes[i].name == NULL)
             continue;
@@ -168,69 +166,6 @@ int run_jobs(const struct run_settings *settings, const struct person *person)
     if (status != STATUS_OK)
         result = share_fail(person, &message, status);
     buf_deinit(&message);
-    database_close(&database);
-    return result;
-}
-
-/* Results. */
-
-struct export
-{
-    struct outfile file;
-    struct result_format format;
-    uint64_t rows;
-};
-
-static enum status on_result(void *context, const struct result_record *record)
-{
-    struct export *export = context;
-
-    result_format_add_line(&export->format, record, &export->file.out);
-    export->rows++;
-    return outfile_settle(&export->file);
-}
-
-static int export_results(const struct run_settings *settings, const struct person *person,
-                          struct database *database, const struct share_job *job)
-{
-    static const struct outfile_kind kind = {"results file", "--output"};
-    const char *path = settings->output != NULL ? settings->output : "-";
-    struct export export = {.rows = 0};
-    struct buf message;
-
-    buf_init(&message, 64 * 1024);
-    enum status status = outfile_create(&export.file, &disk_real, path, &kind, &message);
-    if (status == STATUS_OK) {
-        result_format_init(&export.format, outfile_is_jsonl(path), job->passed, job->passed_count);
-        result_format_add_header(&export.format, &export.file.out);
-        status = share_results_each(database, job, on_result, &export, &message);
-        if (outfile_close(&export.file) != STATUS_OK) {
-            status = STATUS_IO;
-            buf_clear(&message);
-            buf_add_string(&message, outfile_error(&export.file));
-        }
-    }
-    outfile_deinit(&export.file);
-    int result = status == STATUS_OK ? 0 : share_fail(person, &message, status);
-    buf_deinit(&message);
-    if (result == 0)
-        person_note(person, "%llu of %llu rows of %s (%s) have their result",
-                    (unsigned long long)export.rows, (unsigned long long)job->rows, settings->job,
-                    job->state);
-    return result;
-}
-
-int run_share_results(const struct run_settings *settings, const struct person *person)
-{
-    struct database database = {.connection = NULL};
-    struct share_job job = {.id = 0};
-    int result = share_open(settings, person, &database);
-
-    if (result == 0)
-        result = share_find(settings, person, &database, &job);
-    if (result == 0)
-        result = export_results(settings, person, &database, &job);
-    share_job_deinit(&job);
     database_close(&database);
     return result;
 }

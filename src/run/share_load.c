@@ -3,6 +3,8 @@
 
 #include "ledger/share/load.h"
 #include "run/check.h"
+#include "run/embargo.h"
+#include "run/guards.h"
 #include "run/interrupt.h"
 #include "run/sending.h"
 #include "run/share.h"
@@ -131,7 +133,7 @@ static int load_job(const struct run_settings *settings, const struct person *pe
     struct buf message;
 
     (void)settings;
-    buf_init(&message, 64 * 1024);
+    buf_init_text(&message, 64 * 1024);
     index_init(&counter.index);
     intake_use_store(intake, &counter.store);
     enum status status = loading_begin(&load, database, about, &message);
@@ -175,9 +177,13 @@ static int check(const struct run_settings *settings, const struct person *perso
     struct buf message;
     int result = check_for_sending(intake, settings, person, counts);
 
+    if (result == 0)
+        result = embargo_check(settings, person, intake_embargo_s(intake), counts->valid);
+    if (result == 0)
+        result = guard_rows(settings, person, counts->rows);
     if (result != 0)
         return result;
-    buf_init(&message, 64 * 1024);
+    buf_init_text(&message, 64 * 1024);
     if (intake_rewind(intake, &message) != STATUS_OK) {
         person_error(person, "%s; nothing was loaded", buf_string(&message));
         result = EXIT_INPUT_INVALID;
@@ -191,12 +197,21 @@ int share_load(const struct run_settings *settings, const struct person *person,
 {
     struct check_counts counts = {.rows = 0};
     struct intake *intake = NULL;
-    int result = check_open(settings, person, true, &intake);
+    int result = guard_age(settings, person, (int64_t)time(NULL));
 
     *ret_name = NULL;
+    if (result == 0)
+        result = check_open(settings, person, true, &intake);
+    if (result == 0)
+        result = check_passed(intake, person);
     if (result == 0 && !source_is_seekable(intake_source(intake))) {
         person_error(person,
                      "a job is checked as a whole before it is loaded: give a file, no pipe");
+        result = EXIT_USAGE;
+    }
+    if (result == 0 && settings->on_ambiguous == ON_AMBIGUOUS_VERIFY) {
+        person_error(person, "--on-ambiguous verify is no choice for a shared job: say hold, and "
+                             "see to what is in doubt at its end");
         result = EXIT_USAGE;
     }
     if (result == 0)

@@ -39,6 +39,14 @@ int run_share_results(const struct run_settings *settings, const struct person *
     return refuse(person);
 }
 
+int run_share_borrowed(const struct run_settings *settings, const struct person *person,
+                       use_case_fn *use_case)
+{
+    (void)settings;
+    (void)use_case;
+    return refuse(person);
+}
+
 int share_rate_begin(const struct run_settings *settings, const struct person *person,
                      const struct credentials *credentials, struct job_options *options,
                      struct share_rate **ret_rate)

@@ -42,6 +42,9 @@ int share_rate_begin(const struct run_settings *settings, const struct person *p
     *ret_rate = NULL;
     if (!settings->share_only_rate)
         return 0;
+    int refused = share_check_options(settings, person);
+    if (refused != 0)
+        return refused;
     if (settings->share == NULL) {
         person_error(person, "--share-only-rate wants the database of the account: --share URI");
         return EXIT_USAGE;
@@ -54,7 +57,7 @@ int share_rate_begin(const struct run_settings *settings, const struct person *p
     struct share_rate *rate = calloc(1, sizeof(*rate));
     if (rate == NULL)
         return EXIT_INTERNAL;
-    buf_init(&message, 64 * 1024);
+    buf_init_text(&message, 64 * 1024);
     enum status status =
         key_fingerprint(span_of(credentials->key, credentials->key_len), rate->account);
     if (status == STATUS_OK)

@@ -4,12 +4,17 @@
 
 #include "engine/job.h"
 #include "ledger/share/jobs.h"
+#include "ledger/share/late.h"
+#include "run/check.h"
 #include "run/descriptors.h"
 #include "run/interrupt.h"
 #include "run/listener.h"
+#include "run/outputs.h"
+#include "run/privacy.h"
 #include "run/sending.h"
 #include "run/share.h"
 #include "run/target.h"
+#include "run/threads.h"
 #include "run/use_cases.h"
 
 /* A worker at a job: its rows go through the engine, as those of a file do. */
@@ -42,6 +47,11 @@ void share_tell(void *context, enum worker_news news, const char *why, size_t co
                      "this worker stood still for longer than its lease: %zu part%s of the job "
                      "went to another worker; what had not left is not sent from here",
                      count, count == 1 ? "" : "s");
+    else if (news == WORKER_UNKEPT)
+        person_error(person,
+                     "%s: were this worker to die before the database is back, the rows whose "
+                     "results it has would be in doubt",
+                     why);
     else
         person_note(person, news == WORKER_PAUSED ? "the job is paused" : "the job goes on");
 }
@@ -182,6 +192,8 @@ static enum status make_worker(struct work *work)
     const struct worker_options options = {.where = settings->share,
                                            .account = work->target->account,
                                            .job = work->job.id,
+                                           .job_name = settings->job,
+                                           .loaded_us = work->job.loaded_us,
                                            .lease_ms = work->database->lease_ms,
                                            .rate = sending_rate_per_s(settings),
                                            .burst = settings->burst,
@@ -190,6 +202,20 @@ static enum status make_worker(struct work *work)
                                            .tell_context = (void *)(uintptr_t)work->person};
 
     return worker_new(&options, &work->worker);
+}
+
+/* Results that a worker which has died in this folder could not write. */
+static int hand_in_late(struct work *work)
+{
+    const struct late_about about = {work->settings->job, work->job.id, work->job.loaded_us};
+    uint64_t rows;
+    enum status status = late_hand_in(work->database, &about, &rows, &work->message);
+
+    if (rows > 0)
+        person_note(work->person,
+                    "results of %llu row%s that a worker which died could not write: handed in",
+                    (unsigned long long)rows, rows == 1 ? "" : "s");
+    return status == STATUS_OK ? 0 : share_fail(work->person, &work->message, status);
 }
 
 static void prepare(struct work *work)
@@ -243,7 +269,7 @@ static void send_rows(struct work *work)
     person->ops->end(person);
     struct store *store = worker_store(work->worker);
     struct buf message;
-    buf_init(&message, 64 * 1024);
+    buf_init_text(&message, 64 * 1024);
     if (store->finish(store, false, &message) != STATUS_OK) {
         person_error(person, "%s", buf_string(&message));
         work->result.end = JOB_FAILED;
@@ -306,7 +332,7 @@ static bool print_json(const struct work *work, int exit_status)
 {
     struct buf out;
 
-    buf_init_data(&out, 64 * 1024);
+    buf_init(&out, 64 * 1024);
     buf_add_string(&out, "{\"command\":\"work\",\"job\":");
     buf_add_json_string(&out, span_string(work->settings->job));
     buf_add_format(&out, ",\"end\":\"%s\",\"rows\":%llu",
@@ -331,7 +357,7 @@ static int summarize(const struct work *work, int exit_status)
 
     for (size_t i = 0; i < ROW_STATUS_COUNT; i++)
         done += work->totals[i];
-    buf_init(&text, 64 * 1024);
+    buf_init_text(&text, 64 * 1024);
     buf_add_format(&text, "%s: %llu of %llu rows have their result", work->settings->job,
                    (unsigned long long)done, (unsigned long long)work->job.rows);
     add_totals(work, "; %s %llu", &text);
@@ -366,7 +392,7 @@ static int conclude(struct work *work)
         person_error(work->person, "%s", buf_string(&work->message));
     if (is_stopped(work))
         person_error(work->person, "the job was stopped");
-    buf_init(&message, 64 * 1024);
+    buf_init_text(&message, 64 * 1024);
     enum status status = read_totals(work, &message);
     if (status == STATUS_NETWORK) /* this connection was cut; another one need not be */
         status = read_totals(work, &message);
@@ -415,12 +441,16 @@ int share_work(const struct run_settings *given, const struct person *person,
     work->database = database;
     work->target = target;
     work->observers = observers;
-    buf_init(&work->message, 64 * 1024);
+    buf_init_text(&work->message, 64 * 1024);
     int result = descriptors_settle(&settings, person);
+    if (result == 0)
+        result = threads_check(person);
     if (result == 0)
         result = share_find(&settings, person, database, &work->job);
     if (result == 0)
         result = check_job(&settings, person, &work->job, target);
+    if (result == 0)
+        result = hand_in_late(work);
     if (result == 0 && make_worker(work) != STATUS_OK)
         result = EXIT_INTERNAL;
     database_close(database);
@@ -444,7 +474,7 @@ static int open_observers(const struct run_settings *settings, const struct pers
 {
     struct buf message;
 
-    buf_init(&message, 64 * 1024);
+    buf_init_text(&message, 64 * 1024);
     enum status status = observers_open(observers, settings, person, &message);
     if (status != STATUS_OK)
         person_failure(person, &message, status);
@@ -477,8 +507,10 @@ int run_work(const struct run_settings *given, const struct person *real)
         return EXIT_USAGE;
     }
     const struct person *person = listener_init(&listener, real);
+    int result = outputs_check(&settings, NULL, person);
     settings.input = settings.job; /* as log and metrics name it */
-    int result = open_observers(&settings, person, &observers);
+    if (result == 0)
+        result = open_observers(&settings, person, &observers);
     if (result == 0)
         result = share_open(&settings, person, &database);
     if (result == 0)
@@ -490,34 +522,6 @@ int run_work(const struct run_settings *given, const struct person *real)
     return close_observers(&observers, &listener, result);
 }
 
-/* What a job in a database has no use for, or keeps otherwise. */
-static int refuse_options(const struct run_settings *settings, const struct person *person)
-{
-    const struct {
-        bool is_given;
-        const char *name, *instead;
-    } options[] = {
-        {settings->output != NULL, "--output", "nbatch results writes them to a file"},
-        {settings->resume.on, "--resume", "nbatch work goes on with a job"},
-        {settings->simulate != NULL, "--simulate",
-         "rehearse against nbatch simulate, with --endpoint"},
-        {settings->report != NULL, "--report",
-         "nbatch results writes a file that nbatch report takes"},
-        {settings->sort, "--sort", "nbatch results are in the order of the input"},
-        {settings->canary.rows > 0, "--canary", "load a short file as a job of its own first"},
-        {settings->ramp.ms > 0, "--ramp", "--rate is the account's"},
-        {settings->dated, "--dated", "give the job a name with --job"},
-    };
-
-    for (size_t i = 0; i < ARRAY_LENGTH(options); i++) {
-        if (!options[i].is_given)
-            continue;
-        person_error(person, "%s is not for a shared job: %s", options[i].name, options[i].instead);
-        return EXIT_USAGE;
-    }
-    return 0;
-}
-
 int run_share_send(const struct run_settings *given, const struct person *real)
 {
     struct run_settings settings = *given;
@@ -527,9 +531,14 @@ int run_share_send(const struct run_settings *given, const struct person *real)
     struct listener listener;
     char *name = NULL;
     const struct person *person = listener_init(&listener, real);
-    int result = refuse_options(&settings, person);
+    int result = share_check_options(&settings, person);
 
+    privacy_follow(settings.input);
     interrupt_watch();
+    if (result == 0)
+        result = outputs_check(&settings, NULL, person);
+    if (result == 0)
+        result = check_problem_path(&settings, person);
     if (result == 0)
         result = open_observers(&settings, person, &observers);
     if (result == 0)

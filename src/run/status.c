@@ -1,8 +1,8 @@
 #include <time.h>
-#include <unistd.h>
 
-#include "core/shell.h"
+#include "core/figure.h"
 #include "run/asking.h"
+#include "run/privacy.h"
 #include "run/status_rows.h"
 #include "run/use_cases.h"
 
@@ -44,6 +44,13 @@ static void add_standing(const void *context, struct buf *out)
     delivery_add_devices(&run->counts, out);
 }
 
+static void add_failure(const void *context, struct buf *out)
+{
+    const struct inquiry_run *run = context;
+
+    buf_add(out, buf_span(&run->rows.failure));
+}
+
 /* The status file is kept fresh for others; all is in the journal, whether that works or not. */
 static void write_now_and_then(struct inquiry_run *run)
 {
@@ -82,7 +89,7 @@ static void announce_calls(const struct inquiry_run *run, uint64_t lookups, uint
     int64_t rate = per_hour(&run->settings->rate);
     struct buf text;
 
-    buf_init(&text, 4096);
+    buf_init_text(&text, 4096);
     buf_add_format(&text, "%llu call%s for %llu device%s (%llu of one command, %llu of several",
                    (unsigned long long)calls, calls == 1 ? "" : "s", (unsigned long long)calls,
                    calls == 1 ? "" : "s", (unsigned long long)lookups, (unsigned long long)lists);
@@ -90,34 +97,22 @@ static void announce_calls(const struct inquiry_run *run, uint64_t lookups, uint
     if (rate > 0 && calls > 0) {
         buf_add_string(&text, ": ");
         when_add_duration((double)calls * 3600 / (double)rate, &text);
-        buf_add_format(&text, " at %.3g/s", (double)rate / 3600);
+        buf_add_format(&text, " at %s", figure_rate((double)rate / 3600, "").text);
     }
     person_note(run->person, "%s", buf_string(&text));
     buf_deinit(&text);
 }
 
-/* Checks. */
-
-static bool ends_with(const char *text, const char *end)
-{
-    size_t len = strlen(text), end_len = strlen(end);
-
-    return len >= end_len && strcmp(text + len - end_len, end) == 0;
-}
-
 /* The platform of a rehearsal has gone with the run, unless it is one that keeps its state. */
 static int refuse_rehearsal(const struct inquiry_run *run)
 {
-    const char *input = run->settings->input;
-
-    if (run->asking.endpoint.loopback ||
-        (!ends_with(input, ".rehearsal.csv") && !ends_with(input, ".rehearsal.jsonl")))
+    if (run->asking.endpoint.loopback || !run->rows.is_simulated)
         return 0;
     person_error(
         run->person,
         "%s is of a rehearsal: the platform knows nothing of its commands; ask a simulator "
         "that keeps its state (nbatch simulate --state FILE) with --endpoint",
-        input);
+        run->settings->input);
     return EXIT_USAGE;
 }
 
@@ -154,6 +149,7 @@ static int ask(struct inquiry_run *run, uint64_t calls)
                                            .output = run->rows.path,
                                            .calls = run->questions.options.watch ? 0 : calls,
                                            .add_standing = add_standing,
+                                           .add_failure = add_failure,
                                            .context = run};
     int result = asking_open(&run->asking, run->settings, run->person);
 
@@ -176,7 +172,7 @@ static int take_pushes(struct inquiry_run *run)
     int result =
         status_rows_take_pushes(&run->rows, run->settings->from_push, (int64_t)time(NULL), &count);
 
-    if (result == 0)
+    if (result == 0 || result == EXIT_INPUT_INVALID)
         person_note(run->person, "%llu message%s about commands of %s", (unsigned long long)count,
                     count == 1 ? "" : "s", run->rows.results.path);
     return result;
@@ -205,48 +201,19 @@ static int judge(const struct delivery_counts *counts)
                                                                  : EXIT_SOME_NOT_ACCEPTED;
 }
 
-/* The run's input by the name of its results, where it is there; else a word for it. */
-static void add_input(const struct inquiry_run *run, struct buf *out)
-{
-    static const char *const extensions[] = {"csv", "jsonl", "xlsx", "csv.gz", "jsonl.gz"};
-    const char *results = run->settings->input;
-    const char *end = strstr(results, ".results.");
-    struct buf path;
-
-    buf_init(&path, 64 * 1024);
-    for (size_t i = 0; end != NULL && i < ARRAY_LENGTH(extensions); i++) {
-        buf_clear(&path);
-        buf_add_format(&path, "%.*s.%s", (int)(end - results), results, extensions[i]);
-        if (access(buf_string(&path), R_OK) == 0) {
-            shell_add_word(buf_string(&path), out);
-            buf_deinit(&path);
-            return;
-        }
-    }
-    buf_deinit(&path);
-    buf_add_string(out, "INPUT");
-}
-
 static void add_resume(const struct inquiry_run *run, struct buf *out)
 {
     const struct delivery_counts *counts = &run->counts;
     bool only_expired = counts->resendable == counts->states[COMMAND_EXPIRED];
 
-    buf_add_string(out, "nbatch run ");
-    add_input(run, out);
-    buf_add_format(out, " --resume=%s -o ",
-                   delivery_group_names[only_expired ? DELIVERY_EXPIRED : DELIVERY_UNDELIVERED]);
-    shell_add_word(run->settings->input, out);
+    asking_add_resume(run->person, run->settings,
+                      delivery_group_names[only_expired ? DELIVERY_EXPIRED : DELIVERY_UNDELIVERED],
+                      run->settings->output, out);
 }
 
 static void add_watch(const struct inquiry_run *run, struct buf *out)
 {
-    buf_add_string(out, "nbatch status ");
-    shell_add_word(run->settings->input, out);
-    if (run->settings->output != NULL) {
-        buf_add_string(out, " -o ");
-        shell_add_word(run->settings->output, out);
-    }
+    person_add_call(run->person, "status", asking_subject(run->settings), out);
     buf_add_string(out, " --watch");
 }
 
@@ -257,6 +224,7 @@ static int show(struct inquiry_run *run, const struct delivery_summary *summary,
         run->person->ops->tell(run->person, TELL_SUMMARY, buf_string(text));
     }
     buf_clear(text);
+    (void)buf_set_text(text, false);
     if (!run->settings->json)
         return summary->exit_status;
     bool given = delivery_summary_add_json(summary, text) == STATUS_OK &&
@@ -271,7 +239,7 @@ static int summarize(struct inquiry_run *run, int exit_status)
 
     buf_init(&resume, 64 * 1024);
     buf_init(&watch, 64 * 1024);
-    buf_init(&text, 1024 * 1024);
+    buf_init_text(&text, 1024 * 1024);
     add_resume(run, &resume);
     add_watch(run, &watch);
     const struct delivery_summary summary = {
@@ -282,10 +250,13 @@ static int summarize(struct inquiry_run *run, int exit_status)
         .lookups = questions->lookups,
         .lists = questions->lists,
         .unanswered = questions->unanswered,
+        .unreadable = questions->unreadable,
+        .of_another = questions->of_another,
         .retries = run->asking.job.retries,
         .seconds = run->asking.seconds,
         .end = run->has_asked ? asking_end_name(&run->asking) : "complete",
-        .resume = run->counts.resendable > 0 ? buf_string(&resume) : NULL,
+        .resume =
+            run->counts.resendable > 0 && !run->settings->job_is_open ? buf_string(&resume) : NULL,
         .watch = run->counts.open > 0 ? buf_string(&watch) : NULL,
         .exit_status = exit_status};
     exit_status = show(run, &summary, &text);
@@ -328,7 +299,7 @@ static int run_steps(struct inquiry_run *run)
     } else if (needs_asking(run)) {
         result = ask(run, lookups + lists);
     }
-    if (result != 0 && !run->has_asked)
+    if (result != 0 && result != EXIT_INPUT_INVALID && !run->has_asked)
         return result;
     result = conclude(run, result);
     asking_end(&run->asking, result);
@@ -343,6 +314,7 @@ int run_status(const struct run_settings *settings, const struct person *person)
         return EXIT_INTERNAL;
     run->settings = settings;
     run->person = person;
+    privacy_follow(settings->input);
     int result = run_steps(run);
     questions_deinit(&run->questions);
     asking_close(&run->asking);

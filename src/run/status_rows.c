@@ -5,6 +5,7 @@
 
 #include "core/text.h"
 #include "run/exit_status.h"
+#include "sim/uuid.h"
 
 enum { LINE_BLOCK_BYTES = 16 * 1024 }; /* of the results are read to find a line */
 
@@ -64,11 +65,12 @@ static enum status take_result(void *context, const struct result_fields *fields
         return STATUS_TOO_BIG;
     command.row = (uint32_t)fields->id.row;
     command.offset = fields->offset & ((UINT64_C(1) << 44) - 1);
-    struct span uuid = column_text(rows, fields, RESULT_uuid);
+    struct span uuid = text_trim_blanks(column_text(rows, fields, RESULT_uuid));
     if (uuid.len > 0 && !operation_names_one(uuid))
         return refuse_line(rows, fields,
                            "has a uuid that names no command: the results were edited");
     command.uuid_hash = command_uuid_hash(uuid);
+    rows->is_simulated = rows->is_simulated || uuid_is_simulated(uuid);
     enum status status = rows->text.status;
     return status == STATUS_OK ? command_table_add(&rows->table, &command) : status;
 }
@@ -114,6 +116,19 @@ static enum status read_line(struct status_rows *rows, const struct command_reco
     return status;
 }
 
+/* False; errno stays. */
+static bool note_failure(struct status_rows *rows, const char *path)
+{
+    int error = errno;
+
+    if (rows->failure.len == 0) {
+        buf_add_printable(&rows->failure, span_string(path));
+        buf_add_format(&rows->failure, ": %s", strerror(error));
+    }
+    errno = error;
+    return false;
+}
+
 enum status status_rows_find(void *context, const struct command_record *command,
                              struct command_line *ret_line)
 {
@@ -121,13 +136,17 @@ enum status status_rows_find(void *context, const struct command_record *command
     struct result_fields fields;
     enum status status = read_line(rows, command, &fields);
 
-    if (status != STATUS_OK)
-        return status;
-    struct span uuid = column_text(rows, &fields, RESULT_uuid);
+    struct span uuid = {.len = 0};
+    if (status == STATUS_OK)
+        uuid = text_trim_blanks(column_text(rows, &fields, RESULT_uuid));
     if (uuid.len > REPLY_UUID_MAX) {
         errno = ESTALE;
-        return STATUS_IO;
+        status = STATUS_IO;
     }
+    if (status == STATUS_IO)
+        (void)note_failure(rows, rows->results.path);
+    if (status != STATUS_OK)
+        return status;
     memcpy(ret_line->uuid, uuid.ptr, uuid.len);
     ret_line->uuid[uuid.len] = '\0';
     ret_line->accepted_s = fields.finished_ms / 1000;
@@ -135,6 +154,12 @@ enum status status_rows_find(void *context, const struct command_record *command
 }
 
 /* What is known from an earlier look. */
+
+/* Earlier versions took an answer that is not documented for a refusal. */
+static bool is_hasty(const struct status_line *line)
+{
+    return line->state == COMMAND_REFUSED && line->confirm == CONFIRM_OTHER;
+}
 
 static void take_line(struct status_rows *rows, const struct status_line *line,
                       struct command_record *command)
@@ -146,6 +171,8 @@ static void take_line(struct status_rows *rows, const struct status_line *line,
     command->state = (unsigned)line->state & 15;
     command_set(command, line->send_status, line->confirm, line->remain);
     command->is_overwritten = span_is(line->reason, DELIVERY_OVERWRITTEN);
+    if (line->confirm == CONFIRM_OTHER || line->state == COMMAND_UNCLEAR)
+        command->word = command_table_keep_word(&rows->table, line->reason);
     command_set_time(command, COMMAND_CREATED, line->created_s);
     command_set_time(command, COMMAND_SENT_AT, line->sent_s);
     command_set_time(command, COMMAND_CONFIRMED, line->confirmed_s);
@@ -155,12 +182,26 @@ static void take_line(struct status_rows *rows, const struct status_line *line,
     if (line->state == COMMAND_MISSING && line->created_s == HISTORY_NONE)
         (void)!status_rows_find(rows, command, &found);
     const struct delivery_facts facts = status_line_facts(line, found.accepted_s);
-    command->is_final = delivery_is_final(&facts);
+    command->is_final = delivery_is_final(&facts) && !is_hasty(line);
 }
 
+/* Whether the results have the row of a line, though its command may be a later one by now. */
+static bool is_of_row(struct status_rows *rows, const struct status_line *line)
+{
+    const struct command_record *command =
+        command_table_find_row(&rows->table, line->id.row, COMMAND_ANY_UUID);
+    struct result_fields fields;
+
+    return command != NULL && read_line(rows, command, &fields) == STATUS_OK &&
+           row_id_key(&fields.id) == row_id_key(&line->id);
+}
+
+/* *ret_known: of the lines, those of commands of the results; where there is none, 1 if a line is
+ * of one of its rows, which were all sent again since. */
 static enum status take_lines(struct status_rows *rows, struct status_file *file,
                               uint64_t *ret_lines, uint64_t *ret_known)
 {
+    bool is_ours = false;
     struct status_line line;
     uint64_t device;
     enum status status;
@@ -169,11 +210,14 @@ static enum status take_lines(struct status_rows *rows, struct status_file *file
         struct command_record *command =
             command_table_find_row(&rows->table, line.id.row, command_uuid_hash(line.uuid));
         ++*ret_lines;
+        is_ours = is_ours || *ret_known > 0 || is_of_row(rows, &line);
         if (command == NULL || !device_read(line.device, &device) || device != command->device)
             continue;
         ++*ret_known;
         take_line(rows, &line, command);
     }
+    if (*ret_known == 0)
+        *ret_known = is_ours;
     return status == STATUS_END ? STATUS_OK : status;
 }
 
@@ -214,6 +258,8 @@ static void take_record(void *context, const void *record)
         return;
     kept.offset = command->offset;
     kept.is_listed = kept.has_values = false;
+    kept.is_final = kept.is_final && kept.confirm != CONFIRM_OTHER; /* the word itself is lost */
+    kept.word = 0;
     *command = kept;
     rows->unwritten++;
 }
@@ -244,7 +290,8 @@ int status_rows_open(struct status_rows *rows, const struct run_settings *settin
                                  .journal.fd = -1};
     buf_init(&rows->text, RESULT_LINE_MAX);
     buf_init(&rows->passed_text, RESULT_LINE_MAX);
-    buf_init(&rows->message, 64 * 1024);
+    buf_init_text(&rows->message, 64 * 1024);
+    buf_init_text(&rows->failure, 64 * 1024);
     int result = choose_path(rows);
     if (result == 0)
         result = read_results(rows);
@@ -272,7 +319,8 @@ bool status_rows_keep(void *context, const struct command_record *command)
     struct status_rows *rows = context;
 
     rows->unwritten++;
-    return rows->journal.fd < 0 || record_log_add(&rows->journal, command) == STATUS_OK;
+    return rows->journal.fd < 0 || record_log_add(&rows->journal, command) == STATUS_OK ||
+           note_failure(rows, rows->journal_path);
 }
 
 /* Values. */
@@ -300,7 +348,7 @@ static bool write_values(struct status_rows *rows, const struct command_record *
     struct result_fields fields;
 
     if (read_line(rows, command, &fields) != STATUS_OK)
-        return false;
+        return note_failure(rows, rows->results.path);
     device_write(command->device, device);
     taking.row = (struct values_row){.id = fields.id,
                                      .device = span_string(device),
@@ -309,7 +357,8 @@ static bool write_values(struct status_rows *rows, const struct command_record *
         errno = ENOMEM;
         return false;
     }
-    return values_file_flush(&rows->values) == STATUS_OK;
+    return values_file_flush(&rows->values) == STATUS_OK ||
+           note_failure(rows, rows->settings->values);
 }
 
 bool status_rows_take_values(void *context, const struct command_record *command,
@@ -332,6 +381,22 @@ static void note_values(void *context, uint64_t row, struct span device)
     }
 }
 
+/* Whether a file that was opened to be written to is one that this command reads or writes itself,
+ * by whatever name. What is another kind of file was refused before. */
+static bool is_own_file(const struct status_rows *rows, int fd)
+{
+    const char *const own[] = {rows->results.path, rows->path, rows->journal_path};
+    struct stat about, other;
+
+    if (disk_real.stat(&disk_real, fd, &about) != 0)
+        return false;
+    for (size_t i = 0; i < ARRAY_LENGTH(own); i++)
+        if (stat(own[i], &other) == 0 && other.st_dev == about.st_dev &&
+            other.st_ino == about.st_ino)
+            return true;
+    return false;
+}
+
 static int open_values(struct status_rows *rows)
 {
     const char *path = rows->settings->values;
@@ -341,18 +406,29 @@ static int open_values(struct status_rows *rows)
         return 0;
     if (strcmp(path, "-") != 0)
         status = values_file_each(path, note_values, rows, &rows->message);
+    bool is_there = disk_real.has(&disk_real, path);
     if (status == STATUS_END)
         status = values_file_open(&rows->values, path, &rows->message);
+    if (status == STATUS_OK && strcmp(path, "-") != 0 && is_own_file(rows, rows->values.file.fd)) {
+        buf_clear(&rows->values.file.out);
+        if (!is_there)
+            (void)disk_real.unlink(&disk_real, path);
+        buf_add_printable(&rows->message, span_string(path));
+        buf_add_string(&rows->message, " is the status file: name another one with --values");
+        status = STATUS_IO;
+    }
     return status == STATUS_OK ? 0 : fail(rows, status, exit_status_of(status));
 }
 
 /* What was pushed. */
 
+enum { PUSH_BAD_SHOWN = 10 };
+
 struct push_taking {
     struct status_rows *rows;
     int64_t now_s;
-    uint64_t count;
-    bool failed; /* by errno */
+    uint64_t count, bad; /* messages about our commands; lines that are none */
+    bool failed;         /* by errno */
 };
 
 static struct command_record *find_pushed(const struct status_rows *rows,
@@ -391,6 +467,7 @@ static void take_push(void *context, const struct history_push *push)
                     state == COMMAND_FAILED ? 0 : HISTORY_NONE);
         command->state = (unsigned)state & 15;
         command->action = entry->has_action ? ((unsigned)entry->action + 1) & 3 : 0;
+        command->word = command_table_keep_word(&rows->table, span_string(entry->word));
         command->is_final = deliveries[state].end == DELIVERY_FINAL || state == COMMAND_FAILED;
         command->looks = 1;
         command_set_time(command, COMMAND_SENT_AT, entry->times_s[HISTORY_SENT]);
@@ -404,9 +481,22 @@ static void take_push(void *context, const struct history_push *push)
     taking->failed |= !write_values(rows, command, push->values, history_read_pushed);
 }
 
-static int take_push_lines(struct push_taking *taking, FILE *file, const char *path)
+/* A line that is no message is said, and left out: the others count all the same. */
+static void refuse_push(struct push_taking *taking, const char *path, unsigned long long number,
+                        bool is_cut)
 {
-    struct status_rows *rows = taking->rows;
+    const struct person *person = taking->rows->person;
+
+    if (is_cut)
+        person_note(person, "%s:%llu: the last line is not whole yet, and is left out", path,
+                    number);
+    else if (++taking->bad <= PUSH_BAD_SHOWN)
+        person_error(person, "%s:%llu: it is no message of the platform's: a JSON body a line",
+                     path, number);
+}
+
+static enum status take_push_lines(struct push_taking *taking, FILE *file, const char *path)
+{
     char *line = NULL;
     size_t capacity = 0;
     ssize_t len;
@@ -418,18 +508,15 @@ static int take_push_lines(struct push_taking *taking, FILE *file, const char *p
         number++;
         if (text.len > 0)
             status = history_read_push(text, take_push, taking);
+        if (status == STATUS_SYNTAX) {
+            refuse_push(taking, path, number, line[len - 1] != '\n');
+            status = STATUS_OK;
+        }
     }
     if (status == STATUS_OK && (ferror(file) || taking->failed))
         status = STATUS_IO;
-    if (status == STATUS_SYNTAX)
-        buf_add_format(&rows->message,
-                       "%s:%llu: it is no message of the platform's: a JSON body a line", path,
-                       number);
-    else if (status == STATUS_IO)
-        buf_add_format(&rows->message, "%s: %s", taking->failed ? rows->path : path,
-                       strerror(errno));
     free(line);
-    return status == STATUS_OK ? 0 : fail(rows, status, exit_status_of(status));
+    return status;
 }
 
 int status_rows_take_pushes(struct status_rows *rows, const char *path, int64_t now_s,
@@ -438,22 +525,26 @@ int status_rows_take_pushes(struct status_rows *rows, const char *path, int64_t 
     struct push_taking taking = {.rows = rows, .now_s = now_s};
     bool is_stdin = strcmp(path, "-") == 0;
     FILE *file = is_stdin ? stdin : fopen(path, "re");
-    int result = 0;
+    enum status status = file != NULL ? take_push_lines(&taking, file, path) : STATUS_IO;
 
-    if (file == NULL) {
+    if (taking.failed)
+        buf_add(&rows->message, buf_span(&rows->failure));
+    else if (status == STATUS_IO)
         buf_add_format(&rows->message, "%s: %s", path, strerror(errno));
-        return fail(rows, STATUS_IO, EXIT_USAGE);
-    }
-    result = take_push_lines(&taking, file, path);
-    if (!is_stdin)
+    if (file != NULL && !is_stdin)
         (void)fclose(file);
     *ret_count = taking.count;
-    return result;
+    if (status != STATUS_OK)
+        return fail(rows, status, exit_status_of(status));
+    if (taking.bad > PUSH_BAD_SHOWN)
+        person_error(rows->person, "%s: %llu lines in all are no messages", path,
+                     (unsigned long long)taking.bad);
+    return taking.bad > 0 ? EXIT_INPUT_INVALID : 0;
 }
 
 /* The status file. */
 
-static struct span reason_of(const struct command_record *command)
+static struct span reason_of(const struct status_rows *rows, const struct command_record *command)
 {
     bool has_answer = command->confirm != CONFIRM_NONE && command->confirm != CONFIRM_SUCCESS;
 
@@ -465,17 +556,20 @@ static struct span reason_of(const struct command_record *command)
         return SPAN_LITERAL(DELIVERY_OVERWRITTEN);
     if (command->state == COMMAND_FAILED && !has_answer && command->send_status == SEND_TIMED_OUT)
         return SPAN_LITERAL("response timeout");
+    if (command->word != 0)
+        return span_string(command_table_word(&rows->table, command->word));
     return has_answer ? span_string(history_confirm_name((enum confirm)command->confirm))
                       : span_of(NULL, 0);
 }
 
-static struct status_line line_of(const struct command_record *command)
+static struct status_line line_of(const struct status_rows *rows,
+                                  const struct command_record *command)
 {
     return (struct status_line){.state = (enum command_state)command->state,
                                 .send_status = command->send_status != 0 ? (int)command->send_status
                                                                          : HISTORY_NONE,
                                 .confirm = (enum confirm)command->confirm,
-                                .reason = reason_of(command),
+                                .reason = reason_of(rows, command),
                                 .remain = command_remain(command),
                                 .created_s = command_time(command, COMMAND_CREATED),
                                 .sent_s = command_time(command, COMMAND_SENT_AT),
@@ -494,7 +588,7 @@ static enum status write_lines(struct status_rows *rows, struct status_writer *w
     buf_init(&passed, RESULT_LINE_MAX);
     for (uint32_t i = 0; i < rows->table.count && status == STATUS_OK; i++) {
         const struct command_record *command = &rows->table.items[i];
-        struct status_line line = line_of(command);
+        struct status_line line = line_of(rows, command);
         struct result_fields fields;
         status = read_line(rows, command, &fields);
         if (status != STATUS_OK)
@@ -549,19 +643,21 @@ int status_rows_begin(struct status_rows *rows)
 
 /* Counting. */
 
-static struct delivery_facts facts_of(const struct command_record *command)
+static struct delivery_facts facts_of(const struct status_rows *rows,
+                                      const struct command_record *command)
 {
     return (struct delivery_facts){.state = (enum command_state)command->state,
                                    .remain = command_remain(command),
                                    .expires_s = command_time(command, COMMAND_EXPIRES),
                                    .created_s = command_time(command, COMMAND_CREATED),
                                    .asked_s = command_time(command, COMMAND_CHECKED),
-                                   .reason = reason_of(command)};
+                                   .reason = reason_of(rows, command)};
 }
 
-static void count_command(const struct command_record *command, struct delivery_counts *counts)
+static void count_command(const struct status_rows *rows, const struct command_record *command,
+                          struct delivery_counts *counts)
 {
-    const struct delivery_facts facts = facts_of(command);
+    const struct delivery_facts facts = facts_of(rows, command);
 
     counts->commands++;
     if (command->uuid_hash == 0) {
@@ -586,7 +682,7 @@ void status_rows_count(struct status_rows *rows, struct delivery_counts *ret_cou
         group = command_table_group(table, first);
         for (uint32_t i = 0; i < group.count; i++) {
             const struct command_record *command = command_table_at(table, group, i);
-            count_command(command, ret_counts);
+            count_command(rows, command, ret_counts);
             done += command->state == COMMAND_DELIVERED;
             open += command_is_open(command);
         }
@@ -610,4 +706,5 @@ void status_rows_close(struct status_rows *rows)
     buf_deinit(&rows->text);
     buf_deinit(&rows->passed_text);
     buf_deinit(&rows->message);
+    buf_deinit(&rows->failure);
 }

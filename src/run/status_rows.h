@@ -33,6 +33,7 @@ struct status_rows {
     struct result_scan scan; /* of single lines */
     struct command_table table;
     uint64_t not_accepted; /* lines that no command came of */
+    bool is_simulated;     /* some uuid is one of a simulator's */
     char *path;            /* of the status file */
     char *journal_path;
     struct record_log journal;
@@ -41,6 +42,7 @@ struct status_rows {
     struct span passed[LAYOUT_PASSES_MAX];
     size_t passed_count;
     struct buf text, passed_text, message;
+    struct buf failure; /* what could not be kept, and why; empty: all was */
 };
 
 int status_rows_open(struct status_rows *rows, const struct run_settings *settings,
@@ -58,7 +60,8 @@ bool status_rows_take_values(void *context, const struct command_record *command
                              struct span answer);
 
 /* Takes what the platform pushed, a message a line, "-": standard input. *ret_count: of the
- * messages that are about commands of the results. `now_s`: this machine's clock. */
+ * messages that are about commands of the results. `now_s`: this machine's clock.
+ * EXIT_INPUT_INVALID: some lines are no messages, and the others were taken. */
 int status_rows_take_pushes(struct status_rows *rows, const char *path, int64_t now_s,
                             uint64_t *ret_count) MUST_USE;
 

@@ -69,8 +69,6 @@ static enum status ask(struct takeback *takeback, struct errand *errand, struct 
                                       .uuid = span_string(errand->command.uuid)};
 
     errand->puts += errand->operation == OPERATION_CANCEL;
-    takeback->puts += errand->operation == OPERATION_CANCEL;
-    takeback->lookups += errand->operation == OPERATION_LOOKUP;
     item->operation = errand->operation;
     item->id = (struct row_id){.hash = (uintptr_t)errand,
                                .device = id->device,
@@ -175,8 +173,10 @@ static void take_state(struct takeback *takeback, struct errand *errand,
         else
             finish(takeback, errand, CANCEL_IN_DOUBT, errand->error, now_ms);
         break;
-    case COMMAND_UNCLEAR:
-        finish(takeback, errand, CANCEL_IN_DOUBT, said, now_ms);
+    case COMMAND_UNCLEAR: /* after an answer of the device's it waits no more, whatever it means */
+        finish(takeback, errand,
+               entry->send_status == SEND_SUCCESS ? CANCEL_TOO_LATE : CANCEL_IN_DOUBT, said,
+               now_ms);
         break;
     default:
         finish(takeback, errand, CANCEL_TOO_LATE, said, now_ms);
@@ -190,8 +190,14 @@ static void take_lookup(struct takeback *takeback, struct errand *errand,
     const struct outcome *outcome = end->outcome;
     int64_t now_ms = end->now.wall_ms;
     struct history_entry entry;
+    bool is_read =
+        outcome->status == ROW_ACCEPTED && history_read_one(end->body, &entry) == STATUS_OK;
 
-    if (outcome->status == ROW_ACCEPTED && history_read_one(end->body, &entry) == STATUS_OK)
+    if (is_read &&
+        history_is_of_another(&entry, errand->command.id.device, span_string(errand->command.uuid)))
+        finish(takeback, errand, CANCEL_IN_DOUBT, "the answer was about another device or command",
+               now_ms);
+    else if (is_read)
         take_state(takeback, errand, &entry, now_ms);
     else if (outcome->status != ROW_ACCEPTED && is_refused(outcome))
         finish(takeback, errand, CANCEL_MISSING, outcome->error, now_ms);
@@ -206,6 +212,10 @@ static void ended(struct row_source *base, const struct source_end *end)
     struct errand *errand = (struct errand *)(uintptr_t)end->item->id.hash;
 
     takeback->under_way--;
+    if (source_end_has_left(end)) {
+        takeback->puts += errand->operation == OPERATION_CANCEL;
+        takeback->lookups += errand->operation == OPERATION_LOOKUP;
+    }
     if (errand->operation == OPERATION_CANCEL)
         take_put(takeback, errand, end);
     else

@@ -50,10 +50,10 @@ struct takeback {
     struct errand *all, *unused;
     struct errand *next, *last; /* those that go on, in their order */
     size_t under_way;
-    int64_t clock_off_s; /* the platform's clock less this machine's, as far as it is known */
-    int error;           /* errno; 0: all could be kept */
-    bool has_ended;      /* there are no more commands */
-    uint64_t puts, lookups;
+    int64_t clock_off_s;    /* the platform's clock less this machine's, as far as it is known */
+    int error;              /* errno; 0: all could be kept */
+    bool has_ended;         /* there are no more commands */
+    uint64_t puts, lookups; /* that left */
 };
 
 void takeback_init(struct takeback *takeback, const struct takeback_options *options);

@@ -55,6 +55,11 @@ int run_jobs(const struct run_settings *settings, const struct person *person);
 /* Writes the results of a job as they are now. */
 int run_share_results(const struct run_settings *settings, const struct person *person);
 
+/* Does one of run_status, run_cancel, run_verify and run_report with the results of a job. */
+typedef int use_case_fn(const struct run_settings *settings, const struct person *person);
+int run_share_borrowed(const struct run_settings *settings, const struct person *person,
+                       use_case_fn *use_case);
+
 /* Takes back the commands of results that still wait. */
 int run_cancel(const struct run_settings *settings, const struct person *person);
 

@@ -1,11 +1,11 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "core/shell.h"
+#include "platform/surplus.h"
 #include "run/asking.h"
-#include "run/command_table.h"
+#include "run/owned.h"
 #include "run/result_passed.h"
-#include "run/surplus.h"
+#include "run/sending.h"
 #include "run/target.h"
 #include "run/trace.h"
 #include "run/use_cases.h"
@@ -44,12 +44,10 @@ struct verifying {
     char *path, *doubt_path;
     struct trace_row *rows; /* in doubt, by device and row */
     size_t row_count, row_capacity;
-    struct keytable by_key;  /* 1 + the place of a row; then of its device, as 1 */
-    struct keytable devices; /* of these rows */
-    struct keytable owned;   /* uuids of accepted rows of these devices */
-    uint64_t control_device;
-    char control_uuid[REPLY_UUID_MAX + 1];
-    int doubt_fd; /* -1: there is none */
+    struct keytable by_key;      /* 1 + the place of a row; then of its device, as 1 */
+    struct keytable devices;     /* of these rows */
+    struct known_commands known; /* of accepted rows of these devices */
+    int doubt_fd;                /* -1: there is none */
     struct doubt_place *doubts;
     size_t doubt_count, doubt_capacity;
     uint64_t found, missing, unclear, twice;
@@ -118,7 +116,7 @@ static enum status take_doubtful(void *context, const struct result_fields *fiel
     *row = (struct trace_row){.id = fields->id,
                               .offset = fields->offset,
                               .ambiguous = fields->ambiguous,
-                              .is_covered = !result_is_orphan(fields)};
+                              .is_covered = true};
     (void)!device_read(column_text(verifying, fields, RESULT_device, &verifying->text),
                        &row->id.device); /* 0: it has none, and is nowhere */
     verifying->row_count++;
@@ -154,38 +152,11 @@ static enum status arrange_rows(struct verifying *verifying)
 
 /* What other rows own: the uuid of each accepted line, whether it counts or not, and its surplus.
  */
-static enum status take_owned(void *context, const struct result_fields *fields)
-{
-    struct verifying *verifying = context;
-    uint64_t device = 0;
-
-    if (fields == NULL || fields->status != ROW_ACCEPTED)
-        return STATUS_OK;
-    struct span text = column_text(verifying, fields, RESULT_device, &verifying->text);
-    if (!device_read(text, &device))
-        return STATUS_OK;
-    struct span uuid = column_text(verifying, fields, RESULT_uuid, &verifying->text);
-    if (verifying->control_device == 0 && uuid.len > 0 && uuid.len <= REPLY_UUID_MAX) {
-        verifying->control_device = device;
-        memcpy(verifying->control_uuid, uuid.ptr, uuid.len);
-        verifying->control_uuid[uuid.len] = '\0';
-    }
-    if (keytable_get(&verifying->devices, row_id_mix(device, 1)) == 0)
-        return STATUS_OK;
-    struct span error = column_text(verifying, fields, RESULT_error, &verifying->error);
-    enum status status = STATUS_OK;
-    do {
-        if (uuid.len > 0)
-            status = note(&verifying->owned, command_uuid_hash(uuid), 1);
-    } while (status == STATUS_OK && surplus_take(&error, &uuid));
-    return status;
-}
-
-static bool is_owned(void *context, struct span uuid)
+static bool is_of_these(void *context, uint64_t device)
 {
     const struct verifying *verifying = context;
 
-    return keytable_get(&verifying->owned, command_uuid_hash(uuid)) != 0;
+    return keytable_get(&verifying->devices, row_id_mix(device, 1)) != 0;
 }
 
 /* What they have asked for. */
@@ -313,7 +284,7 @@ static int read_results(struct verifying *verifying)
     if (status == STATUS_OK)
         status = arrange_rows(verifying);
     if (status == STATUS_OK && verifying->row_count > 0)
-        status = results_each_line(results, take_owned, verifying);
+        status = owned_read(results, is_of_these, verifying, &verifying->known);
     if (status == STATUS_OK)
         status = read_doubts(verifying);
     if (status != STATUS_OK)
@@ -389,20 +360,9 @@ static enum status read_line(struct verifying *verifying, uint64_t offset,
     return result_scan_next(scan, ret_fields);
 }
 
-static void describe(const struct trace_found *found, struct buf *out)
-{
-    buf_clear(out);
-    if (found->claim == CLAIM_NONE)
-        buf_add_string(out, "not in the platform's history: it was not processed");
-    else if (found->surplus[0] != '\0')
-        buf_add_format(out, SURPLUS_WORDS "%s", found->surplus);
-    else
-        buf_add_string(out, "found in the platform's history");
-}
-
 /* Adds the line. What is unclear has its line already. */
 static enum status add_line(struct verifying *verifying, const struct trace_row *row,
-                            const struct trace_found *found, int64_t now_ms)
+                            const struct search_found *found, int64_t now_ms)
 {
     struct store *store = ledger_store(verifying->ledger);
     struct cell cells[LAYOUT_PASSES_MAX];
@@ -412,7 +372,7 @@ static enum status add_line(struct verifying *verifying, const struct trace_row 
     if (status != STATUS_OK)
         return status;
     bool is_found = found->claim == CLAIM_FOUND;
-    describe(found, &verifying->error);
+    surplus_describe(found, &verifying->error);
     const struct result_record record = {
         .id = row->id,
         .device = column_text(verifying, &fields, RESULT_device, &verifying->text),
@@ -430,7 +390,7 @@ static enum status add_line(struct verifying *verifying, const struct trace_row 
     return store->end(store, STORE_NO_TICKET, &record);
 }
 
-static bool keep(void *context, const struct trace_row *row, const struct trace_found *found,
+static bool keep(void *context, const struct trace_row *row, const struct search_found *found,
                  int64_t now_ms)
 {
     struct verifying *verifying = context;
@@ -445,7 +405,7 @@ static bool keep(void *context, const struct trace_row *row, const struct trace_
         return false;
     verifying->found += found->claim == CLAIM_FOUND;
     verifying->missing += found->claim == CLAIM_NONE;
-    verifying->twice += found->surplus[0] != '\0';
+    verifying->twice += found->surplus.len > 0;
     return true;
 }
 
@@ -477,22 +437,17 @@ static int refuse_rehearsal(const struct verifying *verifying)
 static void prepare(struct verifying *verifying)
 {
     const struct run_settings *settings = verifying->settings;
-    bool is_said = settings->has_settle;
-    const struct trace_options options = {
-        .dialect = settings->dialect,
-        .rows = verifying->rows,
-        .row_count = verifying->row_count,
-        .settle_ms = {is_said ? settings->settle_ms[0] : DEFAULT_SETTLE_MS,
-                      is_said ? settings->settle_ms[1] : DEFAULT_SETTLE_AGAIN_MS},
-        .trusts_executes = is_said,
-        .control_device = verifying->control_device,
-        .control_uuid = verifying->control_uuid,
-        .context = verifying,
-        .load = load,
-        .size = size_of,
-        .is_owned = is_owned,
-        .keep = keep};
+    struct trace_options options = {.dialect = settings->dialect,
+                                    .rows = verifying->rows,
+                                    .row_count = verifying->row_count,
+                                    .known = &verifying->known,
+                                    .context = verifying,
+                                    .load = load,
+                                    .size = size_of,
+                                    .keep = keep};
 
+    sending_settle(settings, options.settle_ms);
+    verifying->known.is_prompt = settings->has_settle;
     trace_init(&verifying->trace, &options);
 }
 
@@ -549,11 +504,10 @@ static void add_numbers(const struct verifying *verifying, struct buf *out)
 
 static void add_steps(const struct verifying *verifying, struct buf *out)
 {
-    if (verifying->missing == 0)
+    if (verifying->missing == 0 || verifying->settings->job_is_open)
         return;
-    buf_add_string(out, "\nwhat to do now:\n- send what was not processed\n"
-                        "    nbatch run INPUT --resume=failed -o ");
-    shell_add_word(verifying->settings->input, out);
+    buf_add_string(out, "\nwhat to do now:\n- send what was not processed\n    ");
+    asking_add_resume(verifying->person, verifying->settings, "failed", NULL, out);
     buf_add_char(out, '\n');
 }
 
@@ -562,13 +516,14 @@ static int summarize(const struct verifying *verifying, int exit_status)
     unsigned long long settled = verifying->found + verifying->missing;
     struct buf text;
 
-    buf_init(&text, 1024 * 1024);
+    buf_init_text(&text, 1024 * 1024);
     add_numbers(verifying, &text);
     add_steps(verifying, &text);
     if (!verifying->person->quiet)
         verifying->person->ops->tell(verifying->person, TELL_SUMMARY, buf_string(&text));
     if (verifying->settings->json) {
         buf_clear(&text);
+        (void)buf_set_text(&text, false);
         buf_add_string(&text, "{\"command\":\"verify\",\"results\":");
         buf_add_json_string(&text, span_string(verifying->path));
         buf_add_format(&text,
@@ -614,12 +569,12 @@ static void init(struct verifying *verifying, const struct run_settings *setting
     verifying->results.fd = verifying->doubt_fd = -1;
     keytable_init(&verifying->by_key);
     keytable_init(&verifying->devices);
-    keytable_init(&verifying->owned);
-    buf_init_data(&verifying->header_text, RESULT_LINE_MAX);
-    buf_init_data(&verifying->text, RESULT_LINE_MAX);
-    buf_init_data(&verifying->error, RESULT_LINE_MAX);
-    buf_init_data(&verifying->passed_text, RESULT_LINE_MAX);
-    buf_init(&verifying->message, 64 * 1024);
+    known_commands_init(&verifying->known);
+    buf_init(&verifying->header_text, RESULT_LINE_MAX);
+    buf_init(&verifying->text, RESULT_LINE_MAX);
+    buf_init(&verifying->error, RESULT_LINE_MAX);
+    buf_init(&verifying->passed_text, RESULT_LINE_MAX);
+    buf_init_text(&verifying->message, 64 * 1024);
 }
 
 int run_verify(const struct run_settings *settings, const struct person *person)
@@ -639,7 +594,7 @@ int run_verify(const struct run_settings *settings, const struct person *person)
         (void)disk_real.close(&disk_real, verifying->doubt_fd);
     keytable_deinit(&verifying->by_key);
     keytable_deinit(&verifying->devices);
-    keytable_deinit(&verifying->owned);
+    known_commands_deinit(&verifying->known);
     buf_deinit(&verifying->header_text);
     buf_deinit(&verifying->text);
     buf_deinit(&verifying->error);

@@ -21,6 +21,14 @@
  * interval: it hides a limit that is higher, and passes every other row at a rate that is a hair
  * above. What was held without a refusal is therefore never given up for a lower measure, and where
  * a test got much further than the measure explains, the next rate is halfway there.
+ *
+ * A window (so many in each second of a clock, or in the last second) refuses everything once it is
+ * full, to its end: no share of what passes in the meantime measures it. But it holds what passed
+ * in the second before it opened again. A bucket that fills all the time lets some through, which
+ * is how they are told apart. While all is refused, a few rows a second try; refusals in a row are
+ * one piece of news. A test that finds a window full costs the rest of it, so that it is careful.
+ * Whatever is measured in less than a second is no less than half of what has passed in the last
+ * one: neither a bucket of a second's worth nor a window lets more through.
  */
 #include "send/pace.h"
 
@@ -44,14 +52,26 @@
 #define STEP_S        0.25
 #define STEP_TRIPS    2.0
 #define STEP_ROWS     15.0
-#define TEST_COST     0.004 /* of the rows since the last one may be refused */
-#define AHEAD_S       0.05  /* the time whose rows a bucket may have saved unseen */
+#define TEST_COST     0.0035 /* of the rows since the last one may be refused */
+#define AHEAD_S       0.05   /* the time whose rows a bucket may have saved unseen */
 
 /* Measuring. */
 #define FEW_ROWS    5.0 /* fewer say little */
 #define LONG_ROWS   100.0
 #define UNSURE      0.4 /* a guess */
 #define CUT_UNKNOWN 0.25
+
+/* Windows. */
+#define WINDOW_S      1.2 /* none is longer, and what lies between two rows */
+#define WINDOW_SLOTS  15  /* of a second */
+#define WINDOW_ROWS   4.0 /* a bucket would have let so many through, … */
+#define SHUT_RUN      8   /* … but so many were refused in a row */
+#define SHUT_RATE     20.0
+#define SHUT_PART     0.05
+#define WINDOW_UNSURE 0.05
+#define WINDOW_SURE   0.06
+#define WINDOW_TEST_S 5.0
+#define CALM_S        4.0 /* uneven twice within this time: it is no window */
 
 /* Holding. */
 #define MARGIN_LEAST 0.003
@@ -155,9 +175,17 @@ void pace_set_ceiling(struct pace *pace, double ceiling)
     pace->ceiling = ceiling;
 }
 
+/* Nothing passes: few rows try whether it does again. */
+static bool is_shut(const struct pace *pace)
+{
+    return pace->run >= SHUT_RUN && pace->rate > SHUT_RATE && pace_is_limited(pace);
+}
+
 double pace_rate(const struct pace *pace)
 {
-    return pace->mode == PACE_OPEN ? 0 : pace->rate;
+    if (pace->mode == PACE_OPEN)
+        return 0;
+    return is_shut(pace) ? most(SHUT_RATE, SHUT_PART * pace->rate) : pace->rate;
 }
 
 double pace_allowed(const struct pace *pace)
@@ -196,6 +224,53 @@ static void count(struct pace_count *count, bool refused, int64_t started_ns)
 static double seconds_of(const struct pace_count *count)
 {
     return seconds_between(count->start_ns, count->last_ns);
+}
+
+static void note_passed(struct pace_recent *recent, int64_t started_ns)
+{
+    int64_t slot = started_ns >> PACE_SLOT_BITS;
+
+    if (slot - recent->slot >= PACE_SLOTS)
+        recent->slot = slot - PACE_SLOTS;
+    while (recent->slot < slot)
+        recent->passed[++recent->slot % PACE_SLOTS] = 0;
+    if (recent->slot - slot < PACE_SLOTS)
+        recent->passed[slot % PACE_SLOTS]++;
+}
+
+/* What passed in the second before. A bucket of a second's worth, and a count of each second, let
+ * no more than twice the limit through in it. */
+static double recent_rate(const struct pace_recent *recent, int64_t at_ns)
+{
+    const double slot_ns = (double)(INT64_C(1) << PACE_SLOT_BITS);
+    int64_t slot = at_ns >> PACE_SLOT_BITS;
+    double part = ((double)at_ns - (double)slot * slot_ns) / slot_ns, sum = 0;
+
+    for (int64_t i = slot; i >= slot - WINDOW_SLOTS && i >= 0; i--)
+        if (i <= recent->slot && recent->slot - i < PACE_SLOTS)
+            sum += recent->passed[i % PACE_SLOTS] * (i == slot - WINDOW_SLOTS ? 1 - part : 1);
+    return sum * NS_PER_S / (WINDOW_SLOTS * slot_ns);
+}
+
+/* Returns the length of the run that has ended. */
+static uint64_t note_run(struct pace *pace, bool refused, int64_t started_ns)
+{
+    uint64_t run = pace->run;
+
+    if (!refused) {
+        note_passed(&pace->recent, started_ns);
+        pace->run = 0;
+        return run;
+    }
+    if (pace->run++ == 0)
+        pace->run_ns = started_ns;
+    return 0;
+}
+
+/* What is refused without a break, for no longer than a window is, says one thing: it is full. */
+static bool is_same_news(const struct pace *pace, int64_t started_ns)
+{
+    return pace->windowed && pace->run > 1 && seconds_between(pace->run_ns, started_ns) < WINDOW_S;
 }
 
 /* Nothing was sent for a while: the bucket has filled. */
@@ -297,7 +372,8 @@ static void follow_settling(struct pace *pace)
     const struct pace_count *seen = &pace->anchor;
 
     if (seen->passed + seen->refused >= FEW_ROWS && seconds_of(seen) > 0) {
-        pace->limit = least((seen->passed + 0.3) / seconds_of(seen), pace->most);
+        pace->limit = between((seen->passed + 0.3) / seconds_of(seen),
+                              seconds_of(seen) < WINDOW_S ? pace->least : 0, pace->most);
         pace->unsure = 1 / (seen->passed + 2);
     }
     set_rate(pace, pace->limit * (1 - least(pace->unsure, MARGIN_MAX)));
@@ -308,15 +384,24 @@ static void follow_settling(struct pace *pace)
 static void settle(struct pace *pace, const struct pace_count *seen, const struct guess *guess,
                    int64_t now_ns)
 {
+    double passed = recent_rate(&pace->recent, seen->start_ns);
+
     pace->anchor = *seen;
     pace->anchor.holds = true;
-    pace->limit = guess->limit;
     pace->unsure = guess->unsure;
+    pace->least = passed >= 2 * FEW_ROWS ? least(passed / 2, guess->most) : 0;
     pace->most = guess->most;
+    pace->limit = most(guess->limit, pace->least);
     pace->alarm = 0;
     pace->cut_ns = now_ns;
     set_mode(pace, PACE_SETTLING, now_ns);
     follow_settling(pace);
+}
+
+/* A test of what is counted by the second costs the rest of the second. */
+static bool is_sure_window(const struct pace *pace)
+{
+    return pace->windowed && pace->unsure <= WINDOW_SURE;
 }
 
 static void begin_holding(struct pace *pace, int64_t now_ns)
@@ -327,6 +412,8 @@ static void begin_holding(struct pace *pace, int64_t now_ns)
     pace->clean = true;
     pace->trusted = false;
     pace->interval = pace->unsure > 1 / FEW_ROWS ? INTERVAL_GUESS : INTERVAL_FIRST;
+    if (is_sure_window(pace))
+        pace->interval = most(pace->interval, WINDOW_TEST_S * pace->limit);
     hold(pace, pace->limit, pace->unsure, now_ns);
 }
 
@@ -351,11 +438,26 @@ static void lower(struct pace *pace, const struct pace_count *seen, int64_t star
     double before = pace->rate;
     int64_t since_ns = pace->since_ns;
 
-    if (limit >= pace->limit)
+    if (limit >= pace->limit || (pace->windowed && seconds_between(seen->start_ns, started_ns) < 1))
         return;
     hold(pace, limit, 1 / seen->passed, now_ns);
     if (pace->rate > 0.9 * before) /* what is under way speaks of it all the same */
         pace->since_ns = since_ns;
+}
+
+/* Rows that passed unevenly leave the last second so: half as many make it even. */
+static void calm_down(struct pace *pace, int64_t now_ns)
+{
+    pace->alarm = 0;
+    pace->calmed_ns = now_ns;
+    hold(pace, pace->limit, pace->unsure, now_ns);
+    set_rate(pace, pace->rate / 2);
+}
+
+static bool is_calmed(const struct pace *pace, int64_t now_ns)
+{
+    return pace->windowed && pace->rate < 0.8 * pace->limit &&
+           seconds_between(pace->calmed_ns, now_ns) > WINDOW_S;
 }
 
 static void fall(struct pace *pace, int64_t now_ns)
@@ -366,6 +468,11 @@ static void fall(struct pace *pace, int64_t now_ns)
     const struct guess guess = {least(rate, pace->rate), 1 / (cluster->passed + 2), pace->rate};
 
     pace->odd = 0;
+    if (pace->windowed && seconds_between(pace->calmed_ns, now_ns) > CALM_S) {
+        calm_down(pace, now_ns);
+        return;
+    }
+    pace->windowed = false;
     settle(pace, cluster, &guess, now_ns);
 }
 
@@ -401,6 +508,8 @@ static double test_gain(const struct pace *pace)
     double cost = most(1, TEST_COST * pace->interval) / (2 * trip_s(pace));
     double gain = least(least(cost * cost / pace->rate, pace->rate / 250), 0.5);
 
+    if (is_sure_window(pace))
+        return TEST_GAIN;
     return least(most(most(gain, TEST_GAIN), pace->unsure / step_s(pace)), test_gain_max(pace));
 }
 
@@ -427,6 +536,9 @@ static bool is_beyond(const struct pace *pace, int64_t started_ns)
     const struct pace_count *seen = &pace->anchor;
     double seconds = seconds_between(seen->start_ns, started_ns);
 
+    if (pace->windowed) /* … in a whole one */
+        return seconds_between(pace->since_ns, started_ns) > WINDOW_S &&
+               recent_rate(&pace->recent, started_ns) > pace->limit * (1 + pace->unsure) + 2;
     return seen->holds && seen->passed > pace->limit * (1 + pace->unsure) * seconds + 2;
 }
 
@@ -435,7 +547,7 @@ static bool is_ahead(const struct pace *pace, int64_t started_ns)
 {
     double seconds = seconds_between(pace->since_ns, started_ns);
 
-    return pace->tested - pace->ground * seconds > 2 + AHEAD_S * pace->rate;
+    return !pace->windowed && pace->tested - pace->ground * seconds > 2 + AHEAD_S * pace->rate;
 }
 
 static void go_on_testing(struct pace *pace, int64_t started_ns, int64_t now_ns)
@@ -455,6 +567,8 @@ static void hold_tested(struct pace *pace, double limit, double unsure, double t
     double rows_max = between(INTERVAL_ROWS, INTERVAL_S_MIN * limit, INTERVAL_S_MAX * limit);
 
     pace->interval = least(2 * pace->interval, most(rows_max, INTERVAL_FIRST));
+    if (is_sure_window(pace))
+        pace->interval = WINDOW_TEST_S * limit;
     if (!pace->trusted && pace->noise < NOISE_LEAST && way > WAY_LEAST) {
         limit *= sqrt(way);
         unsure = most(unsure, (way - 1) / 4);
@@ -570,7 +684,7 @@ static enum pace_change learn_held(struct pace *pace, bool refused, int64_t star
             set_anchor(pace, started_ns);
         return PACE_SAME;
     }
-    if (watch_odds(pace, refused, started_ns)) {
+    if (watch_odds(pace, refused && !is_same_news(pace, started_ns), started_ns)) {
         begin_trial(pace, now_ns);
     } else if (refused && pace->alarm >= FALL_ALARM) {
         if (is_like_before(pace))
@@ -580,6 +694,8 @@ static enum pace_change learn_held(struct pace *pace, bool refused, int64_t star
         take_refusal(pace, started_ns, now_ns);
     } else if (is_bound(pace, now_ns)) {
         pace->rows++;
+        if (is_calmed(pace, now_ns))
+            hold(pace, pace->limit, pace->unsure, now_ns);
         if (pace->alarm < 1 && is_due(pace))
             begin_test(pace, now_ns);
     }
@@ -594,7 +710,8 @@ static enum pace_change learn(struct pace *pace, bool refused, int64_t started_n
         return learn_held(pace, refused, started_ns, now_ns);
     if (pace->mode == PACE_SETTLING) {
         follow_settling(pace);
-        if (started_ns >= pace->since_ns)
+        if (started_ns >= pace->since_ns &&
+            (!is_shut(pace) || seconds_between(pace->run_ns, started_ns) > 1))
             begin_holding(pace, now_ns);
         return PACE_SAME;
     }
@@ -633,16 +750,39 @@ static void count_limited(struct pace *pace, bool refused, int64_t started_ns, i
     count(&pace->odds, refused, started_ns);
     pace->falls.rows++;
     if (pace->mode != PACE_HOLDING || is_now)
-        watch_alarm(pace, refused, is_noisy ? too_noisy(pace) : FALL_SHARE, started_ns);
+        watch_alarm(pace, refused && !is_same_news(pace, started_ns),
+                    is_noisy ? too_noisy(pace) : FALL_SHARE, started_ns);
 }
 
-static enum pace_change add_limited(struct pace *pace, bool refused, int64_t started_ns,
-                                    int64_t now_ns)
+/* A window was full, and is open again: what passed in the second before is what it holds. False
+ * where it may have been an empty bucket as well, which fills all the time. */
+static bool reopen(struct pace *pace, int64_t started_ns, int64_t now_ns)
+{
+    double seconds = seconds_between(pace->run_ns, started_ns);
+    double limit = recent_rate(&pace->recent, seconds < 0.9 ? started_ns : pace->run_ns);
+
+    if (limit / 2 * seconds < WINDOW_ROWS || seconds > 2 * WINDOW_S)
+        return false;
+    pace->alarm = pace->odd = 0;
+    if (pace->mode == PACE_HOLDING && limit > 0.9 * pace->limit && limit < 1.1 * pace->limit)
+        return true;
+    pace->windowed = true;
+    pace->anchor.holds = false;
+    pace->limit = limit;
+    pace->unsure = WINDOW_UNSURE;
+    begin_holding(pace, now_ns);
+    return true;
+}
+
+static enum pace_change add_limited(struct pace *pace, bool refused, uint64_t run,
+                                    int64_t started_ns, int64_t now_ns)
 {
     if (pace->noise > 0)
         pace->noise *= exp(-seconds_between(pace->noise_ns, now_ns) / NOISE_FADES_S);
     pace->noise_ns = now_ns;
     count_limited(pace, refused, started_ns, now_ns);
+    if (run >= SHUT_RUN && reopen(pace, started_ns, now_ns))
+        return PACE_SAME;
     if (pace->noise >= NOISE_LEAST && pace->alarm <= NOISE_ALARM)
         refused = false;
     enum pace_change change = learn(pace, refused, started_ns, now_ns);
@@ -735,6 +875,7 @@ enum pace_change pace_end(struct pace *pace, enum pace_answer answer, int64_t st
     /* A refusal may come sooner than the answer to what is processed. */
     if (!refused || pace->rtt_s == 0)
         take_rtt(pace, seconds_between(started_ns, now_ns));
-    return pace_is_limited(pace) ? add_limited(pace, refused, started_ns, now_ns)
+    uint64_t run = note_run(pace, refused, started_ns);
+    return pace_is_limited(pace) ? add_limited(pace, refused, run, started_ns, now_ns)
                                  : add_free(pace, refused, started_ns, now_ns);
 }

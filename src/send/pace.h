@@ -25,7 +25,8 @@
  * little more, and faster and faster where that passes, until one is refused. Tests are seldom: one
  * in INTERVAL_ROWS rows or eight seconds, and more seldom where they cost more than one refusal.
  *
- * The model of the platform is a token bucket of unknown size. What it measures by is in pace.c.
+ * The model of the platform is a token bucket of unknown size, or a count of each second or of the
+ * last one (a window). What it measures by is in pace.c.
  *
  * Refusals that do not depend on the rate (noise): where more come than a limit explains, TRYING
  * sends clearly less for some rows. A limit refuses none of them. Where they are refused all the
@@ -72,6 +73,14 @@ struct pace_count {
     double passed, refused;
 };
 
+/* What passed lately, by when it was sent, in slots of 2^PACE_SLOT_BITS ns: 67 ms. */
+enum { PACE_SLOT_BITS = 26, PACE_SLOTS = 64 };
+
+struct pace_recent {
+    int64_t slot; /* the newest */
+    uint32_t passed[PACE_SLOTS];
+};
+
 /* Less is sent for a while, to see whether it is refused all the same. */
 struct pace_trial {
     double rows;   /* it takes so many */
@@ -103,6 +112,11 @@ struct pace {
     int64_t step_ns;   /* since when by this gain */
     uint64_t answered; /* without a limit */
 
+    struct pace_recent recent;
+    uint64_t run;              /* refusals since the last row that passed, */
+    int64_t run_ns;            /* … and when the first of them started */
+    bool windowed;             /* the platform counts by the second, it seems */
+    int64_t calmed_ns;         /* when half was sent for a while, since a window was not even */
     struct pace_count cluster; /* since `alarm` was 0 last */
     double alarm;              /* refusals that come close together */
     struct pace_count odds;    /* since `odd` was 0 last */
@@ -113,7 +127,7 @@ struct pace {
     int64_t noise_ns; /* up to when it has faded */
 
     double limit;             /* as it was measured; 0: none was found */
-    double most;              /* and while it is being measured, not more than this */
+    double least, most;       /* and while it is being measured, within these */
     double unsure;            /* by this part of it */
     struct pace_count anchor; /* what the limit is measured by */
     int64_t last_ns;          /* when the newest request that was answered started */

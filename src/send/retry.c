@@ -39,9 +39,15 @@ int64_t retry_longest_ms(const struct retry_policy *policy, uint32_t tries, bool
 /* Whether what may have been processed is sent again all the same. */
 static bool resends(const struct retry_policy *policy, bool idempotent)
 {
-    if (policy->on_ambiguous == ON_AMBIGUOUS_BY_ACTION)
+    if (policy->on_ambiguous == ON_AMBIGUOUS_BY_ACTION ||
+        policy->on_ambiguous == ON_AMBIGUOUS_VERIFY) /* of the latter, questions alone */
         return idempotent;
     return policy->on_ambiguous == ON_AMBIGUOUS_RESEND;
+}
+
+static bool may_be_processed(enum outcome_class class)
+{
+    return class == OUTCOME_AMBIGUOUS || class == OUTCOME_UNKNOWN;
 }
 
 static enum retry_end end_of(const struct retry *retry, enum outcome_class class,
@@ -49,6 +55,9 @@ static enum retry_end end_of(const struct retry *retry, enum outcome_class class
 {
     if (class == OUTCOME_HOPELESS)
         return RETRY_END_STOP;
+    if (retry->policy.on_ambiguous == ON_AMBIGUOUS_VERIFY && may_be_processed(class) &&
+        !attempt->is_question)
+        return RETRY_END_LOOK;
     if (class != OUTCOME_AGAIN && class != OUTCOME_AMBIGUOUS)
         return RETRY_END_FINAL;
     if (class == OUTCOME_AMBIGUOUS &&
@@ -71,11 +80,6 @@ static int64_t host_wait_of(const struct retry_attempt *attempt)
         return 0;
     return attempt->retry_after_ms < RETRY_AFTER_MAX_MS ? attempt->retry_after_ms
                                                         : RETRY_AFTER_MAX_MS;
-}
-
-static bool may_be_processed(enum outcome_class class)
-{
-    return class == OUTCOME_AMBIGUOUS || class == OUTCOME_UNKNOWN;
 }
 
 static void count(struct retry *retry, const struct retry_decision *decision)
@@ -144,7 +148,9 @@ static void add_what_is_done(const struct retry_policy *policy, const struct ans
 {
     bool asks = rule->class == OUTCOME_AMBIGUOUS;
 
-    if (asks && policy->on_ambiguous == ON_AMBIGUOUS_HOLD)
+    if (policy->on_ambiguous == ON_AMBIGUOUS_VERIFY && may_be_processed(rule->class))
+        buf_add_string(out, "where it is not there");
+    else if (asks && policy->on_ambiguous == ON_AMBIGUOUS_HOLD)
         buf_add_string(out, "no: in_doubt");
     else
         buf_add_string(out, asks || rule->class == OUTCOME_AGAIN ? "yes" : "no");
@@ -234,7 +240,11 @@ void retry_explain(enum dialect dialect, const struct retry_policy *policy, stru
     for (size_t i = 0; i < ANSWER_CASE_COUNT; i++)
         explain_rule(dialect, policy, &answer_cases[i], out);
     buf_add_char(out, '\n');
-    if (policy->on_ambiguous != ON_AMBIGUOUS_RESEND) {
+    if (policy->on_ambiguous == ON_AMBIGUOUS_VERIFY) {
+        buf_add_string(out, "An attempt that may have been processed is looked for in the "
+                            "platform's history\nfirst, twice (--settle); where that cannot tell, "
+                            "the row ends as in_doubt.\n");
+    } else if (policy->on_ambiguous != ON_AMBIGUOUS_RESEND) {
         buf_add_string(out, "An attempt that may have been processed is never sent again for ");
         add_actions(policy, false, out);
         buf_add_string(out, ":\nthe row ends as in_doubt.\n");

@@ -36,6 +36,7 @@ enum on_ambiguous {
     ON_AMBIGUOUS_BY_ACTION, /* resend what is idempotent, hold the rest */
     ON_AMBIGUOUS_RESEND,
     ON_AMBIGUOUS_HOLD,
+    ON_AMBIGUOUS_VERIFY, /* look for it in the platform's history, and resend what is not there */
 };
 
 /* What the operator asked for. */
@@ -62,7 +63,8 @@ struct retry_row {
 /* The end of an attempt. */
 struct retry_attempt {
     const struct outcome *outcome;
-    bool idempotent; /* the action's (platform/rules.h) */
+    bool idempotent;  /* the action's (platform/rules.h) */
+    bool is_question; /* it changes nothing: nobody need look what became of it */
     bool held; /* what may have been processed is not sent again, whatever on_ambiguous says */
     bool has_retry_after;
     int64_t retry_after_ms; /* from now */
@@ -73,6 +75,7 @@ enum retry_end {
     RETRY_END_NONE,      /* it is */
     RETRY_END_FINAL,     /* the case is never sent again */
     RETRY_END_HELD,      /* it may have been processed, and is not to be sent twice */
+    RETRY_END_LOOK,      /* it may have been processed, which is to be found out first */
     RETRY_END_EXHAUSTED, /* all attempts were made */
     RETRY_END_TOO_LONG,  /* Retry-After asks for more than RETRY_AFTER_MAX_MS */
     RETRY_END_STOP,      /* no row can be sent */

@@ -13,8 +13,8 @@ enum { AUDIT_LINE_MAX = 1024 * 1024 };
 enum status audit_open(struct audit *audit, const char *path, struct buf *message)
 {
     *audit = (struct audit){.fd = -1};
-    buf_init_data(&audit->line, AUDIT_LINE_MAX);
-    buf_init_data(&audit->plain, AUDIT_LINE_MAX);
+    buf_init(&audit->line, AUDIT_LINE_MAX);
+    buf_init(&audit->plain, AUDIT_LINE_MAX);
     if (path == NULL)
         return STATUS_OK;
     audit->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);

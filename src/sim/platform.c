@@ -102,7 +102,7 @@ static void refuse_parameter(struct platform_answer *answer, struct span name, s
 {
     struct buf text;
 
-    buf_init_data(&text, PLATFORM_BODY_MAX);
+    buf_init(&text, PLATFORM_BODY_MAX);
     buf_add_string(&text, "invalid parameter: ");
     buf_add_printable(&text, name);
     buf_add_string(&text, name.len > 0 ? ": " : "");

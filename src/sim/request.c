@@ -26,7 +26,7 @@ static struct request *new_request(struct sim *sim)
     request->sim = sim;
     buf_init(&request->target, PLATFORM_TARGET_MAX);
     buf_init(&request->body, PLATFORM_BODY_MAX + 1); /* a byte behind it, for cJSON */
-    buf_init_data(&request->answer.body, PLATFORM_ANSWER_MAX);
+    buf_init(&request->answer.body, PLATFORM_ANSWER_MAX);
     return request;
 }
 

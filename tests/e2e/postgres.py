@@ -1,4 +1,7 @@
-"""A PostgreSQL server of Debian's, started for the tests as a user of its own, in a temporary folder with its socket in it."""
+"""A PostgreSQL server of Debian's, started for the tests as a user of its own, in a temporary folder with its socket in it.
+
+It ends with the tests, however these end: a shell that is nobody's child waits for the end of a pipe, which the tests hold open.
+"""
 import glob
 import os
 import shutil
@@ -8,6 +11,9 @@ import tempfile
 import time
 from pathlib import Path
 
+PATIENCE_S = 60
+GUARD = """exec 3<&0
+(cat <&3; cd /; "$@" stop; rm -rf "$0") 2>/dev/null &"""
 MISSING = "there is no PostgreSQL server to test with: .ci/install test installs it (the package postgresql)"
 
 
@@ -25,7 +31,10 @@ class Postgres:
         self.bin = binaries()
         # A server refuses to run as root; the package has made a user for it.
         self.own = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-        self.folder = Path(tempfile.mkdtemp(prefix="nbatch-pg-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="nbatch-pg-", dir="/tmp"))  # a socket's path is short
+        pg_ctl = [*self.own, self.bin / "pg_ctl", "-D", self.data, "-w", "-t", "10", "-m", "immediate"]
+        self.guard = subprocess.Popen(["setsid", "sh", "-c", GUARD, self.folder, *pg_ctl], stdin=subprocess.PIPE,
+                                      stdout=subprocess.PIPE)
         if self.own:
             shutil.chown(self.folder, "postgres")
         self.folder.chmod(0o755)
@@ -41,7 +50,8 @@ class Postgres:
 
     def call(self, program, *args):
         done = subprocess.run([*self.own, self.bin / program, *map(str, args)], cwd=self.folder, text=True, check=False,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                              timeout=PATIENCE_S)
         assert done.returncode == 0, done.stderr
 
     def start(self):
@@ -75,13 +85,12 @@ class Postgres:
 
     def sql(self, text, database="nbatch"):
         done = subprocess.run(["psql", "-h", self.folder, "-U", "admin", "-d", database, "-AtqX", "-v", "ON_ERROR_STOP=1",
-                               "-c", text], text=True, capture_output=True, check=False)
+                               "-c", text], text=True, capture_output=True, check=False, timeout=PATIENCE_S)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
     def remove(self):
-        try:
-            self.stop("immediate")
-        except AssertionError:
-            pass  # it is down already
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.guard.stdin.close()
+        self.guard.stdout.read()  # its end: all is done
+        self.guard.wait()
+        assert not self.folder.exists()

@@ -34,7 +34,7 @@ VOLATILE = [
     (r"00000000(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID"),
     (r"\d+\.\d{3},\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", "LATENCY,FINISHED_AT"),
     (r"(later than now, )\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", r"\1NOW"),
-    (r"in \d+\.\d\d s \(\d+ rows/s\)", "in S s (R rows/s)"),
+    (r"in \d+\.\d\d s \([\d,.]+ rows/s\)", "in S s (R rows/s)"),
     (r"(p50|p90|p99|max) \d+\.\d\b", r"\1 MS"),
     (r"(the simulator at http://127\.0\.0\.1:)\d+", r"\1PORT"),
 ]

@@ -172,6 +172,7 @@ def test_a_platform_that_is_away_leaves_them_open(nbatch, tmp_path, fleets, simu
     done = nbatch("cancel", ours, "--endpoint", sim.url, "--yes", "--outage-wait", "1s", "--retry-delay", "10ms",
                   "--max-attempts", "2")
     assert done.code in (4, 6) and "nbatch cancel" in done.err, done
+    assert "no request left in" in done.err and "look-up" not in done.err, done
     sim = simulator("--state", str(tmp_path / "state"))
     assert nbatch("cancel", ours, "--endpoint", sim.url, "--yes").code == 0
     assert outcomes(tmp_path / "fleet.cancelled.csv") == {"cancelled": 3}
@@ -199,7 +200,7 @@ def test_what_was_taken_back_can_be_sent_after_all(nbatch, tmp_path, fleets, sim
     sim = simulator()
     _, ours = fleets(sim, devices=3)
     done = nbatch("cancel", ours, "--endpoint", sim.url, "--yes")
-    assert "nbatch run INPUT --resume=cancelled" in done.err
+    assert f"{NBATCH} run {tmp_path}/fleet.csv --endpoint {sim.url} --resume=cancelled --output" in done.err
     before = uuids(ours)
     done = nbatch("run", "fleet.csv", "--endpoint", sim.url)
     assert done.code == 2  # the results are there, and say accepted

@@ -2,6 +2,7 @@
 what equals what. A peer records the requests, so that it is the wire that is looked at."""
 import json
 import os
+import shlex
 import subprocess
 import threading
 
@@ -228,11 +229,16 @@ def test_the_memory_of_a_column_does_not_grow_with_rows(nbatch, tmp_path):
 
 # A spreadsheet's booleans
 
-@pytest.mark.parametrize("words", [("TRUE", "FALSE"), ("True", "False"), ("ＴＲＵＥ", "ＦＡＬＳＥ"), ("WAHR", "FALSCH")])
-def test_a_spreadsheets_booleans_ask_or_are_mapped(wire, words):
+@pytest.mark.parametrize("words", [("TRUE", "FALSE"), ("True", "False"), ("ＴＲＵＥ", "ＦＡＬＳＥ"), ("WAHR", "FALSCH"),
+                                   ("开", "关"), ("是", "否"), ("On", "OFF"), ("yes", "no"), ("Y", "N"), ("打开", "关闭"),
+                                   ("√", "×")])
+def test_words_for_true_and_false_ask_or_are_mapped(nbatch, wire, words):
     text = column(words)
     done, sent = wire(text, code=3)
-    assert "[W-BOOLEAN]" in done.told and "--true and --false" in done.told and sent == [], done
+    told = [line for line in done.told.splitlines() if "[W-BOOLEAN]" in line]
+    assert len(told) == 1 and f"--true {words[0]} --false {words[1]}" in told[0] and sent == [], done
+    fix = nbatch("check", "--fix", "in.csv")
+    assert shlex.split(fix.out)[2:] == ["in.csv", "--true", words[0], "--false", words[1]], fix
     _, sent = wire(text, "--true", words[0], "--false", words[1])
     assert [value_of(request) for request in sent] == [True, False]
     _, sent = wire(text, "--yes")
@@ -248,7 +254,7 @@ def test_words_are_mapped_wherever_a_value_is_wanted(nbatch, wire):
     assert [value_of(request) for request in sent] == [True, False, False]
     template = ["--set", 'data=[{"res_id":1,"val":${v}}]']
     done, sent = wire(column(["TRUE"], "v"), *template, code=3)
-    assert "in.csv:2: warning: v: TRUE is sent as a text, not as a boolean [W-BOOLEAN]" in done.told and sent == []
+    assert 'v: 1 cell looks like true or false, and is sent as a text: "TRUE" on line 2' in done.told and sent == []
     _, sent = wire(column(["TRUE"], "v"), *template, "--true", "TRUE")
     assert value_of(sent[0]) is True
     _, sent = wire(column(["TRUE"], "res:1:string"), "--true", "TRUE")

@@ -370,6 +370,6 @@ def test_progress_is_shown_where_it_is_wanted(nbatch):
         assert process.returncode == 0
         return shown
 
-    assert re.search(rb"\rchecking standard input: 8192 rows, \d+ rows/s\x1b\[K.*\r\x1b\[K", err("--progress", "always"))
+    assert re.search(rb"\rchecking standard input: 8192 rows, [\d,.]+ rows/s\x1b\[K.*\r\x1b\[K", err("--progress", "always"))
     assert b"checking" not in err()
     assert nbatch("check", "x.csv", "--progress", "sometimes").code == 2

@@ -93,7 +93,7 @@ def test_passed_columns_keep_their_types_in_jsonl(nbatch, tmp_path):
     (["--map", "retry=tries"], 3, "--map names it, but the input has no such column"),
     (["--set", "args=${lable}"], 3, "did you mean label?"),
     (["--set", "retry=11"], 3, "in.csv:2: --set retry: 11 is outside 0–10 [E-RANGE]"),
-    ([], 3, "site, label go into the results, and not to the platform [E-COLUMN]"),
+    ([], 3, "[E-COLUMN]:\n  - site, label are not sent, and go into the results\n"),
     (["--map", "imei=site", "--pass", "label"], 3, "means the same as the column imei"),
 ])
 def test_mistakes_say_what_to_do(nbatch, tmp_path, words, code, message):

@@ -4,7 +4,7 @@ import json
 import time
 from urllib.parse import parse_qs, urlsplit
 
-from conftest import HEADER, imei, read_results, row_of
+from conftest import HEADER, NBATCH, imei, read_results, row_of
 
 
 def valid_times(audit):
@@ -29,7 +29,7 @@ def test_rows_without_a_valid_time_get_the_embargos_end(nbatch, tmp_path, fleet,
     assert times[imei(1)] == times[imei(3)] and 0 <= times[imei(1)] - start - 1800 <= 5
     assert 0 <= times[imei(2)] - start - 7200 <= 5
     assert "29m 5" in done.err or "30m" in done.err, done
-    assert f"what this run has sent can be taken back: nbatch cancel {tmp_path}/fleet.results.csv" in done.err
+    assert f"what this run has sent can be taken back: {NBATCH} cancel {tmp_path}/fleet.results.csv --endpoint" in done.err
     until = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(times[imei(1)]))
     assert json.loads(done.out)["embargo_until"] == until
     started = next(e for e in map(json.loads, (tmp_path / "log").read_text(encoding="utf-8").splitlines()) if e["event"] == "start")

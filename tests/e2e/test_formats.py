@@ -181,7 +181,7 @@ def test_another_delimiter_is_read(nbatch, tmp_path, names, delimiter):
 @pytest.mark.parametrize("delimiter, name", [(";", "semicolon"), ("|", "pipe"), ("\t", "tab")])
 def test_a_wrong_delimiter_is_told(nbatch, tmp_path, delimiter, name):
     path = write(tmp_path, "\n" + TEXT.replace(",", delimiter), "fleet.csv")
-    check(nbatch, path, 3, "[E-DELIMITER]; this command reads it so:\n", f"fleet.csv --delimiter {name}\n")
+    check(nbatch, path, 3, "[E-DELIMITER]:\n", "\nthis command reads it:\n", f"fleet.csv --delimiter {name}\n")
 
 
 def test_a_comma_under_another_delimiter_is_told(nbatch, tmp_path):

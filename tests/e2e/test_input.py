@@ -70,8 +70,9 @@ def test_unknown_columns_are_all_named_with_the_nearest(nbatch, tmp_path):
 
 
 def test_missing_columns_are_all_named(nbatch, tmp_path):
-    refused(nbatch, write(tmp_path, "imei,obj_id\n1,2\n"), 3, "obj_inst_id: the column is missing",
-            "mode: the column is missing", "expired_time: the column is missing", "neither a data column")
+    refused(nbatch, write(tmp_path, "imei,obj_id\n1,2\n"), 3, "[E-COLUMN-MISSING]",
+            "the values that all rows share: expired_time, obj_inst_id, mode", "the resource that all rows set, and its value",
+            "--set expired_time=... --set obj_inst_id=... --set mode=... --set res:...=...")
 
 
 def test_duplicate_columns_are_named(nbatch, tmp_path):

@@ -92,7 +92,7 @@ def assert_stopped(run, sim, path, original, sent_before):
     assert len(rows) >= sent_before and {row["status"] for row in rows} == {"accepted"}
     path.write_bytes(original)
     again = Running(path, sim.url, "--resume").end()
-    assert again.code == 0 and f"{ROWS} of {ROWS} rows accounted for" in again.err, again
+    assert again.code == 0 and f"{ROWS:,} of {ROWS:,} rows accounted for" in again.err, again
     audit = sim.audit()
     assert modes_of(audit) == {"2"}
     assert sorted(call["imei"] for call in audit) == sorted(IMEIS)

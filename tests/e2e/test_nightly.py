@@ -1,4 +1,5 @@
 """A job that a timer starts again and again, with nobody at the terminal."""
+import json
 import os
 import re
 import signal
@@ -122,6 +123,16 @@ def test_an_input_of_another_size_or_age_is_refused(nbatch, fleet, tmp_path):
     for words in (["--expect-rows", "20"], ["--max-age", "20h"]):
         done = nbatch("run", "-", "--format", "csv", "--simulate", "-o", "pipe.csv", *words, stdin=path.read_text())
         assert done.code == 2 and "pipe" in done.err and not (tmp_path / "pipe.csv").exists(), done
+
+
+def test_the_log_says_why_a_wrong_file_was_not_sent(nbatch, fleet, tmp_path):
+    path = fleet(5)
+    path.write_text(path.read_text() + "none,3311,0,2,+7d,1\n")
+    (tmp_path / "headless.csv").write_text("imei,obj\n")
+    for name, why in ((path.name, "1 of 6 rows is invalid (E-IMEI 1)"), ("headless.csv", "the input cannot be used (E-COLUMN 1, E-COLUMN-MISSING 5)")):
+        assert nbatch("run", name, "--simulate", "--log", f"{name}.log", "-o", "o.csv").code == 3
+        end = json.loads((tmp_path / f"{name}.log").read_text().splitlines()[-1])
+        assert end["event"] == "refused" and why in end["why"] and "nothing was sent" in end["why"], end
 
 
 def test_dated_goes_with_a_name(nbatch, fleet, tmp_path):

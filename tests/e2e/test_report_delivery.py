@@ -2,7 +2,8 @@
 import re
 
 import pytest
-from conftest import read_results
+from conftest import NBATCH, read_results
+from test_report import answering
 from test_resume_undelivered import write_status
 
 
@@ -39,6 +40,32 @@ def test_states_reasons_and_times_are_on_the_page(reported):
     assert "the device has no such object, instance or resource; compare obj_id" in section
     chart = section[section.find('id="delivered-chart"'):]
     assert 'class="s-delivered"' in chart and 'class="s-expired"' in chart and 'class="s-cancelled"' not in chart
+
+
+def verdict(page):
+    return re.sub("<[^>]*>", "", re.search(r'<p class="verdict.*?</p>', page)[0])
+
+
+def test_the_first_sentence_says_nothing_is_left_only_where_that_is_so(nbatch, tmp_path, fleet, raw_peer):
+    """Open and undelivered commands are in it; which call asks, where something is not known."""
+    assert nbatch("run", fleet(4), "--endpoint", raw_peer(answering({})).url, "-o", "fleet.results.csv", "--report", "r.html").code == 0
+    page = tmp_path / "r.html"
+    first = verdict(page.read_text())
+    assert "Nothing is left to send." in first and f"Which devices have it: {NBATCH} status fleet.results.csv --endpoint http" in first
+
+    def report(states, **more):
+        write_status(tmp_path / "fleet.status.csv", tmp_path / "fleet.results.csv", states, **more)
+        assert nbatch("report", "fleet.results.csv", "-o", page).code == 0
+        return verdict(page.read_text())
+
+    first = report({1: "delivered", 2: "failed", 3: "expired"}, row2={"remain": "2", "send_status": "6"})
+    assert "Nothing is left to send. 2 commands are still under way. 1 ended without being delivered." in first, first
+    assert f"Which devices have it: {NBATCH} status fleet.results.csv" in first
+    assert "2 are still under way" in page.read_text()
+    first = report({1: "delivered", 2: "refused", 3: "expired", 4: "delivered"})
+    assert "to send. 2 ended without being delivered." in first and "Which devices" not in first
+    first = report(dict.fromkeys(range(1, 5), "delivered"))
+    assert "Nothing is left to do. Accepted" in first and "Which devices" not in first
 
 
 def test_without_a_status_file_there_is_no_such_section(reported):

@@ -11,6 +11,7 @@ from conftest import KEY, NBATCH, imei, read_results
 
 COLUMNS = ("row,key,imei,uuid,state,send_status,confirm_status,reason,remain,create_time,send_time,confirm_time,"
            "expired_time,checked_at").split(",")
+AGAIN = "sent again after its earlier command had ended: "
 
 
 def write_status(path, results, states, **more):
@@ -31,10 +32,14 @@ def current(results):
     lines = {}
     for row in read_results(results):
         before = lines.get(row["key"])
-        if before is None or (row["status"] == "accepted", row["finished_at"]) >= (before["status"] == "accepted",
-                                                                                   before["finished_at"]):
+        if before is None or weight(row) >= weight(before):
             lines[row["key"]] = row
     return lines
+
+
+def weight(row):
+    """What was sent again after it had been accepted is weighed as what is accepted."""
+    return row["status"] == "accepted" or row["error"].startswith(AGAIN), row["finished_at"]
 
 
 def uuids(results):
@@ -155,20 +160,53 @@ def test_a_file_saved_again_by_a_spreadsheet_is_the_same(sent):
     assert processed(sim)[imei(2)] == 2
 
 
-def test_a_row_that_is_refused_this_time_stays_on_the_list(nbatch, tmp_path, fleet, simulator):
-    sim = simulator()
+@pytest.mark.parametrize("how", ["rejected", "failed", "in_doubt"])
+@pytest.mark.parametrize("order", ["as it was", "turned", "sorted"])
+def test_a_row_that_does_not_get_through_this_time_is_not_lost(nbatch, tmp_path, fleet, simulator, how, order):
+    """It was accepted, its command expired, and sent again it failed: every reader says so, whatever the order of the lines."""
+    good = simulator()
     path = fleet(3)
-    assert nbatch("run", path, "--endpoint", sim.url).code == 0
-    sim.stop()
+    assert nbatch("run", path, "--endpoint", good.url).code == 0
     results = tmp_path / "fleet.results.csv"
     write_status(tmp_path / "fleet.status.csv", results, {2: "expired"})
-    bad = simulator("--fault", "errno-5006:100%")
-    done = nbatch("run", path, "--endpoint", bad.url, "--resume=expired")
-    assert done.code == 1 and "3 of 3 rows accounted for" in done.err, done
-    done = nbatch("run", path, "--endpoint", simulator().url, "--resume=expired", "--sort")
-    assert done.code == 0 and "1 accepted row is sent again" in done.err, done
+    bad = simulator("--fault", {"rejected": "errno-5006", "failed": "http-429", "in_doubt": "http-503"}[how] + ":100%")
+    words = ["--endpoint", bad.url, "--max-attempts", "2", "--retry-delay", "5ms"]
+    code = 6 if how == "in_doubt" else 1
+    done = nbatch("run", path, *words, "--resume=expired", *(["--sort"] if order == "sorted" else []))
+    assert done.code == code and "3 of 3 rows accounted for" in done.err, done
+    assert f"--resume={how}" in done.err
+    if order == "turned":
+        lines = results.read_text(encoding="utf-8").splitlines()
+        results.write_text("\n".join([lines[0], *reversed(lines[1:])]) + "\n", encoding="utf-8")
+    row = current(results)[next(r["key"] for r in read_results(results) if r["row"] == "2")]
+    assert row["status"] == how and row["error"].startswith(AGAIN) and row["uuid"] == ""
+    assert nbatch("results", results, "--status", how).out.count("\n") == 2
+    say = nbatch("status", results, "-n")
+    assert say.code == 0 and "2 calls for 2 devices" in say.err, say
+    page = tmp_path / "page.html"
+    assert nbatch("report", results, "-o", page).code == 0
+    assert AGAIN not in page.read_text(encoding="utf-8")
+    assert nbatch("run", path, *words, "--resume").code == code  # nothing is sent
+    done = nbatch("run", path, *words, f"--resume={how}")
+    assert done.code == code, done  # in vain again, and it stays on the list
+    done = nbatch("run", path, "--endpoint", good.url, f"--resume={how}", "--sort")
+    assert done.code == 0, done
+    assert processed(good) == {imei(1): 1, imei(2): 2, imei(3): 1}
     assert [(r["row"], r["status"]) for r in read_results(results)] == [(str(n), "accepted") for n in (1, 2, 3)]
     assert "missing" not in nbatch("run", path, "--endpoint", bad.url, "--resume").err
+
+
+def test_a_line_that_does_not_say_so_does_not_count_beside_an_accepted_one(nbatch, tmp_path, fleet, simulator):
+    """The control: of two runs whose results were put into one file, the accepted line is the truth."""
+    sim = simulator()
+    path = fleet(2)
+    assert nbatch("run", path, "--endpoint", sim.url).code == 0
+    results = tmp_path / "fleet.results.csv"
+    row = read_results(results)[0]
+    line = f"1,2,{row['key']},{row['imei']},failed,,,connection refused,,1,0,,2037-01-01T00:00:00.000Z\n"
+    results.write_text(results.read_text(encoding="utf-8") + line, encoding="utf-8")
+    done = nbatch("run", path, "--endpoint", sim.url, "--resume=failed")
+    assert done.code == 0 and processed(sim) == {imei(1): 1, imei(2): 1}, done
 
 
 @pytest.mark.parametrize("policy", ["hold", "resend"])

@@ -22,6 +22,12 @@ def rows(values=TENS, header=NAMES, separator=",", end="\r\n", last_end=True, im
     return end.join(lines) + (end if last_end else "")
 
 
+def meters():
+    """A list as a water company has it."""
+    lines = [f"{i},00042{i},{imei(i)},张三,{word}" for i, word in enumerate("开关开", 1)]
+    return "\r\n".join(["序号,表号,模组号,用户,阀门", *lines, ""]).encode()
+
+
 class At:
     """Read at once: the values that leave, and what is said beside."""
 
@@ -70,7 +76,7 @@ FILES = {
     "lo-titled-utf8.csv": (fixture("lo-titled-utf8.csv"), Fix(TENS, "--header-line 3", *MAPS)),
     "lo-titled-gb18030-semicolon.csv": (fixture("lo-titled-gb18030-semicolon.csv"),
                                         Fix(TENS, GB, SEMI, "--header-line 3", *MAPS)),
-    "lo-kinds-utf8.csv": (fixture("lo-kinds-utf8.csv"), Says(3, '"01/31/2037 08:00:00" is not a time', "W-BOOLEAN")),
+    "lo-kinds-utf8.csv": (fixture("lo-kinds-utf8.csv"), Says(3, '"01/31/2037 08:00:00" is not a time')),
     "lo-damaged-utf8.csv": (fixture("lo-damaged-utf8.csv"), Says(3, "#DIV/0! is an error", "#N/A is", "#REF! is")),
     "lo-plain.xlsx": (fixture("lo-plain.xlsx"), At(TENS)),
     "lo-simplified.xlsx": (fixture("lo-simplified.xlsx"), Fix(TENS, *MAPS, PASS)),
@@ -107,7 +113,7 @@ FILES = {
     "utf8-bom.csv": (b"\xef\xbb\xbf" + rows().encode(), At(TENS)),
     "double-bom.csv": (b"\xef\xbb\xbf" * 2 + rows().encode(), At(TENS)),
     "gbk.csv": (rows(header=CHINESE).encode("gbk"), Fix(TENS, GB, *MAPS)),
-    "gbk-values.csv": (rows(["开", "关", "开"]).encode("gbk"), Fix(["开", "关", "开"], GB)),
+    "gbk-values.csv": (rows(["开", "关", "开"]).encode("gbk"), Fix([True, False, True], GB, "--true 开", "--false 关")),
     "big5-values.csv": (rows(["功能", "關閉", "開啟"]).encode("big5"), Fix(["功能", "關閉", "開啟"], "--encoding big5")),
     "semicolon.csv": (rows(separator=";").encode(), Fix(TENS, SEMI)),
     "unicode-text.txt": (rows(separator="\t").encode("utf-16"), Fix(TENS, "--format csv", "--delimiter tab")),
@@ -131,9 +137,9 @@ FILES = {
     "zero-width-heading.csv": (rows(header=["\u200bimei", *NAMES[1:]]).encode(), At(TENS)),
     "english.csv": (rows(header=["Device ID", "Object ID", "Instance", "Mode", "Expiry Time", "Res_5850"]).encode(),
                     Fix(TENS, "--map 'imei=Device ID'", "--map 'obj_id=Object ID'", "--map res:5850=Res_5850")),
-    "two-devices.csv": (rows(header=["设备号", *NAMES[1:5], "串号"]).encode(), Says(3, "where it is imei, say --map imei=设备号", "--map imei=串号")),
+    "two-devices.csv": (rows(header=["设备号", *NAMES[1:5], "串号"]).encode(), Says(3, "设备号 is imei", "--map imei=设备号", "--map res:...=串号")),
     "unknown-resource.csv": (rows(header=[*NAMES[:5], "亮度"]).encode(),
-                             Says(3, "only you know which resource 亮度 is", "--map res:...=亮度")),
+                             Says(3, "that each of these columns sets: 亮度;", "--map res:...=亮度")),
     "misspelt.csv": (rows(header=[*NAMES[:4], "expired_tme", "res:5850"]).encode(),
                      Says(3, "expired_tme: unknown column; did you mean expired_time?")),
     "no-header.csv": (rows().split("\r\n", 1)[1].encode(), Says(3, "it has no header, and its first line is a row")),
@@ -141,7 +147,16 @@ FILES = {
     "imei-as-number.csv": (rows(imeis=["8.65820E+14"] * 3).encode(), Says(3, "what a spreadsheet made of the number")),
     "zero-width-imei.csv": (rows([1], imeis=["\u200b" + imei(1)]).encode(), Says(3, "<U+200B>86", "E-IMEI")),
     "excel-times.csv": (rows().replace("+7d", "2037/1/31 8:00").encode(), Says(3, "is not a time", "E-TIME")),
-    "excel-booleans.csv": (rows(["TRUE", "FALSE", "TRUE"]).encode(), Asks("W-BOOLEAN")),
+    "excel-booleans.csv": (rows(["TRUE", "FALSE", "TRUE"]).encode(), Asks("W-BOOLEAN", "--true TRUE --false FALSE")),
+    "percent.csv": (rows(["12%", "50%", "100%"]).encode(), Asks("W-MIXED", "3 cells look like numbers, and are sent as texts")),
+    "apostrophes.csv": (rows(["'80", "'90", "'95"]).encode(), Asks("W-MIXED", "3 cells look like numbers")),
+    "codes.csv": (rows(["0042", "0043", "0044"]).encode(), At(["0042", "0043", "0044"])),
+    "switches.csv": (rows(["自动", "开", "关"]).encode(), At(["自动", "开", "关"])),
+    "meters.csv": (meters(), Says(3, "模组号 holds numbers of 15 digits", "阀门;", "--map imei=模组号 --map res:...=阀门",
+                                  "--pass 序号,表号,用户", "--true 开 --false 关")),
+    "meters-titled.csv": (b"\xe6\xb0\xb4\xe8\xa1\xa8,,,,\r\n" + meters(), Says(3, "are on line 2", "--map imei=模组号")),
+    "imsi.csv": (rows([f"{v},46011{i:010d}" for i, v in enumerate(TENS)], ["编码B", *CHINESE[1:], "编码A"]).encode(),
+                 Fix(TENS, "--map imei=编码B", "--pass 编码A")),
     "excel-errors.csv": (rows(["#N/A", "#####", "=B2*2"]).encode(), Says(3, "#N/A is an error", "#####", "=B2*2")),
     "thousands.csv": (rows([1, '"1,234.50"', 3]).encode(), Asks("W-MIXED")),
     "control.csv": (rows(["a\u0085b", "a\u202eb", "c"]).encode(),
@@ -210,15 +225,34 @@ def test_the_parts_of_a_diagnosis_that_only_a_person_knows_are_no_command(nbatch
     path = tmp_path / "devices.csv"
     path.write_bytes("设备号;站点\n865820031310001;上海\n".encode("gbk"))
     done = nbatch("check", path)
-    assert done.code == 3 and "only you know" in done.out and "--set mode=..." in done.out and GB in done.out, done
+    assert done.code == 3 and "what only you know goes" in done.out and "--set mode=..." in done.out and GB in done.out, done
     fix = nbatch("check", "--fix", path)
-    assert fix.code == 3 and fix.out == "" and "only you know" in fix.err, fix
+    assert fix.code == 3 and fix.out == "" and "what only you know goes" in fix.err, fix
     shared = ["--set", "obj_id=3311", "--set", "obj_inst_id=0", "--set", "mode=2", "--set", "expired_time=+7d",
               "--set", "res:5850=true"]
     fix = nbatch("check", "--fix", path, *shared)
     assert fix.code == 0 and shlex.split(fix.out)[2:] == [
         str(path), *shared, "--encoding", "gb18030", "--delimiter", "semicolon", "--map", "imei=设备号", "--pass", "站点"]
     assert subprocess.run(shlex.split(fix.out), check=False, capture_output=True).returncode == 0
+
+
+def test_what_only_a_person_knows_completes_the_command(nbatch, tmp_path, simulator):
+    path = tmp_path / "meters.csv"
+    path.write_bytes(meters())
+    known = ["--map", "res:5850=阀门", "--set", "obj_id=3311", "--set", "obj_inst_id=0", "--set", "mode=2", "--set", "expired_time=+7d"]
+    command = shlex.split(nbatch("check", "--fix", path, *known).out)
+    assert command[2:] == [str(path), *known, "--map", "imei=模组号", "--pass", "序号,表号,用户", "--true", "开", "--false", "关"]
+    assert sent_by(command, simulator, tmp_path) == [True, False, True]
+    done = nbatch("check", path, *known, "--map", "imei=模组号", "--pass", "序号,表号,用户")  # the words alone are left
+    assert done.code == 0 and done.told.count("W-BOOLEAN") == 2, done
+    assert command in [shlex.split(line) for line in done.told.splitlines() if line.startswith("    ")], done
+
+
+def test_an_imei_is_never_one_value_for_all_rows(nbatch, tmp_path):
+    path = tmp_path / "fleet.csv"
+    path.write_text("obj_id,obj_inst_id,mode,expired_time,res:1\n3311,0,2,+7d,1\n")
+    done = nbatch("check", path)
+    assert done.code == 3 and "--set imei" not in done.told and "--map imei=..." in done.told, done
 
 
 def test_an_option_that_contradicts_the_file_is_replaced(nbatch, tmp_path):

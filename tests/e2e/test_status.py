@@ -3,6 +3,8 @@ import collections
 import csv
 import json
 import os
+import re
+import resource
 import signal
 import subprocess
 import time
@@ -207,7 +209,7 @@ def test_a_platform_that_stays_away_ends_the_watch_and_loses_nothing(nbatch, tmp
     assert status(nbatch, sim, results).code == 8
     assert sim.stop() == 0
     done = status(nbatch, sim, results, "--watch=1s", "--outage-wait", "1s", "--retry-delay", "50ms")
-    assert done.code in (4, 8), done
+    assert done.code in (4, 8) and "no call left in" in done.err, done
     assert states(tmp_path / "fleet.status.csv") == {"waiting": 4}
 
 
@@ -244,6 +246,7 @@ def test_an_interrupted_status_keeps_what_it_has(nbatch, tmp_path, fleet, simula
         time.sleep(0.3)
         busy = status(nbatch, sim, results)
         assert busy.code == 2 and "another nbatch is at work" in busy.err
+        assert (tmp_path / "fleet.status.csv.journal").exists()  # which is the other's
         process.send_signal(signal.SIGINT)
         process.wait(30)
     assert process.returncode == 130
@@ -270,7 +273,10 @@ def test_bad_results_are_refused_with_a_reason(nbatch, tmp_path, fleet, simulato
 
 
 def test_results_of_a_rehearsal_are_not_asked_for_on_the_platform(nbatch, tmp_path):
-    done = nbatch("status", with_fields(nbatch, tmp_path, 2))
+    results = with_fields(nbatch, tmp_path, 2)
+    done = nbatch("status", results)
+    assert done.code == 2 and "of a rehearsal" in done.err
+    done = nbatch("status", results.rename(tmp_path / "fleet.results.csv"))  # its commands say so, whatever its name
     assert done.code == 2 and "of a rehearsal" in done.err
 
 
@@ -300,6 +306,82 @@ def test_the_status_of_other_results_is_not_taken_up(nbatch, tmp_path, fleet, si
     (tmp_path / "fleet.status.csv").write_text(before.replace("waiting", "wating", 1))
     done = status(nbatch, sim, first)
     assert done.code == 3 and "is no state that nbatch writes" in done.err
+
+
+def test_an_older_status_of_rows_that_were_all_sent_again_is_taken_up(nbatch, tmp_path, fleet, simulator):
+    sim = simulator()
+    path = fleet(3)
+    results = send(nbatch, path, sim)
+    assert status(nbatch, sim, results).code == 8
+    assert nbatch("cancel", results, "--yes", "--endpoint", sim.url).code == 0
+    before = {row["uuid"] for row in read_results(tmp_path / "fleet.status.csv")}
+    assert nbatch("run", path, "--endpoint", sim.url, "--resume=cancelled").code == 0
+    done = status(nbatch, sim, results)
+    assert done.code == 8, done
+    rows = read_results(tmp_path / "fleet.status.csv")
+    assert {row["state"] for row in rows} == {"waiting"} and not before & {row["uuid"] for row in rows}
+    # The control: the same devices in the same order, and another message to each.
+    other = tmp_path / "other.csv"
+    other.write_text(HEADER + "".join(row_of(i, 77) for i in range(1, 4)))
+    done = status(nbatch, sim, send(nbatch, other, sim), "-o", "fleet.status.csv")
+    assert done.code == 2 and "the status of other results" in done.err, done
+
+
+def calls(done):
+    """The calls that a summary names, each as it is there."""
+    found = re.findall(rf"^.*?({re.escape(str(NBATCH))} .*)$", done.err, re.M)
+    assert found, done
+    return {call.split()[1] + ("=" + call.split("--resume=")[1].split()[0] if "--resume=" in call else ""): call
+            for call in found}
+
+
+def paste(call, tmp_path, more=""):
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("NBATCH_")}
+    return subprocess.run(f"{call} {more}", shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True,
+                          check=False, timeout=60)
+
+
+def test_the_calls_to_type_next_work_as_they_are(nbatch, tmp_path, simulator):
+    """Typed again from the summaries: the same platform, key and files, though a name has a blank and nothing is a default."""
+    sim = simulator()
+    folder = tmp_path / "a folder"
+    folder.mkdir()
+    key = folder / "the key"
+    key.write_text(KEY)
+    key.chmod(0o600)
+    path = folder / "fleet.csv"
+    path.write_text(HEADER + "".join(row_of(i) for i in range(1, 4)))
+    words = ["--endpoint", sim.url, "--api-key-file", key]
+    done = nbatch("run", path, *words, "--embargo", "1h", "--rate", "1000/s", env={"NBATCH_API_KEY": None})
+    run = calls(done)
+    assert set(run) == {"cancel", "status"} and "--rate" not in run["status"], done
+    done = paste(run["status"], tmp_path)
+    assert done.returncode == 8 and "3 have it" not in done.stderr, done
+    done = paste(run["cancel"], tmp_path, "--yes")
+    assert done.returncode == 0 and "all 3 commands were taken back" in done.stderr, done
+    done = nbatch("status", folder / "fleet.results.csv", *words, "-o", folder / "b c.csv", env={"NBATCH_API_KEY": None})
+    assert done.code == 1, done
+    again = paste(run["cancel"], tmp_path, "--yes")  # what is known is not asked
+    resume = re.findall(rf"({re.escape(str(NBATCH))} run .*)$", again.stderr, re.M)[0]
+    done = paste(resume, tmp_path)
+    assert done.returncode == 0 and "3 accepted rows are sent again" in done.stderr, (resume, done)
+    assert nbatch("status", folder / "fleet.results.csv", *words, "-o", folder / "b c.csv",
+                  env={"NBATCH_API_KEY": None}).code == 8
+    text = (folder / "b c.csv").read_text().replace(",waiting,1,", ",expired,4,")
+    (folder / "b c.csv").write_text(text)
+    done = nbatch("status", folder / "fleet.results.csv", *words, "-o", folder / "b c.csv", "--rate", "50/s", "--watch",
+                  env={"NBATCH_API_KEY": None})
+    assert done.code == 1 and set(calls(done)) == {"run=expired"}, done
+    done = paste(calls(done)["run=expired"], tmp_path)
+    assert done.returncode == 0 and "3 accepted rows are sent again" in done.stderr, done
+    done = nbatch("status", folder / "fleet.results.csv", *words, "-o", folder / "b c.csv", "--rate", "50/s",
+                  "--timeout", "30s", env={"NBATCH_API_KEY": None})
+    watch = calls(done)["status"]
+    assert "--rate 50/s" in watch and watch.endswith("--watch") and "--timeout" not in watch
+    assert paste(watch, tmp_path, "--timeout 1s").returncode == 8
+    path.rename(folder / "elsewhere.csv")
+    done = nbatch("cancel", folder / "fleet.results.csv", *words, "--yes", env={"NBATCH_API_KEY": None})
+    assert done.code == 0 and "call the run once more, with --resume=cancelled" in done.err and "INPUT" not in done.err, done
 
 
 def test_a_key_of_another_product_is_refused_and_nothing_is_lost(nbatch, tmp_path, fleet, simulator):
@@ -363,6 +445,117 @@ def test_values_of_reads_digit_for_digit(nbatch, tmp_path, simulator):
     assert status(nbatch, sim, results, "--values", "-", "--json").code == 2
 
 
+def limited(words, size, tmp_path, code=b""):
+    """A call whose files may not be longer than that: as on a full disk, a write is cut short, and the next one fails."""
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("NBATCH_")} | ENV
+    return subprocess.run([NBATCH, *map(str, words)], cwd=tmp_path, env=environment, preexec_fn=limit, capture_output=True,
+                          text=True, check=False, timeout=60)
+
+
+@pytest.mark.parametrize("name", ["values.csv", "values.jsonl"])
+def test_a_full_disk_leaves_whole_lines_of_values_and_the_next_call_goes_on(nbatch, tmp_path, simulator, name):
+    sim = simulator("--uplink", "1s", "--clock", "100000x")
+    results = read_fleet(nbatch, tmp_path, sim, 5)
+    assert status(nbatch, sim, results).code == 0
+    values = tmp_path / name
+    assert status(nbatch, sim, results, "--values", values).code == 0
+    whole = values.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    other = lines[-1].replace(lines[-1].partition(b"-")[0][-16:], b"0123456789abcdef").replace(b"86000", b"86001")
+    start = (b"" if name.endswith("l") else lines[0]) + other * 100
+    for left in (10, len(lines[-1]) + 30, 3 * len(lines[-1]) + 1):
+        values.write_bytes(start)
+        done = limited(["status", results, "--endpoint", sim.url, "--values", values], len(start) + left, tmp_path)
+        assert done.returncode == 7 and f"{name}: File too large" in done.stderr, done
+        cut = values.read_bytes()
+        assert cut.startswith(start) and cut.endswith(b"\n") and set(cut[len(start):].splitlines(keepends=True)) < set(lines)
+        assert status(nbatch, sim, results, "--values", values).code == 0
+        assert sorted(values.read_bytes()[len(start):].splitlines()) == sorted(whole.splitlines()[0 if name.endswith("l") else 1:])
+
+
+@pytest.mark.parametrize("cut", [1, 60, 150, 10**6])
+def test_values_that_a_death_has_cut_off_are_asked_for_anew(nbatch, tmp_path, simulator, cut):
+    sim = simulator("--uplink", "1s", "--clock", "100000x")
+    results = read_fleet(nbatch, tmp_path, sim, 3)
+    values = tmp_path / "values.csv"
+    assert status(nbatch, sim, results, "--values", values).code == 0
+    whole = values.read_bytes()
+    values.write_bytes(whole[:-cut] or whole[:20])  # of the header too
+    assert status(nbatch, sim, results, "--values", values).code == 0
+    assert sorted(values.read_bytes().splitlines()) == sorted(whole.splitlines())
+
+
+def test_one_file_does_not_serve_two_ends(nbatch, tmp_path, fleet, simulator):
+    """Nothing is asked, and nothing is written over, where two names lead to one file."""
+    sim = simulator()
+    path = fleet(2)
+    results = send(nbatch, path, sim)
+    before = {name: (tmp_path / name).read_bytes() for name in ("fleet.csv", "fleet.results.csv")}
+    (tmp_path / "link.csv").symlink_to("new.csv")
+    for words in (["-o", "new.csv", "--values", "new.csv"], ["-o", "new.csv", "--values", "./new.csv"],
+                  ["-o", "link.csv", "--values", "new.csv"], ["--values", "fleet.status.csv"],
+                  ["--values", results], ["-o", results], ["-o", path], ["--values", path],
+                  ["-o", "new.csv", "--values", "new.csv.journal"]):
+        done = status(nbatch, sim, results, *words)
+        assert done.code in (2, 3), (words, done)
+        assert done.err.count("\n") == 1, done
+    assert nbatch("cancel", results, "--yes", "--endpoint", sim.url, "-o", results).code in (2, 3)
+    assert nbatch("cancel", results, "--yes", "--endpoint", sim.url, "-o", path).code in (2, 3)
+    assert not questions(sim)
+    assert before == {name: (tmp_path / name).read_bytes() for name in before}
+
+
+def test_a_journal_of_somebody_elses_is_not_emptied(nbatch, tmp_path, fleet, simulator):
+    sim = simulator()
+    results = send(nbatch, fleet(2), sim)
+    (tmp_path / "fleet.status.csv.journal").write_bytes(b"a record of somebody's")
+    done = status(nbatch, sim, results)
+    assert done.code == 2 and "it is no journal of nbatch status" in done.err, done
+    assert (tmp_path / "fleet.status.csv.journal").read_bytes() == b"a record of somebody's"
+
+
+def test_results_that_are_no_file_are_refused_at_once(nbatch, tmp_path, fleet, simulator):
+    """A pipe that nobody writes to keeps no command waiting."""
+    sim = simulator()
+    path = fleet(2)
+    results = send(nbatch, path, sim)
+    os.mkfifo(tmp_path / "fifo.results.csv")
+    (tmp_path / "folder.results.csv").mkdir()
+    (tmp_path / "null.results.csv").symlink_to("/dev/null")
+    for name in ("fifo", "folder", "null"):
+        odd = tmp_path / f"{name}.results.csv"
+        for words in (["status", odd], ["cancel", odd, "--yes"], ["verify", odd], ["report", odd], ["results", odd],
+                      ["status", results, "-o", odd], ["cancel", results, "--status", odd, "-n"],
+                      ["run", path, "--resume=expired", "--status", odd], ["report", results, "--status", odd],
+                      ["run", path, "--resume", "-o", odd]):
+            more = [] if words[0] in ("report", "results") else ["--endpoint", sim.url]
+            done = nbatch(*words, *more, timeout=20)
+            said = [line for line in done.err.splitlines() if odd.name in line or "/dev/null: is no regular" in line]
+            if words[0] == "cancel" and "-n" in words:
+                assert done.code == 0 and said, (words, done)  # it only saves questions
+            else:
+                assert done.code in (2, 7) and said, (words, done)
+    assert not questions(sim)
+
+
+def test_blanks_around_a_uuid_are_no_part_of_it(nbatch, tmp_path, fleet, simulator):
+    """In the results, and in a status file; the list's blank is seen everywhere else."""
+    sim = simulator()
+    results = send(nbatch, fleet(2), sim)
+    text = results.read_text()
+    for row in read_results(results):
+        text = text.replace(row["uuid"], f'" {row["uuid"]} "')
+    results.write_text(text)
+    done = status(nbatch, sim, results)
+    assert done.code == 8 and states(tmp_path / "fleet.status.csv") == {"waiting": 2}, done
+    assert all("%20" not in line["target"] for line in questions(sim))
+    done = nbatch("cancel", results, "--yes", "--endpoint", sim.url)
+    assert done.code == 0 and "all 2 commands were taken back" in done.err, done
+
+
 def test_passed_columns_are_carried_over(nbatch, tmp_path, simulator):
     sim = simulator("--uplink", "1s", "--clock", "100000x")
     results = read_fleet(nbatch, tmp_path, sim, 3)
@@ -398,3 +591,27 @@ def test_what_was_pushed_is_taken_without_asking(nbatch, tmp_path, simulator):
     (tmp_path / "bad").write_text("{}\nhello\n")
     bad = nbatch("status", results, "--from-push", "bad")
     assert bad.code == 3 and "bad:2: it is no message" in bad.err
+
+
+def test_pushes_in_every_form_are_taken_and_bad_lines_cost_nothing_else(nbatch, tmp_path, fleet, simulator):
+    """imei as a number, numbers and times as texts, lists, wrapped, JSON in a text; half a line at the end."""
+    sim = simulator()
+    results = send(nbatch, fleet(9), sim)
+    rows = sorted(read_results(results), key=lambda row: int(row["row"]))
+    ends = [{"type": 7, "cmd_id": row["uuid"], "imei": row["imei"], "cmd_type": 1, "send_time": 1795900000000,
+             "confirm_time": 1795900001000, "send_status": 5, "confirm_status": 0} for row in rows]
+    ends[0]["imei"] = int(ends[0]["imei"])
+    ends[1] |= {"send_time": "1795900000000", "confirm_time": "2026-11-28 16:00:01", "send_status": "5", "type": "7"}
+    ends[2] |= {"cmd_id": f" {ends[2]['cmd_id']} ", "confirm_status": "success", "new": {"a": [1, None]}}
+    other = {"type": 2, "imei": ends[0]["imei"], "msg_id": 5}
+    lines = [json.dumps({"msg": ends[0], "nonce": "x"}), json.dumps(ends[1]), json.dumps({"msg": [None, other, ends[2]]}),
+             "no json", json.dumps([{"msg": ends[3]}, 7, ends[4]]), "", json.dumps({"msg": json.dumps(ends[5])}),
+             '{"msg": {"type": 7', json.dumps(ends[6] | {"imei": ends[7]["imei"]}), json.dumps({"msg": ends[8]})[:-9]]
+    (tmp_path / "p").write_text("\n".join(lines))
+    done = nbatch("status", results, "--from-push", "p")
+    assert done.code == 3 and "6 messages about" in done.err and "p:4: it is no message" in done.err, done
+    assert "p:8: it is no message" in done.err and "p:10: the last line is not whole yet" in done.err, done
+    found = read_results(tmp_path / "fleet.status.csv")
+    assert [row["state"] for row in found] == ["delivered"] * 6 + ["unclear"] * 3, found
+    assert {row["confirm_time"] for row in found[:6]} == {"2026-11-29T05:06:41+08:00", "2026-11-28T16:00:01+08:00"}
+    assert found[6]["reason"] == "not asked yet" and not questions(sim)

@@ -112,7 +112,10 @@ def test_rows_that_were_under_way_when_a_run_was_killed_count(nbatch, fleet, tmp
     process.wait()
     time.sleep(0.3)
     done = nbatch("run", path, *words, "--resume")
-    assert done.code == 0 and held_twice(peer) > 0, done
-    assert_told(tmp_path, done, tmp_path / "o.csv", held_twice(peer))
+    assert done.code == 0, done
+    # A request that was on its way when the run died may or may not have come to the platform: told is what may be.
+    twice = json.loads(done.out)["maybe_twice"]
+    assert 0 < held_twice(peer) <= twice <= 65, done
+    assert_told(tmp_path, done, tmp_path / "o.csv", twice)
     done = nbatch("run", path, *words, "--resume")
     assert_told(tmp_path, done, tmp_path / "o.csv", held_twice(peer))

@@ -3,6 +3,8 @@ import collections
 import json
 import os
 import stat
+import subprocess
+import time
 
 import pytest
 from conftest import HEADER, imei, read_results, row_of
@@ -177,3 +179,30 @@ def test_the_record_goes_when_a_resume_ends_all_doubt(nbatch, fleet, simulator):
     calm = simulator()
     done = nbatch("run", path, "--endpoint", calm.url, "--resume=in_doubt", "--on-ambiguous", "resend")
     assert done.code == 0 and not doubt.exists(), done
+
+
+@pytest.mark.parametrize("rate", ["400/s", "none"])
+def test_rows_that_a_dead_run_had_under_way_are_looked_for(nbatch, tmp_path, fleet, simulator, rate):
+    """The run kept what they asked for in its memory alone; --resume has it from the input, but for relative times."""
+    sim, path = simulator("--latency", "20ms"), fleet(ROWS)
+    results = tmp_path / "o.csv"
+    words = ["run", path, "--endpoint", sim.url, "-o", results, "--on-ambiguous", "hold"]
+    process = subprocess.Popen([nbatch.binary, *map(str, words), "--rate", rate], cwd=tmp_path, stderr=subprocess.DEVNULL,
+                               env={**os.environ, "NBATCH_API_KEY": "k" * 28})
+    deadline = time.monotonic() + 30
+    while not sim.audit_path.exists() or sim.audit_path.read_text().count('"uuid"') < 80:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    time.sleep(1.1)  # +7d is another second by now
+    assert nbatch(*words, "--resume").code == 6
+    before = statuses(nbatch, results)["in_doubt"]
+    doubt = results.with_name("o.csv.doubt")
+    assert before > 0 and doubt.exists()
+    done = verify(nbatch, sim, results)
+    assert done.code == 0 and f"{before} of {before} rows in doubt are settled" in done.err, done
+    assert nbatch(*words, "--resume=failed").code == 0
+    assert statuses(nbatch, results) == {"accepted": ROWS} and not doubt.exists()
+    stored = processed(sim)
+    assert len(stored) == ROWS and all(len(uuids) == 1 for uuids in stored.values())

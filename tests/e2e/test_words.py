@@ -239,7 +239,7 @@ def test_no_argument_or_name_reaches_a_terminal_raw(nbatch, fleet, words):
 @pytest.mark.parametrize("words,said", [
     (["version"], "nbatch 0."), (["help"], "Commands:"), (["help", "help"], "Commands:"), (["help", "-h"], "Commands:"),
     (["help", "run"], "nbatch run [options] INPUT"), (["help", "resume"], "--resume[="), (["help", "--resume"], "--resume[="),
-    (["help", "concurrency"], "nbatch bench\n"), (["help", "e-imei"], "E-IMEI\n"), (["help", "5106"], "UNSUCESS"),
+    (["help", "concurrency"], "nbatch bench\n"), (["help", "e-imei"], "E-IMEI: a problem of an input\n"), (["help", "5106"], "UNSUCESS"),
 ])
 def test_what_a_stranger_types_works(nbatch, words, said):
     done = nbatch(*words)

@@ -93,6 +93,12 @@ static const char *const signal_names[] = {
     [ENGINE_SIGNAL_PAUSE] = "pause",
 };
 
+static const char *const claim_names[] = {
+    [CLAIM_FOUND] = "found",
+    [CLAIM_NONE] = "missing",
+    [CLAIM_UNCLEAR] = "unclear",
+};
+
 static const char *const sim_kind_names[] = {
 #define X(name) [SIM_##name] = #name,
     SIM_MAP(X)
@@ -195,6 +201,8 @@ static uint64_t show_stats(const struct sim_stats *stats)
     show("all", "sorted", stats->sorted, &missing);
     show("all", "orphans", stats->orphans, &missing);
     show("all", "processed twice", stats->twice, &missing);
+    show("all", "questions", stats->questions, &missing);
+    show_each("verified", claim_names, stats->verified, ARRAY_LENGTH(claim_names), &missing);
     show_each("event", sim_kind_names, stats->events, SIM_KIND_COUNT, &missing);
     show_each("effect", effect_names, stats->effects, ARRAY_LENGTH(effect_names), &missing);
     show_each("reply", reply_kind_names, stats->replies, REPLY_KIND_COUNT, &missing);

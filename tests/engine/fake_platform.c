@@ -57,6 +57,18 @@ static void draw_weights(struct fake_platform *platform)
         platform->weight_sum += platform->weights[i];
 }
 
+/* How soon it tells what it has: within a run's settle time, but for the last kind. */
+static void draw_history(struct fake_platform *platform)
+{
+    struct prng *dice = platform->dice;
+
+    platform->history = dice_chance(dice, 500)   ? HISTORY_CLEAR
+                        : dice_chance(dice, 700) ? HISTORY_SCARRED
+                                                 : HISTORY_LATE;
+    platform->lag_ms =
+        platform->history == HISTORY_LATE ? 400000 : dice_skewed(dice, 0, HISTORY_LAG_MAX_MS);
+}
+
 static void draw_outages(struct fake_platform *platform, int64_t now_ms)
 {
     struct prng *dice = platform->dice;
@@ -78,8 +90,14 @@ void fake_platform_draw(struct fake_platform *platform, int64_t now_ms)
     platform->is_calm = false;
     draw_weights(platform);
     draw_outages(platform, now_ms);
+    draw_history(platform);
     platform->latency_ms = dice_skewed(dice, 1, 2000);
     platform->rate_per_s = dice_chance(dice, 250) ? dice_skewed(dice, 2, 200) : 0;
+    platform->by_the_second = dice_chance(dice, 300);
+    platform->burst = platform->by_the_second || platform->rate_per_s < 2
+                          ? platform->rate_per_s
+                          : dice_between(dice, 1, platform->rate_per_s);
+    platform->refusal = (enum fake_refusal)prng_up_to(dice, REFUSAL_COUNT - 1);
     platform->strange_per_mille = dice_chance(dice, 150) ? 200 : 0;
     platform->key_until_ms =
         dice_chance(dice, 150) ? now_ms + dice_skewed(dice, 0, 20000) : INT64_MAX;
@@ -171,16 +189,21 @@ static bool is_full(struct fake_platform *platform, const char *imei)
     return queue != NULL && queue->waiting >= DEVICE_QUEUE_MAX;
 }
 
+/* A bucket, or a count of each second. */
 static bool is_throttled(struct fake_platform *platform, int64_t now_ms)
 {
     double rate = (double)platform->rate_per_s;
+    bool is_new = now_ms / 1000 != platform->tokens_ms / 1000;
 
     if (platform->rate_per_s == 0)
         return false;
-    platform->tokens += rate * (double)(now_ms - platform->tokens_ms) / 1000;
-    platform->tokens_ms = now_ms;
-    if (platform->tokens > rate)
+    if (!platform->by_the_second)
+        platform->tokens += rate * (double)(now_ms - platform->tokens_ms) / 1000;
+    else if (is_new)
         platform->tokens = rate;
+    platform->tokens_ms = now_ms;
+    if (platform->tokens > (double)platform->burst)
+        platform->tokens = (double)platform->burst;
     if (platform->tokens < 1)
         return true;
     platform->tokens -= 1;
@@ -224,7 +247,7 @@ static enum reply_kind kind_of(struct fake_platform *platform, const struct send
     return platform->is_calm ? REPLY_ACCEPTED : draw_kind(platform);
 }
 
-static void process(struct fake_platform *platform, struct fake_reply *reply, int64_t at_ms)
+struct processed *fake_platform_add(struct fake_platform *platform)
 {
     if (platform->processed_count == platform->processed_capacity) {
         platform->processed_capacity = 2 * platform->processed_capacity + 64;
@@ -234,12 +257,27 @@ static void process(struct fake_platform *platform, struct fake_reply *reply, in
             abort();
     }
     uint64_t number = ++platform->uuids * UINT64_C(0x9e3779b97f4a7c15);
-    (void)snprintf(reply->uuid, sizeof(reply->uuid), "%08x-%04x-4000-8000-%012llx",
+    struct processed *done = &platform->processed[platform->processed_count++];
+    *done = (struct processed){.row = 0};
+    (void)snprintf(done->uuid, sizeof(done->uuid), "%08x-%04x-4000-8000-%012llx",
                    (unsigned)(number >> 32) | 0x10000000U, (unsigned)(number >> 16) & 0xffff,
                    (unsigned long long)(platform->uuids));
-    struct processed *done = &platform->processed[platform->processed_count++];
-    *done = (struct processed){.row = reply->row, .at_ms = at_ms};
-    (void)snprintf(done->uuid, sizeof(done->uuid), "%s", reply->uuid);
+    return done;
+}
+
+static void process(struct fake_platform *platform, const struct sending *sending,
+                    struct fake_reply *reply, int64_t at_ms)
+{
+    struct processed *done = fake_platform_add(platform);
+
+    done->row = reply->row;
+    done->at_ms = at_ms;
+    done->shows_ms = at_ms + platform->lag_ms;
+    done->created_s = sending->wall_s + platform->clock_off_s + (at_ms - reply->begun_ms) / 1000;
+    memcpy(reply->uuid, done->uuid, sizeof(reply->uuid));
+    fake_history_keep(done, sending);
+    if (dice_chance(platform->dice, 30))
+        fake_history_add_foreign(platform, &platform->processed[platform->processed_count - 1]);
     struct device_queue *queue = queue_of(platform, platform->contents[reply->content].imei);
     if (queue != NULL)
         queue->waiting++;
@@ -289,7 +327,34 @@ void fake_platform_take(struct fake_platform *platform, const struct sending *se
     if (!reply->is_processed)
         return;
     bool is_late = reply->kind == REPLY_PROCESSED_LATE;
-    process(platform, reply, is_late ? reply->due_ms + dice_skewed(dice, 1, 60000) : now_ms);
+    process(platform, sending, reply,
+            is_late ? reply->due_ms + dice_skewed(dice, 1, LATE_MAX_MS) : now_ms);
+}
+
+static enum reply_kind question_kind(struct fake_platform *platform, const struct sending *sending,
+                                     int64_t now_ms)
+{
+    if (outage_at(platform, now_ms) != NULL)
+        return REPLY_OUTAGE;
+    if (platform->history != HISTORY_SCARRED || platform->is_calm)
+        return REPLY_ACCEPTED;
+    if (sending->key < platform->good_key)
+        return REPLY_KEY_REFUSED;
+    enum reply_kind kind = draw_kind(platform);
+    bool has_own = kind == REPLY_ACCEPTED || kind == REPLY_ACCEPTED_SLOWLY ||
+                   (processing[kind] != 1 && kind != REPLY_REPEATED && kind != REPLY_SHORTAGE);
+    return has_own ? kind : REPLY_RESET_AFTER;
+}
+
+void fake_platform_ask(struct fake_platform *platform, const struct sending *sending,
+                       int64_t now_ms, struct fake_reply *ret_reply)
+{
+    struct fake_reply *reply = ret_reply;
+
+    *reply = (struct fake_reply){.begun_ms = now_ms, .is_question = true, .row = sending->row};
+    (void)snprintf(reply->target, sizeof(reply->target), "%.*s", SPAN_ARG(sending->target));
+    reply->kind = question_kind(platform, sending, now_ms);
+    reply->due_ms = now_ms + wait_of(platform, reply->kind, now_ms);
 }
 
 /* The texts of answers. */
@@ -413,6 +478,24 @@ static void answer_http(struct fake_platform *platform, struct fake_reply *reply
     }
 }
 
+/* More than its rate. */
+static void answer_throttled(struct fake_platform *platform, struct fake_reply *reply)
+{
+    switch (platform->refusal) {
+    case REFUSAL_15:
+        set_errno(reply, 15, "api freq out of limit");
+        break;
+    case REFUSAL_7:
+        set_errno(reply, 7, "internal error");
+        break;
+    default:
+        set_body(reply, 429, "");
+        if (platform->refusal == REFUSAL_LATER)
+            set_retry_after(platform, reply);
+        break;
+    }
+}
+
 static void answer_errno(struct fake_platform *platform, struct fake_reply *reply)
 {
     switch (reply->kind) {
@@ -420,8 +503,10 @@ static void answer_errno(struct fake_platform *platform, struct fake_reply *repl
         set_errno(reply, 17, "nbiot server error");
         break;
     case REPLY_ERRNO_LATER:
-    case REPLY_THROTTLED:
         set_errno(reply, 15, "api freq out of limit");
+        break;
+    case REPLY_THROTTLED:
+        answer_throttled(platform, reply);
         break;
     case REPLY_ERRNO_REJECTED:
         set_errno(reply, 6, "invalid parameter");
@@ -518,7 +603,10 @@ void fake_platform_answer(struct fake_platform *platform, struct fake_reply *rep
         answer_http(platform, reply);
         break;
     default:
-        answer_errno(platform, reply);
+        if (reply->is_question && reply->kind <= REPLY_ACCEPTED_SLOWLY)
+            fake_history_tell(platform, reply, now_ms);
+        else
+            answer_errno(platform, reply);
         break;
     }
     if (reply->answer.state == ANSWER_ANSWERED)

@@ -7,6 +7,8 @@
  *     fake_platform_draw(&platform);
  *     fake_platform_take(&platform, &request, now_ms, &reply);   // … wait until reply.due_ms …
  *     fake_platform_answer(&platform, &reply, now_ms, &answer);  // … and hand it to the sender
+ *
+ * fake_history.c is what it tells of the commands that it has.
  */
 #ifndef NB_TESTS_ENGINE_FAKE_PLATFORM_H
 #define NB_TESTS_ENGINE_FAKE_PLATFORM_H
@@ -63,9 +65,12 @@ struct content {
 
 /* What the platform has processed: the oracle. */
 struct processed {
-    uint64_t row;
-    char uuid[37];
-    int64_t at_ms;
+    uint64_t row; /* 0: somebody else's */
+    char uuid[37], imei[18];
+    int64_t at_ms, shows_ms; /* the history has it from then on */
+    int64_t created_s;       /* by the platform's clock */
+    bool is_execute;
+    char args[400], content[64]; /* as the history shows them */
 };
 
 struct sending {
@@ -73,6 +78,7 @@ struct sending {
     uint32_t content; /* of that */
     struct span target, body;
     uint32_t key; /* its number */
+    int64_t wall_s;
 };
 
 /* What becomes of one request. The texts of its answer are kept in it. */
@@ -80,14 +86,16 @@ struct fake_reply {
     enum reply_kind kind;
     uint64_t row;
     uint32_t content;
-    bool is_processed;
-    char uuid[37];
+    bool is_processed, is_question;
+    char uuid[37], target[320];
     int64_t begun_ms, due_ms;
     struct answer answer;
     char body[256], date[40];
 };
 
 enum { OUTAGES_MAX = 4, DEVICE_KINDS_MAX = 64, REMEMBERED_MAX = 64, TIMEOUT_MS = 30000 };
+
+enum { LATE_MAX_MS = 60000, HISTORY_LAG_MAX_MS = 20000 }; /* processed, and shown, behind time */
 
 struct fake_platform {
     struct prng *dice;
@@ -97,6 +105,9 @@ struct fake_platform {
     uint32_t weights[REPLY_KIND_COUNT], weight_sum;
     int64_t latency_ms; /* as a rule */
     int64_t rate_per_s; /* 0: no limit */
+    bool by_the_second; /* … of its clock; else a bucket of */
+    int64_t burst;
+    enum fake_refusal { REFUSAL_15, REFUSAL_7, REFUSAL_429, REFUSAL_LATER, REFUSAL_COUNT } refusal;
     struct outage {
         int64_t from_ms, to_ms;
         bool refuses; /* connections; else they hang */
@@ -107,6 +118,10 @@ struct fake_platform {
     uint32_t strange_per_mille; /* of the devices are another product's */
     int64_t clock_off_s;
     bool is_calm; /* it accepts all that it can */
+    enum { HISTORY_CLEAR, HISTORY_SCARRED, HISTORY_LATE } history;
+    int64_t lag_ms;   /* until it shows a command */
+    bool knows_early; /* … in a list: who asks for one by itself finds it */
+    char page[32 * 1024];
     /* What it knows. */
     double tokens;
     int64_t tokens_ms;
@@ -139,6 +154,20 @@ void fake_platform_calm(struct fake_platform *platform);
 
 /* Another run has begun: none of its connections is an earlier one's. */
 void fake_platform_forget(struct fake_platform *platform);
+
+/* A question has left. */
+void fake_platform_ask(struct fake_platform *platform, const struct sending *sending,
+                       int64_t now_ms, struct fake_reply *ret_reply);
+
+/* What the answer to it is. */
+void fake_history_tell(struct fake_platform *platform, struct fake_reply *reply, int64_t now_ms);
+
+/* Fills in what it will show of a command; and of one that somebody else hands in. */
+void fake_history_keep(struct processed *done, const struct sending *sending);
+void fake_history_add_foreign(struct fake_platform *platform, const struct processed *like);
+
+/* A place for another one. */
+struct processed *fake_platform_add(struct fake_platform *platform);
 
 /* A request has left. */
 void fake_platform_take(struct fake_platform *platform, const struct sending *sending,

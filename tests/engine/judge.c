@@ -97,9 +97,13 @@ static const char *judge_accepted(const struct result *result, const struct judg
         return fake_platform_count(judgement->platform, result->row) > 0
                    ? NULL
                    : "an accepted row was not processed";
-    return fake_platform_find(judgement->platform, span_string(result->uuid)) == result->row
-               ? NULL
-               : "an accepted row has a uuid that was not given to it";
+    const struct fake_row *rows = judgement->input->rows;
+    uint64_t row = fake_platform_find(judgement->platform, span_string(result->uuid));
+    /* Of rows that ask for the same, whose was found cannot be told, and need not. */
+    bool is_equal = judgement->policy == ON_AMBIGUOUS_VERIFY && row > 0 &&
+                    rows[row - 1].content == rows[result->row - 1].content;
+    return row == result->row || is_equal ? NULL
+                                          : "an accepted row has a uuid that was not given to it";
 }
 
 /* What a result says by itself. */
@@ -128,7 +132,8 @@ static uint32_t allowed_by(const struct result *result)
 
 static bool is_held(enum on_ambiguous policy, const struct content *content)
 {
-    return policy == ON_AMBIGUOUS_HOLD || (policy == ON_AMBIGUOUS_BY_ACTION && content->is_execute);
+    return policy == ON_AMBIGUOUS_HOLD || policy == ON_AMBIGUOUS_VERIFY ||
+           (policy == ON_AMBIGUOUS_BY_ACTION && content->is_execute);
 }
 
 static const char *judge_row(const struct result *result, const struct judgement *judgement,
@@ -139,7 +144,7 @@ static const char *judge_row(const struct result *result, const struct judgement
     uint32_t done = fake_platform_count(judgement->platform, row);
     const char *wrong = result != NULL ? judge_result(result, judgement) : NULL;
 
-    if (wrong != NULL)
+    if (wrong != NULL || judgement->is_excused[row])
         return wrong;
     if (is_held(judgement->policy, content) && done > 1)
         return "processed twice, though it was to be held";

@@ -2,6 +2,9 @@
  * What must hold at each step, by the simulation's own book-keeping: nothing here asks the engine
  * or the ledger what they think.
  */
+#include <fcntl.h>
+
+#include "ledger/doubt.h"
 #include "ledger/ledger.h"
 #include "send/budget.h"
 #include "sim_world.h"
@@ -37,20 +40,25 @@ static void check_record(struct sim_world *world, const struct item *item)
         sim_violate(world, "a row leaves that the ledger calls not durable", item->id.row);
 }
 
-/* A retry is paid for from a bucket that is full at first and that answers fill, or has waited for
- * its turn behind the last one. Such that did not leave are given back. */
-static void check_budget(struct sim_world *world, const struct item *item)
+static void check_paid(struct sim_world *world, uint32_t tries, uint64_t row)
 {
     struct process *process = &world->process;
     int64_t now_ms = world->now_ns / ns_of_ms;
 
-    if (item->so_far.tries == 0)
+    if (tries == 0)
         return;
     if (process->tokens >= BUDGET_RETRY_COST)
         process->tokens -= BUDGET_RETRY_COST;
     else if (now_ms - process->retried_ms < BUDGET_TRICKLE_MS)
-        sim_violate(world, "more retries than the budget allows", item->id.row);
+        sim_violate(world, "more retries than the budget allows", row);
     process->retried_ms = now_ms;
+}
+
+/* A retry is paid for from a bucket that is full at first and that answers fill, or has waited for
+ * its turn behind the last one. Such that did not leave are given back. */
+static void check_budget(struct sim_world *world, const struct item *item)
+{
+    check_paid(world, item->so_far.tries, item->id.row);
 }
 
 void check_attempt(struct sim_world *world, const struct outcome *outcome)
@@ -124,11 +132,56 @@ void check_send(struct sim_world *world, const struct item *item)
         sim_violate(world, "a row has more attempts than asked for", number);
     if (world->platform.clock_off_s == 0 && item->command.expires_at_s <= sim_wall_ms(world) / 1000)
         sim_violate(world, "a row leaves that has expired", number);
+    if (world->policy == ON_AMBIGUOUS_VERIFY && row->attempts > 0)
+        check_missing(world, number);
     check_order(world, number);
     check_record(world, item);
     check_budget(world, item);
     check_pace(world, number);
     check_canary(world, number);
+}
+
+void check_question(struct sim_world *world, struct item *item)
+{
+    struct row_state *row = &world->rows[item->id.row];
+
+    world->process.starts++;
+    if (!row->is_todo || row->in_flight || row->is_ended || row->attempts == 0)
+        sim_violate(world, "a question is asked of a row that was not sent", item->id.row);
+    check_order(world, item->id.row);
+    check_paid(world, item_tries(item)->tries, item->id.row);
+    check_pace(world, item->id.row);
+}
+
+void check_accepted(struct sim_world *world)
+{
+    for (size_t i = 1; i <= world->input.row_count; i++)
+        if (world->rows[i].control_ns == 0)
+            world->rows[i].control_ns = world->now_ns;
+}
+
+void check_missing(struct sim_world *world, uint64_t number)
+{
+    const struct row_state *row = &world->rows[number];
+    int64_t second_ns = row->answered_ns + (int64_t)SETTLE_AGAIN_MS * ns_of_ms;
+    bool is_shown = row->control_ns != 0 && row->control_ns < second_ns;
+
+    if (fake_platform_count(&world->platform, number) == 0)
+        return;
+    if (world->platform.history != HISTORY_LATE || is_shown)
+        sim_violate(world, "a row that was processed is called not processed", number);
+    world->is_excused[number] = true;
+}
+
+/* Whether something keeps the history from telling what became of a row. */
+static bool may_be_unclear(const struct sim_world *world, uint64_t number)
+{
+    const struct process *process = &world->process;
+    const struct fake_platform *platform = &world->platform;
+
+    return process->is_stopped || process->clock_was_set || !process->plan.is_prompt ||
+           platform->history != HISTORY_CLEAR || platform->outage_count > 0 ||
+           world->was_in_doubt[number];
 }
 
 void check_end(struct sim_world *world, uint64_t number, enum row_status status)
@@ -146,7 +199,13 @@ void check_end(struct sim_world *world, uint64_t number, enum row_status status)
     process->ended_good++;
     if (process->ended_good == process->plan.canary.rows)
         process->canary_ended_ns = world->now_ns;
-    bool is_unknown = status != ROW_ACCEPTED && status != ROW_IN_DOUBT;
+    if (world->policy == ON_AMBIGUOUS_VERIFY && status == ROW_IN_DOUBT &&
+        !may_be_unclear(world, number))
+        sim_violate(world, "a row ends in doubt, and the history could tell", number);
+    if (world->policy == ON_AMBIGUOUS_VERIFY && status == ROW_FAILED)
+        check_missing(world, number);
+    bool is_unknown =
+        status != ROW_ACCEPTED && status != ROW_IN_DOUBT && !world->is_excused[number];
     if (is_unknown && fake_platform_count(&world->platform, number) > 0)
         sim_violate(world, "a row that was processed ends as if it were not", number);
 }
@@ -172,6 +231,8 @@ void check_left(struct sim_world *world)
     for (size_t i = 1; i <= world->input.row_count; i++) {
         const struct row_state *row = &world->rows[i];
         world->is_live[i] = is_exact && row->is_accepted;
+        world->leaves_doubt[i] =
+            is_exact && row->is_doubtful && count_failed(world) == world->failed_before;
         world->doubts_max += is_exact && row->is_marked && !row->is_ended;
     }
 }
@@ -202,12 +263,58 @@ void check_found(struct sim_world *world, uint64_t orphans)
     world->doubts_max = -1;
 }
 
+uint64_t count_failed(const struct sim_world *world)
+{
+    uint64_t sum = world->stats->disk.full + world->stats->disk.short_writes;
+
+    for (size_t i = 0; i < FAKE_CALL_COUNT; i++)
+        sum += world->stats->disk.failed[i];
+    return sum;
+}
+
+static enum status take_doubt(void *context, const struct doubt *doubt, uint64_t offset)
+{
+    struct sim_world *world = context;
+    uint64_t row = doubt->id.row;
+    char value[32], imei[32];
+
+    (void)offset;
+    if (row < 1 || row > world->input.row_count)
+        return STATUS_OK; /* of an input that was changed */
+    const struct content *content = &world->input.contents[world->input.rows[row - 1].content];
+    (void)snprintf(value, sizeof(value), content->is_execute ? "\"%u\"" : ":%u}",
+                   (unsigned)content->value);
+    (void)snprintf(imei, sizeof(imei), "imei=%s&", content->imei);
+    if (memmem(doubt->body.ptr, doubt->body.len, value, strlen(value)) == NULL ||
+        memmem(doubt->target.ptr, doubt->target.len, imei, strlen(imei)) == NULL ||
+        doubt->ambiguous < doubt->before)
+        sim_violate(world, "what is on record of a row in doubt is not what it asked for", row);
+    world->leaves_doubt[row] = false;
+    return STATUS_OK;
+}
+
+void check_doubts(struct sim_world *world)
+{
+    int fd = fake_disk.open(&fake_disk, FAKE_FOLDER "/out.csv.doubt", O_RDONLY, 0);
+    bool is_read = fd < 0 || doubt_each(&fake_disk, fd, take_doubt, world, NULL) == STATUS_OK;
+
+    if (fd >= 0)
+        (void)fake_disk.close(&fake_disk, fd);
+    for (size_t i = 1; i <= world->input.row_count; i++) {
+        if (world->leaves_doubt[i] && is_read && !fake_disk_is_dead() &&
+            count_failed(world) == world->failed_before)
+            sim_violate(world, "what a row in doubt asked for is not on record", i);
+        world->leaves_doubt[i] = false;
+    }
+}
+
 void check_results(struct sim_world *world, bool is_complete)
 {
     const struct judgement judgement = {.input = &world->input,
                                         .platform = &world->platform,
                                         .policy = world->policy,
                                         .uncounted = world->uncounted,
+                                        .is_excused = world->is_excused,
                                         .is_complete = is_complete};
     size_t size = 0;
     uint64_t row = 0;

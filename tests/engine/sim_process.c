@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "engine/check.h"
+#include "fake_known.h"
 #include "ledger/ledger.h"
 #include "platform/command.h"
 #include "send/budget.h"
@@ -221,6 +222,7 @@ static void take_answer(struct sim_world *world, size_t number)
     struct flight *flight = &process->flights[number];
     struct event event = {.kind = EVENT_ANSWER, .item = flight->item};
     struct row_state *row = &world->rows[flight->row];
+    bool is_question = flight->reply.is_question;
 
     fake_platform_answer(&world->platform, &flight->reply, world->now_ns / ns_of_ms,
                          sim_wall_ms(world) / 1000, flight->is_cut);
@@ -233,7 +235,11 @@ static void take_answer(struct sim_world *world, size_t number)
     sim_trace(world, "answer to row %llu: %s%s, HTTP %d, %.*s", (unsigned long long)flight->row,
               reply_kind_names[flight->reply.kind], flight->is_cut ? " (cut)" : "",
               answer->http_status, SPAN_ARG(answer->body));
-    row->in_flight = false;
+    row->in_flight = row->in_flight && is_question;
+    if (!is_question) {
+        row->answered_ns = world->now_ns;
+        row->control_ns = 0;
+    }
     flight->used = false;
     process->in_flight--;
     if (flight->reply.kind == REPLY_SHORTAGE && !flight->is_cut)
@@ -294,6 +300,7 @@ static void close_run(struct sim_world *world)
 static void set_clock(struct sim_world *world)
 {
     world->wall_off_ms += dice_between(&world->dice, -7200, 7200) * 1000;
+    world->process.clock_was_set = true;
 }
 
 /* What the engine is not told of. */
@@ -419,38 +426,68 @@ static void begin_sync(struct sim_world *world, uint64_t number)
     (void)push(world, SIM_SYNC_END, world->now_ns + took_ns + 1);
 }
 
-static void send_row(struct sim_world *world, struct item *item)
+static struct flight *begin_flight(struct sim_world *world, struct item *item)
 {
     struct process *process = &world->process;
     size_t free = 0;
 
-    assert(item != NULL);
-    const uint64_t row = item->id.row;
-    check_send(world, item);
     while (free < CONCURRENCY_MAX && process->flights[free].used)
         free++;
     if (world->violation != NULL || free == CONCURRENCY_MAX)
+        return NULL;
+    process->flights[free] = (struct flight){.used = true, .item = item, .row = item->id.row};
+    process->in_flight++;
+    return &process->flights[free];
+}
+
+static void end_flight(struct sim_world *world, struct flight *flight)
+{
+    if (world->platform.violation != NULL)
+        sim_violate(world, world->platform.violation, flight->row);
+    push(world, SIM_ANSWER, flight->reply.due_ms * ns_of_ms + dice_between(&world->dice, 0, 999999))
+        ->flight = (size_t)(flight - world->process.flights);
+}
+
+static void send_question(struct sim_world *world, struct item *item)
+{
+    const struct sending sending = {.row = item->id.row,
+                                    .target = command_target(item_request(item)),
+                                    .key = world->process.key};
+
+    check_question(world, item);
+    struct flight *flight = begin_flight(world, item);
+    if (flight == NULL)
+        return;
+    fake_platform_ask(&world->platform, &sending, world->now_ns / ns_of_ms, &flight->reply);
+    sim_trace(world, "row %llu asks: %s, %s", (unsigned long long)item->id.row,
+              reply_kind_names[flight->reply.kind], flight->reply.target);
+    world->stats->questions++;
+    end_flight(world, flight);
+}
+
+static void send_row(struct sim_world *world, struct item *item)
+{
+    assert(item != NULL);
+    const uint64_t row = item->id.row;
+    check_send(world, item);
+    struct flight *flight = begin_flight(world, item);
+    if (flight == NULL)
         return;
     const struct sending sending = {.row = row,
                                     .content = world->input.rows[row - 1].content,
                                     .target = command_target(&item->command),
                                     .body = command_body(&item->command),
-                                    .key = process->key};
-    struct flight *flight = &process->flights[free];
-    *flight = (struct flight){.used = true, .item = item, .row = row};
+                                    .key = world->process.key,
+                                    .wall_s = sim_wall_ms(world) / 1000};
     fake_platform_take(&world->platform, &sending, world->now_ns / ns_of_ms, &flight->reply);
-    if (world->platform.violation != NULL)
-        sim_violate(world, world->platform.violation, row);
     sim_trace(world, "row %llu leaves: %s%s", (unsigned long long)row,
               reply_kind_names[flight->reply.kind],
               flight->reply.is_processed ? ", processed" : "");
     struct row_state *state = &world->rows[row];
     state->in_flight = true;
     state->attempts++;
-    process->in_flight++;
     world->stats->sends++;
-    push(world, SIM_ANSWER, flight->reply.due_ms * ns_of_ms + dice_between(&world->dice, 0, 999999))
-        ->flight = free;
+    end_flight(world, flight);
 }
 
 /* What is under way ends from here, each in its time. */
@@ -500,8 +537,12 @@ static void perform_record(struct sim_world *world, const struct effect *effect)
         effect->record.outcome->status == ROW_ACCEPTED) {
         struct row_state *row = &world->rows[effect->item->id.row];
         row->is_accepted = true;
+        check_accepted(world);
         row->end_sync = process->sync_number + 1;
     }
+    if (status == STATUS_OK && !fake_disk_is_dead() && effect->kind == EFFECT_RECORD)
+        world->rows[effect->item->id.row].is_doubtful =
+            effect->record.outcome->status == ROW_IN_DOUBT;
     if (status == STATUS_OK || process->record_failed)
         return;
     process->record_failed = true;
@@ -534,7 +575,10 @@ static void perform_other(struct sim_world *world, const struct effect *effect)
         begin_sync(world, effect->sync);
         break;
     case EFFECT_SEND:
-        send_row(world, effect->item);
+        if (effect->item->verification != NULL)
+            send_question(world, effect->item);
+        else
+            send_row(world, effect->item);
         break;
     case EFFECT_ABORT:
         abort_all(world);
@@ -622,6 +666,19 @@ static bool open_input(struct sim_world *world)
     return false;
 }
 
+/* What rows of earlier lives own. */
+static void read_known(struct sim_world *world)
+{
+    struct process *process = &world->process;
+
+    process->has_known = fake_known_read(&fake_disk, FAKE_FOLDER "/out.csv", &process->known,
+                                         &process->message) == STATUS_OK;
+    for (size_t i = 1; i <= world->input.row_count; i++)
+        world->was_in_doubt[i] =
+            world->was_in_doubt[i] ||
+            (world->results.of_row[i] != NULL && world->results.of_row[i]->ambiguous > 0);
+}
+
 static bool open_record(struct sim_world *world)
 {
     struct process *process = &world->process;
@@ -655,7 +712,11 @@ static bool open_record(struct sim_world *world)
         intake_use_store(process->intake, process->store);
         check_recovered(world);
         check_results(world, false);
+        check_doubts(world);
         check_found(world, ledger_past(process->ledger)->orphans);
+        read_known(world);
+        if (!process->has_known)
+            return false;
     }
     return world->violation == NULL;
 }
@@ -693,6 +754,11 @@ static bool start_engine(struct sim_world *world)
     struct process *process = &world->process;
     const struct plan *plan = &process->plan;
 
+    struct verify_options verify = {.settle_ms = {SETTLE_MS, SETTLE_AGAIN_MS}};
+
+    if (world->policy == ON_AMBIGUOUS_VERIFY)
+        verify.known = &process->known;
+    process->known.is_prompt = plan->is_prompt;
     halt_init(&process->halt);
     if (plan->halt_rules[0] != '\0' &&
         halt_parse(&process->halt, span_string(plan->halt_rules), &process->message) != STATUS_OK)
@@ -705,6 +771,7 @@ static bool start_engine(struct sim_world *world)
                                            .canary = plan->canary,
                                            .halt = &process->halt,
                                            .outage_wait_ms = plan->outage_wait_ms,
+                                           .verify = verify,
                                            .can_renew = plan->can_renew,
                                            .input = "in.csv",
                                            .target_path = "",
@@ -772,6 +839,9 @@ static enum life_end finish_record(struct sim_world *world)
 
     enum status status = engine_result(process->engine, &result);
     world->stats->runs_by_end[result.end]++;
+    world->stats->verified[CLAIM_FOUND] += result.verified.found;
+    world->stats->verified[CLAIM_NONE] += result.verified.missing;
+    world->stats->verified[CLAIM_UNCLEAR] += result.verified.unclear;
     sim_trace(world, "run ended: %d, status %d: %s", (int)result.end, (int)status,
               buf_string(&process->message));
     bool is_complete = status == STATUS_OK && result.end == JOB_COMPLETE;
@@ -882,6 +952,7 @@ static void end_process(struct process *process)
     intake_close(process->intake);
     problems_deinit(&process->problems);
     problems_deinit(&process->expired);
+    known_commands_deinit(&process->known);
     buf_deinit(&process->message);
 }
 
@@ -898,6 +969,7 @@ enum life_end process_live(struct sim_world *world, bool is_calm)
     plan_draw(world, &process->plan, is_calm);
     problems_init(&process->problems);
     problems_init(&process->expired);
+    known_commands_init(&process->known);
     buf_init(&process->message, 64 * 1024);
     process->key = world->platform.good_key;
     if (!is_calm) {
@@ -907,6 +979,7 @@ enum life_end process_live(struct sim_world *world, bool is_calm)
         if (process->key > 0 && dice_chance(&world->dice, 200))
             process->key--;
     }
+    world->failed_before = count_failed(world);
     fake_disk_set_faults(&faults);
     fake_platform_forget(&world->platform);
     enum life_end end = live(world);

@@ -102,7 +102,9 @@ void plan_draw(struct sim_world *world, struct plan *plan, bool is_calm)
                               .max_attempts = (uint32_t)dice_skewed(dice, 1, 10),
                               .base_ms = dice_skewed(dice, 0, dice_chance(dice, 500) ? 1000 : 10),
                               .cap_ms = 30000};
-    plan->wish.orphan_idempotent = world->policy != ON_AMBIGUOUS_HOLD;
+    plan->wish.orphan_idempotent =
+        world->policy == ON_AMBIGUOUS_BY_ACTION || world->policy == ON_AMBIGUOUS_RESEND;
+    plan->is_prompt = world->platform.history != HISTORY_LATE && dice_chance(dice, 700);
     plan->wish.orphan_other = world->policy == ON_AMBIGUOUS_RESEND;
     plan->wish.status[ROW_FAILED] = dice_chance(dice, 300);
     plan->wish.status[ROW_REJECTED] = dice_chance(dice, 200);
@@ -141,11 +143,12 @@ static void open_world(struct sim_world *world, uint64_t seed, const struct sim_
     (void)XXH3_64bits_reset(world->hash);
     current = world;
     (void)prng_next(&world->dice);
-    world->policy = (enum on_ambiguous)prng_up_to(&world->dice, ON_AMBIGUOUS_HOLD);
+    world->policy = (enum on_ambiguous)prng_up_to(&world->dice, ON_AMBIGUOUS_VERIFY);
     fake_input_draw(&world->input, &world->dice);
     number_devices(world);
     fake_platform_init(&world->platform, &world->dice, world->input.contents,
                        world->input.content_count, stats->replies);
+    world->platform.knows_early = settings->broken == BREAK_CONTROL;
     world->lost_before = stats->disk.lost_sectors;
     world->dropped_before = stats->disk.dropped_sectors;
     world->disk_ms = sim_wall_ms(world);

@@ -25,20 +25,29 @@
 
 enum { CONCURRENCY_MAX = 24, QUEUE_MAX = 256, TEXT_MAX = 256 };
 
+/* When rows in doubt are looked for: beyond the time by which the platform may be late. */
+enum { SETTLE_MS = 5000, SETTLE_AGAIN_MS = LATE_MAX_MS + HISTORY_LAG_MAX_MS + 5000 };
+
 /* X(name, text): a guard that is switched off, to see that some seed notices. */
-#define BREAK_MAP(X)                                                                       \
-    X(NOTHING, "nothing")                                                                  \
-    X(RESEND, "resend")       /* what may have left is called not sent */                  \
-    X(SYNC, "sync")           /* the disk lies: nothing is durable */                      \
-    X(WAIT, "wait")           /* rows leave before they are durable */                     \
-    X(MARK, "mark")           /* … or without a mark in the record */                    \
-    X(UNMARK, "unmark")       /* … or stay marked while none is under way */             \
-    X(ORDER, "order")         /* each row is its own device's */                           \
-    X(BUDGET, "budget")       /* retries cost nothing */                                   \
-    X(VERDICT, "verdict")     /* the second pass does not know what the first one found */ \
-    X(SEAL, "seal")           /* what is read again is not compared */                     \
-    X(UUID, "uuid")           /* uuids are believed however often they come */             \
-    X(AMBIGUOUS, "ambiguous") /* what may have been processed is not counted */
+#define BREAK_MAP(X)                                                                        \
+    X(NOTHING, "nothing")                                                                   \
+    X(RESEND, "resend")       /* what may have left is called not sent */                   \
+    X(SYNC, "sync")           /* the disk lies: nothing is durable */                       \
+    X(WAIT, "wait")           /* rows leave before they are durable */                      \
+    X(MARK, "mark")           /* … or without a mark in the record */                     \
+    X(UNMARK, "unmark")       /* … or stay marked while none is under way */              \
+    X(ORDER, "order")         /* each row is its own device's */                            \
+    X(BUDGET, "budget")       /* retries cost nothing */                                    \
+    X(VERDICT, "verdict")     /* the second pass does not know what the first one found */  \
+    X(SEAL, "seal")           /* what is read again is not compared */                      \
+    X(UUID, "uuid")           /* uuids are believed however often they come */              \
+    X(AMBIGUOUS, "ambiguous") /* what may have been processed is not counted */             \
+    X(STRICT, "strict")       /* what the history shows is never equal to what was asked */ \
+    X(LOOSE, "loose")         /* … or always */                                           \
+    X(DOUBT, "doubt")         /* nothing is kept of rows in doubt */                        \
+    X(CLAIM, "claim")         /* a uuid may be claimed by two rows */                       \
+    X(LOOK, "look")           /* one look is enough */                                      \
+    X(CONTROL, "control")     /* whether the history tells is not asked */
 
 enum sim_break {
 #define X(name, text) BREAK_##name,
@@ -105,6 +114,7 @@ struct sim_stats {
     uint64_t deaths[DEATH_COUNT];
     uint64_t signals[ENGINE_SIGNAL_PAUSE + 1];
     uint64_t results[ROW_STATUS_COUNT];
+    uint64_t verified[CLAIM_UNCLEAR + 1], questions;
     uint64_t twice;   /* rows that were processed more than once, as was counted */
     uint64_t resumed; /* lives that found results */
     uint64_t sorted;
@@ -124,8 +134,10 @@ struct row_state {
     bool is_marked, in_flight, is_ended;
     uint32_t attempts;
     uint64_t sync; /* that makes its admission durable, */
-    bool is_accepted;
-    uint64_t end_sync; /* … and that result */
+    bool is_accepted, is_doubtful;
+    uint64_t end_sync;   /* … and that result */
+    int64_t answered_ns; /* the end of its last attempt, … */
+    int64_t control_ns;  /* … and when another row was first accepted behind that; 0: not yet */
 };
 
 /* A request that is under way. */
@@ -155,6 +167,7 @@ struct plan {
     char halt_rules[64];
     int64_t outage_wait_ms;
     struct resume_wish wish;
+    bool is_prompt;  /* the history, as the operator says */
     int64_t sync_ms; /* how long a sync takes, about */
     bool can_renew;
     bool sorts, dies_at_last;
@@ -169,6 +182,7 @@ struct process {
     struct store *store; /* the ledger's */
     struct engine *engine;
     struct halt halt;
+    struct known_commands known;
     struct problems problems; /* of the row that was read last */
     struct problems expired;
     struct tally tally;
@@ -187,6 +201,7 @@ struct process {
     int tokens; /* of the budget, by our own book */
     int64_t retried_ms;
     uint32_t key;
+    bool clock_was_set, has_known;
     bool has_begun, is_paused, is_held_up, is_stopped, has_ended, is_closed, record_failed;
     uint64_t effects_left; /* it dies at that one; 0: at none */
     int64_t canary_ended_ns;
@@ -214,6 +229,11 @@ struct sim_world {
     struct process process;
     struct results results;
     bool input_is_changed;
+    bool leaves_doubt[FAKE_ROWS_MAX + 1]; /* what it asked for is in out.csv.doubt */
+    uint64_t failed_before;               /* calls to the disk, when the life began */
+    bool was_in_doubt[FAKE_ROWS_MAX + 1]; /* in an earlier life */
+    bool is_excused[FAKE_ROWS_MAX +
+                    1]; /* the history told too late of it, and nothing showed that */
     uint64_t lost_before, dropped_before; /* sectors, in earlier worlds */
     bool is_refused;
     const char *violation; /* NULL: all is well */
@@ -249,11 +269,25 @@ void check_left(struct sim_world *world);
 void check_recovered(struct sim_world *world);
 void check_found(struct sim_world *world, uint64_t orphans);
 
+/* Looks at what is on record of rows in doubt: it must be true, and where a process was killed and
+ * nothing else, there. */
+void check_doubts(struct sim_world *world);
+
+/* Calls to the disk that have failed. */
+uint64_t count_failed(const struct sim_world *world);
+
 /* Looks at the results as they are in the file. */
 void check_results(struct sim_world *world, bool is_complete);
 
 /* What must hold when a row is sent, is answered, or ends. */
 void check_send(struct sim_world *world, const struct item *item);
+void check_question(struct sim_world *world, struct item *item);
+
+/* A row that the history did not know goes again, or ends as failed. */
+void check_missing(struct sim_world *world, uint64_t row);
+
+/* Another row was accepted. */
+void check_accepted(struct sim_world *world);
 void check_attempt(struct sim_world *world, const struct outcome *outcome);
 void check_put_off(struct sim_world *world, const struct item *item);
 void check_end(struct sim_world *world, uint64_t row, enum row_status status);

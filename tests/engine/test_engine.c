@@ -1407,6 +1407,92 @@ static void test_a_row_that_cannot_be_held_ends_as_it_was_refused(void **state)
 
 #define TEST(name) cmocka_unit_test_teardown(test_##name, close_world)
 
+/* Rows that may have been processed are looked for. */
+
+static struct known_commands known;
+
+static void begin_verify(size_t count)
+{
+    open_rows(count);
+    known_commands_init(&known);
+    known.is_prompt = true;
+    world.options.retry.on_ambiguous = ON_AMBIGUOUS_VERIFY;
+    world.options.verify = (struct verify_options){&known, {1000, 3000}};
+    for (size_t i = 0; i < count; i++)
+        rows[i].device = 1;
+    world_begin(&world);
+    world_answer(&world, 1, world_in_doubt());
+    (void)world_log(&world);
+}
+
+static int close_verify(void **state)
+{
+    known_commands_deinit(&known);
+    return close_world(state);
+}
+
+static struct answer lists_nothing(void)
+{
+    return world_http(200, "{\"errno\":0,\"data\":{\"items\":[],\"total_count\":0}}");
+}
+
+static void test_a_row_that_is_not_in_the_history_goes_again(void **state)
+{
+    (void)state;
+    begin_verify(2);
+    world_pass(&world, 900);
+    assert_int_equal(world.in_flight, 0); /* nothing of the device goes on */
+    world_pass(&world, 200);
+    assert_non_null(rows[0].item->verification);
+    LOG(&world, "send1"); /* a question: there is no mark */
+    world_answer(&world, 1, lists_nothing());
+    world_pass(&world, 1800);
+    assert_int_equal(world.in_flight, 0); /* one look is not enough */
+    world_pass(&world, 300);
+    LOG(&world, "send1");
+    world_answer(&world, 1, lists_nothing());
+    world_pass(&world, 10);
+    LOG(&world, "unmark1 mark1 send1");
+    assert_null(rows[0].item->verification);
+    world_answer(&world, 1, world_accepts("u-1"));
+    assert_true(rows[0].status == ROW_ACCEPTED && rows[0].sent_in_all == 2);
+    assert_int_equal(rows[0].ambiguous_in_all, 0);
+    world_answer(&world, 2, world_accepts("u-2"));
+    world_finish(&world);
+    assert_true(world.result.verified.rows == 1 && world.result.verified.missing == 1);
+    assert_int_equal(world.result.verified.lists, 2);
+}
+
+static void test_a_row_whose_history_cannot_be_read_stays_in_doubt(void **state)
+{
+    (void)state;
+    begin_verify(1);
+    world_pass(&world, 1100);
+    world_answer(&world, 1, world_refuses(5106, "UNSUCESS"));
+    assert_true(rows[0].status == ROW_IN_DOUBT && rows[0].ambiguous_in_all == 1);
+    assert_non_null(strstr(rows[0].error, "UNSUCESS"));
+    world_finish(&world);
+    assert_int_equal(world.result.verified.unclear, 1);
+}
+
+static void test_a_stop_meanwhile_leaves_the_row_in_doubt(void **state)
+{
+    (void)state;
+    begin_verify(2);
+    world_pass(&world, 500);
+    world_signal(&world, ENGINE_SIGNAL_STOP);
+    world_finish(&world);
+    assert_true(rows[0].status == ROW_IN_DOUBT && rows[0].records == 1 && rows[1].sends == 0);
+}
+
+static void test_a_death_meanwhile_frees_all(void **state)
+{
+    (void)state;
+    begin_verify(1);
+    world_pass(&world, 1100);
+    assert_int_equal(world.in_flight, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1501,6 +1587,11 @@ int main(void)
         TEST(a_row_that_there_is_no_memory_for_fails_the_run),
         TEST(a_device_that_there_is_no_memory_for_fails_the_run),
         TEST(a_row_that_cannot_be_held_ends_as_it_was_refused),
+        cmocka_unit_test_teardown(test_a_row_that_is_not_in_the_history_goes_again, close_verify),
+        cmocka_unit_test_teardown(test_a_row_whose_history_cannot_be_read_stays_in_doubt,
+                                  close_verify),
+        cmocka_unit_test_teardown(test_a_stop_meanwhile_leaves_the_row_in_doubt, close_verify),
+        cmocka_unit_test_teardown(test_a_death_meanwhile_frees_all, close_verify),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

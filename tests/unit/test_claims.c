@@ -7,7 +7,7 @@
 #include "unit.h"
 
 #include "core/prng.h"
-#include "run/claims.h"
+#include "platform/claims.h"
 
 enum { ROWS_MAX = 6, ENTRIES_MAX = 12, KINDS = 3 };
 

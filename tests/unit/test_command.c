@@ -415,26 +415,6 @@ static void test_a_write_needs_data_from_one_place(void **state)
                 "{\"data\":[{\"res_id\":5850,\"val\":true},{\"res_id\":5852,\"val\":\"on\"}]}");
 }
 
-static void test_what_a_spreadsheet_makes_of_true_is_warned_of(void **state)
-{
-    (void)state;
-    static const char *const words[] = {"TRUE", "FALSE", "True", "False"};
-
-    for (size_t i = 0; i < ARRAY_LENGTH(words); i++) {
-        struct field fields[GOOD_COUNT];
-        memcpy(fields, good, sizeof(good));
-        fields[GOOD_COUNT - 1] = (struct field){"res:5850", words[i]};
-        build(fields, GOOD_COUNT);
-        assert_int_equal(problems.count, 1);
-        assert_int_equal(problems.error_count, 0);
-        assert_int_equal(problems.items[0].code, PROBLEM_BOOLEAN);
-        assert_non_null(strstr(buf_string(&command.text), "\"val\":\""));
-        fields[GOOD_COUNT - 1].name = "res:5850:string";
-        build(fields, GOOD_COUNT);
-        assert_int_equal(problems.count, 0);
-    }
-}
-
 static void test_read_and_execute_have_their_own_calls(void **state)
 {
     (void)state;
@@ -575,7 +555,6 @@ int main(void)
         cmocka_unit_test(test_expired_time_is_later_than_valid_time),
         cmocka_unit_test(test_an_embargo_is_the_valid_time_of_rows_that_give_none),
         cmocka_unit_test(test_a_write_needs_data_from_one_place),
-        cmocka_unit_test(test_what_a_spreadsheet_makes_of_true_is_warned_of),
         cmocka_unit_test(test_read_and_execute_have_their_own_calls),
         cmocka_unit_test(test_what_an_action_does_not_take_is_refused),
         cmocka_unit_test(test_an_unknown_column_names_the_nearest),

@@ -6,7 +6,8 @@
 static bool beats(enum row_status status, bool is_latest, enum row_status before,
                   bool wanted_unsure)
 {
-    bool unsure, counts = current_beats(status, is_latest, before, &unsure);
+    bool unsure,
+        counts = current_beats(status == ROW_ACCEPTED, is_latest, before == ROW_ACCEPTED, &unsure);
 
     assert_int_equal(unsure, wanted_unsure);
     return counts;
@@ -62,6 +63,36 @@ static void test_an_accepted_line_beats_any_other_then_time_then_place(void **st
     assert_false(second_counts(ROW_ACCEPTED, 1, ROW_ACCEPTED, 2));
     assert_false(second_counts(ROW_FAILED, -62167219200000, ROW_FAILED, 253402300799999));
     assert_true(second_counts(ROW_ACCEPTED, -62167219200000, ROW_FAILED, 253402300799999));
+}
+
+/* A row that was accepted, and was sent again since its command had ended, is what its later line
+ * says; accepted late, it is accepted. */
+static void test_a_line_sent_again_is_weighed_like_an_accepted_one(void **state)
+{
+    const struct result_fields accepted = line(0, ROW_ACCEPTED, 10),
+                               plain = line(1, ROW_FAILED, 40);
+    struct result_fields again = line(2, ROW_FAILED, 20), late = line(3, ROW_ACCEPTED, 30);
+    const struct {
+        const struct result_fields *lines[4];
+        const struct result_fields *counts;
+    } cases[] = {{{&accepted, &again}, &again},
+                 {{&again, &accepted}, &again},
+                 {{&again, &plain, &accepted}, &again},
+                 {{&late, &accepted, &again, &plain}, &late}};
+
+    (void)state;
+    again.is_again = true;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct current current;
+        current_init(&current);
+        assert_int_equal(current_watch(&current, &accepted.id), STATUS_OK);
+        for (size_t j = 0; j < 4 && cases[i].lines[j] != NULL; j++)
+            (void)current_weigh(&current, cases[i].lines[j]);
+        for (size_t j = 0; j < 4 && cases[i].lines[j] != NULL; j++)
+            assert_int_equal(current_has(&current, cases[i].lines[j]),
+                             cases[i].lines[j] == cases[i].counts);
+        current_deinit(&current);
+    }
 }
 
 static void test_a_key_of_one_line_needs_no_look(void **state)
@@ -124,6 +155,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_without_times_it_is_known_or_unsure),
         cmocka_unit_test(test_an_accepted_line_beats_any_other_then_time_then_place),
+        cmocka_unit_test(test_a_line_sent_again_is_weighed_like_an_accepted_one),
         cmocka_unit_test(test_a_key_of_one_line_needs_no_look),
         cmocka_unit_test(test_the_order_of_the_lines_does_not_matter),
     };

@@ -107,8 +107,86 @@ static void test_each_send_status_is_a_state(void **state)
         const struct history_entry entry = {.send_status = (int)i, .confirm = CONFIRM_NONE};
         assert_int_equal(history_state(&entry), wanted[i]);
     }
+    /* Neither done nor refused: nobody knows what the word means. */
     const struct history_entry odd = {.send_status = 5, .confirm = CONFIRM_OTHER};
-    assert_int_equal(history_state(&odd), COMMAND_REFUSED);
+    assert_int_equal(history_state(&odd), COMMAND_UNCLEAR);
+    const struct history_entry no = {.send_status = 5, .confirm = CONFIRM_BAD_REQUEST};
+    assert_int_equal(history_state(&no), COMMAND_REFUSED);
+}
+
+static void test_an_answer_that_is_not_documented_keeps_its_word(void **state)
+{
+    static const struct {
+        const char *given, *word;
+    } cases[] = {{"\"DEVICE_BUSY\"", "DEVICE_BUSY"},
+                 {"99", "99"},
+                 {"\" a\\u0007b \"", "a\\x07b"},
+                 {"\"SUCCESS\"", ""},
+                 {"13", ""},
+                 {"null", ""}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct history_entry entry;
+        char body[128];
+        (void)snprintf(body, sizeof(body), "{\"data\":{\"send_status\":5,\"confirm_status\":%s}}",
+                       cases[i].given);
+        assert_int_equal(history_read_one(span_string(body), &entry), STATUS_OK);
+        assert_string_equal(entry.word, cases[i].word);
+        assert_int_equal(entry.confirm == CONFIRM_OTHER, cases[i].word[0] != '\0');
+    }
+}
+
+/* An item that says nothing may be any command: it is told, and not taken for one that was seen. */
+static void test_items_that_cannot_be_read_are_told(void **state)
+{
+    struct taken taken = {.count = 0};
+    uint64_t total = 0;
+
+    (void)state;
+    assert_int_equal(history_read_list(
+                         SPAN_LITERAL("{\"data\":{\"total_count\":4,\"items\":[null,7,"
+                                      "{},{\"cmd_uuid\":\"" UUID "\",\"send_status\":\"soon\"}]}}"),
+                         take, &taken, &total),
+                     STATUS_OK);
+    assert_int_equal(taken.count, 4);
+    for (size_t i = 0; i < 4; i++) {
+        assert_string_equal(taken.entries[i].uuid, i < 3 ? "" : UUID);
+        assert_int_equal(taken.entries[i].send_status, HISTORY_NONE);
+    }
+    struct history_entry entry;
+    assert_int_equal(history_read_one(SPAN_LITERAL("{\"data\":{\"send_status\":5.5}}"), &entry),
+                     STATUS_SYNTAX);
+}
+
+static void test_an_entry_of_another_device_or_command_is_told_apart(void **state)
+{
+    static const struct {
+        const char *members;
+        bool is_of_another;
+    } cases[] = {{"", false},
+                 {",\"imei\":\"865820031313187\"", false},
+                 {",\"imei\":\" 865820031313187 \"", false},
+                 {",\"imei\":865820031313187", false},
+                 {",\"imei\":\"865820031313188\"", true},
+                 {",\"imei\":865820031313188", true},
+                 {",\"imei\":\"8658****3187\"", true},
+                 {",\"imei\":null", false},
+                 {",\"cmd_uuid\":\" " UUID " \"", false},
+                 {",\"uuid\":\"" UUID "\"", false},
+                 {",\"cmd_uuid\":\"another\"", true}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct history_entry entry;
+        uint64_t device = 0;
+        char body[256];
+        assert_true(device_read(SPAN_LITERAL("865820031313187"), &device));
+        (void)snprintf(body, sizeof(body), "{\"data\":{\"send_status\":5%s}}", cases[i].members);
+        assert_int_equal(history_read_one(span_string(body), &entry), STATUS_OK);
+        assert_int_equal(history_is_of_another(&entry, device, SPAN_LITERAL(UUID " ")),
+                         cases[i].is_of_another);
+    }
 }
 
 static void count_cancelled(void *context, struct span uuid, bool is_cancelled)
@@ -294,6 +372,9 @@ int main(void)
         cmocka_unit_test(test_values_are_read_digit_for_digit),
         cmocka_unit_test(test_pushed_messages_are_read),
         cmocka_unit_test(test_each_send_status_is_a_state),
+        cmocka_unit_test(test_an_answer_that_is_not_documented_keeps_its_word),
+        cmocka_unit_test(test_items_that_cannot_be_read_are_told),
+        cmocka_unit_test(test_an_entry_of_another_device_or_command_is_told_apart),
         cmocka_unit_test(test_what_was_cancelled_is_read),
         cmocka_unit_test(test_questions_are_asked_as_documented),
     };

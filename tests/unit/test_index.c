@@ -62,6 +62,43 @@ static bool learn(struct index *index, enum row_status status, bool is_latest, b
     return before.status == status;
 }
 
+static bool learn_again(struct index *index, bool is_latest, bool wanted_unsure)
+{
+    const struct key_state state = {.status = ROW_FAILED, .is_again = true};
+    struct key_state now;
+    bool unsure;
+
+    assert_int_equal(index_learn(index, &seven, &state, is_latest, &now, &unsure), STATUS_OK);
+    assert_int_equal(unsure, wanted_unsure);
+    index_get(index, &seven, &now);
+    return now.status == ROW_FAILED;
+}
+
+static void test_a_line_sent_again_is_learnt_like_an_accepted_one(void **state)
+{
+    (void)state;
+    struct key_state now;
+    struct index index;
+
+    index_init(&index);
+    assert_true(learn(&index, ROW_ACCEPTED, true, false));
+    assert_true(learn_again(&index, true, false));
+    assert_false(learn(&index, ROW_REJECTED, true, false)); /* one that does not say so */
+    assert_true(learn(&index, ROW_ACCEPTED, true, false));
+    assert_false(learn_again(&index, false, true));
+    index_get(&index, &seven, &now);
+    assert_true(now.was_accepted && now.is_again);
+    index_deinit(&index);
+
+    index_init(&index); /* its accepted line is gone: --sort has taken it out */
+    assert_true(learn_again(&index, true, false));
+    index_get(&index, &seven, &now);
+    assert_true(now.is_again && !now.was_accepted);
+    assert_false(learn(&index, ROW_REJECTED, true, false));
+    assert_false(learn(&index, ROW_ACCEPTED, false, true));
+    index_deinit(&index);
+}
+
 static void test_lines_are_learnt_by_the_rule_or_called_unsure(void **state)
 {
     (void)state;
@@ -181,6 +218,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows_are_known_by_content_and_number),
         cmocka_unit_test(test_lines_are_learnt_by_the_rule_or_called_unsure),
+        cmocka_unit_test(test_a_line_sent_again_is_learnt_like_an_accepted_one),
         cmocka_unit_test(test_attempts_are_capped_and_orphans_kept),
         cmocka_unit_test(test_equal_rows_are_counted_beyond_the_entry),
         cmocka_unit_test(test_each_row_is_marked_once),

@@ -121,6 +121,69 @@ static void test_hex_words_and_what_is_invisible_are_told(void **state)
                 "1 cell holds invisible characters: \"a<U+00A0>\" on line 2");
 }
 
+static void assert_words(bool value, const char *expected)
+{
+    struct buf list;
+
+    buf_init(&list, 1024);
+    kinds_add_words(&kinds, value, &list);
+    assert_string_equal(buf_string(&list), expected);
+    buf_deinit(&list);
+}
+
+static void test_words_for_true_and_false_ask_and_name_the_options(void **state)
+{
+    (void)state;
+    START("res:1", "res:2", "res:3:string", "res:4");
+    ADD("开", "on", "on", "true");
+    assert_said(0, PROBLEM_DOUBT, "res:1",
+                "开 would be sent as a text; to send a boolean, add --true 开");
+    ADD("关", "auto", "off", "Off");
+    assert_int_equal(judge(), 2);
+    assert_int_equal(problems.count, 2); /* on beside auto is a text, and so is res:3 */
+    assert_said(
+        0, PROBLEM_BOOLEAN, "res:1",
+        "2 cells look like true or false, and are sent as texts: \"开\" on line 2, \"关\" on "
+        "line 3; to send booleans, add --true 开 --false 关");
+    assert_said(
+        1, PROBLEM_BOOLEAN, "res:4",
+        "1 cell looks like true or false, and is sent as a text: \"Off\" on line 3; to send a "
+        "boolean, add --false Off");
+    assert_words(true, "开");
+    assert_words(false, "关,Off");
+}
+
+static void test_a_word_beside_texts_and_numbers_is_a_text_like_them(void **state)
+{
+    (void)state;
+    START("res:1");
+    ADD("on");
+    ADD("1");
+    ADD("auto");
+    assert_int_equal(judge(), 1);
+    assert_int_equal(problems.count, 1);
+    assert_said(
+        0, PROBLEM_MIXED, "res:1",
+        "holds 1 number (1 on line 3) and 2 texts (\"on\" on line 2, \"auto\" on line 4): each "
+        "is sent as what it looks like");
+    assert_words(true, "");
+}
+
+static void test_a_column_of_numbers_that_became_texts_asks(void **state)
+{
+    (void)state;
+    START("res:1", "res:2", "res:3:string");
+    ADD("12%", "0042", "12%");
+    assert_said(0, PROBLEM_DOUBT, "res:1",
+                "\"12%\" looks like a number, and would be sent as a text");
+    ADD("1,234", "1,234", "80");
+    assert_int_equal(judge(), 1);
+    assert_int_equal(problems.count, 1);
+    assert_said(0, PROBLEM_MIXED, "res:1",
+                "2 cells look like numbers, and are sent as texts: \"12%\" on line 2, \"1,234\" on "
+                "line 3");
+}
+
 static void test_a_message_has_room_for_the_longest_samples(void **state)
 {
     static const char longest[] = "\u200b\u200b\u200b\u200b\u200b\u200b\u200b\u200b\u200b\u200b";
@@ -199,6 +262,9 @@ int main(void)
         cmocka_unit_test(test_a_text_among_numbers_is_told_with_its_line),
         cmocka_unit_test(test_columns_of_one_kind_and_of_numbers_beside_booleans_ask_nothing),
         cmocka_unit_test(test_hex_words_and_what_is_invisible_are_told),
+        cmocka_unit_test(test_words_for_true_and_false_ask_and_name_the_options),
+        cmocka_unit_test(test_a_word_beside_texts_and_numbers_is_a_text_like_them),
+        cmocka_unit_test(test_a_column_of_numbers_that_became_texts_asks),
         cmocka_unit_test(test_a_message_has_room_for_the_longest_samples),
         cmocka_unit_test(test_values_of_data_are_judged_by_object_and_resource),
         cmocka_unit_test(test_more_resources_than_there_are_places_do_no_harm),

@@ -10,7 +10,7 @@
         char expected[1024];                                     \
         struct buf buf;                                          \
         (void)snprintf(expected, sizeof(expected), __VA_ARGS__); \
-        buf_init(&buf, sizeof(expected));                        \
+        buf_init_text(&buf, sizeof(expected));                   \
         buf_add_format(&buf, __VA_ARGS__);                       \
         assert_string_equal(buf_string(&buf), expected);         \
         buf_deinit(&buf);                                        \
@@ -51,7 +51,7 @@ static void test_arguments_may_be_named_by_number(void **state)
     struct buf buf;
 
     (void)state;
-    buf_init(&buf, 4096);
+    buf_init_text(&buf, 4096);
     buf_add_format(&buf, format, 5, "it", 1.5, 4);
     assert_string_equal(buf_string(&buf), "it is 5|5| 1.50|it  |");
     buf_deinit(&buf);
@@ -62,7 +62,7 @@ static void test_a_text_of_the_program_is_translated_where_it_is_put_together(vo
     struct buf buf;
 
     (void)state;
-    buf_init(&buf, 4096);
+    buf_init_text(&buf, 4096);
     buf_add_format(&buf, "unknown command %s; did you mean nbatch %s?", "rnu", "run");
     assert_string_equal(buf_string(&buf), "没有 rnu 这个命令；是不是 nbatch run？");
     buf_clear(&buf);
@@ -80,7 +80,7 @@ static void test_what_comes_from_outside_is_not_translated(void **state)
     struct buf buf;
 
     (void)state;
-    buf_init(&buf, 4096);
+    buf_init_text(&buf, 4096);
     buf_add_format(&buf, "%s", name);
     buf_add_string(&buf, name);
     assert_string_equal(buf_string(&buf), "the platform said nothe platform said no");
@@ -95,7 +95,6 @@ static void test_a_buffer_for_programs_stays_english(void **state)
 
     (void)state;
     buf_init(&buf, 4096);
-    buf.is_data = true;
     buf_add_string(&buf, "the platform said no");
     buf_add_format(&buf, "|%s|", "the platform said no");
     buf_add_wrapped(&buf, "the platform said no", 0, 80);
@@ -109,7 +108,7 @@ static void test_lines_end_at_characters_and_not_in_front_of_punctuation(void **
     struct buf buf;
 
     (void)state;
-    buf_init(&buf, 4096);
+    buf_init_text(&buf, 4096);
     buf_add_wrapped(&buf, "缓存命令已下发，等设备 aaaa 上报（如有）。", 2, 16);
     assert_string_equal(buf_string(&buf), "缓存命令已下\n  发，等设备\n  aaaa 上报（如\n  有）。");
     buf_deinit(&buf);
@@ -139,7 +138,7 @@ static void test_english_is_what_is_written(void **state)
     struct buf buf;
 
     (void)state;
-    buf_init(&buf, 4096);
+    buf_init_text(&buf, 4096);
     buf_add_string(&buf, "the platform said no");
     assert_string_equal(buf_string(&buf), "the platform said no");
     buf_deinit(&buf);

@@ -46,6 +46,27 @@ static enum likeness compare_write(const char *args, const char *data)
     return likeness;
 }
 
+/* What an earlier run asked for is known but for its times. */
+static void test_a_request_without_times_is_compared_by_the_rest(void **state)
+{
+    static const char timeless[] =
+        "/nbiot/offline?imei=865820031313187&obj_id=3311&obj_inst_id=0&mode=2";
+    static const char another[] =
+        "/nbiot/offline?imei=865820031313187&obj_id=3311&obj_inst_id=1&mode=2";
+    const struct likeness_request whole = request_of(ACTION_WRITE, target, body),
+                                  some = request_of(ACTION_WRITE, timeless, body),
+                                  other = request_of(ACTION_WRITE, another, body);
+    enum likeness likeness;
+
+    (void)state;
+    assert_int_equal(compare(&some, "WRITE", ARGS, "{\"data\":[" DATA "]}"), LIKENESS_EQUAL);
+    assert_int_equal(compare(&other, "WRITE", ARGS, "{\"data\":[" DATA "]}"), LIKENESS_DIFFERENT);
+    assert_int_equal(likeness_of_requests(&some, &some, &likeness), STATUS_OK);
+    assert_int_equal(likeness, LIKENESS_EQUAL);
+    assert_int_equal(likeness_of_requests(&other, &whole, &likeness), STATUS_OK);
+    assert_int_equal(likeness, LIKENESS_DIFFERENT);
+}
+
 static void test_forms_say_nothing(void **state)
 {
     (void)state;
@@ -164,6 +185,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_forms_say_nothing),
+        cmocka_unit_test(test_a_request_without_times_is_compared_by_the_rest),
         cmocka_unit_test(test_what_differs_is_seen),
         cmocka_unit_test(test_what_is_not_shown_cannot_be_told),
         cmocka_unit_test(test_executes_and_reads),

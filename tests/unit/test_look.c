@@ -73,17 +73,56 @@ static void test_usual_texts_are_not_damaged(void **state)
     assert_damage(texts, ARRAY_LENGTH(texts), DAMAGE_NONE);
 }
 
+static void assert_words(const char *const *words, size_t count, enum look_word word, bool value)
+{
+    for (size_t i = 0; i < count; i++) {
+        bool found = !value;
+        assert_int_equal(look_word(span_string(words[i]), &found), word);
+        assert_true(word == WORD_NONE || found == value);
+    }
+}
+
 static void test_booleans_of_spreadsheets_are_known(void **state)
 {
-    static const char *const words[] = {"TRUE",   "FALSE", "True", "tRUE",   "ＴＲＵＥ",  "WAHR",
-                                        "FALSCH", "VRAI",  "FAUX", "ИСТИНА", "TRUE\u00a0"};
-    static const char *const others[] = {"true", "false", "ture", "yes", "1", "wahr", "TRUES", ""};
+    static const char *const trues[] = {"TRUE", "True",   "tRUE", "ＴＲＵＥ",
+                                        "WAHR", "ИСТИНА", "VRAI", "TRUE\u00a0"};
+    static const char *const falses[] = {"FALSE", "FALSCH", "FAUX", "ЛОЖЬ"};
 
     (void)state;
-    for (size_t i = 0; i < ARRAY_LENGTH(words); i++)
-        assert_true(look_is_boolean_word(span_string(words[i])));
+    assert_words(trues, ARRAY_LENGTH(trues), WORD_EXPORTED, true);
+    assert_words(falses, ARRAY_LENGTH(falses), WORD_EXPORTED, false);
+}
+
+static void test_words_of_people_for_true_and_false_are_known(void **state)
+{
+    static const char *const trues[] = {"开", "打开",   "開啟", "是", "on", "On",
+                                        "Y",  "ｙｅｓ", "√",    "有", "✓",  " 开 "};
+    static const char *const falses[] = {"关", "关闭", "關閉", "否", "OFF", "off",
+                                         "n",  "No",   "×",    "无", "禁用"};
+    static const char *const others[] = {"true",  "false", "ture", "1",    "0",    "wahr",
+                                         "TRUES", "",      "开阀", "合闸", "x",    "once",
+                                         "开关",  "nope",  "N/A",  "NW",   "关于", "-"};
+
+    (void)state;
+    assert_words(trues, ARRAY_LENGTH(trues), WORD_WRITTEN, true);
+    assert_words(falses, ARRAY_LENGTH(falses), WORD_WRITTEN, false);
+    assert_words(others, ARRAY_LENGTH(others), WORD_NONE, false);
+}
+
+static void test_numbers_as_people_write_them_are_known(void **state)
+{
+    static const char *const numerals[] = {"1,234",    "1,234.50", "1 234,5", "12%",      "12.5 %",
+                                           "¥80",      "￥80",     "(80)",    "−80",      "８０",
+                                           "80\u00a0", "'80",      "0,5",     "-1,000.5", "80元"};
+    static const char *const others[] = {"0042", "000",   "1.2.3", "12:30", "A1",   "12E5x", "",
+                                         "-",    "1,23x", "(80",   "80)",   "¥",    "80kWh", "1-2",
+                                         "%",    "+86",   "1/2",   "0x1F",  "1,2,3"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(numerals); i++)
+        assert_true(look_is_numeral(span_string(numerals[i])));
     for (size_t i = 0; i < ARRAY_LENGTH(others); i++)
-        assert_false(look_is_boolean_word(span_string(others[i])));
+        assert_false(look_is_numeral(span_string(others[i])));
 }
 
 static void test_numbers_that_may_be_hex_are_those_without_sign_and_point(void **state)
@@ -142,11 +181,13 @@ static void test_any_bytes_do_no_harm(void **state)
             len += strlen(bit);
         }
         char *copy = malloc(len + 1), out[32];
+        bool value;
         assert_non_null(copy);
         memcpy(copy + 1, bytes, len);
         struct span text = span_of(copy + 1, len);
         (void)look_damage(text);
-        (void)look_is_boolean_word(text);
+        (void)look_word(text, &value);
+        (void)look_is_numeral(text);
         (void)look_is_hex_number(text);
         (void)look_has_invisible(text);
         look_show(text, out, sizeof(out));
@@ -162,6 +203,8 @@ int main(void)
         cmocka_unit_test(test_formulas_are_told_from_texts_with_a_sign),
         cmocka_unit_test(test_usual_texts_are_not_damaged),
         cmocka_unit_test(test_booleans_of_spreadsheets_are_known),
+        cmocka_unit_test(test_numbers_as_people_write_them_are_known),
+        cmocka_unit_test(test_words_of_people_for_true_and_false_are_known),
         cmocka_unit_test(test_numbers_that_may_be_hex_are_those_without_sign_and_point),
         cmocka_unit_test(test_invisible_characters_are_found_and_shown),
         cmocka_unit_test(test_any_bytes_do_no_harm),

@@ -137,7 +137,7 @@ static void test_numbers_are_written_for_people(void **state)
     static const char *const share_texts[] = {"0 %",    "0 %",        "100 %",
                                               "11.1 %", "&lt; 0.1 %", "&gt; 99.9 %"};
     static const double seconds[] = {0.25, 12.34, 60, 200, 7260, 90000};
-    static const char *const second_texts[] = {"0.25 s",     "12.3 s",    "1 min",
+    static const char *const second_texts[] = {"250 ms",     "12.3 s",    "1 min",
                                                "3 min 20 s", "2 h 1 min", "1 d 1 h"};
 
     (void)state;

@@ -517,6 +517,137 @@ static void test_what_is_due_first_comes_first(void **state)
     assert_int_equal(due, 100);
 }
 
+static uint8_t looks_of(uint32_t i)
+{
+    return world.table.items[i].looks;
+}
+
+/* Another device's or command's state is not ours: the command stays open, and it is counted. */
+static void test_an_answer_about_another_command_is_not_taken(void **state)
+{
+    static const char *const answers[] = {ONE(DELIVERED ",\"imei\":\"865820031310002\""),
+                                          ONE(DELIVERED ",\"imei\":865820031310002"),
+                                          ONE(DELIVERED ",\"cmd_uuid\":\"u-2\"")};
+
+    (void)state;
+    for (uint32_t i = 0; i < ARRAY_LENGTH(answers); i++)
+        add(i + 1, 865820031310011 + i);
+    begin(false, 0, true);
+    for (uint32_t i = 0; i < ARRAY_LENGTH(answers); i++) {
+        assert_string_not_equal(asked(), "");
+        answer(answers[i]);
+    }
+    for (uint32_t i = 0; i < ARRAY_LENGTH(answers); i++) {
+        assert_int_equal(looks_of(i), 0);
+        assert_true(command_is_open(&world.table.items[i]));
+    }
+    assert_int_equal(world.kept, 0);
+    assert_int_equal(world.values, 0);
+    assert_int_equal(world.questions.of_another, 3);
+    assert_int_equal(world.questions.unanswered, 3);
+    assert_string_equal(asked(), "");
+}
+
+static void test_an_answer_that_names_ours_is_taken(void **state)
+{
+    (void)state;
+    add(1, 865820031310001);
+    begin(false, 0, false);
+    (void)asked();
+    answer(ONE(DELIVERED ",\"imei\":\"865820031310001\",\"cmd_uuid\":\" u-1 \""));
+    assert_int_equal(state_of(0), COMMAND_DELIVERED);
+    assert_int_equal(world.questions.unanswered, 0);
+}
+
+#define LISTED(items) "{\"errno\":0,\"data\":{\"total_count\":2,\"items\":[" items "]}}"
+
+/* What a list does not say whole it does not say of those that it does not name. */
+static void test_a_list_that_cannot_be_read_whole_leaves_its_rows_open(void **state)
+{
+    static const struct {
+        const char *body;
+        uint64_t unreadable, of_another;
+    } cases[] = {
+        {LISTED("{\"cmd_uuid\":\"u-1\"," DELIVERED "},null"), 1, 0},
+        {LISTED("{\"cmd_uuid\":\"u-1\"," DELIVERED "},12"), 1, 0},
+        {LISTED("{\"cmd_uuid\":\"u-1\"," DELIVERED "},{}"), 1, 0},
+        {LISTED("{\"cmd_uuid\":\"u-1\"," DELIVERED "},{\"cmd_uuid\":\"u-2\"}"), 1, 0},
+        {LISTED("{\"cmd_uuid\":\"u-1\"," DELIVERED "},{\"cmd_uuid\":\"u-2\"," DELIVERED
+                ",\"imei\":\"865820031310002\"}"),
+         0, 1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        add(1, 865820031310001);
+        add(2, 865820031310001);
+        begin(false, 0, false);
+        (void)asked();
+        answer(cases[i].body);
+        assert_string_equal(asked(), "");
+        assert_int_equal(state_of(0), COMMAND_DELIVERED);
+        assert_int_equal(looks_of(1), 0);
+        assert_false(world.table.items[1].is_listed);
+        assert_int_equal(world.questions.unreadable, cases[i].unreadable);
+        assert_int_equal(world.questions.of_another, cases[i].of_another);
+        assert_int_equal(world.questions.unanswered, 1);
+        questions_deinit(&world.questions);
+        command_table_deinit(&world.table);
+    }
+    begin(false, 0, false);
+}
+
+/* The control: a list that is whole says so of one that it does not have. */
+static void test_a_whole_list_without_ours_makes_it_missing(void **state)
+{
+    (void)state;
+    add(1, 865820031310001);
+    add(2, 865820031310001);
+    begin(false, 0, false);
+    (void)asked();
+    answer(LISTED("{\"cmd_uuid\":\"u-1\"," DELIVERED "},{\"cmd_uuid\":\"x\"," DELIVERED "}"));
+    assert_int_equal(state_of(1), COMMAND_MISSING);
+    assert_int_equal(looks_of(1), 1);
+}
+
+static void test_a_word_that_is_not_documented_is_kept_and_is_no_end(void **state)
+{
+    (void)state;
+    add(1, 865820031310001);
+    add(2, 865820031310002);
+    add(3, 865820031310003);
+    begin(false, 0, false);
+    (void)asked();
+    answer(ONE("\"send_status\":5,\"confirm_status\":\"DEVICE_BUSY\""));
+    (void)asked();
+    answer(ONE("\"send_status\":42"));
+    (void)asked(); /* it expired long ago: nothing more can come */
+    answer(ONE("\"send_status\":5,\"confirm_status\":77,\"expired_time\":\"2019-01-01 00:00:00\""));
+    static const char *const words[] = {"DEVICE_BUSY", "send_status 42", "77"};
+    for (uint32_t i = 0; i < 3; i++) {
+        const struct command_record *command = &world.table.items[i];
+        assert_int_equal(command->state, COMMAND_UNCLEAR);
+        assert_int_equal(command->is_final, i == 2);
+        assert_string_equal(command_table_word(&world.table, command->word), words[i]);
+    }
+}
+
+static void test_as_many_words_are_kept_as_there_is_room_for(void **state)
+{
+    char word[16];
+
+    (void)state;
+    assert_int_equal(command_table_keep_word(&world.table, span_string("")), 0);
+    for (unsigned i = 0; i < COMMAND_WORDS_MAX + 10; i++) {
+        (void)snprintf(word, sizeof(word), "w%u", i);
+        uint16_t number = command_table_keep_word(&world.table, span_string(word));
+        assert_int_equal(number, command_table_keep_word(&world.table, span_string(word)));
+        assert_string_equal(command_table_word(&world.table, number),
+                            i < COMMAND_WORDS_MAX ? word : "?");
+    }
+    assert_string_equal(command_table_word(&world.table, 0), "");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -539,6 +670,12 @@ int main(void)
         TEST(test_an_answer_that_cannot_be_kept_ends_all),
         TEST(test_a_table_is_arranged_by_row_and_by_device),
         TEST(test_what_is_due_first_comes_first),
+        TEST(test_an_answer_about_another_command_is_not_taken),
+        TEST(test_an_answer_that_names_ours_is_taken),
+        TEST(test_a_list_that_cannot_be_read_whole_leaves_its_rows_open),
+        TEST(test_a_whole_list_without_ours_makes_it_missing),
+        TEST(test_a_word_that_is_not_documented_is_kept_and_is_no_end),
+        TEST(test_as_many_words_are_kept_as_there_is_room_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

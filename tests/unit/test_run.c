@@ -511,7 +511,7 @@ static void test_report_refuses_what_are_no_results(void **state)
     (void)state;
     assert_int_equal(run_report(&settings, &person), EXIT_INPUT_INVALID);
     settings.input = "missing.csv";
-    assert_int_equal(run_report(&settings, &person), EXIT_INTERNAL);
+    assert_int_equal(run_report(&settings, &person), EXIT_USAGE);
     settings.input = "-";
     settings.output = "page.html";
     assert_int_equal(run_report(&settings, &person), EXIT_USAGE);

@@ -39,7 +39,8 @@ static enum status take_job(const PGresult *result, struct share_job *job)
                               .input = strdup(PQgetvalue(result, 0, 5)),
                               .rate = strtod(PQgetvalue(result, 0, 6), NULL),
                               .on_ambiguous = (int)number_at(result, 0, 9),
-                              .rows = number_at(result, 0, 10)};
+                              .rows = number_at(result, 0, 10),
+                              .loaded_us = (int64_t)number_at(result, 0, 12)};
     (void)snprintf(job->account, sizeof(job->account), "%s", PQgetvalue(result, 0, 1));
     (void)snprintf(job->state, sizeof(job->state), "%s", PQgetvalue(result, 0, 2));
     return job->endpoint != NULL && job->input != NULL ? STATUS_OK : STATUS_NO_MEMORY;
@@ -217,4 +218,74 @@ enum status share_results_each(struct database *database, const struct share_job
         PQclear(result);
     }
     return status;
+}
+
+/* Rows in doubt. */
+
+static enum status take_doubt(const PGresult *result, int row, share_doubt_fn *take, void *context)
+{
+    size_t body_len;
+    unsigned char *body =
+        PQunescapeBytea((const unsigned char *)PQgetvalue(result, row, 10), &body_len);
+
+    if (body == NULL)
+        return STATUS_NO_MEMORY;
+    const struct doubt doubt = {.id = {.row = number_at(result, row, 0),
+                                       .line = number_at(result, row, 1),
+                                       .hash = number_at(result, row, 2),
+                                       .occurrence = (uint32_t)number_at(result, row, 3),
+                                       .device = number_at(result, row, 4)},
+                                .operation = (uint32_t)number_at(result, row, 5),
+                                .ambiguous = (uint32_t)number_at(result, row, 6),
+                                .first_ms = (int64_t)number_at(result, row, 7),
+                                .last_ms = (int64_t)number_at(result, row, 8),
+                                .target = span_of(PQgetvalue(result, row, 9),
+                                                  (size_t)PQgetlength(result, row, 9)),
+                                .body = span_of((const char *)body, body_len)};
+    enum status status = take(context, &doubt);
+    PQfreemem(body);
+    return status;
+}
+
+enum status share_doubts_each(struct database *database, int job, share_doubt_fn *take,
+                              void *context, struct buf *message)
+{
+    PGresult *result;
+    char id[16];
+    const char *value = id;
+
+    (void)snprintf(id, sizeof(id), "%d", job);
+    enum status status = database_query(database, sql_job_doubts, 1, &value, message, &result);
+    if (status != STATUS_OK)
+        return status;
+    for (int i = 0; i < PQntuples(result) && status == STATUS_OK; i++)
+        status = take_doubt(result, i, take, context);
+    PQclear(result);
+    return status;
+}
+
+enum status share_settle(struct database *database, int job, const struct share_settled *settled,
+                         struct buf *message, bool *ret_done)
+{
+    char id[16], row[24], status_text[16], ambiguous[16];
+    const char *values[] = {id,
+                            row,
+                            status_text,
+                            settled->uuid,
+                            settled->status == ROW_ACCEPTED ? "0" : NULL,
+                            settled->error,
+                            ambiguous};
+    PGresult *result;
+
+    (void)snprintf(id, sizeof(id), "%d", job);
+    (void)snprintf(row, sizeof(row), "%llu", (unsigned long long)settled->row);
+    (void)snprintf(status_text, sizeof(status_text), "%d", (int)settled->status);
+    (void)snprintf(ambiguous, sizeof(ambiguous), "%u", settled->ambiguous);
+    enum status status =
+        database_query(database, sql_result_settle, ARRAY_LENGTH(values), values, message, &result);
+    if (status != STATUS_OK)
+        return status;
+    *ret_done = PQntuples(result) == 1;
+    PQclear(result);
+    return STATUS_OK;
 }

@@ -2,6 +2,7 @@
 #ifndef NB_LEDGER_SHARE_JOBS_H
 #define NB_LEDGER_SHARE_JOBS_H
 
+#include "ledger/doubt.h"
 #include "ledger/result_line.h"
 #include "ledger/share/database.h"
 #include "platform/key.h"
@@ -18,6 +19,7 @@ struct share_job {
     double rate; /* a second; 0: none */
     int on_ambiguous;
     uint64_t rows;
+    int64_t loaded_us;   /* by the database's clock */
     struct span *passed; /* names */
     size_t passed_count;
 };
@@ -45,5 +47,22 @@ enum status share_job_change(struct database *database, const char *sql, const c
 typedef enum status share_take_fn(void *context, const struct result_record *record);
 enum status share_results_each(struct database *database, const struct share_job *job,
                                share_take_fn *take, void *context, struct buf *message) MUST_USE;
+
+/* Hands its rows in doubt to `take`, by the database's clock throughout. */
+typedef enum status share_doubt_fn(void *context, const struct doubt *doubt);
+enum status share_doubts_each(struct database *database, int job, share_doubt_fn *take,
+                              void *context, struct buf *message) MUST_USE;
+
+/* What became of a row in doubt: ROW_ACCEPTED, or ROW_FAILED where it was not processed. */
+struct share_settled {
+    uint64_t row;
+    enum row_status status;
+    const char *uuid, *error;
+    uint32_t ambiguous;
+};
+
+/* *ret_done: it was in doubt, and is settled. */
+enum status share_settle(struct database *database, int job, const struct share_settled *settled,
+                         struct buf *message, bool *ret_done) MUST_USE;
 
 #endif

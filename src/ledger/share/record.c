@@ -74,6 +74,37 @@ static enum status batch_status(const struct batch *batch, size_t arrays)
     return STATUS_OK;
 }
 
+/* Results that cannot be written now. */
+
+static void keep_batch(struct worker *worker, const struct batch *batch, bool is_open)
+{
+    struct buf message;
+
+    if (batch->rows == 0)
+        return;
+    buf_init_text(&message, 4096);
+    if (!late_add(&worker->late, worker->id, worker->name, batch->arrays, is_open, &message))
+        worker_tell(worker, WORKER_UNKEPT, buf_string(&message), 0);
+    worker->late_due = 2; /* the one that was called, and the one that is built */
+    buf_deinit(&message);
+}
+
+void record_keep(struct worker *worker)
+{
+    keep_batch(worker, &worker->called[BATCH_END], false);
+    keep_batch(worker, &worker->building[BATCH_END], true);
+}
+
+static void forget_kept(struct worker *worker)
+{
+    if (worker->late_due > 0)
+        worker->late_due--;
+    if (worker->building[BATCH_END].rows == 0)
+        worker->late_due = 0;
+    if (worker->late_due == 0)
+        late_forget(&worker->late);
+}
+
 /* The database's answers. */
 
 static struct ticket *find_ticket(struct worker *worker, uint64_t row)
@@ -134,6 +165,8 @@ static void on_batch(void *context, const PGresult *result)
         }
     }
     clear_batch(batch);
+    if (batch == &worker->called[BATCH_END])
+        forget_kept(worker);
     end_sync(worker);
     worker_pump(worker);
 }
@@ -248,7 +281,9 @@ bool record_may_send(struct peer *peer, uint32_t number, int64_t *ret_before_ns)
     const struct ticket *ticket = &worker->tickets[number];
 
     *ret_before_ns = worker->until_ns;
-    bool is_own = ticket->state == TICKET_MARKED && !ticket->shard->is_lost;
+    /* Of a shard that gives a row back nothing else is sent: it could be one behind that row. */
+    bool is_own = ticket->state == TICKET_MARKED && !ticket->shard->is_lost &&
+                  !ticket->shard->is_returned && !worker->is_stopped;
     return is_own || !HAS_FENCE;
 }
 
@@ -345,6 +380,20 @@ static void add_result(struct batch *batch, const struct result_record *record)
     array_add_int(&arrays[7], record->latency_us);
 }
 
+/* A result that has come while the database is away. */
+static void keep_result(struct worker *worker, const struct ticket *ticket,
+                        const struct result_record *record)
+{
+    struct batch batch;
+
+    init_batch(&batch, worker);
+    add_row(&batch, ticket->shard, ticket->row);
+    add_result(&batch, record);
+    if (batch_status(&batch, arrays_of[BATCH_END]) == STATUS_OK)
+        keep_batch(worker, &batch, true);
+    deinit_batch(&batch);
+}
+
 static enum status end(struct store *store, uint32_t number, const struct result_record *record)
 {
     struct worker *worker = worker_of(store);
@@ -357,6 +406,8 @@ static enum status end(struct store *store, uint32_t number, const struct result
     struct batch *batch = &worker->building[BATCH_END];
     add_row(batch, ticket->shard, ticket->row);
     add_result(batch, record);
+    if (worker->is_away)
+        keep_result(worker, ticket, record);
     ticket->shard->ended++;
     if (ticket->state == TICKET_ADMITTED && store->waiting > 0)
         store->waiting--;
@@ -423,12 +474,17 @@ static enum status finish(struct store *store, bool is_complete, struct buf *mes
     size_t left = worker->building[BATCH_END].rows + worker->called[BATCH_END].rows;
     if (left == 0 && !store->has_failed)
         return STATUS_OK;
-    buf_add_format(
-        message,
-        "%s%sthe results of %zu row%s could not be written to the database: whoever goes on with "
-        "the job finds %s in doubt",
-        buf_string(&worker->error), worker->error.len > 0 ? "; " : "", left, left == 1 ? "" : "s",
-        left == 1 ? "it" : "them");
+    if (left > 0 && !worker->is_away)
+        record_keep(worker);
+    buf_add_format(message, "%s%sthe results of %zu row%s could not be written to the database: ",
+                   buf_string(&worker->error), worker->error.len > 0 ? "; " : "", left,
+                   left == 1 ? "" : "s");
+    if (worker->late.path != NULL && !worker->late.has_failed)
+        buf_add_format(message, "they are kept in %s, for the next worker in this folder",
+                       worker->late.path);
+    else
+        buf_add_format(message, "whoever goes on with the job finds %s in doubt",
+                       left == 1 ? "it" : "them");
     return STATUS_IO;
 }
 
@@ -451,7 +507,9 @@ enum status record_init(struct worker *worker)
                                    .error = error,
                                    .account = account,
                                    .finish = finish};
-    buf_init(&worker->error, 4096);
+    worker->late.about = (struct late_about){worker->options.job_name, worker->options.job,
+                                             worker->options.loaded_us};
+    buf_init_text(&worker->error, 4096);
     for (size_t i = 0; i < BATCH_COUNT; i++) {
         init_batch(&worker->building[i], worker);
         init_batch(&worker->called[i], worker);
@@ -466,6 +524,7 @@ void record_deinit(struct worker *worker)
         deinit_batch(&worker->building[i]);
         deinit_batch(&worker->called[i]);
     }
+    late_deinit(&worker->late);
     buf_deinit(&worker->error);
     free(worker->tickets);
 }

@@ -12,7 +12,8 @@ BEGIN
     GRANT SELECT ON ALL TABLES IN SCHEMA nbatch TO nbatch_viewer, nbatch_worker;
     GRANT INSERT, UPDATE ON nbatch.account TO nbatch_worker;
     GRANT INSERT, UPDATE (state, rows), DELETE ON nbatch.job TO nbatch_worker;
-    GRANT INSERT, UPDATE, DELETE ON nbatch.worker, nbatch.shard, nbatch.started, nbatch.result TO nbatch_worker;
-    GRANT INSERT, DELETE ON nbatch.command, nbatch.event TO nbatch_worker;
+    GRANT INSERT, UPDATE, DELETE ON nbatch.worker, nbatch.started TO nbatch_worker;
+    GRANT INSERT, UPDATE ON nbatch.shard, nbatch.result TO nbatch_worker;
+    GRANT INSERT ON nbatch.command, nbatch.event TO nbatch_worker;
 END
 $$;

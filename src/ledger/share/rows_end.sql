@@ -13,6 +13,7 @@ WITH held AS (
     LEFT JOIN held ON held.number = g.shard AND held.epoch = g.epoch
 ), ended AS (
     DELETE FROM nbatch.started t USING given g WHERE g.is_held AND t.job = $2 AND t.shard = g.shard AND t.row = g.row
+    RETURNING t.row, t.at
 ), late AS (
     INSERT INTO nbatch.event (job, row, worker, status, uuid, error)
     SELECT $2, row, $1, status, uuid, error FROM given WHERE NOT is_held AND status <> 3
@@ -22,10 +23,11 @@ WITH held AS (
     WHERE NOT g.is_held AND g.status = 0 AND r.job = $2 AND r.row = g.row AND r.status = 3
 )
 INSERT INTO nbatch.result (job, row, status, uuid, errno, error, http_status, attempts, ambiguous, latency_us, finished,
-                           worker)
+                           began, worker)
 SELECT $2, g.row, coalesce(e.status, g.status), coalesce(e.uuid, g.uuid), g.errno,
        CASE WHEN e.status IS NULL THEN g.error ELSE '' END, g.http_status, g.attempts, g.ambiguous, g.latency_us,
-       now() - $14::bigint * interval '1 ms', $1
+       now() - $14::bigint * interval '1 ms',
+       CASE WHEN g.status = 3 THEN (SELECT min(ended.at) FROM ended WHERE ended.row = g.row) END, $1
 FROM given g
 LEFT JOIN LATERAL (SELECT e.status, e.uuid FROM nbatch.event e
                    WHERE g.status = 3 AND e.job = $2 AND e.row = g.row AND e.status = 0 LIMIT 1) e ON true

@@ -100,6 +100,7 @@ CREATE TABLE nbatch.started (
     may_left  boolean NOT NULL DEFAULT true,  -- false: it was given back, and is certain not to have been processed
     sent      int NOT NULL,                   -- requests that had left before
     ambiguous int NOT NULL,                   -- those of them that may have been processed
+    at        timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (job, shard, row)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 
@@ -116,6 +117,7 @@ CREATE TABLE nbatch.result (
     ambiguous   int NOT NULL,
     latency_us  bigint NOT NULL,              -- -1: none
     finished    timestamptz NOT NULL,
+    began       timestamptz,                  -- of a row that was in doubt: when it was started first
     worker      bigint,
     PRIMARY KEY (job, row)
 );

@@ -43,9 +43,10 @@ static void find_last(struct worker *worker)
         worker->last = worker->last->after;
 }
 
-void shards_forget_rows(struct worker *worker, const struct shard *shard)
+bool shards_forget_rows(struct worker *worker, const struct shard *shard)
 {
     struct fetched **place = &worker->first;
+    size_t before = worker->buffered;
 
     while (*place != NULL) {
         if ((*place)->shard == shard)
@@ -54,6 +55,7 @@ void shards_forget_rows(struct worker *worker, const struct shard *shard)
             place = &(*place)->after;
     }
     find_last(worker);
+    return worker->buffered < before;
 }
 
 static bool has_fetched(const struct worker *worker, const struct shard *shard)
@@ -230,7 +232,7 @@ static void attend(struct shard *shard)
     if (shard->is_lost && is_over) {
         shard->is_used = false;
     } else if (shard->is_returned && is_over && !record_is_pending(worker)) {
-        shards_forget_rows(worker, shard);
+        (void)shards_forget_rows(worker, shard);
         shard->is_asking = call_shard(shard, CALL_shard_give_back, on_over);
     } else if (shard->is_lost || shard->is_asking || shard->is_returned) {
         return;

@@ -46,7 +46,9 @@
     X(job_resume)              \
     X(job_stop)                \
     X(job_remove)              \
-    X(job_results)
+    X(job_results)             \
+    X(job_doubts)              \
+    X(result_settle)
 
 /* NUL-terminated. */
 #define X(name) extern const char sql_##name[];

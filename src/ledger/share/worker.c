@@ -5,7 +5,7 @@ static struct worker *worker_of(struct peer *peer)
     return (struct worker *)peer;
 }
 
-static void tell(const struct worker *worker, enum worker_news news, const char *why, size_t count)
+void worker_tell(const struct worker *worker, enum worker_news news, const char *why, size_t count)
 {
     if (worker->options.tell != NULL)
         worker->options.tell(worker->options.tell_context, news, why, count);
@@ -73,8 +73,9 @@ static void take_starts(struct worker *worker)
     const char *values[] = {worker->options.account, max.text, burst.text, ms.text};
 
     worker->wants_starts = worker->wants_starts && wanted > 0;
-    if (!worker->wants_starts || worker->is_taking || worker->id[0] == '\0' ||
-        !link_is_up(worker->link) || uv_is_active((const uv_handle_t *)&worker->rate_timer))
+    if (!worker->wants_starts || worker->is_paused || worker->is_stopped || worker->is_taking ||
+        worker->id[0] == '\0' || !link_is_up(worker->link) ||
+        uv_is_active((const uv_handle_t *)&worker->rate_timer))
         return;
     worker->is_taking = link_call(worker->link, CALL_rate_take, values, false, on_taken, worker);
 }
@@ -157,11 +158,11 @@ static void compare_shards(struct worker *worker, const PGresult *result)
         if (!had[i] || kept[i] || shard->is_lost)
             continue;
         shard->is_lost = true;
-        shards_forget_rows(worker, shard);
-        lost += !shard->is_read || shard->open > 0;
+        bool had_rows = shards_forget_rows(worker, shard);
+        lost += had_rows || !shard->is_read || shard->open > 0;
     }
     if (lost > 0)
-        tell(worker, WORKER_LOST, "", lost);
+        worker_tell(worker, WORKER_LOST, "", lost);
 }
 
 static void on_renewed(void *context, const PGresult *result)
@@ -188,9 +189,13 @@ static void on_looked(void *context, const PGresult *result)
     const char *state = PQntuples(result) > 0 ? PQgetvalue(result, 0, 0) : "stopped";
     bool is_paused = strcmp(state, "paused") == 0;
     worker->is_complete = strcmp(state, "complete") == 0;
+    bool was_stopped = worker->is_stopped;
     worker->is_stopped = strcmp(state, "stopped") == 0;
+    if (worker->is_stopped && !was_stopped) /* rows that wait for their start are given back */
+        worker->hooks.granted(worker->hooks.context, clock_loop_ns(), 0,
+                              (int64_t)worker->options.stride);
     if (is_paused != worker->is_paused)
-        tell(worker, is_paused ? WORKER_PAUSED : WORKER_RESUMED, "", 0);
+        worker_tell(worker, is_paused ? WORKER_PAUSED : WORKER_RESUMED, "", 0);
     worker->is_paused = is_paused;
     worker->hooks.news(worker->hooks.context);
 }
@@ -250,11 +255,12 @@ static void on_changed(void *context, bool is_up, const char *why)
 
     if (!is_up) {
         worker->is_away = true;
-        tell(worker, WORKER_AWAY, why, 0);
+        record_keep(worker);
+        worker_tell(worker, WORKER_AWAY, why, 0);
         return;
     }
     if (worker->is_away)
-        tell(worker, WORKER_BACK, "", 0);
+        worker_tell(worker, WORKER_BACK, "", 0);
     worker->is_away = false;
     worker->renew_ns = 0;
     if (worker->id[0] != '\0')

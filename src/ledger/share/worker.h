@@ -22,7 +22,7 @@
  *    in doubt, and sent again or not as the job says (shard_settle.sql, shard_rest.sql).
  *
  * While the database is away nothing new starts, results wait in memory (as many as the stride at
- * most), and all goes on when it is back.
+ * most) and in a file in case the worker dies (late.h), and all goes on when it is back.
  *
  * A worker without a job (options.job 0) only takes part in the account's rate.
  */
@@ -33,15 +33,24 @@
 #include "ledger/store.h"
 #include "platform/command.h"
 
-enum worker_news { WORKER_AWAY, WORKER_BACK, WORKER_LOST, WORKER_PAUSED, WORKER_RESUMED };
+enum worker_news {
+    WORKER_AWAY,
+    WORKER_BACK,
+    WORKER_LOST,
+    WORKER_PAUSED,
+    WORKER_RESUMED,
+    WORKER_UNKEPT
+};
 
-/* `why` of AWAY; `count` of LOST: shards that have another worker. */
+/* `why` of AWAY, and of UNKEPT: results cannot be kept on this machine while the database is away.
+ * `count` of LOST: shards that have another worker. */
 typedef void worker_tell_fn(void *context, enum worker_news news, const char *why, size_t count);
 
 struct worker_options {
     const char *where, *account; /* stay the caller's */
     int job;
-    uint64_t expected; /* rows of it, for who watches */
+    const char *job_name; /* likewise, and … */
+    int64_t loaded_us;    /* … when it was loaded: for late.h */
     int64_t lease_ms;
     double rate; /* a second; 0: the job's, if any */
     int64_t burst;

@@ -12,6 +12,7 @@
 #include "ledger/share/array.h"
 #include "ledger/share/clock.h"
 #include "ledger/share/fence.h"
+#include "ledger/share/late.h"
 #include "ledger/share/link.h"
 #include "ledger/share/worker.h"
 
@@ -25,7 +26,7 @@ enum {
     TAKE_MS = 200,        /* starts are taken for so long */
     TAKE_MAX = 1000,      /* … and so many at the most */
     LEAVE_MAX_MS = 10000, /* for what is to be written at the end */
-    BATCH_ARRAYS = 11,
+    BATCH_ARRAYS = LATE_ARRAYS,
     BATCH_BYTES_MAX = 64 * 1024 * 1024,
     TEXT_MAX = 24,
 };
@@ -104,7 +105,8 @@ struct worker {
     size_t free_hint, find_hint;
     struct batch building[BATCH_COUNT], called[BATCH_COUNT];
     bool is_syncing;
-
+    struct late late;  /* what came while the database was away */
+    unsigned late_due; /* so many batches have to be written for all of it to be */
     struct buf error;
     /* Rate. */
     bool is_taking, wants_starts, has_no_rate;
@@ -134,6 +136,8 @@ static inline int64_t int_at(const PGresult *result, int row, int column)
 /* Sees whether there is work, and whether that was the last. */
 void worker_look(struct worker *worker);
 
+void worker_tell(const struct worker *worker, enum worker_news news, const char *why, size_t count);
+
 /* Does all that can be done now. */
 void worker_pump(struct worker *worker);
 
@@ -146,8 +150,8 @@ void shards_pump(struct worker *worker);
 /* A shard that the database says is the worker's. */
 void shards_add(struct worker *worker, int number, int epoch, uint64_t reached);
 
-/* Forgets the rows that were fetched of it. */
-void shards_forget_rows(struct worker *worker, const struct shard *shard);
+/* Forgets the rows that were fetched of it; whether there were some. */
+bool shards_forget_rows(struct worker *worker, const struct shard *shard);
 
 void shards_free(struct worker *worker);
 
@@ -159,6 +163,9 @@ void record_call_again(struct worker *worker);
 
 enum status record_init(struct worker *worker) MUST_USE;
 void record_deinit(struct worker *worker);
+
+/* The database is away: what is not written yet is kept on this machine. */
+void record_keep(struct worker *worker);
 
 bool record_sync(struct peer *peer);
 bool record_may_send(struct peer *peer, uint32_t ticket, int64_t *ret_before_ns);

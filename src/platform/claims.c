@@ -1,4 +1,4 @@
-#include "run/claims.h"
+#include "platform/claims.h"
 
 /* What an entry is to a pool: the best that it is to one of its rows. */
 static enum likeness to_pool(const struct claim_row *rows, size_t row_count, size_t pool,

@@ -6,10 +6,10 @@
  *
  * A row has been processed where a command is left for it, and has not been where none is and all
  * that are nobody's provably differ. A command that two different rows could have asked for is
- * nobody's, and tells nothing. Pure; private to run/.
+ * nobody's, and tells nothing. Pure.
  */
-#ifndef NB_RUN_CLAIMS_H
-#define NB_RUN_CLAIMS_H
+#ifndef NB_PLATFORM_CLAIMS_H
+#define NB_PLATFORM_CLAIMS_H
 
 #include <stddef.h>
 

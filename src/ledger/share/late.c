@@ -1,0 +1,186 @@
+#include "ledger/share/late.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "ledger/disk.h"
+#include "ledger/share/statements.h"
+
+#define LATE_MARK "nbatch-late 1"
+
+enum { LATE_TEXT_MAX = 128 * 1024 * 1024, WORKER_MAX = 24 };
+
+static struct disk *const disk = &disk_real;
+
+/* Nobody else reads it: it holds what results hold. Its lock says that its worker lives. */
+static bool create(struct late *late, const char *worker, const char *worker_name, struct buf *head)
+{
+    if (asprintf(&late->path, "%s.%s.late", late->about.name, worker_name) < 0)
+        late->path = NULL;
+    late->fd = late->path != NULL
+                   ? disk->open(disk, late->path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600)
+                   : -1;
+    buf_add_format(head, LATE_MARK " %d %" PRId64 " %s\n", late->about.job, late->about.loaded_us,
+                   worker);
+    return late->fd >= 0 && disk->lock(disk, late->fd) == 0;
+}
+
+bool late_add(struct late *late, const char *worker, const char *worker_name,
+              const struct buf *arrays, bool is_open, struct buf *message)
+{
+    struct buf text;
+
+    if (late->has_failed)
+        return true;
+    buf_init(&text, LATE_TEXT_MAX);
+    bool is_there = late->path != NULL || create(late, worker, worker_name, &text);
+    for (size_t i = 0; i < LATE_ARRAYS; i++) {
+        buf_add(&text, buf_span(&arrays[i]));
+        buf_add_string(&text, is_open ? "}\n" : "\n");
+    }
+    buf_add_format(&text, "%" PRId64 "\n.\n", disk->now_ms(disk));
+    late->has_failed = !is_there || text.status != STATUS_OK ||
+                       disk_append_all(disk, late->fd, buf_span(&text)) != STATUS_OK ||
+                       disk->sync_data(disk, late->fd) != 0;
+    if (late->has_failed)
+        buf_add_format(message, "%s: %s", late->path != NULL ? late->path : late->about.name,
+                       strerror(errno));
+    buf_deinit(&text);
+    return !late->has_failed;
+}
+
+void late_forget(struct late *late)
+{
+    if (late->path != NULL)
+        (void)disk->unlink(disk, late->path);
+    late_deinit(late);
+}
+
+void late_deinit(struct late *late)
+{
+    if (late->path != NULL && late->fd >= 0)
+        (void)disk->close(disk, late->fd);
+    free(late->path);
+    late->path = NULL;
+}
+
+/* Handing in. */
+
+/* The next line, which ends with a NUL from now on; NULL: it is not whole. */
+static char *take_line(struct span *text)
+{
+    char *end = text->len > 0 ? memchr(text->ptr, '\n', text->len) : NULL;
+    char *line = (char *)(uintptr_t)text->ptr;
+
+    if (end == NULL)
+        return NULL;
+    *end = '\0';
+    *text = span_skip(*text, (size_t)(end - line) + 1);
+    return line;
+}
+
+static uint64_t count_items(const char *array)
+{
+    uint64_t items = 1;
+
+    for (; *array != '\0'; array++)
+        items += *array == ',';
+    return items;
+}
+
+/* A batch as a call of rows_end.sql, which may have been carried out before. STATUS_END: it is not
+ * whole. */
+static enum status hand_in_batch(struct database *database, const char *worker, const char *job,
+                                 struct span *text, uint64_t *rows, struct buf *message)
+{
+    const char *values[2 + LATE_ARRAYS + 1] = {worker, job};
+    char ago[WORKER_MAX];
+
+    for (size_t i = 2; i < ARRAY_LENGTH(values); i++)
+        if ((values[i] = take_line(text)) == NULL)
+            return STATUS_END;
+    const char **then = &values[2 + LATE_ARRAYS], *end = take_line(text);
+    if (end == NULL || strcmp(end, ".") != 0)
+        return STATUS_END;
+    (void)snprintf(ago, sizeof(ago), "%" PRId64,
+                   disk->now_ms(disk) - (int64_t)strtoll(*then, NULL, 10));
+    *then = ago;
+    *rows += count_items(values[4]);
+    return database_query(database, sql_rows_end, ARRAY_LENGTH(values), values, message, NULL);
+}
+
+/* The worker, where it is of this job; else NULL. */
+static const char *take_head(struct span *text, const struct late_about *about)
+{
+    const char *line = take_line(text);
+    char head[100];
+
+    (void)snprintf(head, sizeof(head), LATE_MARK " %d %" PRId64 " ", about->job, about->loaded_us);
+    size_t len = strlen(head);
+    bool is_good = line != NULL && strncmp(line, head, len) == 0 &&
+                   strspn(line + len, "0123456789") == strlen(line + len);
+    return is_good ? line + len : NULL;
+}
+
+static enum status hand_in_text(struct database *database, const struct late_about *about,
+                                struct span text, uint64_t *rows, struct buf *message)
+{
+    const char *worker = take_head(&text, about);
+    enum status status = worker != NULL ? STATUS_OK : STATUS_SYNTAX;
+    char job[WORKER_MAX];
+
+    (void)snprintf(job, sizeof(job), "%d", about->job);
+    while (status == STATUS_OK)
+        status = hand_in_batch(database, worker, job, &text, rows, message);
+    return status;
+}
+
+/* One that is another job's, or that cannot be read, stays as it is. */
+static enum status hand_in_file(const char *path, struct database *database,
+                                const struct late_about *about, uint64_t *rows, struct buf *message)
+{
+    enum status status = STATUS_SYNTAX;
+    struct stat stat;
+    struct buf text;
+    int fd = disk->open(disk, path, O_RDONLY | O_NOFOLLOW, 0);
+
+    if (fd < 0)
+        return STATUS_OK;
+    buf_init(&text, LATE_TEXT_MAX);
+    if (disk->lock(disk, fd) == 0 && disk->stat(disk, fd, &stat) == 0 && S_ISREG(stat.st_mode) &&
+        buf_reserve(&text, (size_t)stat.st_size) &&
+        disk_read_all(disk, fd, text.ptr, (size_t)stat.st_size, 0) == STATUS_OK)
+        status =
+            hand_in_text(database, about, span_of(text.ptr, (size_t)stat.st_size), rows, message);
+    if (status == STATUS_END)
+        (void)disk->unlink(disk, path);
+    buf_deinit(&text);
+    (void)disk->close(disk, fd);
+    return status == STATUS_NETWORK ? status : STATUS_OK;
+}
+
+static bool is_of(const char *file, const char *job)
+{
+    size_t len = strlen(file), job_len = strlen(job);
+
+    return len > job_len + 6 && strncmp(file, job, job_len) == 0 && file[job_len] == '.' &&
+           strcmp(file + len - 5, ".late") == 0;
+}
+
+enum status late_hand_in(struct database *database, const struct late_about *about,
+                         uint64_t *ret_rows, struct buf *message)
+{
+    enum status status = STATUS_OK;
+    DIR *folder = opendir(".");
+    struct dirent *entry;
+
+    *ret_rows = 0;
+    while (folder != NULL && status == STATUS_OK && (entry = readdir(folder)) != NULL)
+        if (is_of(entry->d_name, about->name))
+            status = hand_in_file(entry->d_name, database, about, ret_rows, message);
+    if (folder != NULL)
+        (void)closedir(folder);
+    return status;
+}
