@@ -82,7 +82,7 @@ static void make_parts(const struct progress_facts *facts, struct line *line)
                        figure(facts->total).text);
     else
         buf_add_format(&parts[PART_ROWS], "%s rows", figure(facts->done).text);
-    buf_add_string(&parts[PART_RATE], figure_rate(facts->rate, "rows").text);
+    buf_add_string(&parts[PART_RATE], figure_rate(facts->rate, " rows").text);
     if (facts->eta_s >= 0) {
         when_add_duration(facts->eta_s, &parts[PART_TO_GO]);
         buf_add_string(&parts[PART_TO_GO], " to go");

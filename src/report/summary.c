@@ -161,10 +161,10 @@ static void add_pace(const struct summary *summary, struct buf *out)
     else
         when_add_duration(summary->seconds, out);
     if (summary->seconds > 0)
-        buf_add_format(out, " (%s)", figure_rate((double)total / summary->seconds, "rows").text);
+        buf_add_format(out, " (%s)", figure_rate((double)total / summary->seconds, " rows").text);
     if (summary->late_per_s > 0 && summary->seconds > LATE_FROM_S)
         buf_add_format(out, ", in the last ten seconds %s",
-                       figure_rate(summary->late_per_s, "rows").text);
+                       figure_rate(summary->late_per_s, " rows").text);
     if (summary->retries > 0)
         buf_add_format(out, ", %llu attempt%s", (unsigned long long)summary->retries,
                        summary->retries == 1 ? " was a retry" : "s were retries");

@@ -121,8 +121,10 @@ def test_people_are_told_in_chinese(nbatch, tmp_path):
 def test_every_text_has_its_translation():
     header, known = extract.read_po()
     texts = extract.messages()
-    assert [text for text in texts if not known.get(text)] == []
-    assert [text for text in known if text not in texts] == []
+    missing = [f"{texts[text][0]} {text!r}" for text in texts if not known.get(text)]
+    gone = [repr(text) for text in known if text not in texts]
+    assert not missing and not gone, "\n".join(
+        ["/usr/bin/python3 src/po/extract.py --update changes src/po/zh_CN.po", "to be translated there:", *missing, "gone:", *gone])
     assert "fuzzy" not in (ROOT / "src/po/zh_CN.po").read_text() and "术语" in header
 
 
