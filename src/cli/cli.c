@@ -166,6 +166,8 @@ static int run_use_case(enum subcommand subcommand, const struct settings *setti
                    subcommands[subcommand].name, subcommands[subcommand].name);
         return EXIT_USAGE;
     }
+    if (subcommand == COMMAND_SNAPSHOT)
+        return run_snapshot(run, person);
     if (subcommand == COMMAND_CHECK || settings->dry_run)
         return run_check(run, person);
     return run->share != NULL && !run->share_only_rate ? run_share_send(run, person)

@@ -150,7 +150,7 @@ const struct exit_meaning exit_meanings[] = {
     {"3", "input invalid, nothing sent, or changed while it was being sent"},
     {"4", "credentials refused, a server that is not trusted, or an endpoint that was never "
           "reached"},
-    {"5", "stopped by --halt, --canary, an outage, or a shortage on this machine"},
+    {"5", "stopped by --halt, --canary, --rollout, an outage, or a shortage on this machine"},
     {"6", "finished, some rows in doubt: they may have been processed"},
     {"7", "results could not be written, or an internal error"},
     {"8", "status: some commands have not come to their end"},

@@ -284,10 +284,12 @@ static void add_metrics(struct buf *out)
 {
     static const char head[] = "# HELP ";
     static struct tally tally;
+    const struct rollout_standing rollout = {.steps = 1, .commands = 1};
     const struct metrics metrics = {.version = "",
                                     .input = "",
                                     .tally = &tally,
                                     .expected = 1,
+                                    .rollout = &rollout,
                                     .rate_limit_per_s = 1,
                                     .last_success_s = 1,
                                     .ended = true};

@@ -15,11 +15,12 @@
 #define STATUS                  FOR_COMMAND(COMMAND_STATUS)
 #define CANCEL                  FOR_COMMAND(COMMAND_CANCEL)
 #define VERIFY                  FOR_COMMAND(COMMAND_VERIFY)
+#define SNAPSHOT                FOR_COMMAND(COMMAND_SNAPSHOT)
 #define RESULTS                 FOR_COMMAND(COMMAND_RESULTS)
 #define WORK                    FOR_COMMAND(COMMAND_WORK)
 #define JOBS                    FOR_COMMAND(COMMAND_JOBS)
 #define SHARE                   FOR_COMMAND(COMMAND_SHARE)
-#define ASKING                  (STATUS | CANCEL | VERIFY)
+#define ASKING                  (STATUS | CANCEL | VERIFY | SNAPSHOT)
 #define SHARED                  (WORK | JOBS | RESULTS | SHARE)
 #define EVERY                   (RUN | CHECK | SIMULATE | BENCH | REPORT | ASKING | SHARED)
 
@@ -228,7 +229,14 @@ static bool set_ramp(struct settings *settings, struct span value, struct buf *w
 
 static bool set_canary(struct settings *settings, struct span value, struct buf *wanted)
 {
+    if (rollout_is_canary(value))
+        return rollout_parse_canary(value, &settings->run.canary_step, wanted) == STATUS_OK;
     return canary_parse(value, &settings->run.canary, wanted) == STATUS_OK;
+}
+
+static bool set_rollout(struct settings *settings, struct span value, struct buf *wanted)
+{
+    return rollout_parse(value, &settings->run.rollout, wanted) == STATUS_OK;
 }
 
 /* Options are carried out in the order of the table, in which this one is behind --canary. */
@@ -236,7 +244,9 @@ static bool set_canary_accept(struct settings *settings, struct span value, stru
 {
     if (settings->run.canary.rows > 0)
         return canary_parse_accept(value, &settings->run.canary, wanted) == STATUS_OK;
-    buf_add_string(wanted, "there is no canary; say how many rows go ahead with --canary N");
+    buf_add_string(wanted, settings->run.canary_step.rows > 0
+                               ? "the canary goes by what is delivered, and not by what is accepted"
+                               : "there is no canary; say how many rows go ahead with --canary N");
     return false;
 }
 
@@ -308,6 +318,9 @@ static const struct option table[] = {
          "ask nothing, and take what the platform has pushed: a JSON body a line; - for standard "
          "input",
      .places = IN_FLAG_ONLY, .carry = CARRY_NOT},
+    {"resume", 0, OPTION_FLAG, SNAPSHOT, NULL, NULL, RUN_FIELD(resume.on),
+     .help = "go on with the snapshot that is there: ask again what was not answered, and wait",
+     .places = IN_FLAG_ONLY, .carry = CARRY_NOT},
     {"resume", 0, OPTION_SET_OPTIONAL, RUN, "WHAT[,WHAT...]", NULL,
      .help = "go on with the results that are there: send what has no result yet, and of the "
              "others those that are failed, rejected, invalid (all: these three) or in_doubt, "
@@ -375,42 +388,44 @@ static const struct option table[] = {
     {"http2", 0, OPTION_FLAG, RUN | BENCH | ASKING | WORK, NULL, NULL, RUN_FIELD(http2),
      .help = "offer HTTP/2 to an https endpoint; still one request at a time on each connection",
      .rival = "simulate"},
-    {"format", 0, OPTION_CHOICE, RUN | CHECK | BENCH, "csv|jsonl|xlsx", NULL, RUN_FIELD(format),
+    {"format", 0, OPTION_CHOICE, RUN | CHECK | BENCH | SNAPSHOT, "csv|jsonl|xlsx", NULL,
+     RUN_FIELD(format),
      .help = "the input's format (default: by its extension, before .gz or .zst; a workbook by its "
              "first bytes)",
      .group = "Input"},
-    {"sheet", 0, OPTION_TEXT, RUN | CHECK, "NAME|N", NULL, RUN_FIELD(sheet),
+    {"sheet", 0, OPTION_TEXT, RUN | CHECK | SNAPSHOT, "NAME|N", NULL, RUN_FIELD(sheet),
      .help = "the sheet of a workbook, by its name, or by its number from 1 on (default: the first "
              "that is not hidden)"},
-    {"encoding", 0, OPTION_TEXT, RUN | CHECK, "NAME", NULL, RUN_FIELD(encoding),
+    {"encoding", 0, OPTION_TEXT, RUN | CHECK | SNAPSHOT, "NAME", NULL, RUN_FIELD(encoding),
      .help = "the input's encoding, such as gb18030, gbk or utf-16 (default: by its byte order "
              "mark, else UTF-8)"},
-    {"delimiter", 0, OPTION_SET, RUN | CHECK, "C", NULL,
+    {"delimiter", 0, OPTION_SET, RUN | CHECK | SNAPSHOT, "C", NULL,
      .help = "what stands between the cells of a CSV: one character, or comma, semicolon, tab, "
              "pipe (default: comma)",
      .set = set_delimiter},
-    {"header-line", 0, OPTION_COUNT, RUN | CHECK, "N", NULL, RUN_FIELD(header_line), .min = 1,
-     .max = 1048576,
+    {"header-line", 0, OPTION_COUNT, RUN | CHECK | SNAPSHOT, "N", NULL, RUN_FIELD(header_line),
+     .min = 1, .max = 1048576,
      .help =
          "the line (of a workbook, the row) that the names of the columns are on; what is above "
          "it is left out (default: the first that is not blank)"},
-    {"set", 0, OPTION_LIST, RUN | CHECK | BENCH, "NAME=VALUE", NULL, RUN_FIELD(sets),
+    {"set", 0, OPTION_LIST, RUN | CHECK | BENCH | SNAPSHOT, "NAME=VALUE", NULL, RUN_FIELD(sets),
      .help = "the value of column NAME for every row that has none of its own; ${column} in it "
              "stands for that column's value; may be repeated"},
-    {"map", 0, OPTION_LIST, RUN | CHECK | BENCH, "NAME=COLUMN", NULL, RUN_FIELD(maps),
+    {"map", 0, OPTION_LIST, RUN | CHECK | BENCH | SNAPSHOT, "NAME=COLUMN", NULL, RUN_FIELD(maps),
      .help = "the input's COLUMN is what the platform calls NAME; may be repeated"},
-    {"pass", 0, OPTION_LIST, RUN | CHECK, "NAME[,NAME...]", NULL, RUN_FIELD(passes),
+    {"pass", 0, OPTION_LIST, RUN | CHECK | SNAPSHOT, "NAME[,NAME...]", NULL, RUN_FIELD(passes),
      .help = "columns of the input to carry into the results as they are"},
-    {"true", 0, OPTION_LIST, RUN | CHECK, "WORD[,WORD...]", NULL, RUN_FIELD(trues),
+    {"true", 0, OPTION_LIST, RUN | CHECK | SNAPSHOT, "WORD[,WORD...]", NULL, RUN_FIELD(trues),
      .help = "what means true in res: columns, and where a data template wants a value, such as "
              "TRUE or on; sent as a boolean; may be repeated"},
-    {"false", 0, OPTION_LIST, RUN | CHECK, "WORD[,WORD...]", NULL, RUN_FIELD(falses),
+    {"false", 0, OPTION_LIST, RUN | CHECK | SNAPSHOT, "WORD[,WORD...]", NULL, RUN_FIELD(falses),
      .help = "the same for false"},
-    {"imei", 0, OPTION_CHOICE, RUN | CHECK | BENCH, "strict|any", "strict", RUN_FIELD(imei),
+    {"imei", 0, OPTION_CHOICE, RUN | CHECK | BENCH | SNAPSHOT, "strict|any", "strict",
+     RUN_FIELD(imei),
      .help = "what an imei is: 15 digits, the first not 0; any: also the 4 to 17 digits of a test "
              "device"},
-    {"max-row-bytes", 0, OPTION_BYTES, RUN | CHECK, "N", "64K", RUN_FIELD(max_row_bytes), .min = 64,
-     .max = 64 * 1024 * 1024, .help = "a longer row is an error"},
+    {"max-row-bytes", 0, OPTION_BYTES, RUN | CHECK | SNAPSHOT, "N", "64K", RUN_FIELD(max_row_bytes),
+     .min = 64, .max = 64 * 1024 * 1024, .help = "a longer row is an error"},
     {"expect-rows", 0, OPTION_SET, RUN, "N..M", NULL,
      .help = "refuse an input that has fewer or more rows: a guard for jobs that nobody watches",
      .set = set_expected},
@@ -418,6 +433,12 @@ static const struct option table[] = {
      .help = "refuse an input that was last changed longer ago, such as 20h", .carry = CARRY_NOT},
     {"skip-invalid", 0, OPTION_FLAG, RUN, NULL, NULL, RUN_FIELD(skip_invalid),
      .help = "send the valid rows although others are not; those are recorded as invalid"},
+    {"only-in", 0, OPTION_FILE, RUN, "FILE", NULL, RUN_FIELD(only_in),
+     .help = "send only rows for instances that are in FILE, such as fleet.rollback.csv, which "
+             "nbatch snapshot wrote: of the others nobody knows the old values; they end as "
+             "invalid"},
+    {"skip-invalid", 0, OPTION_FLAG, SNAPSHOT, NULL, NULL, RUN_FIELD(skip_invalid),
+     .help = "read what the valid rows change although others are not", .places = IN_FLAG_ONLY},
     {"strict", 0, OPTION_FLAG, RUN | CHECK, NULL, NULL, RUN_FIELD(strict),
      .help = "warnings are errors"},
     {"allow-replace", 0, OPTION_FLAG, RUN | CHECK, NULL, NULL, RUN_FIELD(allow_replace),
@@ -468,21 +489,31 @@ static const struct option table[] = {
      .help = "go on until no command is open: ask again after INTERVAL (30s, where none is given), "
              "and ever more rarely where nothing happens",
      .set = set_watch, .places = IN_FLAG_ONLY, .carry = CARRY_NOT},
-    {"timeout", 0, OPTION_DURATION, STATUS, "D", NULL, RUN_FIELD(timeout_ms), .min = 1,
+    {"watch", 0, OPTION_DURATION, SNAPSHOT, "INTERVAL", NULL, RUN_FIELD(watch_ms), .min = 1000,
+     .help = "how soon to ask again whether a device has answered, and ever more rarely where "
+             "nothing happens (default: 30s)",
+     .places = IN_FLAG_ONLY},
+    {"timeout", 0, OPTION_DURATION, STATUS | SNAPSHOT, "D", NULL, RUN_FIELD(timeout_ms), .min = 1,
      .help = "ask nothing any more after this time", .places = IN_FLAG_ONLY, .carry = CARRY_NOT},
     {"burst", 0, OPTION_COUNT, RUN | ASKING | WORK, "N", "1", RUN_FIELD(burst), .min = 1,
      .max = 1000000, .help = "how many of them may start back to back"},
     {"ramp", 0, OPTION_SET, RUN, "R..R:D", NULL,
      .help = "a rate that changes evenly, such as 10/s..500/s:5m", .set = set_ramp, .rival = "rate",
      .beats_rival = true},
-    {"canary", 0, OPTION_SET, RUN, "N[:PAUSE]", NULL,
+    {"canary", 0, OPTION_SET, RUN, "N[:PAUSE]|N:GOAL", NULL,
      .help = "send N rows, wait for them to end (and PAUSE), then go on with the others if all "
-             "were accepted",
+             "were accepted; with a GOAL such as delivered=90%,wait=2h: if the devices have so "
+             "many of them within that time, as nbatch status asks",
      .set = set_canary},
     {"canary-accept", 0, OPTION_SET, RUN, "P%|N", NULL,
      .help = "how many of the canary's rows are to be accepted for the others to be sent: a share "
              "such as 90%, or a number (default: all of them); else the run stops",
      .set = set_canary_accept},
+    {"rollout", 0, OPTION_SET, RUN, "P%,...,100%:GOAL", NULL,
+     .help = "send the rows in steps, such as 1%,10%,100%:delivered=95%,wait=1d: ask after each "
+             "what became of all that was sent, and go on once so much is delivered; stop, "
+             "resumable, when that is out of reach or the wait is over",
+     .set = set_rollout},
     {"halt", 0, OPTION_SET_LIST, RUN | WORK, "RULE", NULL,
      .help = "stop starting rows when crossed: failed=5%, rejected=100, in_doubt=..., errno:7=3%, "
              "min=N rows before a percentage counts; may be repeated",
@@ -655,6 +686,12 @@ const struct subcommand_text subcommands[SUBCOMMAND_COUNT] = {
          "Looks for rows in doubt in the platform's history: accepted, or safe to send again.",
          "  nbatch verify fleet.results.csv                  adds a line for each that it settles\n"
          "  nbatch verify fleet.results.csv --settle 1m,10m  looks later, and at executes too\n"},
+    [COMMAND_SNAPSHOT] =
+        {"snapshot", "nbatch snapshot [options] INPUT",
+         "Reads what the rows of INPUT are about to change, and writes an input that puts it back.",
+         "  nbatch snapshot fleet.csv                        writes fleet.rollback.csv\n"
+         "  nbatch run fleet.csv --only-in fleet.rollback.csv\n"
+         "  nbatch run fleet.rollback.csv                    the way back\n"},
     [COMMAND_RESULTS] =
         {"results", "nbatch results [options] RESULTS",
          "Prints the results, of each row the one line that counts; the columns are explained "

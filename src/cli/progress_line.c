@@ -73,7 +73,7 @@ static void make_parts(const struct progress_facts *facts, struct line *line)
 
     for (size_t i = 0; i < PART_COUNT; i++)
         buf_init_text(&parts[i], 64 * 1024);
-    buf_add_printable(&parts[PART_DOING], span_string(facts->doing));
+    buf_add_printable(&parts[PART_DOING], span_string(buf_words(&parts[PART_DOING], facts->doing)));
     buf_add_char(&parts[PART_DOING], ':');
     if (facts->share >= 0)
         buf_add_format(&parts[PART_SHARE], "%d %%", (int)(facts->share * 100));

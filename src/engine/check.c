@@ -20,6 +20,23 @@ static void tell_problems(struct check *check)
         check->hooks->problems(check->hooks->context, problems);
 }
 
+static void note_times(struct check *check)
+{
+    struct check_counts *counts = &check->counts;
+    const struct command *command = &check->command;
+    int64_t in_s = command->valid_at_s - intake_now_s(check->intake);
+
+    if (!command->expires_is_relative &&
+        (counts->expires_at_s == 0 || command->expires_at_s < counts->expires_at_s)) {
+        counts->expires_at_s = command->expires_at_s;
+        counts->expires_line = command->line;
+    }
+    if (command->valid_is_given && in_s > counts->valid_in_s) {
+        counts->valid_in_s = in_s;
+        counts->valid_line = command->line;
+    }
+}
+
 static enum status take_row(struct check *check)
 {
     struct check_counts *counts = &check->counts;
@@ -34,6 +51,7 @@ static enum status take_row(struct check *check)
     } else if (is_valid) {
         counts->valid++;
         counts->actions[check->command.action]++;
+        note_times(check);
     } else {
         counts->invalid++;
     }

@@ -25,9 +25,13 @@ struct check_counts {
     uint64_t invalid;
     uint64_t settled;  /* rows that have their result already: neither valid nor invalid */
     uint64_t warnings; /* all of them, several for one row where it has them */
-    uint64_t devices;  /* different ones among the valid rows */
-    uint64_t replaced; /* instances that writes with mode 1 replace */
-    uint64_t doubts;   /* what a person should look at before anything is sent */
+    /* Of the valid rows: the earliest expired_time that is no relative one, and how long after the
+     * run's start a valid_time is at most, with their lines; 0: there is none. */
+    int64_t expires_at_s, valid_in_s;
+    uint64_t expires_line, valid_line;
+    uint64_t devices;                    /* different ones among the valid rows */
+    uint64_t replaced;                   /* instances that writes with mode 1 replace */
+    uint64_t doubts;                     /* what a person should look at before anything is sent */
     char first_doubt[PROBLEM_DOUBT_MAX]; /* the first of it: "res:5850: holds …"; "" for none */
     uint64_t actions[ACTION_COUNT];      /* valid rows by action */
     uint64_t codes[PROBLEM_CODE_COUNT];  /* problems by code */

@@ -20,6 +20,7 @@ struct intake {
     struct span passed[LAYOUT_PASSES_MAX]; /* names */
     uint64_t rows;
     uint64_t good_rows;
+    int64_t later_s;       /* as command_context has it */
     bool again;            /* this is the second pass */
     struct fleet *fleet;   /* of the first pass */
     struct kinds *kinds;   /* likewise */
@@ -426,6 +427,7 @@ static enum status build_command(struct intake *intake, const struct row *row,
     const bool check_only = !builds_requests(intake);
     const struct command_context context = {.schema = &layout->schema,
                                             .now_s = intake->options.now_s,
+                                            .later_s = intake->later_s,
                                             .embargo_s = intake->options.embargo_s,
                                             .check_only = check_only,
                                             .nameless = check_only && intake->store == NULL,
@@ -567,7 +569,17 @@ const struct source *intake_source(const struct intake *intake)
 
 int64_t intake_embargo_s(const struct intake *intake)
 {
-    return intake->options.embargo_s;
+    return intake->options.embargo_s > 0 ? intake->options.embargo_s + intake->later_s : 0;
+}
+
+int64_t intake_now_s(const struct intake *intake)
+{
+    return intake->options.now_s;
+}
+
+void intake_begin_step(struct intake *intake, int64_t now_s)
+{
+    intake->later_s = now_s - intake->options.now_s;
 }
 
 const struct span *intake_passed(const struct intake *intake, size_t *ret_count)

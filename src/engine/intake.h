@@ -118,6 +118,12 @@ const struct source *intake_source(const struct intake *intake);
 enum status intake_raw_header(struct intake *intake, struct span *ret_bytes) MUST_USE;
 enum status intake_raw_row(struct intake *intake, struct span *ret_bytes) MUST_USE;
 
+/* The run's start, as it was given. */
+int64_t intake_now_s(const struct intake *intake);
+
+/* Relative times of the rows that are read from now on count from then. */
+void intake_begin_step(struct intake *intake, int64_t now_s);
+
 /* When the embargo ends, as it was given; 0: there is none. */
 int64_t intake_embargo_s(const struct intake *intake);
 

@@ -20,6 +20,7 @@ enum job_end {
     JOB_UNREADABLE,  /* the input cannot be read, or not on: STATUS_BAD_INPUT */
     JOB_CANARY,      /* too few of the first rows were accepted */
     JOB_SHORTAGE,    /* this machine had too little to send with for too long */
+    JOB_UNDELIVERED, /* too few of a step's commands were delivered: run/rollout.h alone says so */
 };
 
 /* What the operator may want to know while it runs. */

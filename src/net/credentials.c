@@ -138,6 +138,41 @@ static void wipe_variables(void)
     wipe_variable(access_key.variable);
 }
 
+static const char *variable(size_t i)
+{
+    return i == 0 ? master_key.variable : access_key.variable;
+}
+
+enum status credentials_hold(struct held_variables *ret_held)
+{
+    *ret_held = (struct held_variables){{NULL}};
+    for (size_t i = 0; i < CREDENTIALS_VARIABLES; i++) {
+        const char *value = getenv(variable(i));
+        ret_held->values[i] = value != NULL ? strdup(value) : NULL;
+        if (value != NULL && ret_held->values[i] == NULL)
+            return STATUS_NO_MEMORY;
+    }
+    return STATUS_OK;
+}
+
+enum status credentials_put_back(const struct held_variables *held)
+{
+    for (size_t i = 0; i < CREDENTIALS_VARIABLES; i++)
+        if (held->values[i] != NULL && setenv(variable(i), held->values[i], 1) != 0)
+            return STATUS_NO_MEMORY;
+    return STATUS_OK;
+}
+
+void credentials_let_go(struct held_variables *held)
+{
+    for (size_t i = 0; i < CREDENTIALS_VARIABLES; i++) {
+        if (held->values[i] != NULL)
+            explicit_bzero(held->values[i], strlen(held->values[i]));
+        free(held->values[i]);
+        held->values[i] = NULL;
+    }
+}
+
 static enum status load_command(const struct search *search, const char *command,
                                 struct credentials *ret_credentials)
 {

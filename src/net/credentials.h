@@ -49,4 +49,18 @@ bool credentials_equal(const struct credentials *one, const struct credentials *
 /* Wipes and frees the key. Takes NULL and a zeroed struct. */
 void credentials_deinit(struct credentials *credentials);
 
+/*
+ * Loading a key wipes the variables that may hold one. Whoever loads twice in one process holds
+ * them before the first time, and puts them back before the second. STATUS_NO_MEMORY.
+ */
+enum { CREDENTIALS_VARIABLES = 2 };
+struct held_variables {
+    char *values[CREDENTIALS_VARIABLES];
+};
+enum status credentials_hold(struct held_variables *ret_held) MUST_USE;
+enum status credentials_put_back(const struct held_variables *held) MUST_USE;
+
+/* Wipes what is held. Takes a zeroed struct. */
+void credentials_let_go(struct held_variables *held);
+
 #endif

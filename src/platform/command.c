@@ -294,6 +294,7 @@ enum status command_build(struct command *command, const struct command_context 
                           .row = row,
                           .problems = problems,
                           .now_s = context->now_s,
+                          .later_s = context->later_s,
                           .embargo_s = context->embargo_s,
                           .check_only = context->check_only,
                           .nameless = context->nameless,

@@ -48,12 +48,14 @@ struct fleet;
 /* What all rows of an input have in common. */
 struct command_context {
     const struct schema *schema;
-    int64_t now_s; /* the run's start, epoch: times are compared with it, relative ones resolved */
-    int64_t embargo_s;         /* the valid_time of rows that give none, later than now; 0: none. It
-                                  is no part of the row's content, and moves with the clock as a
-                                  relative time does */
-    bool check_only;           /* no request is built */
-    bool nameless;             /* nobody asks for the row's hash: it stays 0 */
+    int64_t now_s;     /* the run's start, epoch: times are compared with it */
+    int64_t later_s;   /* relative times, and the embargo, count from so much later: from the start
+                          of a step (send/rollout.h) */
+    int64_t embargo_s; /* the valid_time of rows that give none, later than now; 0: none. It
+                          is no part of the row's content, and moves with the clock as a
+                          relative time does */
+    bool check_only;   /* no request is built */
+    bool nameless;     /* nobody asks for the row's hash: it stays 0 */
     enum dialect dialect;      /* whose paths the request takes */
     bool any_device;           /* test devices too: 4 to 17 digits, whatever the first */
     const struct fleet *fleet; /* that the command will be added to; NULL: none */

@@ -10,7 +10,7 @@ struct draft {
     const struct schema *schema;
     const struct row *row;
     struct problems *problems;
-    int64_t now_s;
+    int64_t now_s, later_s;
     int64_t embargo_s;
     bool check_only;
     bool nameless;

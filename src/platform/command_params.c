@@ -96,7 +96,7 @@ static void warn_of_fraction(struct draft *draft, enum param param, struct span 
 
 static bool check_time_param(struct draft *draft, enum param param, struct span text)
 {
-    enum status status = when_parse(text, draft->now_s, &draft->times_s[param]);
+    enum status status = when_parse(text, draft->now_s + draft->later_s, &draft->times_s[param]);
 
     if (status == STATUS_OK) {
         if (may_have_fraction(text) && when_drops_fraction(text))
@@ -213,7 +213,7 @@ static void lay_embargo(struct draft *draft)
 {
     if (draft->embargo_s == 0 || draft->parts[PARAM_VALID_TIME] != NULL)
         return;
-    draft->times_s[PARAM_VALID_TIME] = draft->embargo_s;
+    draft->times_s[PARAM_VALID_TIME] = draft->embargo_s + draft->later_s;
     draft->valid_time_good = true;
     draft->command->valid_is_given = draft->command->valid_is_relative = true;
 }

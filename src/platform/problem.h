@@ -54,12 +54,13 @@
     X(QUEUE, "E-QUEUE", "send at most ten commands for one device at a time: split the file")      \
     X(REPLACE, "E-REPLACE", "use mode 2, or say --allow-replace when everything else is to go")    \
     X(EXPIRED, "E-EXPIRED", "give a later expired_time, and send the row again")                   \
+    X(NOT_IN, "E-NOT-IN", "take a snapshot of what it writes to, or send it without --only-in")    \
+    X(LATE, "W-LATE", "give a later time, or send faster")                                         \
     X(IMEI_CHECK, "W-IMEI-CHECK", "check the number: a digit may be mistyped")                     \
     X(TWICE, "W-TWICE", "remove one of the two, unless the device is to get the command twice")    \
     X(CONFLICT, "W-CONFLICT",                                                                      \
       "remove one of the two: the later one wins, once both are delivered")                        \
     X(REPLACES, "W-REPLACES", "use mode 2 unless all that is not named is to be deleted")          \
-    X(LATE, "W-LATE", "give a later time, or send faster")                                         \
     X(RES_TWICE, "W-RES-TWICE",                                                                    \
       "name each resource once: which value wins is the platform's choice")                        \
     X(BOOLEAN, "W-BOOLEAN",                                                                        \

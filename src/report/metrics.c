@@ -114,14 +114,50 @@ static void add_latencies(const struct metrics *metrics, struct buf *out)
     buf_add_format(out, "%llu\n", (unsigned long long)latency->count);
 }
 
+struct number {
+    const char *name, *type, *help;
+    double value;
+    bool applies;
+};
+
+static void add_list(const struct metrics *metrics, const struct number *numbers, size_t count,
+                     struct buf *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!numbers[i].applies)
+            continue;
+        add_head(numbers[i].name, numbers[i].type, numbers[i].help, out);
+        add_name(metrics, numbers[i].name, NULL, out);
+        buf_add_format(out, "%.15g\n", numbers[i].value);
+    }
+}
+
+static void add_rollout(const struct metrics *metrics, struct buf *out)
+{
+    static const struct rollout_standing none = {.steps = 0};
+    const struct rollout_standing *rollout = metrics->rollout != NULL ? metrics->rollout : &none;
+    const struct number numbers[] = {
+        {"nbatch_rollout_step", "gauge", "The step that a roll-out is in, from 1.",
+         (double)rollout->step, rollout->steps > 0},
+        {"nbatch_rollout_steps", "gauge", "How many there are.", (double)rollout->steps,
+         rollout->steps > 0},
+        {"nbatch_rollout_commands", "gauge", "Commands of the steps so far, once all were sent.",
+         (double)rollout->commands, rollout->commands > 0},
+        {"nbatch_rollout_needed", "gauge", "So many are to be delivered for the next step.",
+         (double)rollout->needed, rollout->commands > 0},
+        {"nbatch_rollout_delivered", "gauge", "So many are.", (double)rollout->delivered,
+         rollout->commands > 0},
+        {"nbatch_rollout_lost", "gauge", "So many will not be.", (double)rollout->lost,
+         rollout->commands > 0},
+    };
+
+    add_list(metrics, numbers, ARRAY_LENGTH(numbers), out);
+}
+
 /* What is one number each; those that do not apply are left out. */
 static void add_numbers(const struct metrics *metrics, struct buf *out)
 {
-    const struct {
-        const char *name, *type, *help;
-        double value;
-        bool applies;
-    } numbers[] = {
+    const struct number numbers[] = {
         {"nbatch_rows_expected", "gauge", "Rows of the input, where it is known.",
          (double)metrics->expected, metrics->expected > 0},
         {"nbatch_rows_maybe_twice", "gauge",
@@ -156,13 +192,7 @@ static void add_numbers(const struct metrics *metrics, struct buf *out)
          metrics->ended},
     };
 
-    for (size_t i = 0; i < ARRAY_LENGTH(numbers); i++) {
-        if (!numbers[i].applies)
-            continue;
-        add_head(numbers[i].name, numbers[i].type, numbers[i].help, out);
-        add_name(metrics, numbers[i].name, NULL, out);
-        buf_add_format(out, "%.15g\n", numbers[i].value);
-    }
+    add_list(metrics, numbers, ARRAY_LENGTH(numbers), out);
 }
 
 void metrics_add_text(const struct metrics *metrics, struct buf *out)
@@ -176,5 +206,6 @@ void metrics_add_text(const struct metrics *metrics, struct buf *out)
     add_phases(metrics, out);
     add_rows(metrics, out);
     add_numbers(metrics, out);
+    add_rollout(metrics, out);
     add_latencies(metrics, out);
 }

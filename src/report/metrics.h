@@ -8,6 +8,7 @@
 #define NB_REPORT_METRICS_H
 
 #include "core/buf.h"
+#include "report/rollout_standing.h"
 #include "report/tally.h"
 
 /* What a run is doing. X(name, text) */
@@ -15,6 +16,7 @@
     X(PREPARE, "prepare") \
     X(CHECK, "check")     \
     X(SEND, "send")       \
+    X(WAIT, "wait")       \
     X(RECORD, "record")   \
     X(REPORT, "report")
 
@@ -38,9 +40,10 @@ struct metrics {
     uint64_t expected; /* rows of the input; 0: not known */
     uint64_t retries;
     size_t in_flight, waiting;
-    size_t concurrency;       /* that holds now */
-    double rate_limit_per_s;  /* that holds now; 0: none */
-    double rows_per_s;        /* of late */
+    size_t concurrency;                     /* that holds now */
+    double rate_limit_per_s;                /* that holds now; 0: none */
+    double rows_per_s;                      /* of late */
+    const struct rollout_standing *rollout; /* NULL: there is none */
     bool paused;              /* nothing starts: by the operator, by the platform, or an outage */
     int64_t start_ms, now_ms; /* epoch */
     bool ended;

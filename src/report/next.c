@@ -18,6 +18,9 @@ static const struct {
     [NEXT_REJECTED] = {"rejected", "--resume=rejected",
                        "once its reason is gone, send the one rejected row again",
                        "once their reasons are gone, send the %s rejected rows again"},
+    [NEXT_VERIFY] = {"verify", NULL,
+                     "ask the platform's history what became of the one row in doubt",
+                     "ask the platform's history what became of the %s rows in doubt"},
     [NEXT_LOOK] = {"look", NULL,
                    "look at the one row in doubt: does its device hold the command already?",
                    "look at the %s rows in doubt: do their devices hold the command already?"},
@@ -54,6 +57,7 @@ size_t next_steps(const struct next_facts *facts, struct next_step steps[NEXT_CO
         [NEXT_MEND] = facts->rows[ROW_INVALID],
         [NEXT_FAILED] = facts->rows[ROW_FAILED],
         [NEXT_REJECTED] = facts->rows[ROW_REJECTED],
+        [NEXT_VERIFY] = facts->verify != NULL ? facts->rows[ROW_IN_DOUBT] : 0,
         [NEXT_LOOK] = facts->rows[ROW_IN_DOUBT],
         [NEXT_IN_DOUBT] = facts->rows[ROW_IN_DOUBT],
         [NEXT_TWICE] = facts->twice,
@@ -116,7 +120,9 @@ void next_add_command(const struct next_facts *facts, const struct next_step *st
     const char *option = option_of(facts, step->kind);
     bool was_text = buf_set_text(out, false);
 
-    if (option == NULL)
+    if (step->kind == NEXT_VERIFY)
+        buf_add_string(out, facts->verify);
+    else if (option == NULL)
         add_look(facts, step->kind, out);
     else if (facts->command.program != NULL)
         buf_add_format(out, "%s%s%s%s", facts->command.program, option[0] != '\0' ? " " : "",

@@ -28,6 +28,7 @@ struct next_facts {
     bool jsonl;      /* the results are */
     bool is_refused; /* the run ended since nothing could be sent */
     struct next_command command;
+    const char *verify; /* the call of nbatch verify for these results; NULL: there is none */
 };
 
 enum next_kind {
@@ -35,6 +36,7 @@ enum next_kind {
     NEXT_MEND,
     NEXT_FAILED,
     NEXT_REJECTED,
+    NEXT_VERIFY,
     NEXT_LOOK,
     NEXT_IN_DOUBT,
     NEXT_TWICE,

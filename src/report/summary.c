@@ -43,7 +43,8 @@ static struct next_facts facts_of(const struct summary *summary, const uint64_t 
                                .results = summary->results,
                                .jsonl = summary->jsonl,
                                .is_refused = summary->is_refused,
-                               .command = summary->command};
+                               .command = summary->command,
+                               .verify = summary->verify};
 }
 
 /* Did all arrive? */
@@ -181,6 +182,20 @@ static void add_pace(const struct summary *summary, struct buf *out)
                        figure_rate(summary->allowed, "").text);
 }
 
+/* How far a roll-out has come. */
+static void add_rollout(const struct rollout_standing *rollout, struct buf *out)
+{
+    if (rollout == NULL || rollout->step == 0)
+        return;
+    buf_add_format(out, "roll-out: step %zu of %zu, up to row %llu: ", rollout->step,
+                   rollout->steps, (unsigned long long)rollout->until_row);
+    if (rollout->commands > 0)
+        rollout_add_counts(rollout, out);
+    else
+        buf_add_string(out, rollout->state == ROLLOUT_DONE ? "all was sent" : "not all was sent");
+    buf_add_char(out, '\n');
+}
+
 static void add_verified(const struct summary_verified *verified, struct buf *out)
 {
     if (verified->looked == 0)
@@ -261,6 +276,7 @@ void summary_add_text(const struct summary *summary, struct buf *out)
     add_headline(summary, rows, out);
     add_outcomes(summary, rows, out);
     add_pace(summary, out);
+    add_rollout(summary->rollout, out);
     add_verified(&summary->verified, out);
     if (summary->has_account)
         add_account_text(summary, out);
@@ -322,6 +338,29 @@ static void add_account_json(const struct summary *summary, cJSON *root)
         else
             (void)cJSON_AddNullToObject(root, counts[i].name);
     }
+}
+
+static void add_rollout_json(const struct rollout_standing *rollout, cJSON *root)
+{
+    char text[WHEN_UTC_LENGTH + 1];
+
+    if (rollout == NULL) {
+        (void)cJSON_AddNullToObject(root, "rollout");
+        return;
+    }
+    const struct {
+        const char *name;
+        uint64_t value;
+    } numbers[] = {{"step", rollout->step},           {"steps", rollout->steps},
+                   {"first_row", rollout->first_row}, {"until_row", rollout->until_row},
+                   {"commands", rollout->commands},   {"needed", rollout->needed},
+                   {"delivered", rollout->delivered}, {"lost", rollout->lost}};
+    cJSON *item = cJSON_AddObjectToObject(root, "rollout");
+    (void)cJSON_AddStringToObject(item, "state", rollout_state_name(rollout->state));
+    for (size_t i = 0; i < ARRAY_LENGTH(numbers); i++)
+        (void)cJSON_AddNumberToObject(item, numbers[i].name, (double)numbers[i].value);
+    when_format_utc(rollout->began_s * 1000, text);
+    (void)cJSON_AddStringToObject(item, "began_at", text);
 }
 
 static void add_canary_json(const struct summary_canary *canary, cJSON *root)
@@ -421,6 +460,7 @@ enum status summary_add_json(const struct summary *summary, struct buf *out)
         (void)cJSON_AddNullToObject(root, "not_sent");
     (void)cJSON_AddNumberToObject(root, "maybe_twice", (double)summary->twice);
     add_canary_json(summary->canary, root);
+    add_rollout_json(summary->rollout, root);
     add_verified_json(&summary->verified, root);
     cJSON *earlier = cJSON_AddObjectToObject(root, "earlier");
     for (size_t i = 0; i < ROW_STATUS_COUNT; i++)

@@ -6,6 +6,7 @@
 #define NB_REPORT_SUMMARY_H
 
 #include "report/next.h"
+#include "report/rollout_standing.h"
 #include "report/tally.h"
 
 /* How the rows that went ahead have ended, and how many of them were to be accepted. */
@@ -36,15 +37,17 @@ struct summary {
     bool has_account; /* the results were compared with the input at the end: */
     uint64_t accounted, superseded, strange; /* as in ledger/ledger.h */
     uint64_t retries;
-    const struct summary_canary *canary; /* NULL: there was none */
+    const struct summary_canary *canary;    /* NULL: there was none */
+    const struct rollout_standing *rollout; /* likewise */
     struct summary_verified verified;
     double seconds;           /* from the first request to the last result */
     double late_per_s;        /* rows in the last ten seconds; 0: it was shorter */
     double allowed;           /* the platform's limit a second, as it was found; 0: none showed */
     int64_t embargo_s, now_s; /* until when nothing is delivered, epoch, 0: as soon as it can be;
                                  and the time at hand */
-    const char *cancel, *status; /* the calls that take back, and that ask what became of it; NULL:
-                                    there is nothing to take back or ask about */
+    const char *cancel, *status, *verify; /* the calls that take back, that ask what became of it,
+                                             and that look for rows in doubt; NULL: there is nothing
+                                             to take back or ask about */
     int exit_status;
     bool is_refused, jsonl;      /* as in report/next.h */
     bool is_recorded;            /* the results are there */

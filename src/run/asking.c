@@ -24,6 +24,7 @@ static const struct {
     [JOB_UNREADABLE] = {"unreadable", EXIT_INTERNAL},
     [JOB_CANARY] = {"canary", 0},
     [JOB_SHORTAGE] = {"shortage", 0},
+    [JOB_UNDELIVERED] = {"undelivered", 0},
 };
 
 const char *asking_end_name(const struct asking *asking)

@@ -44,6 +44,7 @@ static enum status write_metrics(struct observers *observers, struct metrics *me
     metrics->twice = maybe_twice(&observers->run);
     metrics->expected = observers->run.rows;
     metrics->concurrency = last->concurrency;
+    metrics->rollout = observers->rollout;
     metrics->rate_limit_per_s = (double)last->rate_per_hour / 3600;
     metrics->start_ms = observers->start_ms;
     metrics->now_ms = wall_clock_ms();
@@ -69,14 +70,14 @@ static void update_metrics(struct observers *observers, struct metrics *metrics)
     buf_deinit(&message);
 }
 
-static void add_embargo(struct event_log *log, int64_t embargo_s)
+static void add_time(struct event_log *log, const char *name, int64_t time_s)
 {
-    char until[WHEN_UTC_LENGTH + 1];
+    char text[WHEN_UTC_LENGTH + 1];
 
-    if (embargo_s == 0)
+    if (time_s == 0)
         return;
-    when_format_utc(embargo_s * 1000, until);
-    event_log_add_text(log, "embargo_until", until);
+    when_format_utc(time_s * 1000, text);
+    event_log_add_text(log, name, text);
 }
 
 static char *name_input(const char *input)
@@ -196,7 +197,7 @@ enum status observers_start(struct observers *observers, const struct observed_r
         add_rows(log, "earlier_", run->earlier, NULL);
     event_log_add_entries(log, "options", observers->settings->shown,
                           observers->settings->shown_count);
-    add_embargo(log, run->embargo_s);
+    add_time(log, "embargo_until", run->embargo_s);
     event_log_end(log);
     event_log_flush(log);
     return observers->metrics.path != NULL ? write_metrics(observers, &metrics, message)
@@ -282,6 +283,29 @@ static void log_event(struct observers *observers, enum job_event event,
         (event == JOB_EVENT_STOPPED && canary_is_lost(status->canary)))
         add_canary(log, status->canary);
     add_status(log, status);
+    event_log_end(log);
+    event_log_flush(log);
+}
+
+void observers_rollout(struct observers *observers, const char *event,
+                       const struct rollout_standing *rollout)
+{
+    struct event_log *log = &observers->log;
+
+    observers->rollout = rollout;
+    event_log_begin(log, event);
+    event_log_add_number(log, "step", (int64_t)rollout->step);
+    event_log_add_number(log, "steps", (int64_t)rollout->steps);
+    event_log_add_number(log, "first_row", (int64_t)rollout->first_row);
+    event_log_add_number(log, "until_row", (int64_t)rollout->until_row);
+    add_time(log, "began_at", rollout->began_s);
+    add_time(log, "waits_until", rollout->deadline_s);
+    if (rollout->commands > 0) {
+        event_log_add_number(log, "commands", (int64_t)rollout->commands);
+        event_log_add_number(log, "needed", (int64_t)rollout->needed);
+        event_log_add_number(log, "delivered", (int64_t)rollout->delivered);
+        event_log_add_number(log, "lost", (int64_t)rollout->lost);
+    }
     event_log_end(log);
     event_log_flush(log);
 }

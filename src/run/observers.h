@@ -49,9 +49,10 @@ struct observers {
     struct job_status last; /* without what it points to */
     struct refusals refusals;
     enum phase phase;
-    double last_success_s;       /* epoch, of runs before; 0: not known */
-    int64_t start_ms;            /* epoch */
-    const struct person *person; /* verbose: each attempt goes into the log */
+    const struct rollout_standing *rollout; /* the caller's; NULL: there is none */
+    double last_success_s;                  /* epoch, of runs before; 0: not known */
+    int64_t start_ms;                       /* epoch */
+    const struct person *person;            /* verbose: each attempt goes into the log */
     bool started;
 };
 
@@ -69,6 +70,11 @@ enum status observers_start(struct observers *observers, const struct observed_r
 /* Notes what happens; `rows_per_s` is the pace of late. */
 void observers_event(struct observers *observers, enum job_event event,
                      const struct job_status *status, double rows_per_s);
+
+/* Notes a step's beginning or end, by that word; `rollout` is looked at later, too. */
+void observers_rollout(struct observers *observers, const char *event,
+                       const struct rollout_standing *rollout);
+
 void observers_attempt(struct observers *observers, const struct job_attempt *attempt);
 void observers_end(struct observers *observers, const struct observed_end *end);
 

@@ -210,6 +210,13 @@ static enum status wait(const struct questions *questions, struct source_row *ro
     return STATUS_AGAIN;
 }
 
+static bool has_enough(const struct questions *questions)
+{
+    const struct questions_options *options = &questions->options;
+
+    return options->is_enough != NULL && options->is_enough(options->context);
+}
+
 static enum status next(struct row_source *base, struct source_row *row, struct engine_time now)
 {
     struct questions *questions = questions_of(base);
@@ -223,7 +230,7 @@ static enum status next(struct row_source *base, struct source_row *row, struct 
     errno = questions->error;
     if (questions->error != 0)
         return STATUS_IO;
-    if (now.ns >= questions->until_ns)
+    if (now.ns >= questions->until_ns || has_enough(questions))
         return STATUS_END;
     if (inquiry != NULL) {
         questions->next = inquiry->next;
@@ -570,12 +577,15 @@ void questions_init(struct questions *questions, const struct questions_options 
     *questions = (struct questions){
         .base = {.name = "the questions", .fd = -1, .next = next, .place = place, .ended = ended},
         .options = *options};
+    table->waiting_count = 0; /* questions that had no time left may have been there before */
     for (uint32_t first = 0; first < table->count;) {
         struct command_group group = command_table_group(table, first);
         bool waits = count_open(table, group) > 0;
         for (uint32_t i = 0; i < group.count && !waits; i++)
             waits = wants_values_of(questions, command_table_at(table, group, i));
-        if (waits)
+        bool is_of_rows =
+            options->until_row == 0 || command_table_at(table, group, 0)->row <= options->until_row;
+        if (waits && is_of_rows)
             command_table_wait(table, group, 0);
         first += group.count;
     }

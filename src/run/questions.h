@@ -39,10 +39,13 @@ struct questions_options {
     int64_t interval_s;          /* of look_again.h, ≥ 1 */
     int64_t timeout_ms;          /* nothing is asked later than this after the first; 0: no end */
     bool wants_values;           /* of reads */
+    uint32_t until_row;          /* devices that have none of these rows are left out; 0: none is */
     void *context;
     /* Finds the line. STATUS_IO with errno. */
     enum status (*find)(void *context, const struct command_record *command,
                         struct command_line *ret_line);
+    /* Whether enough is known: nothing is asked any more. NULL: it never is. */
+    bool (*is_enough)(void *context);
     /* The command's record has changed. False: that could not be kept, and all ends with
      * STATUS_IO, by errno. */
     bool (*keep)(void *context, const struct command_record *command);

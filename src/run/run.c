@@ -15,6 +15,7 @@
 #include "run/listener.h"
 #include "run/nightly.h"
 #include "run/observers.h"
+#include "run/only_in.h"
 #include "run/outputs.h"
 #include "run/owned.h"
 #include "run/page_file.h"
@@ -22,6 +23,7 @@
 #include "run/problem_file.h"
 #include "run/recording.h"
 #include "run/report.h"
+#include "run/rollout.h"
 #include "run/sending.h"
 #include "run/share_rate.h"
 #include "run/target.h"
@@ -45,18 +47,20 @@ struct run {
     uint64_t earlier_twice;             /* those of them that may be held twice */
     struct tally tally;
     struct halt halt;
+    struct only_in only_in;      /* with --only-in */
     struct known_commands known; /* with --on-ambiguous verify */
     struct job_options options;
     struct job_result result;
-    bool has_heeded; /* a signal from before the sending */
+    struct rollout_standing rollout; /* steps 0: there is none */
+    bool has_heeded;                 /* a signal from before the sending */
     struct observers observers;
     struct listener listener;
-    struct series flight;             /* for the report */
-    struct buf program, words;        /* the call that goes on where this one ended */
-    struct buf cancel, status;        /* calls about what was accepted */
-    struct problem_file problem_file; /* of a pipe, which is checked while it is sent */
-    struct share_rate *share;         /* the account's rate, which this run keeps; NULL: none */
-    struct run_figures *figures;      /* NULL: nobody measures */
+    struct series flight;              /* for the report */
+    struct buf program, words;         /* the call that goes on where this one ended */
+    struct buf cancel, status, verify; /* calls about what was accepted */
+    struct problem_file problem_file;  /* of a pipe, which is checked while it is sent */
+    struct share_rate *share;          /* the account's rate, which this run keeps; NULL: none */
+    struct run_figures *figures;       /* NULL: nobody measures */
 };
 
 static int fail(struct run *run, int exit_status)
@@ -112,13 +116,21 @@ static void note_earlier(struct run *run)
     run->earlier_twice = ledger_settled_twice(run->recording.ledger);
 }
 
+/* Its rows are not known. */
+static int check_pipe(struct run *run, const struct check_counts *none)
+{
+    int result = rollout_check(run->settings, run->person, none, 0, run->recording.path);
+
+    return result == 0 ? guard_rows(run->settings, run->person, 0) : result;
+}
+
 /* Nothing leaves before the whole file is known to be right; a pipe is checked row by row. */
 static int check_whole_input(struct run *run)
 {
     struct check_counts counts = {.rows = 0};
 
     if (!source_is_seekable(intake_source(run->intake)))
-        return guard_rows(run->settings, run->person, 0);
+        return check_pipe(run, &counts);
     int result = check_for_sending(run->intake, run->settings, run->person, &counts);
     if (result != 0)
         return result;
@@ -137,6 +149,10 @@ static int check_whole_input(struct run *run)
     if (result != 0)
         return result;
     note_earlier(run);
+    result =
+        rollout_check(run->settings, run->person, &counts, counts.settled, run->recording.path);
+    if (result != 0)
+        return result;
     if (intake_rewind(run->intake, &run->message) == STATUS_OK)
         return 0;
     buf_add_string(&run->message, "; nothing was sent");
@@ -228,6 +244,7 @@ static const struct {
     [JOB_UNREADABLE] = {"unreadable", EXIT_INPUT_INVALID},
     [JOB_CANARY] = {"canary", EXIT_HALTED},
     [JOB_SHORTAGE] = {"shortage", EXIT_HALTED},
+    [JOB_UNDELIVERED] = {"undelivered", EXIT_HALTED},
 };
 
 /* The log and the metrics. */
@@ -326,11 +343,12 @@ static struct next_command next_command(struct run *run)
                                  .from_stdin = strcmp(run->settings->input, "-") == 0};
 }
 
-/* A call about what was accepted; NULL: nothing was, or its platform goes with this process. */
-static const char *call_of(struct run *run, const char *command, struct buf *call)
+/* A call about rows that ended so; NULL: none did, or their platform goes with this process. */
+static const char *call_of(struct run *run, const char *command, enum row_status about,
+                           struct buf *call)
 {
     if (run->sim != NULL || run->recording.path == NULL ||
-        run->tally.rows[ROW_ACCEPTED] + run->earlier[ROW_ACCEPTED] == 0)
+        run->tally.rows[about] + run->earlier[about] == 0)
         return NULL;
     buf_clear(call);
     person_add_call(run->person, command, run->recording.path, call);
@@ -373,8 +391,10 @@ static int write_report(struct run *run, double seconds, int exit_status)
                                .input_rows = knows_unsent(run) ? input_rows(run) : 0,
                                .next = {.has_more = !knows_unsent(run),
                                         .is_refused = run->result.end == JOB_REFUSED,
-                                        .command = next_command(run)},
-                               .status = call_of(run, "status", &run->status),
+                                        .command = next_command(run),
+                                        .verify =
+                                            call_of(run, "verify", ROW_IN_DOUBT, &run->verify)},
+                               .status = call_of(run, "status", ROW_ACCEPTED, &run->status),
                                .run = &about};
     intake_digest(run->intake, &facts.input_size, &facts.input_hash);
     /* Of a run that was stopped, not every row of the input has been met. */
@@ -400,7 +420,7 @@ static int print_summary(const struct run *run, const struct summary *summary, i
     struct buf text;
 
     buf_init_text(&text, 4 * 1024 * 1024);
-    if (!run->person->quiet) {
+    if (!run->person->quiet && !run->settings->is_part) {
         summary_add_text(summary, &text);
         run->person->ops->tell(run->person, TELL_SUMMARY, buf_string(&text));
     }
@@ -450,6 +470,7 @@ static int summarize(struct run *run, double seconds, int exit_status)
                                     .strange = recording->account.strange,
                                     .retries = run->result.retries,
                                     .canary = run->settings->canary.rows > 0 ? &canary : NULL,
+                                    .rollout = run->rollout.steps > 0 ? &run->rollout : NULL,
                                     .verified = {.looked = verified->rows,
                                                  .found = verified->found,
                                                  .missing = verified->missing,
@@ -461,8 +482,9 @@ static int summarize(struct run *run, double seconds, int exit_status)
                                     .now_s = (int64_t)time(NULL),
                                     .seconds = seconds,
                                     .exit_status = exit_status,
-                                    .cancel = call_of(run, "cancel", &run->cancel),
-                                    .status = call_of(run, "status", &run->status),
+                                    .cancel = call_of(run, "cancel", ROW_ACCEPTED, &run->cancel),
+                                    .status = call_of(run, "status", ROW_ACCEPTED, &run->status),
+                                    .verify = call_of(run, "verify", ROW_IN_DOUBT, &run->verify),
                                     .command = next_command(run),
                                     .report = reported == 0 ? run->settings->report : NULL};
 
@@ -600,11 +622,49 @@ static int conclude(struct run *run)
     return recorded != 0 ? recorded : result;
 }
 
+static enum status send_in_steps(struct run *run, struct row_source *source)
+{
+    struct rolling rolling = {.settings = run->settings,
+                              .person = run->person,
+                              .observers = &run->observers,
+                              .intake = run->intake,
+                              .source = source,
+                              .options = &run->options,
+                              .store = ledger_store(run->recording.ledger),
+                              .tally = &run->tally,
+                              .message = &run->message,
+                              .results = run->recording.path,
+                              .rows = run->rows,
+                              .to_send = run->rows - earlier_total(run)};
+    enum status status = rollout_run(&rolling);
+
+    run->result = rolling.result;
+    run->rollout = rolling.standing;
+    run->observers.rollout = &run->rollout;
+    return status;
+}
+
+/* The engine, once or step by step. */
+static enum status carry(struct run *run, const struct watched *watched)
+{
+    const struct person *person = run->person;
+    struct intake_source source;
+
+    intake_source_init(&source, run->intake);
+    struct row_source *rows = only_in_wrap(&run->only_in, &source.base);
+    if (rollout_is_asked(run->settings))
+        return send_in_steps(run, rows);
+    person->ops->begin(person, "sending", watched);
+    enum status status = job_run(rows, &run->options, ledger_store(run->recording.ledger),
+                                 &run->tally, &run->result, &run->message);
+    interrupt_watch();
+    person->ops->end(person);
+    return status;
+}
+
 static int send_rows(struct run *run)
 {
     double start_s = monotonic_s();
-    struct intake_source source;
-
     const struct person *person = run->person;
     const struct watched watched = {.input = source_name(intake_source(run->intake)),
                                     .tally = &run->tally,
@@ -613,18 +673,13 @@ static int send_rows(struct run *run)
     run->options.pacer.rows = watched.rows;
     prepare(run);
     announce(run);
-    person->ops->begin(person, "sending", &watched);
-    intake_source_init(&source, run->intake);
-    enum status status = job_run(&source.base, &run->options, ledger_store(run->recording.ledger),
-                                 &run->tally, &run->result, &run->message);
+    enum status status = carry(run, &watched);
     double seconds = monotonic_s() - start_s;
-    interrupt_watch();
     observers_phase(&run->observers, PHASE_RECORD);
     if (run->figures != NULL)
         *run->figures = (struct run_figures){.tally = run->tally,
                                              .seconds = seconds,
                                              .simulator_cpu_s = sim_cpu_s(run->sim)};
-    person->ops->end(person);
     person->ops->problem_counts(person);
     if (status == STATUS_BAD_INPUT && tally_total(&run->tally) == 0) {
         (void)recording_finish(&run->recording, 0, false, false);
@@ -680,11 +735,22 @@ static int heed_signal(struct run *run)
     return EXIT_SIGNAL + number;
 }
 
+static int load_only_in(struct run *run)
+{
+    const char *path = run->settings->only_in;
+    enum status status =
+        path != NULL ? only_in_load(&run->only_in, path, &run->message) : STATUS_OK;
+
+    if (status == STATUS_OK)
+        return 0;
+    return fail(run, status == STATUS_USAGE ? EXIT_USAGE : EXIT_INTERNAL);
+}
+
 static int run_steps(struct run *run)
 {
-    static int (*const steps[])(struct run *) = {choose_results, open_observers,     choose_sending,
-                                                 probe_results,  check_problem_file, check_report,
-                                                 choose_endpoint};
+    static int (*const steps[])(
+        struct run *) = {choose_results,     open_observers, choose_sending,  probe_results,
+                         check_problem_file, check_report,   choose_endpoint, load_only_in};
     int result = 0;
 
     for (size_t i = 0; i < ARRAY_LENGTH(steps) && result == 0; i++)
@@ -741,6 +807,7 @@ int run_send(const struct run_settings *given, const struct person *person,
     known_commands_init(&run->known);
     buf_init(&run->cancel, 64 * 1024);
     buf_init(&run->status, 64 * 1024);
+    buf_init(&run->verify, 64 * 1024);
     recording_init(&run->recording, settings, person);
     int result = nightly_choose(&run->nightly, settings, person);
     if (result == 0)
@@ -752,6 +819,7 @@ int run_send(const struct run_settings *given, const struct person *person,
     if (run->observers.input != NULL && !run->observers.started)
         observers_refused(&run->observers, listener_error(&run->listener), result);
     share_rate_end(run->share);
+    only_in_deinit(&run->only_in);
     recording_deinit(&run->recording);
     known_commands_deinit(&run->known);
     outfile_deinit(&run->problem_file.file);
@@ -765,6 +833,7 @@ int run_send(const struct run_settings *given, const struct person *person,
     buf_deinit(&run->words);
     buf_deinit(&run->cancel);
     buf_deinit(&run->status);
+    buf_deinit(&run->verify);
     listener_deinit(&run->listener);
     nightly_deinit(&run->nightly);
     free(run);

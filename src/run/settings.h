@@ -16,6 +16,7 @@
 #include "send/halt.h"
 #include "send/ramp.h"
 #include "send/retry.h"
+#include "send/rollout.h"
 
 enum { DEFAULT_SETTLE_MS = 10 * 1000, DEFAULT_SETTLE_AGAIN_MS = 60 * 1000 };
 
@@ -73,6 +74,7 @@ struct run_settings {
     const char *problems;      /* where to list the problems; NULL: nowhere */
     const char *split_valid;   /* where to write the valid rows */
     const char *split_invalid; /* and the invalid ones */
+    const char *only_in;       /* only rows whose instance is there are sent; NULL: all are */
     const char *report;        /* where to write the HTML page; NULL: nowhere */
     const char *status;        /* what nbatch status found out; NULL: the file beside the results */
     const char *job;           /* its name, for log, metrics, results, and a shared job */
@@ -97,10 +99,12 @@ struct run_settings {
     struct resume resume;
     struct rate rate;
     int64_t burst;
-    int64_t embargo_ms;   /* 0: none */
-    struct ramp ramp;     /* ms 0: none */
-    struct canary canary; /* rows 0: none */
-    struct halt halt;     /* the rules */
+    int64_t embargo_ms;              /* 0: none */
+    struct ramp ramp;                /* ms 0: none */
+    struct canary canary;            /* rows 0: none */
+    struct rollout_step canary_step; /* a canary by what devices did; rows 0: none */
+    struct rollout rollout;          /* count 0: none */
+    struct halt halt;                /* the rules */
     int64_t max_attempts;
     int64_t retry_delay_ms;
     int64_t retry_max_delay_ms;
@@ -139,6 +143,7 @@ struct run_settings {
     bool insecure;
     bool http2;
     bool share_only_rate;
+    bool is_part;                   /* of something larger, which gives the summary */
     bool job_is_open;               /* of results that are a shared job's: it is not complete */
     bool json;                      /* the summary as one JSON object on standard output */
     const struct page_entry *shown; /* what the HTML page shows of all this, without secrets */

@@ -296,6 +296,7 @@ static const struct {
     [JOB_UNREADABLE] = {"unreadable", EXIT_INPUT_INVALID},
     [JOB_CANARY] = {"canary", EXIT_HALTED},
     [JOB_SHORTAGE] = {"shortage", EXIT_HALTED},
+    [JOB_UNDELIVERED] = {"undelivered", EXIT_HALTED},
 };
 
 static bool is_stopped(const struct work *work)

@@ -219,7 +219,7 @@ static void add_watch(const struct inquiry_run *run, struct buf *out)
 
 static int show(struct inquiry_run *run, const struct delivery_summary *summary, struct buf *text)
 {
-    if (!run->person->quiet) {
+    if (!run->person->quiet && !run->settings->is_part) {
         delivery_summary_add_text(summary, text);
         run->person->ops->tell(run->person, TELL_SUMMARY, buf_string(text));
     }

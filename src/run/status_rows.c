@@ -51,8 +51,13 @@ static enum status take_result(void *context, const struct result_fields *fields
 
     if (fields == NULL) { /* some keys have several lines: all comes once more */
         command_table_clear(&rows->table);
-        rows->not_accepted = 0;
+        rows->not_accepted = rows->until_sent = 0;
         return STATUS_OK;
+    }
+    if (fields->id.row <= rows->until_row && fields->status != ROW_INVALID) {
+        rows->until_sent++;
+        if (fields->finished_ms > rows->until_ms)
+            rows->until_ms = fields->finished_ms;
     }
     rows->not_accepted += fields->status != ROW_ACCEPTED;
     if (fields->status != ROW_ACCEPTED)
@@ -286,6 +291,7 @@ int status_rows_open(struct status_rows *rows, const struct run_settings *settin
 {
     *rows = (struct status_rows){.settings = settings,
                                  .person = person,
+                                 .until_row = rows->until_row,
                                  .results.fd = -1,
                                  .journal.fd = -1};
     buf_init(&rows->text, RESULT_LINE_MAX);

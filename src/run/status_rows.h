@@ -33,6 +33,9 @@ struct status_rows {
     struct result_scan scan; /* of single lines */
     struct command_table table;
     uint64_t not_accepted; /* lines that no command came of */
+    uint64_t until_row;    /* set before it is opened: what is told of rows up to this one; */
+    uint64_t until_sent;   /* … how many are there that are not invalid, … */
+    int64_t until_ms;      /* … and when the last of them ended; epoch */
     bool is_simulated;     /* some uuid is one of a simulator's */
     char *path;            /* of the status file */
     char *journal_path;

@@ -63,6 +63,9 @@ int run_share_borrowed(const struct run_settings *settings, const struct person 
 /* Takes back the commands of results that still wait. */
 int run_cancel(const struct run_settings *settings, const struct person *person);
 
+/* Reads what an input is about to change, and writes the way back. */
+int run_snapshot(const struct run_settings *settings, const struct person *person);
+
 /* Looks for the rows in doubt of results in the platform's history. */
 int run_verify(const struct run_settings *settings, const struct person *person);
 

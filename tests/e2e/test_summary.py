@@ -65,14 +65,16 @@ def test_the_commands_do_what_they_say(nbatch, tmp_path, raw_peer, shell):
     results = tmp_path / "-dash; `x`.csv"
     assert done.code == 6 and statuses(results) == ["accepted"] * 5 + ["failed", "in_doubt", "rejected"], done
     steps = steps_of(done)
-    assert set(steps) == {"failed", "rejected", "look", "in_doubt"}
+    assert set(steps) == {"failed", "rejected", "verify", "look", "in_doubt"}
+    verify = shell(steps["verify"]["command"] + " --max-attempts 1")  # this peer has no history
+    assert verify.returncode == 6 and "0 of 1 rows in doubt" in verify.stderr, verify
     look = shell(steps["look"]["command"])
     assert [line.split(",")[4] for line in look.stdout.splitlines()[1:]] == ["in_doubt"], look
     assert shell(steps["failed"]["command"]).returncode == 6
     assert shell(steps["rejected"]["command"]).returncode == 6
-    assert len(peer.processed) == 7
+    assert len(peer.processed) == 8  # the question is one
     again = shell(steps["in_doubt"]["command"])
-    assert again.returncode == 0 and len(peer.processed) == 8, again
+    assert again.returncode == 0 and len(peer.processed) == 9, again
     assert "all 8 rows were accepted" in again.stderr and "7 of them before this run" in again.stderr
 
 

@@ -24,11 +24,12 @@ static void test_each_kind_of_row_has_its_step_in_order(void **state)
                                      .unsent = 5,
                                      .twice = 2,
                                      .results = "-r.csv",
-                                     .command = {.program = "nbatch run", .words = " x.csv"}};
+                                     .command = {.program = "nbatch run", .words = " x.csv"},
+                                     .verify = "nbatch verify ./-r.csv --api v2"};
     struct next_step steps[NEXT_COUNT];
 
     (void)state;
-    assert_int_equal(next_steps(&facts, steps), 6);
+    assert_int_equal(next_steps(&facts, steps), 7);
     assert_string_equal(shown(&facts, &steps[0], next_add_text),
                         "send the 5 rows that were not sent");
     assert_string_equal(shown(&facts, &steps[0], next_add_command), "nbatch run --resume x.csv");
@@ -36,10 +37,11 @@ static void test_each_kind_of_row_has_its_step_in_order(void **state)
                         "nbatch run --resume=failed x.csv");
     assert_string_equal(shown(&facts, &steps[2], next_add_text),
                         "once its reason is gone, send the one rejected row again");
-    assert_string_equal(shown(&facts, &steps[3], next_add_command),
+    assert_string_equal(shown(&facts, &steps[3], next_add_command), facts.verify);
+    assert_string_equal(shown(&facts, &steps[4], next_add_command),
                         "nbatch results ./-r.csv --status in_doubt");
-    assert_int_equal(steps[4].kind, NEXT_IN_DOUBT);
-    assert_string_equal(shown(&facts, &steps[5], next_add_command),
+    assert_int_equal(steps[5].kind, NEXT_IN_DOUBT);
+    assert_string_equal(shown(&facts, &steps[6], next_add_command),
                         "nbatch results ./-r.csv --status accepted --ambiguous");
 }
 

@@ -24,6 +24,7 @@ static const char *sample(const struct option *option)
                    {"ramp", "1/s..2/s:1m"},
                    {"canary", "5"},
                    {"canary-accept", "90%"},
+                   {"rollout", "1%,100%:delivered=95%,wait=1d"},
                    {"halt", "failed=5%,min=7"},
                    {"expect-rows", "9..11"},
                    {"config", "/dev/null"},

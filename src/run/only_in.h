@@ -1,0 +1,34 @@
+/*
+ * Rows whose instance is in a file (--only-in): of others it is not known how to put them back, and
+ * they end as invalid without being sent.
+ *
+ *     status = only_in_load(&only, path, &message);      // what nbatch snapshot has written
+ *     source = only_in_wrap(&only, source);
+ *     only_in_deinit(&only);
+ *
+ * Private to run/.
+ */
+#ifndef NB_RUN_ONLY_IN_H
+#define NB_RUN_ONLY_IN_H
+
+#include "core/keytable.h"
+#include "engine/row_source.h"
+
+struct only_in {
+    struct row_source base; /* first */
+    struct row_source *inner;
+    const char *path;
+    struct keytable places;
+    bool is_loaded;
+};
+
+/* STATUS_USAGE, STATUS_NO_MEMORY, with a text. The path stays the caller's. */
+enum status only_in_load(struct only_in *only, const char *path, struct buf *message) MUST_USE;
+
+/* The source with such rows as invalid ones; `inner` itself where nothing was loaded. */
+struct row_source *only_in_wrap(struct only_in *only, struct row_source *inner);
+
+/* Takes a zeroed struct. */
+void only_in_deinit(struct only_in *only);
+
+#endif
