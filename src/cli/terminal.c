@@ -86,9 +86,14 @@ static void add_clock(int64_t off_s, struct buf *out)
 /* the endpoint cannot be reached (…): tried again for 1 min */
 static void add_outage(const struct job_status *status, struct buf *out)
 {
+    struct buf why;
+
+    buf_init_text(&why, 4096);
+    retranslate(span_string(status->why), &why);
     buf_add_format(out, "%s (%s): rows wait, and one at a time is tried, for ",
                    status->was_reached ? "the platform fails" : "the endpoint cannot be reached",
-                   status->why);
+                   buf_string(&why));
+    buf_deinit(&why);
     when_add_duration((double)status->outage_wait_ms / 1000, out);
     buf_add_string(out, " at most");
 }

@@ -82,9 +82,9 @@ static void take_end(struct driver *driver, enum status status, bool is_beyond, 
         event->kind = EVENT_INPUT_UNREADABLE;
         report(driver);
     } else {
-        buf_copy_format(driver->why, sizeof(driver->why), "%s%s",
-                        status == STATUS_IO ? "the input cannot be read: " : status_text(status),
-                        status == STATUS_IO ? strerror(error) : "");
+        (void)snprintf(driver->why, sizeof(driver->why), "%s%s",
+                       status == STATUS_IO ? "the input cannot be read: " : status_text(status),
+                       status == STATUS_IO ? strerror(error) : "");
         event->kind = EVENT_INPUT_FAILED;
         event->failure.status = status;
         event->failure.why = driver->why;

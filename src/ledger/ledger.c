@@ -25,7 +25,7 @@ static enum status prepare(struct ledger *ledger)
     buf_init(&ledger->line, LINE_MAX_BYTES);
     buf_init(&ledger->again, LINE_MAX_BYTES);
     buf_init(&ledger->header, LINE_MAX_BYTES);
-    buf_init_text(&ledger->error, 64 * 1024);
+    buf_init(&ledger->error, 64 * 1024);
     index_init(&ledger->index);
     current_init(&ledger->repeated);
     ledger->latest_ms = INT64_MIN;

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <unistd.h>
 
+#include "core/retranslate.h"
 #include "core/shell.h"
 
 enum { TOLD_MAX = 4 * 1024 * 1024 };
@@ -39,7 +40,15 @@ void person_note(const struct person *person, const char *format, ...)
 
 void person_failure(const struct person *person, struct buf *message, enum status status)
 {
-    person_error(person, "%s", message->len > 0 ? buf_string(message) : status_text(status));
+    struct buf shown;
+
+    buf_init_text(&shown, TOLD_MAX);
+    if (message->len > 0)
+        retranslate(buf_span(message), &shown);
+    else
+        buf_add_string(&shown, status_text(status));
+    person_error(person, "%s", buf_string(&shown));
+    buf_deinit(&shown);
 }
 
 bool person_consents(const struct person *person, const char *question, const char *otherwise)

@@ -416,6 +416,12 @@ static enum status ask(struct waiting *waiting, int64_t timeout_ms, struct job_r
     return status;
 }
 
+static void add_step(const struct rollout_standing *standing, struct buf *out)
+{
+    buf_add_format(out, "step %zu of %zu: ", standing->step, standing->steps);
+    rollout_add_counts(standing, out);
+}
+
 static void announce_wait(struct waiting *waiting)
 {
     struct rollout_standing *standing = &waiting->rolling->standing;
@@ -424,8 +430,7 @@ static void announce_wait(struct waiting *waiting)
 
     when_format_utc(standing->deadline_s * 1000, until);
     buf_init_text(&text, 4096);
-    buf_add_format(&text, "step %zu of %zu: ", standing->step, standing->steps);
-    rollout_add_counts(standing, &text);
+    add_step(standing, &text);
     person_note(waiting->rolling->person, "%s; waiting for the devices until %s at most",
                 buf_string(&text), until);
     buf_deinit(&text);
@@ -465,8 +470,7 @@ static void judge(struct waiting *waiting)
     if (rolling->result.end != JOB_COMPLETE)
         return;
     buf_init_text(&text, 4096);
-    buf_add_format(&text, "step %zu of %zu: ", standing->step, standing->steps);
-    rollout_add_counts(standing, &text);
+    add_step(standing, &text);
     if (rollout_judge(waiting->goal, &waiting->counts) == ROLLOUT_REACHED) {
         tell(rolling, "step_done", ROLLOUT_PASSED);
         person_note(rolling->person, "%s: going on", buf_string(&text));
@@ -474,8 +478,13 @@ static void judge(struct waiting *waiting)
         bool is_over = rollout_judge(waiting->goal, &waiting->counts) == ROLLOUT_OPEN;
         tell(rolling, "step_stopped", ROLLOUT_STOPPED);
         rolling->result.end = JOB_UNDELIVERED;
+        bool was_text = buf_set_text(rolling->message, false); /* the log has it too */
+        buf_clear(&text);
+        (void)buf_set_text(&text, false);
+        add_step(standing, &text);
         buf_add_format(rolling->message, "%s%s; what became of each is in %s", buf_string(&text),
                        is_over ? ", and the wait is over" : "", waiting->rows.path);
+        (void)buf_set_text(rolling->message, was_text);
     }
     buf_deinit(&text);
 }

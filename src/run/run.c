@@ -66,7 +66,7 @@ struct run {
 static int fail(struct run *run, int exit_status)
 {
     if (run->message.len > 0)
-        person_error(run->person, "%s", buf_string(&run->message));
+        person_failure(run->person, &run->message, STATUS_OK);
     return exit_status;
 }
 
@@ -597,7 +597,7 @@ static void prepare(struct run *run)
 static void explain_end(struct run *run)
 {
     if (run->message.len > 0)
-        person_error(run->person, "%s", buf_string(&run->message));
+        person_failure(run->person, &run->message, STATUS_OK);
     if (run->result.end != JOB_COMPLETE && !run->result.aborted)
         person_error(run->person, "the run was stopped; it waited for what was under way, and did "
                                   "not send the other rows");
