@@ -284,7 +284,7 @@ static enum status name_orphans(struct recovery *recovery)
     for (size_t i = 0; i < recovery->pending_count && status == STATUS_OK; i++)
         status = name_orphan(ledger, &recovery->pending[i], buf_span(&error), now_ms,
                              &ledger->orphans[ledger->orphan_count++]);
-    if (ledger->orphan_count > 1)
+    if (ledger->orphans != NULL)
         qsort(ledger->orphans, ledger->orphan_count, sizeof(*ledger->orphans), compare_orphans);
     buf_deinit(&error);
     if (status == STATUS_OK)
