@@ -5,6 +5,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "cli/choose_language.h"
 #include "cli/color.h"
 #include "cli/column_help.h"
 #include "cli/completion.h"
@@ -36,7 +37,7 @@ static int print_version(void)
 static int print_help(enum subcommand subcommand)
 {
     struct buf text;
-    buf_init(&text, 1024 * 1024);
+    buf_init_text(&text, 1024 * 1024);
     help_add_subcommand(subcommand, &text);
     return print(&text);
 }
@@ -44,7 +45,7 @@ static int print_help(enum subcommand subcommand)
 static int print_overview(void)
 {
     struct buf text;
-    buf_init(&text, 1024 * 1024);
+    buf_init_text(&text, 1024 * 1024);
     help_add_overview(&text);
     return print(&text);
 }
@@ -245,12 +246,14 @@ static int parse_and_run(enum subcommand subcommand, int argc, char **argv)
                                           .argc = argc - 2,
                                           .argv = argv + 2};
 
-    buf_init(&message, 64 * 1024);
+    buf_init_text(&message, 64 * 1024);
     int result = EXIT_USAGE;
     color_init(false, STDERR_FILENO); /* of what is wrong with the words */
     enum status status = options_parse(&request, &sources, &message, &settings);
     if (status == STATUS_OK) {
         color_init(settings.no_color, STDERR_FILENO);
+        if (settings.language != 0)
+            language_set((enum language)(settings.language - 1));
         result = run_subcommand(subcommand, &settings, &sources, argv[0]);
     } else {
         show_error("%s", message.len > 0 ? buf_string(&message) : status_text(status));
@@ -274,7 +277,7 @@ static int explain_word(const char *word)
 
     if (strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
         return print_overview();
-    buf_init(&text, 1024 * 1024);
+    buf_init_text(&text, 1024 * 1024);
     if (help_add_word(word, &text))
         return print(&text);
     buf_clear(&text);
@@ -315,7 +318,9 @@ static int explain(const struct help_topic *topic, const char *word)
 {
     struct buf text;
 
-    buf_init(&text, 1024 * 1024);
+    buf_init_text(&text, 1024 * 1024);
+    if (topic->add == man_add_page)
+        language_set(LANGUAGE_ENGLISH); /* in which it is written */
     if (topic->add(word, &text))
         return topic->add == man_add_page ? show_manual(&text) : print(&text);
     buf_deinit(&text);
@@ -395,6 +400,7 @@ int cli_main(int argc, char **argv)
     enum subcommand subcommand;
 
     (void)setlocale(LC_CTYPE, "C.UTF-8");
+    choose_language(&argc, argv);
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN); /* a write says that the file is too large */
     if (argc < 2) {

@@ -41,11 +41,11 @@ static void describe(const struct param_rule *rule, struct column_text *text)
         (void)snprintf(range, sizeof(range), "%lld–%lld: ", (long long)rule->min,
                        (long long)rule->max);
     if (rule->fallback != NULL)
-        (void)snprintf(fallback, sizeof(fallback), "; empty: %s", rule->fallback);
+        buf_copy_format(fallback, sizeof(fallback), "; empty: %s", rule->fallback);
     if (rule->allowed != FOR_ALL_ACTIONS && rule->required != rule->allowed)
         add_actions(rule->allowed, only, sizeof(only));
-    (void)snprintf(text->what, sizeof(text->what), "%s%s%s%s%s%s", range, rule->meaning, fallback,
-                   only[0] != '\0' ? " (" : "", only, only[0] != '\0' ? " only)" : "");
+    buf_copy_format(text->what, sizeof(text->what), "%s%s%s%s%s%s", range, rule->meaning, fallback,
+                    only[0] != '\0' ? " (" : "", only, only[0] != '\0' ? " only)" : "");
 }
 
 size_t column_help_texts(struct column_text texts[COLUMN_TEXTS_MAX])

@@ -9,7 +9,7 @@
 struct column_text {
     char name[32];
     char needed[64]; /* "yes", "no", or the actions that need it */
-    char what[512];
+    char what[1024];
 };
 
 enum { COLUMN_TEXTS_MAX = 32 };

@@ -28,7 +28,7 @@ static enum status refuse(struct config_reader *reader, size_t line, const char 
 /* Goes on to the next event. */
 static enum status next_event(struct config_reader *reader)
 {
-    char what[256];
+    char what[400];
 
     yaml_event_delete(&reader->event);
     if (yaml_parser_parse(&reader->parser, &reader->event) != 0)
@@ -37,8 +37,8 @@ static enum status next_event(struct config_reader *reader)
     if (reader->parser.error == YAML_MEMORY_ERROR)
         return STATUS_NO_MEMORY;
     const char *problem = reader->parser.problem != NULL ? reader->parser.problem : "no YAML";
-    (void)snprintf(what, sizeof(what), "%s; put values with special characters into 'quotes'",
-                   problem);
+    buf_copy_format(what, sizeof(what), "%s; put values with special characters into 'quotes'",
+                    problem);
     return refuse(reader, reader->parser.problem_mark.line + 1, what);
 }
 

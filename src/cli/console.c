@@ -19,15 +19,14 @@ void console_start(void)
 /* What was left out, as soon as there is room to say it. */
 static void tell_left_out(void)
 {
-    char text[128];
+    char text[192];
 
     if (left_out == 0)
         return;
-    int len =
-        snprintf(text, sizeof(text), "%llu line%s left out here: standard error was not read\n",
-                 left_out, left_out == 1 ? " was" : "s were");
+    buf_copy_format(text, sizeof(text), "%llu line%s left out here: standard error was not read\n",
+                    left_out, left_out == 1 ? " was" : "s were");
     left_out = 0;
-    (void)outlet_add(console, span_of(text, (size_t)len));
+    (void)outlet_add(console, span_string(text));
 }
 
 void console_write(struct span text, enum console_kind kind)

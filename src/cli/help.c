@@ -44,7 +44,7 @@ static void add_option_help(const struct option *option, struct buf *out)
                    : value[0] != '\0' ? " "
                                       : "",
                    value, is_optional ? "]" : "");
-    buf_init(&help, 4096);
+    buf_init_text(&help, 4096);
     option_add_help(option, &help);
     add_help_line(left, buf_string(&help), out);
     buf_deinit(&help);
@@ -59,7 +59,7 @@ static void add_states(struct buf *out)
         char word[32];
         (void)snprintf(word, sizeof(word), "  %s", delivery->word);
         struct buf text;
-        buf_init(&text, 1024);
+        buf_init_text(&text, 1024);
         buf_add_format(&text, "%s%s%s", delivery->meaning, delivery->remedy[0] != '\0' ? "; " : "",
                        delivery->remedy);
         add_help_line(word, buf_string(&text), out);
@@ -169,7 +169,7 @@ void help_add_overview(struct buf *out)
     buf_add_string(out, "\nCommands:\n");
     for (size_t i = 0; i < SUBCOMMAND_COUNT; i++) {
         char usage[80];
-        (void)snprintf(usage, sizeof(usage), "  %s", subcommands[i].usage);
+        buf_copy_format(usage, sizeof(usage), "  %s", subcommands[i].usage);
         add_help_line(usage, subcommands[i].purpose, out);
     }
     buf_add_string(out, "\nHelp:\n");
@@ -293,7 +293,7 @@ static bool add_columns(const char *word, struct buf *out)
 
     for (size_t i = 0; i < count && word == NULL; i++) {
         char what[sizeof(texts[i].what) + sizeof(texts[i].needed) + 32];
-        (void)snprintf(what, sizeof(what), "%s [needed: %s]", texts[i].what, texts[i].needed);
+        buf_copy_format(what, sizeof(what), "%s [needed: %s]", texts[i].what, texts[i].needed);
         add_entry(texts[i].name, what, out);
     }
     return word == NULL;

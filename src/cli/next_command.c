@@ -29,8 +29,11 @@ static void add_option(const struct option *option, const char *value, struct bu
 
 void next_command_add_program(const char *program, struct buf *out)
 {
+    bool was_text = buf_set_text(out, false);
+
     shell_add_word(program, out);
     buf_add_format(out, " %s", subcommands[COMMAND_RUN].name);
+    (void)buf_set_text(out, was_text);
 }
 
 /* Whether the diagnosis says of an option another value than was given. */
@@ -46,6 +49,8 @@ void next_command_add_fixed(const char *program, enum subcommand subcommand,
                             const struct option_sources *sources, const struct diagnosis *diagnosis,
                             struct buf *out)
 {
+    bool was_text = buf_set_text(out, false);
+
     shell_add_word(program, out);
     buf_add_format(out, " %s", subcommands[subcommand].name);
     for (size_t i = 0; i < sources->count; i++) {
@@ -62,6 +67,7 @@ void next_command_add_fixed(const char *program, enum subcommand subcommand,
         buf_add_format(out, " --%s", diagnosis->options[i].name);
         add_word(diagnosis->options[i].value, out);
     }
+    (void)buf_set_text(out, was_text);
 }
 
 /* Whether a call of another command is to have it: the same platform, key and configuration, and
@@ -77,6 +83,8 @@ void next_command_add_call(const char *program, enum subcommand from, enum subco
                            const struct option_sources *sources, const char *argument,
                            struct buf *out)
 {
+    bool was_text = buf_set_text(out, false);
+
     shell_add_word(program, out);
     buf_add_format(out, " %s", subcommands[to].name);
     if (argument != NULL && argument[0] == '-' && argument[1] != '\0') {
@@ -95,11 +103,13 @@ void next_command_add_call(const char *program, enum subcommand from, enum subco
         if (option != NULL)
             add_option(option, item->value, out);
     }
+    (void)buf_set_text(out, was_text);
 }
 
 void next_command_add_words(const struct option_sources *sources, const char *results,
                             bool is_moved, struct buf *out)
 {
+    bool was_text = buf_set_text(out, false);
     bool from_stdin = false, has_name = false;
 
     for (size_t i = 0; i < sources->count; i++) {
@@ -122,4 +132,5 @@ void next_command_add_words(const struct option_sources *sources, const char *re
         else if (option->carry != CARRY_RESULTS || !(is_moved || is_dash(item)))
             add_option(option, item->value, out);
     }
+    (void)buf_set_text(out, was_text);
 }

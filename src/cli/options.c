@@ -61,8 +61,8 @@ static enum status set_number(const struct setting *setting, struct span value, 
     } else {
         status = option->kind == OPTION_BYTES ? parse_bytes(value, &number)
                                               : span_to_int64(value, &number);
-        (void)snprintf(wanted, sizeof(wanted), "must be a whole number of %lld–%lld",
-                       (long long)option->min, (long long)option->max);
+        buf_copy_format(wanted, sizeof(wanted), "must be a whole number of %lld–%lld",
+                        (long long)option->min, (long long)option->max);
         if (status != STATUS_OK || number < option->min || number > option->max)
             return refuse_value(setting, wanted);
     }
@@ -105,7 +105,7 @@ static enum status set_choice(const struct setting *setting, struct span value, 
         }
         word += len + (word[len] == '|');
     }
-    buf_init(&wanted, 512);
+    buf_init_text(&wanted, 512);
     buf_add_string(&wanted, "must be ");
     add_words(words, &wanted);
     enum status status = refuse_value(setting, buf_string(&wanted));
@@ -118,7 +118,7 @@ static enum status set_by_function(const struct setting *setting, struct span va
 {
     struct buf wanted;
 
-    buf_init(&wanted, 4096);
+    buf_init_text(&wanted, 4096);
     bool is_good = setting->item->option->set(setting->settings, value, &wanted);
     enum status status = is_good ? STATUS_OK : refuse_value(setting, buf_string(&wanted));
     buf_deinit(&wanted);

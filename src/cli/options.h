@@ -35,6 +35,7 @@ struct settings {
     struct sim_config sim; /* of COMMAND_SIMULATE */
     const char *config;
     int progress; /* enum progress_mode */
+    int language; /* 1 + enum language; 0: as the environment says */
     bool explain_retries;
     bool dry_run;
     bool quiet;

@@ -71,7 +71,7 @@ void progress_show(struct progress *progress, struct progress_facts *facts)
     if (progress->live && !console_is_idle())
         return; /* what would be seen later is old by then */
     facts->doing = progress->doing;
-    buf_init(&line, 64 * 1024);
+    buf_init_text(&line, 64 * 1024);
     if (progress->live) {
         buf_add_char(&line, '\r');
         progress_line_add_live(facts, columns_of_terminal(), &line);

@@ -72,8 +72,8 @@ static void make_parts(const struct progress_facts *facts, struct line *line)
     struct buf *parts = line->parts;
 
     for (size_t i = 0; i < PART_COUNT; i++)
-        buf_init(&parts[i], 64 * 1024);
-    buf_add_printable(&parts[PART_DOING], span_string(facts->doing));
+        buf_init_text(&parts[i], 64 * 1024);
+    buf_add_printable(&parts[PART_DOING], span_string(buf_words(&parts[PART_DOING], facts->doing)));
     buf_add_char(&parts[PART_DOING], ':');
     if (facts->share >= 0)
         buf_add_format(&parts[PART_SHARE], "%d %%", (int)(facts->share * 100));
@@ -82,7 +82,7 @@ static void make_parts(const struct progress_facts *facts, struct line *line)
                        figure(facts->total).text);
     else
         buf_add_format(&parts[PART_ROWS], "%s rows", figure(facts->done).text);
-    buf_add_string(&parts[PART_RATE], figure_rate(facts->rate, "rows").text);
+    buf_add_string(&parts[PART_RATE], figure_rate(facts->rate, " rows").text);
     if (facts->eta_s >= 0) {
         when_add_duration(facts->eta_s, &parts[PART_TO_GO]);
         buf_add_string(&parts[PART_TO_GO], " to go");

@@ -50,8 +50,8 @@ static void show_line(const char *prefix, enum console_kind kind, bool hides_sec
     bool is_note = prefix[0] == '\0' && kind == CONSOLE_KEPT;
     struct buf line, text;
 
-    buf_init(&line, SHOWN_MAX_BYTES);
-    buf_init(&text, SHOWN_MAX_BYTES);
+    buf_init_text(&line, SHOWN_MAX_BYTES);
+    buf_init_text(&text, SHOWN_MAX_BYTES);
     buf_add_format(&line, "%s%s%s", has_color ? color(COLOR_BAD) : "", prefix,
                    has_color ? color(COLOR_PLAIN) : "");
     buf_add_format_list(&text, format, args);
@@ -118,11 +118,11 @@ static void show_problem(const char *input, const struct problems *problems,
                          const struct problem *problem)
 {
     struct span field = problem_field(problems, problem);
-    struct span message = problem_message(problems, problem);
+    struct span message = problem_shown(problems, problem);
     bool warns = problem_is_warning(problems, problem);
     struct buf text;
 
-    buf_init(&text, SHOWN_MAX_BYTES);
+    buf_init_text(&text, SHOWN_MAX_BYTES);
     buf_add_printable(&text, span_string(input));
     if (problem->line > 0)
         buf_add_format(&text, ":%llu", (unsigned long long)problem->line);

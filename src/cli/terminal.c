@@ -8,6 +8,7 @@
 #include "cli/console.h"
 #include "cli/next_command.h"
 #include "core/figure.h"
+#include "core/retranslate.h"
 #include "core/when.h"
 
 /* What a person reads while rows are checked and sent, in the words of a terminal. */
@@ -85,9 +86,14 @@ static void add_clock(int64_t off_s, struct buf *out)
 /* the endpoint cannot be reached (…): tried again for 1 min */
 static void add_outage(const struct job_status *status, struct buf *out)
 {
+    struct buf why;
+
+    buf_init_text(&why, 4096);
+    retranslate(span_string(status->why), &why);
     buf_add_format(out, "%s (%s): rows wait, and one at a time is tried, for ",
                    status->was_reached ? "the platform fails" : "the endpoint cannot be reached",
-                   status->why);
+                   buf_string(&why));
+    buf_deinit(&why);
     when_add_duration((double)status->outage_wait_ms / 1000, out);
     buf_add_string(out, " at most");
 }
@@ -173,7 +179,7 @@ static void on_event(const struct person *person, enum job_event event,
     bool is_wanted = event == JOB_EVENT_STATUS || event == JOB_EVENT_OUTAGE;
     if (event == JOB_EVENT_TICK || (person->quiet && !is_wanted))
         return;
-    buf_init(&text, 4096);
+    buf_init_text(&text, 4096);
     add_event(terminal, event, status, &text);
     if (text.len > 0) {
         progress_hide(&terminal->progress);
@@ -193,17 +199,19 @@ static void on_attempt(const struct person *person, const struct job_attempt *at
     if (!person->verbose || person->quiet)
         return;
     retry_case_name(attempt->decision->rule, outcome, class);
-    buf_init(&text, 8192);
+    buf_init_text(&text, 8192);
     buf_add_format(&text, "%s:%llu: ", terminal->watched.input, (unsigned long long)attempt->line);
     if (!operation_is_submit(attempt->operation))
         buf_add_format(&text, "%s, ", operations[attempt->operation].name);
     buf_add_format(&text, "attempt %u: ", (unsigned)attempt->number);
     if (outcome->has_errno && outcome->class != OUTCOME_ACCEPTED)
         buf_add_format(&text, "errno %lld ", (long long)outcome->platform_errno);
-    if (outcome->class == OUTCOME_ACCEPTED)
+    if (outcome->class == OUTCOME_ACCEPTED) {
         buf_add_format(&text, "%s in %.1f ms", class, (double)attempt->latency_us / 1000);
-    else
-        buf_add_format(&text, "%s [%s]", outcome->error, class);
+    } else {
+        retranslate(span_string(outcome->error), &text);
+        buf_add_format(&text, " [%s]", class);
+    }
     if (attempt->decision->again)
         buf_add_format(&text, ": again in %lld ms", (long long)attempt->decision->delay_ms);
     progress_hide(&terminal->progress);
@@ -226,18 +234,24 @@ static enum consent on_ask(const struct person *person, const char *question)
 {
     const struct terminal *terminal = person->context;
     char answer[16] = "";
+    struct buf prompt;
 
     if (isatty(STDIN_FILENO) != 1 || isatty(STDERR_FILENO) != 1 || terminal->reads_input)
         return CONSENT_NOBODY;
-    (void)fprintf(stderr, "%s Type yes: ", question);
+    buf_init_text(&prompt, 64 * 1024);
+    buf_add_format(&prompt, "%s Type yes: ", question);
+    (void)fputs(buf_string(&prompt), stderr);
     (void)fflush(stderr);
     /* One letter is typed too easily; it gets a second chance, since it was no no. */
     bool is_there = fgets(answer, sizeof(answer), stdin) != NULL;
     if (is_there && strcasecmp(answer, "y\n") == 0) {
-        (void)fprintf(stderr, "If that is meant, type the whole word yes: ");
+        buf_clear(&prompt);
+        buf_add_string(&prompt, "If that is meant, type the whole word yes: ");
+        (void)fputs(buf_string(&prompt), stderr);
         (void)fflush(stderr);
         is_there = fgets(answer, sizeof(answer), stdin) != NULL;
     }
+    buf_deinit(&prompt);
     return is_there && strcasecmp(answer, "yes\n") == 0 ? CONSENT_YES : CONSENT_NO;
 }
 

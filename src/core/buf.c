@@ -1,7 +1,5 @@
 #include "core/buf.h"
 
-#include <stdarg.h>
-
 #include <unistr.h>
 
 #include "core/text.h"
@@ -13,12 +11,17 @@ void buf_init(struct buf *buf, size_t max)
     *buf = (struct buf){.max = max};
 }
 
+void buf_init_text(struct buf *buf, size_t max)
+{
+    *buf = (struct buf){.max = max, .is_text = true};
+}
+
 void buf_deinit(struct buf *buf)
 {
     if (buf == NULL)
         return;
     free(buf->ptr);
-    *buf = (struct buf){.max = buf->max};
+    *buf = (struct buf){.max = buf->max, .is_text = buf->is_text};
 }
 
 void buf_clear(struct buf *buf)
@@ -86,48 +89,6 @@ void buf_add_int64(struct buf *buf, int64_t value)
         buf_add_uint64(buf, 0 - (uint64_t)value);
     } else {
         buf_add_uint64(buf, (uint64_t)value);
-    }
-}
-
-void buf_add_format_list(struct buf *buf, const char *format, va_list args)
-{
-    va_list again;
-
-    va_copy(again, args);
-    int needed = vsnprintf(NULL, 0, format, args);
-    if (needed > 0 && buf_reserve(buf, (size_t)needed + 1)) {
-        (void)vsnprintf(buf->ptr + buf->len, (size_t)needed + 1, format, again);
-        buf->len += (size_t)needed;
-    }
-    va_end(again);
-}
-
-void buf_add_format(struct buf *buf, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    buf_add_format_list(buf, format, args);
-    va_end(args);
-}
-
-void buf_add_wrapped(struct buf *buf, const char *words, size_t indent, size_t width)
-{
-    size_t column = indent;
-
-    while (*words != '\0') {
-        size_t len = strcspn(words, " ");
-        if (column > indent && column + 1 + len > width) {
-            buf_add_format(buf, "\n%*s", (int)indent, "");
-            column = indent;
-        } else if (column > indent) {
-            buf_add_char(buf, ' ');
-            column++;
-        }
-        buf_add_bytes(buf, words, len);
-        column += len;
-        words += len;
-        words += *words == ' ';
     }
 }
 

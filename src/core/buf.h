@@ -17,6 +17,7 @@
 
 #include <stdarg.h>
 
+#include "core/language.h"
 #include "core/span.h"
 
 struct buf {
@@ -25,10 +26,24 @@ struct buf {
     size_t capacity;
     size_t max;
     enum status status; /* STATUS_OK, STATUS_TOO_BIG or STATUS_NO_MEMORY */
+    bool is_text;       /* for people alone: translated as it is written (language.h) */
 };
 
 /* An empty buffer that never holds more than `max` bytes. Allocates nothing. */
 void buf_init(struct buf *buf, size_t max);
+
+/* The same for what is read by people and by no program: is_text. */
+void buf_init_text(struct buf *buf, size_t max);
+
+/* Whether what follows is for people alone, such as not a command among sentences; gives what it
+ * was, to be set again. */
+static inline bool buf_set_text(struct buf *buf, bool is_text)
+{
+    bool was_text = buf->is_text;
+
+    buf->is_text = is_text;
+    return was_text;
+}
 
 /* Frees the contents. Takes NULL and a zeroed struct. */
 void buf_deinit(struct buf *buf);
@@ -51,8 +66,12 @@ static inline bool buf_reserve(struct buf *buf, size_t extra)
 void buf_add_bytes(struct buf *buf, const void *bytes, size_t len);
 void buf_add_uint64(struct buf *buf, uint64_t value);
 void buf_add_int64(struct buf *buf, int64_t value);
+/* printf; with is_text in the language that is set (language.h). */
 void buf_add_format(struct buf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
 void buf_add_format_list(struct buf *buf, const char *format, va_list args) PRINTF_LIKE(2, 0);
+
+/* snprintf, in the language that is set, cut at the end of a character. */
+void buf_copy_format(char *out, size_t size, const char *format, ...) PRINTF_LIKE(3, 4);
 
 /*
  * Appends words, broken into lines of at most `width` columns. The text begins at the column
@@ -92,9 +111,15 @@ static inline void buf_add(struct buf *buf, struct span span)
     }
 }
 
+/* The text as the buffer is to have it. */
+static inline const char *buf_words(const struct buf *buf, const char *text)
+{
+    return language_is_foreign && buf->is_text ? language_look_up(text) : text;
+}
+
 static inline void buf_add_string(struct buf *buf, const char *text)
 {
-    buf_add(buf, span_string(text));
+    buf_add(buf, span_string(buf_words(buf, text)));
 }
 
 static inline void buf_add_char(struct buf *buf, char c)

@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "core/language.h"
+
 enum { GROUPED_FROM = 10000 };
 
 struct figure figure(uint64_t count)
@@ -35,7 +37,7 @@ struct figure figure_rate(double per_s, const char *what)
     struct figure number = figure((uint64_t)(rate + 0.5)), shown;
     if (!is_whole)
         (void)snprintf(number.text, sizeof(number.text), "%.1f", rate);
-    (void)snprintf(shown.text, sizeof(shown.text), "%.20s%s%.20s/%c", number.text,
-                   what[0] != '\0' ? " " : "", what, units[i].unit);
+    (void)snprintf(shown.text, sizeof(shown.text), "%.20s%.20s/%c", number.text, language_of(what),
+                   units[i].unit);
     return shown;
 }

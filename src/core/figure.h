@@ -17,7 +17,7 @@ struct figure {
 struct figure figure(uint64_t count);
 
 /* So many a second: 3,000/s, 2.5/s; where that is less than one, a minute or an hour: 7/m. `what`
- * is counted, "rows", or "". */
+ * is counted, " rows", or ""; in the language that is set. */
 struct figure figure_rate(double per_s, const char *what);
 
 #endif

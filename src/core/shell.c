@@ -47,7 +47,7 @@ void shell_add_word(const char *word, struct buf *out)
         control = control || is_control((unsigned char)*at);
     }
     if (plain)
-        buf_add_string(out, word);
+        buf_add(out, span_string(word));
     else if (control)
         add_escaped(word, out);
     else

@@ -462,6 +462,7 @@ enum status job_run(struct row_source *source, const struct job_options *options
     *ret_result = (struct job_result){.canary = options->canary};
     if (driver == NULL)
         return STATUS_NO_MEMORY;
+    bool was_text = buf_set_text(message, false); /* the log has it too */
     driver->options = options;
     driver->source = source;
     driver->store = store;
@@ -473,6 +474,7 @@ enum status job_run(struct row_source *source, const struct job_options *options
                                          .report_context = options->report_context};
     problems_init(&driver->problems);
     enum status status = run(driver, ret_result);
+    (void)buf_set_text(message, was_text);
     problems_deinit(&driver->problems);
     engine_free(driver->engine);
     free(driver->unsent);

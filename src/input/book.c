@@ -266,7 +266,7 @@ static enum status refuse_choice(const struct book *book, const char *wanted,
 {
     struct buf names;
 
-    buf_init(&names, sizeof(trouble->text) / 2);
+    buf_init_text(&names, sizeof(trouble->text) / 2);
     for (size_t i = 0; i < book->sheet_count; i++)
         if (book->sheets[i].part[0] != '\0')
             buf_add_format(&names, "%s%zu \"%s\"%s", names.len > 0 ? ", " : "", i + 1,

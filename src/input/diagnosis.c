@@ -69,8 +69,8 @@ struct work {
 void diagnosis_init(struct diagnosis *diagnosis)
 {
     *diagnosis = (struct diagnosis){.count = 0};
-    buf_init(&diagnosis->findings, FINDINGS_MAX);
-    buf_init(&diagnosis->unknown, FINDINGS_MAX);
+    buf_init_text(&diagnosis->findings, FINDINGS_MAX);
+    buf_init_text(&diagnosis->unknown, FINDINGS_MAX);
 }
 
 void diagnosis_deinit(struct diagnosis *diagnosis)
@@ -191,7 +191,7 @@ static enum status take_sample(const struct diagnosis_given *given, const char *
     *sample = (struct sample){.is_workbook = false};
     buf_init(&sample->head, 4 * SOURCE_BLOCK_BYTES);
     buf_init(&sample->odd, 4 * SOURCE_BLOCK_BYTES);
-    buf_init(&message, FINDINGS_MAX);
+    buf_init_text(&message, FINDINGS_MAX);
     enum status status = source_open(given->path, &message, &source);
     if (status == STATUS_OK && source_is_seekable(source))
         status = source_find_workbook(source, sheet, 0, READER_MAX_ROW_BYTES, &message);
@@ -484,7 +484,7 @@ static enum status lay_out(struct work *work, struct layout *layout, struct prob
     const struct diagnosis *result = work->result;
     struct buf message;
 
-    buf_init(&message, FINDINGS_MAX);
+    buf_init_text(&message, FINDINGS_MAX);
     layout_init(layout);
     enum status status = add_words(layout, given->sets, layout_add_set, &message);
     if (status == STATUS_OK)

@@ -595,7 +595,7 @@ static enum status start_conversion(struct source *source)
                                : !encoding_name_is_utf8(mark->encoding)))
         return refuse_mark(source);
     if (mark != NULL && !encoding_name_is_utf8(mark->encoding)) {
-        buf_init(&message, ERROR_MAX);
+        buf_init_text(&message, ERROR_MAX);
         status = encoding_open(mark->encoding, &message, &source->marked);
         if (status == STATUS_USAGE) /* a system without this conversion */
             status = fail(source, PROBLEM_ENCODING, buf_string(&message));

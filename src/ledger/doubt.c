@@ -219,7 +219,7 @@ static bool is_settled(struct disk *disk, int fd, const char *path)
     uint64_t count = 0;
 
     keytable_init(&keys);
-    buf_init(&message, 64 * 1024);
+    buf_init_text(&message, 64 * 1024);
     enum status status = doubt_each(disk, fd, note_key, &keys, NULL);
     if (status == STATUS_OK) {
         status = results_open(&results, disk, path, &message);

@@ -66,7 +66,7 @@ static enum status open_outfile(struct outfile *file, struct disk *disk, const c
     }
     *file = (struct outfile){.disk = disk, .name = name, .fd = fd};
     buf_init(&file->out, OUTFILE_BUFFER_MAX);
-    buf_init(&file->error, 8192);
+    buf_init_text(&file->error, 8192);
     return STATUS_OK;
 }
 

@@ -182,7 +182,7 @@ static enum status load_command(const struct search *search, const char *command
     size_t len = 0;
 
     wipe_variables(); /* the command has no use for them */
-    buf_init(&reason, 4096);
+    buf_init_text(&reason, 4096);
     enum status status =
         key_command_run(command, KEY_COMMAND_TIMEOUT_MS, text, sizeof(text), &len, &reason);
     if (status == STATUS_OK)

@@ -40,7 +40,7 @@ static enum status name_variable(const char *variable, char **ret_text)
 {
     struct buf text;
 
-    buf_init(&text, 4096);
+    buf_init_text(&text, 4096);
     buf_add_format(&text, "that the variable %s names", variable);
     *ret_text = text.status == STATUS_OK ? strdup(buf_string(&text)) : NULL;
     buf_deinit(&text);

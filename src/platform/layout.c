@@ -158,7 +158,7 @@ enum status layout_add_set(struct layout *layout, const char *text, struct buf *
     if (status != STATUS_OK)
         return status;
     struct buf why;
-    buf_init(&why, 1024);
+    buf_init_text(&why, 1024);
     status = template_parse(&set->template, value, span_is(set->name, "data"), &why);
     if (status == STATUS_USAGE)
         (void)refuse("set", span_string(text), message, buf_string(&why));

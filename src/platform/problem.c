@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <xxhash.h>
 
+#include "core/retranslate.h"
 #include "core/text.h"
 
 enum { MESSAGE_MAX = 512 }; /* bytes */
@@ -142,8 +143,24 @@ static size_t write_message(char message[MESSAGE_MAX], const char *format, va_li
     return (size_t)len < MESSAGE_MAX ? (size_t)len : cut_message(message);
 }
 
+/* The same in the language that is set; `plain` where that is English. */
+static struct span translate(struct buf *buf, struct span plain, const char *format, va_list args)
+    PRINTF_LIKE(3, 0);
+
+static struct span translate(struct buf *buf, struct span plain, const char *format, va_list args)
+{
+    buf_init_text(buf, PROBLEMS_TEXT_MAX);
+    if (!language_is_foreign)
+        return plain;
+    if (strcmp(format, "%s") == 0)
+        retranslate(plain, buf); /* it was put together elsewhere, in English */
+    else
+        buf_add_format_list(buf, format, args);
+    return span_of(buf->ptr, text_cut(buf_span(buf), MESSAGE_MAX - 1));
+}
+
 static void add_to_list(struct problems *problems, enum problem_code code, struct span field,
-                        struct span value, struct span message)
+                        struct span value, struct span message, struct span shown)
 {
     struct buf *text = &problems->text;
     struct problem problem = {.code = code, .line = problems->line};
@@ -154,6 +171,11 @@ static void add_to_list(struct problems *problems, enum problem_code code, struc
     problem.message_at = text->len;
     buf_add_printable(text, message);
     problem.message_len = text->len - problem.message_at;
+    problem.shown_at = shown.ptr == message.ptr ? problem.message_at : text->len;
+    if (shown.ptr != message.ptr)
+        buf_add_printable(text, shown);
+    problem.shown_len =
+        shown.ptr == message.ptr ? problem.message_len : text->len - problem.shown_at;
     problem.value_at = text->len;
     buf_add(text, cut_value(value));
     problem.value_len = text->len - problem.value_at;
@@ -164,14 +186,18 @@ void problem_add(struct problems *problems, enum problem_code code, struct span 
                  struct span value, const char *format, ...)
 {
     char message[MESSAGE_MAX];
-    va_list args;
+    struct buf translation;
+    va_list args, again;
 
     if (!count_problem(problems, code, field, value))
         return;
     va_start(args, format);
-    size_t len = write_message(message, format, args);
+    va_copy(again, args);
+    struct span plain = span_of(message, write_message(message, format, args));
+    add_to_list(problems, code, field, value, plain, translate(&translation, plain, format, again));
+    buf_deinit(&translation);
+    va_end(again);
     va_end(args);
-    add_to_list(problems, code, field, value, span_of(message, len));
 }
 
 static void keep_first_doubt(struct problems *problems, struct span field, struct span message)
@@ -190,15 +216,20 @@ void problem_add_doubt(struct problems *problems, enum problem_code code, struct
                        struct span value, const char *format, ...)
 {
     char text[MESSAGE_MAX];
-    va_list args;
+    struct buf translation;
+    va_list args, again;
 
     va_start(args, format);
+    va_copy(again, args);
     struct span message = span_of(text, write_message(text, format, args));
-    va_end(args);
+    struct span shown = translate(&translation, message, format, again);
     if (problems->doubt_count++ == 0)
-        keep_first_doubt(problems, field, message);
+        keep_first_doubt(problems, field, shown);
     if (count_problem(problems, code, field, value))
-        add_to_list(problems, code, field, value, message);
+        add_to_list(problems, code, field, value, message, shown);
+    buf_deinit(&translation);
+    va_end(again);
+    va_end(args);
 }
 
 size_t problems_unlisted(const struct problems *problems, enum problem_code code)
@@ -225,6 +256,11 @@ struct span problem_field(const struct problems *problems, const struct problem 
 struct span problem_message(const struct problems *problems, const struct problem *problem)
 {
     return span_of(problems->text.ptr + problem->message_at, problem->message_len);
+}
+
+struct span problem_shown(const struct problems *problems, const struct problem *problem)
+{
+    return span_of(problems->text.ptr + problem->shown_at, problem->shown_len);
 }
 
 struct span problem_value(const struct problems *problems, const struct problem *problem)

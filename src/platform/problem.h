@@ -102,7 +102,8 @@ struct problem {
     enum problem_code code;
     uint64_t line; /* usually the row's; a JSON or CSV error may know better */
     size_t field_at, field_len;
-    size_t message_at, message_len;
+    size_t message_at, message_len; /* in English, as results and lists of problems have it */
+    size_t shown_at, shown_len;     /* in the language that is set */
     size_t value_at, value_len;
 };
 
@@ -158,6 +159,9 @@ bool problem_is_warning(const struct problems *problems, const struct problem *p
 struct span problem_field(const struct problems *problems, const struct problem *problem);
 struct span problem_message(const struct problems *problems, const struct problem *problem);
 struct span problem_value(const struct problems *problems, const struct problem *problem);
+
+/* The message as a person is to read it. */
+struct span problem_shown(const struct problems *problems, const struct problem *problem);
 
 /* The code of the first error that was found; there must be one. */
 enum problem_code problems_first_error(const struct problems *problems);

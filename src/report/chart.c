@@ -249,7 +249,7 @@ void chart_add_throughput(const struct series *series, struct buf *out)
     struct chart chart = {"throughput", "Rows that ended per second", "rows/s", round_up(peak),
                           out};
     memcpy(lanes, series_sum(series, 0, series->count).lanes, sizeof(lanes));
-    buf_init(&text, 4096);
+    buf_init_text(&text, 4096);
     buf_add_string(&text, "Each bar covers ");
     html_add_duration(bar_seconds(&timeline), &text);
     buf_add_string(&text, "; the highest is ");
@@ -310,7 +310,7 @@ void chart_add_flight(const struct series *series, struct buf *out)
     }
     struct chart chart = {"flight", "Requests in flight", "requests", round_up(top), out};
     struct series_bucket all = series_sum(series, 0, series->count);
-    buf_init(&text, 4096);
+    buf_init_text(&text, 4096);
     buf_add_format(&text,
                    "Requests that wait for their answer: %.1f on average. The line is how many "
                    "there may be at most.",
@@ -499,7 +499,7 @@ void chart_add_delivery(const struct series *series, uint64_t total, struct buf 
     timeline.slots = timeline.bars;
     struct chart chart = {"delivered-chart", "Delivered over time", "commands",
                           round_up((double)total), out};
-    buf_init(&text, 4096);
+    buf_init_text(&text, 4096);
     buf_add_string(&text, "How many of the ");
     html_add_count(total, &text);
     buf_add_string(&text, " commands had come to their end by then; steps of ");

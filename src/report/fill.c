@@ -1,5 +1,6 @@
 #include "report/fill.h"
 
+#include "core/text.h"
 #include "report/html.h"
 
 static const struct fill_value *find(const struct fill *fill, struct span name)
@@ -137,4 +138,66 @@ void fill_add(const struct fill *fill, struct span part, struct buf *out)
             add_value(fill, value, out);
         }
     }
+}
+
+/* What is in front of the next tag of HTML, and the tag. */
+static struct span take_words(struct span *rest)
+{
+    const char *open = memchr(rest->ptr, '<', rest->len);
+    struct span words = span_of(rest->ptr, open != NULL ? (size_t)(open - rest->ptr) : rest->len);
+
+    *rest = span_skip(*rest, words.len);
+    return words;
+}
+
+static struct span take_html_tag(struct span *rest)
+{
+    const char *close = memchr(rest->ptr, '>', rest->len);
+    struct span tag =
+        span_of(rest->ptr, close != NULL ? (size_t)(close - rest->ptr) + 1 : rest->len);
+
+    *rest = span_skip(*rest, tag.len);
+    return tag;
+}
+
+static void add_words(struct span words, struct buf *out)
+{
+    struct span text = text_trim_blanks(words);
+    const char *translation = language_find(text);
+
+    if (translation == NULL) {
+        buf_add(out, words);
+        return;
+    }
+    buf_add(out, span_of(words.ptr, (size_t)(text.ptr - words.ptr)));
+    buf_add_string(out, translation);
+    buf_add(out, span_skip(words, (size_t)(text.ptr - words.ptr) + text.len));
+}
+
+static void add_html_tag(struct span tag, struct buf *out)
+{
+    static const char english[] = "<html lang=\"en\"", chinese[] = "<html lang=\"zh\"";
+    size_t len = span_starts_with(tag, english) ? sizeof(english) - 1 : 0;
+
+    buf_add(out, span_of(chinese, len));
+    buf_add(out, span_skip(tag, len));
+}
+
+void fill_add_page(const struct fill *fill, struct span page, struct buf *out)
+{
+    struct buf translated;
+
+    if (!language_is_foreign) {
+        fill_add(fill, page, out);
+        return;
+    }
+    buf_init(&translated, out->max);
+    while (page.len > 0) {
+        add_words(take_words(&page), &translated);
+        add_html_tag(take_html_tag(&page), &translated);
+    }
+    if (translated.status != STATUS_OK)
+        out->status = translated.status;
+    fill_add(fill, buf_span(&translated), out);
+    buf_deinit(&translated);
 }

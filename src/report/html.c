@@ -40,7 +40,7 @@ void html_add_text(struct span text, struct buf *out)
 
 void html_add_string(const char *text, struct buf *out)
 {
-    html_add_text(span_string(text), out);
+    html_add_text(span_string(language_of(text)), out);
 }
 
 void html_add_count(uint64_t count, struct buf *out)
@@ -131,6 +131,10 @@ void html_add_time(int64_t epoch_ms, struct buf *out)
     char text[WHEN_UTC_LENGTH + 1];
 
     when_format_utc(epoch_ms, text);
+    if (language_is_foreign) {
+        buf_add_format(out, "<time datetime=\"%s\">%.10s %.8s UTC</time>", text, text, text + 11);
+        return;
+    }
     int month = (text[5] - '0') * 10 + text[6] - '1';
     buf_add_format(out, "<time datetime=\"%s\">%.*s %.3s %.4s, %.8s UTC</time>", text,
                    text[8] == '0' ? 1 : 2, text + (text[8] == '0' ? 9 : 8), months + 3 * month,

@@ -115,5 +115,6 @@ void load_page_add_html(const struct load_report *report, const struct series *e
         LIST("loads", add_loads),
     };
 
-    add_item(NULL, values, ARRAY_LENGTH(values), &sheet, span_of(load_html, load_html_len), out);
+    fill_add_page(&(struct fill){values, ARRAY_LENGTH(values), NULL, &sheet},
+                  span_of(load_html, load_html_len), out);
 }

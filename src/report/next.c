@@ -75,6 +75,7 @@ void next_add_text(const struct next_facts *facts, const struct next_step *step,
     const char *text = step->rows == 0   ? "send what was not sent"
                        : step->rows == 1 ? kinds[step->kind].one
                                          : kinds[step->kind].many;
+    text = buf_words(out, text);
     const char *number = strstr(text, "%s");
 
     if (step->kind == NEXT_RESUME && facts->is_refused)
@@ -117,6 +118,7 @@ static void add_look(const struct next_facts *facts, enum next_kind kind, struct
 void next_add_command(const struct next_facts *facts, const struct next_step *step, struct buf *out)
 {
     const char *option = option_of(facts, step->kind);
+    bool was_text = buf_set_text(out, false);
 
     if (step->kind == NEXT_VERIFY)
         buf_add_string(out, facts->verify);
@@ -125,4 +127,5 @@ void next_add_command(const struct next_facts *facts, const struct next_step *st
     else if (facts->command.program != NULL)
         buf_add_format(out, "%s%s%s%s", facts->command.program, option[0] != '\0' ? " " : "",
                        option, facts->command.words);
+    (void)buf_set_text(out, was_text);
 }

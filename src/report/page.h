@@ -93,6 +93,6 @@ void page_add_row(struct page *page, const struct page_row *row);
 void page_add_html(const struct page *page, const struct page_facts *facts, struct buf *out);
 
 /* What every page begins with: by that a file is known to be one, and may be replaced. */
-extern const char page_start[];
+extern const char page_start[], page_start_chinese[];
 
 #endif

@@ -146,6 +146,6 @@ void page_delivery_add_html(const struct page_delivery *delivery, uint64_t accep
         DRAWN("chart", add_chart),
     };
 
-    fill_add(&(struct fill){values, ARRAY_LENGTH(values), NULL, delivery},
-             span_of(delivery_html, delivery_html_len), out);
+    fill_add_page(&(struct fill){values, ARRAY_LENGTH(values), NULL, delivery},
+                  span_of(delivery_html, delivery_html_len), out);
 }

@@ -2,12 +2,14 @@
  * The page is page.html with its placeholders filled in (fill.h): here is what their names mean.
  * Values of the whole page are in one array; lists add those of an item for as long as it is shown.
  */
+#include "core/retranslate.h"
 #include "report/chart.h"
 #include "report/embedded.h"
 #include "report/fill.h"
 #include "report/page.h"
 
 const char page_start[] = "<!DOCTYPE html>\n<html lang=\"en\" data-made-by=\"nbatch\">\n";
+const char page_start_chinese[] = "<!DOCTYPE html>\n<html lang=\"zh\" data-made-by=\"nbatch\">\n";
 
 struct sheet {
     const struct page *page;
@@ -140,7 +142,7 @@ static void add_step(const struct fill *fill, const struct next_step *step, stru
     const struct next_facts *facts = &sheet_of(fill)->facts->next;
     struct buf text, command;
 
-    buf_init(&text, out->max);
+    buf_init_text(&text, out->max);
     buf_init(&command, out->max);
     next_add_text(facts, step, &text);
     next_add_command(facts, step, &command);
@@ -166,17 +168,28 @@ static void add_steps(const struct fill *fill, struct span part, struct buf *out
         add_step(fill, &steps[i], part, out);
 }
 
+/* A reason as the results have it, in the language of the page. */
+static const char *shown_reason(const char *text, struct buf *shown)
+{
+    buf_clear(shown);
+    retranslate(span_string(text), shown);
+    return buf_string(shown);
+}
+
 static void add_samples(const struct fill *fill, struct span part, struct buf *out)
 {
     const struct group *group = fill->subject;
+    struct buf error;
 
+    buf_init_text(&error, out->max);
     for (size_t i = 0; i < group->sample_count; i++) {
         const struct group_sample *sample = &group->samples[i];
         const struct fill_value values[] = {COUNT("row", sample->row), COUNT("line", sample->line),
                                             TEXT("imei", sample->imei),
-                                            TEXT("error", sample->text)};
+                                            TEXT("error", shown_reason(sample->text, &error))};
         add_item(fill, values, ARRAY_LENGTH(values), NULL, part, out);
     }
+    buf_deinit(&error);
 }
 
 /* Whether the samples' texts say more than the title does. */
@@ -197,13 +210,16 @@ static void add_group(const struct fill *fill, const struct group *group, struct
     bool names_problem = reason->status == ROW_INVALID && advice->name != NULL;
     bool names_errno = reason->status == ROW_REJECTED || advice->name != NULL;
     char number[24] = "";
+    struct buf title;
 
+    buf_init_text(&title, out->max);
     if (reason->has_errno)
         (void)snprintf(number, sizeof(number), "%lld", (long long)reason->platform_errno);
     const struct fill_value values[] = {
         TEXT("errno", number),
         TEXT("shown-errno", names_errno ? number : ""),
-        TEXT("group-title", names_problem ? advice->name : group->samples[0].text),
+        TEXT("group-title",
+             names_problem ? advice->name : shown_reason(group->samples[0].text, &title)),
         TEXT("group-meaning", advice->meaning),
         TEXT("group-remedy", advice->remedy),
         COUNT("group-count", group->count),
@@ -214,6 +230,7 @@ static void add_group(const struct fill *fill, const struct group *group, struct
         LIST("samples", add_samples),
     };
     add_item(fill, values, ARRAY_LENGTH(values), group, part, out);
+    buf_deinit(&title);
 }
 
 static void add_groups(const struct fill *fill, struct span part, struct buf *out)
@@ -339,7 +356,8 @@ static void add_page(const struct sheet *sheet, const struct fill *outer, struct
         DRAWN("latency", add_latency),
     };
 
-    add_item(outer, values, ARRAY_LENGTH(values), NULL, span_of(page_html, page_html_len), out);
+    fill_add_page(&(struct fill){values, ARRAY_LENGTH(values), outer, NULL},
+                  span_of(page_html, page_html_len), out);
 }
 
 void page_add_html(const struct page *page, const struct page_facts *facts, struct buf *out)

@@ -3,6 +3,7 @@
 #include <cjson/cJSON.h>
 
 #include "core/figure.h"
+#include "core/retranslate.h"
 #include "core/when.h"
 #include "report/advice.h"
 
@@ -74,13 +75,13 @@ static void add_reason_text(const struct tally_reason *reason, struct buf *out)
     struct advice advice = advice_of_reason(reason);
     struct buf line;
 
-    buf_init(&line, 4096);
+    buf_init_text(&line, 4096);
     bool is_of_errno = reason->has_errno && advice.name != NULL;
     if (is_of_errno || (reason->status == ROW_REJECTED && reason->has_errno))
         buf_add_format(&line, "errno %lld %s: %s", (long long)reason->platform_errno, reason->text,
                        advice.meaning);
     else
-        buf_add_string(&line, reason->text);
+        retranslate(span_string(reason->text), &line);
     buf_add_format(out, "%*s  ", REASON_INDENT - 2, figure(reason->count).text);
     buf_add_wrapped(out, buf_string(&line), REASON_INDENT, REASON_WIDTH);
     if (reason->status != ROW_INVALID) { /* whose text says it */
@@ -161,10 +162,10 @@ static void add_pace(const struct summary *summary, struct buf *out)
     else
         when_add_duration(summary->seconds, out);
     if (summary->seconds > 0)
-        buf_add_format(out, " (%s)", figure_rate((double)total / summary->seconds, "rows").text);
+        buf_add_format(out, " (%s)", figure_rate((double)total / summary->seconds, " rows").text);
     if (summary->late_per_s > 0 && summary->seconds > LATE_FROM_S)
         buf_add_format(out, ", in the last ten seconds %s",
-                       figure_rate(summary->late_per_s, "rows").text);
+                       figure_rate(summary->late_per_s, " rows").text);
     if (summary->retries > 0)
         buf_add_format(out, ", %llu attempt%s", (unsigned long long)summary->retries,
                        summary->retries == 1 ? " was a retry" : "s were retries");
@@ -243,7 +244,7 @@ static void add_file(const char *what, const char *path, struct buf *out)
 {
     if (path == NULL)
         return;
-    buf_add_format(out, "%s: ", what);
+    buf_add_string(out, what);
     buf_add_printable(out, span_string(path));
     buf_add_char(out, '\n');
 }
@@ -280,8 +281,8 @@ void summary_add_text(const struct summary *summary, struct buf *out)
     if (summary->has_account)
         add_account_text(summary, out);
     if (summary->is_recorded)
-        add_file("results", summary->results, out);
-    add_file("report", summary->report, out);
+        add_file("results: ", summary->results, out);
+    add_file("report: ", summary->report, out);
     if (summary->results != NULL)
         add_embargo(summary, out);
     if (summary->status != NULL)

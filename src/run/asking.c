@@ -89,7 +89,7 @@ int asking_open(struct asking *asking, const struct run_settings *settings,
                 const struct person *person)
 {
     *asking = (struct asking){.settings = *settings, .person = person};
-    buf_init(&asking->message, 64 * 1024);
+    buf_init_text(&asking->message, 64 * 1024);
     int result = descriptors_settle(&asking->settings, person);
     if (result != 0)
         return result;
@@ -135,7 +135,7 @@ static int judge(const struct asking *asking, enum status status,
 
     if (end == JOB_COMPLETE)
         return 0;
-    buf_init(&why, 64 * 1024);
+    buf_init_text(&why, 64 * 1024);
     if (end == JOB_FAILED && subject->add_failure != NULL)
         subject->add_failure(subject->context, &why);
     if (why.len > 0) {

@@ -39,7 +39,7 @@ int bench_check_endpoint(const struct run_settings *settings, const struct perso
 
     if (settings->bench_endpoint == NULL)
         return 0;
-    buf_init(&message, 64 * 1024);
+    buf_init_text(&message, 64 * 1024);
     enum status status = endpoint_parse(settings->bench_endpoint, &message, &endpoint);
     if (status != STATUS_OK) {
         person_failure(person, &message, status);
@@ -162,6 +162,7 @@ static int report(struct bench *bench)
         all = all && medians[level].accepted == medians[level].rows;
     }
     buf_init(&out, 1024 * 1024);
+    (void)buf_set_text(&out, !settings->json);
     if (settings->json)
         status = speed_add_json(&report, &out);
     else

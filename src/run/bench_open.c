@@ -75,17 +75,17 @@ static int choose_endpoint(struct bench *bench)
 /* The operator's rows, to somewhere else: they are really sent, and the devices really act. */
 static int consent(const struct bench *bench)
 {
-    char question[300], otherwise[360];
+    char question[360], otherwise[420];
 
     if (bench->settings.input == NULL || bench->settings.yes || bench->sim != NULL ||
         bench->endpoint.loopback)
         return 0;
-    (void)snprintf(question, sizeof(question), "Really send rows of %.100s to %.120s?",
-                   bench->settings.input, bench->endpoint.origin);
-    (void)snprintf(otherwise, sizeof(otherwise),
-                   "bench really sends the rows of %.100s to %.120s, which is not this machine: "
-                   "say --yes if that is meant",
-                   bench->settings.input, bench->endpoint.origin);
+    buf_copy_format(question, sizeof(question), "Really send rows of %.100s to %.120s?",
+                    bench->settings.input, bench->endpoint.origin);
+    buf_copy_format(otherwise, sizeof(otherwise),
+                    "bench really sends the rows of %.100s to %.120s, which is not this machine: "
+                    "say --yes if that is meant",
+                    bench->settings.input, bench->endpoint.origin);
     return person_consents(bench->person, question, otherwise) ? 0 : EXIT_USAGE;
 }
 
@@ -292,7 +292,7 @@ static int write_page(struct bench *bench, const struct load_report *report)
     struct buf page;
     int result = 0;
 
-    buf_init(&page, 16 * 1024 * 1024);
+    buf_init_text(&page, 16 * 1024 * 1024);
     load_page_add_html(report, &bench->ended, NBATCH_VERSION, &page);
     if (page_file_write(bench->settings.report, &page, &bench->message) != STATUS_OK)
         result = fail(bench, STATUS_IO);
@@ -306,6 +306,7 @@ static int give(struct bench *bench, const struct load_report *report)
     struct buf out;
 
     buf_init(&out, 1024 * 1024);
+    (void)buf_set_text(&out, !bench->settings.json);
     if (bench->settings.json)
         status = load_add_json(report, &out);
     else
@@ -406,7 +407,7 @@ int bench_open(const struct run_settings *settings, const struct person *person)
         return EXIT_INTERNAL;
     bench->settings = *settings;
     bench->person = person;
-    buf_init(&bench->message, 64 * 1024);
+    buf_init_text(&bench->message, 64 * 1024);
     if (settings->bench_endpoint == NULL && settings->simulate == NULL)
         bench->settings.simulate = "";
     choose_concurrency(&bench->settings);

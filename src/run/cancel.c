@@ -346,7 +346,7 @@ static void announce(const struct cancelling *cancelling)
     double rate = sending_rate_per_s(cancelling->settings);
     struct buf text;
 
-    buf_init(&text, 4096);
+    buf_init_text(&text, 4096);
     buf_add_format(&text, "%zu command%s to be taken back, one request each", cancelling->count,
                    cancelling->count == 1 ? "" : "s");
     if (rate > 0 && cancelling->count > 0) {
@@ -396,16 +396,16 @@ static int refuse_rehearsal(struct cancelling *cancelling)
 
 static int confirm(const struct cancelling *cancelling)
 {
-    char question[200], otherwise[200];
+    char question[300], otherwise[300];
 
     if (cancelling->settings->yes)
         return 0;
-    (void)snprintf(question, sizeof(question), "Take back %zu command%s at %s?", cancelling->count,
-                   cancelling->count == 1 ? "" : "s", cancelling->asking.endpoint.origin);
-    (void)snprintf(otherwise, sizeof(otherwise),
-                   "%zu command%s would be taken back: say --yes if that is meant, or -n to see "
-                   "which",
-                   cancelling->count, cancelling->count == 1 ? "" : "s");
+    buf_copy_format(question, sizeof(question), "Take back %zu command%s at %s?", cancelling->count,
+                    cancelling->count == 1 ? "" : "s", cancelling->asking.endpoint.origin);
+    buf_copy_format(otherwise, sizeof(otherwise),
+                    "%zu command%s would be taken back: say --yes if that is meant, or -n to see "
+                    "which",
+                    cancelling->count, cancelling->count == 1 ? "" : "s");
     return person_consents(cancelling->person, question, otherwise) ? 0 : EXIT_USAGE;
 }
 
@@ -496,12 +496,13 @@ static int show(struct cancelling *cancelling, const struct cancel_summary *summ
     struct buf text;
     int result = summary->exit_status;
 
-    buf_init(&text, 1024 * 1024);
+    buf_init_text(&text, 1024 * 1024);
     if (!cancelling->person->quiet) {
         cancel_summary_add_text(summary, &text);
         cancelling->person->ops->tell(cancelling->person, TELL_SUMMARY, buf_string(&text));
     }
     buf_clear(&text);
+    (void)buf_set_text(&text, false);
     if (cancelling->settings->json) {
         cancel_summary_add_json(summary, &text);
         if (text.status != STATUS_OK || !person_give(cancelling->person, buf_span(&text)))
@@ -616,7 +617,7 @@ int run_cancel(const struct run_settings *settings, const struct person *person)
     keytable_init(&cancelling->ended);
     buf_init(&cancelling->text, RESULT_LINE_MAX);
     buf_init(&cancelling->error, RESULT_LINE_MAX);
-    buf_init(&cancelling->message, 64 * 1024);
+    buf_init_text(&cancelling->message, 64 * 1024);
     privacy_follow(settings->input);
     int result = run_steps(cancelling);
     takeback_deinit(&cancelling->takeback);

@@ -137,7 +137,7 @@ int check_open(const struct run_settings *settings, const struct person *person,
     struct buf message;
 
     options.embargo_s = embargo_end(settings, options.now_s);
-    buf_init(&message, 64 * 1024);
+    buf_init_text(&message, 64 * 1024);
     enum status status = intake_open(&options, &message, ret_intake);
     if (status == STATUS_USAGE)
         add_format(settings, person, &message);
@@ -252,7 +252,7 @@ static void show_notes(const struct inspection *inspection, const struct intake 
 {
     struct buf notes;
 
-    buf_init(&notes, 64 * 1024);
+    buf_init_text(&notes, 64 * 1024);
     intake_add_notes(intake, &notes);
     const char *line = buf_string(&notes);
     for (size_t len; *line != '\0'; line += len + 1) {
@@ -272,7 +272,7 @@ static void show_time(const struct inspection *inspection, uint64_t rows)
 
     if (rate.count == 0 || rows == 0 || (is_documented && seconds < 1))
         return;
-    buf_init(&text, 256);
+    buf_init_text(&text, 256);
     when_add_duration(seconds, &text);
     person_note(inspection->person, "sending the valid rows takes %s at %lld/%s%s",
                 buf_string(&text), (long long)rate.count,
@@ -287,7 +287,7 @@ static void show_counts(const struct inspection *inspection, const struct check_
 {
     struct buf text;
 
-    buf_init(&text, 4096);
+    buf_init_text(&text, 4096);
     buf_add_format(&text, "%s: %s row%s, %s valid, %s invalid, %s warning%s", inspection->input,
                    figure(counts->rows).text, counts->rows == 1 ? "" : "s",
                    figure(counts->valid).text, figure(counts->invalid).text,
@@ -333,7 +333,7 @@ static void show_embargo(const struct inspection *inspection, const struct check
 
     if (settings->embargo_ms == 0 || counts->valid == 0)
         return;
-    buf_init(&text, 4096);
+    buf_init_text(&text, 4096);
     if (!embargo_spare(settings, counts->valid, left_s, &spare_s)) {
         buf_add_string(&text, "how long the embargo outlasts the sending is known with --rate");
     } else if (spare_s > 0) {
@@ -385,7 +385,7 @@ static void show_diagnosis(struct inspection *inspection)
 
     if (!inspection->is_diagnosed || inspection->settings->fix)
         return;
-    buf_init(&text, 256 * 1024);
+    buf_init_text(&text, 256 * 1024);
     buf_add_printable(&text, span_string(inspection->input));
     buf_add_string(&text, ": cannot be read as it is");
     add_header_codes(inspection->codes, &text);
@@ -404,7 +404,7 @@ static void show_words(const struct inspection *inspection)
     if (inspection->is_diagnosed || inspection->diagnosis.count == 0 ||
         person->ops->fixed_command == NULL)
         return;
-    buf_init(&text, 256 * 1024);
+    buf_init_text(&text, 256 * 1024);
     person->ops->fixed_command(person, &inspection->diagnosis, &text);
     person_note(person, "this command sends the words as booleans:\n    %s", buf_string(&text));
     buf_deinit(&text);
@@ -417,7 +417,7 @@ static int give_fix(struct inspection *inspection, bool is_unreadable)
     struct diagnosis *diagnosis = &inspection->diagnosis;
     struct buf text;
 
-    buf_init(&text, 256 * 1024);
+    buf_init_text(&text, 256 * 1024);
     if (is_unreadable && !inspection->is_diagnosed) {
         person_error(person, "%s: no options are known by which it can be read", inspection->input);
     } else if (inspection->is_diagnosed && !diagnosis->is_complete) {
@@ -481,14 +481,14 @@ int check_input(struct intake *intake, const struct run_settings *settings,
     struct check_counts counts = {.rows = 0};
     struct buf doing;
 
-    buf_init(&inspection.message, 64 * 1024);
+    buf_init_text(&inspection.message, 64 * 1024);
     if (open_files(&inspection) != STATUS_OK) {
         person_error(person, "%s", buf_string(&inspection.message));
         (void)close_files(&inspection);
         buf_deinit(&inspection.message);
         return EXIT_USAGE;
     }
-    buf_init(&doing, 64 * 1024);
+    buf_init_text(&doing, 64 * 1024);
     buf_add_format(&doing, "checking %s", name);
     person->ops->begin(person, buf_string(&doing), NULL);
     enum status status = job_check(intake, &hooks, &counts);
@@ -505,30 +505,30 @@ int check_input(struct intake *intake, const struct run_settings *settings,
 /* Whether the operator wants what mode 1 does; asked where there is somebody to ask. */
 static bool confirm_replace(const struct person *person, uint64_t replaced)
 {
-    char question[160], otherwise[160];
+    char question[240], otherwise[240];
     unsigned long long count = replaced;
     const char *plural = replaced == 1 ? "" : "s";
 
-    (void)snprintf(question, sizeof(question),
-                   "Replace %llu instance%s, deleting what is not named?", count, plural);
-    (void)snprintf(otherwise, sizeof(otherwise),
-                   "%llu instance%s would be replaced (mode 1): say --allow-replace if that is "
-                   "meant",
-                   count, plural);
+    buf_copy_format(question, sizeof(question),
+                    "Replace %llu instance%s, deleting what is not named?", count, plural);
+    buf_copy_format(otherwise, sizeof(otherwise),
+                    "%llu instance%s would be replaced (mode 1): say --allow-replace if that is "
+                    "meant",
+                    count, plural);
     return person_consents(person, question, otherwise);
 }
 
 /* Whether columns of mixed values are meant, which the check has just told of. */
 static bool confirm_doubts(const struct person *person, const struct check_counts *counts)
 {
-    char otherwise[PROBLEM_DOUBT_MAX + 200], more[100] = "";
+    char otherwise[PROBLEM_DOUBT_MAX + 200], more[160] = "";
 
     if (counts->doubts > 1)
-        (void)snprintf(more, sizeof(more), " (and %llu more of this kind: see nbatch check)",
-                       (unsigned long long)counts->doubts - 1);
-    (void)snprintf(otherwise, sizeof(otherwise),
-                   "%s%s: correct the values, or say --yes where they are meant",
-                   counts->first_doubt, more);
+        buf_copy_format(more, sizeof(more), " (and %llu more of this kind: see nbatch check)",
+                        (unsigned long long)counts->doubts - 1);
+    buf_copy_format(otherwise, sizeof(otherwise),
+                    "%s%s: correct the values, or say --yes where they are meant",
+                    counts->first_doubt, more);
     return person_consents(person, "Send the values that are warned of as they are?", otherwise);
 }
 
@@ -673,7 +673,7 @@ int check_problem_path(const struct run_settings *settings, const struct person 
                      "--output - and --problems - both go to standard output: name a file for one");
         return EXIT_USAGE;
     }
-    buf_init(&message, 64 * 1024);
+    buf_init_text(&message, 64 * 1024);
     enum status status = problem_file_probe(settings->problems, &message);
     if (status != STATUS_OK)
         person_error(person, "%s", buf_string(&message));
@@ -686,7 +686,7 @@ static int check_split_paths(const struct run_settings *settings, const struct p
 {
     struct buf message;
 
-    buf_init(&message, 64 * 1024);
+    buf_init_text(&message, 64 * 1024);
     enum status status = split_probe(settings->split_valid, settings->split_invalid, &message);
     if (status != STATUS_OK)
         person_error(person, "%s", buf_string(&message));

@@ -45,7 +45,7 @@ int embargo_check(const struct run_settings *settings, const struct person *pers
 
     if (end_s == 0 || (is_known ? spare_s > 0 : left_s > 0))
         return 0;
-    buf_init(&text, 4096);
+    buf_init_text(&text, 4096);
     if (is_known) {
         buf_add_string(&text, "the embargo ends before all is sent: that takes about ");
         when_add_duration(left_s - spare_s, &text);

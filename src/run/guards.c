@@ -30,7 +30,7 @@ int guard_age(const struct run_settings *settings, const struct person *person, 
     const double most_s = (double)settings->max_age_ms / 1000;
     if (age_s <= most_s)
         return 0;
-    buf_init(&text, 1024);
+    buf_init_text(&text, 1024);
     when_add_duration(age_s, &text);
     buf_add_string(&text, " ago, and --max-age allows ");
     when_add_duration(most_s, &text);

@@ -62,7 +62,7 @@ static void update_metrics(struct observers *observers, struct metrics *metrics)
 {
     struct buf message;
 
-    buf_init(&message, 64 * 1024);
+    buf_init_text(&message, 64 * 1024);
     if (write_metrics(observers, metrics, &message) != STATUS_OK && !observers->metrics.failed) {
         person_error(observers->person, "%s", buf_string(&message));
         observers->metrics.failed = true;

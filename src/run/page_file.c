@@ -24,7 +24,8 @@ static bool is_page(int fd)
     size_t wanted = strlen(page_start);
 
     return wanted < sizeof(start) && read(fd, start, wanted) == (ssize_t)wanted &&
-           memcmp(start, page_start, wanted) == 0;
+           (memcmp(start, page_start, wanted) == 0 ||
+            memcmp(start, page_start_chinese, wanted) == 0);
 }
 
 static enum status probe_folder(const char *path, struct buf *message)

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <unistd.h>
 
+#include "core/retranslate.h"
 #include "core/shell.h"
 
 enum { TOLD_MAX = 4 * 1024 * 1024 };
@@ -13,7 +14,7 @@ static void tell(const struct person *person, enum tell_kind kind, const char *f
 
     if (person->ops->tell == NULL || (kind != TELL_ERROR && person->quiet))
         return;
-    buf_init(&text, TOLD_MAX);
+    buf_init_text(&text, TOLD_MAX);
     buf_add_format_list(&text, format, args);
     person->ops->tell(person, kind, buf_string(&text));
     buf_deinit(&text);
@@ -39,7 +40,15 @@ void person_note(const struct person *person, const char *format, ...)
 
 void person_failure(const struct person *person, struct buf *message, enum status status)
 {
-    person_error(person, "%s", message->len > 0 ? buf_string(message) : status_text(status));
+    struct buf shown;
+
+    buf_init_text(&shown, TOLD_MAX);
+    if (message->len > 0)
+        retranslate(buf_span(message), &shown);
+    else
+        buf_add_string(&shown, status_text(status));
+    person_error(person, "%s", buf_string(&shown));
+    buf_deinit(&shown);
 }
 
 bool person_consents(const struct person *person, const char *question, const char *otherwise)

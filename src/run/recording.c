@@ -19,7 +19,7 @@ void recording_init(struct recording *recording, const struct run_settings *sett
 {
     *recording = (struct recording){.settings = settings, .person = person};
     undelivered_init(&recording->undelivered);
-    buf_init(&recording->message, 64 * 1024);
+    buf_init_text(&recording->message, 64 * 1024);
 }
 
 void recording_deinit(struct recording *recording)
@@ -315,8 +315,8 @@ static int check_completion(const struct recording *recording)
 
     if (!ledger_past(recording->ledger)->has_completion || settings->yes)
         return 0;
-    buf_init(&question, 64 * 1024);
-    buf_init(&otherwise, 64 * 1024);
+    buf_init_text(&question, 64 * 1024);
+    buf_init_text(&otherwise, 64 * 1024);
     describe_missing(recording, &question, &otherwise);
     bool good = otherwise.len == 0 ||
                 person_consents(recording->person, buf_string(&question), buf_string(&otherwise));

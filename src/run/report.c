@@ -53,8 +53,8 @@ int report_write(const char *path, const struct person *person, struct page_fact
     struct buf page, message;
     int result = 0;
 
-    buf_init(&page, PAGE_MAX);
-    buf_init(&message, 64 * 1024);
+    buf_init_text(&page, PAGE_MAX);
+    buf_init_text(&message, 64 * 1024);
     enum status status = results_page_read(facts->results, filter, context, &message, &read);
     if (status == STATUS_SYNTAX)
         result = EXIT_INPUT_INVALID;
@@ -110,7 +110,7 @@ static int add_delivery(const struct run_settings *settings, const struct person
 
     *ret_path = path;
     *ret_delivery = delivery;
-    buf_init(&message, 64 * 1024);
+    buf_init_text(&message, 64 * 1024);
     if (path != NULL && delivery != NULL)
         status = delivery_page_read(path, settings->input, delivery, &message);
     if (status == STATUS_OK)
@@ -137,7 +137,7 @@ int run_report(const struct run_settings *settings, const struct person *person)
 
     privacy_follow(settings->input);
     buf_init(&path, 64 * 1024);
-    buf_init(&message, 64 * 1024);
+    buf_init_text(&message, 64 * 1024);
     if (settings->output != NULL)
         buf_add_string(&path, settings->output);
     else

@@ -73,7 +73,7 @@ int run_results(const struct run_settings *settings, const struct person *person
 
     if (outputs_check(settings, settings->output, person) != 0)
         return EXIT_USAGE;
-    buf_init(&message, 64 * 1024);
+    buf_init_text(&message, 64 * 1024);
     enum status status = results_open(&results, &disk_real, settings->input, &message);
     bool is_open = status == STATUS_OK;
     if (is_open)

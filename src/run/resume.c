@@ -156,7 +156,7 @@ int resume_find(const struct run_settings *settings, const struct person *person
     char *cancelled_path = cancelled_file_path(results);
 
     undelivered_init(ret_rows);
-    buf_init(&finding.message, 64 * 1024);
+    buf_init_text(&finding.message, 64 * 1024);
     enum status status = read_files(&finding, status_path, cancelled_path);
     if (status == STATUS_OK)
         status = undelivered_match(ret_rows, &disk_real, results, &finding.message);

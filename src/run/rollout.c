@@ -37,7 +37,7 @@ static int refuse_time(const struct person *person, uint64_t line, const char *w
 {
     struct buf text;
 
-    buf_init(&text, 4096);
+    buf_init_text(&text, 4096);
     buf_add_format(&text, "line %llu: %s ", (unsigned long long)line, what);
     when_add_duration(seconds, &text);
     buf_add_format(&text, " %s; nothing was sent", remedy);
@@ -268,12 +268,12 @@ static enum status send_step(struct rolling *rolling, struct window *window, boo
     struct job_options options = *rolling->options;
     const struct person *person = rolling->person;
     struct job_result result;
-    char doing[64];
+    char doing[160];
 
     options.event = on_event;
     options.event_context = &phase;
-    (void)snprintf(doing, sizeof(doing), "step %zu of %zu", rolling->standing.step,
-                   rolling->standing.steps);
+    buf_copy_format(doing, sizeof(doing), "step %zu of %zu", rolling->standing.step,
+                    rolling->standing.steps);
     person->ops->begin(person, doing, &watched);
     enum status status =
         job_run(&window->base, &options, rolling->store, rolling->tally, &result, rolling->message);
@@ -416,6 +416,12 @@ static enum status ask(struct waiting *waiting, int64_t timeout_ms, struct job_r
     return status;
 }
 
+static void add_step(const struct rollout_standing *standing, struct buf *out)
+{
+    buf_add_format(out, "step %zu of %zu: ", standing->step, standing->steps);
+    rollout_add_counts(standing, out);
+}
+
 static void announce_wait(struct waiting *waiting)
 {
     struct rollout_standing *standing = &waiting->rolling->standing;
@@ -423,9 +429,8 @@ static void announce_wait(struct waiting *waiting)
     struct buf text;
 
     when_format_utc(standing->deadline_s * 1000, until);
-    buf_init(&text, 4096);
-    buf_add_format(&text, "step %zu of %zu: ", standing->step, standing->steps);
-    rollout_add_counts(standing, &text);
+    buf_init_text(&text, 4096);
+    add_step(standing, &text);
     person_note(waiting->rolling->person, "%s; waiting for the devices until %s at most",
                 buf_string(&text), until);
     buf_deinit(&text);
@@ -464,9 +469,8 @@ static void judge(struct waiting *waiting)
 
     if (rolling->result.end != JOB_COMPLETE)
         return;
-    buf_init(&text, 4096);
-    buf_add_format(&text, "step %zu of %zu: ", standing->step, standing->steps);
-    rollout_add_counts(standing, &text);
+    buf_init_text(&text, 4096);
+    add_step(standing, &text);
     if (rollout_judge(waiting->goal, &waiting->counts) == ROLLOUT_REACHED) {
         tell(rolling, "step_done", ROLLOUT_PASSED);
         person_note(rolling->person, "%s: going on", buf_string(&text));
@@ -474,8 +478,13 @@ static void judge(struct waiting *waiting)
         bool is_over = rollout_judge(waiting->goal, &waiting->counts) == ROLLOUT_OPEN;
         tell(rolling, "step_stopped", ROLLOUT_STOPPED);
         rolling->result.end = JOB_UNDELIVERED;
+        bool was_text = buf_set_text(rolling->message, false); /* the log has it too */
+        buf_clear(&text);
+        (void)buf_set_text(&text, false);
+        add_step(standing, &text);
         buf_add_format(rolling->message, "%s%s; what became of each is in %s", buf_string(&text),
                        is_over ? ", and the wait is over" : "", waiting->rows.path);
+        (void)buf_set_text(rolling->message, was_text);
     }
     buf_deinit(&text);
 }

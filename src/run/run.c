@@ -66,7 +66,7 @@ struct run {
 static int fail(struct run *run, int exit_status)
 {
     if (run->message.len > 0)
-        person_error(run->person, "%s", buf_string(&run->message));
+        person_failure(run->person, &run->message, STATUS_OK);
     return exit_status;
 }
 
@@ -285,7 +285,7 @@ static void end_observers(struct run *run, double seconds, int exit_status)
 
 static void announce(const struct run *run)
 {
-    char rows[64] = "the rows of a pipe", limit[96] = "";
+    char rows[64], limit[160] = "";
     uint64_t count = run->rows - earlier_total(run);
     bool is_documented;
     struct rate rate = sending_rate(run->settings, &is_documented);
@@ -295,11 +295,13 @@ static void announce(const struct run *run)
         return;
     }
     if (is_documented)
-        (void)snprintf(limit, sizeof(limit),
-                       ", at most %lld/s as the platform documents (see --rate)",
-                       (long long)rate.count);
+        buf_copy_format(limit, sizeof(limit),
+                        ", at most %lld/s as the platform documents (see --rate)",
+                        (long long)rate.count);
     if (run->rows > 0)
-        (void)snprintf(rows, sizeof(rows), count == 1 ? "%s row" : "%s rows", figure(count).text);
+        buf_copy_format(rows, sizeof(rows), count == 1 ? "%s row" : "%s rows", figure(count).text);
+    else
+        buf_copy_format(rows, sizeof(rows), "the rows of a pipe");
     person_note(run->person, "sending %s to %s%s%s, %lld at a time%s%s%s", rows,
                 run->sim != NULL ? "the simulator at " : "", run->endpoint.origin,
                 run->endpoint.path, (long long)run->settings->concurrency, limit,
@@ -417,12 +419,13 @@ static int print_summary(const struct run *run, const struct summary *summary, i
 {
     struct buf text;
 
-    buf_init(&text, 4 * 1024 * 1024);
+    buf_init_text(&text, 4 * 1024 * 1024);
     if (!run->person->quiet && !run->settings->is_part) {
         summary_add_text(summary, &text);
         run->person->ops->tell(run->person, TELL_SUMMARY, buf_string(&text));
     }
     buf_clear(&text);
+    (void)buf_set_text(&text, false);
     if (run->settings->json) {
         bool written = summary_add_json(summary, &text) == STATUS_OK &&
                        person_give(run->person, buf_span(&text));
@@ -594,7 +597,7 @@ static void prepare(struct run *run)
 static void explain_end(struct run *run)
 {
     if (run->message.len > 0)
-        person_error(run->person, "%s", buf_string(&run->message));
+        person_failure(run->person, &run->message, STATUS_OK);
     if (run->result.end != JOB_COMPLETE && !run->result.aborted)
         person_error(run->person, "the run was stopped; it waited for what was under way, and did "
                                   "not send the other rows");
@@ -716,7 +719,7 @@ int run_explain_retries(const struct run_settings *settings, const struct person
     const struct retry_policy policy = sending_retries(settings);
     struct buf out;
 
-    buf_init(&out, 64 * 1024);
+    buf_init_text(&out, 64 * 1024);
     retry_explain(settings->dialect, &policy, &out);
     bool given = out.status == STATUS_OK && person_give(person, buf_span(&out));
     buf_deinit(&out);
@@ -798,7 +801,7 @@ int run_send(const struct run_settings *given, const struct person *person,
     run->person = person = listener_init(&run->listener, person);
     run->figures = ret_figures;
     interrupt_watch();
-    buf_init(&run->message, 64 * 1024);
+    buf_init_text(&run->message, 64 * 1024);
     buf_init(&run->program, 64 * 1024);
     buf_init(&run->words, 1024 * 1024);
     known_commands_init(&run->known);

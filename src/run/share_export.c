@@ -47,7 +47,7 @@ static int export_results(const struct run_settings *settings, const struct pers
     struct export export = {.settings = settings};
     struct buf message;
 
-    buf_init(&message, 64 * 1024);
+    buf_init_text(&message, 64 * 1024);
     enum status status = outfile_create(&export.file, &disk_real, path, &kind, &message);
     if (status == STATUS_OK) {
         result_format_init(&export.format, outfile_is_jsonl(path), job->passed, job->passed_count);
@@ -251,7 +251,7 @@ int run_share_borrowed(const struct run_settings *settings, const struct person 
     bool is_verify = use_case == run_verify;
     struct stat about;
 
-    buf_init(&borrowed.message, 64 * 1024);
+    buf_init_text(&borrowed.message, 64 * 1024);
     int result = borrow(&borrowed, is_verify);
     if (result == 0)
         result = choose_names(&borrowed, use_case);

@@ -31,7 +31,7 @@ int share_open(const struct run_settings *settings, const struct person *person,
 
     if (result != 0)
         return result;
-    buf_init(&message, 64 * 1024);
+    buf_init_text(&message, 64 * 1024);
     enum status status = database_open(settings->share, &message, ret_database);
     if (status != STATUS_OK)
         result = share_fail(person, &message, status);
@@ -49,7 +49,7 @@ int share_find(const struct run_settings *settings, const struct person *person,
         person_error(person, "which job? --job NAME; nbatch jobs lists them");
         return EXIT_USAGE;
     }
-    buf_init(&message, 64 * 1024);
+    buf_init_text(&message, 64 * 1024);
     enum status status = share_job_find(database, settings->job, &message, ret_job);
     int result = status == STATUS_OK ? 0 : share_fail(person, &message, status);
     buf_deinit(&message);
@@ -94,7 +94,7 @@ int run_share_init(const struct run_settings *settings, const struct person *per
     }
     if (result != 0)
         return result;
-    buf_init(&message, 64 * 1024);
+    buf_init_text(&message, 64 * 1024);
     result = init(settings, person, &message);
     buf_deinit(&message);
     return result;
@@ -154,7 +154,7 @@ int run_jobs(const struct run_settings *settings, const struct person *person)
     struct buf message;
     int result = share_open(settings, person, &database);
 
-    buf_init(&message, 64 * 1024);
+    buf_init_text(&message, 64 * 1024);
     for (size_t i = 0; result == 0 && i < ARRAY_LENGTH(changes) && status == STATUS_OK; i++) {
         if (changes[i].name == NULL)
             continue;

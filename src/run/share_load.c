@@ -133,7 +133,7 @@ static int load_job(const struct run_settings *settings, const struct person *pe
     struct buf message;
 
     (void)settings;
-    buf_init(&message, 64 * 1024);
+    buf_init_text(&message, 64 * 1024);
     index_init(&counter.index);
     intake_use_store(intake, &counter.store);
     enum status status = loading_begin(&load, database, about, &message);
@@ -183,7 +183,7 @@ static int check(const struct run_settings *settings, const struct person *perso
         result = guard_rows(settings, person, counts->rows);
     if (result != 0)
         return result;
-    buf_init(&message, 64 * 1024);
+    buf_init_text(&message, 64 * 1024);
     if (intake_rewind(intake, &message) != STATUS_OK) {
         person_error(person, "%s; nothing was loaded", buf_string(&message));
         result = EXIT_INPUT_INVALID;

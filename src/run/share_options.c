@@ -41,8 +41,10 @@ int share_check_options(const struct run_settings *settings, const struct person
     for (size_t i = 0; i < ARRAY_LENGTH(options); i++) {
         if (!options[i].is_given)
             continue;
-        person_error(person, "%s is not for a shared %s: %s", options[i].name,
-                     only_rate ? "rate" : "job", options[i].instead);
+        person_error(person,
+                     only_rate ? "%s is not for a shared rate: %s"
+                               : "%s is not for a shared job: %s",
+                     options[i].name, options[i].instead);
         return EXIT_USAGE;
     }
     return 0;

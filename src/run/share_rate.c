@@ -57,7 +57,7 @@ int share_rate_begin(const struct run_settings *settings, const struct person *p
     struct share_rate *rate = calloc(1, sizeof(*rate));
     if (rate == NULL)
         return EXIT_INTERNAL;
-    buf_init(&message, 64 * 1024);
+    buf_init_text(&message, 64 * 1024);
     enum status status =
         key_fingerprint(span_of(credentials->key, credentials->key_len), rate->account);
     if (status == STATUS_OK)

@@ -269,7 +269,7 @@ static void send_rows(struct work *work)
     person->ops->end(person);
     struct store *store = worker_store(work->worker);
     struct buf message;
-    buf_init(&message, 64 * 1024);
+    buf_init_text(&message, 64 * 1024);
     if (store->finish(store, false, &message) != STATUS_OK) {
         person_error(person, "%s", buf_string(&message));
         work->result.end = JOB_FAILED;
@@ -358,7 +358,7 @@ static int summarize(const struct work *work, int exit_status)
 
     for (size_t i = 0; i < ROW_STATUS_COUNT; i++)
         done += work->totals[i];
-    buf_init(&text, 64 * 1024);
+    buf_init_text(&text, 64 * 1024);
     buf_add_format(&text, "%s: %llu of %llu rows have their result", work->settings->job,
                    (unsigned long long)done, (unsigned long long)work->job.rows);
     add_totals(work, "; %s %llu", &text);
@@ -393,7 +393,7 @@ static int conclude(struct work *work)
         person_error(work->person, "%s", buf_string(&work->message));
     if (is_stopped(work))
         person_error(work->person, "the job was stopped");
-    buf_init(&message, 64 * 1024);
+    buf_init_text(&message, 64 * 1024);
     enum status status = read_totals(work, &message);
     if (status == STATUS_NETWORK) /* this connection was cut; another one need not be */
         status = read_totals(work, &message);
@@ -442,7 +442,7 @@ int share_work(const struct run_settings *given, const struct person *person,
     work->database = database;
     work->target = target;
     work->observers = observers;
-    buf_init(&work->message, 64 * 1024);
+    buf_init_text(&work->message, 64 * 1024);
     int result = descriptors_settle(&settings, person);
     if (result == 0)
         result = threads_check(person);
@@ -475,7 +475,7 @@ static int open_observers(const struct run_settings *settings, const struct pers
 {
     struct buf message;
 
-    buf_init(&message, 64 * 1024);
+    buf_init_text(&message, 64 * 1024);
     enum status status = observers_open(observers, settings, person, &message);
     if (status != STATUS_OK)
         person_failure(person, &message, status);

@@ -29,7 +29,7 @@ static int save(struct sim *sim, const struct person *person)
 {
     struct buf message;
 
-    buf_init(&message, 16 * 1024);
+    buf_init_text(&message, 16 * 1024);
     enum status status = sim_finish(sim, &message);
     if (status != STATUS_OK)
         person_error(person, "%s", buf_string(&message));
@@ -56,7 +56,7 @@ int run_simulate(const struct sim_config *config, const struct person *person)
     (void)sigaddset(&signals, SIGINT);
     (void)sigaddset(&signals, SIGTERM);
     (void)sigprocmask(SIG_BLOCK, &signals, NULL);
-    buf_init(&message, 64 * 1024);
+    buf_init_text(&message, 64 * 1024);
     enum status status = sim_start(config, &message, &sim);
     if (status != STATUS_OK) {
         person_failure(person, &message, status);

@@ -494,11 +494,12 @@ static int show(const struct old_values *snapshot)
     int result = snapshot->missing_count > 0 ? EXIT_SOME_NOT_ACCEPTED : EXIT_ALL_ACCEPTED;
     struct buf text;
 
-    buf_init(&text, 256 * 1024);
+    buf_init_text(&text, 256 * 1024);
     add_text(snapshot, &text);
     if (!person->quiet)
         person->ops->tell(person, TELL_SUMMARY, buf_string(&text));
     buf_clear(&text);
+    (void)buf_set_text(&text, false);
     if (snapshot->settings->json) {
         add_json(snapshot, result, &text);
         result = person_give(person, buf_span(&text)) ? result : EXIT_INTERNAL;
@@ -548,7 +549,7 @@ int run_snapshot(const struct run_settings *settings, const struct person *perso
     struct old_values snapshot = {.settings = settings, .person = person};
 
     privacy_follow(settings->input);
-    buf_init(&snapshot.message, 64 * 1024);
+    buf_init_text(&snapshot.message, 64 * 1024);
     buf_init(&snapshot.data, COMMAND_CONTENT_MAX * 64);
     instances_init(&snapshot.instances);
     int result = run_steps(&snapshot);

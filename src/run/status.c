@@ -89,7 +89,7 @@ static void announce_calls(const struct inquiry_run *run, uint64_t lookups, uint
     int64_t rate = per_hour(&run->settings->rate);
     struct buf text;
 
-    buf_init(&text, 4096);
+    buf_init_text(&text, 4096);
     buf_add_format(&text, "%llu call%s for %llu device%s (%llu of one command, %llu of several",
                    (unsigned long long)calls, calls == 1 ? "" : "s", (unsigned long long)calls,
                    calls == 1 ? "" : "s", (unsigned long long)lookups, (unsigned long long)lists);
@@ -224,6 +224,7 @@ static int show(struct inquiry_run *run, const struct delivery_summary *summary,
         run->person->ops->tell(run->person, TELL_SUMMARY, buf_string(text));
     }
     buf_clear(text);
+    (void)buf_set_text(text, false);
     if (!run->settings->json)
         return summary->exit_status;
     bool given = delivery_summary_add_json(summary, text) == STATUS_OK &&
@@ -238,7 +239,7 @@ static int summarize(struct inquiry_run *run, int exit_status)
 
     buf_init(&resume, 64 * 1024);
     buf_init(&watch, 64 * 1024);
-    buf_init(&text, 1024 * 1024);
+    buf_init_text(&text, 1024 * 1024);
     add_resume(run, &resume);
     add_watch(run, &watch);
     const struct delivery_summary summary = {

@@ -296,8 +296,8 @@ int status_rows_open(struct status_rows *rows, const struct run_settings *settin
                                  .journal.fd = -1};
     buf_init(&rows->text, RESULT_LINE_MAX);
     buf_init(&rows->passed_text, RESULT_LINE_MAX);
-    buf_init(&rows->message, 64 * 1024);
-    buf_init(&rows->failure, 64 * 1024);
+    buf_init_text(&rows->message, 64 * 1024);
+    buf_init_text(&rows->failure, 64 * 1024);
     int result = choose_path(rows);
     if (result == 0)
         result = read_results(rows);

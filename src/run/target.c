@@ -118,7 +118,7 @@ int target_choose(const struct run_settings *settings, const struct person *pers
 {
     struct buf message;
 
-    buf_init(&message, 64 * 1024);
+    buf_init_text(&message, 64 * 1024);
     enum status status = choose_way(settings, endpoint, &message);
     int result = fail(person, &message, status);
     return status == STATUS_OK && !accept_risk(settings, person, endpoint) ? EXIT_REFUSED : result;
@@ -130,7 +130,7 @@ int target_load_key(const struct run_settings *settings, const struct person *pe
     const struct credentials_options keys = credentials_options_of(settings);
     struct buf message;
 
-    buf_init(&message, 64 * 1024);
+    buf_init_text(&message, 64 * 1024);
     return fail(person, &message, credentials_load(&keys, &message, credentials));
 }
 
@@ -142,7 +142,7 @@ int target_simulate(const struct run_settings *settings, const struct person *pe
     char url[128];
     int result = EXIT_INTERNAL;
 
-    buf_init(&message, 64 * 1024);
+    buf_init_text(&message, 64 * 1024);
     sim_config_init(&config);
     config.dialect = settings->dialect;
     enum status status = sim_config_parse(&config, span_string(settings->simulate), &message);

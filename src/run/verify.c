@@ -299,14 +299,15 @@ static int read_results(struct verifying *verifying)
 static int check_completion(const struct verifying *verifying)
 {
     unsigned long long missing = ledger_past(verifying->ledger)->accepted_missing;
-    char otherwise[300];
+    char otherwise[400];
 
     if (missing == 0 || verifying->settings->yes)
         return 0;
-    (void)snprintf(otherwise, sizeof(otherwise),
-                   "%llu accepted row%s missing from the results, and a command of theirs could be "
-                   "taken for another row's: restore them from a copy, or say --yes",
-                   missing, missing == 1 ? " is" : "s are");
+    buf_copy_format(
+        otherwise, sizeof(otherwise),
+        "%llu accepted row%s missing from the results, and a command of theirs could be "
+        "taken for another row's: restore them from a copy, or say --yes",
+        missing, missing == 1 ? " is" : "s are");
     return person_consents(verifying->person, "Accepted rows are missing from them: go on?",
                            otherwise)
                ? 0
@@ -515,13 +516,14 @@ static int summarize(const struct verifying *verifying, int exit_status)
     unsigned long long settled = verifying->found + verifying->missing;
     struct buf text;
 
-    buf_init(&text, 1024 * 1024);
+    buf_init_text(&text, 1024 * 1024);
     add_numbers(verifying, &text);
     add_steps(verifying, &text);
     if (!verifying->person->quiet)
         verifying->person->ops->tell(verifying->person, TELL_SUMMARY, buf_string(&text));
     if (verifying->settings->json) {
         buf_clear(&text);
+        (void)buf_set_text(&text, false);
         buf_add_string(&text, "{\"command\":\"verify\",\"results\":");
         buf_add_json_string(&text, span_string(verifying->path));
         buf_add_format(&text,
@@ -572,7 +574,7 @@ static void init(struct verifying *verifying, const struct run_settings *setting
     buf_init(&verifying->text, RESULT_LINE_MAX);
     buf_init(&verifying->error, RESULT_LINE_MAX);
     buf_init(&verifying->passed_text, RESULT_LINE_MAX);
-    buf_init(&verifying->message, 64 * 1024);
+    buf_init_text(&verifying->message, 64 * 1024);
 }
 
 int run_verify(const struct run_settings *settings, const struct person *person)

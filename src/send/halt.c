@@ -209,17 +209,13 @@ bool halt_crossed(const struct halt *halt, struct buf *why)
     uint64_t rows = window ? HALT_WINDOW : halt->ended;
     buf_add_string(why, "the rule ");
     add_rule(rule, why);
-    buf_add_string(why, " was reached: ");
-    buf_add_uint64(why, bad);
-    buf_add_string(why, window ? " of the last " : " of ");
-    buf_add_uint64(why, rows);
-    buf_add_string(why, " rows ended ");
-    if (rule->by_errno) {
-        buf_add_string(why, "with errno ");
-        buf_add_int64(why, rule->number);
-    } else {
-        buf_add_string(why, "as ");
-        buf_add_string(why, row_status_name(rule->status));
-    }
+    buf_add_format(why,
+                   window ? " was reached: %llu of the last %llu rows ended "
+                          : " was reached: %llu of %llu rows ended ",
+                   (unsigned long long)bad, (unsigned long long)rows);
+    if (rule->by_errno)
+        buf_add_format(why, "with errno %lld", (long long)rule->number);
+    else
+        buf_add_format(why, "as %s", row_status_name(rule->status));
     return true;
 }

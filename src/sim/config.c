@@ -380,7 +380,7 @@ enum status sim_config_set(struct sim_config *config, struct span key, struct sp
     for (size_t i = 0; i < sim_settings_count; i++) {
         if (!span_is(key, sim_settings[i].name))
             continue;
-        buf_init(&reason, SIM_SETTING_MAX);
+        buf_init_text(&reason, SIM_SETTING_MAX);
         enum status status = sim_settings[i].set(config, value, &reason);
         if (status == STATUS_USAGE) {
             buf_add_format(message, "%s=", sim_settings[i].name);

@@ -21,15 +21,15 @@ static void test_rates_are_said_in_the_unit_that_fits(void **state)
 {
     (void)state;
     assert_rate(3000, "", "3000/s");
-    assert_rate(50590, "rows", "50,590 rows/s");
-    assert_rate(19.6, "rows", "20 rows/s");
+    assert_rate(50590, " rows", "50,590 rows/s");
+    assert_rate(19.6, " rows", "20 rows/s");
     assert_rate(2.5, "", "2.5/s");
     assert_rate(2, "", "2/s");
-    assert_rate(1, "rows", "1 rows/s");
-    assert_rate(7.0 / 60, "rows", "7 rows/m");
+    assert_rate(1, " rows", "1 rows/s");
+    assert_rate(7.0 / 60, " rows", "7 rows/m");
     assert_rate(90.0 / 3600, "", "1.5/m");
     assert_rate(20.0 / 3600, "", "20/h");
-    assert_rate(0, "rows", "0 rows/s");
+    assert_rate(0, " rows", "0 rows/s");
 }
 
 int main(void)

@@ -213,8 +213,7 @@ static void test_every_option_is_taken_from_a_file(void **state)
 
 static void assert_in(const struct buf *text, const char *wanted)
 {
-    struct buf copy = *text;
-    if (strstr(buf_string(&copy), wanted) == NULL)
+    if (memmem(text->ptr, text->len, wanted, strlen(wanted)) == NULL)
         fail_msg("\"%s\" is missing", wanted);
 }
 

@@ -82,7 +82,7 @@ static void keep_batch(struct worker *worker, const struct batch *batch, bool is
 
     if (batch->rows == 0)
         return;
-    buf_init(&message, 4096);
+    buf_init_text(&message, 4096);
     if (!late_add(&worker->late, worker->id, worker->name, batch->arrays, is_open, &message))
         worker_tell(worker, WORKER_UNKEPT, buf_string(&message), 0);
     worker->late_due = 2; /* the one that was called, and the one that is built */
@@ -509,7 +509,7 @@ enum status record_init(struct worker *worker)
                                    .finish = finish};
     worker->late.about = (struct late_about){worker->options.job_name, worker->options.job,
                                              worker->options.loaded_us};
-    buf_init(&worker->error, 4096);
+    buf_init_text(&worker->error, 4096);
     for (size_t i = 0; i < BATCH_COUNT; i++) {
         init_batch(&worker->building[i], worker);
         init_batch(&worker->called[i], worker);
