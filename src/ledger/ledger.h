@@ -28,6 +28,8 @@ struct ledger_options {
     const char *path;    /* of the results */
     bool copy_to_stdout; /* each new line goes to standard output too, as CSV */
     bool resume;         /* the file is there; otherwise it must not be */
+    bool needs_input;    /* rows that were under way when a run died are not named without it:
+                            STATUS_EXISTS */
     struct resume_wish again;
     const struct span *passed; /* names of the columns to carry; they stay the caller's */
     size_t passed_count;

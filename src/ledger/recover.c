@@ -362,6 +362,23 @@ static enum status recover_record(struct recovery *recovery)
     return is_whole ? recover_live(recovery) : recover_settled(recovery);
 }
 
+/* What they asked for is in the input alone: once they are named, nobody takes it down any more. */
+static enum status refuse_orphans(const struct recovery *recovery)
+{
+    size_t count = recovery->pending_count;
+
+    if (!recovery->ledger->options.needs_input || count == 0)
+        return STATUS_OK;
+    buf_add_format(recovery->message,
+                   count == 1
+                       ? "%zu row was under way when the run ended, and what it asked for is "
+                         "not on record: go on with that run first, with --resume"
+                       : "%zu rows were under way when the run ended, and what they asked "
+                         "for is not on record: go on with that run first, with --resume",
+                   count);
+    return STATUS_EXISTS;
+}
+
 static enum status recover_journal(struct recovery *recovery)
 {
     struct ledger *ledger = recovery->ledger;
@@ -380,6 +397,9 @@ static enum status recover_journal(struct recovery *recovery)
         status = recovery_weigh(recovery);
     if (status == STATUS_OK) {
         drop_answered(recovery);
+        status = refuse_orphans(recovery);
+    }
+    if (status == STATUS_OK) {
         status = replace_journal(recovery);
     }
     return status == STATUS_OK ? name_orphans(recovery) : status;

@@ -10,7 +10,7 @@
 /*
  * A look:
  *
- *     [ LOOKUP of an accepted one ] ─ LIST, page by page ─ LOOKUP, command by command ─▶ all is
+ *     [ LIST with an accepted one ] ─ LIST, page by page ─ LOOKUP, command by command ─▶ all is
  *                                                          there: the end; else another look
  *
  * What cannot be read ends it at once, and leaves its rows in doubt. Commands that can be a row's
@@ -34,7 +34,6 @@ struct history_search {
     struct known_commands *known;
     struct accepted_command control;
     bool control_is_newer; /* than the last attempt: when it shows, so does what was there before */
-    bool control_is_asked; /* by a LOOKUP */
     struct history_search *next, *before; /* among those that wait for one */
     uint64_t device;
     struct claim_row *rows;
@@ -275,26 +274,30 @@ int64_t history_search_due_ms(const struct history_search *search,
     return search->looks == 0 ? settle_ms[0] : search->looks * settle_ms[1];
 }
 
+/* The control's list begins before it was accepted, where that is known. */
+static int64_t control_start_s(const struct history_search *search)
+{
+    int64_t at_s = search->control.at_ms / 1000 - SEARCH_BACK_S;
+
+    return at_s > 0 && at_s < search->start_s ? at_s : search->start_s;
+}
+
 void history_search_ask(struct history_search *search, enum operation *ret_operation,
                         struct question *ret_question)
 {
-    bool is_listed =
-        search->step == STEP_LIST || (search->step == STEP_CONTROL && search->control_is_newer);
+    bool is_control = search->step == STEP_CONTROL;
 
-    *ret_operation = is_listed ? OPERATION_LIST : OPERATION_LOOKUP;
-    *ret_question = (struct question){
-        .device = search->step == STEP_CONTROL ? search->control.device : search->device};
-    if (is_listed) {
-        ret_question->start_s = search->start_s;
-        ret_question->page = ++search->page;
-        ret_question->per_page = SEARCH_PER_PAGE;
-        ret_question->ascending = true;
-    } else if (search->step == STEP_CONTROL) {
-        search->control_is_asked = true;
-        ret_question->uuid = span_string(search->control.uuid);
-    } else {
+    *ret_operation = search->step == STEP_LOOKUP ? OPERATION_LOOKUP : OPERATION_LIST;
+    *ret_question =
+        (struct question){.device = is_control ? search->control.device : search->device};
+    if (search->step == STEP_LOOKUP) {
         ret_question->uuid = span_string(search->candidates[search->at].uuid);
+        return;
     }
+    ret_question->start_s = is_control ? control_start_s(search) : search->start_s;
+    ret_question->page = ++search->page;
+    ret_question->per_page = SEARCH_PER_PAGE;
+    ret_question->ascending = true;
 }
 
 /* Answers. */
@@ -484,14 +487,9 @@ static bool is_in_list(struct history_search *search, struct span body, bool *re
 
 static enum search_step take_control(struct history_search *search, struct span body)
 {
-    struct history_entry entry;
     bool more = false;
 
-    if (search->control_is_asked)
-        search->is_unknown = body.ptr == NULL || history_read_one(body, &entry) != STATUS_OK;
-    else
-        search->is_unknown = !is_in_list(search, body, &more);
-    search->control_is_asked = false;
+    search->is_unknown = !is_in_list(search, body, &more);
     if (more)
         return SEARCH_ASK;
     search->page = 0;

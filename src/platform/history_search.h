@@ -4,7 +4,7 @@
  * a day before the first attempt on, and a LOOKUP of each command of the right kind that is
  * nobody's. What is found is compared by meaning (likeness.h) and shared out (claims.h). Where
  * something is missing, the device is looked at once more, later; before that, a command that was
- * accepted meanwhile is looked up, the control: where the history does not know it, it is late, or
+ * accepted meanwhile is looked for, the control: where the history does not know it, it is late, or
  * another platform's: it is looked at some more times, and then nothing is called missing. The
  * control must be in its own device's LIST, and is newer than what is missing; where there is none
  * such, and for an execute, somebody must know how soon the history tells.

@@ -264,6 +264,7 @@ static int open_ledger(struct verifying *verifying)
         return fail(verifying, status);
     const struct ledger_options options = {.path = verifying->settings->input,
                                            .resume = true,
+                                           .needs_input = true,
                                            .passed = verifying->passed,
                                            .passed_count = verifying->passed_count,
                                            .concurrency = 1};

@@ -10,7 +10,7 @@ NOT_FOR_A_JOB = {"output": "x.csv", "resume": None, "status": "x.csv", "sort": N
                  "again": None, "keep": "30d", "rollout": "50%,100%:delivered=95%,wait=1h", "only-in": "x.csv", "settle": "1s,2s"}
 NOT_FOR_A_RATE = {"simulate": None, "ramp": "10/s..20/s:5m", "no-adaptive": None}
 
-SEEN = "progress no-color quiet help version"
+SEEN = "progress no-color quiet lang help version"
 PLATFORM = ("endpoint api api-key-file api-key-command product-id user-id access-key-file insecure-http cacert insecure proxy resolve http2 "
             "connect-timeout request-timeout max-attempts retry-delay retry-max-delay outage-wait seed concurrency rate burst")
 INPUT = ("format sheet encoding delimiter header-line set map pass true false imei max-row-bytes expect-rows max-age skip-invalid strict "

@@ -206,3 +206,23 @@ def test_rows_that_a_dead_run_had_under_way_are_looked_for(nbatch, tmp_path, fle
     assert statuses(nbatch, results) == {"accepted": ROWS} and not doubt.exists()
     stored = processed(sim)
     assert len(stored) == ROWS and all(len(uuids) == 1 for uuids in stored.values())
+
+
+def test_a_run_that_died_is_gone_on_with_first(nbatch, tmp_path, fleet, simulator):
+    """Only the run has the input, and so what its rows asked for."""
+    sim, path = simulator("--latency", "20ms"), fleet(ROWS)
+    words = ["run", path, "--endpoint", sim.url, "-o", tmp_path / "o.csv", "--on-ambiguous", "hold"]
+    process = subprocess.Popen([nbatch.binary, *map(str, words), "--rate", "400/s"], cwd=tmp_path, stderr=subprocess.DEVNULL,
+                               env={**os.environ, "NBATCH_API_KEY": "k" * 28})
+    deadline = time.monotonic() + 30
+    while not sim.audit_path.exists() or sim.audit_path.read_text().count('"uuid"') < 80:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    before = (tmp_path / "o.csv").read_bytes()
+    done = verify(nbatch, sim, tmp_path / "o.csv")
+    assert done.code == 2 and "under way when the run ended" in done.err and "--resume" in done.err, done
+    assert (tmp_path / "o.csv").read_bytes().startswith(before)
+    assert nbatch(*words, "--resume").code == 6
+    assert verify(nbatch, sim, tmp_path / "o.csv").code == 0

@@ -71,9 +71,12 @@ static bool is_scarred(struct fake_platform *platform)
            dice_chance(platform->dice, 50);
 }
 
-static bool is_shown(const struct processed *done, const char *imei, int64_t now_ms)
+static bool is_shown(const struct fake_platform *platform, const struct processed *done,
+                     const char *imei, int64_t now_ms)
 {
-    return done->shows_ms <= now_ms && strcmp(done->imei, imei) == 0;
+    bool is_early = platform->is_uneven && imei[13] % 2 == 0;
+
+    return (is_early || done->shows_ms <= now_ms) && strcmp(done->imei, imei) == 0;
 }
 
 static void add_entry(const struct processed *done, struct buf *out)
@@ -103,7 +106,7 @@ static void tell_list(struct fake_platform *platform, const char *target, const 
     buf_add_string(out, "{\"errno\":0,\"error\":\"succ\",\"data\":{\"items\":[");
     for (size_t i = 0; i < platform->processed_count; i++) {
         const struct processed *done = &platform->processed[i];
-        if (!is_shown(done, imei, now_ms) || done->created_s < start_s)
+        if (!is_shown(platform, done, imei, now_ms) || done->created_s < start_s)
             continue;
         if (count / 50 + 1 == page) {
             buf_add_string(out, count % 50 > 0 ? "," : "");
@@ -121,7 +124,7 @@ static void tell_one(struct fake_platform *platform, const char *target, const c
     const struct processed *found = NULL;
 
     for (size_t i = 0; i < platform->processed_count; i++)
-        if (is_shown(&platform->processed[i], imei, platform->knows_early ? INT64_MAX : now_ms) &&
+        if (is_shown(platform, &platform->processed[i], imei, now_ms) &&
             strstr(target, platform->processed[i].uuid) != NULL)
             found = &platform->processed[i];
     if (found == NULL || is_scarred(platform)) {

@@ -119,8 +119,8 @@ struct fake_platform {
     int64_t clock_off_s;
     bool is_calm; /* it accepts all that it can */
     enum { HISTORY_CLEAR, HISTORY_SCARRED, HISTORY_LATE } history;
-    int64_t lag_ms;   /* until it shows a command */
-    bool knows_early; /* … in a list: who asks for one by itself finds it */
+    int64_t lag_ms; /* until it shows a command */
+    bool is_uneven; /* … of some devices; of the others at once: the control tells nothing then */
     char page[32 * 1024];
     /* What it knows. */
     double tokens;

@@ -148,7 +148,7 @@ static void open_world(struct sim_world *world, uint64_t seed, const struct sim_
     number_devices(world);
     fake_platform_init(&world->platform, &world->dice, world->input.contents,
                        world->input.content_count, stats->replies);
-    world->platform.knows_early = settings->broken == BREAK_CONTROL;
+    world->platform.is_uneven = settings->broken == BREAK_CONTROL;
     world->lost_before = stats->disk.lost_sectors;
     world->dropped_before = stats->disk.dropped_sectors;
     world->disk_ms = sim_wall_ms(world);

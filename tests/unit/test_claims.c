@@ -158,9 +158,28 @@ static void test_surplus(void **state)
     assert_true(claims_are_full(rows, 2, owner, 3));
 }
 
+/* One of them is somebody else's: taking the wrong one back would be theirs. */
+static void test_more_commands_than_requests_are_nobodys(void **state)
+{
+    const unsigned char equal[3] = {LIKENESS_EQUAL, LIKENESS_EQUAL, LIKENESS_EQUAL};
+    struct claim_row row = {.pool = 0, .attempts = 2, .is_covered = true};
+    size_t owner[3];
+
+    (void)state;
+    claims_settle(&row, 1, equal, 2, owner);
+    assert_int_equal(row.claim, CLAIM_FOUND);
+    assert_int_equal(owner[0], 0);
+    assert_int_equal(owner[1], 0);
+    claims_settle(&row, 1, equal, 3, owner);
+    assert_int_equal(row.claim, CLAIM_UNCLEAR);
+    for (size_t e = 0; e < 3; e++)
+        assert_true(owner[e] == CLAIM_NOBODY);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_more_commands_than_requests_are_nobodys),
         cmocka_unit_test(test_nothing_is_stored_twice_and_nothing_is_lost),
         cmocka_unit_test(test_without_a_guard_the_world_notices),
         cmocka_unit_test(test_what_two_could_have_asked_for_is_nobodys),
