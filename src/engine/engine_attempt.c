@@ -231,6 +231,19 @@ static void end_row(struct engine *engine, struct item *item, const struct retry
     engine_end_item(engine, item);
 }
 
+/* A platform that refuses everything says nothing about a row: its last attempt waits until either
+ * the breaker is open or something has passed. */
+static int64_t delay_ms(const struct engine *engine, struct item *item,
+                        const struct outcome *outcome, const struct retry_decision *decision)
+{
+    bool is_last = item_tries(item)->tries + 1 >= engine->options.retry.max_attempts;
+    bool is_refused =
+        breaker_kind_of(outcome) == BREAKER_REFUSED && breaker_refuses_all(&engine->pacer.breaker);
+
+    return is_last && is_refused && decision->delay_ms < BREAKER_REFUSED_MS ? BREAKER_REFUSED_MS
+                                                                            : decision->delay_ms;
+}
+
 void engine_take_answer(struct engine *engine, const struct event *event)
 {
     struct item *item = event->item;
@@ -259,7 +272,8 @@ void engine_take_answer(struct engine *engine, const struct event *event)
         return;
     if (decision.again) {
         engine_unmark(engine, item);
-        scheduler_retry(&engine->scheduler, &item->task, engine_now_ms(engine) + decision.delay_ms);
+        scheduler_retry(&engine->scheduler, &item->task,
+                        engine_now_ms(engine) + delay_ms(engine, item, &outcome, &decision));
         return;
     }
     end_row(engine, item, &decision, &outcome, answer->latency_us);

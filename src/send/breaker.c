@@ -49,6 +49,11 @@ int64_t breaker_next_ms(const struct breaker *breaker, int64_t now_ms)
     return INT64_MAX;
 }
 
+bool breaker_refuses_all(const struct breaker *breaker)
+{
+    return breaker->state != BREAKER_CLOSED || breaker->refused >= BREAKER_REFUSED_RUN;
+}
+
 uint32_t breaker_start(struct breaker *breaker, int64_t now_ms)
 {
     assert(breaker_next_ms(breaker, now_ms) == 0);

@@ -73,6 +73,9 @@ enum breaker_kind breaker_kind_of(const struct outcome *outcome);
  * under way. */
 int64_t breaker_next_ms(const struct breaker *breaker, int64_t now_ms);
 
+/* Whether it has refused everything of late, so that it will soon be open, or is. */
+bool breaker_refuses_all(const struct breaker *breaker);
+
 /* Counts a start, which is the probe where the breaker is open, and returns its ticket. Only after
  * breaker_next_ms said 0 for the same time, and only for an attempt whose end will be added. */
 uint32_t breaker_start(struct breaker *breaker, int64_t now_ms);

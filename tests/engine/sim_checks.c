@@ -173,6 +173,28 @@ void check_missing(struct sim_world *world, uint64_t number)
     world->is_excused[number] = true;
 }
 
+/* Whether the platform holds equal commands of a device that several rows have asked for: which is
+ * whose cannot be told then, where one of the rows is not done. */
+static bool has_equals(const struct sim_world *world, uint64_t number)
+{
+    const struct fake_platform *platform = &world->platform;
+    const struct processed *first = NULL;
+
+    for (size_t i = 0; i < platform->processed_count; i++) {
+        const struct processed *done = &platform->processed[i];
+        if (done->row == 0 || world->rows[done->row].device != world->rows[number].device)
+            continue;
+        for (size_t k = 0; k < i; k++) {
+            first = &platform->processed[k];
+            if (first->row != 0 && first->row != done->row &&
+                strcmp(first->imei, done->imei) == 0 && strcmp(first->args, done->args) == 0 &&
+                strcmp(first->content, done->content) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
 /* Whether something keeps the history from telling what became of a row. */
 static bool may_be_unclear(const struct sim_world *world, uint64_t number)
 {
@@ -181,7 +203,7 @@ static bool may_be_unclear(const struct sim_world *world, uint64_t number)
 
     return process->is_stopped || process->clock_was_set || !process->plan.is_prompt ||
            platform->history != HISTORY_CLEAR || platform->outage_count > 0 ||
-           world->was_in_doubt[number];
+           world->was_in_doubt[number] || has_equals(world, number);
 }
 
 void check_end(struct sim_world *world, uint64_t number, enum row_status status)
