@@ -181,13 +181,9 @@ def test_the_record_goes_when_a_resume_ends_all_doubt(nbatch, fleet, simulator):
     assert done.code == 0 and not doubt.exists(), done
 
 
-@pytest.mark.parametrize("rate", ["400/s", "none"])
-def test_rows_that_a_dead_run_had_under_way_are_looked_for(nbatch, tmp_path, fleet, simulator, rate):
-    """The run kept what they asked for in its memory alone; --resume has it from the input, but for relative times."""
-    sim, path = simulator("--latency", "20ms"), fleet(ROWS)
-    results = tmp_path / "o.csv"
-    words = ["run", path, "--endpoint", sim.url, "-o", results, "--on-ambiguous", "hold"]
-    process = subprocess.Popen([nbatch.binary, *map(str, words), "--rate", rate], cwd=tmp_path, stderr=subprocess.DEVNULL,
+def kill_at_80(nbatch, sim, folder, *words):
+    """Starts a run, and kills it behind eighty accepted rows."""
+    process = subprocess.Popen([nbatch.binary, *map(str, words)], cwd=folder, stderr=subprocess.DEVNULL,
                                env={**os.environ, "NBATCH_API_KEY": "k" * 28})
     deadline = time.monotonic() + 30
     while not sim.audit_path.exists() or sim.audit_path.read_text().count('"uuid"') < 80:
@@ -195,6 +191,15 @@ def test_rows_that_a_dead_run_had_under_way_are_looked_for(nbatch, tmp_path, fle
         time.sleep(0.005)
     process.kill()
     process.wait()
+
+
+@pytest.mark.parametrize("rate", ["400/s", "none"])
+def test_rows_that_a_dead_run_had_under_way_are_looked_for(nbatch, tmp_path, fleet, simulator, rate):
+    """The run kept what they asked for in its memory alone; --resume has it from the input, but for relative times."""
+    sim, path = simulator("--latency", "20ms"), fleet(ROWS)
+    results = tmp_path / "o.csv"
+    words = ["run", path, "--endpoint", sim.url, "-o", results, "--on-ambiguous", "hold"]
+    kill_at_80(nbatch, sim, tmp_path, *words, "--rate", rate)
     time.sleep(1.1)  # +7d is another second by now
     assert nbatch(*words, "--resume").code == 6
     before = statuses(nbatch, results)["in_doubt"]
@@ -212,14 +217,7 @@ def test_a_run_that_died_is_gone_on_with_first(nbatch, tmp_path, fleet, simulato
     """Only the run has the input, and so what its rows asked for."""
     sim, path = simulator("--latency", "20ms"), fleet(ROWS)
     words = ["run", path, "--endpoint", sim.url, "-o", tmp_path / "o.csv", "--on-ambiguous", "hold"]
-    process = subprocess.Popen([nbatch.binary, *map(str, words), "--rate", "400/s"], cwd=tmp_path, stderr=subprocess.DEVNULL,
-                               env={**os.environ, "NBATCH_API_KEY": "k" * 28})
-    deadline = time.monotonic() + 30
-    while not sim.audit_path.exists() or sim.audit_path.read_text().count('"uuid"') < 80:
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    process.kill()
-    process.wait()
+    kill_at_80(nbatch, sim, tmp_path, *words, "--rate", "400/s")
     before = (tmp_path / "o.csv").read_bytes()
     done = verify(nbatch, sim, tmp_path / "o.csv")
     assert done.code == 2 and "under way when the run ended" in done.err and "--resume" in done.err, done

@@ -561,6 +561,28 @@ static void test_an_outage_that_lasts_ends_the_run(void **state)
     assert_int_equal(rows[1].status, ROW_IN_DOUBT); /* it was sent, and not again */
 }
 
+static struct answer throttle_after_the_first(struct world *any, struct world_row *row)
+{
+    return row == any->rows ? accept_all(any, row) : world_http(429, "");
+}
+
+/* Rows keep their place, but for one that was the probe with its last attempt. Without the wait
+ * before that, all of them have failed before the breaker opens. */
+static void test_a_platform_that_refuses_everything_fails_few_rows(void **state)
+{
+    size_t failed = 0;
+
+    (void)state;
+    open_rows(30);
+    world.options.outage_wait_ms = 500;
+    world.platform = throttle_after_the_first;
+    world_begin(&world);
+    assert_stopped(JOB_OUTAGE, "the platform could not be reached, or failed");
+    for (size_t i = 1; i < 30; i++)
+        failed += rows[i].status == ROW_FAILED;
+    assert_in_range(failed, 0, 1);
+}
+
 static struct answer refuse_some(struct world *any, struct world_row *row)
 {
     return any->attempts % 3 == 2 ? world_http(429, "") : accept_all(any, row);
@@ -1530,6 +1552,7 @@ int main(void)
         TEST(an_endpoint_that_is_never_reached_ends_the_run),
         TEST(an_endpoint_that_is_never_reached_is_given_a_minute),
         TEST(an_outage_that_lasts_ends_the_run),
+        TEST(a_platform_that_refuses_everything_fails_few_rows),
         TEST(a_limit_is_found_and_told),
         TEST(a_halt_rule_stops_the_run),
         TEST(a_configuration_that_cannot_work_stops_the_run),
