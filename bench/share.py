@@ -34,7 +34,7 @@ def cpu_of(words, folder, environment):
 def takes(server, seconds):
     """rate_take.sql as four workers call it, at a rate that never holds any of them up."""
     sql = (Path(__file__).resolve().parents[1] / "src/ledger/share/rate_take.sql").read_text(encoding="utf-8")
-    for number, value in (("4", "200"), ("3", "1"), ("2", "60"), ("1", "'bench'")):
+    for number, value in (("6", "0"), ("5", "NULL"), ("4", "200"), ("3", "1"), ("2", "60"), ("1", "'bench'")):
         sql = sql.replace(f"${number}", value)
     server.sql("INSERT INTO nbatch.account (name) VALUES ('bench'); INSERT INTO nbatch.worker (account, name, rate, until) "
                "VALUES ('bench', 'bench', 100000000, now() + interval '1 h')")

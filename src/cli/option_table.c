@@ -5,6 +5,7 @@
 
 #include "core/text.h"
 #include "core/when.h"
+#include "run/job_name.h"
 
 #define FOR_COMMAND(subcommand) (1u << (subcommand))
 #define RUN                     FOR_COMMAND(COMMAND_RUN)
@@ -150,19 +151,17 @@ static bool set_statuses(struct settings *settings, struct span value, struct bu
 /* It becomes part of a file's name. */
 static bool set_job(struct settings *settings, struct span value, struct buf *wanted)
 {
-    static const char others[] = "-_.@";
     bool is_good = value.len > 0 && value.len <= JOB_NAME_MAX && value.ptr[0] != '.';
 
     for (size_t i = 0; i < value.len; i++)
-        is_good = is_good && (isalnum((unsigned char)value.ptr[i]) != 0 ||
-                              strchr(others, value.ptr[i]) != NULL);
+        is_good = is_good && job_name_has(value.ptr[i]);
     if (is_good)
         settings->run.job = value.ptr;
     else
         buf_add_format(wanted,
                        "must be 1–%d letters, digits and the characters %s, the first no "
                        "full stop",
-                       JOB_NAME_MAX, others);
+                       JOB_NAME_MAX, JOB_NAME_OTHERS);
     return is_good;
 }
 

@@ -29,7 +29,7 @@ struct rate {
 /* Choices are numbered from 1 on, in the order in which the option names them. */
 enum imei_rule { IMEI_STRICT = 1, IMEI_ANY };
 
-enum { LEVELS_MAX = 16, ROUNDS_MAX = 100, CONCURRENCY_MAX = 1024, JOB_NAME_MAX = 64 };
+enum { LEVELS_MAX = 16, ROUNDS_MAX = 100, CONCURRENCY_MAX = 1024 };
 
 /* How many requests in flight bench measures, one after the other. */
 struct levels {

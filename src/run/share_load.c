@@ -6,6 +6,7 @@
 #include "run/embargo.h"
 #include "run/guards.h"
 #include "run/interrupt.h"
+#include "run/job_name.h"
 #include "run/sending.h"
 #include "run/share.h"
 #include "run/use_cases.h"
@@ -36,19 +37,42 @@ static void rewind_rows(struct store *store)
     index_rewind(&((struct counter *)store)->index);
 }
 
+enum { STEM_MAX = 40 }; /* of a name that is made */
+
+/* What may be in a name, with one _ for all between; "job" where nothing may. */
+static void add_stem(const char *base, struct buf *out)
+{
+    size_t len = strcspn(base, ".");
+    bool is_left_out = false;
+
+    for (size_t i = 0; i < len && out->len < STEM_MAX; i++) {
+        if (job_name_has(base[i]) && is_left_out && out->len > 0)
+            buf_add_char(out, '_');
+        is_left_out = !job_name_has(base[i]);
+        if (!is_left_out)
+            buf_add_char(out, base[i]);
+    }
+    if (out->len == 0)
+        buf_add_string(out, "job");
+}
+
 /* fleet-20261128-093000, of /x/fleet.csv. */
 static char *make_name(const char *input)
 {
-    const char *slash = strrchr(input, '/'), *base = slash != NULL ? slash + 1 : input;
-    size_t len = strcspn(base, ".");
-    char name[SHARE_NAME_MAX + 1], when[32];
+    const char *slash = strrchr(input, '/');
+    char when[32];
+    struct buf name;
     time_t now = time(NULL);
     struct tm parts;
 
     (void)gmtime_r(&now, &parts);
     (void)strftime(when, sizeof(when), "%Y%m%d-%H%M%S", &parts);
-    (void)snprintf(name, sizeof(name), "%.*s-%s", (int)(len < 150 ? len : 150), base, when);
-    return strdup(name);
+    buf_init(&name, SHARE_NAME_MAX);
+    add_stem(slash != NULL ? slash + 1 : input, &name);
+    buf_add_format(&name, "-%s", when);
+    char *made = strdup(buf_string(&name));
+    buf_deinit(&name);
+    return made;
 }
 
 static enum status add_row(struct loading *load, struct intake *intake,
@@ -123,6 +147,43 @@ static void tell_common(const struct person *person, uint64_t common)
                     count, common == 1 ? " waits" : "s wait");
 }
 
+/* Whether the job is there although nothing was heard of the end of its transaction. */
+static bool is_loaded(const struct run_settings *settings, struct database *database,
+                      const char *name, uint64_t rows)
+{
+    struct share_job job = {.id = 0};
+    struct buf unused;
+
+    buf_init(&unused, 4096);
+    database_close(database);
+    bool is_there = database_open(settings->share, &unused, database) == STATUS_OK &&
+                    share_job_find(database, name, &unused, &job) == STATUS_OK && job.rows == rows;
+    share_job_deinit(&job);
+    buf_deinit(&unused);
+    return is_there;
+}
+
+/* The load's transaction may have ended, and the answer be lost. */
+static enum status end_load(const struct run_settings *settings, struct database *database,
+                            struct loading *load, const char *name, uint64_t rows,
+                            uint64_t *ret_common, struct buf *message)
+{
+    bool is_unknown = false;
+    enum status status = loading_end(load, rows, ret_common, &is_unknown);
+
+    if (!is_unknown)
+        return status;
+    if (is_loaded(settings, database, name, rows)) {
+        buf_clear(message);
+        return STATUS_OK;
+    }
+    buf_add_format(message,
+                   "; the job may be loaded all the same: see whether nbatch jobs has %s before it "
+                   "is loaded once more, and work at it then with nbatch work --job %s",
+                   name, name);
+    return status;
+}
+
 static int load_job(const struct run_settings *settings, const struct person *person,
                     struct database *database, struct intake *intake,
                     const struct loading_about *about)
@@ -132,7 +193,6 @@ static int load_job(const struct run_settings *settings, const struct person *pe
     uint64_t rows = 0, common = 0;
     struct buf message;
 
-    (void)settings;
     buf_init_text(&message, 64 * 1024);
     index_init(&counter.index);
     intake_use_store(intake, &counter.store);
@@ -147,7 +207,7 @@ static int load_job(const struct run_settings *settings, const struct person *pe
     if (status == STATUS_OK)
         status = add_rows(&load, intake, &rows);
     if (status == STATUS_OK)
-        status = loading_end(&load, rows, &common);
+        status = end_load(settings, database, &load, about->name, rows, &common, &message);
     loading_deinit(&load);
     intake_use_store(intake, NULL);
     index_deinit(&counter.index);

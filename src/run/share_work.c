@@ -359,10 +359,15 @@ static int conclude(struct work *work)
 {
     struct buf message;
 
-    if (work->message.len > 0)
+    if (work->message.len > 0 && !worker_store(work->worker)->has_failed) /* else it was said why */
         person_error(work->person, "%s", buf_string(&work->message));
     if (is_stopped(work))
         person_error(work->person, "the job was stopped");
+    if (worker_has_given_up(work->worker)) {
+        person_note(work->person, "nbatch jobs tells how far %s is, once the database answers",
+                    work->settings->job);
+        return EXIT_INTERNAL;
+    }
     buf_init_text(&message, 64 * 1024);
     enum status status = read_totals(work, &message);
     if (status == STATUS_NETWORK) /* this connection was cut; another one need not be */

@@ -8,6 +8,9 @@
 /* Two processes that make the schema at once: one waits for the other. */
 #define INIT_LOCK "SELECT pg_advisory_xact_lock(7242913)"
 
+const char database_denied[] = "; who loads jobs and works at them needs the role nbatch_worker "
+                               "(GRANT nbatch_worker TO …), who looks at them nbatch_viewer";
+
 /* libpq's words end with a line end, and may have several lines. */
 static void add_error(struct buf *message, const char *text)
 {
@@ -19,6 +22,24 @@ static void add_error(struct buf *message, const char *text)
         buf_add_char(message, text[i]);
 }
 
+/* What libpq quotes of a text that it cannot read may be a password. */
+static void add_unquoted(struct buf *message, const char *text)
+{
+    struct buf shown;
+    bool is_quoted = false;
+
+    buf_init(&shown, 4096);
+    for (const char *c = text; *c != '\0'; c++) {
+        if (*c == '"' && is_quoted)
+            buf_add_string(&shown, "…");
+        is_quoted ^= *c == '"';
+        if (*c == '"' || !is_quoted)
+            buf_add_char(&shown, *c);
+    }
+    add_error(message, buf_string(&shown));
+    buf_deinit(&shown);
+}
+
 enum status database_check_where(const char *where, struct buf *message)
 {
     char *error = NULL;
@@ -27,7 +48,8 @@ enum status database_check_where(const char *where, struct buf *message)
 
     if (options == NULL) {
         buf_add_string(message, "--share: ");
-        add_error(message, error != NULL ? error : status_text(STATUS_NO_MEMORY));
+        add_unquoted(message, error != NULL ? error : status_text(STATUS_NO_MEMORY));
+        buf_add_string(message, "; write it as postgresql://HOST/DATABASE");
         PQfreemem(error);
         return STATUS_USAGE;
     }
@@ -42,11 +64,18 @@ enum status database_check_where(const char *where, struct buf *message)
     return STATUS_USAGE;
 }
 
+static void ignore_notice(void *context, const char *text)
+{
+    (void)context;
+    (void)text;
+}
+
 enum status database_connect(const char *where, struct buf *message, struct database *ret_database)
 {
-    static const char *const names[] = {"dbname", "client_encoding", "fallback_application_name",
-                                        NULL};
-    const char *const values[] = {where, "UTF8", "nbatch", NULL};
+    /* What the operator says of the connection goes before what is said of it here. */
+    static const char *const names[] = {"connect_timeout", "dbname", "client_encoding",
+                                        "fallback_application_name", NULL};
+    const char *const values[] = {"15", where, "UTF8", "nbatch", NULL};
 
     if (database_check_where(where, message) != STATUS_OK)
         return STATUS_USAGE;
@@ -58,8 +87,12 @@ enum status database_connect(const char *where, struct buf *message, struct data
         PQfinish(connection);
         return STATUS_NETWORK;
     }
+    (void)PQsetNoticeProcessor(connection, ignore_notice, NULL);
     *ret_database = (struct database){.connection = connection};
-    return STATUS_OK;
+    enum status status = database_query(ret_database, sql_durable, 0, NULL, message, NULL);
+    if (status != STATUS_OK)
+        database_close(ret_database);
+    return status;
 }
 
 void database_close(struct database *database)
@@ -90,6 +123,8 @@ enum status database_query(struct database *database, const char *sql, int count
     add_error(message, primary != NULL ? primary : PQerrorMessage(database->connection));
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     bool exists = state != NULL && strcmp(state, "23505") == 0;
+    if (state != NULL && strcmp(state, DATABASE_DENIED) == 0)
+        buf_add_string(message, database_denied);
     PQclear(result);
     return exists ? STATUS_EXISTS : STATUS_NETWORK;
 }

@@ -10,18 +10,34 @@
 
 #define LATE_MARK "nbatch-late 1"
 
-enum { LATE_TEXT_MAX = 128 * 1024 * 1024, WORKER_MAX = 24 };
+enum { LATE_TEXT_MAX = 128 * 1024 * 1024, WORKER_MAX = 24, NAMES_MAX = 100 };
 
 static struct disk *const disk = &disk_real;
+
+/* A file that was not there: one of this name may be that of another machine, which shares the
+ * folder and calls itself the same, or be left from a worker whose results nobody could take. */
+static void open_new(struct late *late, const char *worker_name)
+{
+    late->fd = -1;
+    for (int i = 1; i <= NAMES_MAX && late->fd < 0; i++) {
+        char number[16] = "";
+        if (i > 1)
+            (void)snprintf(number, sizeof(number), ".%d", i);
+        free(late->path);
+        if (asprintf(&late->path, "%s.%s%s.late", late->about.name, worker_name, number) < 0)
+            late->path = NULL;
+        if (late->path == NULL)
+            return;
+        late->fd = disk->open(disk, late->path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND, 0600);
+        if (late->fd < 0 && errno != EEXIST)
+            return;
+    }
+}
 
 /* Nobody else reads it: it holds what results hold. Its lock says that its worker lives. */
 static bool create(struct late *late, const char *worker, const char *worker_name, struct buf *head)
 {
-    if (asprintf(&late->path, "%s.%s.late", late->about.name, worker_name) < 0)
-        late->path = NULL;
-    late->fd = late->path != NULL
-                   ? disk->open(disk, late->path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600)
-                   : -1;
+    open_new(late, worker_name);
     buf_add_format(head, LATE_MARK " %d %" PRId64 " %s\n", late->about.job, late->about.loaded_us,
                    worker);
     return late->fd >= 0 && disk->lock(disk, late->fd) == 0;

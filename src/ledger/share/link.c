@@ -15,20 +15,30 @@
  *
  * A connection that is lost takes its calls with it: each is answered with nothing. The next one is
  * tried after a pause that doubles, and is up once all statements are prepared.
+ *
+ * Two other things are taken for a loss, so that there is one way to go on from each of them: a
+ * database that does not answer, and one that refuses a call for now (a full disk, a lock that it
+ * waited for too long, its shutdown). Whoever called behind such a call must not take what was
+ * answered to the later ones for what it asked.
  */
 
 enum {
     PAUSE_MIN_MS = 100,
     PAUSE_MAX_MS = 3000,
     CONNECT_MAX_MS = 10000,
+    ANSWER_MAX_MS = 10000, /* a call's; the statements are about some rows each */
+    LOOK_MS = 1000,        /* how often it is seen whether one has waited so long */
+    WELL_MS = 60000,       /* without a refusal: what was refused is not asked any more */
 };
 
 enum link_state { LINK_AWAY, LINK_CONNECTING, LINK_PREPARING, LINK_UP };
 
 struct call {
     struct call *next;
-    link_done_fn *done; /* NULL: the preparation of a statement */
+    link_done_fn *done; /* NULL: nobody waits for it */
     void *context;
+    int statement; /* CALL_COUNT: its preparation */
+    int64_t sent_ms;
 };
 
 struct link {
@@ -43,6 +53,9 @@ struct link {
     struct call *orphans;      /* made while away: to be answered with nothing */
     bool is_stopped;           /* the handles are closed */
     bool told_away;
+    int refused; /* for now, and not answered since; CALL_COUNT: none is */
+    int64_t refused_ms;
+    char why[300]; /* it was refused, or the connection is lost */
 };
 
 static const struct {
@@ -54,14 +67,19 @@ static const struct {
 };
 
 static const int parameters[CALL_COUNT] = {
-    [CALL_worker_add] = 4,      [CALL_worker_renew] = 2, [CALL_worker_leave] = 1,
+    [CALL_worker_add] = 4,      [CALL_worker_renew] = 5, [CALL_worker_leave] = 1,
     [CALL_job_state] = 1,       [CALL_shard_lease] = 3,  [CALL_shard_settle] = 4,
     [CALL_shard_rest] = 2,      [CALL_shard_rows] = 4,   [CALL_shard_done] = 4,
     [CALL_shard_give_back] = 4, [CALL_rows_start] = 7,   [CALL_rows_give_back] = 7,
-    [CALL_rows_end] = 14,       [CALL_rate_take] = 4,    [CALL_rate_throttle] = 1,
+    [CALL_rows_end] = 14,       [CALL_rate_take] = 6,    [CALL_rate_throttle] = 1,
 };
 
 static void start_timer(struct link *link, int64_t ms);
+
+static int64_t now_ms(void)
+{
+    return (int64_t)(uv_hrtime() / 1000000);
+}
 
 static void free_handle(uv_handle_t *handle)
 {
@@ -93,7 +111,7 @@ static void answer_all(struct call **list)
 static void lose(struct link *link, const char *why)
 {
     bool was_up = link->state == LINK_UP;
-    char text[300];
+    char text[sizeof(link->why)];
 
     (void)snprintf(text, sizeof(text), "%.*s", (int)strcspn(why, "\n"), why);
     close_poll(link);
@@ -116,9 +134,11 @@ static void watch(struct link *link, int events);
 static void come_up(struct link *link)
 {
     link->state = LINK_UP;
-    link->pause_ms = PAUSE_MIN_MS;
+    if (link->refused == CALL_COUNT)
+        link->pause_ms = PAUSE_MIN_MS;
     link->told_away = false;
-    (void)uv_timer_stop(&link->timer);
+    if (!link->is_stopped)
+        start_timer(link, LOOK_MS);
     answer_all(&link->orphans);
     link->options.changed(link->options.context, true, "");
 }
@@ -128,27 +148,47 @@ static bool is_error(const PGresult *result)
     return PQresultStatus(result) == PGRES_FATAL_ERROR;
 }
 
-/* What the database says of a statement that it refuses for good; one that is shutting down (class
- * 57), out of something (53), or has ended a transaction for another (40) takes it later. */
-static bool is_for_good(const PGresult *result)
+/* Whether the database takes the statement later: it is shutting down, or was told to end it (class
+ * 57), is out of something (53), has ended a transaction for another (40), a lock was not to be had
+ * in time (55), or it is read-only, as a standby is until it takes over (25006). */
+static bool is_for_now(const PGresult *result)
 {
+    static const char *const states[] = {"57", "53", "40", "08", "55", "25006"};
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
 
-    return state != NULL && strncmp(state, "57", 2) != 0 && strncmp(state, "53", 2) != 0 &&
-           strncmp(state, "40", 2) != 0 && strncmp(state, "08", 2) != 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(states); i++)
+        if (state != NULL && strncmp(state, states[i], strlen(states[i])) == 0)
+            return true;
+    return state == NULL;
 }
 
-/* Takes the first call's result, where it is one. */
-static void take_result(struct link *link, const PGresult *result)
+static void note_why(struct link *link, const char *why)
+{
+    (void)snprintf(link->why, sizeof(link->why), "%s", why != NULL ? why : "");
+}
+
+/* Takes the first call's result, where it is one. False: it was refused for now, and the connection
+ * is to be given up. */
+static bool take_result(struct link *link, const PGresult *result)
 {
     struct call *call = link->calls;
+    bool is_refused = is_error(result);
 
-    if (is_error(result) && is_for_good(result))
-        link->options.failed(link->options.context,
+    if (is_refused && is_for_now(result)) {
+        link->refused = call->statement;
+        link->refused_ms = now_ms();
+        note_why(link, PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
+        return false;
+    }
+    if (is_refused)
+        link->options.failed(link->options.context, PQresultErrorField(result, PG_DIAG_SQLSTATE),
                              PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
+    else if (call->statement == link->refused)
+        link->refused = CALL_COUNT;
     if (call->done != NULL)
-        call->done(call->context, is_error(result) ? NULL : result);
+        call->done(call->context, is_refused ? NULL : result);
     call->done = NULL;
+    return true;
 }
 
 /* The first call has been answered as a whole. */
@@ -164,20 +204,38 @@ static void end_call(struct link *link)
         come_up(link);
 }
 
-/* Takes what has come; false where the connection is lost. */
+/* Takes what has come; false where the connection is lost, by link->why. */
 static bool read_results(struct link *link)
 {
-    while (link->calls != NULL && PQisBusy(link->connection) == 0) {
+    bool is_good = true;
+
+    while (is_good && link->calls != NULL && PQisBusy(link->connection) == 0) {
         PGresult *result = PQgetResult(link->connection);
-        if (result == NULL && PQstatus(link->connection) != CONNECTION_OK)
+        if (result == NULL && PQstatus(link->connection) != CONNECTION_OK) {
+            note_why(link, PQerrorMessage(link->connection));
             return false;
+        }
         if (result != NULL && PQresultStatus(result) == PGRES_PIPELINE_SYNC)
             end_call(link);
         else if (result != NULL)
-            take_result(link, result);
+            is_good = take_result(link, result);
         PQclear(result);
     }
-    return true;
+    return is_good;
+}
+
+/* Reads from the connection; false where it is lost, by link->why. */
+static bool consume(struct link *link)
+{
+    bool is_lost = PQconsumeInput(link->connection) != 1;
+
+    if (is_lost)
+        close_poll(link);
+    if (!read_results(link))
+        return false;
+    if (is_lost)
+        note_why(link, PQerrorMessage(link->connection));
+    return !is_lost;
 }
 
 /* Whether libpq has closed the connection in a call; that it is lost is told later, from the loop.
@@ -201,13 +259,16 @@ static void flush(struct link *link)
         watch(link, UV_READABLE | (has_more ? UV_WRITABLE : 0));
 }
 
-static bool add_call(struct link *link, link_done_fn *done, void *context)
+static bool add_call(struct link *link, int statement, link_done_fn *done, void *context)
 {
     struct call *call = calloc(1, sizeof(*call));
 
     if (call == NULL)
         return false;
-    *call = (struct call){.done = done, .context = context};
+    *call = (struct call){.done = done,
+                          .context = context,
+                          .statement = statement,
+                          .sent_ms = now_ms()};
     if (link->last != NULL)
         link->last->next = call;
     else
@@ -225,13 +286,13 @@ static void prepare(struct link *link)
         return;
     }
     if (PQsendQueryParams(link->connection, sql_session, 0, NULL, NULL, NULL, NULL, 0) != 1 ||
-        PQpipelineSync(link->connection) != 1 || !add_call(link, NULL, NULL)) {
+        PQpipelineSync(link->connection) != 1 || !add_call(link, CALL_COUNT, NULL, NULL)) {
         lose(link, PQerrorMessage(link->connection));
         return;
     }
     for (size_t i = 0; i < CALL_COUNT; i++)
         if (PQsendPrepare(link->connection, statements[i].name, statements[i].sql, 0, NULL) != 1 ||
-            PQpipelineSync(link->connection) != 1 || !add_call(link, NULL, NULL)) {
+            PQpipelineSync(link->connection) != 1 || !add_call(link, CALL_COUNT, NULL, NULL)) {
             lose(link, PQerrorMessage(link->connection));
             return;
         }
@@ -259,14 +320,9 @@ static void on_ready(uv_poll_t *poll, int status, int events)
         connect_on(link);
         return;
     }
-    if ((events & UV_READABLE) != 0 || status < 0) {
-        bool is_lost = PQconsumeInput(link->connection) != 1;
-        if (is_lost)
-            close_poll(link);
-        if (!read_results(link) || is_lost) {
-            lose(link, PQerrorMessage(link->connection));
-            return;
-        }
+    if (((events & UV_READABLE) != 0 || status < 0) && !consume(link)) {
+        lose(link, link->why);
+        return;
     }
     flush(link);
 }
@@ -321,6 +377,12 @@ static void connect_anew(struct link *link)
     watch(link, UV_WRITABLE);
 }
 
+/* Whether the first call has waited for too long. */
+static bool is_silent(const struct link *link)
+{
+    return link->calls != NULL && now_ms() - link->calls->sent_ms > ANSWER_MAX_MS;
+}
+
 static void on_timer(uv_timer_t *timer)
 {
     struct link *link = timer->data;
@@ -328,8 +390,12 @@ static void on_timer(uv_timer_t *timer)
     answer_all(&link->orphans);
     if (link->state == LINK_AWAY)
         connect_anew(link);
+    else if (link->poll == NULL)
+        lose(link, PQerrorMessage(link->connection));
+    else if (link->state != LINK_UP || is_silent(link))
+        lose(link, "it does not answer");
     else
-        lose(link, link->poll != NULL ? "it does not answer" : PQerrorMessage(link->connection));
+        start_timer(link, LOOK_MS);
 }
 
 static void start_timer(struct link *link, int64_t ms)
@@ -345,6 +411,7 @@ enum status link_open(const struct link_options *options, struct link **ret_link
         return STATUS_NO_MEMORY;
     link->options = *options;
     link->pause_ms = PAUSE_MIN_MS;
+    link->refused = CALL_COUNT;
     if (uv_timer_init(options->loop, &link->timer) != 0) {
         free(link);
         return STATUS_NETWORK;
@@ -358,6 +425,12 @@ enum status link_open(const struct link_options *options, struct link **ret_link
 bool link_is_up(const struct link *link)
 {
     return link != NULL && link->state == LINK_UP;
+}
+
+bool link_is_well(const struct link *link)
+{
+    return link_is_up(link) &&
+           (link->refused == CALL_COUNT || now_ms() - link->refused_ms > WELL_MS);
 }
 
 static bool add_orphan(struct link *link, link_done_fn *done, void *context)
@@ -382,7 +455,7 @@ bool link_call(struct link *link, enum link_statement statement, const char *con
         (void)is_broken(link); /* else that it is lost shows when it is read */
         return add_orphan(link, done, context);
     }
-    bool added = add_call(link, done, context);
+    bool added = add_call(link, (int)statement, done, context);
     flush(link);
     return added;
 }
@@ -396,9 +469,15 @@ void link_stop(struct link *link)
     uv_close((uv_handle_t *)&link->timer, NULL);
 }
 
-static int64_t now_ms(void)
+void link_give_up(struct link *link)
 {
-    return (int64_t)(uv_hrtime() / 1000000);
+    if (link == NULL)
+        return;
+    if (!link->is_stopped)
+        link_stop(link);
+    if (link->state != LINK_AWAY)
+        lose(link, "");
+    answer_all(&link->orphans);
 }
 
 bool link_drain(struct link *link, int64_t max_ms)
@@ -409,9 +488,8 @@ bool link_drain(struct link *link, int64_t max_ms)
         short events = PQflush(link->connection) > 0 ? POLLIN | POLLOUT : POLLIN;
         struct pollfd fd = {.fd = PQsocket(link->connection), .events = events};
         (void)poll(&fd, 1, (int)(end_ms - now_ms()));
-        bool is_lost = PQconsumeInput(link->connection) != 1;
-        if (!read_results(link) || is_lost)
-            lose(link, PQerrorMessage(link->connection));
+        if (!consume(link))
+            lose(link, link->why);
     }
     answer_all(&link->orphans);
     return link->state == LINK_UP && link->calls == NULL;

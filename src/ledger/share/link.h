@@ -12,7 +12,8 @@
  *
  * Each call is a transaction of its own. `done` is called from the loop or from link_drain, in the
  * order of the calls; with NULL where the connection was lost before the answer: the call may have
- * been carried out or not. What a result points to is valid during the call.
+ * been carried out or not. A call that is refused for now, or not answered in ten seconds, is a
+ * loss of the connection, too. What a result points to is valid during the call.
  */
 #ifndef NB_LEDGER_SHARE_LINK_H
 #define NB_LEDGER_SHARE_LINK_H
@@ -38,8 +39,9 @@ struct link_options {
     const char *where; /* as database_open; stays the caller's */
     /* It is up, or away; `why` is for people. Not told twice. From the loop. */
     void (*changed)(void *context, bool is_up, const char *why);
-    /* A statement was refused: the schema is not what it should be, or a right is missing. */
-    void (*failed)(void *context, const char *why);
+    /* A statement was refused for good: the schema is not what it should be, or a right is missing.
+     * `state` is the SQLSTATE. */
+    void (*failed)(void *context, const char *state, const char *why);
     void *context;
 };
 
@@ -47,6 +49,9 @@ struct link_options {
 enum status link_open(const struct link_options *options, struct link **ret_link) MUST_USE;
 
 bool link_is_up(const struct link *link);
+
+/* Whether it is up, and what was refused for now is not refused any more. */
+bool link_is_well(const struct link *link);
 
 /* `values` are copied, and are as many as the statement has; NULL: null. Rows come in the binary
  * form where `is_binary`. Where the link is away, `done` is called with NULL all the same, later.
@@ -59,6 +64,10 @@ void link_stop(struct link *link);
 
 /* Waits for the answers of all calls; false where they did not come in that time. */
 bool link_drain(struct link *link, int64_t max_ms);
+
+/* Nobody wants to wait for it any more: as link_stop, and all calls are answered with NULL. Takes
+ * NULL. */
+void link_give_up(struct link *link);
 
 /* Takes NULL. The loop must have closed its handles. */
 void link_free(struct link *link);

@@ -55,7 +55,7 @@ static void add_bytes(struct buf *out, struct span bytes)
 static enum status add_job(struct loading *load, const struct loading_about *about)
 {
     char dialect[16], hash[32], rate[64], ambiguous[16];
-    struct buf passed;
+    struct buf passed, input;
     PGresult *result;
 
     buf_init(&passed, 1024 * 1024);
@@ -67,11 +67,13 @@ static enum status add_job(struct loading *load, const struct loading_about *abo
     (void)snprintf(hash, sizeof(hash), "%lld", (long long)about->input_hash);
     (void)snprintf(rate, sizeof(rate), "%.9g", about->rate);
     (void)snprintf(ambiguous, sizeof(ambiguous), "%d", about->on_ambiguous);
+    buf_init(&input, 64 * 1024);
+    buf_add_printable(&input, span_string(about->input));
     const char *values[] = {about->name,
                             about->account,
                             about->endpoint,
                             dialect,
-                            about->input,
+                            buf_string(&input),
                             hash,
                             about->rate > 0 ? rate : NULL,
                             about->again_idempotent ? "t" : "f",
@@ -81,6 +83,7 @@ static enum status add_job(struct loading *load, const struct loading_about *abo
     enum status status = database_query(load->database, sql_job_add, (int)ARRAY_LENGTH(values),
                                         values, load->message, &result);
     buf_deinit(&passed);
+    buf_deinit(&input);
     if (status != STATUS_OK)
         return status;
     load->job = (uint32_t)strtoul(PQgetvalue(result, 0, 0), NULL, 10);
@@ -185,7 +188,8 @@ static enum status count_common(struct loading *load, const char *const *values,
     return STATUS_OK;
 }
 
-enum status loading_end(struct loading *load, uint64_t rows, uint64_t *ret_common)
+enum status loading_end(struct loading *load, uint64_t rows, uint64_t *ret_common,
+                        bool *ret_is_unknown)
 {
     static const char *const steps[] = {sql_load_session, sql_job_shards, sql_job_invalid,
                                         sql_job_ready};
@@ -200,7 +204,12 @@ enum status loading_end(struct loading *load, uint64_t rows, uint64_t *ret_commo
         status = database_query(load->database, steps[i], counts[i], values, load->message, NULL);
     if (status == STATUS_OK)
         status = count_common(load, values, ret_common);
-    return status == STATUS_OK ? database_commit(load->database, load->message) : status;
+    if (status == STATUS_OK) {
+        status = database_commit(load->database, load->message);
+        *ret_is_unknown =
+            status != STATUS_OK && PQstatus(load->database->connection) != CONNECTION_OK;
+    }
+    return status;
 }
 
 void loading_deinit(struct loading *load)

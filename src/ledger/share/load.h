@@ -5,7 +5,7 @@
  *     loading_begin(&load, database, &about, &message);
  *     … per row of the input:
  *     loading_add(&load, &command, occurrence, problem);      // "" for a good one
- *     loading_end(&load, rows, &id);  or  load_abandon(&load);
+ *     loading_end(&load, rows, &common, &is_unknown);  or  load_abandon(&load);
  */
 #ifndef NB_LEDGER_SHARE_LOAD_H
 #define NB_LEDGER_SHARE_LOAD_H
@@ -48,8 +48,10 @@ enum status loading_begin(struct loading *load, struct database *database,
 enum status loading_add(struct loading *load, const struct command *command, uint32_t occurrence,
                         struct span problem) MUST_USE;
 
-/* Ends the load well. *ret_common: devices that wait in another job of the account, too. */
-enum status loading_end(struct loading *load, uint64_t rows, uint64_t *ret_common) MUST_USE;
+/* Ends the load well. *ret_common: devices that wait in another job of the account, too.
+ * *ret_is_unknown: nothing was heard of the end, so that the job may be there. */
+enum status loading_end(struct loading *load, uint64_t rows, uint64_t *ret_common,
+                        bool *ret_is_unknown) MUST_USE;
 
 /* Frees what it holds; what was not ended does not exist. Takes a zeroed struct. */
 void loading_deinit(struct loading *load);

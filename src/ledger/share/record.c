@@ -468,17 +468,21 @@ static enum status finish(struct store *store, bool is_complete, struct buf *mes
         close_batch(worker, BATCH_GIVE_BACK);
         close_results(worker);
         record_call_again(worker);
-        if (!link_drain(worker->link, LEAVE_MAX_MS))
+        if (!link_drain(worker->link, LEAVE_MAX_MS)) {
+            link_give_up(worker->link); /* it does not answer what comes behind, either */
             break;
+        }
     }
     size_t left = worker->building[BATCH_END].rows + worker->called[BATCH_END].rows;
     if (left == 0 && !store->has_failed)
         return STATUS_OK;
     if (left > 0 && !worker->is_away)
         record_keep(worker);
-    buf_add_format(message, "%s%sthe results of %zu row%s could not be written to the database: ",
-                   buf_string(&worker->error), worker->error.len > 0 ? "; " : "", left,
-                   left == 1 ? "" : "s");
+    buf_add(message, buf_span(&worker->error));
+    if (left == 0)
+        return STATUS_IO;
+    buf_add_format(message, "%sthe results of %zu row%s could not be written to the database: ",
+                   worker->error.len > 0 ? "; " : "", left, left == 1 ? "" : "s");
     if (worker->late.path != NULL && !worker->late.has_failed)
         buf_add_format(message, "they are kept in %s, for the next worker in this folder",
                        worker->late.path);

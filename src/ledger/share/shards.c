@@ -132,11 +132,19 @@ static void ask_rows(struct shard *shard)
     shard->is_asking = link_call(worker->link, CALL_shard_rows, values, true, on_rows, shard);
 }
 
+static void on_settled(void *context, const PGresult *result)
+{
+    struct shard *shard = context;
+
+    shard->is_settled = result != NULL;
+}
+
+/* The rest of a shard that is not settled has rows which are not to be sent. */
 static void on_rest(void *context, const PGresult *result)
 {
     struct shard *shard = context;
 
-    if (result == NULL)
+    if (result == NULL || !shard->is_settled)
         return;
     shard->has_rest = true;
     if (!keep_rows(shard, result)) {
@@ -152,7 +160,8 @@ static void ask_rest(struct shard *shard)
     const struct text number = number_text(shard);
     const char *values[] = {worker->job, number.text};
 
-    if (call_shard(shard, CALL_shard_settle, NULL) &&
+    shard->is_settled = false;
+    if (call_shard(shard, CALL_shard_settle, on_settled) &&
         link_call(worker->link, CALL_shard_rest, values, true, on_rest, shard))
         ask_rows(shard);
 }

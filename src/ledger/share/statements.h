@@ -30,6 +30,7 @@
     X(has_schema)              \
     X(version)                 \
     X(session)                 \
+    X(durable)                 \
     X(load_session)            \
     X(account_add)             \
     X(job_add)                 \

@@ -1,5 +1,7 @@
 #include "ledger/share/worker_impl.h"
 
+#include "ledger/share/database.h"
+
 static struct worker *worker_of(struct peer *peer)
 {
     return (struct worker *)peer;
@@ -70,7 +72,8 @@ static void take_starts(struct worker *worker)
     int64_t wanted = starts_wanted(worker);
     const struct text max = text_of(wanted), ms = text_of(TAKE_MS),
                       burst = text_of(worker->options.burst);
-    const char *values[] = {worker->options.account, max.text, burst.text, ms.text};
+    const char *values[] = {
+        worker->options.account, max.text, burst.text, ms.text, worker->rate, worker->job};
 
     worker->wants_starts = worker->wants_starts && wanted > 0;
     if (!worker->wants_starts || worker->is_paused || worker->is_stopped || worker->is_taking ||
@@ -118,11 +121,8 @@ static void on_added(void *context, const PGresult *result)
 
 static void add_worker(struct worker *worker)
 {
-    char rate[64];
-    const char *values[] = {worker->options.account, worker->options.job > 0 ? worker->job : NULL,
-                            worker->name, worker->options.rate > 0 ? rate : NULL};
+    const char *values[] = {worker->options.account, worker->job, worker->name, worker->rate};
 
-    (void)snprintf(rate, sizeof(rate), "%.9g", worker->options.rate);
     worker->asked_ns = clock_boot_ns();
     worker->is_adding = link_call(worker->link, CALL_worker_add, values, false, on_added, worker);
 }
@@ -212,7 +212,8 @@ void worker_look(struct worker *worker)
 
 static void renew(struct worker *worker)
 {
-    const char *values[] = {worker->id, worker->job};
+    const char *values[] = {worker->id, worker->job, worker->options.account, worker->name,
+                            worker->rate};
 
     worker->asked_ns = clock_boot_ns();
     if (!link_call(worker->link, CALL_worker_renew, values, false, on_renewed, worker))
@@ -238,10 +239,20 @@ void worker_pump(struct worker *worker)
     shards_pump(worker);
 }
 
+/* It is back once it takes what it has refused. */
+static void see_whether_back(struct worker *worker)
+{
+    if (!worker->is_away || !link_is_well(worker->link))
+        return;
+    worker->is_away = false;
+    worker_tell(worker, WORKER_BACK, "", 0);
+}
+
 static void on_timer(uv_timer_t *timer)
 {
     struct worker *worker = timer->data;
 
+    see_whether_back(worker);
     if (clock_loop_ns() >= worker->look_ns && link_is_up(worker->link) && worker->id[0] != '\0')
         worker_look(worker);
     worker_pump(worker);
@@ -254,14 +265,14 @@ static void on_changed(void *context, bool is_up, const char *why)
     struct worker *worker = context;
 
     if (!is_up) {
+        if (worker->is_away)
+            return;
         worker->is_away = true;
-        record_keep(worker);
+        record_keep(worker); /* what comes from now on is kept as it comes */
         worker_tell(worker, WORKER_AWAY, why, 0);
         return;
     }
-    if (worker->is_away)
-        worker_tell(worker, WORKER_BACK, "", 0);
-    worker->is_away = false;
+    see_whether_back(worker);
     worker->renew_ns = 0;
     if (worker->id[0] != '\0')
         renew(worker); /* goes first: what is lost is known when the others are answered */
@@ -269,9 +280,19 @@ static void on_changed(void *context, bool is_up, const char *why)
     worker_pump(worker);
 }
 
-static void on_failed(void *context, const char *why)
+static void on_failed(void *context, const char *state, const char *why)
 {
-    worker_fail(context, why);
+    struct buf text;
+
+    buf_init_text(&text, 4096);
+    if (strcmp(state, "23503") == 0) /* what everything refers to */
+        buf_add_string(&text, "the job was removed");
+    else
+        buf_add_string(&text, why);
+    if (strcmp(state, DATABASE_DENIED) == 0)
+        buf_add_string(&text, database_denied);
+    worker_fail(context, buf_string(&text));
+    buf_deinit(&text);
 }
 
 static enum status open_peer(struct peer *peer, uv_loop_t *loop, const struct peer_hooks *hooks)
@@ -328,13 +349,24 @@ static void close_peer(struct peer *peer)
     uv_close((uv_handle_t *)&worker->rate_timer, NULL);
 }
 
-/* Nobody waits for a database that is away once the run is to end. */
+/* Nobody waits for long for a database that is away, or does not answer, once the run is to end. */
 static void tick(struct peer *peer, bool is_stopping)
 {
     struct worker *worker = worker_of(peer);
+    int64_t now_ns = clock_loop_ns();
 
-    if (is_stopping && worker->is_away && worker->is_syncing)
-        worker_fail(worker, "it is away, and the run was to end");
+    if (!is_stopping || !worker->is_syncing) {
+        worker->waits_since_ns = 0;
+        return;
+    }
+    if (worker->waits_since_ns == 0)
+        worker->waits_since_ns = now_ns;
+    if (!worker->is_away && now_ns - worker->waits_since_ns < STOP_MS * INT64_C(1000000))
+        return;
+    worker->has_given_up = true;
+    link_give_up(worker->link);
+    worker_fail(worker, worker->is_away ? "it is away, and the run was to end"
+                                        : "it does not answer, and the run was to end");
 }
 
 enum status worker_new(const struct worker_options *options, struct worker **ret_worker)
@@ -351,6 +383,12 @@ enum status worker_new(const struct worker_options *options, struct worker **ret
         worker->peer.may_send = record_may_send;
     }
     (void)snprintf(worker->job, sizeof(worker->job), "%d", options->job);
+    if (options->rate > 0)
+        (void)asprintf(&worker->rate, "%.9g", options->rate);
+    if (options->rate > 0 && worker->rate == NULL) {
+        free(worker);
+        return STATUS_NO_MEMORY;
+    }
     clock_worker_name(worker->name, sizeof(worker->name));
     if (record_init(worker) != STATUS_OK) {
         worker_free(worker);
@@ -368,6 +406,11 @@ struct peer *worker_peer(struct worker *worker)
 struct store *worker_store(struct worker *worker)
 {
     return &worker->store;
+}
+
+bool worker_has_given_up(const struct worker *worker)
+{
+    return worker->has_given_up;
 }
 
 bool worker_was_stopped(const struct worker *worker)
@@ -394,5 +437,6 @@ void worker_free(struct worker *worker)
     link_free(worker->link);
     shards_free(worker);
     record_deinit(worker);
+    free(worker->rate);
     free(worker);
 }

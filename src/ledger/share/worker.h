@@ -84,6 +84,9 @@ void worker_throttle(struct worker *worker);
 /* Whether the job was stopped or removed by somebody. */
 bool worker_was_stopped(const struct worker *worker);
 
+/* Whether the run was to end, and the database did not let it. */
+bool worker_has_given_up(const struct worker *worker);
+
 /* Takes NULL. */
 void worker_free(struct worker *worker);
 

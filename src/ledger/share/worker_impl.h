@@ -26,6 +26,7 @@ enum {
     TAKE_MS = 200,        /* starts are taken for so long */
     TAKE_MAX = 1000,      /* … and so many at the most */
     LEAVE_MAX_MS = 10000, /* for what is to be written at the end */
+    STOP_MS = 3000,       /* before a database that does not answer is left alone */
     BATCH_ARRAYS = LATE_ARRAYS,
     BATCH_BYTES_MAX = 64 * 1024 * 1024,
     TEXT_MAX = 24,
@@ -40,7 +41,8 @@ struct shard {
     size_t ended;     /* … of which these have a result, … */
     size_t ending;    /* … and these one that is being written */
     bool is_used;
-    bool has_rest;    /* what its last worker left has come */
+    bool is_settled;  /* what its last worker left has its result where it is not sent again */
+    bool has_rest;    /* … and the others have come */
     bool is_asking;   /* a call is under way */
     bool is_read;     /* there are no more rows */
     bool is_lost;     /* another worker has it */
@@ -88,6 +90,7 @@ struct worker {
     uv_timer_t rate_timer;            /* when to ask for starts again */
     char job[TEXT_MAX], id[TEXT_MAX]; /* as texts; "": not yet */
     char name[100];
+    char *rate; /* a second, as a text; NULL: the job's, if any */
     /* Leases. */
     int64_t until_ns; /* CLOCK_BOOTTIME: no request leaves from then on */
     int64_t asked_ns; /* when the renewal under way was sent; 0: none is */
@@ -112,8 +115,10 @@ struct worker {
     bool is_taking, wants_starts, has_no_rate;
     int64_t covered; /* rows that needed no start when they were wanted */
     int64_t throttled_ns;
-    bool is_away;
-    bool is_closed; /* the loop is gone; what is left is written without it */
+    bool is_away;           /* or refuses some call for now */
+    int64_t waits_since_ns; /* for the database, and the run is to end; 0: it does not */
+    bool has_given_up;      /* nothing is asked of it any more */
+    bool is_closed;         /* the loop is gone; what is left is written without it */
 };
 
 /* A number as a call's value. */
