@@ -96,9 +96,6 @@ void journal_about_init(struct disk *disk, struct journal_about *about);
 
 struct journal_shape journal_shape_for(size_t concurrency);
 
-/* How many bytes a journal of that shape takes. */
-uint64_t journal_size(const struct journal_shape *shape);
-
 /*
  * Creates the journal, or puts it in the place of the one that is there: `live` (no lines) is how
  * far the results go, `started` are slots that are taken from the start, the snapshot is of the
