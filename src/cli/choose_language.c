@@ -17,7 +17,10 @@ static enum language first_of_list(const char *list)
     }
 }
 
-enum language language_of_environment(void)
+/* What the environment asks for, as gettext(3) reads it: LC_ALL, LC_MESSAGES or LANG, whichever is
+ * the first that is set, and LANGUAGE in their place unless that is C. A locale need not be
+ * installed. */
+static enum language language_of_environment(void)
 {
     static const char *const variables[] = {"LC_ALL", "LC_MESSAGES", "LANG"};
     enum language language = LANGUAGE_ENGLISH;

@@ -7,11 +7,6 @@
 
 #include "core/language.h"
 
-/* What the environment asks for, as gettext(3) reads it: LC_ALL, LC_MESSAGES or LANG, whichever is
- * the first that is set, and LANGUAGE in their place unless that is C. A locale need not be
- * installed. */
-enum language language_of_environment(void);
-
 /* Sets the language. Where the first word is no subcommand, --lang is taken out of the words: the
  * others take no options. */
 void choose_language(int *argc, char **argv);

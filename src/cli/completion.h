@@ -11,7 +11,7 @@
 bool completion_add(const char *shell, struct buf *out);
 
 /*
- * Appends what the last of the words, which stand behind the program's name, may become: a line for
+ * Appends what the last of the words, which come behind the program's name, may become: a line for
  * each, the word and its help with a tab between them; or the line ":files" where the shell is to
  * offer files. A word "=" joins its neighbours, as bash splits them: the last word is then the
  * value alone. Nothing where anything may be typed.

@@ -1,5 +1,5 @@
 /*
- * A configuration file as it stands: names and values with their lines. What they mean is for
+ * A configuration file as it is written: names and values with their lines. What they mean is for
  * options.c to say. It is YAML (read by libyaml), one mapping of names to texts or lists of texts:
  *
  *     rate: 20/s

@@ -254,7 +254,7 @@ static bool set_halt(struct settings *settings, struct span value, struct buf *w
     return halt_parse(&settings->run.halt, value, wanted) == STATUS_OK;
 }
 
-/* What stands behind the help in a row are columns with names. */
+/* What follows the help in a row are columns with names. */
 static const struct option table[] = {
     {"config", 0, OPTION_FILE, RUN | CHECK | SIMULATE | ASKING | WORK | SHARE, "FILE", NULL,
      FIELD(config),

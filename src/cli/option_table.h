@@ -113,7 +113,7 @@ bool option_is_of(const struct option *option, enum subcommand subcommand);
 /* The group of the help that it is in. Only for options of options_all. */
 const char *option_group(const struct option *option);
 
-/* Whether it may be given several times; whether its value may only stand behind "=". */
+/* Whether it may be given several times; whether its value may only come behind "=". */
 bool option_repeats(const struct option *option);
 bool option_is_optional(const struct option *option);
 

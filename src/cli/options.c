@@ -330,7 +330,7 @@ static char *next_word(struct command_line *words)
     return words->next < words->request->argc ? words->request->argv[words->next++] : NULL;
 }
 
-/* --name, --name=VALUE or --name VALUE; `text` is what stands behind the dashes. */
+/* --name, --name=VALUE or --name VALUE; `text` is what follows the dashes. */
 static enum status take_long(struct command_line *words, const char *text)
 {
     size_t len = strcspn(text, "=");

@@ -24,7 +24,7 @@ enum { PROGRESS_SAMPLES = 51 }; /* five a second: of the last ten seconds */
 struct progress {
     const char *doing; /* "checking fleet.csv" */
     bool off, live;    /* live: rewritten in place */
-    bool shown;        /* a live line stands on the terminal */
+    bool shown;        /* a live line is on the terminal */
     int64_t last_ms;
     int64_t interval_ms;
     /* What was done when; a ring, from which the pace of late comes. */

@@ -8,7 +8,7 @@
 
 enum { BAR_MIN = 10, BAR_MAX = 40, PART_MAX = 256 };
 
-/* A part of the line; parts stand in this order. */
+/* A part of the line; parts come in this order. */
 enum part {
     PART_DOING,
     PART_BAR,
@@ -103,7 +103,7 @@ static void free_parts(struct line *line)
         buf_deinit(&line->parts[i]);
 }
 
-/* Doing, bar and share stand behind each other, the rest in a list. */
+/* Doing, bar and share follow one another, the rest in a list. */
 static const char *separator(enum part part, bool is_first)
 {
     if (is_first)

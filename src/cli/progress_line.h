@@ -2,8 +2,8 @@
  * The text of a progress line: all of it where there is room, and on a narrow terminal what matters
  * most. Pure. Private to cli/.
  *
- *     sending: [######----] 60 % 3000/5000, 320 rows/s, 64 in flight, 12 retries, 3 failed, 6s to
- * go 60 %, 3 failed, 6s to go
+ *     sending: [######----] 60 % 3000/5000, 320 rows/s, 64 in flight, 3 failed, 6s to go
+ *     60 %, 3 failed, 6s to go
  */
 #ifndef NB_CLI_PROGRESS_LINE_H
 #define NB_CLI_PROGRESS_LINE_H

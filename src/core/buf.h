@@ -76,7 +76,7 @@ void buf_copy_format(char *out, size_t size, const char *format, ...) PRINTF_LIK
 /*
  * Appends words, broken into lines of at most `width` columns. The text begins at the column
  * `indent`, where the caller has put it, and each further line with so many spaces. A word longer
- * than a line stands by itself.
+ * than a line has one to itself.
  */
 void buf_add_wrapped(struct buf *buf, const char *words, size_t indent, size_t width);
 

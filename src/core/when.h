@@ -17,6 +17,7 @@ enum { WHEN_PLATFORM_OFFSET_S = 8 * 3600, WHEN_PLATFORM_LENGTH = 19 };
  *     2030-01-31T08:00:00            the platform's: UTC+8
  *     2030-01-31T08:00:00+02:00, …Z  RFC 3339 with an offset (a fraction of a second is dropped)
  *     +24h                           relative to `now_s`
+ *
  * A space may stand for the T (as spreadsheets write it). STATUS_SYNTAX when it is none of them,
  * STATUS_RANGE for a day or hour that does not exist, STATUS_TOO_BIG for a time that the platform's
  * form cannot hold: outside the years 1970–9999 in UTC+8, or relative by more than a hundred years.

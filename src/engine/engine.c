@@ -122,7 +122,7 @@ static void drop(struct engine *engine, struct item *item)
 
 /* The run was stopped: of the rows that have not ended, only those that may have been processed get
  * a result. */
-void engine_drop_rows(struct engine *engine)
+static void engine_drop_rows(struct engine *engine)
 {
     struct scheduler *scheduler = &engine->scheduler;
     struct item *item;

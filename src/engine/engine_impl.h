@@ -92,9 +92,6 @@ void engine_end_item(struct engine *engine, struct item *item);
 /* Puts the rows that are held among those that wait. */
 void engine_release_held(struct engine *engine);
 
-/* Ends the rows, at the end of a run, that were read and have not ended. */
-void engine_drop_rows(struct engine *engine);
-
 /* Writes a row's result, and looks whether it stops the run. `outcome` becomes what is true of the
  * row as a whole. */
 void engine_record_outcome(struct engine *engine, struct item *item, struct outcome *outcome,

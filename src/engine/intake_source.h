@@ -16,7 +16,7 @@ struct intake_source {
     bool started; /* the header has been read */
 };
 
-/* The intake stands at its first byte, and stays the caller's. */
+/* The intake is at its first byte, and stays the caller's. */
 void intake_source_init(struct intake_source *source, struct intake *intake);
 
 #endif

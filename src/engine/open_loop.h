@@ -40,7 +40,7 @@ struct open_loop_result {
 };
 
 /*
- * Sends rows of the intake, which stands at its first byte or behind the rows of another call:
+ * Sends rows of the intake, which is at its first byte or behind the rows of another call:
  * `is_started` says so. When it returns nothing is under way. STATUS_OK whatever became of the
  * requests; STATUS_BAD_INPUT, STATUS_IO, STATUS_NETWORK, STATUS_NO_MEMORY with a text in `message`.
  */

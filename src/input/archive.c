@@ -199,11 +199,6 @@ enum status part_read(struct archive_part *part, char *out, size_t room, size_t 
     return STATUS_OK;
 }
 
-const char *part_name(const struct archive_part *part)
-{
-    return part->name;
-}
-
 uint64_t part_taken(const struct archive_part *part)
 {
     return part->taken;

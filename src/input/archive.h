@@ -64,8 +64,6 @@ void part_close(struct archive_part *part);
 enum status part_read(struct archive_part *part, char *out, size_t room,
                       size_t *ret_count) MUST_USE;
 
-const char *part_name(const struct archive_part *part);
-
 /* How many bytes came, and how many there are as the archive says. */
 uint64_t part_taken(const struct archive_part *part);
 uint64_t part_size(const struct archive_part *part);

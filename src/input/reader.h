@@ -18,7 +18,7 @@
  * CSV is RFC 4180's. Where that leaves a choice, or files in the field differ from it, these rules
  * hold; everything else is refused with its line, nothing is guessed:
  * - The delimiter is a comma or the one that is set. The first row that is not blank, or the one on
- *   the line that is set, is the header: names that are not empty and stand there once. Every row
+ *   the line that is set, is the header: names that are not empty, each of them once. Every row
  *   has as many cells as the header.
  * - Columns at the right without a name and without a value, and rows without any value, are left
  *   out: spreadsheets save them where a table was larger once. They are counted (reader_add_notes).
@@ -28,7 +28,7 @@
  *   around the quotes of a quoted one, are dropped (a tab not where it is the delimiter); inside of
  *   the quotes they stay.
  * - A quote inside a quoted cell is doubled; a backslash is a backslash. An unquoted cell holds no
- *   quote, and nothing stands between the closing quote and the delimiter.
+ *   quote, and nothing comes between the closing quote and the delimiter.
  * - An empty cell is an absent one, with and without quotes.
  * - NUL bytes and bytes that are illegal in the encoding make the row bad.
  * - Behind a fault that leaves open where a quoted cell ends, text inside such a cell may pass for

@@ -68,12 +68,7 @@ uint64_t accepted_missing(const struct accepted *before, const struct accepted *
 
 char *completion_path(const char *results)
 {
-    size_t size = strlen(results) + sizeof(".complete");
-    char *name = malloc(size);
-
-    if (name != NULL)
-        (void)snprintf(name, size, "%s.complete", results);
-    return name;
+    return disk_name_with(results, ".complete");
 }
 
 static uint64_t check_of(const struct completion_file *file)

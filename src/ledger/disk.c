@@ -302,3 +302,13 @@ char *disk_folder_of(const char *path)
 
     return slash == NULL ? strdup("./") : strndup(path, (size_t)(slash - path) + 1);
 }
+
+char *disk_name_with(const char *path, const char *end)
+{
+    size_t size = strlen(path) + strlen(end) + 1;
+    char *name = malloc(size);
+
+    if (name != NULL)
+        (void)snprintf(name, size, "%s%s", path, end);
+    return name;
+}

@@ -129,4 +129,8 @@ enum status disk_each_block(struct disk *disk, int fd, uint64_t from, uint64_t t
  * NULL without memory. */
 char *disk_folder_of(const char *path);
 
+/* The name of a file that belongs to another: "fleet.results.csv" with ".journal" behind it. To be
+ * freed; NULL without memory. */
+char *disk_name_with(const char *path, const char *end);
+
 #endif

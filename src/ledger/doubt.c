@@ -23,12 +23,7 @@ _Static_assert(sizeof(struct doubt_head) == DOUBT_HEAD_BYTES, "the form of the f
 
 char *doubt_path(const char *results)
 {
-    size_t size = strlen(results) + sizeof(".doubt");
-    char *path = malloc(size);
-
-    if (path != NULL)
-        (void)snprintf(path, size, "%s.doubt", results);
-    return path;
+    return disk_name_with(results, ".doubt");
 }
 
 /* The check of a record whose head is at the start of `record`, with the texts behind it. */

@@ -48,7 +48,8 @@ static uint64_t size_of(const struct journal_shape *shape, uint32_t version)
     return journal_live_bytes(shape, version) + journal_snapshots_bytes(shape);
 }
 
-uint64_t journal_size(const struct journal_shape *shape)
+/* How many bytes a journal of that shape takes. */
+static uint64_t journal_size(const struct journal_shape *shape)
 {
     return size_of(shape, JOURNAL_VERSION);
 }

@@ -84,7 +84,7 @@ struct journal_live {
     uint64_t base_hash; /* of the first `base` bytes of the results */
     struct span staged;
     uint32_t lines;
-    uint32_t announced; /* bytes of a line that may stand behind `base`, or a part of it; 0: none */
+    uint32_t announced; /* bytes of a line that may be behind `base`, or a part of it; 0: none */
     uint32_t announced_check;
     uint64_t announced_seed; /* of the check */
 };
@@ -95,9 +95,6 @@ struct journal;
 void journal_about_init(struct disk *disk, struct journal_about *about);
 
 struct journal_shape journal_shape_for(size_t concurrency);
-
-/* How many bytes a journal of that shape takes. */
-uint64_t journal_size(const struct journal_shape *shape);
 
 /*
  * Creates the journal, or puts it in the place of the one that is there: `live` (no lines) is how
@@ -150,7 +147,7 @@ bool journal_is_announced(const struct journal_live *live, struct span line);
 
 struct span journal_staged(const struct journal *journal);
 
-/* The staged lines stand in the results now, which are `base` bytes long and have that hash. */
+/* The staged lines are in the results now, which are `base` bytes long and have that hash. */
 void journal_turn(struct journal *journal, uint64_t base, uint64_t base_hash);
 
 /* The bytes of a snapshot with so many intents. */

@@ -37,12 +37,7 @@ enum status ledger_lock(const struct ledger *ledger, struct buf *message)
 
 char *ledger_journal_path(const char *path)
 {
-    size_t size = strlen(path) + sizeof(".journal");
-    char *name = malloc(size);
-
-    if (name != NULL)
-        (void)snprintf(name, size, "%s.journal", path);
-    return name;
+    return disk_name_with(path, ".journal");
 }
 
 char *ledger_resolve(struct disk *disk, const char *path)

@@ -5,8 +5,7 @@
  *
  *     peer->open(peer, loop, &hooks);      // its handles, on the run's loop
  *     … hooks are called from the loop, never from within a call of the peer …
- *     peer->close(peer);                   // its handles; what is left to be written:
- * store->finish
+ *     peer->close(peer);                   // its handles; store->finish writes what is left
  */
 #ifndef NB_LEDGER_PEER_H
 #define NB_LEDGER_PEER_H

@@ -169,7 +169,7 @@ static bool has_lost_pages(const struct recovery *recovery)
 /*
  * The process ended as it should, since its results could not be written or synced, and the machine
  * died since, or the kernel has dropped what it had not written. What the results had may be gone
- * where no sync covered it, and behind that may stand a part of what a recovery wrote; the lines
+ * where no sync covered it, and behind that may be a part of what a recovery wrote; the lines
  * that waited in the journal are all there.
  */
 static enum status recover_settled(struct recovery *recovery)

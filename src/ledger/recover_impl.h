@@ -46,7 +46,7 @@ enum status recovery_weigh(struct recovery *recovery) MUST_USE;
 /* Whether the results begin with `end` bytes of that hash. */
 bool recovery_begins_with(const struct recovery *recovery, uint64_t end, uint64_t wanted);
 
-/* What stands behind the last written byte must be the beginning of what was to follow. */
+/* What is behind the last written byte must be the beginning of what was to follow. */
 enum status recovery_verify_tail(struct recovery *recovery) MUST_USE;
 
 /* Finds out between which checkpoints the results are not what was written, and says so. */

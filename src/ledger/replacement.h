@@ -3,9 +3,10 @@
  * reads the name sees the old file or the new one, also after a crash.
  *
  *     replacement_open(&new, &disk_real, path, mode, &kind, &message);
- *     buf_add_string(&new.file.out, "…");        // then outfile_settle(&new.file), as often as
- * wanted replacement_commit(&new, &message); replacement_deinit(&new);                  // what was
- * not committed leaves nothing behind
+ *     buf_add_string(&new.file.out, "…");     // as often as wanted, …
+ *     outfile_settle(&new.file);              // … each time with this behind it
+ *     replacement_commit(&new, &message);
+ *     replacement_deinit(&new);               // what was not committed leaves nothing behind
  */
 #ifndef NB_LEDGER_REPLACEMENT_H
 #define NB_LEDGER_REPLACEMENT_H

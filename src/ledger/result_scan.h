@@ -124,7 +124,7 @@ bool result_parse_line(struct span text, bool jsonl, size_t passed_count,
  * none. False, and nothing is taken, where it is not such a cell. Pure. */
 bool result_take_cell(struct span *text, bool is_last, struct span *ret_cell);
 
-/* What stands between the quotes of a value that has some, escapes included. Pure. */
+/* What is between the quotes of a value that has some, escapes included. Pure. */
 struct span result_without_quotes(struct span value);
 
 /* The value of a column as it was before it was written. Empty for none. */

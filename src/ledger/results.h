@@ -27,7 +27,7 @@ struct results {
     struct buf *message;
     /* After results_each_current: */
     uint64_t lines;      /* all that were read */
-    uint64_t superseded; /* … which stand beside another of the same key that counts */
+    uint64_t superseded; /* … which are beside another of the same key that counts */
     uint64_t strange;    /* … which the filter has left out */
     bool is_cut;         /* the last line is not whole, and was not counted */
 };

@@ -8,14 +8,14 @@
 
 enum { COPIES = 2, PLACES = 2 };
 
-/* As it stands in the file. */
+/* As it is in the file. */
 struct snapshot_head {
     uint64_t check; /* of all that follows */
     uint64_t run_id;
     struct snapshot body;
 };
 
-/* An intent as it stands in the file. */
+/* An intent as it is in the file. */
 struct stored_intent {
     uint64_t hash, device, row, line;
     uint32_t occurrence;
@@ -121,7 +121,7 @@ void snapshot_add_checkpoint(struct snapshot *snapshot, uint64_t offset, uint64_
     snapshot->checkpoints[(*count)++] = (struct checkpoint){offset, hash};
 }
 
-/* Whether a whole snapshot of this run stands here, with `room` bytes up to the end. */
+/* Whether a whole snapshot of this run is here, with `room` bytes up to the end. */
 static bool is_whole(const struct journal *journal, const struct snapshot_head *head, size_t room)
 {
     return room >= sizeof(*head) && head->run_id == journal->run_id &&

@@ -88,7 +88,7 @@ bool recovery_begins_with(const struct recovery *recovery, uint64_t end, uint64_
     return same;
 }
 
-/* Behind the last written byte stands a line that was announced, or a part of it, which is cut. */
+/* Behind the last written byte is a line that was announced, or a part of it, which is cut. */
 static enum status take_announced(struct recovery *recovery)
 {
     struct ledger *ledger = recovery->ledger;

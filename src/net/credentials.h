@@ -1,7 +1,7 @@
 /*
  * The key: where it comes from, and that it goes nowhere but into a request's header, as it is (the
- * MasterKey) or as the signature of a token (the access key). It is never an argument, and stands
- * in no message, log or result; once one is loaded the process leaves no core file and cannot be
+ * MasterKey) or as the signature of a token (the access key). It is never an argument, and is in
+ * no message, log or result; once one is loaded the process leaves no core file and cannot be
  * traced by other processes of the user.
  */
 #ifndef NB_NET_CREDENTIALS_H

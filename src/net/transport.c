@@ -51,7 +51,8 @@ void transport_distrust(struct transport *transport)
         spoil_connection(transport, exchange);
 }
 
-void transport_add_later(struct transport *transport, struct exchange *exchange)
+/* Hands libcurl an attempt in its next turn. */
+static void transport_add_later(struct transport *transport, struct exchange *exchange)
 {
     exchange->next = NULL;
     *transport->last_new = exchange;

@@ -56,9 +56,6 @@ struct lane {
 /* The attempt has ended: its owner is told, and may start others. */
 void transport_finish(struct transport *transport, struct exchange *exchange, CURLcode code);
 
-/* Hands libcurl an attempt in its next turn. */
-void transport_add_later(struct transport *transport, struct exchange *exchange);
-
 /* Takes the first of those that are to be handed over; NULL for none. */
 struct exchange *transport_take_new(struct transport *transport);
 

@@ -1,7 +1,7 @@
 #include "platform/command_impl.h"
 #include "platform/data.h"
 
-/* The data cell as it stands; what a template made of it has the blanks of the cells in it. */
+/* The data cell as it is; what a template made of it has the blanks of the cells in it. */
 static void add_data_cell(struct draft *draft, struct buf *out)
 {
     struct cell cell = *draft->parts[PART_DATA];
@@ -14,7 +14,7 @@ static void add_data_cell(struct draft *draft, struct buf *out)
     buf_add(out, cell.text);
 }
 
-/* Appends the data array of a write: the data cell as it stands, or what the res: columns make. */
+/* Appends the data array of a write: the data cell as it is, or what the res: columns make. */
 static void add_data(struct draft *draft, struct buf *out)
 {
     struct problems *problems = draft->problems;

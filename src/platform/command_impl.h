@@ -20,7 +20,7 @@ struct draft {
     const struct fleet *fleet;
     struct footprint *footprint;
     const struct cell *parts[PART_COUNT];     /* what is given; NULL: nothing */
-    const struct column *columns[PART_COUNT]; /* where it stands */
+    const struct column *columns[PART_COUNT]; /* where it is */
     size_t res_count;
     bool valid_time_good, expired_time_good; /* of a good row: it has one */
     int64_t times_s[PARAM_COUNT];            /* for parameters that are times */

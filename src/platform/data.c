@@ -415,7 +415,7 @@ enum status data_check(const struct cell *cell, struct footprint *footprint,
     return STATUS_OK;
 }
 
-/* Whether the cell goes to the wire as it stands: a JSON number, true or false. CSV cells are
+/* Whether the cell goes to the wire as it is: a JSON number, true or false. CSV cells are
  * untyped: their text tells. */
 static bool is_bare(const struct cell *cell, enum res_kind kind)
 {

@@ -56,7 +56,7 @@ enum send_status {
     SEND_UNDEFINED = 8,
 };
 
-/* Where a command stands. */
+/* How far a command has come. */
 enum command_state {
     COMMAND_WAITING,   /* the device has not reported in */
     COMMAND_SENT,      /* on its way, not confirmed */

@@ -16,8 +16,9 @@
  *     while (step == SEARCH_ASK)
  *         history_search_ask(search, &operation, &question);
  *         … and its answer: step = history_search_take(search, body, error) …
- *     … SEARCH_LATER: when it is time, begins again; SEARCH_END: history_search_found for each row
- * … history_search_free(search);
+ *     … SEARCH_LATER: begin again when it is time …
+ *     … SEARCH_END: history_search_found for each row …
+ *     history_search_free(search);
  *
  * A command that is equal, but was created at a time at which the row cannot have been sent, is not
  * claimed, and keeps the row in doubt: a platform's clock may be of another zone than is thought.

@@ -201,7 +201,7 @@ static int care_of(enum meaning_class class)
     return cares[class];
 }
 
-/* Of a number and a text that stand together on no page. */
+/* Of a number and a text that no page gives together. */
 static enum meaning_class combine(const struct meaning *by_number, const struct meaning *by_text)
 {
     if (meaning_is_key(by_text->class))

@@ -8,8 +8,8 @@
  * looked up by both:
  *
  *     enum meaning_class class;
- *     const struct meaning *meaning = meaning_find(DIALECT_V1, 3, SPAN_LITERAL("auth failed"),
- * &class);
+ *     const struct meaning *meaning =
+ *         meaning_find(DIALECT_V1, 3, SPAN_LITERAL("auth failed"), &class);
  *
  * Texts are compared without regard to case, blanks and punctuation, and by what they contain, in
  * English or Chinese.

@@ -76,7 +76,7 @@ void operation_add_path(enum dialect dialect, enum operation operation, struct b
 bool operation_names_one(struct span uuid);
 
 /*
- * Makes the request of a question, whose target is put into `target` and stands there.
+ * Makes the request of a question, whose target is put into `target` and stays there.
  * STATUS_RANGE for a time that the platform's form cannot tell, and for a uuid that names no
  * command; STATUS_NO_MEMORY.
  */

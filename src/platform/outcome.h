@@ -31,7 +31,7 @@ struct answer {
     int64_t retry_after_ms; /* what it asks to wait from now; -1 where there is none, or none that
                                can be read */
     struct span body;       /* as much as came, up to the transport's maximum; a readable byte
-                                   stands behind it */
+                                   is behind it */
     struct span date;       /* the headers Date and Location as they came, cut at a maximum; */
     struct span location;   /* empty: none */
     struct span detail;     /* the transport's words, for people */

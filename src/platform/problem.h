@@ -3,8 +3,9 @@
  * message. All problems of a row are listed, not only the first.
  *
  *     problems_clear(&problems, row->number, row->line);
- *     problem_add(&problems, PROBLEM_RANGE, SPAN_LITERAL("retry"), value, "%.*s is outside 0–10",
- * SPAN_ARG(value)); if (problems.error_count > 0) …
+ *     problem_add(&problems, PROBLEM_RANGE, SPAN_LITERAL("retry"), value,
+ *                 "%.*s is outside 0–10", SPAN_ARG(value));
+ *     if (problems.error_count > 0) …
  */
 #ifndef NB_PLATFORM_PROBLEM_H
 #define NB_PLATFORM_PROBLEM_H

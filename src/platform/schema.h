@@ -3,8 +3,7 @@
  *
  *     schema_init(&schema);
  *     for each column name: schema_add(&schema, name);
- *     schema_check(&schema, &problems);       // a CSV header: unknown and missing columns, all at
- * once
+ *     schema_check(&schema, &problems);     // a CSV header: every unknown or missing column
  */
 #ifndef NB_PLATFORM_SCHEMA_H
 #define NB_PLATFORM_SCHEMA_H
@@ -12,7 +11,7 @@
 #include "platform/problem.h"
 #include "platform/rules.h"
 
-/* What a row can say once: each of the platform's parameters, and what stands beside them. */
+/* What a row can say once: each of the platform's parameters, and what is beside them. */
 enum part { PART_ACTION = PARAM_COUNT, PART_DATA, PART_ARGS, PART_COUNT };
 
 enum column_role {

@@ -1,5 +1,5 @@
 /*
- * Charts as inline SVG that fills its width; labels stand beside it as text, so that they keep
+ * Charts as inline SVG that fills its width; labels are beside it as text, so that they keep
  * their size on a phone. Each has a title and a description for those who cannot see it.
  */
 #ifndef NB_REPORT_CHART_H

@@ -51,7 +51,7 @@ struct fill {
  * STATUS_SYNTAX in out->status. */
 void fill_add(const struct fill *fill, struct span part, struct buf *out);
 
-/* The same for a whole text of HTML, in the language that is set: what stands between two tags of
+/* The same for a whole text of HTML, in the language that is set: what is between two tags of
  * HTML, with its placeholders and without the blanks around it, is a text of the catalogue. */
 void fill_add_page(const struct fill *fill, struct span page, struct buf *out);
 

@@ -14,7 +14,7 @@ struct sheet {
     const struct series *ended;
 };
 
-/* The page's own subject, which stands outside of all lists. */
+/* The page's own subject, which is outside all lists. */
 static const struct sheet *sheet_of(const struct fill *fill)
 {
     while (fill->outer != NULL)

@@ -1,4 +1,4 @@
-/* Where a roll-out stands, for people and programs. */
+/* How far a roll-out has come, for people and programs. */
 #ifndef NB_REPORT_ROLLOUT_STANDING_H
 #define NB_REPORT_ROLLOUT_STANDING_H
 

@@ -55,7 +55,7 @@ struct summary {
     const char *report;          /* the HTML page that was written, or NULL */
 };
 
-/* Appends the lines that stand at the end of a run on standard error. */
+/* Appends the lines that end a run on standard error. */
 void summary_add_text(const struct summary *summary, struct buf *out);
 
 /* Appends the same as one line of JSON. STATUS_NO_MEMORY. */

@@ -6,8 +6,9 @@
  *     char *path = cancelled_file_path("fleet.results.csv");        // fleet.cancelled.csv
  *
  *     cancelled_writer_open(&file, &disk_real, path, mode, &message);
- *     cancelled_writer_add(&file, &line);                           // outfile_settle,
- * outfile_close
+ *     cancelled_writer_add(&file, &line);
+ *     outfile_settle(&file);                                        // after each line
+ *     outfile_close(&file);
  *
  *     status = cancelled_file_open(&table, &disk_real, path, &message);
  *     while (status == STATUS_OK && (status = cancelled_file_next(&table, &line)) == STATUS_OK) …

@@ -9,7 +9,7 @@
 
 enum { TIME_LENGTH = sizeof("-20261128-020000") - 1 };
 
-/* What may stand beside results, in place of their tail or behind their name. */
+/* What may be beside results, in place of their tail or behind their name. */
 static const char *const beside[] = {".superseded.csv", ".superseded.jsonl", ".html", ".status.csv",
                                      ".cancelled.csv"};
 

@@ -16,7 +16,9 @@ enum {
     LANE_CONNECTIONS = 8, /* libcurl has a pair of sockets for sixteen connections */
 };
 
-uint64_t descriptors_raise(uint64_t wanted)
+/* Raises the soft limit to `wanted`, as far as the hard limit reaches; never lowers it. Returns the
+ * limit that holds then. */
+static uint64_t descriptors_raise(uint64_t wanted)
 {
     struct rlimit limit;
 
@@ -43,8 +45,13 @@ static uint64_t count_open(void)
     return count; /* with two that are no files, and the folder */
 }
 
-size_t descriptors_fit(size_t connections, bool both_ends, uint64_t *ret_limit,
-                       uint64_t *ret_needed)
+/*
+ * Makes room for so many connections, each with its other end in this process or not. Returns how
+ * many there is room for, `connections` at most and 0 where there is none; in `ret_limit` the limit
+ * and in `ret_needed` the one that all of them would need.
+ */
+static size_t descriptors_fit(size_t connections, bool both_ends, uint64_t *ret_limit,
+                              uint64_t *ret_needed)
 {
     uint64_t base = count_open() + OWN_FILES, each = both_ends ? 2 : 1;
 

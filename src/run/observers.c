@@ -221,7 +221,7 @@ static const char *wait_of(const struct job_status *status)
     return names[status->wait];
 }
 
-/* How the run stands, in the log. */
+/* How far the run has come, in the log. */
 static void add_status(struct event_log *log, const struct job_status *status)
 {
     event_log_add_number(log, "rows", (int64_t)status->rows);

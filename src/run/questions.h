@@ -49,7 +49,7 @@ struct questions_options {
     /* The command's record has changed. False: that could not be kept, and all ends with
      * STATUS_IO, by errno. */
     bool (*keep)(void *context, const struct command_record *command);
-    /* The answer about a read that has been delivered (platform/values.h); likewise. */
+    /* The answer about a read that has been delivered (history_read_values); likewise. */
     bool (*take_values)(void *context, const struct command_record *command, struct span answer);
 };
 

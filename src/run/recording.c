@@ -210,7 +210,7 @@ static uint64_t with_whom(const struct ledger_past *past)
 /*
  * Whether the results say nothing about the rows that are sent now: those of a rehearsal about the
  * fleet, and the other way round. Where it is not on record, they are known by their uuids. On this
- * machine a simulator may stand that is a process of its own.
+ * machine a simulator may be that is a process of its own.
  */
 static bool are_from_elsewhere(const struct ledger_past *past, bool rehearses, bool is_local)
 {

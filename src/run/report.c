@@ -85,7 +85,7 @@ static void add_default_path(const char *results, struct buf *out)
     buf_add_string(out, ".html");
 }
 
-/* A journal stands beside the results of a run that is not complete. */
+/* A journal is beside the results of a run that is not complete. */
 static bool has_journal(const char *results)
 {
     struct buf path;

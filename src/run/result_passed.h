@@ -2,7 +2,9 @@
  * The columns that a run has carried over from its input into the results, behind their own.
  *
  *     result_passed_names(&results, &text, names, &count);
- *     count = result_passed_cells(&results, &fields, &text, cells); Private to run/.
+ *     count = result_passed_cells(&results, &fields, &text, cells);
+ *
+ * Private to run/.
  */
 #ifndef NB_RUN_RESULT_PASSED_H
 #define NB_RUN_RESULT_PASSED_H

@@ -3,14 +3,15 @@
  * platform is asked what became of all that was sent so far, as nbatch status asks, until enough is
  * delivered for the next step. Private to run/.
  *
- *     result = rollout_check(settings, person, &counts, earlier, results);  // before anything
- * leaves rolling = (struct rolling){…}; status = rollout_run(&rolling);               // in place
- * of job_run
+ *     result = rollout_check(settings, person, &counts, earlier, results);
+ *     … nothing has left so far …
+ *     rolling = (struct rolling){…};
+ *     status = rollout_run(&rolling);               // in place of job_run
  *
- * Where it stands is nowhere but in the results and in the status file beside them, with its
- * journal: which rows have ended, when, and what became of them. A run that was stopped, however
- * that was, goes through the steps again, sends what has no result, asks where the answer is not
- * known, and so comes to where it was. The wait counts from the end of the step's last row.
+ * How far it has come is recorded nowhere but in the results and in the status file beside them,
+ * with its journal: which rows have ended, when, and what became of them. A run that was stopped,
+ * in whatever way, goes through the steps again, sends what has no result, asks where the answer is
+ * not known, and so comes to where it was. The wait counts from the end of the step's last row.
  */
 #ifndef NB_RUN_ROLLOUT_H
 #define NB_RUN_ROLLOUT_H

@@ -32,19 +32,10 @@ struct share_target {
     char account[KEY_FINGERPRINT_LENGTH + 1];
 };
 
-int share_choose_target(const struct run_settings *settings, const struct person *person,
-                        struct share_target *target) MUST_USE;
-void share_target_deinit(struct share_target *target);
-
 /* Checks the whole input and loads it. *ret_name is the caller's to free. */
 int share_load(const struct run_settings *settings, const struct person *person,
                struct database *database, const struct share_target *target,
                char **ret_name) MUST_USE;
-
-/* Works at the job that --job names until it is complete; the database is closed. */
-int share_work(const struct run_settings *settings, const struct person *person,
-               struct database *database, struct share_target *target,
-               struct observers *observers) MUST_USE;
 
 /* Tells the person of what a worker meets; the context is the person. */
 void share_tell(void *context, enum worker_news news, const char *why, size_t count);

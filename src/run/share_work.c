@@ -65,8 +65,8 @@ static enum status set_account(struct share_target *target)
                            target->account);
 }
 
-int share_choose_target(const struct run_settings *settings, const struct person *person,
-                        struct share_target *target)
+static int share_choose_target(const struct run_settings *settings, const struct person *person,
+                               struct share_target *target)
 {
     int result = target_choose(settings, person, &target->endpoint);
 
@@ -79,7 +79,7 @@ int share_choose_target(const struct run_settings *settings, const struct person
     return result;
 }
 
-void share_target_deinit(struct share_target *target)
+static void share_target_deinit(struct share_target *target)
 {
     credentials_deinit(&target->credentials);
     endpoint_deinit(&target->endpoint);
@@ -404,8 +404,10 @@ static void end_observers(struct work *work, int exit_status)
                                          .exit_status = exit_status});
 }
 
-int share_work(const struct run_settings *given, const struct person *person,
-               struct database *database, struct share_target *target, struct observers *observers)
+/* Works at the job that --job names until it is complete; the database is closed. */
+static int share_work(const struct run_settings *given, const struct person *person,
+                      struct database *database, struct share_target *target,
+                      struct observers *observers)
 {
     struct run_settings settings = *given;
     struct work *work = calloc(1, sizeof(*work));

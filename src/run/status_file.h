@@ -7,8 +7,8 @@
  *
  *     status_writer_open(&writer, &disk_real, path, 0600, passed, passed_count, &message);
  *     status_writer_add(&writer, &line);                           // for each row, in their order
- *     status_writer_commit(&writer, &message);                     // takes the place of the old
- * one status_writer_deinit(&writer);
+ *     status_writer_commit(&writer, &message);                     // replaces the old file
+ *     status_writer_deinit(&writer);
  *
  *     status = status_file_open(&file, &disk_real, path, &message);
  *     while (status == STATUS_OK && (status = status_file_next(&file, &line)) == STATUS_OK) …

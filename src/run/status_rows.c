@@ -1,7 +1,6 @@
 #include "run/status_rows.h"
 
 #include <errno.h>
-#include <stdio.h>
 
 #include "core/text.h"
 #include "run/exit_status.h"
@@ -272,18 +271,13 @@ static void take_record(void *context, const void *record)
 static int choose_path(struct status_rows *rows)
 {
     const struct run_settings *settings = rows->settings;
-    size_t size;
 
     rows->path =
         settings->output != NULL ? strdup(settings->output) : status_file_path(settings->input);
     if (rows->path == NULL)
         return fail(rows, STATUS_NO_MEMORY, EXIT_INTERNAL);
-    size = strlen(rows->path) + sizeof(".journal");
-    rows->journal_path = malloc(size);
-    if (rows->journal_path == NULL)
-        return fail(rows, STATUS_NO_MEMORY, EXIT_INTERNAL);
-    (void)snprintf(rows->journal_path, size, "%s.journal", rows->path);
-    return 0;
+    rows->journal_path = disk_name_with(rows->path, ".journal");
+    return rows->journal_path != NULL ? 0 : fail(rows, STATUS_NO_MEMORY, EXIT_INTERNAL);
 }
 
 int status_rows_open(struct status_rows *rows, const struct run_settings *settings,

@@ -180,11 +180,6 @@ enum status values_file_flush(struct values_file *file)
     return status;
 }
 
-enum status values_file_close(struct values_file *file)
-{
-    return outfile_close(&file->file);
-}
-
 void values_file_deinit(struct values_file *file)
 {
     outfile_deinit(&file->file);

@@ -49,7 +49,6 @@ void values_file_add(struct values_file *file, const struct values_row *row,
 /* STATUS_IO with errno: outfile_error(&file->file) says why, and nothing of what was added is left
  * in the file, as far as that can be done. */
 enum status values_file_flush(struct values_file *file) MUST_USE;
-enum status values_file_close(struct values_file *file) MUST_USE;
 
 /* Takes a zeroed struct. */
 void values_file_deinit(struct values_file *file);

@@ -36,7 +36,7 @@ void audit_close(struct audit *audit)
     buf_deinit(&audit->plain);
 }
 
-/* Bytes that are no UTF-8, and so no JSON, stand as \xNN. */
+/* Bytes that are no UTF-8, and so no JSON, become \xNN. */
 static void add_text(struct audit *audit, struct span text)
 {
     if (!text_is_utf8(text)) {

@@ -98,7 +98,7 @@ static bool is_plain(struct span text)
     return true;
 }
 
-/* The text decoded: as it stands where there is nothing to decode, else in `scratch`. The result is
+/* The text decoded: as it is where there is nothing to decode, else in `scratch`. The result is
  * never longer. */
 static enum status decode(struct span text, struct buf *scratch, struct span *ret_decoded)
 {

@@ -33,7 +33,7 @@ static bool parse_loopback_host(struct span host, struct sockaddr_storage *ret_a
     return true;
 }
 
-/* The port stands at the same place in both families (RFC 3493; checked here). */
+/* The port is at the same place in both families (RFC 3493; checked here). */
 _Static_assert(offsetof(struct sockaddr_in, sin_port) == offsetof(struct sockaddr_in6, sin6_port),
                "one store sets the port of both");
 

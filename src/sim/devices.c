@@ -305,8 +305,10 @@ void devices_each_value(const struct devices *devices, device_value_fn *each, vo
     }
 }
 
-void devices_add_value(const struct devices *devices, uint64_t imei,
-                       const struct device_place *place, struct buf *out)
+/* Appends the value of a resource as JSON; where it was never written, one that the device has from
+ * the start. */
+static void devices_add_value(const struct devices *devices, uint64_t imei,
+                              const struct device_place *place, struct buf *out)
 {
     struct device_life *life = hashmap_get(&devices->lives, imei + 1);
     struct device_value *value = life != NULL ? *find_value(life, place) : NULL;

@@ -100,9 +100,4 @@ typedef void device_value_fn(void *context, uint64_t imei, const struct device_p
                              struct span json);
 void devices_each_value(const struct devices *devices, device_value_fn *each, void *context);
 
-/* Appends the value of a resource as JSON; where it was never written, one that the device has from
- * the start. */
-void devices_add_value(const struct devices *devices, uint64_t imei,
-                       const struct device_place *place, struct buf *out);
-
 #endif

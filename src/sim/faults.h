@@ -26,7 +26,7 @@ enum fault_effect {
 };
 
 struct fault_kind {
-    const char *name; /* as in the help; where numbers are taken, they stand as N */
+    const char *name; /* as in the help; N is in place of a number */
     enum fault_effect effect;
     bool processed;   /* the command is processed before the fault happens */
     bool retry_after; /* with the header Retry-After: 1 */

@@ -14,10 +14,12 @@
  *
  *     errno 1     neither key nor token proves what is asked for (see sim/auth.h); of v2: 10403
  *     errno 3     body missing or not that object, or a required parameter is missing
- *     errno 5108  any other problem, with its text; a parameter that is given twice; a uuid that
- * the device has no command of errno 5106  a command that does not wait any more cannot be taken
- * back errno 5006  queue_limit commands of the device wait errno 7     the simulator is out of
- * memory or of random bytes errno 0     accepted, with a random uuid (version 4)
+ *     errno 5108  any other problem, with its text; a parameter that is given twice;
+ *                 a uuid of which the device has no command
+ *     errno 5106  the command does not wait any more, and cannot be taken back
+ *     errno 5006  queue_limit commands of the device are waiting
+ *     errno 7     the simulator is out of memory or of random bytes
+ *     errno 0     accepted, with a random uuid (version 4)
  *
  * and the HTTP statuses 404, 405 and 413. Parameters that are not known, or not of that action, are
  * ignored: public clients send some.

@@ -85,7 +85,7 @@ static void count_request(struct sim *sim, const struct platform_answer *answer,
     (void)pthread_mutex_unlock(&sim->stats_mutex);
 }
 
-/* The imei as it stands in the query, also of requests that were not looked at. */
+/* The imei as it is in the query, also of requests that were not looked at. */
 static struct span find_imei(struct sim *sim, struct span query)
 {
     struct query_pair pair;

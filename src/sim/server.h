@@ -9,7 +9,7 @@
  *     sim_stop(sim);
  *
  * It serves the calls that hand in a command, the list of a device's commands and one of them, in
- * the dialect of its config; what it decides stands in sim/platform.h, the faults in
+ * the dialect of its config; what it decides is in sim/platform.h, the faults in
  * sim/faults.h, the audit in sim/audit.h. Faults and latency are drawn once for each command, in
  * the order of requests; history, 404 and 405 meet neither faults nor latency.
  *

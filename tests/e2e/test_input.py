@@ -20,11 +20,11 @@ def write(tmp_path, content, name="in.csv"):
     return path
 
 
-def test_missing_file(nbatch):
+def test_a_file_that_is_missing_is_refused(nbatch):
     refused(nbatch, "nowhere.csv", 2, "nowhere.csv", "No such file")
 
 
-def test_directory(nbatch, tmp_path):
+def test_a_directory_is_refused(nbatch, tmp_path):
     (tmp_path / "dir.csv").mkdir()
     refused(nbatch, "dir.csv", 2, "dir.csv", "directory")
 
@@ -51,15 +51,15 @@ def test_unreadable_file(nbatch, tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"\xef\xbb\xbf", b"  \r\n \n"])
-def test_empty_file(nbatch, tmp_path, content):
+def test_an_empty_file_is_refused(nbatch, tmp_path, content):
     refused(nbatch, write(tmp_path, content), 3, "empty", "E-EMPTY")
 
 
-def test_header_only(nbatch, tmp_path):
+def test_a_header_without_rows_is_refused(nbatch, tmp_path):
     refused(nbatch, write(tmp_path, HEADER), 3, "no data rows", "E-EMPTY")
 
 
-def test_empty_jsonl(nbatch, tmp_path):
+def test_an_empty_jsonl_is_refused(nbatch, tmp_path):
     refused(nbatch, write(tmp_path, "\n \n", "in.jsonl"), 3, "empty", "E-EMPTY")
 
 
@@ -96,7 +96,7 @@ def test_invalid_utf8_names_line_and_column(nbatch, tmp_path):
     refused(nbatch, path, 3, "in.csv:3: res:5850", "UTF-8", "E-UTF8")
 
 
-def test_nul_bytes(nbatch, tmp_path):
+def test_nul_bytes_are_refused(nbatch, tmp_path):
     path = write(tmp_path, HEADER.encode() + imei(1).encode() + b",3311,0,2,+7d,a\x00b\n")
     refused(nbatch, path, 3, "in.csv:2:", "E-NUL")
     path = write(tmp_path, b'{"imei":"\x00"}\n', "in.jsonl")

@@ -6,8 +6,9 @@
  *     fake_disk_start(&dice);
  *     fake_disk_set_faults(&faults);
  *     … the ledger works on files in FAKE_FOLDER …
- *     if (fake_disk_is_dead()) … it died in one of its calls: nothing that came later has happened
- * … fake_disk_restart(DEATH_OF_MACHINE, false); … fake_disk_stop();
+ *     if (fake_disk_is_dead())     // it died in one of its calls: nothing later has happened
+ *         fake_disk_restart(DEATH_OF_MACHINE, false);
+ *     fake_disk_stop();
  *
  * It keeps what ledger/disk.h says of a disk, and no more: sync makes the bytes and the size of a
  * file durable, a write to a descriptor with O_DSYNC its own bytes, sync_folder the names.

@@ -6,8 +6,8 @@
  *     struct world_row rows[] = {{.device = 1}, {.device = 2}};
  *     struct world world;
  *     world_open(&world, rows, ARRAY_LENGTH(rows));     // world.options may be changed now
- *     world_begin(&world);                              // the first TURN, and all that needs no
- * time world_answer(&world, 1, world_accepts("u-1"));    // the end of row 1's attempt
+ *     world_begin(&world);                              // the first TURN, and what takes no time
+ *     world_answer(&world, 1, world_accepts("u-1"));    // the end of row 1's attempt
  *     world_pass(&world, 200);                          // 200 ms, with all that is due in them
  *     assert_string_equal(world_log(&world), "…");      // what was asked of the world since
  *     world_close(&world);                              // also in mid-run: a machine that dies

@@ -5,7 +5,8 @@
  *     loading_begin(&load, database, &about, &message);
  *     … per row of the input:
  *     loading_add(&load, &command, occurrence, problem);      // "" for a good one
- *     loading_end(&load, rows, &common, &is_unknown);  or  load_abandon(&load);
+ *     loading_end(&load, rows, &common, &is_unknown);         // before this, nothing is there
+ *     loading_deinit(&load);
  */
 #ifndef NB_LEDGER_SHARE_LOAD_H
 #define NB_LEDGER_SHARE_LOAD_H

@@ -4,7 +4,7 @@
  *
  *     worker_new(&options, &worker);
  *     … hand worker_peer, worker_store and a source that calls worker_next to the engine …
- *     worker_result(worker, …);
+ *     if (worker_was_stopped(worker)) …
  *     worker_free(worker);
  *
  * How it is safe, in the order in which things happen:
