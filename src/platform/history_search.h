@@ -34,8 +34,6 @@
 enum {
     SEARCH_BACK_S = 26 * 3600, /* the list begins so much before the first attempt */
     SEARCH_MARGIN_S = 120,     /* a command's creation may be this much before or after it */
-    SEARCH_PER_PAGE = 50,
-    SEARCH_PAGES_MAX = 1000,
     SEARCH_ENTRIES_MAX = 4096, /* commands of a device that are looked up */
     SEARCH_LOOKS = 2,
     SEARCH_LOOKS_MAX = 4, /* where the history does not know the control yet */
