@@ -117,6 +117,11 @@ enum status known_commands_add(struct known_commands *known, uint64_t device, st
     return STATUS_OK;
 }
 
+bool known_commands_has(const struct known_commands *known, struct span uuid)
+{
+    return keytable_get(&known->owned, hash_of(uuid)) != 0;
+}
+
 void known_commands_note(struct known_commands *known, uint64_t device, struct span uuid,
                          int64_t at_ms)
 {
@@ -308,7 +313,7 @@ static bool is_wanted(const struct history_search *search, const struct history_
 
     for (size_t i = 0; i < search->asked_count; i++)
         is_of_kind = is_of_kind || search->asked[i].request.action == entry->action;
-    if (!is_of_kind || keytable_get(&search->known->owned, hash_of(uuid)) != 0 ||
+    if (!is_of_kind || known_commands_has(search->known, uuid) ||
         keytable_get(&search->dismissed, hash_of(uuid)) != 0)
         return false;
     for (size_t i = 0; i < search->candidate_count; i++) /* pages may overlap */

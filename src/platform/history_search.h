@@ -62,6 +62,9 @@ void known_commands_deinit(struct known_commands *known);
 enum status known_commands_add(struct known_commands *known, uint64_t device,
                                struct span uuid) MUST_USE;
 
+/* Whether it is an accepted row's. */
+bool known_commands_has(const struct known_commands *known, struct span uuid);
+
 /* The same of one that is not owned by a row that matters here: it may be the control. */
 void known_commands_note(struct known_commands *known, uint64_t device, struct span uuid,
                          int64_t at_ms);
