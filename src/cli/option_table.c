@@ -10,6 +10,7 @@
 #define FOR_COMMAND(subcommand) (1u << (subcommand))
 #define RUN                     FOR_COMMAND(COMMAND_RUN)
 #define CHECK                   FOR_COMMAND(COMMAND_CHECK)
+#define ONLINE                  CHECK /* which asks the platform with --online alone */
 #define SIMULATE                FOR_COMMAND(COMMAND_SIMULATE)
 #define BENCH                   FOR_COMMAND(COMMAND_BENCH)
 #define REPORT                  FOR_COMMAND(COMMAND_REPORT)
@@ -345,46 +346,49 @@ static const struct option table[] = {
     {"endpoint", 0, OPTION_TEXT, BENCH, "URL", NULL, RUN_FIELD(bench_endpoint),
      .help = "send to this platform (default: a simulator within the process)", .rival = "simulate",
      .places = IN_FLAG_ONLY, .secret = SECRET_USER},
-    {"simulate", 0, OPTION_OPTIONAL_TEXT, RUN | BENCH, "SPEC", NULL, RUN_FIELD(simulate),
+    {"simulate", 0, OPTION_OPTIONAL_TEXT, RUN | ONLINE | BENCH, "SPEC", NULL, RUN_FIELD(simulate),
      .help = "send to a simulator within the process; SPEC sets it up, such as "
              "seed=7,fault=http-503:1% (see nbatch simulate --help)"},
-    {"api-key-file", 0, OPTION_FILE, RUN | BENCH | ASKING | WORK, "FILE", NULL,
+    {"api-key-file", 0, OPTION_FILE, RUN | ONLINE | BENCH | ASKING | WORK, "FILE", NULL,
      RUN_FIELD(api_key_file),
      .help =
          "file with the product's MasterKey; must be readable by you alone (else: NBATCH_API_KEY)",
      .rival = "simulate"},
-    {"api-key-command", 0, OPTION_TEXT, RUN | BENCH | ASKING | WORK, "CMD", NULL,
+    {"api-key-command", 0, OPTION_TEXT, RUN | ONLINE | BENCH | ASKING | WORK, "CMD", NULL,
      RUN_FIELD(api_key_command),
      .help = "a shell command that prints the MasterKey, on one line, within ten seconds",
      .rival = "simulate", .secret = SECRET_VALUE},
-    {"product-id", 0, OPTION_TEXT, RUN | BENCH | ASKING | WORK, "ID", NULL, RUN_FIELD(product_id),
+    {"product-id", 0, OPTION_TEXT, RUN | ONLINE | BENCH | ASKING | WORK, "ID", NULL,
+     RUN_FIELD(product_id),
      .help = "sign tokens for this product with its access key, instead of sending a MasterKey",
      .rival = "simulate"},
-    {"user-id", 0, OPTION_TEXT, RUN | BENCH | ASKING | WORK, "ID", NULL, RUN_FIELD(user_id),
-     .help = "with --api v2: sign tokens for this account with its access key",
+    {"user-id", 0, OPTION_TEXT, RUN | ONLINE | BENCH | ASKING | WORK, "ID", NULL,
+     RUN_FIELD(user_id), .help = "with --api v2: sign tokens for this account with its access key",
      .rival = "simulate"},
-    {"access-key-file", 0, OPTION_FILE, RUN | BENCH | ASKING | WORK, "FILE", NULL,
+    {"access-key-file", 0, OPTION_FILE, RUN | ONLINE | BENCH | ASKING | WORK, "FILE", NULL,
      RUN_FIELD(access_key_file),
      .help = "file with the access key of the product or account, as for --api-key-file (else: "
              "NBATCH_ACCESS_KEY)",
      .rival = "simulate"},
-    {"insecure-http", 0, OPTION_FLAG, RUN | BENCH | ASKING | WORK, NULL, NULL,
+    {"insecure-http", 0, OPTION_FLAG, RUN | ONLINE | BENCH | ASKING | WORK, NULL, NULL,
      RUN_FIELD(insecure_http),
      .help = "allow a plain http endpoint that is not on this machine: the key travels readable "
              "for all"},
-    {"cacert", 0, OPTION_FILE, RUN | BENCH | ASKING | WORK, "FILE", NULL, RUN_FIELD(cacert),
+    {"cacert", 0, OPTION_FILE, RUN | ONLINE | BENCH | ASKING | WORK, "FILE", NULL,
+     RUN_FIELD(cacert),
      .help = "trust the authorities whose certificates are in FILE (PEM), instead of the system's",
      .rival = "simulate"},
-    {"insecure", 'k', OPTION_FLAG, RUN | BENCH | ASKING | WORK, NULL, NULL, RUN_FIELD(insecure),
+    {"insecure", 'k', OPTION_FLAG, RUN | ONLINE | BENCH | ASKING | WORK, NULL, NULL,
+     RUN_FIELD(insecure),
      .help = "do not verify the platform's certificate: whoever sits on the way can read the key"},
-    {"proxy", 0, OPTION_TEXT, RUN | BENCH | ASKING | WORK, "URL", NULL, RUN_FIELD(proxy),
+    {"proxy", 0, OPTION_TEXT, RUN | ONLINE | BENCH | ASKING | WORK, "URL", NULL, RUN_FIELD(proxy),
      .help = "send through this proxy, or none; a user and password in it are better given by "
              "NBATCH_PROXY (default: as https_proxy and its like say)",
      .rival = "simulate", .secret = SECRET_USER},
-    {"resolve", 0, OPTION_LIST, RUN | BENCH | ASKING | WORK, "HOST:PORT:ADDRESS", NULL,
+    {"resolve", 0, OPTION_LIST, RUN | ONLINE | BENCH | ASKING | WORK, "HOST:PORT:ADDRESS", NULL,
      RUN_FIELD(resolves),
      .help = "connect to ADDRESS for HOST:PORT, whatever the resolver says; may be repeated"},
-    {"http2", 0, OPTION_FLAG, RUN | BENCH | ASKING | WORK, NULL, NULL, RUN_FIELD(http2),
+    {"http2", 0, OPTION_FLAG, RUN | ONLINE | BENCH | ASKING | WORK, NULL, NULL, RUN_FIELD(http2),
      .help = "offer HTTP/2 to an https endpoint; still one request at a time on each connection",
      .rival = "simulate"},
     {"format", 0, OPTION_CHOICE, RUN | CHECK | BENCH | SNAPSHOT, "csv|jsonl|xlsx", NULL,
@@ -440,13 +444,17 @@ static const struct option table[] = {
      .help = "read what the valid rows change although others are not", .places = IN_FLAG_ONLY},
     {"strict", 0, OPTION_FLAG, RUN | CHECK, NULL, NULL, RUN_FIELD(strict),
      .help = "warnings are errors"},
+    {"online", 0, OPTION_FLAG, RUN | CHECK, NULL, NULL, RUN_FIELD(online),
+     .help = "ask the platform first what waits at the devices: rows that find no place among the "
+             "ten of a device are errors, and waiting commands that write the same are warned of; "
+             "a call for each device, at --rate, and more for long lists and for waiting writes"},
     {"allow-replace", 0, OPTION_FLAG, RUN | CHECK, NULL, NULL, RUN_FIELD(allow_replace),
      .help = "writes with mode 1 are meant: they delete every resource that they do not name"},
     {"yes", 'y', OPTION_FLAG, RUN | BENCH, NULL, NULL, RUN_FIELD(yes),
      .help = "answer every question with yes: replace as --allow-replace does, send columns of "
              "mixed values as they are"},
-    {"concurrency", 'c', OPTION_COUNT, RUN | ASKING | WORK, "N", "64", RUN_FIELD(concurrency),
-     .min = 1, .max = 1024, .help = "requests in flight at most",
+    {"concurrency", 'c', OPTION_COUNT, RUN | ONLINE | ASKING | WORK, "N", "64",
+     RUN_FIELD(concurrency), .min = 1, .max = 1024, .help = "requests in flight at most",
      .group = "Pace, and when to stop"},
     {"concurrency", 'c', OPTION_SET, BENCH, "N[,N...]", "1,16,64,256",
      .help = "requests in flight at most; each is measured", .set = set_levels,
@@ -494,7 +502,7 @@ static const struct option table[] = {
      .places = IN_FLAG_ONLY},
     {"timeout", 0, OPTION_DURATION, STATUS | SNAPSHOT, "D", NULL, RUN_FIELD(timeout_ms), .min = 1,
      .help = "ask nothing any more after this time", .places = IN_FLAG_ONLY, .carry = CARRY_NOT},
-    {"burst", 0, OPTION_COUNT, RUN | ASKING | WORK, "N", "1", RUN_FIELD(burst), .min = 1,
+    {"burst", 0, OPTION_COUNT, RUN | ONLINE | ASKING | WORK, "N", "1", RUN_FIELD(burst), .min = 1,
      .max = 1000000, .help = "how many of them may start back to back"},
     {"ramp", 0, OPTION_SET, RUN, "R..R:D", NULL,
      .help = "a rate that changes evenly, such as 10/s..500/s:5m", .set = set_ramp, .rival = "rate",
@@ -519,17 +527,18 @@ static const struct option table[] = {
      .set = set_halt},
     {"no-adaptive", 0, OPTION_FLAG, RUN | ASKING, NULL, NULL, RUN_FIELD(no_adaptive),
      .help = "do not go slower when the platform asks for it"},
-    {"connect-timeout", 0, OPTION_DURATION, RUN | BENCH | ASKING | WORK, "D", "5s",
+    {"connect-timeout", 0, OPTION_DURATION, RUN | ONLINE | BENCH | ASKING | WORK, "D", "5s",
      RUN_FIELD(connect_timeout_ms), .min = 1, .help = "time to make a connection",
      .group = "Attempts"},
-    {"request-timeout", 0, OPTION_DURATION, RUN | BENCH | ASKING | WORK, "D", "30s",
+    {"request-timeout", 0, OPTION_DURATION, RUN | ONLINE | BENCH | ASKING | WORK, "D", "30s",
      RUN_FIELD(request_timeout_ms), .min = 1, .help = "time for a whole attempt"},
-    {"max-attempts", 0, OPTION_COUNT, RUN | ASKING | WORK, "N", "5", RUN_FIELD(max_attempts),
-     .min = 1, .max = 1000, .help = "attempts for a row, the first included"},
-    {"retry-delay", 0, OPTION_DURATION, RUN | ASKING | WORK, "D", "200ms",
+    {"max-attempts", 0, OPTION_COUNT, RUN | ONLINE | ASKING | WORK, "N", "5",
+     RUN_FIELD(max_attempts), .min = 1, .max = 1000,
+     .help = "attempts for a row, the first included"},
+    {"retry-delay", 0, OPTION_DURATION, RUN | ONLINE | ASKING | WORK, "D", "200ms",
      RUN_FIELD(retry_delay_ms), .min = 1,
      .help = "wait before the second attempt at most; doubles with each, and is random below that"},
-    {"retry-max-delay", 0, OPTION_DURATION, RUN | ASKING | WORK, "D", "30s",
+    {"retry-max-delay", 0, OPTION_DURATION, RUN | ONLINE | ASKING | WORK, "D", "30s",
      RUN_FIELD(retry_max_delay_ms), .min = 1, .help = "the longest wait between attempts"},
     {"on-ambiguous", 0, OPTION_CHOICE, RUN, "resend|hold|verify", NULL, RUN_FIELD(on_ambiguous),
      .help = "a request may have been processed, and no answer says so: send it again, end the row "
@@ -540,8 +549,9 @@ static const struct option table[] = {
              "looked at, and once more before it is sent again (default: 10s,60s); an execute is "
              "sent again only where this is given",
      .set = set_settle},
-    {"outage-wait", 0, OPTION_DURATION, RUN | ASKING | WORK, "D", "10m", RUN_FIELD(outage_wait_ms),
-     .min = 1, .help = "how long to wait for a platform that fails, before the run stops"},
+    {"outage-wait", 0, OPTION_DURATION, RUN | ONLINE | ASKING | WORK, "D", "10m",
+     RUN_FIELD(outage_wait_ms), .min = 1,
+     .help = "how long to wait for a platform that fails, before the run stops"},
     {"explain-retries", 0, OPTION_FLAG, RUN, NULL, NULL, FIELD(explain_retries),
      .help = "show what is sent again and when, and do nothing else", .is_private = true},
     {"seed", 0, OPTION_COUNT, RUN | ASKING | WORK, "N", "0", RUN_FIELD(seed), .min = 0,
@@ -643,10 +653,11 @@ const struct subcommand_text subcommands[SUBCOMMAND_COUNT] = {
          "    --set expired_time=+7d --set 'data=[{\"res_id\":5850,\"val\":true}]'\n"
          "  nbatch run big.jsonl.gz                          results in big.results.csv\n"},
     [COMMAND_CHECK] = {"check", "nbatch check [options] INPUT",
-                       "The dry run: checks every row, without any network.",
+                       "The dry run: checks every row, without any network (but with --online).",
                        "  nbatch check fleet.csv\n"
                        "  nbatch check fleet.csv --json | jq .invalid\n"
                        "  nbatch check fleet.csv --split-valid good.csv --split-invalid bad.csv\n"
+                       "  nbatch check fleet.csv --online\n"
                        "  nbatch check from-excel.csv --encoding gb18030 --delimiter ';'\n"},
     [COMMAND_SIMULATE] =
         {"simulate", "nbatch simulate [options]",

@@ -88,6 +88,26 @@ uint32_t keytable_get(const struct keytable *table, uint64_t key)
     return value != NULL ? *value : 0;
 }
 
+bool keytable_next(const struct keytable *table, uint64_t *cursor, uint64_t *ret_key,
+                   uint32_t *ret_value)
+{
+    uint32_t i = (uint32_t)*cursor;
+
+    for (size_t s = *cursor >> 32; s < KEYTABLE_SHARDS; s++, i = 0) {
+        const struct keytable_shard *shard = &table->shards[s];
+        while (i < shard->capacity && shard->entries[i].value == 0)
+            i++;
+        if (i == shard->capacity)
+            continue;
+        *ret_key = (uint64_t)shard->entries[i].key_high << 32 | shard->entries[i].key_low;
+        *ret_value = shard->entries[i].value;
+        *cursor = (uint64_t)s << 32 | (i + 1);
+        return true;
+    }
+    *cursor = (uint64_t)KEYTABLE_SHARDS << 32;
+    return false;
+}
+
 void keytable_expect(const struct keytable *table, uint64_t key)
 {
     const struct keytable_shard *shard = &table->shards[key % KEYTABLE_SHARDS];

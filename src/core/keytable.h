@@ -44,6 +44,11 @@ uint32_t *keytable_find(const struct keytable *table, uint64_t key);
 /* The value of the key; 0 where it is not in the table. */
 uint32_t keytable_get(const struct keytable *table, uint64_t key);
 
+/* The entry behind `cursor`, which is 0 for the first one; false behind the last. No slot may be
+ * asked for between two. */
+bool keytable_next(const struct keytable *table, uint64_t *cursor, uint64_t *ret_key,
+                   uint32_t *ret_value);
+
 /* A hint that the key will be asked for soon: its slot is fetched from memory meanwhile. */
 void keytable_expect(const struct keytable *table, uint64_t key);
 

@@ -537,6 +537,26 @@ enum status intake_rewind(struct intake *intake, struct buf *message)
     return layout_restart(&intake->layout);
 }
 
+const struct fleet *intake_fleet(const struct intake *intake)
+{
+    return intake->fleet;
+}
+
+enum status intake_restart(struct intake *intake, const struct waiting *waiting,
+                           struct buf *message)
+{
+    enum status status = intake_rewind(intake, message);
+
+    if (status == STATUS_OK)
+        status = new_fleet(intake);
+    if (status != STATUS_OK)
+        return status;
+    intake->fleet->waiting = waiting;
+    intake->crossed_count = 0;
+    intake->again = false;
+    return STATUS_OK;
+}
+
 enum status intake_look(struct intake *intake)
 {
     return source_look(intake->source);

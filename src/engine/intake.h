@@ -42,6 +42,8 @@ struct intake_options {
 };
 
 struct intake;
+struct fleet;
+struct waiting;
 
 /* STATUS_USAGE with a text in `message` when the input cannot be opened, its format is not known,
  * or a word about its columns makes no sense. The words stay the caller's until intake_close. */
@@ -101,6 +103,17 @@ void intake_add_words(const struct intake *intake, bool value, struct buf *out);
 /* Goes back to the first byte, as source_rewind: what is read from now on is what was read before,
  * or STATUS_CHANGED. */
 enum status intake_rewind(struct intake *intake, struct buf *message) MUST_USE;
+
+/* What the first pass has seen so far of the devices; NULL in the second one. */
+const struct fleet *intake_fleet(const struct intake *intake);
+
+/*
+ * Likewise, for another first pass: what was seen across rows is forgotten, and each row is looked
+ * at beside what waits at its device (platform/waiting.h). `waiting` outlives the intake, or the
+ * next intake_rewind.
+ */
+enum status intake_restart(struct intake *intake, const struct waiting *waiting,
+                           struct buf *message) MUST_USE;
 
 /* As source_look: STATUS_CHANGED where it is known already that the reading will come to that. */
 enum status intake_look(struct intake *intake) MUST_USE;

@@ -2,6 +2,8 @@
 
 #include <xxhash.h>
 
+#include "platform/device.h"
+
 /*
  * The log holds a record for each command, in chunks; a record lies within one. Most commands of a
  * file write to the same few sets of places (object, instance, resource), so the first one that
@@ -220,18 +222,32 @@ static size_t find_lines(const struct fleet *fleet, uint32_t last, uint64_t line
     return count;
 }
 
-static void refuse_queue(const uint64_t lines[DEVICE_QUEUE_MAX], const struct command *command,
-                         struct problems *problems)
+/* Says that `count` commands of the file and `taken` that wait leave no room. */
+static void refuse_queue(const uint64_t *lines, size_t count, size_t taken,
+                         const struct command *command, struct problems *problems)
 {
+    const struct span field = SPAN_LITERAL("imei"), device = command_device_text(command);
     char text[DEVICE_QUEUE_MAX * 22 + 1] = "";
     size_t len = 0;
 
-    for (size_t i = DEVICE_QUEUE_MAX; i > 0; i--)
+    for (size_t i = count; i > 0; i--)
         len += (size_t)snprintf(text + len, sizeof(text) - len, "%llu%s",
                                 (unsigned long long)lines[i - 1], i > 1 ? ", " : "");
-    problem_add(problems, PROBLEM_QUEUE, SPAN_LITERAL("imei"), command_device_text(command),
-                "the device has %d commands already, on lines %s: no more can wait",
-                DEVICE_QUEUE_MAX, text);
+    if (taken == 0)
+        problem_add(problems, PROBLEM_QUEUE, field, device,
+                    "the device has %d commands already, on lines %s: no more can wait",
+                    DEVICE_QUEUE_MAX, text);
+    else if (count == 0)
+        problem_add(problems, PROBLEM_QUEUE, field, device,
+                    "%zu commands wait for the device already, of %d at most: a further one is "
+                    "refused, or takes the place of the oldest",
+                    taken, DEVICE_QUEUE_MAX);
+    else
+        problem_add(problems, PROBLEM_QUEUE, field, device,
+                    "%zu of %d places of the device are taken by commands that wait already, and "
+                    "the others by the rows on lines %s: a further one is refused, or takes the "
+                    "place of the oldest",
+                    taken, DEVICE_QUEUE_MAX, text);
 }
 
 /* Compares the command with the device's earlier ones, the last one first. */
@@ -278,32 +294,42 @@ static bool replaced_before(const struct fleet *fleet, const struct command *com
     return false;
 }
 
-/* Bijective, so that no two devices share a key; its bits are uniform, as the table wants. */
-static uint64_t mix(uint64_t value)
-{
-    value = (value ^ value >> 30) * 0xbf58476d1ce4e5b9u;
-    value = (value ^ value >> 27) * 0x94d049bb133111ebu;
-    return value ^ value >> 31;
-}
-
 void fleet_expect(const struct fleet *fleet, uint64_t device)
 {
-    keytable_expect(&fleet->devices, mix(device));
+    keytable_expect(&fleet->devices, device_mix(device));
+}
+
+/* Whether no command of the device can be sent, by what waits there. */
+static bool is_shut(const struct waiting *waiting, const struct command *command, size_t *ret_taken,
+                    struct problems *problems)
+{
+    if (waiting_refuses(waiting, command, problems))
+        return true;
+    *ret_taken = waiting_taken(waiting, command->device);
+    if (*ret_taken >= DEVICE_QUEUE_MAX)
+        refuse_queue(NULL, 0, *ret_taken, command, problems);
+    return *ret_taken >= DEVICE_QUEUE_MAX;
 }
 
 enum status fleet_add(struct fleet *fleet, const struct command *command,
                       const struct footprint *footprint, struct problems *problems)
 {
     uint64_t lines[DEVICE_QUEUE_MAX];
+    const struct waiting *waiting = fleet->waiting;
     struct places places;
     uint32_t *last = NULL;
-    enum status status = keytable_slot(&fleet->devices, mix(command->device), &last);
+    size_t taken = 0;
+
+    if (waiting != NULL && is_shut(waiting, command, &taken, problems))
+        return STATUS_OK;
+    enum status status = keytable_slot(&fleet->devices, device_mix(command->device), &last);
 
     if (status != STATUS_OK)
         return status;
     uint32_t before = *last;
-    if (find_lines(fleet, before, lines) == DEVICE_QUEUE_MAX) {
-        refuse_queue(lines, command, problems);
+    size_t count = find_lines(fleet, before, lines);
+    if (count + taken >= DEVICE_QUEUE_MAX) {
+        refuse_queue(lines, count, taken, command, problems);
         return STATUS_OK;
     }
     find_places(command, footprint, &places);
@@ -314,7 +340,59 @@ enum status fleet_add(struct fleet *fleet, const struct command *command,
         fleet->device_count++;
     else
         compare(fleet, before, footprint, &places, command, problems);
+    if (waiting != NULL)
+        waiting_compare(waiting, command, footprint, problems);
     if (command->replaces && !replaced_before(fleet, command, before))
         fleet->replaced_count++;
     return STATUS_OK;
+}
+
+bool fleet_next(const struct fleet *fleet, uint64_t *cursor, struct fleet_device *ret_device)
+{
+    struct record record;
+    uint64_t key;
+    uint32_t at;
+
+    if (!keytable_next(&fleet->devices, cursor, &key, &at))
+        return false;
+    *ret_device = (struct fleet_device){.device = device_unmix(key)};
+    for (; at != 0 && !ret_device->writes; at = record.before) {
+        read_record(fleet, at, &record);
+        ret_device->writes = record.count > 0;
+    }
+    return true;
+}
+
+/* Whether a place of rows is one of the write's. */
+static bool is_in(const struct history_write *write, uint64_t place)
+{
+    uint64_t instance = (uint64_t)write->object << 20 | (uint64_t)write->instance;
+    uint32_t resource = place & 0xfffff;
+
+    if (write->object == HISTORY_NONE || write->instance == HISTORY_NONE)
+        return true;
+    if (place >> 20 != instance)
+        return false;
+    if (write->replaces || write->is_unclear || resource == WHOLE_INSTANCE)
+        return true;
+    for (size_t i = 0; i < write->count; i++)
+        if (write->resources[i] == resource)
+            return true;
+    return false;
+}
+
+bool fleet_meets(const struct fleet *fleet, uint64_t device, const struct history_write *write)
+{
+    uint32_t at = keytable_get(&fleet->devices, device_mix(device));
+    struct record record;
+
+    for (; at != 0; at = record.before) {
+        read_record(fleet, at, &record);
+        for (size_t i = 0; i < record.count; i++) {
+            const unsigned char *place = record.places + i * PLACE_BYTES;
+            if (is_in(write, take(&place, PLACE_BYTES)))
+                return true;
+        }
+    }
+    return false;
 }

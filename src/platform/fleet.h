@@ -3,7 +3,9 @@
  * twice, two values for one resource; and how many devices and replaced instances there are.
  *
  *     fleet_init(&fleet);
+ *     fleet.waiting = &waiting;                         // where the devices have been asked
  *     for each good row, in file order: fleet_add(&fleet, &command, &footprint, &problems);
+ *     while (fleet_next(&fleet, &cursor, &device)) …
  *     fleet_deinit(&fleet);
  *
  * Memory: 14–18 bytes for each device, and 8 bytes for each command and 3 for each resource that it
@@ -15,6 +17,7 @@
 
 #include "core/keytable.h"
 #include "platform/command.h"
+#include "platform/waiting.h"
 
 enum { FLEET_CHUNK_BYTES = 1024 * 1024, FLEET_CHUNKS_MAX = 8192, FLEET_SETS_MAX = 0x1fff };
 
@@ -28,7 +31,8 @@ struct fleet {
     uint32_t sets[FLEET_SETS_MAX]; /* … and the first command that wrote there, by number */
     uint32_t set_count;
     uint64_t device_count;
-    uint64_t replaced_count; /* different instances that a write with mode 1 replaces */
+    const struct waiting *waiting; /* what is at the devices already; the caller's. NULL: unknown */
+    uint64_t replaced_count;       /* different instances that a write with mode 1 replaces */
 };
 
 void fleet_init(struct fleet *fleet);
@@ -42,11 +46,24 @@ void fleet_expect(const struct fleet *fleet, uint64_t device);
 
 /*
  * Takes a command that is good by itself, and adds what is wrong with it beside the earlier ones:
- * PROBLEM_QUEUE where DEVICE_QUEUE_MAX commands of its device came before (then it does not count),
- * PROBLEM_TWICE and PROBLEM_CONFLICT as warnings, each with the lines of the others.
+ * PROBLEM_QUEUE where DEVICE_QUEUE_MAX commands of its device came before or wait there (then it
+ * does not count), PROBLEM_TWICE and PROBLEM_CONFLICT as warnings, each with the lines of the
+ * others, or the uuid of a waiting one.
  * STATUS_NO_MEMORY, also when the log is full at 8 GiB.
  */
 enum status fleet_add(struct fleet *fleet, const struct command *command,
                       const struct footprint *footprint, struct problems *problems) MUST_USE;
+
+struct fleet_device {
+    uint64_t device;
+    bool writes; /* one of its commands does */
+};
+
+/* The device behind `cursor`, which is 0 for the first one, in no order that means anything; false
+ * behind the last. Nothing may be added between two. */
+bool fleet_next(const struct fleet *fleet, uint64_t *cursor, struct fleet_device *ret_device);
+
+/* Whether a command of the device writes where that one does, as far as it is known. */
+bool fleet_meets(const struct fleet *fleet, uint64_t device, const struct history_write *write);
 
 #endif

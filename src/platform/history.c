@@ -272,6 +272,57 @@ enum status history_read_one(struct span body, struct history_entry *ret_entry)
     return status;
 }
 
+/* An id, also as a text; HISTORY_NONE. */
+static int64_t id_in(const cJSON *object, const char *name)
+{
+    int64_t id = number_of(cJSON_GetObjectItemCaseSensitive(object, name));
+
+    return id >= 0 && id <= LWM2M_ID_MAX ? id : HISTORY_NONE;
+}
+
+static void take_resources(const cJSON *content, struct history_write *write)
+{
+    const cJSON *items = cJSON_GetObjectItemCaseSensitive(content, "data"), *item;
+
+    write->is_unclear = !cJSON_IsArray(items) || cJSON_GetArraySize(items) == 0;
+    cJSON_ArrayForEach(item, items)
+    {
+        int64_t id = id_in(item, "res_id");
+        write->is_unclear |= id == HISTORY_NONE || write->count == HISTORY_RESOURCES_MAX;
+        if (!write->is_unclear)
+            write->resources[write->count++] = (uint16_t)id;
+    }
+}
+
+/* A member, also where it is a text that is JSON: then the tree is to be freed. */
+static const cJSON *unwrapped_member(const cJSON *object, const char *name, cJSON **ret_tree)
+{
+    const cJSON *member = cJSON_GetObjectItemCaseSensitive(object, name);
+
+    *ret_tree = cJSON_IsString(member) ? cJSON_Parse(cJSON_GetStringValue(member)) : NULL;
+    return *ret_tree != NULL ? *ret_tree : member;
+}
+
+enum status history_read_write(struct span body, struct history_write *ret_write)
+{
+    const cJSON *data;
+    cJSON *root, *args_tree, *content_tree;
+    enum status status = read_data(body, &root, &data);
+
+    if (status != STATUS_OK)
+        return status;
+    const cJSON *args = unwrapped_member(data, "args", &args_tree);
+    int64_t mode = number_of(cJSON_GetObjectItemCaseSensitive(args, "mode"));
+    *ret_write = (struct history_write){.object = id_in(args, "obj_id"),
+                                        .instance = id_in(args, "obj_inst_id"),
+                                        .replaces = mode == COMMAND_MODE_REPLACE};
+    take_resources(unwrapped_member(data, "content", &content_tree), ret_write);
+    cJSON_Delete(args_tree);
+    cJSON_Delete(content_tree);
+    cJSON_Delete(root);
+    return STATUS_OK;
+}
+
 enum status history_read_cancelled(struct span body, history_cancelled_fn *each, void *context)
 {
     static const char *const lists[] = {"failed", "succ"};

@@ -116,6 +116,21 @@ enum status history_read_list(struct span body, history_entry_fn *each, void *co
 /* Reads one command. Likewise. */
 enum status history_read_one(struct span body, struct history_entry *ret_entry) MUST_USE;
 
+enum { HISTORY_RESOURCES_MAX = COMMAND_CONTENT_MAX / 8 };
+
+/* Where a command writes. */
+struct history_write {
+    int64_t object, instance; /* HISTORY_NONE: it is not told */
+    bool replaces;            /* its mode is 1. Where none is shown, that is not known */
+    bool is_unclear;          /* its resources cannot be read */
+    size_t count;
+    uint16_t resources[HISTORY_RESOURCES_MAX];
+};
+
+/* Reads of the answer about one command, which is a write, where it writes. STATUS_SYNTAX,
+ * STATUS_NO_MEMORY. */
+enum status history_read_write(struct span body, struct history_write *ret_write) MUST_USE;
+
 /* A value that a read has brought. Ids that are not told are HISTORY_NONE. */
 struct history_value {
     int64_t obj_id, obj_inst_id, res_id, res_inst_id;

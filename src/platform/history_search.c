@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
-#include "platform/history.h"
+#include "platform/history_pages.h"
 #include "platform/rules.h"
 
 /*
@@ -44,8 +44,7 @@ struct history_search {
     int64_t start_s; /* of the list */
     unsigned looks;
     enum { STEP_CONTROL, STEP_LIST, STEP_LOOKUP } step;
-    uint32_t page;
-    uint64_t seen; /* entries of the list */
+    struct history_pages pages;
     struct candidate *candidates;
     size_t candidate_count, near_count, at;
     struct keytable dismissed; /* uuids */
@@ -116,6 +115,11 @@ enum status known_commands_add(struct known_commands *known, uint64_t device, st
         stop_waiting(known->waiting);
     }
     return STATUS_OK;
+}
+
+bool known_commands_has(const struct known_commands *known, struct span uuid)
+{
+    return keytable_get(&known->owned, hash_of(uuid)) != 0;
 }
 
 void known_commands_note(struct known_commands *known, uint64_t device, struct span uuid,
@@ -262,8 +266,8 @@ enum search_step history_search_begin(struct history_search *search)
         return give_up(search, status_text(STATUS_NO_MEMORY));
     search->looks++;
     search->step = search->looks > 1 && !is_known(search) ? STEP_CONTROL : STEP_LIST;
-    search->page = 0;
-    search->seen = search->at = search->candidate_count = search->near_count = search->later = 0;
+    search->pages = (struct history_pages){.device = 0};
+    search->at = search->candidate_count = search->near_count = search->later = 0;
     search->is_hazy = search->is_unknown = false;
     return SEARCH_ASK;
 }
@@ -290,13 +294,13 @@ void history_search_ask(struct history_search *search, enum operation *ret_opera
     *ret_operation = search->step == STEP_LOOKUP ? OPERATION_LOOKUP : OPERATION_LIST;
     *ret_question =
         (struct question){.device = is_control ? search->control.device : search->device};
+    search->pages.device = ret_question->device;
     if (search->step == STEP_LOOKUP) {
         ret_question->uuid = span_string(search->candidates[search->at].uuid);
         return;
     }
     ret_question->start_s = is_control ? control_start_s(search) : search->start_s;
-    ret_question->page = ++search->page;
-    ret_question->per_page = SEARCH_PER_PAGE;
+    history_pages_ask(&search->pages, ret_question);
     ret_question->ascending = true;
 }
 
@@ -309,7 +313,7 @@ static bool is_wanted(const struct history_search *search, const struct history_
 
     for (size_t i = 0; i < search->asked_count; i++)
         is_of_kind = is_of_kind || search->asked[i].request.action == entry->action;
-    if (!is_of_kind || keytable_get(&search->known->owned, hash_of(uuid)) != 0 ||
+    if (!is_of_kind || known_commands_has(search->known, uuid) ||
         keytable_get(&search->dismissed, hash_of(uuid)) != 0)
         return false;
     for (size_t i = 0; i < search->candidate_count; i++) /* pages may overlap */
@@ -335,7 +339,6 @@ static void take_listed(void *context, const struct history_entry *entry)
 {
     struct history_search *search = context;
 
-    search->seen++;
     search->later += is_behind(search, entry->times_s[HISTORY_CREATED]);
     if (!is_wanted(search, entry))
         return;
@@ -404,16 +407,18 @@ static enum search_step end_list(struct history_search *search)
 static enum search_step take_page(struct history_search *search, struct span body,
                                   const char *error)
 {
-    uint64_t before = search->seen, total = 0;
+    struct history_pages *pages = &search->pages;
 
     if (body.ptr == NULL && error[0] != '\0')
         return give_up(search, error);
-    if (body.ptr == NULL || history_read_list(body, take_listed, search, &total) != STATUS_OK)
+    enum pages_step step = history_pages_take(pages, body, take_listed, search);
+    if (step == PAGES_MORE)
+        return SEARCH_ASK;
+    if (step == PAGES_BROKEN && pages->is_unreadable)
         return give_up(search, "the platform's history could not be read");
-    bool more = search->seen > before && search->seen < total;
-    search->is_hazy = search->is_hazy || (more && search->page == SEARCH_PAGES_MAX) ||
-                      (!more && search->seen < total);
-    return more && search->page < SEARCH_PAGES_MAX ? SEARCH_ASK : end_list(search);
+    search->is_hazy =
+        search->is_hazy || step == PAGES_BROKEN || pages->is_short || pages->is_of_another;
+    return end_list(search);
 }
 
 /* What a command is to a row: the best that it is to one of its requests. What cannot be read is
@@ -458,7 +463,6 @@ static enum search_step take_command(struct history_search *search, struct span 
 
 struct seeking {
     const char *uuid;
-    uint64_t seen;
     bool is_found;
 };
 
@@ -466,7 +470,6 @@ static void seek(void *context, const struct history_entry *entry)
 {
     struct seeking *seeking = context;
 
-    seeking->seen++;
     seeking->is_found = seeking->is_found || strcmp(entry->uuid, seeking->uuid) == 0;
 }
 
@@ -474,14 +477,9 @@ static void seek(void *context, const struct history_entry *entry)
 static bool is_in_list(struct history_search *search, struct span body, bool *ret_more)
 {
     struct seeking seeking = {.uuid = search->control.uuid};
-    uint64_t total = 0;
+    enum pages_step step = history_pages_take(&search->pages, body, seek, &seeking);
 
-    *ret_more = false;
-    if (body.ptr == NULL || history_read_list(body, seek, &seeking, &total) != STATUS_OK)
-        return false;
-    search->seen += seeking.seen;
-    *ret_more = !seeking.is_found && seeking.seen > 0 && search->seen < total &&
-                search->page < SEARCH_PAGES_MAX;
+    *ret_more = !seeking.is_found && step == PAGES_MORE;
     return seeking.is_found;
 }
 
@@ -492,8 +490,7 @@ static enum search_step take_control(struct history_search *search, struct span 
     search->is_unknown = !is_in_list(search, body, &more);
     if (more)
         return SEARCH_ASK;
-    search->page = 0;
-    search->seen = 0;
+    search->pages = (struct history_pages){.device = 0};
     if (!search->is_unknown)
         search->known->seen = search->control;
     stop_waiting(search);

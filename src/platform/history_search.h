@@ -35,8 +35,6 @@
 enum {
     SEARCH_BACK_S = 26 * 3600, /* the list begins so much before the first attempt */
     SEARCH_MARGIN_S = 120,     /* a command's creation may be this much before or after it */
-    SEARCH_PER_PAGE = 50,
-    SEARCH_PAGES_MAX = 1000,
     SEARCH_ENTRIES_MAX = 4096, /* commands of a device that are looked up */
     SEARCH_LOOKS = 2,
     SEARCH_LOOKS_MAX = 4, /* where the history does not know the control yet */
@@ -64,6 +62,9 @@ void known_commands_deinit(struct known_commands *known);
 /* The uuid is an accepted row's. STATUS_NO_MEMORY. */
 enum status known_commands_add(struct known_commands *known, uint64_t device,
                                struct span uuid) MUST_USE;
+
+/* Whether it is an accepted row's. */
+bool known_commands_has(const struct known_commands *known, struct span uuid);
 
 /* The same of one that is not owned by a row that matters here: it may be the control. */
 void known_commands_note(struct known_commands *known, uint64_t device, struct span uuid,

@@ -53,6 +53,9 @@
     X(DOUBT, "E-DOUBT",                                                                            \
       "correct the value, or say --yes where it is meant (of a file the check asks instead)")      \
     X(QUEUE, "E-QUEUE", "send at most ten commands for one device at a time: split the file")      \
+    X(DEVICE, "E-DEVICE",                                                                          \
+      "look whether the number is right, and whether the device is one of this product")           \
+    X(UNASKED, "E-UNASKED", "ask once more, or send it without --online, not knowing what waits")  \
     X(REPLACE, "E-REPLACE", "use mode 2, or say --allow-replace when everything else is to go")    \
     X(EXPIRED, "E-EXPIRED", "give a later expired_time, and send the row again")                   \
     X(NOT_IN, "E-NOT-IN", "take a snapshot of what it writes to, or send it without --only-in")    \

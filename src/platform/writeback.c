@@ -1,6 +1,7 @@
 #include "platform/writeback.h"
 
 #include "core/jsonlex.h"
+#include "core/text.h"
 
 /* The next member of an object that has been begun: false at its end. */
 static bool next_member(struct jsonlex *lex, struct span *ret_name, struct span *ret_value)
@@ -73,6 +74,18 @@ bool writeback_read_value(struct span line, struct writeback_value *ret_value)
     read.res_id = (uint16_t)res_id;
     *ret_value = read;
     return true;
+}
+
+bool writeback_may_be_typed(struct span json)
+{
+    uint64_t seconds;
+
+    if (json.len == 0 || json.ptr[0] != '"')
+        return span_to_uint64(json, &seconds) == STATUS_OK;
+    for (size_t i = 1; i + 1 < json.len; i++)
+        if (!is_hex_digit(json.ptr[i]))
+            return false;
+    return json.len > 2 && json.len % 2 == 0;
 }
 
 void writeback_add_item(uint16_t res_id, uint8_t type, struct span json, struct buf *out)

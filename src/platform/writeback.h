@@ -28,6 +28,10 @@ struct writeback_value {
 /* False for a line that is none: one that was cut, too. */
 bool writeback_read_value(struct span line, struct writeback_value *ret_value);
 
+/* Whether the value may have been an opaque one or a time, which come back as a text of hex digits
+ * and as a whole number. */
+bool writeback_may_be_typed(struct span json);
+
 void writeback_add_item(uint16_t res_id, uint8_t type, struct span json, struct buf *out);
 
 #endif

@@ -21,7 +21,9 @@ static void on_event(void *context, enum job_event event, const struct job_statu
     const struct person *person = asking->person;
 
     person->ops->event(person, event, status);
-    observers_event(&asking->observers, event, status, person->ops->pace(person, status->rows));
+    if (asking->door.observers != NULL)
+        observers_event(asking->door.observers, event, status,
+                        person->ops->pace(person, status->rows));
     if (asking->event != NULL)
         asking->event(asking->event_context, event, status);
 }
@@ -30,7 +32,8 @@ static void on_attempt(void *context, const struct job_attempt *attempt)
 {
     struct asking *asking = context;
 
-    observers_attempt(&asking->observers, attempt);
+    if (asking->door.observers != NULL)
+        observers_attempt(asking->door.observers, attempt);
     asking->person->ops->attempt(asking->person, attempt);
 }
 
@@ -38,7 +41,7 @@ static enum job_key on_key_refused(void *context, struct buf *message)
 {
     struct asking *asking = context;
 
-    return target_renew_key(&asking->settings, &asking->credentials, message);
+    return target_renew_key(&asking->settings, asking->door.credentials, message);
 }
 
 static void set_options(struct asking *asking)
@@ -48,13 +51,13 @@ static void set_options(struct asking *asking)
 
     sending_options(settings, &asking->halt, options);
     options->transport =
-        (struct transport_options){.endpoint = &asking->endpoint,
-                                   .credentials = &asking->credentials,
+        (struct transport_options){.endpoint = asking->door.endpoint,
+                                   .credentials = asking->door.credentials,
                                    .concurrency = (size_t)settings->concurrency,
                                    .connect_timeout_ms = settings->connect_timeout_ms,
                                    .request_timeout_ms = settings->request_timeout_ms,
                                    .wire = target_wire(settings)};
-    options->renew_key = on_key_refused;
+    options->renew_key = settings->simulate == NULL ? on_key_refused : NULL;
     options->renew_key_context = asking;
     options->event = on_event;
     options->event_context = asking;
@@ -68,11 +71,26 @@ static int fail(struct asking *asking, int exit_status)
     return exit_status;
 }
 
+static void init(struct asking *asking, const struct run_settings *settings,
+                 const struct person *person, const struct asking_door *door)
+{
+    *asking = (struct asking){.settings = *settings, .person = person, .door = *door};
+    buf_init_text(&asking->message, 64 * 1024);
+}
+
+void asking_join(struct asking *asking, const struct run_settings *settings,
+                 const struct person *person, const struct asking_door *door)
+{
+    init(asking, settings, person, door);
+    asking->is_lent = true;
+    set_options(asking);
+}
+
 int asking_open(struct asking *asking, const struct run_settings *settings,
                 const struct person *person)
 {
-    *asking = (struct asking){.settings = *settings, .person = person};
-    buf_init_text(&asking->message, 64 * 1024);
+    init(asking, settings, person,
+         &(struct asking_door){&asking->endpoint, &asking->credentials, &asking->observers});
     int result = descriptors_settle(&asking->settings, person);
     if (result != 0)
         return result;
@@ -151,7 +169,7 @@ int asking_run(struct asking *asking, struct row_source *source,
                                     .context = subject->context};
     double start_s = monotonic_s();
     struct store store;
-    int result = start(asking, subject);
+    int result = asking->is_lent ? 0 : start(asking, subject);
 
     if (result != 0)
         return result;

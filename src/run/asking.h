@@ -16,9 +16,18 @@
 #include "run/person.h"
 #include "run/settings.h"
 
+/* Where it is asked, and who follows it. */
+struct asking_door {
+    struct endpoint *endpoint;
+    struct credentials *credentials;
+    struct observers *observers; /* NULL: nobody does */
+};
+
 struct asking {
     struct run_settings settings;
     const struct person *person;
+    struct asking_door door;
+    bool is_lent; /* what the door has is the caller's, who begins and ends it */
     struct endpoint endpoint;
     struct credentials credentials;
     struct observers observers;
@@ -47,6 +56,10 @@ struct asking_subject {
 
 int asking_open(struct asking *asking, const struct run_settings *settings,
                 const struct person *person) MUST_USE;
+
+/* The same at a door that is open already; it outlives the asking. */
+void asking_join(struct asking *asking, const struct run_settings *settings,
+                 const struct person *person, const struct asking_door *door);
 
 /* 0: all was asked, or the platform stayed away (asking->job.end); then the rest can be asked
  * another time. */

@@ -4,11 +4,12 @@
 #include "core/figure.h"
 #include "core/when.h"
 #include "engine/check.h"
-#include "input/diagnosis.h"
 #include "ledger/result_line.h"
 #include "run/check.h"
 #include "run/embargo.h"
+#include "run/fix.h"
 #include "run/interrupt.h"
+#include "run/online.h"
 #include "run/privacy.h"
 #include "run/problem_file.h"
 #include "run/sending.h"
@@ -24,88 +25,10 @@ struct inspection {
     struct split split;
     bool has_problem_file, has_split;
     bool split_started;
-    bool has_rows;
-    bool is_diagnosed; /* the diagnosis has something to say, in place of the header's problems */
-    struct diagnosis diagnosis;
-    uint32_t codes[PROBLEM_CODE_COUNT]; /* how many of these there were */
-    bool write_failed;                  /* of the list of problems */
-    struct buf message;                 /* what could not be written */
+    struct fix fix;
+    bool write_failed;  /* of the list of problems */
+    struct buf message; /* what could not be written */
 };
-
-/* Looks what it takes to read the input; false where there is nothing to be said of that. */
-static bool diagnose(const struct run_settings *settings, struct diagnosis *diagnosis)
-{
-    const struct diagnosis_given given = {.path = settings->input,
-                                          .sheet = settings->sheet,
-                                          .encoding = settings->encoding,
-                                          .format = settings->format,
-                                          .delimiter = settings->delimiter,
-                                          .header_line = (uint64_t)settings->header_line,
-                                          .sets = &settings->sets,
-                                          .maps = &settings->maps,
-                                          .passes = &settings->passes,
-                                          .trues = &settings->trues,
-                                          .falses = &settings->falses};
-
-    *diagnosis = (struct diagnosis){.count = 0};
-    return strcmp(settings->input, "-") != 0 && diagnosis_find(&given, diagnosis) == STATUS_OK &&
-           diagnosis->findings.len + diagnosis->unknown.len > 0;
-}
-
-/* Each line of a list, indented. */
-static void add_list(struct span lines, struct buf *out)
-{
-    while (lines.len > 0) {
-        const char *end = memchr(lines.ptr, '\n', lines.len);
-        size_t len = end != NULL ? (size_t)(end - lines.ptr) : lines.len;
-        buf_add_format(out, "\n  - %.*s", (int)len, lines.ptr);
-        lines = span_skip(lines, len + (end != NULL));
-    }
-}
-
-/* What was found, then what only a person knows, and last the command that goes by it. */
-static void add_diagnosis(const struct person *person, struct diagnosis *diagnosis, struct buf *out)
-{
-    add_list(buf_span(&diagnosis->findings), out);
-    if (diagnosis->unknown.len > 0)
-        buf_add_string(out, "\nwhat only you know goes in place of the dots:");
-    add_list(buf_span(&diagnosis->unknown), out);
-    if (diagnosis->count == 0 || person->ops->fixed_command == NULL)
-        return;
-    if (diagnosis->is_complete)
-        buf_add_string(out, "\nthis command reads it:");
-    buf_add_string(out, "\n    ");
-    person->ops->fixed_command(person, diagnosis, out);
-}
-
-/* The codes of the problems that a diagnosis is about. */
-static void add_header_codes(const uint32_t codes[PROBLEM_CODE_COUNT], struct buf *out)
-{
-    for (size_t i = 0; i < PROBLEM_CODE_COUNT; i++)
-        if (codes[i] > 0)
-            buf_add_format(out, " [%s]", problem_code_name((enum problem_code)i));
-}
-
-static bool is_format_told(const struct run_settings *settings)
-{
-    enum input_format format;
-
-    return settings->format > 0 || reader_format_of(settings->input, &format) ||
-           reader_is_spreadsheet(settings->input);
-}
-
-/* Where the name of the file does not tell what it is, its content may. */
-static void add_format(const struct run_settings *settings, const struct person *person,
-                       struct buf *message)
-{
-    struct diagnosis diagnosis = {.count = 0};
-
-    if (is_format_told(settings))
-        return;
-    if (diagnose(settings, &diagnosis) && diagnosis.count > 0)
-        add_diagnosis(person, &diagnosis, message);
-    diagnosis_deinit(&diagnosis);
-}
 
 int check_open(const struct run_settings *settings, const struct person *person, bool for_sending,
                struct intake **ret_intake)
@@ -140,7 +63,7 @@ int check_open(const struct run_settings *settings, const struct person *person,
     buf_init_text(&message, 64 * 1024);
     enum status status = intake_open(&options, &message, ret_intake);
     if (status == STATUS_USAGE)
-        add_format(settings, person, &message);
+        fix_add_format(settings, person, &message);
     if (status != STATUS_OK)
         person_failure(person, &message, status);
     buf_deinit(&message);
@@ -149,27 +72,12 @@ int check_open(const struct run_settings *settings, const struct person *person,
     return status == STATUS_USAGE ? EXIT_USAGE : EXIT_INTERNAL;
 }
 
-/* A header that cannot be used is one problem, whatever is wrong with it: the way to read it goes
- * before its details. */
-static bool is_of_header(struct inspection *inspection, const struct problems *problems)
-{
-    if (problems->row > 0 || problems->error_count == 0 || inspection->has_rows ||
-        inspection->is_diagnosed)
-        return false;
-    inspection->is_diagnosed = diagnose(inspection->settings, &inspection->diagnosis);
-    if (inspection->is_diagnosed)
-        memcpy(inspection->codes, problems->counts, sizeof(inspection->codes));
-    else
-        diagnosis_deinit(&inspection->diagnosis);
-    return inspection->is_diagnosed;
-}
-
 static void on_problems(void *context, const struct problems *problems)
 {
     struct inspection *inspection = context;
     bool is_shown = !inspection->settings->fix || problems->row == 0;
 
-    if (!is_of_header(inspection, problems) && is_shown)
+    if (!fix_is_of_header(&inspection->fix, problems) && is_shown)
         inspection->person->ops->problems(inspection->person, inspection->input, problems);
     if (inspection->has_problem_file &&
         problem_file_add(&inspection->problem_file, problems) != STATUS_OK)
@@ -182,7 +90,7 @@ static enum status on_row(void *context, struct intake *intake, bool is_valid)
     struct span bytes = {NULL, 0};
     enum status status = STATUS_OK;
 
-    inspection->has_rows = true;
+    inspection->fix.has_rows = true;
     if (inspection->write_failed)
         return STATUS_IO;
     if (!inspection->has_split)
@@ -345,96 +253,6 @@ static void show_embargo(const struct inspection *inspection, const struct check
     buf_deinit(&text);
 }
 
-/* Whether rows show that the encoding is another one than the header let on. */
-static bool may_be_misread(const struct run_settings *settings, const struct check_counts *counts)
-{
-    return counts->codes[PROBLEM_UTF8] > 0 || counts->codes[PROBLEM_NUL] > 0 ||
-           (settings->encoding != NULL && counts->codes[PROBLEM_INVISIBLE] > 0);
-}
-
-/* Finds how the input can be read where its rows show that it was not; and which words of its cells
- * can be made booleans. */
-static enum status diagnose_rows(struct inspection *inspection, const struct intake *intake,
-                                 const struct check_counts *counts)
-{
-    struct diagnosis *diagnosis = &inspection->diagnosis;
-    struct buf trues, falses;
-
-    if (!inspection->is_diagnosed && may_be_misread(inspection->settings, counts))
-        inspection->is_diagnosed = diagnose(inspection->settings, diagnosis);
-    if (inspection->is_diagnosed || counts->is_unreadable)
-        return STATUS_OK;
-    diagnosis_deinit(diagnosis);
-    diagnosis_init(diagnosis);
-    buf_init(&trues, 64 * 1024);
-    buf_init(&falses, 64 * 1024);
-    intake_add_words(intake, true, &trues);
-    intake_add_words(intake, false, &falses);
-    enum status status = diagnosis_add_words(diagnosis, buf_span(&trues), buf_span(&falses));
-    buf_deinit(&trues);
-    buf_deinit(&falses);
-    diagnosis->is_complete = true;
-    return status;
-}
-
-/* Says how the input can be read, where it could not; also to who is quiet. */
-static void show_diagnosis(struct inspection *inspection)
-{
-    const struct person *person = inspection->person;
-    struct buf text;
-
-    if (!inspection->is_diagnosed || inspection->settings->fix)
-        return;
-    buf_init_text(&text, 256 * 1024);
-    buf_add_printable(&text, span_string(inspection->input));
-    buf_add_string(&text, ": cannot be read as it is");
-    add_header_codes(inspection->codes, &text);
-    buf_add_char(&text, ':');
-    add_diagnosis(person, &inspection->diagnosis, &text);
-    person->ops->tell(person, TELL_NOTE, buf_string(&text));
-    buf_deinit(&text);
-}
-
-/* The command that makes booleans of words, below the problems that name them. */
-static void show_words(const struct inspection *inspection)
-{
-    const struct person *person = inspection->person;
-    struct buf text;
-
-    if (inspection->is_diagnosed || inspection->diagnosis.count == 0 ||
-        person->ops->fixed_command == NULL)
-        return;
-    buf_init_text(&text, 256 * 1024);
-    person->ops->fixed_command(person, &inspection->diagnosis, &text);
-    person_note(person, "this command sends the words as booleans:\n    %s", buf_string(&text));
-    buf_deinit(&text);
-}
-
-/* Gives the command that reads the input, and nothing else. */
-static int give_fix(struct inspection *inspection, bool is_unreadable)
-{
-    const struct person *person = inspection->person;
-    struct diagnosis *diagnosis = &inspection->diagnosis;
-    struct buf text;
-
-    buf_init_text(&text, 256 * 1024);
-    if (is_unreadable && !inspection->is_diagnosed) {
-        person_error(person, "%s: no options are known by which it can be read", inspection->input);
-    } else if (inspection->is_diagnosed && !diagnosis->is_complete) {
-        add_diagnosis(person, diagnosis, &text);
-        person_error(person, "%s: cannot be read as it is:%s", inspection->input,
-                     buf_string(&text));
-    } else {
-        person->ops->fixed_command(person, diagnosis, &text);
-        buf_add_char(&text, '\n');
-        bool is_given = text.status == STATUS_OK && person_give(person, buf_span(&text));
-        buf_deinit(&text);
-        return is_given ? 0 : EXIT_INTERNAL;
-    }
-    buf_deinit(&text);
-    return EXIT_INPUT_INVALID;
-}
-
 /* What a check comes to: 0 or an exit status, after the reason was said. */
 static int conclude(struct inspection *inspection, const struct intake *intake, enum status status,
                     int error, const struct check_counts *counts)
@@ -447,18 +265,25 @@ static int conclude(struct inspection *inspection, const struct intake *intake, 
     }
     if (status == STATUS_INTERRUPTED)
         return EXIT_SIGNAL + interrupt_signal();
+    if (status == STATUS_CHANGED) {
+        person_error(inspection->person,
+                     "input changed: %s is not what it was when its devices were asked: see what "
+                     "writes to it, and call this once more",
+                     name);
+        return EXIT_INPUT_INVALID;
+    }
     if (status != STATUS_OK && status != STATUS_BAD_INPUT) {
         person_error(inspection->person, "%s: %s", name,
                      status == STATUS_IO ? strerror(error) : status_text(status));
         return EXIT_INTERNAL;
     }
-    if (diagnose_rows(inspection, intake, counts) != STATUS_OK)
+    if (fix_take_rows(&inspection->fix, intake, counts) != STATUS_OK)
         return EXIT_INTERNAL;
-    show_diagnosis(inspection);
+    fix_show(&inspection->fix);
     if (inspection->settings->fix)
-        return give_fix(inspection, counts->is_unreadable);
+        return fix_give(&inspection->fix, counts->is_unreadable);
     inspection->person->ops->problem_counts(inspection->person);
-    show_words(inspection);
+    fix_show_words(&inspection->fix);
     if (!counts->is_unreadable)
         show_notes(inspection, intake);
     if (!counts->is_unreadable)
@@ -473,7 +298,10 @@ int check_input(struct intake *intake, const struct run_settings *settings,
                 const struct person *person, struct check_counts *ret_counts)
 {
     const char *name = source_name(intake_source(intake));
-    struct inspection inspection = {.settings = settings, .person = person, .input = name};
+    struct inspection inspection = {.settings = settings,
+                                    .person = person,
+                                    .input = name,
+                                    .fix = {.settings = settings, .person = person, .input = name}};
     const struct check_hooks hooks = {.problems = on_problems,
                                       .row = on_row,
                                       .tick = on_tick,
@@ -495,7 +323,7 @@ int check_input(struct intake *intake, const struct run_settings *settings,
     int error = errno;
     person->ops->end(person);
     int result = conclude(&inspection, intake, status, error, &counts);
-    diagnosis_deinit(&inspection.diagnosis);
+    fix_deinit(&inspection.fix);
     buf_deinit(&doing);
     buf_deinit(&inspection.message);
     *ret_counts = counts;
@@ -617,7 +445,8 @@ static void add_counts_json(const struct check_counts *counts, struct buf *out)
 }
 
 static int print_json(const struct run_settings *settings, const struct person *person,
-                      const char *name, const struct check_counts *counts, int exit_status)
+                      const char *name, const struct check_counts *counts,
+                      const struct online *online, int exit_status)
 {
     double rate = sending_rate_per_s(settings), embargo_s = (double)settings->embargo_ms / 1000,
            spare_s;
@@ -633,6 +462,7 @@ static int print_json(const struct run_settings *settings, const struct person *
         buf_add_format(&out, ",\"embargo_s\":%.0f", embargo_s);
     if (embargo_s > 0 && embargo_spare(settings, counts->valid, embargo_s, &spare_s))
         buf_add_format(&out, ",\"embargo_spare_s\":%.0f", spare_s);
+    online_add_json(online, &out);
     buf_add_format(&out, ",\"usable\":%s,\"exit_status\":%d}",
                    counts->file_is_bad ? "false" : "true", exit_status);
     buf_add_char(&out, '\n');
@@ -694,32 +524,23 @@ static int check_split_paths(const struct run_settings *settings, const struct p
     return status == STATUS_OK ? 0 : EXIT_USAGE;
 }
 
-/* Gives the command for a file whose name does not tell what it is. */
-static int fix_format(const struct run_settings *settings, const struct person *person)
-{
-    struct inspection inspection = {.settings = settings,
-                                    .person = person,
-                                    .input = settings->input};
-
-    inspection.is_diagnosed = diagnose(settings, &inspection.diagnosis);
-    int result = give_fix(&inspection, true);
-    diagnosis_deinit(&inspection.diagnosis);
-    return result;
-}
-
 int run_check(const struct run_settings *settings, const struct person *person)
 {
     struct intake *intake = NULL;
     struct check_counts counts = {.rows = 0};
+    struct online online;
 
+    online_init(&online, settings, person);
     privacy_follow(settings->input);
     int result = check_problem_path(settings, person);
     if (result == 0)
         result = check_split_paths(settings, person);
-    if (result == 0 && settings->fix && !is_format_told(settings))
-        return fix_format(settings, person);
+    if (result == 0 && settings->fix && !fix_knows_format(settings))
+        return fix_give_format(settings, person);
     if (result == 0)
         result = check_open(settings, person, false, &intake);
+    if (result == 0 && settings->online && !settings->fix)
+        result = online_check(&online, intake);
     if (result == 0) {
         const char *name = source_name(intake_source(intake));
         result = check_input(intake, settings, person, &counts);
@@ -727,8 +548,9 @@ int run_check(const struct run_settings *settings, const struct person *person)
             result = embargo_check(settings, person, intake_embargo_s(intake), counts.valid);
         if (settings->json && !settings->fix &&
             (result == 0 || result == EXIT_INPUT_INVALID || result == EXIT_USAGE))
-            result = print_json(settings, person, name, &counts, result);
+            result = print_json(settings, person, name, &counts, &online, result);
     }
     intake_close(intake);
+    online_deinit(&online);
     return result;
 }

@@ -11,12 +11,10 @@
  * same turn, the values of its delivered reads are fetched, one by one. What follows from an answer
  * is asked before other devices.
  *
- * Pages are asked for in the order of age, so that commands that come meanwhile are at the end. How
- * many a page holds is the platform's: the reading ends when as many were seen as total_count says,
- * which may change from page to page, or with a page that is empty. A list that was not read to its
- * end, or whose pages are all the same one, says nothing about the commands that were not found;
- * nor does one with an item that cannot be read or is of another device, since that may be the one
- * that was not found.
+ * Pages (platform/history_pages.h) are asked for in the order of age, so that commands that come
+ * meanwhile are at the end. A list that was not read to its end says nothing about the commands
+ * that were not found; nor does one with an item that cannot be read or is of another device, since
+ * that may be the one that was not found.
  */
 
 enum inquiry_kind {
@@ -29,12 +27,10 @@ struct inquiry {
     enum operation operation;
     struct command_group group;
     uint32_t at;                        /* of a LOOKUP: which of the group's commands */
-    uint32_t page;                      /* of a LIST, from 1 */
-    uint64_t seen;                      /* entries of it so far */
-    uint64_t page_begins, page_began;   /* uuid_hash of the first entry, and of the page before */
+    struct history_pages pages;         /* of a LIST */
     int64_t newest_s[DEVICE_QUEUE_MAX]; /* when they were created, the latest first, … */
     uint64_t newest[DEVICE_QUEUE_MAX];  /* … and their uuid_hash: pages overlap */
-    bool is_unreadable;                 /* an item of an answer, or all of it */
+    bool is_unreadable;                 /* the answer to a LOOKUP */
     bool is_of_another;                 /* it spoke of another device or command */
     struct inquiry *next_made, *next;
 };
@@ -176,9 +172,8 @@ static enum status ask(struct questions *questions, struct inquiry *inquiry, str
     enum status status;
 
     if (inquiry->operation == OPERATION_LIST) {
-        inquiry->page++;
-        question.page = inquiry->page;
-        question.per_page = QUESTION_PER_PAGE;
+        inquiry->pages.device = command->device;
+        history_pages_ask(&inquiry->pages, &question);
         question.ascending = true;
         status = find_start(questions, inquiry, &question.start_s);
     } else {
@@ -386,21 +381,13 @@ static void take_listed(void *context, const struct history_entry *entry)
     struct inquiry *inquiry = taking->inquiry;
     uint64_t hash = command_uuid_hash(span_string(entry->uuid));
 
-    inquiry->seen++;
-    if (inquiry->page_begins == 0)
-        inquiry->page_begins = hash;
-    if (history_is_of_another(entry, at(taking->questions, inquiry, 0)->device, span_of(NULL, 0))) {
-        inquiry->is_of_another = true;
-        return;
-    }
-    inquiry->is_unreadable |= hash == 0;
     note_created(inquiry, hash, entry->times_s[HISTORY_CREATED]);
     for (uint32_t i = 0; i < inquiry->group.count; i++) {
         struct command_record *command = at(taking->questions, inquiry, i);
         if (command->uuid_hash != hash || !command_is_open(command) || command->is_listed)
             continue;
         if (entry->send_status == HISTORY_NONE) {
-            inquiry->is_unreadable = true;
+            inquiry->pages.is_unreadable = true;
             return;
         }
         command->is_listed = true;
@@ -448,26 +435,14 @@ static void end_list(const struct taking *taking)
 /* Takes a page. *ret_more: there is another one to be read. */
 static bool take_list(const struct taking *taking, struct span body, bool *ret_more)
 {
-    struct inquiry *inquiry = taking->inquiry;
-    uint64_t before = inquiry->seen, total = 0;
+    struct history_pages *pages = &taking->inquiry->pages;
+    enum pages_step step = history_pages_take(pages, body, take_listed, (void *)(uintptr_t)taking);
+    bool is_found = has_all(taking->questions, taking->inquiry);
 
-    inquiry->page_began = inquiry->page_begins;
-    inquiry->page_begins = 0;
-    if (history_read_list(body, take_listed, (void *)(uintptr_t)taking, &total) != STATUS_OK) {
-        inquiry->is_unreadable = true;
-        return false;
-    }
-    bool is_found = has_all(taking->questions, inquiry);
-    bool is_same = inquiry->page_begins != 0 && inquiry->page_begins == inquiry->page_began;
-    bool is_empty = inquiry->seen == 0 && total > 0; /* of so many it shows none */
-    *ret_more = !is_found && inquiry->seen > before && inquiry->seen < total;
-    if (!is_found && (is_same || is_empty || (*ret_more && inquiry->page >= QUESTION_PAGES_MAX))) {
-        *ret_more = false;
-        return false;
-    }
+    *ret_more = !is_found && step == PAGES_MORE;
     if (*ret_more)
         return true;
-    if (!is_found && (inquiry->is_unreadable || inquiry->is_of_another))
+    if (!is_found && (step == PAGES_BROKEN || pages->is_unreadable || pages->is_of_another))
         return false;
     end_list(taking);
     return true;
@@ -501,9 +476,13 @@ static void end_turn(struct questions *questions, struct command_group group)
 static void put_off(struct questions *questions, const struct inquiry *inquiry,
                     struct engine_time now)
 {
+    const struct history_pages *pages = &inquiry->pages;
+    bool is_unreadable = inquiry->is_unreadable || pages->is_unreadable;
+    bool is_of_another = inquiry->is_of_another || pages->is_of_another;
+
     questions->unanswered++;
-    questions->unreadable += inquiry->is_unreadable;
-    questions->of_another += inquiry->is_of_another && !inquiry->is_unreadable;
+    questions->unreadable += is_unreadable;
+    questions->of_another += is_of_another && !is_unreadable;
     if (inquiry->kind == INQUIRY_VALUES) {
         at(questions, inquiry, inquiry->at)->has_values = true;
         return;

@@ -18,12 +18,11 @@
 #define NB_RUN_QUESTIONS_H
 
 #include "engine/row_source.h"
+#include "platform/history_pages.h"
 #include "run/command_table.h"
 
 enum {
-    QUESTION_PER_PAGE = 50,    /* a page of them is well below TRANSPORT_BODY_MAX */
-    QUESTION_PAGES_MAX = 1000, /* of one list; a platform that has more repeats itself */
-    QUESTION_MARGIN_S = 300,   /* a command's creation may be this much before its row's end */
+    QUESTION_MARGIN_S = 300, /* a command's creation may be this much before its row's end */
 };
 
 /* What the results say of a command that the table has no room for. */

@@ -286,14 +286,14 @@ static enum status send_step(struct rolling *rolling, struct window *window, boo
 
 /* Waiting. */
 
-struct waiting {
+struct step_wait {
     struct rolling *rolling;
     const struct rollout_goal *goal;
     struct status_rows rows;
     struct rollout_counts counts;
 };
 
-static void count(struct waiting *waiting, const struct command_record *command)
+static void count(struct step_wait *waiting, const struct command_record *command)
 {
     struct rollout_standing *standing = &waiting->rolling->standing;
 
@@ -308,7 +308,7 @@ static void count(struct waiting *waiting, const struct command_record *command)
 }
 
 /* What is known before anything is asked. */
-static void count_all(struct waiting *waiting)
+static void count_all(struct step_wait *waiting)
 {
     const struct command_table *table = &waiting->rows.table;
     struct rollout_standing *standing = &waiting->rolling->standing;
@@ -327,13 +327,13 @@ static void count_all(struct waiting *waiting)
 static enum status find(void *context, const struct command_record *command,
                         struct command_line *ret_line)
 {
-    return status_rows_find(&((struct waiting *)context)->rows, command, ret_line);
+    return status_rows_find(&((struct step_wait *)context)->rows, command, ret_line);
 }
 
 /* One that has come to its end is never told of again. */
 static bool keep(void *context, const struct command_record *command)
 {
-    struct waiting *waiting = context;
+    struct step_wait *waiting = context;
 
     count(waiting, command);
     return status_rows_keep(&waiting->rows, command);
@@ -341,7 +341,7 @@ static bool keep(void *context, const struct command_record *command)
 
 static bool is_enough(void *context)
 {
-    const struct waiting *waiting = context;
+    const struct step_wait *waiting = context;
 
     return rollout_judge(waiting->goal, &waiting->counts) != ROLLOUT_OPEN;
 }
@@ -377,7 +377,7 @@ static struct job_options asking_options(const struct rolling *rolling)
 }
 
 /* Asks until enough is known, all have come to their end, or for so long (0: one look each). */
-static enum status ask(struct waiting *waiting, int64_t timeout_ms, struct job_result *ret_result)
+static enum status ask(struct step_wait *waiting, int64_t timeout_ms, struct job_result *ret_result)
 {
     struct rolling *rolling = waiting->rolling;
     int64_t interval_s = waiting->goal->wait_ms / 1000 / INTERVALS_A_WAIT;
@@ -422,7 +422,7 @@ static void add_step(const struct rollout_standing *standing, struct buf *out)
     rollout_add_counts(standing, out);
 }
 
-static void announce_wait(struct waiting *waiting)
+static void announce_wait(struct step_wait *waiting)
 {
     struct rollout_standing *standing = &waiting->rolling->standing;
     char until[WHEN_UTC_LENGTH + 1];
@@ -439,7 +439,7 @@ static void announce_wait(struct waiting *waiting)
 }
 
 /* Asks until the wait is over, and once more where that leaves it open. */
-static enum status await_devices(struct waiting *waiting)
+static enum status await_devices(struct step_wait *waiting)
 {
     struct rolling *rolling = waiting->rolling;
     int64_t left_ms = (rolling->standing.deadline_s - (int64_t)time(NULL)) * 1000;
@@ -461,7 +461,7 @@ static enum status await_devices(struct waiting *waiting)
 }
 
 /* What the answers come to. */
-static void judge(struct waiting *waiting)
+static void judge(struct step_wait *waiting)
 {
     struct rolling *rolling = waiting->rolling;
     const struct rollout_standing *standing = &rolling->standing;
@@ -490,7 +490,7 @@ static void judge(struct waiting *waiting)
 }
 
 /* The rows' own texts have been told by whoever failed. */
-static enum status gate(struct waiting *waiting, const struct run_settings *settings)
+static enum status gate(struct step_wait *waiting, const struct run_settings *settings)
 {
     struct rolling *rolling = waiting->rolling;
     const struct person *person = rolling->person;
@@ -521,12 +521,12 @@ static enum status gate(struct waiting *waiting, const struct run_settings *sett
 
 static enum status pass_gate(struct rolling *rolling, const struct rollout_goal *goal)
 {
-    struct waiting *waiting = calloc(1, sizeof(*waiting));
+    struct step_wait *waiting = calloc(1, sizeof(*waiting));
     struct run_settings settings = *rolling->settings;
 
     if (waiting == NULL)
         return STATUS_NO_MEMORY;
-    *waiting = (struct waiting){.rolling = rolling, .goal = goal};
+    *waiting = (struct step_wait){.rolling = rolling, .goal = goal};
     settings.input = rolling->results;
     settings.output = settings.status;
     settings.values = NULL;

@@ -17,6 +17,7 @@
 #include "run/monotonic.h"
 #include "run/nightly.h"
 #include "run/observers.h"
+#include "run/online.h"
 #include "run/only_in.h"
 #include "run/outputs.h"
 #include "run/owned.h"
@@ -27,6 +28,7 @@
 #include "run/report.h"
 #include "run/rollout.h"
 #include "run/sending.h"
+#include "run/share.h"
 #include "run/share_rate.h"
 #include "run/target.h"
 #include "run/threads.h"
@@ -41,7 +43,8 @@ struct run {
     struct endpoint endpoint;
     struct credentials credentials;
     struct intake *intake;
-    uint64_t rows; /* known after the check; 0 for a pipe */
+    struct online online; /* with --online */
+    uint64_t rows;        /* known after the check; 0 for a pipe */
     struct sim *sim;
     struct recording recording;
     struct nightly nightly;             /* with --dated */
@@ -50,7 +53,7 @@ struct run {
     struct tally tally;
     struct halt halt;
     struct only_in only_in;      /* with --only-in */
-    struct known_commands known; /* with --on-ambiguous verify */
+    struct known_commands known; /* with --on-ambiguous verify or --online */
     struct job_options options;
     struct job_result result;
     struct rollout_standing rollout; /* steps 0: there is none */
@@ -109,6 +112,8 @@ static int load_key(struct run *run)
 
 static int start_simulator(struct run *run)
 {
+    if (run->settings->simulate == NULL || run->sim != NULL)
+        return 0;
     return target_simulate(run->settings, run->person, &run->sim, &run->endpoint);
 }
 
@@ -126,6 +131,18 @@ static int check_pipe(struct run *run, const struct check_counts *none)
     return result == 0 ? guard_rows(run->settings, run->person, 0) : result;
 }
 
+/* Rows go beside what waits at their devices. */
+static int ask_devices(struct run *run)
+{
+    const struct asking_door door = {&run->endpoint, &run->credentials, &run->observers};
+    int result = start_simulator(run);
+
+    if (result != 0)
+        return result;
+    online_init(&run->online, run->settings, run->person);
+    return online_ask(&run->online, run->intake, run->settings->skip_invalid, &door, &run->known);
+}
+
 /* Nothing leaves before the whole file is known to be right; a pipe is checked row by row. */
 static int check_whole_input(struct run *run)
 {
@@ -133,7 +150,9 @@ static int check_whole_input(struct run *run)
 
     if (!source_is_seekable(intake_source(run->intake)))
         return check_pipe(run, &counts);
-    int result = check_for_sending(run->intake, run->settings, run->person, &counts);
+    int result = run->settings->online ? ask_devices(run) : 0;
+    if (result == 0)
+        result = check_for_sending(run->intake, run->settings, run->person, &counts);
     if (result != 0)
         return result;
     result = embargo_check(run->settings, run->person, intake_embargo_s(run->intake), counts.valid);
@@ -192,9 +211,10 @@ static int read_known(struct run *run)
     const struct run_settings *settings = run->settings;
     struct results results;
 
-    if (settings->on_ambiguous != ON_AMBIGUOUS_VERIFY)
+    if (settings->on_ambiguous == ON_AMBIGUOUS_VERIFY)
+        run->options.verify.known = &run->known;
+    else if (!settings->online)
         return 0;
-    run->options.verify.known = &run->known;
     if (!settings->resume.on)
         return 0;
     enum status status = results_open(&results, &disk_real, run->recording.path, &run->message);
@@ -682,7 +702,10 @@ static int choose_sending(struct run *run)
         return EXIT_USAGE;
     }
     sending_options(run->settings, &run->halt, &run->options);
-    return 0;
+    /* The questions would go beside the account's rate. */
+    return settings->online && settings->share_only_rate
+               ? share_check_options(settings, run->person)
+               : 0;
 }
 
 int run_explain_retries(const struct run_settings *settings, const struct person *person)
@@ -733,6 +756,8 @@ static int run_steps(struct run *run)
     if (result == 0)
         result = check_open(run->settings, run->person, true, &run->intake);
     if (result == 0)
+        result = online_fits(run->settings, run->person, run->intake);
+    if (result == 0)
         result = load_key(run);
     if (result == 0)
         result = check_passed(run->intake, run->person);
@@ -742,7 +767,7 @@ static int run_steps(struct run *run)
         result = read_known(run);
     if (result == 0)
         result = check_whole_input(run);
-    if (result == 0 && run->settings->simulate != NULL)
+    if (result == 0)
         result = start_simulator(run);
     if (result == 0)
         result = share_rate_begin(run->settings, run->person, &run->credentials, &run->options,
@@ -790,6 +815,7 @@ int run_send(const struct run_settings *given, const struct person *person,
     if (run->observers.input != NULL && !run->observers.started)
         observers_refused(&run->observers, listener_error(&run->listener), result);
     share_rate_end(run->share);
+    online_deinit(&run->online);
     only_in_deinit(&run->only_in);
     recording_deinit(&run->recording);
     known_commands_deinit(&run->known);

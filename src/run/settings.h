@@ -132,6 +132,7 @@ struct run_settings {
     bool has_statuses;
     bool has_settle; /* … they were said */
     bool ambiguous;  /* of results: those with such requests */
+    bool online;     /* of check and run: the devices' waiting commands are asked for first */
     bool fix;        /* of check: say which command reads the file, and nothing else */
     bool sort;
     bool skip_invalid;

@@ -34,6 +34,7 @@ int share_check_options(const struct run_settings *settings, const struct person
         {!only_rate && settings->keep_ms > 0, "--keep", "nbatch jobs --remove removes one"},
         {settings->simulate != NULL, "--simulate",
          "rehearse against nbatch simulate, with --endpoint"},
+        {settings->online, "--online", "ask with nbatch check --online before"},
         {settings->ramp.ms > 0, "--ramp", pace},
         {settings->no_adaptive, "--no-adaptive", slower},
     };

@@ -26,6 +26,7 @@
  */
 
 enum {
+    UNTYPED_SHOWN_MAX = 16,                 /* resources that are named */
     ROW_DATA_MAX = COMMAND_CONTENT_MAX - 2, /* of a row that puts back; more goes into another */
     DEFAULT_WATCH_MS = 30 * 1000,
 };
@@ -56,9 +57,14 @@ struct old_values {
     struct intake *intake;
     struct instances instances;
     struct replacement rollback, missing;
-    struct buf data;           /* of the row that is being made */
-    uint64_t rows, values;     /* of the rollback */
-    uint64_t missing_count;    /* lines */
+    struct buf data;        /* of the row that is being made */
+    uint64_t rows, values;  /* of the rollback */
+    uint64_t missing_count; /* lines */
+    /* Resources that no row names and whose values may have had a type: object and resource as one
+     * number, the first of them, and how many in all. */
+    uint32_t untyped[UNTYPED_SHOWN_MAX];
+    struct keytable untyped_known;
+    uint32_t untyped_count;
     struct held_variables key; /* it is loaded twice */
     struct buf message;
 };
@@ -305,6 +311,23 @@ static enum status put_back(struct old_values *snapshot, const struct instance *
     return status;
 }
 
+/* Remembers a resource whose type nobody tells. */
+static enum status note_untyped(struct old_values *snapshot, const struct instance *instance,
+                                uint16_t res_id)
+{
+    uint32_t *known;
+    enum status status = keytable_slot(&snapshot->untyped_known,
+                                       instances_hash(0, instance->object, res_id), &known);
+
+    if (status != STATUS_OK || *known != 0)
+        return status;
+    *known = 1;
+    if (snapshot->untyped_count < UNTYPED_SHOWN_MAX)
+        snapshot->untyped[snapshot->untyped_count] = (uint32_t)instance->object << 16 | res_id;
+    snapshot->untyped_count++;
+    return STATUS_OK;
+}
+
 /* A resource that no row names is put back where its instance is replaced. */
 static enum status take_value(struct old_values *snapshot, struct instance *instance,
                               const struct writeback_value *value)
@@ -317,6 +340,11 @@ static enum status take_value(struct old_values *snapshot, struct instance *inst
         return STATUS_OK;
     if (resource != NULL)
         resource->has_value = true;
+    if (resource == NULL && writeback_may_be_typed(value->json)) {
+        enum status status = note_untyped(snapshot, instance, value->res_id);
+        if (status != STATUS_OK)
+            return status;
+    }
     return put_back(snapshot, instance, value, resource != NULL ? resource->type : WRITEBACK_BASIC);
 }
 
@@ -477,6 +505,15 @@ static void add_text(const struct old_values *snapshot, struct buf *out)
     buf_add_char(out, '\n');
 }
 
+/* "3311/5700, 3311/5701, …" */
+static void add_untyped(const struct old_values *snapshot, const char *quote, struct buf *out)
+{
+    for (uint32_t i = 0; i < snapshot->untyped_count && i < UNTYPED_SHOWN_MAX; i++)
+        buf_add_format(out, "%s%s%u/%u%s", i > 0 ? ", " : "", quote,
+                       (unsigned)(snapshot->untyped[i] >> 16),
+                       (unsigned)(snapshot->untyped[i] & 0xffff), quote);
+}
+
 static void add_json(const struct old_values *snapshot, int exit_status, struct buf *out)
 {
     buf_add_format(out,
@@ -485,7 +522,30 @@ static void add_json(const struct old_values *snapshot, int exit_status, struct 
                    (unsigned long)snapshot->instances.count, (unsigned long long)snapshot->values,
                    (unsigned long long)snapshot->rows, (unsigned long long)snapshot->missing_count);
     buf_add_json_string(out, span_string(snapshot->paths[PATH_ROLLBACK]));
-    buf_add_format(out, ",\"exit_status\":%d}\n", exit_status);
+    buf_add_format(out, ",\"untyped\":%lu,\"untyped_resources\":[",
+                   (unsigned long)snapshot->untyped_count);
+    add_untyped(snapshot, "\"", out);
+    buf_add_format(out, "],\"exit_status\":%d}\n", exit_status);
+}
+
+/* What would be put back as another kind of value than it was. */
+static void warn_of_types(const struct old_values *snapshot)
+{
+    struct buf names;
+
+    if (snapshot->untyped_count == 0)
+        return;
+    buf_init(&names, 4096);
+    add_untyped(snapshot, "", &names);
+    if (snapshot->untyped_count > UNTYPED_SHOWN_MAX)
+        buf_add_string(&names, ", …");
+    person_error(snapshot->person,
+                 "warning: no row names these resources of instances that are replaced (%lu): %s. "
+                 "What was read of them does not tell an opaque value from a text, nor a time from "
+                 "a number: where they are such, add \"type\":1 or 2 in %s before it is sent",
+                 (unsigned long)snapshot->untyped_count, buf_string(&names),
+                 snapshot->paths[PATH_ROLLBACK]);
+    buf_deinit(&names);
 }
 
 static int show(const struct old_values *snapshot)
@@ -494,6 +554,7 @@ static int show(const struct old_values *snapshot)
     int result = snapshot->missing_count > 0 ? EXIT_SOME_NOT_ACCEPTED : EXIT_ALL_ACCEPTED;
     struct buf text;
 
+    warn_of_types(snapshot);
     buf_init_text(&text, 256 * 1024);
     add_text(snapshot, &text);
     if (!person->quiet)
@@ -552,11 +613,13 @@ int run_snapshot(const struct run_settings *settings, const struct person *perso
     buf_init_text(&snapshot.message, 64 * 1024);
     buf_init(&snapshot.data, COMMAND_CONTENT_MAX * 64);
     instances_init(&snapshot.instances);
+    keytable_init(&snapshot.untyped_known);
     int result = run_steps(&snapshot);
     replacement_deinit(&snapshot.rollback);
     replacement_deinit(&snapshot.missing);
     credentials_let_go(&snapshot.key);
     instances_deinit(&snapshot.instances);
+    keytable_deinit(&snapshot.untyped_known);
     intake_close(snapshot.intake);
     for (size_t i = 0; i < PATH_COUNT; i++)
         free(snapshot.paths[i]);

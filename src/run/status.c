@@ -87,7 +87,7 @@ static void announce_calls(const struct inquiry_run *run, uint64_t lookups, uint
     buf_add_format(&text, "%llu call%s for %llu device%s (%llu of one command, %llu of several",
                    (unsigned long long)calls, calls == 1 ? "" : "s", (unsigned long long)calls,
                    calls == 1 ? "" : "s", (unsigned long long)lookups, (unsigned long long)lists);
-    buf_add_format(&text, ", and more for each %d commands of a device)", QUESTION_PER_PAGE);
+    buf_add_format(&text, ", and more for each %d commands of a device)", HISTORY_PER_PAGE);
     if (rate > 0 && calls > 0) {
         buf_add_string(&text, ": ");
         when_add_duration((double)calls * 3600 / (double)rate, &text);

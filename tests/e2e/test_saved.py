@@ -315,7 +315,7 @@ def test_check_takes_the_options_of_run(nbatch, fleet, tmp_path):
     assert nbatch("check", fleet(2), "--simulate", "--sort").code == 0
     done = nbatch("check", fleet(2), "-c", "x")
     assert done.code == 2 and "--concurrency x: must be" in done.err, done
-    assert "--concurrency" not in nbatch("check", "--help").out
+    assert "--canary" not in nbatch("check", "--help").out  # what it has no use for; with --online it asks as a run does
 
 
 def test_a_report_is_on_standard_output_and_progress_is_not(nbatch, fleet, tmp_path):

@@ -8,7 +8,7 @@ DATABASE = "postgresql://nobody@127.0.0.1:9/nothing"
 # What run --share refuses; with --share-only-rate, of which the results are a file of the run's own, only the second.
 NOT_FOR_A_JOB = {"output": "x.csv", "resume": None, "status": "x.csv", "sort": None, "report": "x.html", "canary": "5", "dated": None,
                  "again": None, "keep": "30d", "rollout": "50%,100%:delivered=95%,wait=1h", "only-in": "x.csv", "settle": "1s,2s"}
-NOT_FOR_A_RATE = {"simulate": None, "ramp": "10/s..20/s:5m", "no-adaptive": None}
+NOT_FOR_A_RATE = {"simulate": None, "online": None, "ramp": "10/s..20/s:5m", "no-adaptive": None}
 
 SEEN = "progress no-color quiet lang help version"
 PLATFORM = ("endpoint api api-key-file api-key-command product-id user-id access-key-file insecure-http cacert insecure proxy resolve http2 "

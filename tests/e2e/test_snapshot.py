@@ -83,6 +83,25 @@ def test_what_was_changed_is_put_back_digit_for_digit(nbatch, devices, tmp_path,
     assert types[2] == 1 and (mode == 1 or types[3] == 2) and types[1] == 0
 
 
+@pytest.mark.parametrize("mode", [1, 2])
+def test_values_that_may_lose_their_type_are_warned_of_by_name(nbatch, devices, tmp_path, mode):
+    """Of resources that no row names nobody tells whether they were opaque or times; with mode 2 they stay as they are."""
+    fleet = devices()
+    assert fleet.run(write(tmp_path / "old.csv", range(1, 31), OLD)).code == 0
+    path = write(tmp_path / "fleet.csv", range(1, 31), NEW[:2], mode)
+    done = fleet.snapshot(path, "--json")
+    assert done.code == 0, done
+    said = json.loads(done.out)
+    if mode == 2:
+        assert said["untyped"] == 0 and said["untyped_resources"] == [] and "warning: no row" not in done.err
+        return
+    # 3 is a time, and 4 looks like hex; 1 and 2 are named by the rows, the others can be neither.
+    assert said["untyped"] == 2 and sorted(said["untyped_resources"]) == ["3311/3", "3311/4"]
+    assert "warning: no row names these resources" in done.err and "3311/3" in done.err and "fleet.rollback.csv" in done.err
+    back = {item["res_id"]: item for item in json.loads(read_results(tmp_path / "fleet.rollback.csv")[0]["data"])}
+    assert back[2]["type"] == 1 and "type" not in back[3]
+
+
 def test_who_did_not_answer_is_listed_and_left_out(nbatch, devices, tmp_path):
     fleet = devices("--fault", "device-not_found:20%")
     done = nbatch("run", write(tmp_path / "old.csv", range(1, 101), OLD), "--endpoint", fleet.sim.url, "-q")

@@ -41,11 +41,22 @@ static void test_the_check_digit_is_that_of_the_formula(void **state)
     assert_int_equal(device_check_digit("00000000000000"), '0');
 }
 
+static void test_a_key_leads_back_to_its_device(void **state)
+{
+    (void)state;
+    for (uint64_t i = 1; i != 0; i <<= 1) {
+        assert_true(device_unmix(device_mix(i)) == i);
+        assert_true(device_unmix(device_mix(i * 865820031313187u)) == i * 865820031313187u);
+        assert_true(device_mix(i) != i);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_devices_number_keeps_its_digits),
         cmocka_unit_test(test_the_check_digit_is_that_of_the_formula),
+        cmocka_unit_test(test_a_key_leads_back_to_its_device),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -363,9 +363,65 @@ static void test_pushed_messages_are_read(void **state)
     assert_int_equal(pushes.count, 2);
 }
 
+static struct history_write write_of(const char *data)
+{
+    char body[1024];
+    struct history_write write;
+
+    int len = snprintf(body, sizeof(body), "{\"errno\":0,\"data\":%s}", data);
+    assert_int_equal(history_read_write(span_of(body, (size_t)len), &write), STATUS_OK);
+    return write;
+}
+
+static void test_where_a_command_writes_is_read(void **state)
+{
+    struct history_write write;
+
+    (void)state;
+    write = write_of("{\"args\":{\"obj_id\":3311,\"obj_inst_id\":\"2\"},"
+                     "\"content\":{\"data\":[{\"res_id\":5850},{\"res_id\":\"7\"}]}}");
+    assert_int_equal(write.object, 3311);
+    assert_int_equal(write.instance, 2);
+    assert_false(write.replaces || write.is_unclear);
+    assert_int_equal(write.count, 2);
+    assert_int_equal(write.resources[1], 7);
+    /* As texts that are JSON. */
+    write =
+        write_of("{\"args\":\"{\\\"obj_id\\\":1,\\\"obj_inst_id\\\":0,\\\"mode\\\":\\\"1\\\"}\","
+                 "\"content\":\"{\\\"data\\\":[{\\\"res_id\\\":9}]}\"}");
+    assert_int_equal(write.object, 1);
+    assert_true(write.replaces && !write.is_unclear);
+    assert_int_equal(write.resources[0], 9);
+}
+
+static void test_where_a_command_writes_is_unclear_rather_than_wrong(void **state)
+{
+    static const char *const unclear[] = {
+        "{}",
+        "{\"content\":{}}",
+        "{\"content\":{\"data\":[]}}",
+        "{\"content\":{\"data\":[{\"res_id\":1},{\"val\":1}]}}",
+        "{\"content\":{\"data\":[{\"res_id\":65536}]}}",
+        "{\"content\":\"{\"}",
+        "{\"content\":null}",
+    };
+    struct history_write write;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(unclear); i++) {
+        write = write_of(unclear[i]);
+        assert_true(write.is_unclear);
+        assert_int_equal(write.object, HISTORY_NONE);
+    }
+    assert_int_equal(history_read_write(SPAN_LITERAL("{\"data\":[]}"), &write), STATUS_SYNTAX);
+    assert_int_equal(history_read_write(SPAN_LITERAL("nothing"), &write), STATUS_SYNTAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_where_a_command_writes_is_read),
+        cmocka_unit_test(test_where_a_command_writes_is_unclear_rather_than_wrong),
         cmocka_unit_test(test_a_page_is_read_as_documented),
         cmocka_unit_test(test_older_forms_are_read_as_well),
         cmocka_unit_test(test_one_command_is_read),

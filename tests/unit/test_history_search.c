@@ -18,8 +18,9 @@ static const struct likeness_request request = {ACTION_WRITE,
                                                 {ROW, sizeof(ROW) - 1},
                                                 {body, sizeof(body) - 1}};
 
-/* Of a list with so many commands behind the row's, and the control where it is there. */
-static void list(struct buf *out, unsigned later, bool has_control)
+/* Of a list with so many commands behind the row's, and the control where it is there; it says that
+ * there are so many more. */
+static void list(struct buf *out, unsigned later, bool has_control, unsigned more)
 {
     buf_clear(out);
     buf_add_string(out, "{\"errno\":0,\"data\":{\"items\":[");
@@ -30,7 +31,7 @@ static void list(struct buf *out, unsigned later, bool has_control)
                        "%s{\"cmd_uuid\":\"00000000-2222-4222-8222-%012u\",\"type\":\"READ\","
                        "\"send_status\":1,\"create_time\":\"2030-01-01 00:00:00\"}",
                        i > 0 ? "," : "", i);
-    buf_add_format(out, "],\"total_count\":%u}}", later + has_control);
+    buf_add_format(out, "],\"total_count\":%u}}", later + has_control + more);
     (void)buf_string(out);
 }
 
@@ -39,6 +40,7 @@ struct scene {
     bool is_prompt;
     bool is_listed; /* the control is in its device's list */
     unsigned later;
+    unsigned more; /* entries that are not shown: each page is the first one */
 };
 
 /* Two looks at a history without the row's command. */
@@ -67,7 +69,8 @@ static struct search_found look_twice(const struct scene *scene)
             history_search_ask(search, &operation, &question);
             assert_int_equal(operation, OPERATION_LIST);
             list(&answer, question.device == DEVICE ? scene->later : 0,
-                 question.device == OTHER && scene->is_listed);
+                 question.device == OTHER && scene->is_listed,
+                 question.device == DEVICE ? scene->more : 0);
             step = history_search_take(search, buf_span(&answer), "");
         }
     }
@@ -84,30 +87,42 @@ static const int64_t before_ms = ((int64_t)SENT_S - 60) * 1000,
 static void test_a_newer_command_in_its_list_shows_what_is_missing(void **state)
 {
     (void)state;
-    assert_int_equal(look_twice(&(struct scene){behind_ms, false, true, 0}).claim, CLAIM_NONE);
-    assert_int_equal(look_twice(&(struct scene){behind_ms, false, false, 0}).claim, CLAIM_UNCLEAR);
-    assert_int_equal(look_twice(&(struct scene){behind_ms, true, false, 0}).claim, CLAIM_UNCLEAR);
+    assert_int_equal(look_twice(&(struct scene){behind_ms, false, true, 0, 0}).claim, CLAIM_NONE);
+    assert_int_equal(look_twice(&(struct scene){behind_ms, false, false, 0, 0}).claim,
+                     CLAIM_UNCLEAR);
+    assert_int_equal(look_twice(&(struct scene){behind_ms, true, false, 0, 0}).claim,
+                     CLAIM_UNCLEAR);
 }
 
 static void test_an_older_command_or_none_shows_nothing(void **state)
 {
     (void)state;
-    assert_int_equal(look_twice(&(struct scene){before_ms, false, true, 0}).claim, CLAIM_UNCLEAR);
-    assert_int_equal(look_twice(&(struct scene){0, false, true, 0}).claim, CLAIM_UNCLEAR);
+    assert_int_equal(look_twice(&(struct scene){before_ms, false, true, 0, 0}).claim,
+                     CLAIM_UNCLEAR);
+    assert_int_equal(look_twice(&(struct scene){0, false, true, 0, 0}).claim, CLAIM_UNCLEAR);
 }
 
 static void test_who_knows_how_soon_it_tells_says_so(void **state)
 {
     (void)state;
-    assert_int_equal(look_twice(&(struct scene){before_ms, true, true, 0}).claim, CLAIM_NONE);
-    assert_int_equal(look_twice(&(struct scene){0, true, true, 0}).claim, CLAIM_NONE);
+    assert_int_equal(look_twice(&(struct scene){before_ms, true, true, 0, 0}).claim, CLAIM_NONE);
+    assert_int_equal(look_twice(&(struct scene){0, true, true, 0, 0}).claim, CLAIM_NONE);
 }
 
 static void test_ten_later_commands_may_have_taken_its_place(void **state)
 {
     (void)state;
-    assert_int_equal(look_twice(&(struct scene){behind_ms, false, true, 9}).claim, CLAIM_NONE);
-    assert_int_equal(look_twice(&(struct scene){behind_ms, false, true, 10}).claim, CLAIM_UNCLEAR);
+    assert_int_equal(look_twice(&(struct scene){behind_ms, false, true, 9, 0}).claim, CLAIM_NONE);
+    assert_int_equal(look_twice(&(struct scene){behind_ms, false, true, 10, 0}).claim,
+                     CLAIM_UNCLEAR);
+}
+
+static void test_pages_that_repeat_show_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(look_twice(&(struct scene){behind_ms, false, true, 2, 2}).claim,
+                     CLAIM_UNCLEAR);
+    assert_int_equal(look_twice(&(struct scene){behind_ms, false, true, 2, 0}).claim, CLAIM_NONE);
 }
 
 int main(void)
@@ -117,6 +132,7 @@ int main(void)
         cmocka_unit_test(test_an_older_command_or_none_shows_nothing),
         cmocka_unit_test(test_who_knows_how_soon_it_tells_says_so),
         cmocka_unit_test(test_ten_later_commands_may_have_taken_its_place),
+        cmocka_unit_test(test_pages_that_repeat_show_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

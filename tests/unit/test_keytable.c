@@ -44,11 +44,39 @@ static void test_many_hashes_cost_at_most_21_bytes_each(void **state)
     keytable_deinit(&set);
 }
 
+static void test_all_entries_can_be_gone_through(void **state)
+{
+    (void)state;
+    enum { KEYS = 10000 };
+    struct keytable table;
+    uint64_t cursor = 0, key, sum = 0, wanted = 0;
+    uint32_t value, *slot, count = 0;
+
+    keytable_init(&table);
+    assert_false(keytable_next(&table, &cursor, &key, &value));
+    for (uint32_t i = 1; i <= KEYS; i++) {
+        uint64_t made = XXH3_64bits(&i, sizeof(i));
+        assert_int_equal(keytable_slot(&table, made, &slot), STATUS_OK);
+        *slot = i;
+        wanted += made * i;
+    }
+    cursor = 0;
+    while (keytable_next(&table, &cursor, &key, &value)) {
+        sum += key * value;
+        count++;
+    }
+    assert_int_equal(count, KEYS);
+    assert_true(sum == wanted);
+    assert_false(keytable_next(&table, &cursor, &key, &value));
+    keytable_deinit(&table);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_counts_each_hash_by_itself),
         cmocka_unit_test(test_many_hashes_cost_at_most_21_bytes_each),
+        cmocka_unit_test(test_all_entries_can_be_gone_through),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -85,12 +85,26 @@ static void test_what_is_no_value_is_told(void **state)
     assert_true(value.has_instances);
 }
 
+static void test_what_may_have_been_opaque_or_a_time_is_told(void **state)
+{
+    (void)state;
+    static const char *const may[] = {"\"00FF1a\"", "\"12\"", "0", "1700000000"};
+    static const char *const cannot[] = {"\"\"", "\"123\"", "\"0x\"", "\"1 \"", "true",
+                                         "-1",   "1.5",     "1e9",    ""};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(may); i++)
+        assert_true(writeback_may_be_typed(span_string(may[i])));
+    for (size_t i = 0; i < ARRAY_LENGTH(cannot); i++)
+        assert_false(writeback_may_be_typed(span_string(cannot[i])));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_items_of_a_body_are_told),
         cmocka_unit_test(test_values_are_carried_as_they_are),
         cmocka_unit_test(test_what_is_no_value_is_told),
+        cmocka_unit_test(test_what_may_have_been_opaque_or_a_time_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,50 @@
+/*
+ * --online: before an input is checked, the platform is asked what waits at its devices. The input
+ * is read once more for that: which devices it names is known at its end. Private to run/.
+ *
+ *     online_init(&online, settings, person);
+ *     result = online_ask(&online, intake, &door, own);     // behind it comes the check, as ever
+ *     … online_add_json(&online, &out) …
+ *     online_deinit(&online);                               // once rows are not checked any more
+ */
+#ifndef NB_RUN_ONLINE_H
+#define NB_RUN_ONLINE_H
+
+#include "engine/intake.h"
+#include "platform/history_search.h"
+#include "run/asking.h"
+#include "run/places.h"
+
+struct online {
+    struct run_settings settings;
+    const struct person *person;
+    struct asking asking;
+    struct places places;
+    struct waiting waiting;
+    bool has_asked;
+};
+
+void online_init(struct online *online, const struct run_settings *settings,
+                 const struct person *person);
+void online_deinit(struct online *online);
+
+/* Whether the intake can be read so often. Returns 0 or an exit status, after the reason was said.
+ */
+int online_fits(const struct run_settings *settings, const struct person *person,
+                const struct intake *intake) MUST_USE;
+
+/*
+ * Asks about the devices of the good rows, and lets the intake be read from its beginning by what
+ * was learnt. `is_for_all`: also where some rows are bad by themselves. `own`: whose commands
+ * are the rows', NULL: none are known. Returns 0 or an exit status, after the reason was said.
+ */
+int online_ask(struct online *online, struct intake *intake, bool is_for_all,
+               const struct asking_door *door, const struct known_commands *own) MUST_USE;
+
+/* The same of a check, which has no door of its own open. */
+int online_check(struct online *online, struct intake *intake) MUST_USE;
+
+/* Appends a member "online" with what was learnt, a comma before it. */
+void online_add_json(const struct online *online, struct buf *out);
+
+#endif
