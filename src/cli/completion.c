@@ -10,8 +10,8 @@ struct typing {
     struct buf *out;
 };
 
-/* Offers a word where it begins as what is typed; `help` may be NULL. A person reads it, so it is in
- * the language of the shell that asks. */
+/* Offers a word where it begins as what is typed; `help` may be NULL. A person reads it, so it is
+ * in the language of the shell that asks. */
 static void offer(const struct typing *typing, struct span word, const char *help)
 {
     const char *typed = typing->word + typing->start;
