@@ -1,5 +1,5 @@
-/* The prose of the manual pages, nbatch*.text in English and nbatch*.zh.text in Chinese, which the build embeds (report/embed.cmake). Private
- * to cli/. */
+/* The prose of the manual pages, nbatch*.text in English and nbatch*.zh.text in Chinese, which the
+ * build embeds (report/embed.cmake). Private to cli/. */
 #ifndef NB_CLI_MANUAL_H
 #define NB_CLI_MANUAL_H
 
