@@ -109,6 +109,12 @@ static void add_text(const char *text, struct buf *out)
     }
 }
 
+/* A mark between pieces, as wide as the language has it. */
+static const char *mark(const char *english, const char *chinese)
+{
+    return language_is_foreign ? chinese : english;
+}
+
 static void add_item(const char *tag, const char *text, struct buf *out)
 {
     buf_add_string(out, ".It ");
@@ -184,7 +190,7 @@ static void add_subcommand(enum subcommand subcommand, struct buf *out)
         if (strcmp(group, option_group(option)) != 0)
             buf_add_format(out, "%s.Pp\n%s%s\n.Bl -tag -width Ds\n",
                            group[0] != '\0' ? ".El\n" : "", language_of(option_group(option)),
-                           language_is_foreign ? "：" : ":");
+                           mark(":", "："));
         group = option_group(option);
         add_option(option, out);
     }
@@ -254,7 +260,8 @@ static void add_errnos(struct buf *out)
     for (size_t i = 0; i < count; i++) {
         char tag[64], text[512];
         (void)snprintf(tag, sizeof(tag), "%lld %s", (long long)entries[i].number, entries[i].name);
-        buf_copy_format(text, sizeof(text), "%s; %s%s", entries[i].meaning, entries[i].remedy,
+        buf_copy_format(text, sizeof(text), "%s%s%s%s", entries[i].meaning, mark("; ", "；"),
+                        entries[i].remedy,
                         meaning_is_again(entries[i].class) ? " (nbatch does, up to --max-attempts)"
                                                            : "");
         add_item(tag, text, out);
@@ -267,8 +274,11 @@ static void add_states(struct buf *out)
     for (size_t i = 0; i < COMMAND_STATE_COUNT; i++) {
         bool asks = deliveries[i].remedy[0] != '\0';
         char text[512];
-        buf_copy_format(text, sizeof(text), asks ? "%s. What to do: %s." : "%s.%s",
-                        deliveries[i].meaning, deliveries[i].remedy);
+        if (asks)
+            buf_copy_format(text, sizeof(text), "%s. What to do: %s.", deliveries[i].meaning,
+                            deliveries[i].remedy);
+        else
+            buf_copy_format(text, sizeof(text), "%s%s", deliveries[i].meaning, mark(".", "。"));
         add_item(deliveries[i].word, text, out);
     }
 }
@@ -280,7 +290,7 @@ static void add_answers(struct buf *out)
         char text[512];
         if (delivery_answers[i].remedy[0] == '\0')
             continue;
-        buf_copy_format(text, sizeof(text), "%s; %s", delivery_answers[i].meaning,
+        buf_copy_format(text, sizeof(text), "%s%s%s", delivery_answers[i].meaning, mark("; ", "；"),
                         delivery_answers[i].remedy);
         add_item(history_confirm_name((enum confirm)i), text, out);
     }

@@ -77,8 +77,9 @@ set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${CMAKE_CURRENT_SOURCE_DIR}/src/packaging
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "send cached commands to NB-IoT devices on OneNET, in bulk")
 set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
-    "Takes a CSV or JSONL file with a command in each row, checks all of it
-before anything is sent, sends every row, and writes a results file that
-maps each row to its uuid or errno. Nothing is sent twice without being
-counted, and the commands for one device are sent in file order.")
+    "Takes a CSV or JSONL file or an Excel workbook with a command in each
+row, checks all of it before anything is sent, sends every row, and writes
+a results file that maps each row to its uuid or errno. Nothing is sent
+twice without being counted, and the commands for one device are sent in
+file order. Messages and manual pages are in English and Chinese.")
 include(CPack)
