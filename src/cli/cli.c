@@ -319,8 +319,6 @@ static int explain(const struct help_topic *topic, const char *word)
     struct buf text;
 
     buf_init_text(&text, 1024 * 1024);
-    if (topic->add == man_add_page)
-        language_set(LANGUAGE_ENGLISH); /* in which it is written */
     if (topic->add(word, &text))
         return topic->add == man_add_page ? show_manual(&text) : print(&text);
     buf_deinit(&text);

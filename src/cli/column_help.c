@@ -30,11 +30,11 @@ static void add_actions(unsigned actions, char *out, size_t size)
 
 static void describe(const struct param_rule *rule, struct column_text *text)
 {
-    char range[64] = "", fallback[32] = "", only[64] = "";
+    char range[64] = "", fallback[32] = "", actions[64] = "", only[96] = "";
 
     (void)snprintf(text->name, sizeof(text->name), "%s", rule->name);
-    (void)snprintf(text->needed, sizeof(text->needed), "%s",
-                   rule->required == FOR_ALL_ACTIONS ? "yes" : "no");
+    buf_copy_format(text->needed, sizeof(text->needed), "%s",
+                    rule->required == FOR_ALL_ACTIONS ? "yes" : "no");
     if (rule->required != 0 && rule->required != FOR_ALL_ACTIONS)
         add_actions(rule->required, text->needed, sizeof(text->needed));
     if (rule->type == PARAM_TYPE_INT && rule->max > rule->min + 1) /* else the text has both */
@@ -43,9 +43,11 @@ static void describe(const struct param_rule *rule, struct column_text *text)
     if (rule->fallback != NULL)
         buf_copy_format(fallback, sizeof(fallback), "; empty: %s", rule->fallback);
     if (rule->allowed != FOR_ALL_ACTIONS && rule->required != rule->allowed)
-        add_actions(rule->allowed, only, sizeof(only));
-    buf_copy_format(text->what, sizeof(text->what), "%s%s%s%s%s%s", range, rule->meaning, fallback,
-                    only[0] != '\0' ? " (" : "", only, only[0] != '\0' ? " only)" : "");
+        add_actions(rule->allowed, actions, sizeof(actions));
+    if (actions[0] != '\0')
+        buf_copy_format(only, sizeof(only), " (%s only)", actions);
+    buf_copy_format(text->what, sizeof(text->what), "%s%s%s%s", range, rule->meaning, fallback,
+                    only);
 }
 
 size_t column_help_texts(struct column_text texts[COLUMN_TEXTS_MAX])
@@ -61,8 +63,8 @@ size_t column_help_texts(struct column_text texts[COLUMN_TEXTS_MAX])
                 continue;
             struct column_text *text = &texts[count++];
             (void)snprintf(text->name, sizeof(text->name), "%s", others[i].name);
-            (void)snprintf(text->needed, sizeof(text->needed), "%s", others[i].needed);
-            (void)snprintf(text->what, sizeof(text->what), "%s", others[i].what);
+            buf_copy_format(text->needed, sizeof(text->needed), "%s", others[i].needed);
+            buf_copy_format(text->what, sizeof(text->what), "%s", others[i].what);
         }
     }
     return count;

@@ -10,7 +10,8 @@ struct typing {
     struct buf *out;
 };
 
-/* Offers a word where it begins as what is typed; `help` may be NULL. */
+/* Offers a word where it begins as what is typed; `help` may be NULL. A person reads it, so it is
+ * in the language of the shell that asks. */
 static void offer(const struct typing *typing, struct span word, const char *help)
 {
     const char *typed = typing->word + typing->start;
@@ -20,7 +21,7 @@ static void offer(const struct typing *typing, struct span word, const char *hel
     buf_add_bytes(typing->out, typing->word, typing->start);
     buf_add(typing->out, word);
     if (help != NULL)
-        buf_add_format(typing->out, "\t%s", help);
+        buf_add_format(typing->out, "\t%s", language_of(help));
     buf_add_char(typing->out, '\n');
 }
 

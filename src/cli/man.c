@@ -6,6 +6,8 @@
  */
 #include "cli/man.h"
 
+#include <unistr.h>
+
 #include "cli/column_help.h"
 #include "cli/help.h"
 #include "cli/manual.h"
@@ -20,21 +22,9 @@
 
 #define MAN_DATE "November 28, 2026"
 
-/* The character at the text's start, which is UTF-8; how many bytes it has in `ret_len`. */
-static uint32_t decode(const char *text, size_t *ret_len)
-{
-    unsigned char lead = (unsigned char)text[0];
-    size_t len = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-    uint32_t c = len == 1 ? lead : lead & (0x7fu >> len);
-
-    for (size_t i = 1; i < len; i++)
-        c = c << 6 | ((unsigned char)text[i] & 0x3fu);
-    *ret_len = len;
-    return c;
-}
-
-/* A character that means itself, also to be copied into a shell. */
-static void add_character(uint32_t c, struct buf *out)
+/* Characters that mean themselves, also to be copied into a shell. Chinese stays UTF-8, as it is in
+ * manual pages; what else is beyond ASCII is named, which any roff knows. */
+static void add_characters(struct span text, struct buf *out)
 {
     static const struct {
         char c;
@@ -42,77 +32,104 @@ static void add_character(uint32_t c, struct buf *out)
     } escapes[] = {{'\\', "\\e"},  {'-', "\\-"},   {'\'', "\\(aq"}, {'"', "\\(dq"},
                    {'`', "\\(ga"}, {'^', "\\(ha"}, {'~', "\\(ti"}};
 
-    for (size_t i = 0; i < ARRAY_LENGTH(escapes); i++) {
-        if (c == (unsigned char)escapes[i].c) {
+    while (text.len > 0) {
+        ucs4_t c;
+        int len = u8_mbtouc(&c, (const uint8_t *)text.ptr, text.len);
+        size_t i = 0;
+        while (i < ARRAY_LENGTH(escapes) && c != (ucs4_t)escapes[i].c)
+            i++;
+        if (i < ARRAY_LENGTH(escapes))
             buf_add_string(out, escapes[i].escape);
-            return;
-        }
+        else if (len == 1 || language_is_foreign)
+            buf_add_bytes(out, text.ptr, (size_t)len);
+        else
+            buf_add_format(out, "\\[u%04X]", (unsigned)c);
+        text = span_skip(text, (size_t)len);
     }
-    if (c < 0x80)
-        buf_add_char(out, (char)c);
-    else
-        buf_add_format(out, "\\[u%04X]", (unsigned)c);
 }
 
-/* Text on one line, behind a macro or not. */
-static void add_line(const char *text, struct buf *out)
+static void protect_start(struct span line, struct buf *out)
 {
-    for (const char *at = text; *at != '\0';) {
-        size_t len;
-        uint32_t c = decode(at, &len);
-        if (at == text && (c == '.' || c == '\''))
-            buf_add_string(out, "\\&");
-        add_character(c, out);
-        at += len;
+    if (line.len > 0 && (line.ptr[0] == '.' || line.ptr[0] == '\''))
+        buf_add_string(out, "\\&");
+}
+
+/* A line as it is. */
+static void add_literal(struct span line, struct buf *out)
+{
+    protect_start(line, out);
+    add_characters(line, out);
+    buf_add_char(out, '\n');
+}
+
+/* A line of what is filled, behind a macro or not; it ends at a space or with its string. man loads
+ * no macros by which roff could break Chinese: where it may be is marked (\:). */
+static void add_line(struct span line, struct buf *out)
+{
+    protect_start(line, out);
+    while (line.len > 0) {
+        size_t len = wrap_piece_length(line.ptr);
+        add_characters(span_of(line.ptr, len), out);
+        line = span_skip(line, len);
+        if (line.len == 0)
+            break;
+        bool is_space = line.ptr[0] == ' ';
+        buf_add_string(out, is_space ? " " : "\\:");
+        line = span_skip(line, is_space);
     }
     buf_add_char(out, '\n');
 }
 
 enum { LINE_MAX_WIDTH = 72 };
 
-/* Text as lines of the page's source: each sentence begins one, as mdoc wants it, and none is long.
- */
+static bool ends_sentence(struct span word)
+{
+    return word.len > 1 && word.ptr[word.len - 1] == '.' && word.ptr[word.len - 2] != '.';
+}
+
+/* Text as lines of the page's source: each sentence begins one, as mdoc wants it, and none is long
+ * that has spaces. */
 static void add_text(const char *text, struct buf *out)
 {
-    char line[512];
-    size_t len = 0;
+    struct span line = span_of(text, 0);
 
     while (*text != '\0') {
-        size_t word = strcspn(text, " ");
-        if (len > 0 && len + 1 + word > LINE_MAX_WIDTH) {
+        struct span word = span_of(text, strcspn(text, " "));
+        if (line.len > 0 && (size_t)(text - line.ptr) + word.len > LINE_MAX_WIDTH) {
             add_line(line, out);
-            len = 0;
+            line = span_of(text, 0);
         }
-        len += (size_t)snprintf(line + len, sizeof(line) - len, "%s%.*s", len > 0 ? " " : "",
-                                (int)word, text);
-        bool ends = word > 1 && text[word - 1] == '.' && text[word - 2] != '.';
-        text += word;
+        text += word.len;
+        line.len = (size_t)(text - line.ptr);
         text += *text == ' ';
-        if (ends || *text == '\0') {
+        if (ends_sentence(word) || *text == '\0') {
             add_line(line, out);
-            len = 0;
+            line = span_of(text, 0);
         }
     }
+}
+
+/* A mark between pieces, as wide as the language has it. */
+static const char *mark(const char *english, const char *chinese)
+{
+    return language_is_foreign ? chinese : english;
 }
 
 static void add_item(const char *tag, const char *text, struct buf *out)
 {
     buf_add_string(out, ".It ");
-    add_line(tag, out);
-    add_text(text, out);
+    add_line(span_string(tag), out);
+    add_text(language_of(text), out);
 }
 
 /* Lines as they are. */
 static void add_lines(struct span text, struct buf *out)
 {
-    char line[512];
-
     buf_add_string(out, ".Bd -literal -offset indent\n");
     while (text.len > 0) {
         const char *end = memchr(text.ptr, '\n', text.len);
         size_t len = end != NULL ? (size_t)(end - text.ptr) : text.len;
-        (void)snprintf(line, sizeof(line), "%.*s", (int)len, text.ptr);
-        add_line(line, out);
+        add_literal(span_of(text.ptr, len), out);
         text = span_skip(text, len + (end != NULL));
     }
     buf_add_string(out, ".Ed\n");
@@ -149,7 +166,7 @@ static void add_option(const struct option *option, struct buf *out)
         buf_add_format(out, "%s Ar \"%s\"", option_is_optional(option) ? " Ns Op = Ns" : "",
                        option->value);
     buf_add_char(out, '\n');
-    buf_init(&help, 4096);
+    buf_init_text(&help, 4096);
     option_add_help(option, &help);
     add_text(buf_string(&help), out);
     buf_deinit(&help);
@@ -161,17 +178,19 @@ static void add_subcommand(enum subcommand subcommand, struct buf *out)
     const char *group = "";
 
     buf_add_format(out, ".Ss nbatch %s\n", subcommands[subcommand].name);
-    add_text(subcommands[subcommand].purpose, out);
+    add_text(language_of(subcommands[subcommand].purpose), out);
     if (subcommand == COMMAND_CONFIG) {
-        buf_add_string(out, ".Pp\nTakes the options of nbatch run and nbatch check.\n");
+        buf_add_string(out, ".Pp\n");
+        add_text(language_of("Takes the options of nbatch run and nbatch check."), out);
         return;
     }
     while ((option = option_next(subcommand, option)) != NULL) {
         if (!option_is_used(subcommand, option))
             continue;
         if (strcmp(group, option_group(option)) != 0)
-            buf_add_format(out, "%s.Pp\n%s:\n.Bl -tag -width Ds\n", group[0] != '\0' ? ".El\n" : "",
-                           option_group(option));
+            buf_add_format(out, "%s.Pp\n%s%s\n.Bl -tag -width Ds\n",
+                           group[0] != '\0' ? ".El\n" : "", language_of(option_group(option)),
+                           mark(":", "："));
         group = option_group(option);
         add_option(option, out);
     }
@@ -187,7 +206,7 @@ static void add_commands(struct buf *out)
 static void add_examples(struct buf *out)
 {
     for (size_t i = 0; i < SUBCOMMAND_COUNT; i++)
-        add_lines(span_string(subcommands[i].examples), out);
+        add_lines(span_string(language_of(subcommands[i].examples)), out);
 }
 
 /* What follows adds items; the list around them is begun and ended by add_table. */
@@ -205,7 +224,7 @@ static void add_columns(struct buf *out)
 
     for (size_t i = 0; i < count; i++) {
         char text[sizeof(texts[i].what) + sizeof(texts[i].needed) + 32];
-        (void)snprintf(text, sizeof(text), "%s. Needed: %s.", texts[i].what, texts[i].needed);
+        buf_copy_format(text, sizeof(text), "%s. Needed: %s.", texts[i].what, texts[i].needed);
         add_item(texts[i].name, text, out);
     }
 }
@@ -227,8 +246,8 @@ static void add_statuses(struct buf *out)
 {
     for (enum row_status i = 0; i < ROW_STATUS_COUNT; i++) {
         char text[512];
-        (void)snprintf(text, sizeof(text), "%s. What to do: %s.", advice_status_meaning(i),
-                       advice_status_remedy(i));
+        buf_copy_format(text, sizeof(text), "%s. What to do: %s.", advice_status_meaning(i),
+                        advice_status_remedy(i));
         add_item(row_status_name(i), text, out);
     }
 }
@@ -241,9 +260,10 @@ static void add_errnos(struct buf *out)
     for (size_t i = 0; i < count; i++) {
         char tag[64], text[512];
         (void)snprintf(tag, sizeof(tag), "%lld %s", (long long)entries[i].number, entries[i].name);
-        (void)snprintf(text, sizeof(text), "%s; %s%s", entries[i].meaning, entries[i].remedy,
-                       meaning_is_again(entries[i].class) ? " (nbatch does, up to --max-attempts)"
-                                                          : "");
+        buf_copy_format(text, sizeof(text), "%s%s%s%s", entries[i].meaning, mark("; ", "；"),
+                        entries[i].remedy,
+                        meaning_is_again(entries[i].class) ? " (nbatch does, up to --max-attempts)"
+                                                           : "");
         add_item(tag, text, out);
     }
 }
@@ -254,8 +274,11 @@ static void add_states(struct buf *out)
     for (size_t i = 0; i < COMMAND_STATE_COUNT; i++) {
         bool asks = deliveries[i].remedy[0] != '\0';
         char text[512];
-        (void)snprintf(text, sizeof(text), "%s.%s%s%s", deliveries[i].meaning,
-                       asks ? " What to do: " : "", deliveries[i].remedy, asks ? "." : "");
+        if (asks)
+            buf_copy_format(text, sizeof(text), "%s. What to do: %s.", deliveries[i].meaning,
+                            deliveries[i].remedy);
+        else
+            buf_copy_format(text, sizeof(text), "%s%s", deliveries[i].meaning, mark(".", "。"));
         add_item(deliveries[i].word, text, out);
     }
 }
@@ -267,8 +290,8 @@ static void add_answers(struct buf *out)
         char text[512];
         if (delivery_answers[i].remedy[0] == '\0')
             continue;
-        (void)snprintf(text, sizeof(text), "%s; %s", delivery_answers[i].meaning,
-                       delivery_answers[i].remedy);
+        buf_copy_format(text, sizeof(text), "%s%s%s", delivery_answers[i].meaning, mark("; ", "；"),
+                        delivery_answers[i].remedy);
         add_item(history_confirm_name((enum confirm)i), text, out);
     }
 }
@@ -301,9 +324,10 @@ static void add_metrics(struct buf *out)
         char tag[64], what[256];
         at += sizeof(head) - 1;
         size_t name = strcspn(at, " "), len = strcspn(at, "\n");
+        const char *found = language_find(span_of(at + name + 1, len - name - 1));
         (void)snprintf(tag, sizeof(tag), "%.*s", (int)name, at);
         (void)snprintf(what, sizeof(what), "%.*s", (int)(len - name - 1), at + name + 1);
-        add_item(tag, what, out);
+        add_item(tag, language_is_foreign && found != NULL ? found : what, out);
         at += len;
     }
     buf_deinit(&text);
@@ -363,12 +387,10 @@ static void add_tagged(struct manual *page, struct span line)
 {
     const char *colons = memmem(line.ptr, line.len, " :: ", 4);
     size_t len = colons != NULL ? (size_t)(colons - line.ptr) : line.len;
-    char tag[256];
 
     set_list(page, true);
-    (void)snprintf(tag, sizeof(tag), "%.*s", (int)len, line.ptr);
     buf_add_string(page->out, ".It ");
-    add_line(tag, page->out);
+    add_literal(span_of(line.ptr, len), page->out);
     page->is_first = false;
     if (colons != NULL)
         buf_add(&page->text, span_skip(line, len + 4));
@@ -390,6 +412,12 @@ static void add_table(struct manual *page, struct span line)
     page->out->status = STATUS_SYNTAX;
 }
 
+/* Lines of Chinese are joined as they are. */
+static bool is_ascii_at_end(const struct buf *text)
+{
+    return (unsigned char)text->ptr[text->len - 1] < 0x80;
+}
+
 static void add_words(struct manual *page, struct span line)
 {
     bool goes_on = page->text.len > 0 || (page->in_list && span_starts_with(line, "  "));
@@ -400,7 +428,7 @@ static void add_words(struct manual *page, struct span line)
             buf_add_string(page->out, ".Pp\n");
     }
     page->is_first = false;
-    if (page->text.len > 0)
+    if (page->text.len > 0 && is_ascii_at_end(&page->text))
         buf_add_char(&page->text, ' ');
     buf_add(&page->text, span_skip(line, strspn(line.ptr, " ")));
 }
@@ -453,21 +481,45 @@ static const struct {
     const char *word; /* NULL: the page of the program */
     const char *title, *name, *about;
     int section;
-    const char *text;
-    const size_t *len;
+    struct {
+        const char *text;
+        const size_t *len;
+    } prose[LANGUAGE_COUNT];
 } pages[] = {
-    {NULL, "NBATCH", "nbatch", "send cached commands to NB-IoT devices on OneNET, in bulk", 1,
-     nbatch_text, &nbatch_text_len},
-    {"input", "NBATCH-INPUT", "nbatch-input",
-     "the input of nbatch: columns, times, spreadsheets, problems", 5, nbatch_input_text,
-     &nbatch_input_text_len},
-    {"results", "NBATCH-RESULTS", "nbatch-results",
-     "the results of nbatch: columns, statuses, what devices did, errors", 5, nbatch_results_text,
-     &nbatch_results_text_len},
+    {NULL,
+     "NBATCH",
+     "nbatch",
+     "send cached commands to NB-IoT devices on OneNET, in bulk",
+     1,
+     {{nbatch_text, &nbatch_text_len}, {nbatch_zh_text, &nbatch_zh_text_len}}},
+    {"input",
+     "NBATCH-INPUT",
+     "nbatch-input",
+     "the input of nbatch: columns, times, spreadsheets, problems",
+     5,
+     {{nbatch_input_text, &nbatch_input_text_len},
+      {nbatch_input_zh_text, &nbatch_input_zh_text_len}}},
+    {"results",
+     "NBATCH-RESULTS",
+     "nbatch-results",
+     "the results of nbatch: columns, statuses, what devices did, errors",
+     5,
+     {{nbatch_results_text, &nbatch_results_text_len},
+      {nbatch_results_zh_text, &nbatch_results_zh_text_len}}},
 };
+
+/* The title of a section that mdoc knows by its English name: groff has it in a string, since it
+ * sets the head of the page and the lines of the synopsis by it. */
+static const char *add_title(const char *string, const char *title, struct buf *out)
+{
+    if (language_is_foreign)
+        buf_add_format(out, ".ds doc-section-%s %s\n", string, language_of(title));
+    return language_of(title);
+}
 
 bool man_add_page(const char *name, struct buf *out)
 {
+    enum language language = language_is_foreign ? LANGUAGE_CHINESE : LANGUAGE_ENGLISH;
     size_t i = 0;
 
     while (i < ARRAY_LENGTH(pages) &&
@@ -476,10 +528,15 @@ bool man_add_page(const char *name, struct buf *out)
         i++;
     if (i == ARRAY_LENGTH(pages))
         return false;
-    buf_add_format(out, ".\\\" Made by \"nbatch help man\"; change src/cli/%s.text.\n",
-                   pages[i].name);
-    buf_add_format(out, ".Dd " MAN_DATE "\n.Dt %s %d\n.Os\n.Sh NAME\n.Nm %s\n.Nd %s\n",
-                   pages[i].title, pages[i].section, pages[i].name, pages[i].about);
-    add_prose(span_of(pages[i].text, *pages[i].len), out);
+    (void)buf_set_text(out, false);
+    buf_add_format(out, ".\\\" Made by \"nbatch help man\"; change src/cli/%s%s.text.\n",
+                   pages[i].name, language_is_foreign ? ".zh" : "");
+    buf_add_format(out, ".Dd " MAN_DATE "\n.Dt %s %d\n.Os\n.nr doc-hyphen-flags 0\n",
+                   pages[i].title, pages[i].section);
+    add_title("synopsis", "SYNOPSIS", out);
+    const char *title = add_title("name", "NAME", out);
+    buf_add_format(out, ".Sh %s\n.Nm %s\n.Nd ", title, pages[i].name);
+    add_line(span_string(language_of(pages[i].about)), out);
+    add_prose(span_of(pages[i].prose[language].text, *pages[i].prose[language].len), out);
     return true;
 }

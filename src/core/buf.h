@@ -80,6 +80,10 @@ void buf_copy_format(char *out, size_t size, const char *format, ...) PRINTF_LIK
  */
 void buf_add_wrapped(struct buf *buf, const char *words, size_t indent, size_t width);
 
+/* The length of what is not broken at the text's start: up to a space, or to where a Chinese
+ * character begins or ends. */
+size_t wrap_piece_length(const char *text);
+
 /* Appends text with everything that is not printable as \n, \t or \xNN (control characters, bad
  * UTF-8), and characters that nobody sees as <U+00A0>. */
 void buf_add_printable(struct buf *buf, struct span text);

@@ -20,7 +20,7 @@
 
 #include "core/span.h"
 
-enum language { LANGUAGE_ENGLISH, LANGUAGE_CHINESE };
+enum language { LANGUAGE_ENGLISH, LANGUAGE_CHINESE, LANGUAGE_COUNT };
 
 /* The names as --lang takes them: "en", "zh". */
 #define LANGUAGE_NAMES "en|zh"

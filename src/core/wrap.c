@@ -22,18 +22,17 @@ static bool is_any_of(const char *text, size_t len, const char *characters)
     return len > 0 && memmem(characters, strlen(characters), text, len) != NULL;
 }
 
-/* What is not broken: up to a space, or to where a Chinese character begins or ends. */
-static size_t piece_length(const char *text)
+size_t wrap_piece_length(const char *text)
 {
     bool was_wide = false, was_opening = true;
     size_t len = 0;
 
     while (text[len] != '\0' && text[len] != ' ') {
         size_t wide = wide_length(text + len), size = wide > 0 ? wide : 1;
-        bool closes = is_any_of(text + len, size, "，。；：？！、）》」』】”’,.;:?!)");
+        bool closes = is_any_of(text + len, size, "，。；：？！、）》」』】”’,.;:?!)]");
         if (!was_opening && !closes && (wide > 0 || was_wide))
             break;
-        was_opening = is_any_of(text + len, size, "（《「『【“‘(");
+        was_opening = is_any_of(text + len, size, "（《「『【“‘([");
         was_wide = wide > 0;
         len += size;
     }
@@ -47,7 +46,7 @@ void buf_add_wrapped(struct buf *buf, const char *words, size_t indent, size_t w
     for (words = buf_words(buf, words); *words != '\0';) {
         bool has_space = *words == ' ';
         words += has_space;
-        size_t len = piece_length(words);
+        size_t len = wrap_piece_length(words);
         int columns = language_is_foreign ? u8_width((const uint8_t *)words, len, "UTF-8") : 0;
         size_t needed = (columns > 0 ? (size_t)columns : len) + has_space;
         if (column > indent && column + needed > width) {

@@ -5,17 +5,25 @@ set(NBATCH_MAINTAINER "nbatch maintainers <maintainers@nbatch.invalid>" CACHE ST
 
 # Manual pages and completions are what the program itself prints, so that they fit its options.
 set(generated ${CMAKE_CURRENT_BINARY_DIR}/generated)
-file(MAKE_DIRECTORY ${generated})
+file(MAKE_DIRECTORY ${generated}/zh_CN)
 find_program(GZIP_PROGRAM gzip REQUIRED)
+set(pages)
+foreach(page nbatch.1.gz nbatch-input.5.gz nbatch-results.5.gz)
+  list(APPEND pages ${generated}/${page} ${generated}/zh_CN/${page})
+endforeach()
 add_custom_command(
-  OUTPUT ${generated}/nbatch.1.gz ${generated}/nbatch-input.5.gz ${generated}/nbatch-results.5.gz ${generated}/nbatch ${generated}/_nbatch ${generated}/nbatch.fish
-  COMMAND nbatch help man > ${generated}/nbatch.1
-  COMMAND nbatch help man input > ${generated}/nbatch-input.5
-  COMMAND nbatch help man results > ${generated}/nbatch-results.5
-  COMMAND ${GZIP_PROGRAM} -9nf ${generated}/nbatch.1 ${generated}/nbatch-input.5 ${generated}/nbatch-results.5
+  OUTPUT ${pages} ${generated}/nbatch ${generated}/_nbatch ${generated}/nbatch.fish
+  COMMAND nbatch help man --lang en > ${generated}/nbatch.1
+  COMMAND nbatch help man input --lang en > ${generated}/nbatch-input.5
+  COMMAND nbatch help man results --lang en > ${generated}/nbatch-results.5
+  COMMAND nbatch help man --lang zh > ${generated}/zh_CN/nbatch.1
+  COMMAND nbatch help man input --lang zh > ${generated}/zh_CN/nbatch-input.5
+  COMMAND nbatch help man results --lang zh > ${generated}/zh_CN/nbatch-results.5
+  COMMAND ${GZIP_PROGRAM} -9nf nbatch.1 nbatch-input.5 nbatch-results.5 zh_CN/nbatch.1 zh_CN/nbatch-input.5 zh_CN/nbatch-results.5
   COMMAND nbatch completion bash > ${generated}/nbatch
   COMMAND nbatch completion zsh > ${generated}/_nbatch
   COMMAND nbatch completion fish > ${generated}/nbatch.fish
+  WORKING_DIRECTORY ${generated}
   DEPENDS nbatch
   VERBATIM)
 add_custom_target(generated ALL DEPENDS ${generated}/nbatch.1.gz)
@@ -30,8 +38,11 @@ set(NBATCH_BINDIR ${CMAKE_INSTALL_FULL_BINDIR})
 configure_file(src/packaging/nbatch@.service.in ${generated}/nbatch@.service @ONLY)
 
 install(TARGETS nbatch RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-install(FILES ${generated}/nbatch.1.gz DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
-install(FILES ${generated}/nbatch-input.5.gz ${generated}/nbatch-results.5.gz DESTINATION ${CMAKE_INSTALL_MANDIR}/man5)
+foreach(language . zh_CN)
+  install(FILES ${generated}/${language}/nbatch.1.gz DESTINATION ${CMAKE_INSTALL_MANDIR}/${language}/man1)
+  install(FILES ${generated}/${language}/nbatch-input.5.gz ${generated}/${language}/nbatch-results.5.gz
+          DESTINATION ${CMAKE_INSTALL_MANDIR}/${language}/man5)
+endforeach()
 install(FILES ${generated}/nbatch DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
 install(FILES ${generated}/_nbatch DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/${zsh_completions})
 install(FILES ${generated}/nbatch.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
@@ -66,8 +77,9 @@ set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${CMAKE_CURRENT_SOURCE_DIR}/src/packaging
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "send cached commands to NB-IoT devices on OneNET, in bulk")
 set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
-    "Takes a CSV or JSONL file with a command in each row, checks all of it
-before anything is sent, sends every row, and writes a results file that
-maps each row to its uuid or errno. Nothing is sent twice without being
-counted, and the commands for one device are sent in file order.")
+    "Takes a CSV or JSONL file or an Excel workbook with a command in each
+row, checks all of it before anything is sent, sends every row, and writes
+a results file that maps each row to its uuid or errno. Nothing is sent
+twice without being counted, and the commands for one device are sent in
+file order. Messages and manual pages are in English and Chinese.")
 include(CPack)

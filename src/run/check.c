@@ -202,13 +202,12 @@ static void show_counts(const struct inspection *inspection, const struct check_
                    figure(counts->warnings).text, counts->warnings == 1 ? "" : "s");
     if (counts->settled > 0)
         buf_add_format(&text, ", %s with a result already", figure(counts->settled).text);
-    const char *separator = "; ";
+    const char *format = "; %s %s";
     for (size_t i = 0; i < ACTION_COUNT; i++) {
         if (counts->actions[i] == 0)
             continue;
-        buf_add_format(&text, "%s%s %s", separator, figure(counts->actions[i]).text,
-                       action_rules[i].name);
-        separator = ", ";
+        buf_add_format(&text, format, figure(counts->actions[i]).text, action_rules[i].name);
+        format = ", %s %s";
     }
     if (counts->devices > 0)
         buf_add_format(&text, " for %s device%s", figure(counts->devices).text,

@@ -155,8 +155,7 @@ static enum status parse_count(struct span value, uint64_t max, uint64_t *ret_co
     uint64_t count;
 
     if (span_to_uint64(value, &count) != STATUS_OK || count > max) {
-        buf_add_string(message, "give a whole number of 0 to ");
-        buf_add_uint64(message, max);
+        buf_add_format(message, "give a whole number of 0 to %llu", (unsigned long long)max);
         return STATUS_USAGE;
     }
     *ret_count = count;

@@ -48,7 +48,9 @@ def test_the_license_of_the_package_is_that_of_the_source():
 
 def test_what_is_generated_is_what_the_program_prints(tree, nbatch):
     for page, words in (("1/nbatch.1", []), ("5/nbatch-input.5", ["input"]), ("5/nbatch-results.5", ["results"])):
-        assert gzip.open(tree / f"share/man/man{page}.gz", "rt").read() == nbatch("help", "man", *words).out
+        for folder, language in ((".", "en"), ("zh_CN", "zh")):
+            text = gzip.open(tree / f"share/man/{folder}/man{page}.gz", "rt", encoding="utf-8").read()
+            assert text == nbatch("help", "man", *words, "--lang", language).out
     for shell, path in (("bash", "bash-completion/completions/nbatch"), ("zsh", "zsh/site-functions/_nbatch"),
                         ("fish", "fish/vendor_completions.d/nbatch.fish")):
         assert (tree / "share" / path).read_text() == nbatch("completion", shell).out
