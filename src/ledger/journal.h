@@ -94,7 +94,8 @@ struct journal;
 /* Everything about this process and machine; target, input and the rest are left empty. */
 void journal_about_init(struct disk *disk, struct journal_about *about);
 
-struct journal_shape journal_shape_for(size_t concurrency);
+/* Of a run with so many requests in flight, and so many rows (0: not known). */
+struct journal_shape journal_shape_for(size_t concurrency, uint64_t rows);
 
 /* How many bytes a journal of that shape takes. */
 uint64_t journal_size(const struct journal_shape *shape);
