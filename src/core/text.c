@@ -179,7 +179,7 @@ static size_t edit_distance(struct span a, struct span b)
 
 bool text_is_slip(struct span text, struct span word)
 {
-    return text.len <= NEAREST_MAX_LENGTH && word.len <= NEAREST_MAX_LENGTH &&
+    return text.len <= NEAREST_MAX_LENGTH && word.len + 1 >= text.len && word.len <= text.len + 1 &&
            edit_distance(text, word) == 1;
 }
 

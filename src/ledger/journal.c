@@ -27,12 +27,14 @@ struct header {
     struct journal_about about;
 };
 
-struct journal_shape journal_shape_for(size_t concurrency)
+struct journal_shape journal_shape_for(size_t concurrency, uint64_t rows)
 {
     uint32_t places = (uint32_t)concurrency, slots = places * SLOTS_PER_PLACE;
 
+    if (slots < SLOTS_MIN)
+        slots = SLOTS_MIN;
     return (struct journal_shape){
-        .slots = slots > SLOTS_MIN ? slots : SLOTS_MIN,
+        .slots = rows > 0 && rows < slots ? (uint32_t)rows : slots,
         .stage_lines = JOURNAL_FLUSH_LINES + places + 64,
         .stage_bytes = JOURNAL_FLUSH_BYTES + places * STAGE_LINE_BYTES + STAGE_SPARE_BYTES,
     };

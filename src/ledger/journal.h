@@ -94,7 +94,8 @@ struct journal;
 /* Everything about this process and machine; target, input and the rest are left empty. */
 void journal_about_init(struct disk *disk, struct journal_about *about);
 
-struct journal_shape journal_shape_for(size_t concurrency);
+/* Of a run with so many requests in flight, and so many rows (0: not known). */
+struct journal_shape journal_shape_for(size_t concurrency, uint64_t rows);
 
 /*
  * Creates the journal, or puts it in the place of the one that is there: `live` (no lines) is how

@@ -215,7 +215,7 @@ enum status ledger_make_journal(struct ledger *ledger, const struct journal_abou
 static enum status create_journal(struct ledger *ledger, const struct ledger_about *given,
                                   struct buf *message)
 {
-    struct journal_shape shape = journal_shape_for(ledger->options.concurrency);
+    struct journal_shape shape = journal_shape_for(ledger->options.concurrency, given->rows);
     struct journal *journal;
     struct journal_about about;
 

@@ -233,7 +233,7 @@ static int start_results(struct run *run)
         buf_add_string(&target, "simulator");
     else
         dialect_add_target(run->settings->dialect, run->endpoint.origin, &target);
-    int result = recording_start(&run->recording, run->intake, buf_string(&target));
+    int result = recording_start(&run->recording, run->intake, buf_string(&target), run->rows);
     buf_deinit(&target);
     if (result == 0 && run->settings->dated &&
         dated_link(&run->nightly.dated, run->recording.path, &run->message) != STATUS_OK)
