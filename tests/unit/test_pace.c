@@ -237,6 +237,7 @@ static void finish(struct world *world, struct row *row)
     const bool tells = world->scene->refusal == BY_429_RETRY_AFTER && !row->passed;
     const struct retry_attempt attempt = {.outcome = outcome,
                                           .idempotent = true,
+                                          .all_refused = breaker_refuses_all(&world->pacer.breaker),
                                           .has_retry_after = tells,
                                           .retry_after_ms = tells ? 1000 : -1};
     struct retry_decision decision;
