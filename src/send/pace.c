@@ -601,8 +601,11 @@ static bool reopen(struct pace *pace, int64_t started_ns, int64_t now_ns)
     if (limit / 2 * seconds < WINDOW_ROWS || seconds > 2 * WINDOW_S)
         return false;
     pace->alarm.sum = pace->noise.odds.sum = 0;
-    if (pace->mode == PACE_HOLDING && limit > 0.9 * pace->limit && limit < 1.1 * pace->limit)
+    if (pace->mode == PACE_HOLDING && limit > 0.9 * pace->limit && limit < 1.1 * pace->limit) {
+        if (started_ns >= pace->since_ns && limit < pace->limit)
+            hold(pace, limit, pace->unsure, now_ns); /* it holds less than was thought */
         return true;
+    }
     pace->windowed = true;
     pace->anchor.holds = false;
     pace->limit = limit;
