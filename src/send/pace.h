@@ -26,8 +26,8 @@
  * in INTERVAL_ROWS rows or eight seconds, and more seldom where they cost more than one refusal.
  *
  * The model of the platform is a token bucket of unknown size, or a count of each second or of the
- * last one (a window). What it measures by is in pace.c;
- * the counts are pace_measure, and pace_noise tells noise from a limit.
+ * last one (a window). What it measures by is in
+ * pace_limit.c; the counts are pace_measure, and pace_noise tells noise from a limit.
  *
  * Refusals that do not depend on the rate (noise): where more come than a limit explains, TRYING
  * sends clearly less for some rows. A limit refuses none of them. Where they are refused all the

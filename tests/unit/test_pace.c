@@ -475,10 +475,10 @@ struct bar {
  * arithmetic takes away. What is refused in a minute, in requests (`price_of`):
  *
  *   - To find a limit. A bucket does not show until it is empty: one of s seconds' worth is empty
- * at x times the limit, where x - 1 - ln x = g·s (pace.c), and what leaves until the first refusal
- * is back is (x · (e^(g·RTT) - 1) / g - RTT) · limit, or as much as is in flight. With g = 0.6 and
- *     RTT = 0.5 s it is 0.9 s of the limit, 1.5 % of a minute. A smaller g does not help: from 30/s
- *     to 2000/s in seven seconds g is 0.6. Then the rate comes down by quarters, three at each.
+ * at x times the limit, where x - 1 - ln x = g·s (pace_limit.c), and what leaves until the first
+ * refusal is back is (x · (e^(g·RTT) - 1) / g - RTT) · limit, or as much as is in flight. With g =
+ * 0.6 and RTT = 0.5 s it is 0.9 s of the limit, 1.5 % of a minute. A smaller g does not help: from
+ * 30/s to 2000/s in seven seconds g is 0.6. Then the rate comes down by quarters, three at each.
  *   - To know whether it has risen. Only sending more than it lets through tells, which it refuses:
  *     each test costs one at least, and tests are 3, 6, 12 … rows apart, up to 200 rows or eight
  *     seconds. At 20/s these are eleven tests in a minute of 1200 requests: with what it takes to
