@@ -36,11 +36,11 @@ enum kind { BUCKET, SLIDING_SECOND, CLOCK_SECOND, AT_ONCE, KINDS };
 
 /* A case; what is 0 does not apply. */
 struct scene {
-    double limit; /* a second; 0: none */
-    double burst; /* tokens */
-    enum kind kind;
+    double limit;   /* a second; 0: none */
+    double burst;   /* tokens */
     int64_t rtt_ms; /* and up to 1 ms more each way */
     size_t concurrency;
+    enum kind kind;
     enum refusal refusal;
     double noise; /* the share that is refused whatever the rate */
     int64_t rate; /* that the operator asked for, a second */
@@ -538,14 +538,15 @@ static double price_of_finding(const struct scene *scene, double most)
 
 static double price_of_tests(const struct scene *scene, double limit, double seconds)
 {
-    double longest = fmax(200, fmin(fmax(200, 3 * limit), 8 * limit)), price = 0, rows = 3;
+    double price = 0, rows = 3, at = rows / limit;
     double in_flight = fmin(16, limit * trip_of(scene));
+    double longest = fmax(16, fmin(fmax(200, 3 * limit), 8 * limit));
     bool is_token = scene->burst * limit / scene->limit <= 1;
 
-    longest = fmin(longest, fmax(16, 8 * limit));
-    for (double at = rows / limit; at <= seconds; at += rows / limit) {
+    while (at <= seconds) {
         price += fmax(1.15, 0.0035 * rows) * (is_token ? 1 + in_flight / 8 : 1);
         rows = fmin(2 * rows, longest);
+        at += rows / limit;
     }
     return price;
 }
