@@ -10,7 +10,7 @@
  * written to meanwhile ends there with STATUS_CHANGED. Beside that reading the file is watched
  * (watch.h), so that a change is seen before the reading gets there.
  */
-#include "input/source.h"
+#include "input/source_impl.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -18,63 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <xxhash.h>
-
-#include "input/decompress.h"
-#include "input/encoding.h"
 #include "input/file_kind.h"
-#include "input/seal.h"
-#include "input/watch.h"
-
-enum { ERROR_MAX = 512 };
-
-/* Bytes on their way between two steps; `bytes` has SOURCE_BLOCK_BYTES, NULL where no step needs
- * it. */
-struct stage {
-    char *bytes;
-    size_t at;
-    size_t end;
-};
-
-struct source {
-    char *name;
-    int fd;
-    bool owns_fd;
-    bool seekable;
-    bool knows_compression; /* the first bytes have told it */
-    bool started;           /* and the mark too */
-    bool raw_ended;         /* there are no more bytes to be read */
-    bool plain_ended;       /* nor to be decompressed */
-    off_t start;
-    off_t size;         /* of the whole file, as it was at opening */
-    uint64_t raw_bytes; /* read from the descriptor */
-    XXH3_state_t
-        *hashing; /* of them; NULL once the digest is known, and where there will be none */
-    uint64_t digest_size, digest;
-    size_t read_max;
-    struct workbook *workbook; /* NULL: it is none. Its text goes into the block */
-    bool is_workbook;          /* and is so where it could not be opened */
-    uint64_t text_bytes;       /* of it, that went into the block */
-    struct stage raw;
-    struct decompressor *decompressor; /* NULL: not compressed */
-    struct stage plain;
-    char encoding_name[ENCODING_NAME_MAX]; /* that was given; "" for none */
-    struct encoding *given;                /* NULL for none and for UTF-8 */
-    const struct encoding_mark *mark;      /* NULL: none */
-    struct encoding *marked;               /* that the mark tells; NULL for none and for UTF-8 */
-    enum problem_code error_code;
-    char error[ERROR_MAX];
-    struct seals seals;
-    bool is_again;    /* it is read again: what it says is held against the seals */
-    bool is_changed;  /* and was not the same */
-    bool is_spent;    /* all of it has been handed out again */
-    size_t next_seal; /* the block of text that comes behind what is ready */
-    struct watch watch;
-    size_t at;
-    size_t ready; /* up to here bytes may be handed out */
-    size_t end;
-    char block[SOURCE_BLOCK_BYTES + SEAL_BYTES + ENCODING_ROOM_MIN];
-};
 
 /* Learns what kind of thing the descriptor is; false where it cannot be read. */
 static bool inspect(struct source *source, struct buf *message)
@@ -183,7 +127,7 @@ uint64_t source_taken(const struct source *source)
 }
 
 /* Notes why the input cannot be read on. */
-static enum status fail(struct source *source, enum problem_code code, const char *text)
+enum status source_fail(struct source *source, enum problem_code code, const char *text)
 {
     source->error_code = code;
     (void)snprintf(source->error, sizeof(source->error), "%s", text);
@@ -208,7 +152,7 @@ enum status source_find_workbook(struct source *source, const char *sheet, uint6
         source->is_workbook = status != STATUS_USAGE;
     }
     if (status == STATUS_BAD_INPUT) { /* told with the problems of the input */
-        (void)fail(source, PROBLEM_XLSX, trouble.text);
+        (void)source_fail(source, PROBLEM_XLSX, trouble.text);
         return STATUS_OK;
     }
     if (status == STATUS_USAGE) {
@@ -233,7 +177,7 @@ const char *source_error(const struct source *source)
     return source->error;
 }
 
-static struct encoding *conversion(const struct source *source)
+struct encoding *source_conversion(const struct source *source)
 {
     return source->marked != NULL ? source->marked : source->given;
 }
@@ -266,8 +210,8 @@ struct span source_mark(const struct source *source)
 
 enum status source_encode_back(struct source *source, struct span text, struct buf *out)
 {
-    if (conversion(source) != NULL)
-        return encoding_encode(conversion(source), text, out);
+    if (source_conversion(source) != NULL)
+        return encoding_encode(source_conversion(source), text, out);
     buf_add(out, text);
     return out->status;
 }
@@ -288,21 +232,6 @@ void source_digest(const struct source *source, uint64_t *ret_size, uint64_t *re
 {
     *ret_size = source->digest_size;
     *ret_hash = source->digest;
-}
-
-/* Takes read bytes into the digest; none: they are all. */
-static void hash_raw(struct source *source, const char *bytes, size_t count)
-{
-    if (source->hashing == NULL)
-        return;
-    if (count > 0) {
-        (void)XXH3_64bits_update(source->hashing, bytes, count);
-        return;
-    }
-    source->digest_size = source->raw_bytes;
-    source->digest = XXH3_64bits_digest(source->hashing);
-    (void)XXH3_freeState(source->hashing);
-    source->hashing = NULL;
 }
 
 /* Forgets all but what source_open and source_set_encoding were told. */
@@ -416,200 +345,6 @@ enum status source_fill(struct source *source)
     return source_fill_to(source, 1);
 }
 
-/* The next bytes as they are in the file; STATUS_END when there are none. */
-static enum status pull_raw(struct source *source, char *out, size_t room, size_t *ret_count)
-{
-    ssize_t count;
-
-    if (source->raw_ended) /* a terminal would go on after its end: once is enough */
-        return STATUS_END;
-    do
-        count = read(source->fd, out, room < source->read_max ? room : source->read_max);
-    while (count < 0 && errno == EINTR);
-    if (count < 0)
-        return errno == EAGAIN || errno == EWOULDBLOCK ? STATUS_AGAIN : STATUS_IO;
-    source->raw_ended = count == 0;
-    hash_raw(source, out, (size_t)count);
-    if (count == 0)
-        return STATUS_END;
-    source->raw_bytes += (uint64_t)count;
-    *ret_count = (size_t)count;
-    return STATUS_OK;
-}
-
-/* The next bytes, decompressed. */
-static enum status pull_plain(struct source *source, char *out, size_t room, size_t *ret_count)
-{
-    struct stage *raw = &source->raw;
-
-    if (source->decompressor == NULL)
-        return pull_raw(source, out, room, ret_count);
-    for (;;) {
-        struct span in = span_of(raw->bytes + raw->at, raw->end - raw->at);
-        size_t made = 0;
-        enum status status =
-            decompressor_run(source->decompressor, &in, source->raw_ended, out, room, &made);
-        raw->at = raw->end - in.len;
-        if (status == STATUS_BAD_INPUT)
-            return fail(source, PROBLEM_COMPRESSED, decompressor_error(source->decompressor));
-        if (status != STATUS_OK)
-            return status;
-        if (made > 0) {
-            *ret_count = made;
-            return STATUS_OK;
-        }
-        size_t count = 0; /* all of `raw` is used */
-        status = pull_raw(source, raw->bytes, SOURCE_BLOCK_BYTES, &count);
-        if (status != STATUS_OK && status != STATUS_END)
-            return status;
-        raw->at = 0;
-        raw->end = count;
-    }
-}
-
-/* The next bytes of the sheet's text. */
-static enum status pull_sheet(struct source *source, char *out, size_t room, size_t *ret_count)
-{
-    uint64_t taken = source->text_bytes - (source->end - source->at);
-    enum status status = workbook_read(source->workbook, taken, out, room, ret_count);
-
-    if (status == STATUS_OK)
-        source->text_bytes += *ret_count;
-    return status == STATUS_BAD_INPUT ? fail(source, PROBLEM_XLSX, workbook_error(source->workbook))
-                                      : status;
-}
-
-/* The next bytes, in UTF-8. */
-static enum status pull_text(struct source *source, char *out, size_t room, size_t *ret_count)
-{
-    struct stage *plain = &source->plain;
-
-    if (source->workbook != NULL)
-        return pull_sheet(source, out, room, ret_count);
-    if (conversion(source) == NULL)
-        return pull_plain(source, out, room, ret_count);
-    for (;;) {
-        struct span in = span_of(plain->bytes + plain->at, plain->end - plain->at);
-        size_t made = 0, count = 0;
-        enum status status =
-            encoding_decode(conversion(source), &in, source->plain_ended, out, room, &made);
-        plain->at = plain->end - in.len;
-        if (status != STATUS_OK)
-            return status;
-        if (made > 0) {
-            *ret_count = made;
-            return STATUS_OK;
-        }
-        memmove(plain->bytes, in.ptr, in.len); /* the start of a character may be left */
-        plain->at = 0;
-        plain->end = in.len;
-        status = pull_plain(source, plain->bytes + in.len, SOURCE_BLOCK_BYTES - in.len, &count);
-        if (status != STATUS_OK && status != STATUS_END)
-            return status;
-        source->plain_ended = status == STATUS_END;
-        plain->end += count;
-    }
-}
-
-/* Moves what is in the block back to where a step reads it. */
-static enum status fill_stage(struct source *source, struct stage *stage)
-{
-    stage->bytes = malloc(SOURCE_BLOCK_BYTES);
-    if (stage->bytes == NULL)
-        return STATUS_NO_MEMORY;
-    memcpy(stage->bytes, source->block, source->end);
-    stage->at = 0;
-    stage->end = source->end;
-    source->end = 0;
-    return STATUS_OK;
-}
-
-/* All that is in the block, also what may not be handed out yet. */
-static struct span held(const struct source *source)
-{
-    return span_of(source->block + source->at, source->end - source->at);
-}
-
-/* Reads some more into the block, to learn what the input is; STATUS_OK also at its end. */
-static enum status see_more(struct source *source, bool decompressed)
-{
-    size_t room = SOURCE_BLOCK_BYTES - source->end, count = 0;
-    enum status status =
-        (decompressed ? pull_plain : pull_raw)(source, source->block + source->end, room, &count);
-
-    if (decompressed)
-        source->plain_ended = status == STATUS_END;
-    source->end += count;
-    return status == STATUS_END ? STATUS_OK : status;
-}
-
-static enum status start_decompressor(struct source *source)
-{
-    enum compression kind = COMPRESSION_NONE;
-    enum status status;
-
-    while ((status = compression_of(held(source), source->raw_ended, &kind)) == STATUS_AGAIN)
-        if ((status = see_more(source, false)) != STATUS_OK)
-            return status;
-    if (status == STATUS_OK && kind != COMPRESSION_NONE)
-        status = decompressor_new(kind, &source->decompressor);
-    if (status == STATUS_OK && kind != COMPRESSION_NONE)
-        status = fill_stage(source, &source->raw);
-    source->knows_compression = status == STATUS_OK;
-    return status;
-}
-
-/* Looks for a byte order mark; it stays at the start of the block. */
-static enum status find_mark(struct source *source)
-{
-    enum status status;
-
-    while ((status = encoding_find_mark(held(source), source->plain_ended, &source->mark)) ==
-           STATUS_AGAIN)
-        if ((status = see_more(source, true)) != STATUS_OK)
-            return status;
-    return status;
-}
-
-static enum status refuse_mark(struct source *source)
-{
-    char text[ERROR_MAX];
-
-    (void)snprintf(text, sizeof(text),
-                   "the file starts with the byte order mark of %s, but --encoding says %s: leave "
-                   "--encoding out",
-                   source->mark->shown, source->encoding_name);
-    return fail(source, PROBLEM_ENCODING, text);
-}
-
-/* Chooses the conversion by what was given and by the mark. */
-static enum status start_conversion(struct source *source)
-{
-    const struct encoding_mark *mark = source->mark;
-    struct buf message;
-    enum status status = STATUS_OK;
-
-    if (mark != NULL && source->encoding_name[0] != '\0' &&
-        !encoding_mark_gives_order(source->encoding_name, mark) &&
-        (source->given != NULL ? !encoding_agrees(source->given, mark)
-                               : !encoding_name_is_utf8(mark->encoding)))
-        return refuse_mark(source);
-    if (mark != NULL && !encoding_name_is_utf8(mark->encoding)) {
-        buf_init_text(&message, ERROR_MAX);
-        status = encoding_open(mark->encoding, &message, &source->marked);
-        if (status == STATUS_USAGE) /* a system without this conversion */
-            status = fail(source, PROBLEM_ENCODING, buf_string(&message));
-        buf_deinit(&message);
-    }
-    if (status == STATUS_OK && conversion(source) != NULL) {
-        status = fill_stage(source, &source->plain);
-        source->plain.at = mark != NULL ? mark->len : 0;
-    } else if (status == STATUS_OK && mark != NULL) {
-        source->at = mark->len;
-    }
-    return status;
-}
-
 /* What was read first may be handed out at once; it is sealed for the next time. */
 static enum status pass_on(struct source *source)
 {
@@ -624,70 +359,6 @@ static enum status pass_on(struct source *source)
     return status;
 }
 
-/* A workbook is not read from its first byte to its last: its digest takes a reading of its own. */
-static enum status hash_file(struct source *source)
-{
-    off_t at = source->start;
-    ssize_t count;
-
-    while (source->hashing != NULL) {
-        do
-            count = pread(source->fd, source->block, SOURCE_BLOCK_BYTES, at);
-        while (count < 0 && errno == EINTR);
-        if (count < 0)
-            return STATUS_IO;
-        source->raw_bytes += (uint64_t)count;
-        at += count;
-        hash_raw(source, source->block, (size_t)count);
-    }
-    return STATUS_OK;
-}
-
-/* Where a workbook, or another spreadsheet's file, comes as bytes one behind the other: from a
- * pipe, or out of a compressed file. */
-static enum status refuse_workbook(struct source *source)
-{
-    return fail(source, PROBLEM_XLSX,
-                source->decompressor != NULL
-                    ? "it is a spreadsheet's file, compressed once more: unpack it, and give that"
-                    : "it is a spreadsheet's file, which cannot be read from a pipe: give the file "
-                      "by its name, or with <");
-}
-
-static enum status find_workbook(struct source *source)
-{
-    enum status status = STATUS_OK;
-
-    while (!source->plain_ended && file_kind_may_be(held(source)))
-        if ((status = see_more(source, true)) != STATUS_OK)
-            return status;
-    return file_kind_of(held(source)) == FILE_OTHER ? STATUS_OK : refuse_workbook(source);
-}
-
-/* Reads as many bytes as it takes to know what the input is, and no more: a pipe may give its first
- * line long before its second. */
-static enum status start(struct source *source)
-{
-    enum status status = STATUS_OK;
-
-    if (source->workbook != NULL) {
-        status = hash_file(source);
-        source->started = status == STATUS_OK;
-        return status;
-    }
-    if (!source->knows_compression)
-        status = start_decompressor(source);
-    if (status == STATUS_OK)
-        status = find_mark(source);
-    if (status == STATUS_OK)
-        status = find_workbook(source);
-    if (status == STATUS_OK)
-        status = start_conversion(source);
-    source->started = status == STATUS_OK;
-    source->ready = source->at;
-    return status == STATUS_OK ? pass_on(source) : status;
-}
-
 /* Reads on behind what is in the block. */
 static enum status extend_block(struct source *source)
 {
@@ -695,7 +366,7 @@ static enum status extend_block(struct source *source)
 
     if (source->read_max < SOURCE_BLOCK_BYTES && room > source->read_max) /* a test's wish */
         room = source->read_max > ENCODING_ROOM_MIN ? source->read_max : ENCODING_ROOM_MIN;
-    enum status status = pull_text(source, source->block + source->end, room, &count);
+    enum status status = source_pull_text(source, source->block + source->end, room, &count);
     source->end += count;
     return status;
 }
@@ -736,8 +407,13 @@ static enum status fill_again(struct source *source)
 
 static enum status fill(struct source *source, size_t count)
 {
-    enum status status = source->started ? STATUS_OK : start(source);
+    enum status status = STATUS_OK;
 
+    if (!source->started) {
+        status = source_start(source);
+        if (status == STATUS_OK && source->workbook == NULL)
+            status = pass_on(source);
+    }
     if (status != STATUS_OK)
         return status;
     if (source->at > 0) {

@@ -417,24 +417,40 @@ void chart_add_latency(const struct histogram *histogram, struct buf *out)
     add_latency_axis(&bins, out);
 }
 
-enum { NINES = 5, STEPS_PER_NINE = 20 };
+enum { NINES = 5, STEPS_PER_NINE = 20, RATE_COLORS = 6 };
 
-/* The latency up to each percentile, as a line; what it stands for shows when it is pointed at. */
+/* The latency up to each percentile, as a line that ends where a request more would be needed; what
+ * it stands for shows when it is pointed at. */
 static void add_percentile_line(const struct chart *chart, const struct histogram *histogram,
-                                double rate, bool is_due)
+                                const struct load *load, size_t color)
 {
-    buf_add_format(chart->out, "<path class=\"limit\"%s d=\"M0 %.2f",
-                   is_due ? "" : " stroke-dasharray=\"6 6\"",
+    bool is_due = histogram == &load->from_due;
+
+    buf_add_format(chart->out, "<path class=\"rate-%zu\"%s d=\"M0 %.2f", color,
+                   is_due ? "" : " stroke-dasharray=\"5 4\"",
                    y_of(chart, (double)histogram_quantile(histogram, 0) / 1000));
     for (int step = 1; step <= NINES * STEPS_PER_NINE; step++) {
-        double share = 1 - pow(10, -(double)step / STEPS_PER_NINE);
+        double left = pow(10, -(double)step / STEPS_PER_NINE);
+        if (left * (double)histogram->count < 1)
+            break;
         buf_add_format(chart->out, "L%.1f %.2f", (double)step * WIDTH / (NINES * STEPS_PER_NINE),
-                       y_of(chart, (double)histogram_quantile(histogram, share) / 1000));
+                       y_of(chart, (double)histogram_quantile(histogram, 1 - left) / 1000));
     }
     buf_add_string(chart->out, "\"><title>");
-    html_add_rate(rate, chart->out);
+    html_add_rate(load->rate_per_s, chart->out);
     buf_add_format(chart->out, "/s, from when a request %s</title></path>\n",
                    is_due ? "was due" : "left");
+}
+
+static void add_rates(const struct load *const *loads, size_t count, struct buf *out)
+{
+    buf_add_string(out, "<p class=\"legend\">");
+    for (size_t i = 0; i < count; i++) {
+        buf_add_format(out, "<span><i class=\"b-rate-%zu\"></i>", i % RATE_COLORS);
+        html_add_rate(loads[i]->rate_per_s, out);
+        buf_add_string(out, "/s</span>");
+    }
+    buf_add_string(out, "</p>\n");
 }
 
 void chart_add_percentiles(const struct load *const *loads, size_t count, struct buf *out)
@@ -449,13 +465,15 @@ void chart_add_percentiles(const struct load *const *loads, size_t count, struct
     open_chart(&chart, "A line for each rate: from when a request was due, and dashed from when it "
                        "left.");
     for (size_t i = 0; i < count; i++) {
-        add_percentile_line(&chart, &loads[i]->from_due, loads[i]->rate_per_s, true);
-        add_percentile_line(&chart, &loads[i]->tally.latency, loads[i]->rate_per_s, false);
+        add_percentile_line(&chart, &loads[i]->from_due, loads[i], i % RATE_COLORS);
+        add_percentile_line(&chart, &loads[i]->tally.latency, loads[i], i % RATE_COLORS);
     }
     buf_add_string(out, "</svg>\n<div class=\"x\" aria-hidden=\"true\">");
     for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
         buf_add_format(out, "<span style=\"left:%zu%%\">%s</span>", i * 100 / NINES, names[i]);
-    buf_add_string(out, "</div>\n</div>\n</figure>\n");
+    buf_add_string(out, "</div>\n</div>\n");
+    add_rates(loads, count, out);
+    buf_add_string(out, "</figure>\n");
 }
 
 /* From the bottom to the top. */

@@ -98,6 +98,15 @@ static void add_loads(const struct fill *fill, struct span part, struct buf *out
     }
 }
 
+static uint64_t count_unaccepted(const struct load_report *report)
+{
+    uint64_t count = 0;
+
+    for (size_t i = 0; i < report->count; i++)
+        count += report->loads[i]->refused + report->loads[i]->failed;
+    return count;
+}
+
 void load_page_add_html(const struct load_report *report, const struct series *ended,
                         const char *version, struct buf *out)
 {
@@ -112,6 +121,7 @@ void load_page_add_html(const struct load_report *report, const struct series *e
         DRAWN("style", add_style),
         DRAWN("percentiles", add_percentiles),
         DRAWN("throughput", add_throughput),
+        COUNT("unaccepted", count_unaccepted(report)),
         LIST("loads", add_loads),
     };
 

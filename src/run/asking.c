@@ -1,35 +1,18 @@
 #include "run/asking.h"
 
-#include <time.h>
-
 #include "core/shell.h"
 #include "ledger/blank_store.h"
 #include "run/descriptors.h"
 #include "run/exit_status.h"
 #include "run/interrupt.h"
+#include "run/job_ends.h"
+#include "run/monotonic.h"
 #include "run/sending.h"
 #include "run/target.h"
 
-static const struct {
-    const char *name;
-    int exit_status; /* 0: what was not asked may be asked another time */
-} ends[] = {
-    [JOB_COMPLETE] = {"complete", 0},
-    [JOB_FAILED] = {"failed", EXIT_INTERNAL},
-    [JOB_HALTED] = {"halted", 0},
-    [JOB_OUTAGE] = {"outage", 0},
-    [JOB_REFUSED] = {"refused", EXIT_REFUSED},
-    [JOB_INTERRUPTED] = {"interrupted", EXIT_SIGNAL},
-    [JOB_CHANGED] = {"changed", EXIT_INTERNAL},
-    [JOB_UNREADABLE] = {"unreadable", EXIT_INTERNAL},
-    [JOB_CANARY] = {"canary", 0},
-    [JOB_SHORTAGE] = {"shortage", 0},
-    [JOB_UNDELIVERED] = {"undelivered", 0},
-};
-
 const char *asking_end_name(const struct asking *asking)
 {
-    return ends[asking->job.end].name;
+    return job_end_name(asking->job.end);
 }
 
 static void on_event(void *context, enum job_event event, const struct job_status *status)
@@ -106,13 +89,6 @@ int asking_open(struct asking *asking, const struct run_settings *settings,
     return result;
 }
 
-static double monotonic_s(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 static int start(struct asking *asking, const struct asking_subject *subject)
 {
     const struct observed_run observed = {.results = subject->output,
@@ -124,6 +100,23 @@ static int start(struct asking *asking, const struct asking_subject *subject)
     return observers_start(&asking->observers, &observed, &asking->message) == STATUS_OK
                ? 0
                : fail(asking, EXIT_USAGE);
+}
+
+/* 0 also where the platform stayed away: what was not asked may be asked another time. */
+static int exit_status(const struct asking *asking)
+{
+    switch (asking->job.end) {
+    case JOB_INTERRUPTED:
+        return EXIT_SIGNAL + asking->job.signal_number;
+    case JOB_REFUSED:
+        return EXIT_REFUSED;
+    case JOB_FAILED:
+    case JOB_CHANGED:
+    case JOB_UNREADABLE:
+        return EXIT_INTERNAL;
+    default:
+        return 0;
+    }
 }
 
 /* Says why it ended early, and what that is for the exit status. */
@@ -144,7 +137,7 @@ static int judge(const struct asking *asking, enum status status,
     }
     buf_deinit(&why);
     person_failure(asking->person, message, status);
-    return end == JOB_INTERRUPTED ? EXIT_SIGNAL + asking->job.signal_number : ends[end].exit_status;
+    return status != STATUS_OK ? EXIT_INTERNAL : exit_status(asking);
 }
 
 int asking_run(struct asking *asking, struct row_source *source,

@@ -12,7 +12,9 @@
 #include "run/embargo.h"
 #include "run/guards.h"
 #include "run/interrupt.h"
+#include "run/job_ends.h"
 #include "run/listener.h"
+#include "run/monotonic.h"
 #include "run/nightly.h"
 #include "run/observers.h"
 #include "run/only_in.h"
@@ -230,23 +232,6 @@ static uint64_t earlier_total(const struct run *run)
     return total;
 }
 
-static const struct {
-    const char *name; /* in the JSON summary */
-    int exit_status;
-} ends[] = {
-    [JOB_COMPLETE] = {"complete", EXIT_ALL_ACCEPTED},
-    [JOB_FAILED] = {"failed", EXIT_INTERNAL},
-    [JOB_HALTED] = {"halted", EXIT_HALTED},
-    [JOB_OUTAGE] = {"outage", EXIT_HALTED},
-    [JOB_REFUSED] = {"refused", EXIT_REFUSED},
-    [JOB_INTERRUPTED] = {"interrupted", EXIT_SIGNAL},
-    [JOB_CHANGED] = {"changed", EXIT_INPUT_INVALID},
-    [JOB_UNREADABLE] = {"unreadable", EXIT_INPUT_INVALID},
-    [JOB_CANARY] = {"canary", EXIT_HALTED},
-    [JOB_SHORTAGE] = {"shortage", EXIT_HALTED},
-    [JOB_UNDELIVERED] = {"undelivered", EXIT_HALTED},
-};
-
 /* The log and the metrics. */
 static int open_observers(struct run *run)
 {
@@ -274,7 +259,7 @@ static int start_observers(struct run *run)
 
 static void end_observers(struct run *run, double seconds, int exit_status)
 {
-    observers_end(&run->observers, &(struct observed_end){.end = ends[run->result.end].name,
+    observers_end(&run->observers, &(struct observed_end){.end = job_end_name(run->result.end),
                                                           .message = buf_string(&run->message),
                                                           .retries = run->result.retries,
                                                           .allowed = run->result.allowed,
@@ -309,25 +294,18 @@ static void announce(const struct run *run)
                 run->endpoint.proxy != NULL ? run->endpoint.proxy : "");
 }
 
-/* The highest of 1, 5 and 6 that applies (cli/cli.h), unless something else ended
- * the run. */
 static int judge(const struct run *run)
 {
     const struct tally *tally = &run->tally;
-    enum job_end end = run->result.end;
+    const struct ending ending = {.end = run->result.end,
+                                  .signal_number = run->result.signal_number,
+                                  .in_doubt =
+                                      tally->rows[ROW_IN_DOUBT] + run->earlier[ROW_IN_DOUBT] > 0,
+                                  .all_accepted =
+                                      tally->rows[ROW_ACCEPTED] + run->earlier[ROW_ACCEPTED] ==
+                                      tally_total(tally) + earlier_total(run)};
 
-    if (end == JOB_INTERRUPTED)
-        return EXIT_SIGNAL + run->result.signal_number;
-    if (end == JOB_FAILED || end == JOB_REFUSED || end == JOB_CHANGED || end == JOB_UNREADABLE)
-        return ends[end].exit_status;
-    if (tally->rows[ROW_IN_DOUBT] + run->earlier[ROW_IN_DOUBT] > 0)
-        return EXIT_IN_DOUBT;
-    if (end != JOB_COMPLETE)
-        return ends[end].exit_status;
-    return tally->rows[ROW_ACCEPTED] + run->earlier[ROW_ACCEPTED] ==
-                   tally_total(tally) + earlier_total(run)
-               ? EXIT_ALL_ACCEPTED
-               : EXIT_SOME_NOT_ACCEPTED;
+    return job_exit_status(&ending);
 }
 
 /* The call that goes on where this one ended. */
@@ -376,7 +354,7 @@ static int write_report(struct run *run, double seconds, int exit_status)
 {
     struct recording *recording = &run->recording;
 
-    const struct page_run about = {.end = ends[run->result.end].name,
+    const struct page_run about = {.end = job_end_name(run->result.end),
                                    .exit_status = exit_status,
                                    .endpoint = run->endpoint.origin,
                                    .rows = tally_total(&run->tally),
@@ -458,7 +436,7 @@ static int summarize(struct run *run, double seconds, int exit_status)
                                     .tally = &run->tally,
                                     .earlier = run->earlier,
                                     .is_resumed = run->settings->resume.on,
-                                    .end = ends[run->result.end].name,
+                                    .end = job_end_name(run->result.end),
                                     .is_refused = run->result.end == JOB_REFUSED,
                                     .has_unsent = knows_unsent(run),
                                     .unsent = run->rows > done ? run->rows - done : 0,
@@ -489,13 +467,6 @@ static int summarize(struct run *run, double seconds, int exit_status)
                                     .report = reported == 0 ? run->settings->report : NULL};
 
     return print_summary(run, &summary, exit_status);
-}
-
-static double monotonic_s(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
 static void on_pipe_problems(void *context, const struct problems *problems)

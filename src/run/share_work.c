@@ -1,6 +1,5 @@
 #include <signal.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "engine/job.h"
 #include "ledger/share/jobs.h"
@@ -8,7 +7,9 @@
 #include "run/check.h"
 #include "run/descriptors.h"
 #include "run/interrupt.h"
+#include "run/job_ends.h"
 #include "run/listener.h"
+#include "run/monotonic.h"
 #include "run/outputs.h"
 #include "run/privacy.h"
 #include "run/sending.h"
@@ -242,14 +243,6 @@ static void prepare(struct work *work)
     options->attempt_context = work;
 }
 
-static double monotonic_s(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 static void send_rows(struct work *work)
 {
     const struct person *person = work->person;
@@ -282,43 +275,20 @@ static void send_rows(struct work *work)
 
 /* The end. */
 
-static const struct {
-    const char *name;
-    int exit_status;
-} ends[] = {
-    [JOB_COMPLETE] = {"complete", EXIT_ALL_ACCEPTED},
-    [JOB_FAILED] = {"failed", EXIT_INTERNAL},
-    [JOB_HALTED] = {"halted", EXIT_HALTED},
-    [JOB_OUTAGE] = {"outage", EXIT_HALTED},
-    [JOB_REFUSED] = {"refused", EXIT_REFUSED},
-    [JOB_INTERRUPTED] = {"interrupted", EXIT_SIGNAL},
-    [JOB_CHANGED] = {"changed", EXIT_INPUT_INVALID},
-    [JOB_UNREADABLE] = {"unreadable", EXIT_INPUT_INVALID},
-    [JOB_CANARY] = {"canary", EXIT_HALTED},
-    [JOB_SHORTAGE] = {"shortage", EXIT_HALTED},
-    [JOB_UNDELIVERED] = {"undelivered", EXIT_HALTED},
-};
-
 static bool is_stopped(const struct work *work)
 {
     return work->result.end == JOB_COMPLETE && worker_was_stopped(work->worker);
 }
 
-/* As of a run (run/exit_status.h), by the rows of the whole job. */
+/* By the rows of the whole job. */
 static int judge(const struct work *work)
 {
-    enum job_end end = work->result.end;
+    const struct ending ending = {.end = is_stopped(work) ? JOB_HALTED : work->result.end,
+                                  .signal_number = work->result.signal_number,
+                                  .in_doubt = work->totals[ROW_IN_DOUBT] > 0,
+                                  .all_accepted = work->totals[ROW_ACCEPTED] == work->job.rows};
 
-    if (end == JOB_INTERRUPTED)
-        return EXIT_SIGNAL + work->result.signal_number;
-    if (end == JOB_FAILED || end == JOB_REFUSED)
-        return ends[end].exit_status;
-    if (work->totals[ROW_IN_DOUBT] > 0)
-        return EXIT_IN_DOUBT;
-    if (end != JOB_COMPLETE || is_stopped(work))
-        return EXIT_HALTED;
-    return work->totals[ROW_ACCEPTED] == work->job.rows ? EXIT_ALL_ACCEPTED
-                                                        : EXIT_SOME_NOT_ACCEPTED;
+    return job_exit_status(&ending);
 }
 
 static void add_totals(const struct work *work, const char *form, struct buf *out)
@@ -337,7 +307,7 @@ static bool print_json(const struct work *work, int exit_status)
     buf_add_string(&out, "{\"command\":\"work\",\"job\":");
     buf_add_json_string(&out, span_string(work->settings->job));
     buf_add_format(&out, ",\"end\":\"%s\",\"rows\":%llu",
-                   is_stopped(work) ? "stopped" : ends[work->result.end].name,
+                   is_stopped(work) ? "stopped" : job_end_name(work->result.end),
                    (unsigned long long)work->job.rows);
     add_totals(work, ",\"%s\":%llu", &out);
     buf_add_format(&out,
@@ -420,7 +390,7 @@ static void end_observers(struct work *work, int exit_status)
 {
     observers_end(work->observers,
                   &(struct observed_end){.end = is_stopped(work) ? "stopped"
-                                                                 : ends[work->result.end].name,
+                                                                 : job_end_name(work->result.end),
                                          .message = buf_string(&work->message),
                                          .retries = work->result.retries,
                                          .allowed = work->result.allowed,

@@ -2,6 +2,7 @@
 
 #include "core/figure.h"
 #include "run/asking.h"
+#include "run/monotonic.h"
 #include "run/privacy.h"
 #include "run/status_rows.h"
 #include "run/use_cases.h"
@@ -27,13 +28,6 @@ struct inquiry_run {
     double write_again_s; /* monotonic */
     bool has_asked;
 };
-
-static double monotonic_s(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 /* What is shown while it goes on. */
 

@@ -482,6 +482,10 @@ static void add_numbers(const struct verifying *verifying, struct buf *out)
 {
     unsigned long long settled = verifying->found + verifying->missing;
 
+    if (verifying->row_count == 0) {
+        buf_add_string(out, "no row is in doubt\n");
+        return;
+    }
     buf_add_format(out, "\n%llu of %zu rows in doubt are settled\n", settled, verifying->row_count);
     if (verifying->found > 0)
         buf_add_format(out, "  accepted %9llu  found in the platform's history\n",

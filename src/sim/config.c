@@ -284,7 +284,7 @@ const struct sim_setting sim_settings[] = {
      set_fault},
     {"limit", "N/s|m|h", "none",
      "commands that are taken at most, as a hidden limit: a token bucket", set_limit},
-    {"burst", "N", "1", "… how many it takes at once", set_burst},
+    {"burst", "N", "a tenth of a second's", "… how many it takes at once", set_burst},
     {"limit-by", "KIND", "errno-15",
      "… what the others are answered: errno-15, errno-7, http-429, http-429-retry-after",
      set_limit_by},

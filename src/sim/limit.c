@@ -6,7 +6,7 @@
 
 void limit_init(struct limit *limit)
 {
-    *limit = (struct limit){.burst = 1};
+    *limit = (struct limit){.per_s = 0};
     bool found = faults_find(SPAN_LITERAL("errno-15"), &limit->refusal);
     assert(found);
     (void)found;
@@ -34,6 +34,8 @@ bool limit_parse(struct span text, double *ret_per_s)
 
 void limit_begin(struct limit *limit, int64_t now_ns)
 {
+    if (limit->burst == 0)
+        limit->burst = limit->per_s > 10 ? (uint64_t)(limit->per_s / 10) : 1;
     limit->tokens = (double)limit->burst;
     limit->at_ns = now_ns;
 }

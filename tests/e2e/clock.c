@@ -17,7 +17,7 @@ int clock_gettime(clockid_t clock, struct timespec *time)
 {
     int result = (int)syscall(SYS_clock_gettime, clock, time);
 
-    if (result == 0 && clock == CLOCK_REALTIME)
+    if (result == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE))
         time->tv_sec += off_s();
     return result;
 }

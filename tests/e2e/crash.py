@@ -16,6 +16,7 @@ from peers import Simulator
 
 STRACE = shutil.which("strace")
 FAULTS = str(Path(UNGUARDED).with_name("nbatch-faults.so"))
+CLOCK = str(Path(UNGUARDED).with_name("nbatch-clock.so"))
 UNMARKED = str(Path(UNGUARDED).with_name("nbatch-unmarked"))
 UNSYNCED = str(Path(UNGUARDED).with_name("nbatch-unsynced"))
 # LeakSanitizer cannot work in a process that is traced; a library that is preloaded comes before the sanitizers'.

@@ -7,8 +7,6 @@
  * The third write to a file whose path starts so writes half of what it is given, and the process
  * is killed. Others: "kill" (before the call), "kill-after", "short" (half is written, as a
  * success) and "short-full" (half is written, and from then on there is no room).
- *
- * NBATCH_FAULT_CLOCK_S: the wall clock is so many seconds ahead.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -20,7 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
-#include <time.h>
 #include <unistd.h>
 
 enum how { NOTHING, KILL, KILL_AFTER, HALF_KILL, SHORT, SHORT_FULL };
@@ -162,32 +159,4 @@ int open(const char *path, int flags, ...)
     *(void **)&call = next("open");
     enum how how = is_concerned(path) ? begin("open") : NOTHING;
     return (int)end(how, call(path, flags, mode));
-}
-
-static long clock_off_s(void)
-{
-    const char *off = getenv("NBATCH_FAULT_CLOCK_S");
-
-    return off != NULL ? strtol(off, NULL, 10) : 0;
-}
-
-int clock_gettime(clockid_t clock, struct timespec *ret_now)
-{
-    int (*call)(clockid_t, struct timespec *);
-
-    *(void **)&call = next("clock_gettime");
-    int result = call(clock, ret_now);
-    if (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)
-        ret_now->tv_sec += clock_off_s();
-    return result;
-}
-
-time_t time(time_t *ret_now)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    if (ret_now != NULL)
-        *ret_now = now.tv_sec;
-    return now.tv_sec;
 }

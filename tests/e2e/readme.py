@@ -15,12 +15,14 @@ from itertools import zip_longest
 from pathlib import Path
 
 from peers import Simulator
+from postgres import Postgres
 
 ROOT = Path(__file__).resolve().parents[2]
 NBATCH = os.environ.get("NBATCH", str(ROOT / "build/test/nbatch"))
 ENGLISH = ROOT / "README.md"
 CHINESE = ROOT / "README.zh-CN.md"
 PLATFORM = "https://api.heclouds.com"
+DATABASE = "db/nbatch"
 KEY = "the-readme's-master-key="
 
 # What a test cannot execute: {how the block begins: who does it instead}.
@@ -36,6 +38,7 @@ VOLATILE = [
     (r"(later than now, )\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", r"\1NOW"),
     (r"in \d+\.\d\d s \([\d,.]+ rows/s\)", "in S s (R rows/s)"),
     (r"(p50|p90|p99|max) \d+\.\d\b", r"\1 MS"),
+    (r"(this worker's, in )\d+\.\d\d s", r"\1S s"),
     (r"(the simulator at http://127\.0\.0\.1:)\d+", r"\1PORT"),
 ]
 
@@ -108,17 +111,20 @@ def execute(commands, folder):
     shutil.copytree(ROOT / "samples", clone / "samples", ignore=shutil.ignore_patterns("*.results.*"))
     (clone / "build/release").mkdir(parents=True)
     (clone / "build/release/nbatch").symlink_to(NBATCH)
+    server = Postgres()
     platform = Simulator(NBATCH, folder / "audit.jsonl", ["--queue-limit", "0", "--api-key-file", home / "onenet.key"])
+    database = f"/nbatch?host={server.folder}"
     environment = {k: v for k, v in os.environ.items() if not k.startswith("NBATCH_") and "proxy" not in k.lower()}
     environment |= {"HOME": str(home), "LC_ALL": "C.UTF-8", "NBATCH_ENDPOINT": platform.url}
     script = "".join(f"{command}\nreadme_status=$?; printf '\\n{MARK} %s\\n' $readme_status; (exit $readme_status)\n"
-                     for command in commands)
+                     for command in commands).replace(DATABASE, database)
     try:
         done = subprocess.run(["bash", "-c", script], cwd=clone, env=environment, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300, check=False)
     finally:
         platform.stop()
-    shown = done.stdout.replace(platform.url, PLATFORM)
+        server.remove()
+    shown = done.stdout.replace(platform.url, PLATFORM).replace(database, DATABASE)
     parts = re.split(rf"\n{MARK} (\d+)\n", shown)
     found = [(out, int(status)) for out, status in zip(parts[0::2], parts[1::2])]
     return found + [(f"the shell ended before this command: {parts[-1][-500:]}", -1)] * (len(commands) - len(found))

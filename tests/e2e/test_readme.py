@@ -39,6 +39,21 @@ def test_both_languages_have_the_same_headings_blocks_tables_and_code():
     assert readme.differences(ENGLISH, CHINESE) == []
 
 
+def captures_of_the_manual(section):
+    """The lines of its indented blocks behind the first, which is what is typed."""
+    text = (ROOT / "src/cli/nbatch.text").read_text(encoding="utf-8").split(f"\n# {section}\n")[1].split("\n# ")[0]
+    blocks = re.findall(r"(?:^    .*\n)+", text, re.M)
+    return [line.removeprefix("    ") for block in blocks[1:] for line in block.splitlines()]
+
+
+def test_what_the_manual_shows_of_several_machines_is_what_the_program_prints():
+    """As the README's captures, which are compared with the program."""
+    shown = captures_of_the_manual("SEVERAL MACHINES")
+    section = next(part for part in ENGLISH.split("\n## ") if part.startswith("Several machines\n"))
+    assert len(shown) == 4 and readme.normal(shown) == [line for line in readme.normal(section.splitlines())
+                                                         if line in readme.normal(shown)]
+
+
 @EACH
 def test_what_is_mentioned_is_there(text):
     assert readme.complaints_about_mentions(text) == []

@@ -5,11 +5,11 @@ import os
 import signal
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
 from between import Between, at_once
 from conftest import HEADER, imei, read_results, row_of
+from crash import CLOCK
 from test_verify import FAULTS, current, processed, statuses
 
 ROWS = 300
@@ -103,7 +103,7 @@ def test_verify_reckons_with_the_clock_of_the_run(nbatch, tmp_path, fleet, betwe
 
 
 def nbatch_at(nbatch, off_s):
-    shim = {"LD_PRELOAD": str(Path(nbatch.binary).with_name("tests") / "nbatch-clock.so"), "NBATCH_CLOCK_OFF": str(off_s),
+    shim = {"LD_PRELOAD": CLOCK, "NBATCH_CLOCK_OFF": str(off_s),
             "ASAN_OPTIONS": "detect_leaks=0:verify_asan_link_order=0"}
     return lambda *words: nbatch(*words, env=shim)
 

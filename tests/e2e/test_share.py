@@ -11,7 +11,7 @@ import time
 
 import pytest
 from conftest import HEADER, KEY, NBATCH, ROOT, read_audit, read_results, row_of
-from crash import CALM, FAULTS
+from crash import CALM, CLOCK
 from postgres import Postgres
 
 LEASE_S = 2
@@ -266,7 +266,7 @@ def test_a_worker_whose_clock_is_an_hour_off_changes_nothing(shared, simulator, 
                          "--rate", "200/s")
     shared.wait_for("clocks", 20)
     work = ["work", "--job", "clocks", "--endpoint", sim.url, "-c", stride]
-    others = [shared.start(*work, LD_PRELOAD=FAULTS, NBATCH_FAULT_CLOCK_S=off, **CALM) for off in ("3600", "-3600")]
+    others = [shared.start(*work, LD_PRELOAD=CLOCK, NBATCH_CLOCK_OFF=off, **CALM) for off in ("3600", "-3600")]
     told = [finished(process, 0) for process in (first, *others)]
     assert not any("lost" in text or "stood still" in text for text in told), told
     results = shared.results("clocks")

@@ -87,7 +87,6 @@ static void test_a_limit_and_what_is_said_beyond_it(void **state)
     (void)state;
     expect("", STATUS_OK);
     assert_true(config.limit.per_s == 0);
-    assert_int_equal(config.limit.burst, 1);
     assert_string_equal(config.limit.refusal.name, "errno-15");
     expect("limit=90/m,burst=30,limit-by=http-429-retry-after", STATUS_OK);
     assert_true(config.limit.per_s == 1.5);
@@ -126,6 +125,23 @@ static void test_a_limit_takes_its_burst_and_then_its_rate(void **state)
     for (int i = 0; i < 50; i++) /* no more than the burst is kept */
         taken += limit_takes(&limit, 100 * 1000 * ms_ns);
     assert_in_range(taken, 119, 120);
+}
+
+static void test_a_limit_without_a_burst_takes_a_tenth_of_a_second_at_once(void **state)
+{
+    (void)state;
+    static const struct {
+        double per_s;
+        uint64_t burst;
+    } cases[] = {{1500, 150}, {10, 1}, {0.5, 1}};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct limit limit;
+        limit_init(&limit);
+        limit.per_s = cases[i].per_s;
+        limit_begin(&limit, 0);
+        assert_int_equal(limit.burst, cases[i].burst);
+    }
 }
 
 static void test_only_loopback_is_listened_on(void **state)
@@ -313,6 +329,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_faults_come_as_often_as_ordered, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_unknown_settings_name_the_nearest, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_limit_and_what_is_said_beyond_it, set_up, tear_down),
+        cmocka_unit_test(test_a_limit_without_a_burst_takes_a_tenth_of_a_second_at_once),
         cmocka_unit_test_setup_teardown(test_a_limit_takes_its_burst_and_then_its_rate, set_up,
                                         tear_down),
     };

@@ -12,11 +12,22 @@ static uint64_t number_at(const PGresult *result, int row, int column)
     return (uint64_t)strtoll(PQgetvalue(result, row, column), NULL, 10);
 }
 
-static enum status read_passed(struct database *database, const char *id, struct buf *message,
+/* A statement whose one parameter is a job. */
+static enum status query_of(struct database *database, const char *sql, int job,
+                            struct buf *message, PGresult **ret_result)
+{
+    char id[16];
+    const char *value = id;
+
+    (void)snprintf(id, sizeof(id), "%d", job);
+    return database_query(database, sql, 1, &value, message, ret_result);
+}
+
+static enum status read_passed(struct database *database, struct buf *message,
                                struct share_job *job)
 {
     PGresult *result;
-    enum status status = database_query(database, sql_job_passed, 1, &id, message, &result);
+    enum status status = query_of(database, sql_job_passed, job->id, message, &result);
 
     if (status != STATUS_OK)
         return status;
@@ -50,7 +61,6 @@ enum status share_job_find(struct database *database, const char *name, struct b
                            struct share_job *ret_job)
 {
     PGresult *result;
-    char id[16];
     enum status status = database_query(database, sql_job_find, 1, &name, message, &result);
 
     *ret_job = (struct share_job){.id = 0};
@@ -65,8 +75,7 @@ enum status share_job_find(struct database *database, const char *name, struct b
     }
     status = take_job(result, ret_job);
     PQclear(result);
-    (void)snprintf(id, sizeof(id), "%d", ret_job->id);
-    return status == STATUS_OK ? read_passed(database, id, message, ret_job) : status;
+    return status == STATUS_OK ? read_passed(database, message, ret_job) : status;
 }
 
 void share_job_deinit(struct share_job *job)
@@ -83,11 +92,8 @@ enum status share_job_totals(struct database *database, int job, struct buf *mes
                              uint64_t ret_rows[ROW_STATUS_COUNT], uint64_t *ret_twice)
 {
     PGresult *result;
-    char id[16];
-    const char *value = id;
+    enum status status = query_of(database, sql_job_totals, job, message, &result);
 
-    (void)snprintf(id, sizeof(id), "%d", job);
-    enum status status = database_query(database, sql_job_totals, 1, &value, message, &result);
     if (status != STATUS_OK)
         return status;
     for (int i = 0; i < ROW_STATUS_COUNT; i++)
@@ -251,11 +257,8 @@ enum status share_doubts_each(struct database *database, int job, share_doubt_fn
                               void *context, struct buf *message)
 {
     PGresult *result;
-    char id[16];
-    const char *value = id;
+    enum status status = query_of(database, sql_job_doubts, job, message, &result);
 
-    (void)snprintf(id, sizeof(id), "%d", job);
-    enum status status = database_query(database, sql_job_doubts, 1, &value, message, &result);
     if (status != STATUS_OK)
         return status;
     for (int i = 0; i < PQntuples(result) && status == STATUS_OK; i++)
