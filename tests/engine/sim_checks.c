@@ -11,6 +11,8 @@
 
 static const int64_t ns_of_ms = 1000000;
 
+enum { FEW_ROWS = 25 };
+
 /* Rows of a device leave one at a time, in the order of the file. */
 static void check_order(struct sim_world *world, uint64_t row)
 {
@@ -101,7 +103,7 @@ static void check_pace(struct sim_world *world, uint64_t row)
 
 /* Where nothing else says that it gets too much, a platform with a limit gets no more than twice of
  * that for longer than a round trip, from one after it has said so on. Beside that there is what
- * its bucket holds, and what was under way. */
+ * its bucket holds, and what was under way; and a few rows, before which nothing can be known. */
 static void check_limit(struct sim_world *world, uint64_t row)
 {
     struct process *process = &world->process;
@@ -120,7 +122,7 @@ static void check_limit(struct sim_world *world, uint64_t row)
     process->ahead_ns = world->now_ns;
     world->stats->limited++;
     if (process->ahead >
-        (double)process->plan.concurrency + (double)platform->burst + 4 * rate * trip_s + 5)
+        (double)process->plan.concurrency + (double)platform->burst + 4 * rate * trip_s + FEW_ROWS)
         sim_violate(world, "more than twice what the platform allows", row);
 }
 
