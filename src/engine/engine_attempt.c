@@ -202,6 +202,7 @@ static void decide(struct engine *engine, struct item *item, const struct answer
         .idempotent = operation_is_idempotent(operation),
         .is_question = !operation_is_submit(operation),
         .held = disbelieved,
+        .all_refused = breaker_refuses_all(&engine->pacer.breaker),
         .has_retry_after = answer->has_retry_after,
         .retry_after_ms = answer->retry_after_ms,
     };
@@ -229,19 +230,6 @@ static void end_row(struct engine *engine, struct item *item, const struct retry
         engine->room++;
     }
     engine_end_item(engine, item);
-}
-
-/* A platform that refuses everything says nothing about a row: its last attempt waits until either
- * the breaker is open or something has passed. */
-static int64_t delay_ms(const struct engine *engine, struct item *item,
-                        const struct outcome *outcome, const struct retry_decision *decision)
-{
-    bool is_last = item_tries(item)->tries + 1 >= engine->options.retry.max_attempts;
-    bool is_refused =
-        breaker_kind_of(outcome) == BREAKER_REFUSED && breaker_refuses_all(&engine->pacer.breaker);
-
-    return is_last && is_refused && decision->delay_ms < BREAKER_REFUSED_MS ? BREAKER_REFUSED_MS
-                                                                            : decision->delay_ms;
 }
 
 void engine_take_answer(struct engine *engine, const struct event *event)
@@ -272,8 +260,7 @@ void engine_take_answer(struct engine *engine, const struct event *event)
         return;
     if (decision.again) {
         engine_unmark(engine, item);
-        scheduler_retry(&engine->scheduler, &item->task,
-                        engine_now_ms(engine) + delay_ms(engine, item, &outcome, &decision));
+        scheduler_retry(&engine->scheduler, &item->task, engine_now_ms(engine) + decision.delay_ms);
         return;
     }
     end_row(engine, item, &decision, &outcome, answer->latency_us);

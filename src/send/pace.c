@@ -1,41 +1,14 @@
 /*
- * pace.h tells the way from mode to mode. What the numbers in here rest on:
- *
- * Two refusals measure. A bucket that refuses holds less than one token. So between two refusals
- * the platform passed what it is limited to, give or take one row, if the bucket was never full in
- * between: `anchor` counts from a refusal on, and n rows give the limit to one in n. Each test ends
- * in a refusal, and so at least as many rows are measured over as lie between two tests.
- *
- * A rise is seen for certain, too. What passed since the anchor cannot be more than the limit lets
- * through and one token; where it is, the limit is higher than it was thought to be.
- *
- * What it costs. Whatever leaves between the first request that is refused and its answer comes to
- * (excess · round trip): a test has a gain that keeps this to about one row, and a few in a
- * thousand where many pass between tests. While the rate grows by a part g a second, a bucket of s
- * seconds' worth is empty at x times the limit, where x - 1 - ln x = g·s: at g = 1 and a second's
- * worth at x = 3.1. Then (x - 1) · limit · round trip are refused. So the longer a round trip is,
- * the smaller is g; and a limit of 20/s that is looked for from 40/s on by round trips of half a
- * second costs ten rows whatever is done.
- *
- * A bucket of a single token is never anything but full or empty, and is full again after each
- * interval: it hides a limit that is higher, and passes every other row at a rate that is a hair
- * above. What was held without a refusal is therefore never given up for a lower measure, and where
- * a test got much further than the measure explains, the next rate is halfway there.
- *
- * A window (so many in each second of a clock, or in the last second) refuses everything once it is
- * full, to its end: no share of what passes in the meantime measures it. But it holds what passed
- * in the second before it opened again. A bucket that fills all the time lets some through, which
- * is how they are told apart. While all is refused, a few rows a second try; refusals in a row are
- * one piece of news. A test that finds a window full costs the rest of it, so that it is careful.
- * Whatever is measured in less than a second is no less than half of what has passed in the last
- * one: neither a bucket of a second's worth nor a window lets more through.
+ * What an answer means in each mode, and how the pace goes from mode to mode (pace.h). What is done
+ * about a limit is in pace_limit, what is counted in pace_measure, and whether it is a limit at all
+ * in pace_noise.
  */
 #include "send/pace.h"
 
 #include <assert.h>
-#include <math.h>
 
-#define NS_PER_S 1e9
+#include "send/pace_limit.h"
+#include "send/pace_math.h"
 
 /* Beginning: with so many rows in a round trip, within these rates. */
 #define START_RATE     30.0
@@ -43,121 +16,26 @@
 #define START_ROWS     2.0
 #define START_ALARM    0.1 /* an answer takes so much of a refusal back */
 
-/* Growth, as the part of the rate that is added in a second. */
-#define GAIN_LEAST    0.3
-#define GAIN_TRIPS    0.15 /* … and so much in a round trip */
-#define TEST_GAIN     0.03 /* a test begins with no less */
-#define TEST_GAIN_MAX 1.0
-#define TEST_FACTOR   3.0 /* a rise makes the gain so much greater in each step, which takes … */
-#define STEP_S        0.25
-#define STEP_TRIPS    2.0
-#define STEP_ROWS     15.0
-#define TEST_COST     0.0035 /* of the rows since the last one may be refused */
-#define AHEAD_S       0.05   /* the time whose rows a bucket may have saved unseen */
-
 /* Measuring. */
-#define FEW_ROWS    5.0 /* fewer say little */
-#define LONG_ROWS   100.0
 #define UNSURE      0.4 /* a guess */
 #define CUT_UNKNOWN 0.25
 
 /* Windows. */
-#define WINDOW_S      1.2 /* none is longer, and what lies between two rows */
-#define WINDOW_SLOTS  15  /* of a second */
 #define WINDOW_ROWS   4.0 /* a bucket would have let so many through, … */
 #define SHUT_RUN      8   /* … but so many were refused in a row */
 #define SHUT_RATE     20.0
 #define SHUT_PART     0.05
 #define WINDOW_UNSURE 0.05
-#define WINDOW_SURE   0.06
-#define WINDOW_TEST_S 5.0
-#define CALM_S        4.0 /* uneven twice within this time: it is no window */
 
-/* Holding. */
-#define MARGIN_LEAST 0.003
-#define MARGIN_MAX   0.1
-#define INTERVAL_FIRST                                                                            \
-    16.0                   /* rows before the first test; then twice as many each time, up to … \
-                            */
-#define INTERVAL_GUESS 3.0 /* … where next to nothing was measured */
-#define INTERVAL_ROWS  200.0 /* … so many, within these times */
-#define INTERVAL_S_MIN 3.0
-#define INTERVAL_S_MAX 8.0
-#define WAY_LEAST      1.03
-#define COST_ROWS      150.0 /* for each refusal of a test but the first, for so long at most */
-#define COST_S_MAX     8.0
-#define FALL_SHARE     0.1 /* a greater one that is refused is a limit that has fallen */
-#define FALL_ALARM     2.5
-#define REST_S         0.1
-
-/* So many falls by the same share, of no more rows since the one before, are noise. */
-#define FALL_COUNT  3
-#define FALL_PASSED 3.0
-#define FALL_ROWS   100.0
-
-/* Telling noise from a limit. */
-#define ODD_SHARE       0.008
-#define ODD_REFUSED     3.0
-#define ODD_ROWS        40.0
-#define TRIAL_LOW       0.88
-#define TRIAL_EXPECTED  5.0 /* refusals, if it is noise */
-#define TRIAL_REFUSED   3.0
-#define TRIAL_ROWS_MIN  100.0
-#define TRIAL_ROWS_MAX  500.0
-#define NOISE_SHARE_MAX 0.12
-#define NOISE_ROWS      1000.0 /* its share is smoothed over so many */
-#define NOISE_LEAST     0.002
-#define NOISE_FACTOR    3.0
-#define NOISE_MORE      0.3 /* … or this part of what it leaves */
-#define NOISE_ALARM     6.0
-#define NOISE_FADES_S   60.0
-
-static double least(double a, double b)
-{
-    return a < b ? a : b;
-}
-
-static double most(double a, double b)
-{
-    return a > b ? a : b;
-}
-
-static double between(double value, double low, double high)
-{
-    return least(most(value, low), high);
-}
-
-static double seconds_between(int64_t from_ns, int64_t to_ns)
-{
-    return (double)(to_ns - from_ns) / NS_PER_S;
-}
-
-/* The only place that changes the mode. */
-static void set_mode(struct pace *pace, enum pace_mode mode, int64_t now_ns)
-{
-    pace->mode = mode;
-    pace->since_ns = pace->grown_ns = pace->step_ns = now_ns;
-}
-
-static void set_rate(struct pace *pace, double rate)
-{
-    pace->rate = between(rate, PACE_RATE_MIN, PACE_RATE_MAX);
-}
-
-bool pace_is_limited(const struct pace *pace)
-{
-    return pace->mode != PACE_OPEN && pace->mode != PACE_STARTING;
-}
+/* What is refused. */
+#define FALL_SHARE  0.1 /* a greater one that is refused is a limit that has fallen */
+#define FALL_ALARM  2.5
+#define NOISE_ALARM 6.0 /* … beyond the noise */
 
 static double start_rate(const struct pace *pace)
 {
     return pace->rtt_s > 0 ? between(START_ROWS / pace->rtt_s, START_RATE, START_RATE_MAX)
                            : START_RATE;
-}
-
-static double trip_s(const struct pace *pace)
-{
-    return most(pace->rtt_s, 1e-4);
 }
 
 void pace_init(struct pace *pace, size_t concurrency, bool enabled, bool gently)
@@ -178,7 +56,7 @@ void pace_set_ceiling(struct pace *pace, double ceiling)
 /* Nothing passes: few rows try whether it does again. */
 static bool is_shut(const struct pace *pace)
 {
-    return pace->run >= SHUT_RUN && pace->rate > SHUT_RATE && pace_is_limited(pace);
+    return pace->run.count >= SHUT_RUN && pace->rate > SHUT_RATE && pace_is_limited(pace);
 }
 
 double pace_rate(const struct pace *pace)
@@ -198,223 +76,18 @@ static void take_rtt(struct pace *pace, double rtt_s)
     pace->rtt_s = pace->rtt_s == 0 ? rtt_s : pace->rtt_s + (rtt_s - pace->rtt_s) / 8;
 }
 
-/* Whether it is the rate that holds rows back. */
-static bool is_bound(const struct pace *pace, int64_t now_ns)
-{
-    return seconds_between(pace->bound_ns, now_ns) < most(REST_S, 2 / pace->rate);
-}
-
-/* ---- Counting ---- */
-
-static struct pace_count count_from(int64_t started_ns)
-{
-    return (struct pace_count){.holds = true, .start_ns = started_ns, .last_ns = started_ns};
-}
-
-static void count(struct pace_count *count, bool refused, int64_t started_ns)
-{
-    if (started_ns <= count->start_ns)
-        return;
-    count->passed += !refused;
-    count->refused += refused;
-    if (started_ns > count->last_ns)
-        count->last_ns = started_ns;
-}
-
-static double seconds_of(const struct pace_count *count)
-{
-    return seconds_between(count->start_ns, count->last_ns);
-}
-
-static void note_passed(struct pace_recent *recent, int64_t started_ns)
-{
-    int64_t slot = started_ns >> PACE_SLOT_BITS;
-
-    if (slot - recent->slot >= PACE_SLOTS)
-        recent->slot = slot - PACE_SLOTS;
-    while (recent->slot < slot)
-        recent->passed[++recent->slot % PACE_SLOTS] = 0;
-    if (recent->slot - slot < PACE_SLOTS)
-        recent->passed[slot % PACE_SLOTS]++;
-}
-
-/* What passed in the second before. A bucket of a second's worth, and a count of each second, let
- * no more than twice the limit through in it. */
-static double recent_rate(const struct pace_recent *recent, int64_t at_ns)
-{
-    const double slot_ns = (double)(INT64_C(1) << PACE_SLOT_BITS);
-    int64_t slot = at_ns >> PACE_SLOT_BITS;
-    double part = ((double)at_ns - (double)slot * slot_ns) / slot_ns, sum = 0;
-
-    for (int64_t i = slot; i >= slot - WINDOW_SLOTS && i >= 0; i--)
-        if (i <= recent->slot && recent->slot - i < PACE_SLOTS)
-            sum += recent->passed[i % PACE_SLOTS] * (i == slot - WINDOW_SLOTS ? 1 - part : 1);
-    return sum * NS_PER_S / (WINDOW_SLOTS * slot_ns);
-}
-
-/* Returns the length of the run that has ended. */
-static uint64_t note_run(struct pace *pace, bool refused, int64_t started_ns)
-{
-    uint64_t run = pace->run;
-
-    if (!refused) {
-        note_passed(&pace->recent, started_ns);
-        pace->run = 0;
-        return run;
-    }
-    if (pace->run++ == 0)
-        pace->run_ns = started_ns;
-    return 0;
-}
-
 /* What is refused without a break, for no longer than a window is, says one thing: it is full. */
 static bool is_same_news(const struct pace *pace, int64_t started_ns)
 {
-    return pace->windowed && pace->run > 1 && seconds_between(pace->run_ns, started_ns) < WINDOW_S;
-}
-
-/* Nothing was sent for a while: the bucket has filled. */
-static void forget(struct pace *pace)
-{
-    pace->anchor.holds = false;
-    pace->odds.holds = false;
-    pace->alarm = 0;
-}
-
-/* The bucket was empty at this time. A measure goes on until it is long enough. */
-static void set_anchor(struct pace *pace, int64_t started_ns)
-{
-    if (!pace->anchor.holds || pace->anchor.passed >= LONG_ROWS)
-        pace->anchor = count_from(started_ns);
-}
-
-/* Refusals that come close together raise the alarm. */
-static void watch_alarm(struct pace *pace, bool refused, double expected, int64_t started_ns)
-{
-    if (pace->alarm == 0 && refused)
-        pace->cluster = count_from(started_ns);
-    pace->alarm = most(0, pace->alarm + refused - expected);
-}
-
-/* A share that is more than noise. */
-static double too_noisy(const struct pace *pace)
-{
-    return least(NOISE_FACTOR * pace->noise, pace->noise + NOISE_MORE * (1 - pace->noise));
-}
-
-/* Refusals while nothing should be refused. True where these are too many for a limit that was
- * measured, but do not come together as those of one that has fallen do. */
-static bool watch_odds(struct pace *pace, bool refused, int64_t started_ns)
-{
-    if (pace->odd == 0 && !refused)
-        return false;
-    if (pace->odd == 0)
-        pace->odds = count_from(started_ns);
-    pace->odd = most(0, pace->odd + refused - ODD_SHARE - 1.5 * pace->noise);
-    return pace->odd >= ODD_REFUSED && pace->odds.passed >= ODD_ROWS && pace->alarm <= 1;
-}
-
-/* ---- Growing ---- */
-
-static double gain_max(const struct pace *pace)
-{
-    return GAIN_LEAST + GAIN_TRIPS / trip_s(pace);
-}
-
-/* In a time in which nothing was sent nothing was learned. */
-static void grow(struct pace *pace, int64_t now_ns)
-{
-    double seconds = between(seconds_between(pace->grown_ns, now_ns), 0, 3 / pace->rate + REST_S);
-
-    pace->grown_ns = now_ns;
-    if (is_bound(pace, now_ns))
-        set_rate(pace, pace->rate * exp(pace->gain * seconds));
-}
-
-/* What was being sent, by Little's law where there is no rate, when a request left that is answered
- * now. */
-static double rate_then(const struct pace *pace, int64_t started_ns, int64_t now_ns)
-{
-    double rate = pace->rate * exp(-pace->gain * seconds_between(started_ns, now_ns));
-
-    if (pace->mode != PACE_OPEN)
-        return pace->mode == PACE_TESTING ? most(rate, pace->ground) : rate;
-    rate = (double)(pace->in_flight + 1) / trip_s(pace);
-    return least(pace->ceiling > 0 ? least(rate, pace->ceiling) : rate, PACE_RATE_MAX);
+    return pace->windowed && pace->run.count > 1 &&
+           seconds_between(pace->run.start_ns, started_ns) < PACE_WINDOW_S;
 }
 
 static void start(struct pace *pace, double rate, int64_t now_ns)
 {
-    pace->alarm = 0;
-    set_mode(pace, PACE_STARTING, now_ns);
-    set_rate(pace, rate);
-}
-
-/* ---- Settling and holding ---- */
-
-/* What is thought of a limit before it is measured. */
-struct guess {
-    double limit, unsure, most;
-};
-
-static void hold(struct pace *pace, double limit, double unsure, int64_t now_ns)
-{
-    pace->limit = limit;
-    pace->unsure = unsure;
-    pace->rows = 0;
-    set_mode(pace, PACE_HOLDING, now_ns);
-    set_rate(pace, limit * (1 - between(unsure / 2, MARGIN_LEAST, MARGIN_MAX)));
-}
-
-/* Sends what is known already to be below the limit. */
-static void follow_settling(struct pace *pace)
-{
-    const struct pace_count *seen = &pace->anchor;
-
-    if (seen->passed + seen->refused >= FEW_ROWS && seconds_of(seen) > 0) {
-        pace->limit = between((seen->passed + 0.3) / seconds_of(seen),
-                              seconds_of(seen) < WINDOW_S ? pace->least : 0, pace->most);
-        pace->unsure = 1 / (seen->passed + 2);
-    }
-    set_rate(pace, pace->limit * (1 - least(pace->unsure, MARGIN_MAX)));
-}
-
-/* The rate was too high. What was sent before it is lowered is still to be answered, and since the
- * bucket was empty all the time, this shows the limit. */
-static void settle(struct pace *pace, const struct pace_count *seen, const struct guess *guess,
-                   int64_t now_ns)
-{
-    double passed = recent_rate(&pace->recent, seen->start_ns);
-
-    pace->anchor = *seen;
-    pace->anchor.holds = true;
-    pace->unsure = guess->unsure;
-    pace->least = passed >= 2 * FEW_ROWS ? least(passed / 2, guess->most) : 0;
-    pace->most = guess->most;
-    pace->limit = most(guess->limit, pace->least);
-    pace->alarm = 0;
-    pace->cut_ns = now_ns;
-    set_mode(pace, PACE_SETTLING, now_ns);
-    follow_settling(pace);
-}
-
-/* A test of what is counted by the second costs the rest of the second. */
-static bool is_sure_window(const struct pace *pace)
-{
-    return pace->windowed && pace->unsure <= WINDOW_SURE;
-}
-
-static void begin_holding(struct pace *pace, int64_t now_ns)
-{
-    pace->cost = 0;
-    pace->alarm = 0;
-    pace->tested = 0;
-    pace->clean = true;
-    pace->trusted = false;
-    pace->interval = pace->unsure > 1 / FEW_ROWS ? INTERVAL_GUESS : INTERVAL_FIRST;
-    if (is_sure_window(pace))
-        pace->interval = most(pace->interval, WINDOW_TEST_S * pace->limit);
-    hold(pace, pace->limit, pace->unsure, now_ns);
+    pace->alarm.sum = 0;
+    pace_set_mode(pace, PACE_STARTING, now_ns);
+    pace_set_rate(pace, rate);
 }
 
 void pace_restart(struct pace *pace, int64_t now_ns)
@@ -422,258 +95,43 @@ void pace_restart(struct pace *pace, int64_t now_ns)
     if (!pace->enabled)
         return;
     if (pace_is_limited(pace)) {
-        forget(pace);
-        hold(pace, pace->limit * CUT_UNKNOWN, UNSURE, now_ns);
-        pace->interval = INTERVAL_GUESS;
+        pace_forget(pace);
+        pace_hold(pace, pace->limit * CUT_UNKNOWN, UNSURE, now_ns);
+        pace->interval = PACE_INTERVAL_GUESS;
     } else if (pace->concurrency > 1) {
         start(pace, start_rate(pace), now_ns);
     }
 }
 
-/* A lower limit, from refusals that are not many. */
-static void lower(struct pace *pace, const struct pace_count *seen, int64_t started_ns,
-                  int64_t now_ns)
-{
-    double limit = seen->passed / seconds_between(seen->start_ns, started_ns);
-    double before = pace->rate;
-    int64_t since_ns = pace->since_ns;
-
-    if (limit >= pace->limit || (pace->windowed && seconds_between(seen->start_ns, started_ns) < 1))
-        return;
-    hold(pace, limit, 1 / seen->passed, now_ns);
-    if (pace->rate > 0.9 * before) /* what is under way speaks of it all the same */
-        pace->since_ns = since_ns;
-}
-
-/* Rows that passed unevenly leave the last second so: half as many make it even. */
-static void calm_down(struct pace *pace, int64_t now_ns)
-{
-    pace->alarm = 0;
-    pace->calmed_ns = now_ns;
-    hold(pace, pace->limit, pace->unsure, now_ns);
-    set_rate(pace, pace->rate / 2);
-}
-
-static bool is_calmed(const struct pace *pace, int64_t now_ns)
-{
-    return pace->windowed && pace->rate < 0.8 * pace->limit &&
-           seconds_between(pace->calmed_ns, now_ns) > WINDOW_S;
-}
-
-static void fall(struct pace *pace, int64_t now_ns)
-{
-    const struct pace_count *cluster = &pace->cluster;
-    double seconds = seconds_of(cluster);
-    double rate = seconds > 0 ? (cluster->passed + 0.5) / seconds : pace->rate / 2;
-    const struct guess guess = {least(rate, pace->rate), 1 / (cluster->passed + 2), pace->rate};
-
-    pace->odd = 0;
-    if (pace->windowed && seconds_between(pace->calmed_ns, now_ns) > CALM_S) {
-        calm_down(pace, now_ns);
-        return;
-    }
-    pace->windowed = false;
-    settle(pace, cluster, &guess, now_ns);
-}
-
-static void take_refusal(struct pace *pace, int64_t started_ns, int64_t now_ns)
-{
-    const struct pace_count *anchor = &pace->anchor, *odds = &pace->odds;
-
-    pace->clean = false;
-    pace->trusted = true;
-    if (odds->holds && odds->refused >= 2 && odds->passed >= FEW_ROWS)
-        lower(pace, odds, started_ns, now_ns);
-    else if (anchor->holds && anchor->passed >= FEW_ROWS && anchor->passed * pace->unsure > 0.5)
-        lower(pace, anchor, started_ns, now_ns);
-    set_anchor(pace, started_ns);
-}
-
-/* ---- Testing ---- */
-
-static double step_s(const struct pace *pace)
-{
-    return most(STEP_S, most(STEP_TRIPS * pace->rtt_s, STEP_ROWS / pace->rate));
-}
-
-static double test_gain_max(const struct pace *pace)
-{
-    return least(least(0.75 * gain_max(pace), TEST_GAIN_MAX), pace->rate / 20);
-}
-
-/* Such that two tokens are used up at an excess of at most an eighth, and by an excess that costs
- * no more than it may until the first refusal is back. */
-static double test_gain(const struct pace *pace)
-{
-    double cost = most(1, TEST_COST * pace->interval) / (2 * trip_s(pace));
-    double gain = least(least(cost * cost / pace->rate, pace->rate / 250), 0.5);
-
-    if (is_sure_window(pace))
-        return TEST_GAIN;
-    return least(most(most(gain, TEST_GAIN), pace->unsure / step_s(pace)), test_gain_max(pace));
-}
-
-static void begin_test(struct pace *pace, int64_t now_ns)
-{
-    pace->ground = pace->rate;
-    pace->cost = 0;
-    pace->tested = 0;
-    pace->gain = test_gain(pace);
-    set_mode(pace, PACE_TESTING, now_ns);
-}
-
-/* A test that cost more than it may is paid for by a longer wait, unless there is much to win. */
-static bool is_due(const struct pace *pace)
-{
-    double paid = COST_ROWS * (pace->cost - 1) * least(1, 0.01 / pace->unsure);
-
-    return pace->rows >= most(pace->interval, least(paid, COST_S_MAX * pace->rate));
-}
-
-/* Whether more has passed than the limit lets through. */
-static bool is_beyond(const struct pace *pace, int64_t started_ns)
-{
-    const struct pace_count *seen = &pace->anchor;
-    double seconds = seconds_between(seen->start_ns, started_ns);
-
-    if (pace->windowed) /* … in a whole one */
-        return seconds_between(pace->since_ns, started_ns) > WINDOW_S &&
-               recent_rate(&pace->recent, started_ns) > pace->limit * (1 + pace->unsure) + 2;
-    return seen->holds && seen->passed > pace->limit * (1 + pace->unsure) * seconds + 2;
-}
-
-/* … or than was held before the test, by more than is likely to have been saved. */
-static bool is_ahead(const struct pace *pace, int64_t started_ns)
-{
-    double seconds = seconds_between(pace->since_ns, started_ns);
-
-    return !pace->windowed && pace->tested - pace->ground * seconds > 2 + AHEAD_S * pace->rate;
-}
-
-static void go_on_testing(struct pace *pace, int64_t started_ns, int64_t now_ns)
-{
-    pace->tested += started_ns >= pace->since_ns;
-    if (seconds_between(pace->step_ns, now_ns) <= step_s(pace))
-        return;
-    pace->step_ns = now_ns;
-    if (is_beyond(pace, started_ns) || is_ahead(pace, started_ns))
-        pace->gain = least(TEST_FACTOR * pace->gain, test_gain_max(pace));
-}
-
-/* The limit is what it was, by and large, and is known the better. */
-static void hold_tested(struct pace *pace, double limit, double unsure, double then, int64_t now_ns)
-{
-    double way = then / limit;
-    double rows_max = between(INTERVAL_ROWS, INTERVAL_S_MIN * limit, INTERVAL_S_MAX * limit);
-
-    pace->interval = least(2 * pace->interval, most(rows_max, INTERVAL_FIRST));
-    if (is_sure_window(pace))
-        pace->interval = WINDOW_TEST_S * limit;
-    if (!pace->trusted && pace->noise < NOISE_LEAST && way > WAY_LEAST) {
-        limit *= sqrt(way);
-        unsure = most(unsure, (way - 1) / 4);
-    }
-    hold(pace, limit, unsure, now_ns);
-    if (pace->clean && pace->rate < pace->ground) { /* that has just passed */
-        set_rate(pace, pace->ground);
-        pace->limit = most(pace->limit, pace->rate);
-    }
-    pace->clean = true;
-}
-
-static void end_test(struct pace *pace, int64_t started_ns, int64_t now_ns)
-{
-    const struct pace_count *seen = &pace->anchor;
-    double then = rate_then(pace, started_ns, now_ns);
-    double seconds = seconds_between(seen->start_ns, started_ns);
-    bool known = seen->holds && seconds > 0;
-    bool rose = known ? then > 1.05 * pace->ground && is_beyond(pace, started_ns)
-                      : then > 1.1 * pace->ground;
-    double low = known ? between(seen->passed / seconds, pace->ground, then) : pace->ground;
-    const struct pace_count anew = count_from(started_ns);
-    const struct guess guess = {sqrt(low * then), (then - low) / (then + low), then};
-
-    pace->cost++;
-    pace->alarm = 0;
-    if (rose) { /* and is between what has passed and what has not */
-        pace->odd = 0;
-        settle(pace, &anew, &guess, now_ns);
-        return;
-    }
-    hold_tested(pace, low, known ? 1 / (seen->passed + 1) : pace->unsure, then, now_ns);
-    set_anchor(pace, started_ns);
-}
-
-/* ---- Telling noise from a limit ---- */
-
 static void begin_trial(struct pace *pace, int64_t now_ns)
 {
-    double share = pace->odds.refused / (pace->odds.passed + pace->odds.refused);
-
-    pace->trial = (struct pace_trial){
-        .rows = between(TRIAL_EXPECTED / share, TRIAL_ROWS_MIN, TRIAL_ROWS_MAX),
-        .before = pace->rate,
-        .share = share,
-    };
-    pace->odd = 0;
-    set_mode(pace, PACE_TRYING, now_ns);
-    set_rate(pace, TRIAL_LOW * pace->rate);
+    pace_noise_begin_trial(&pace->noise, pace->rate);
+    pace_set_mode(pace, PACE_TRYING, now_ns);
+    pace_set_rate(pace, PACE_TRIAL_LOW * pace->rate);
 }
 
 /* Only what is more counts from now on. */
-static enum pace_change be_noise(struct pace *pace, double share, double rate, int64_t now_ns)
+static enum pace_change be_noise(struct pace *pace, double rate, int64_t now_ns)
 {
-    pace->noise = share;
     pace->limit = 0;
-    pace->falls.count = 0;
     start(pace, rate, now_ns);
     return PACE_FREED;
 }
 
-/* Another fall. A limit refuses next to nothing of what was measured to pass. Where several
- * measures in a row are refused the same great share of, it is noise. */
-static bool is_like_before(struct pace *pace)
-{
-    const struct pace_count *cluster = &pace->cluster;
-    struct pace_falls *falls = &pace->falls;
-    double share = cluster->refused / (cluster->passed + cluster->refused);
-    bool is_like = falls->count > 0 && cluster->passed >= FALL_PASSED && falls->rows < FALL_ROWS &&
-                   share < 2 * falls->share && falls->share < 2 * share;
-
-    if (!is_like)
-        *falls = (struct pace_falls){.share = share, .before = pace->rate};
-    falls->share += (share - falls->share) / ++falls->count;
-    falls->rows = 0;
-    return falls->count >= FALL_COUNT;
-}
-
-/* A limit refuses nothing of so much less, unless it has fallen; then it refused a great share
- * before, and refuses far less of it now. */
 static enum pace_change go_on_trying(struct pace *pace, bool refused, int64_t started_ns,
                                      int64_t now_ns)
 {
-    struct pace_trial *trial = &pace->trial;
-
     if (started_ns < pace->since_ns)
         return PACE_SAME;
-    trial->refused += refused;
-    trial->passed += !refused;
-    double rows = trial->passed + trial->refused, share = trial->refused / rows;
-    bool enough = trial->refused >= TRIAL_REFUSED && rows >= ODD_ROWS;
-    if (trial->refused > 0) /* which no limit should do */
-        trial->rows = TRIAL_ROWS_MAX;
-    if (rows < trial->rows && !enough)
-        return PACE_SAME;
-    bool has_fallen =
-        share > NOISE_SHARE_MAX || (trial->share > FALL_SHARE && share < 0.6 * trial->share);
-    if (enough && !has_fallen)
-        return be_noise(pace, share, trial->before, now_ns);
-    pace->anchor.holds = false;
-    hold(pace, trial->before, 0.05, now_ns);
+    enum pace_verdict verdict = pace_noise_try(&pace->noise, refused);
+    if (verdict == PACE_IS_NOISE)
+        return be_noise(pace, pace->noise.trial.before, now_ns);
+    if (verdict == PACE_IS_LIMIT) {
+        pace->anchor.holds = false;
+        pace_hold(pace, pace->noise.trial.before, 0.05, now_ns);
+    }
     return PACE_SAME;
 }
-
-/* ---- Answers ---- */
 
 static enum pace_change learn_held(struct pace *pace, bool refused, int64_t started_ns,
                                    int64_t now_ns)
@@ -681,23 +139,25 @@ static enum pace_change learn_held(struct pace *pace, bool refused, int64_t star
     if (started_ns < pace->since_ns) { /* it belongs to the test before */
         pace->cost += refused && pace->tested > 0;
         if (refused)
-            set_anchor(pace, started_ns);
+            pace_set_anchor(pace, started_ns);
         return PACE_SAME;
     }
-    if (watch_odds(pace, refused && !is_same_news(pace, started_ns), started_ns)) {
+    bool is_odd =
+        pace_noise_watch(&pace->noise, refused && !is_same_news(pace, started_ns), started_ns);
+    if (is_odd && pace->alarm.sum <= 1) { /* a limit that has fallen refuses many at once */
         begin_trial(pace, now_ns);
-    } else if (refused && pace->alarm >= FALL_ALARM) {
-        if (is_like_before(pace))
-            return be_noise(pace, pace->falls.share, pace->falls.before, now_ns);
-        fall(pace, now_ns);
+    } else if (refused && pace->alarm.sum >= FALL_ALARM) {
+        if (pace_noise_add_fall(&pace->noise, &pace->alarm.seen, pace->rate))
+            return be_noise(pace, pace->noise.falls.before, now_ns);
+        pace_fall(pace, now_ns);
     } else if (refused) {
-        take_refusal(pace, started_ns, now_ns);
-    } else if (is_bound(pace, now_ns)) {
+        pace_take_refusal(pace, started_ns, now_ns);
+    } else if (pace_is_bound(pace, now_ns)) {
         pace->rows++;
-        if (is_calmed(pace, now_ns))
-            hold(pace, pace->limit, pace->unsure, now_ns);
-        if (pace->alarm < 1 && is_due(pace))
-            begin_test(pace, now_ns);
+        if (pace_is_calmed(pace, now_ns))
+            pace_hold(pace, pace->limit, pace->unsure, now_ns);
+        if (pace->alarm.sum < 1 && pace_is_due(pace))
+            pace_begin_test(pace, now_ns);
     }
     return PACE_SAME;
 }
@@ -709,17 +169,17 @@ static enum pace_change learn(struct pace *pace, bool refused, int64_t started_n
     if (pace->mode == PACE_HOLDING)
         return learn_held(pace, refused, started_ns, now_ns);
     if (pace->mode == PACE_SETTLING) {
-        follow_settling(pace);
+        pace_follow_settling(pace);
         if (started_ns >= pace->since_ns &&
-            (!is_shut(pace) || seconds_between(pace->run_ns, started_ns) > 1))
-            begin_holding(pace, now_ns);
+            (!is_shut(pace) || seconds_between(pace->run.start_ns, started_ns) > 1))
+            pace_begin_holding(pace, now_ns);
         return PACE_SAME;
     }
-    grow(pace, now_ns);
+    pace_grow(pace, now_ns);
     if (refused)
-        end_test(pace, started_ns, now_ns);
+        pace_end_test(pace, started_ns, now_ns);
     else
-        go_on_testing(pace, started_ns, now_ns);
+        pace_go_on_testing(pace, started_ns, now_ns);
     return PACE_SAME;
 }
 
@@ -737,68 +197,69 @@ static bool is_free(const struct pace *pace, int64_t now_ns)
 /* Counts an answer, while there is a limit. */
 static void count_limited(struct pace *pace, bool refused, int64_t started_ns, int64_t now_ns)
 {
-    bool is_now = started_ns >= pace->since_ns, is_noisy = pace->noise >= NOISE_LEAST;
+    bool is_now = started_ns >= pace->since_ns, is_noisy = pace_noise_is(&pace->noise);
 
-    if (seconds_between(pace->last_ns, started_ns) > 3 / pace->rate + REST_S ||
-        !is_bound(pace, now_ns))
-        forget(pace);
+    if (seconds_between(pace->last_ns, started_ns) > 3 / pace->rate + PACE_REST_S ||
+        !pace_is_bound(pace, now_ns))
+        pace_forget(pace);
     if (started_ns > pace->last_ns)
         pace->last_ns = started_ns;
     if (pace->mode != PACE_SETTLING || !is_now)
-        count(&pace->anchor, refused, started_ns);
-    count(&pace->cluster, refused, started_ns);
-    count(&pace->odds, refused, started_ns);
-    pace->falls.rows++;
+        pace_count_add(&pace->anchor, refused, started_ns);
+    pace_count_add(&pace->alarm.seen, refused, started_ns);
+    pace_count_add(&pace->noise.odds.seen, refused, started_ns);
+    pace->noise.falls.rows++;
     if (pace->mode != PACE_HOLDING || is_now)
-        watch_alarm(pace, refused && !is_same_news(pace, started_ns),
-                    is_noisy ? too_noisy(pace) : FALL_SHARE, started_ns);
+        pace_cusum_add(&pace->alarm, refused && !is_same_news(pace, started_ns),
+                       is_noisy ? pace_noise_bound(&pace->noise) : FALL_SHARE, started_ns);
 }
 
 /* A window was full, and is open again: what passed in the second before is what it holds. False
  * where it may have been an empty bucket as well, which fills all the time. */
 static bool reopen(struct pace *pace, int64_t started_ns, int64_t now_ns)
 {
-    double seconds = seconds_between(pace->run_ns, started_ns);
-    double limit = recent_rate(&pace->recent, seconds < 0.9 ? started_ns : pace->run_ns);
+    double seconds = seconds_between(pace->run.start_ns, started_ns);
+    double limit = pace_recent_rate(&pace->recent, seconds < 0.9 ? started_ns : pace->run.start_ns);
 
-    if (limit / 2 * seconds < WINDOW_ROWS || seconds > 2 * WINDOW_S)
+    if (limit / 2 * seconds < WINDOW_ROWS || seconds > 2 * PACE_WINDOW_S)
         return false;
-    pace->alarm = pace->odd = 0;
-    if (pace->mode == PACE_HOLDING && limit > 0.9 * pace->limit && limit < 1.1 * pace->limit)
+    pace->alarm.sum = pace->noise.odds.sum = 0;
+    if (pace->mode == PACE_HOLDING && limit > 0.9 * pace->limit && limit < 1.1 * pace->limit) {
+        if (started_ns >= pace->since_ns && limit < pace->limit)
+            pace_hold(pace, limit, pace->unsure, now_ns); /* it holds less than was thought */
         return true;
+    }
     pace->windowed = true;
     pace->anchor.holds = false;
     pace->limit = limit;
     pace->unsure = WINDOW_UNSURE;
-    begin_holding(pace, now_ns);
+    pace_begin_holding(pace, now_ns);
     return true;
 }
 
 static enum pace_change add_limited(struct pace *pace, bool refused, uint64_t run,
                                     int64_t started_ns, int64_t now_ns)
 {
-    if (pace->noise > 0)
-        pace->noise *= exp(-seconds_between(pace->noise_ns, now_ns) / NOISE_FADES_S);
-    pace->noise_ns = now_ns;
+    pace_noise_fade(&pace->noise, now_ns);
     count_limited(pace, refused, started_ns, now_ns);
     if (run >= SHUT_RUN && reopen(pace, started_ns, now_ns))
         return PACE_SAME;
-    if (pace->noise >= NOISE_LEAST && pace->alarm <= NOISE_ALARM)
+    if (pace_noise_is(&pace->noise) && pace->alarm.sum <= NOISE_ALARM)
         refused = false;
     enum pace_change change = learn(pace, refused, started_ns, now_ns);
     if (change != PACE_SAME || refused || !is_free(pace, now_ns))
         return change;
-    pace->alarm = 0;
-    set_mode(pace, PACE_OPEN, now_ns);
+    pace->alarm.sum = 0;
+    pace_set_mode(pace, PACE_OPEN, now_ns);
     return PACE_FREED;
 }
 
 /* The first refusals, or the first beyond the noise. */
 static void enter_limited(struct pace *pace, int64_t now_ns)
 {
-    const struct pace_count *seen = &pace->cluster;
-    double then = rate_then(pace, seen->start_ns, now_ns);
-    struct guess guess = {CUT_UNKNOWN * then, UNSURE, then};
+    const struct pace_count *seen = &pace->alarm.seen;
+    double then = pace_rate_then(pace, seen->start_ns, now_ns);
+    struct pace_guess guess = {CUT_UNKNOWN * then, UNSURE, then};
 
     if (pace->mode == PACE_OPEN && (pace->ceiling > 0 || pace->answered > pace->concurrency))
         guess.limit *= 2;
@@ -806,53 +267,52 @@ static void enter_limited(struct pace *pace, int64_t now_ns)
         guess.limit = guess.most = least(guess.limit, start_rate(pace));
     double share = (seen->refused + 1) / (seen->passed + seen->refused + 1);
 
-    pace->odds.holds = false;
-    pace->noise_ns = now_ns;
+    pace->noise.odds.seen.holds = false;
+    pace->noise.seen_ns = now_ns;
     pace->last_ns = now_ns;
-    if (share > NOISE_SHARE_MAX || (pace->noise > 0 && pace->mode == PACE_OPEN)) {
-        pace->odd = 0;
-        settle(pace, seen, &guess, now_ns);
+    if (share > PACE_NOISE_SHARE_MAX || (pace->noise.share > 0 && pace->mode == PACE_OPEN)) {
+        pace->noise.odds.sum = 0;
+        pace_settle(pace, seen, &guess, now_ns);
         return;
     }
     pace->anchor.holds = false;
-    pace->limit = (1 - share) * rate_then(pace, seen->last_ns, now_ns);
+    pace->limit = (1 - share) * pace_rate_then(pace, seen->last_ns, now_ns);
     pace->unsure = share;
-    begin_holding(pace, now_ns);
+    pace_begin_holding(pace, now_ns);
 }
 
 /* Without a limit, what is refused is noise unless it is more than before. */
 static bool is_too_much(struct pace *pace, bool refused, int64_t started_ns)
 {
-    double expected = pace->noise > 0               ? too_noisy(pace)
+    double expected = pace->noise.share > 0         ? pace_noise_bound(&pace->noise)
                       : pace->mode == PACE_STARTING ? START_ALARM
                                                     : PACE_EXCESS;
 
-    count(&pace->cluster, refused, started_ns);
-    count(&pace->odds, refused, started_ns);
-    watch_alarm(pace, refused, expected, started_ns);
-    if (pace->noise > 0)
-        pace->noise += (refused - pace->noise) / NOISE_ROWS;
-    if (pace->noise < NOISE_LEAST)
-        (void)watch_odds(pace, refused, started_ns);
-    return pace->alarm > (pace->noise > NOISE_LEAST ? NOISE_ALARM : 1);
+    pace_count_add(&pace->alarm.seen, refused, started_ns);
+    pace_count_add(&pace->noise.odds.seen, refused, started_ns);
+    pace_cusum_add(&pace->alarm, refused, expected, started_ns);
+    pace_noise_learn(&pace->noise, refused);
+    if (!pace_noise_is(&pace->noise))
+        (void)pace_noise_watch(&pace->noise, refused, started_ns);
+    return pace->alarm.sum > (pace_noise_is(&pace->noise) ? NOISE_ALARM : 1);
 }
 
 static void go_on_starting(struct pace *pace, int64_t now_ns)
 {
-    pace->gain = pace->alarm == 0 || pace->noise > 0 ? gain_max(pace) : 0;
+    pace->gain = pace->alarm.sum == 0 || pace->noise.share > 0 ? pace_gain_max(pace) : 0;
     if (pace->rate < start_rate(pace))
-        set_rate(pace, start_rate(pace));
-    grow(pace, now_ns);
+        pace_set_rate(pace, start_rate(pace));
+    pace_grow(pace, now_ns);
     if ((pace->rate * pace->rtt_s >= (double)pace->concurrency &&
          pace->in_flight + 1 >= pace->concurrency) ||
         pace->rate >= PACE_RATE_MAX || (pace->ceiling > 0 && pace->rate >= pace->ceiling))
-        set_mode(pace, PACE_OPEN, now_ns);
+        pace_set_mode(pace, PACE_OPEN, now_ns);
 }
 
 static enum pace_change add_free(struct pace *pace, bool refused, int64_t started_ns,
                                  int64_t now_ns)
 {
-    bool was_quiet = pace->alarm == 0 && pace->odd == 0 && pace->noise == 0;
+    bool was_quiet = pace->alarm.sum == 0 && pace->noise.odds.sum == 0 && pace->noise.share == 0;
 
     pace->answered++;
     if ((refused || !was_quiet) && is_too_much(pace, refused, started_ns)) {
@@ -875,7 +335,9 @@ enum pace_change pace_end(struct pace *pace, enum pace_answer answer, int64_t st
     /* A refusal may come sooner than the answer to what is processed. */
     if (!refused || pace->rtt_s == 0)
         take_rtt(pace, seconds_between(started_ns, now_ns));
-    uint64_t run = note_run(pace, refused, started_ns);
+    uint64_t run = pace_run_add(&pace->run, refused, started_ns);
+    if (!refused)
+        pace_recent_add(&pace->recent, started_ns);
     return pace_is_limited(pace) ? add_limited(pace, refused, run, started_ns, now_ns)
                                  : add_free(pace, refused, started_ns, now_ns);
 }

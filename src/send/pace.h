@@ -26,7 +26,8 @@
  * in INTERVAL_ROWS rows or eight seconds, and more seldom where they cost more than one refusal.
  *
  * The model of the platform is a token bucket of unknown size, or a count of each second or of the
- * last one (a window). What it measures by is in pace.c.
+ * last one (a window). What it measures by is in
+ * pace_limit.c; the counts are pace_measure, and pace_noise tells noise from a limit.
  *
  * Refusals that do not depend on the rate (noise): where more come than a limit explains, TRYING
  * sends clearly less for some rows. A limit refuses none of them. Where they are refused all the
@@ -41,7 +42,7 @@
 #ifndef NB_SEND_PACE_H
 #define NB_SEND_PACE_H
 
-#include "core/span.h"
+#include "send/pace_noise.h"
 
 #define PACE_RATE_MIN (1.0 / 60)
 #define PACE_RATE_MAX 1e6
@@ -66,37 +67,6 @@ enum pace_mode {
 
 enum pace_change { PACE_SAME, PACE_LOWERED, PACE_FREED };
 
-/* The answers to what was sent since a request that was refused. */
-struct pace_count {
-    bool holds; /* the bucket cannot have been full since */
-    int64_t start_ns, last_ns;
-    double passed, refused;
-};
-
-/* What passed lately, by when it was sent, in slots of 2^PACE_SLOT_BITS ns: 67 ms. */
-enum { PACE_SLOT_BITS = 26, PACE_SLOTS = 64 };
-
-struct pace_recent {
-    int64_t slot; /* the newest */
-    uint32_t passed[PACE_SLOTS];
-};
-
-/* Less is sent for a while, to see whether it is refused all the same. */
-struct pace_trial {
-    double rows;   /* it takes so many */
-    double before; /* the rate, */
-    double share;  /* … and what was refused of it */
-    double passed, refused;
-};
-
-/* Measures in a row that turned out to be too high. */
-struct pace_falls {
-    int count;
-    double share;  /* that was refused of them */
-    double before; /* the rate before the first */
-    double rows;   /* since the last one */
-};
-
 struct pace {
     bool enabled;
     enum pace_mode mode;
@@ -113,18 +83,11 @@ struct pace {
     uint64_t answered; /* without a limit */
 
     struct pace_recent recent;
-    uint64_t run;              /* refusals since the last row that passed, */
-    int64_t run_ns;            /* … and when the first of them started */
-    bool windowed;             /* the platform counts by the second, it seems */
-    int64_t calmed_ns;         /* when half was sent for a while, since a window was not even */
-    struct pace_count cluster; /* since `alarm` was 0 last */
-    double alarm;              /* refusals that come close together */
-    struct pace_count odds;    /* since `odd` was 0 last */
-    double odd;                /* refusals that a limit does not explain */
-    struct pace_trial trial;
-    struct pace_falls falls;
-    double noise;     /* the share that is refused at any rate */
-    int64_t noise_ns; /* up to when it has faded */
+    struct pace_run run;
+    bool windowed;           /* the platform counts by the second, it seems */
+    int64_t calmed_ns;       /* when half was sent for a while, since a window was not even */
+    struct pace_cusum alarm; /* refusals that come close together */
+    struct pace_noise noise;
 
     double limit;             /* as it was measured; 0: none was found */
     double least, most;       /* and while it is being measured, within these */

@@ -94,11 +94,11 @@ static void count(struct retry *retry, const struct retry_decision *decision)
 }
 
 /* Nothing that was not sent has an HTTP status; what was sent and has none is ambiguous. */
-static void count_attempt(struct retry_row *row, const struct outcome *outcome)
+static void count_attempt(struct retry_row *row, const struct outcome *outcome, bool is_counted)
 {
     bool ambiguous = may_be_processed(outcome->class);
 
-    row->tries++;
+    row->tries += is_counted;
     row->sent += ambiguous || outcome->http_status != 0;
     row->ambiguous += ambiguous;
 }
@@ -108,8 +108,10 @@ void retry_decide(struct retry *retry, const struct retry_attempt *attempt, stru
 {
     const struct answer_case *rule = answer_case_of(attempt->outcome);
     struct retry_decision decision = {.rule = rule};
+    bool is_last = row->tries > 0 && row->tries + 1 == retry->policy.max_attempts;
+    bool is_free = attempt->all_refused && rule->class == OUTCOME_AGAIN && rule->throttles;
 
-    count_attempt(row, attempt->outcome);
+    count_attempt(row, attempt->outcome, !is_last || !is_free);
     decision.end = end_of(retry, attempt->outcome->class, attempt, row);
     decision.again = decision.end == RETRY_END_NONE;
     decision.host_wait_ms = host_wait_of(attempt);

@@ -198,6 +198,7 @@ static uint64_t show_stats(const struct sim_stats *stats)
     show("all", "resumed", stats->resumed, &missing);
     show("all", "steps", stats->steps, &missing);
     show("all", "sends", stats->sends, &missing);
+    show("all", "sends to a limit", stats->limited, &missing);
     show("all", "sorted", stats->sorted, &missing);
     show("all", "orphans", stats->orphans, &missing);
     show("all", "processed twice", stats->twice, &missing);

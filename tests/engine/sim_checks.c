@@ -11,6 +11,8 @@
 
 static const int64_t ns_of_ms = 1000000;
 
+enum { FEW_ROWS = 25 };
+
 /* Rows of a device leave one at a time, in the order of the file. */
 static void check_order(struct sim_world *world, uint64_t row)
 {
@@ -99,6 +101,31 @@ static void check_pace(struct sim_world *world, uint64_t row)
         sim_violate(world, "more requests than the rate allows", row);
 }
 
+/* Where nothing else says that it gets too much, a platform with a limit gets no more than twice of
+ * that for longer than a round trip, from one after it has said so on. Beside that there is what
+ * its bucket holds, and what was under way; and a few rows, before which nothing can be known. */
+static void check_limit(struct sim_world *world, uint64_t row)
+{
+    struct process *process = &world->process;
+    const struct fake_platform *platform = &world->platform;
+    const uint32_t *weights = platform->weights;
+    double rate = (double)platform->rate_per_s, trip_s = (double)platform->latency_ms / 1000;
+    bool is_clear = weights[REPLY_HTTP_429] + weights[REPLY_HTTP_503_LATER] +
+                        weights[REPLY_ERRNO_LATER] + weights[REPLY_ERRNO_AGAIN] ==
+                    0;
+
+    if (!process->plan.pacer.adaptive || rate == 0 || process->refused_ns == 0 || !is_clear)
+        return;
+    if (process->ahead_ns > 0)
+        process->ahead -= 2 * rate * (double)(world->now_ns - process->ahead_ns) / 1e9;
+    process->ahead = (process->ahead > 0 ? process->ahead : 0) + 1;
+    process->ahead_ns = world->now_ns;
+    world->stats->limited++;
+    if (process->ahead >
+        (double)process->plan.concurrency + (double)platform->burst + 4 * rate * trip_s + FEW_ROWS)
+        sim_violate(world, "more than twice what the platform allows", row);
+}
+
 /* Until the rows of the canary have ended, no others leave. */
 static void check_canary(struct sim_world *world, uint64_t row)
 {
@@ -138,6 +165,7 @@ void check_send(struct sim_world *world, const struct item *item)
     check_record(world, item);
     check_budget(world, item);
     check_pace(world, number);
+    check_limit(world, number);
     check_canary(world, number);
 }
 

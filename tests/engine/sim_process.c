@@ -227,6 +227,8 @@ static void take_answer(struct sim_world *world, size_t number)
     fake_platform_answer(&world->platform, &flight->reply, world->now_ns / ns_of_ms,
                          sim_wall_ms(world) / 1000, flight->is_cut);
     struct answer *answer = &flight->reply.answer;
+    if (flight->reply.kind == REPLY_THROTTLED && process->refused_ns == 0)
+        process->refused_ns = world->now_ns;
     if (sim_is_broken(BREAK_RESEND) && answer->state == ANSWER_IN_DOUBT)
         answer->state = ANSWER_NOT_SENT;
     event.answer.answer = answer;
@@ -763,21 +765,23 @@ static bool start_engine(struct sim_world *world)
     if (plan->halt_rules[0] != '\0' &&
         halt_parse(&process->halt, span_string(plan->halt_rules), &process->message) != STATUS_OK)
         abort();
-    const struct engine_options options = {.concurrency = plan->concurrency,
-                                           .room = process->store->room,
-                                           .retry = plan->retry,
-                                           .seed = prng_next(&world->dice),
-                                           .pacer = plan->pacer,
-                                           .canary = plan->canary,
-                                           .halt = &process->halt,
-                                           .outage_wait_ms = plan->outage_wait_ms,
-                                           .verify = verify,
-                                           .can_renew = plan->can_renew,
-                                           .input = "in.csv",
-                                           .target_path = "",
-                                           .perform = perform,
-                                           .context = world,
-                                           .message = &process->message};
+    struct engine_options options = {.concurrency = plan->concurrency,
+                                     .room = process->store->room,
+                                     .retry = plan->retry,
+                                     .seed = prng_next(&world->dice),
+                                     .pacer = plan->pacer,
+                                     .canary = plan->canary,
+                                     .halt = &process->halt,
+                                     .outage_wait_ms = plan->outage_wait_ms,
+                                     .verify = verify,
+                                     .can_renew = plan->can_renew,
+                                     .input = "in.csv",
+                                     .target_path = "",
+                                     .perform = perform,
+                                     .context = world,
+                                     .message = &process->message};
+    if (sim_is_broken(BREAK_PACE))
+        options.pacer.adaptive = false;
     if (engine_new(&options, time_of(world), &process->engine) != STATUS_OK)
         abort();
     process->started_ns = world->now_ns;

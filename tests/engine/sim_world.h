@@ -47,7 +47,8 @@ enum { SETTLE_MS = 5000, SETTLE_AGAIN_MS = LATE_MAX_MS + HISTORY_LAG_MAX_MS + 50
     X(DOUBT, "doubt")         /* nothing is kept of rows in doubt */                        \
     X(CLAIM, "claim")         /* a uuid may be claimed by two rows */                       \
     X(LOOK, "look")           /* one look is enough */                                      \
-    X(CONTROL, "control")     /* whether the history tells is not asked */
+    X(CONTROL, "control")     /* whether the history tells is not asked */                  \
+    X(PACE, "pace")           /* the platform's limit is not looked for */
 
 enum sim_break {
 #define X(name, text) BREAK_##name,
@@ -106,6 +107,7 @@ enum life_end {
 /* How often each thing has happened. */
 struct sim_stats {
     uint64_t seeds, rows, lives, steps, sends;
+    uint64_t limited; /* sends behind the first word of a limit, which are held to it */
     uint64_t events[SIM_KIND_COUNT];
     uint64_t effects[EFFECT_END + 1];
     uint64_t replies[REPLY_KIND_COUNT];
@@ -200,6 +202,9 @@ struct process {
     uint64_t starts, first_starts, ended_good;
     int tokens; /* of the budget, by our own book */
     int64_t retried_ms;
+    int64_t refused_ns; /* when it heard first that it is too fast; 0: it has not */
+    double ahead;       /* requests since then, less twice what is allowed */
+    int64_t ahead_ns;   /* … up to then */
     uint32_t key;
     bool clock_was_set, has_known;
     bool has_begun, is_paused, is_held_up, is_stopped, has_ended, is_closed, record_failed;

@@ -287,6 +287,32 @@ static void test_the_same_seed_gives_the_same_waits(void **state)
 }
 
 /* An answer that is not believed: sent again under no policy. */
+/* What a row has been through when it has been refused ten times. */
+static struct retry_row refuse_ten_times(uint32_t max_attempts, bool all_refused)
+{
+    struct outcome outcome = judged(ANSWER_ANSWERED, 429, false, "");
+    struct retry_policy policy = plain;
+    struct retry_row row = {0};
+    struct retry_decision decision = {.again = true};
+    struct retry retry;
+    const struct retry_attempt attempt = {.outcome = &outcome, .all_refused = all_refused};
+
+    policy.max_attempts = max_attempts;
+    retry_init(&retry, &policy, 1);
+    for (int i = 0; i < 10 && decision.again; i++)
+        retry_decide(&retry, &attempt, &row, &decision);
+    return row;
+}
+
+static void test_where_all_are_refused_no_attempt_is_the_last(void **state)
+{
+    (void)state;
+    assert_int_equal(refuse_ten_times(5, true).sent, 10);
+    assert_int_equal(refuse_ten_times(5, true).tries, 4);
+    assert_int_equal(refuse_ten_times(5, false).sent, 5);
+    assert_int_equal(refuse_ten_times(1, true).sent, 1); /* none but the first was asked for */
+}
+
 static void test_what_is_to_be_held_is_held_under_every_policy(void **state)
 {
     (void)state;
@@ -484,6 +510,7 @@ int main(void)
         cmocka_unit_test(test_the_longest_wait_doubles_up_to_its_cap),
         cmocka_unit_test(test_waits_are_spread_evenly_from_0_to_the_longest),
         cmocka_unit_test(test_the_same_seed_gives_the_same_waits),
+        cmocka_unit_test(test_where_all_are_refused_no_attempt_is_the_last),
         cmocka_unit_test(test_what_is_to_be_held_is_held_under_every_policy),
         cmocka_unit_test(test_retry_after_is_a_lower_bound_and_the_hosts),
         cmocka_unit_test(test_a_row_that_may_have_been_processed_once_is_in_doubt_to_the_end),

@@ -1,0 +1,74 @@
+/*
+ * Tells refusals that do not depend on the rate (noise) from a limit's. It decides; who sends is
+ * the pace.
+ *
+ *     if (pace_noise_watch(&noise, refused, started_ns) && …)
+ *         pace_noise_begin_trial(&noise, rate);        … and sends PACE_TRIAL_LOW of the rate
+ *     verdict = pace_noise_try(&noise, refused);       with each answer to what was sent so
+ *
+ * What tells them apart: a limit refuses nothing of what is clearly below it. So where more is
+ * refused than a limit explains, clearly less is sent for some rows. And where several measures of
+ * a limit, each lower than the one before, are refused the same great share of, it is noise, too.
+ * Once it is known, only what is more than its share counts (`pace_noise_bound`).
+ */
+#ifndef NB_SEND_PACE_NOISE_H
+#define NB_SEND_PACE_NOISE_H
+
+#include "send/pace_measure.h"
+
+#define PACE_TRIAL_LOW       0.88
+#define PACE_NOISE_SHARE_MAX 0.12 /* what is refused more than this at the first is a limit */
+
+/* Less is sent for a while, to see whether it is refused all the same. */
+struct pace_trial {
+    double rows;   /* it takes so many */
+    double before; /* the rate, */
+    double share;  /* … and what was refused of it */
+    double passed, refused;
+};
+
+/* Measures in a row that turned out to be too high. */
+struct pace_falls {
+    int count;
+    double share;  /* that was refused of them */
+    double before; /* the rate before the first */
+    double rows;   /* since the last one */
+};
+
+struct pace_noise {
+    double share;           /* that is refused at any rate; 0: none */
+    int64_t seen_ns;        /* up to when it has faded */
+    struct pace_cusum odds; /* refusals that a limit does not explain */
+    struct pace_trial trial;
+    struct pace_falls falls;
+};
+
+enum pace_verdict { PACE_UNDECIDED, PACE_IS_NOISE, PACE_IS_LIMIT };
+
+/* Whether there is any to speak of. */
+bool pace_noise_is(const struct pace_noise *noise);
+
+/* A share of refusals that is more than noise. */
+double pace_noise_bound(const struct pace_noise *noise);
+
+/* It is forgotten by and by, while there is a limit. */
+void pace_noise_fade(struct pace_noise *noise, int64_t now_ns);
+
+/* An answer while there is no limit: the share is known the better. */
+void pace_noise_learn(struct pace_noise *noise, bool refused);
+
+/* An answer while nothing should be refused. True where refusals are too many for a limit that was
+ * measured. */
+bool pace_noise_watch(struct pace_noise *noise, bool refused, int64_t started_ns);
+
+/* `rate` is what the refusals came at. */
+void pace_noise_begin_trial(struct pace_noise *noise, double rate);
+
+/* The answer to what was sent in the trial. Where it is noise, its share is noted. */
+enum pace_verdict pace_noise_try(struct pace_noise *noise, bool refused);
+
+/* What was measured is refused, and will be lowered from `rate`. True where this has happened so
+ * often that it is noise, whose share is noted. */
+bool pace_noise_add_fall(struct pace_noise *noise, const struct pace_count *seen, double rate);
+
+#endif
