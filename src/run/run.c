@@ -565,13 +565,7 @@ static void prepare(struct run *run)
     const struct run_settings *settings = run->settings;
 
     drop_needless_canary(run);
-    run->options.transport =
-        (struct transport_options){.endpoint = &run->endpoint,
-                                   .credentials = &run->credentials,
-                                   .concurrency = (size_t)settings->concurrency,
-                                   .connect_timeout_ms = settings->connect_timeout_ms,
-                                   .request_timeout_ms = settings->request_timeout_ms,
-                                   .wire = target_wire(settings)};
+    run->options.transport = target_transport(settings, &run->endpoint, &run->credentials);
     run->known.is_prompt = settings->has_settle;
     sending_settle(settings, run->options.verify.settle_ms);
     run->options.renew_key = settings->simulate == NULL ? on_key_refused : NULL;
