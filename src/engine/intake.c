@@ -542,7 +542,7 @@ const struct fleet *intake_fleet(const struct intake *intake)
     return intake->fleet;
 }
 
-enum status intake_restart(struct intake *intake, const struct waiting *waiting,
+enum status intake_restart(struct intake *intake, const struct waiting *waiting, int64_t now_s,
                            struct buf *message)
 {
     enum status status = intake_rewind(intake, message);
@@ -551,6 +551,9 @@ enum status intake_restart(struct intake *intake, const struct waiting *waiting,
         status = new_fleet(intake);
     if (status != STATUS_OK)
         return status;
+    if (intake->options.embargo_s > 0)
+        intake->options.embargo_s += now_s - intake->options.now_s;
+    intake->options.now_s = now_s;
     intake->fleet->waiting = waiting;
     intake->crossed_count = 0;
     intake->again = false;

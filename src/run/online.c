@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/figure.h"
 #include "core/when.h"
@@ -143,7 +144,6 @@ static struct run_settings settings_of(const struct run_settings *given)
 
     settings.canary = (struct canary){.rows = 0};
     settings.halt = (struct halt){.rule_count = 0};
-    settings.ramp = (struct ramp){.ms = 0};
     settings.on_ambiguous = 0;
     return settings;
 }
@@ -194,7 +194,7 @@ int online_ask(struct online *online, struct intake *intake, bool is_for_all,
     if (result != 0)
         return result;
     buf_init_text(&message, 64 * 1024);
-    enum status status = intake_restart(intake, &online->waiting, &message);
+    enum status status = intake_restart(intake, &online->waiting, (int64_t)time(NULL), &message);
     if (status != STATUS_OK)
         person_failure(online->person, &message, status);
     buf_deinit(&message);

@@ -272,6 +272,7 @@ static enum status send_step(struct rolling *rolling, struct window *window, boo
 
     options.event = on_event;
     options.event_context = &phase;
+    options.pacer.follows = options.pacer.follows || rolling->standing.step > 1;
     buf_copy_format(doing, sizeof(doing), "step %zu of %zu", rolling->standing.step,
                     rolling->standing.steps);
     person->ops->begin(person, doing, &watched);
@@ -370,6 +371,7 @@ static struct job_options asking_options(const struct rolling *rolling)
     options.pacer.rate_is_asked = true;
     options.pacer.has_ramp = false;
     options.pacer.rows = 0;
+    options.pacer.follows = true;
     options.halt = NULL;
     options.retry.on_ambiguous = 0; /* a question may be asked twice */
     options.event = on_event;

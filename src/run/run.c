@@ -331,6 +331,7 @@ static void prepare(struct run *run)
     const struct run_settings *settings = run->settings;
 
     drop_needless_canary(run);
+    run->options.pacer.follows = run->online.has_asked;
     run->options.transport = target_transport(settings, &run->endpoint, &run->credentials);
     run->known.is_prompt = settings->has_settle;
     sending_settle(settings, run->options.verify.settle_ms);

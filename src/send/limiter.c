@@ -48,6 +48,11 @@ void limiter_init(struct limiter *limiter, int64_t count, int64_t per_ms, int64_
     limiter->credit = burst * limiter->per_ns;
 }
 
+void limiter_drain(struct limiter *limiter)
+{
+    limiter->credit = 0;
+}
+
 int64_t limiter_next_ns(struct limiter *limiter, int64_t now_ns)
 {
     advance(limiter, now_ns);

@@ -56,6 +56,9 @@ struct limiter {
 void limiter_init(struct limiter *limiter, int64_t count, int64_t per_ms, int64_t burst,
                   int64_t now_ns);
 
+/* The burst is used up by starts of somebody else. */
+void limiter_drain(struct limiter *limiter);
+
 /* 0 when a row may start now; otherwise when the next one may, if the rate stays the same: the
  * first nanosecond at which it may. */
 int64_t limiter_next_ns(struct limiter *limiter, int64_t now_ns);

@@ -68,6 +68,8 @@ void pacer_init(struct pacer *pacer, const struct pacer_options *options, int64_
     pace_set_ceiling(&pacer->pace, (double)asked_per_hour(pacer, now_ms) / S_PER_HOUR);
     pacer->per_hour = pacer_rate_per_hour(pacer);
     limiter_init(&pacer->limiter, pacer->per_hour, LIMITER_HOUR_MS, options->burst, now_ns);
+    if (options->follows)
+        limiter_drain(&pacer->limiter);
     breaker_init(&pacer->breaker);
 }
 

@@ -31,6 +31,7 @@ struct pacer_options {
     bool adaptive;
     size_t concurrency;
     uint64_t rows; /* that are to be sent; 0: it is not known */
+    bool follows;  /* requests left at this rate until now: the burst is used up */
 };
 
 /* Why nothing starts; the one that lasts longest is told. */

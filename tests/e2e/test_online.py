@@ -421,3 +421,30 @@ def test_many_devices_take_little_memory(nbatch, tmp_path, simulator):
                               capture_output=True, text=True, check=True)
         peaks.append(int(done.stdout) * 1024)
     assert peaks[1] - peaks[0] < 16 * 1024 * 1024, peaks
+
+
+def test_the_time_that_the_questions_take_is_no_time_of_the_rows(nbatch, tmp_path, platform):
+    """Three seconds of questions, three of rows: a row that may wait for five is not too late."""
+    sim, path = platform(), write(tmp_path / "fleet.csv", range(1, 31), expires="+5s")
+    done = nbatch("run", path, "--online", "--endpoint", sim.url, "--rate", "10/s", "-q")
+    assert done.code == 0, done
+
+
+def test_a_time_that_passes_during_the_questions_is_told_before_anything_is_sent(nbatch, tmp_path, platform):
+    soon = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() + 8 * 3600 + 3))
+    sim, path = platform(), write(tmp_path / "fleet.csv", range(1, 61), expires=soon)
+    done = nbatch("run", path, "--online", "--endpoint", sim.url, "--rate", "10/s", "-q")
+    assert done.code == 3 and "E-EXPIRED" in done.err, done
+    assert stored(sim) == {}
+
+
+@pytest.mark.parametrize("pace", [["--rate", "2/s"], ["--rate", "2/s", "--burst", "3"], ["--ramp", "2/s..3/s:60s"]])
+def test_rows_do_not_come_on_top_of_the_questions(nbatch, tmp_path, platform, pace):
+    sim, path = platform(), write(tmp_path / "fleet.csv", range(1, 5))
+    assert nbatch("run", path, "--online", "--endpoint", sim.url, *pace, "-q").code == 0
+    audit = sim.audit()
+    asked = [line["time"] for line in audit if "history" in line.get("target", "")]
+    sent = [line["time"] for line in audit if line.get("action") == "write"]
+    assert len(asked) == len(sent) == 4
+    assert min(sent) - max(asked) > 250  # of the 500 ms of a row; without the guard some 20
+    assert max(asked) - min(asked) > (600 if "--burst" not in pace else 200)

@@ -44,6 +44,20 @@ static void test_without_a_limit_everything_may_start(void **state)
     assert_int_equal(pacer_rate_per_hour(&pacer), 0);
 }
 
+static void test_what_follows_other_requests_has_no_burst(void **state)
+{
+    (void)state;
+    struct pacer_options options = {
+        .rate_count = 2, .rate_per_ms = 1000, .burst = 5, .rate_is_asked = true, .concurrency = 64};
+
+    pacer_init(&pacer, &options, 1000 * MS);
+    assert_int_equal(pacer_next_ns(&pacer, 1000 * MS, &why), 0);
+    options.follows = true;
+    pacer_init(&pacer, &options, 1000 * MS);
+    assert_int_equal(pacer_next_ns(&pacer, 1000 * MS, &why), 1500 * MS);
+    assert_int_equal(why, PACER_RATE);
+}
+
 static void start_rows(uint64_t rows)
 {
     const struct pacer_options options = {.burst = 1,
@@ -241,6 +255,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_without_a_limit_everything_may_start),
+        cmocka_unit_test(test_what_follows_other_requests_has_no_burst),
         cmocka_unit_test(test_a_rate_holds_over_a_simulated_day),
         cmocka_unit_test(test_without_a_rate_it_grows_until_nothing_holds),
         cmocka_unit_test(test_a_run_of_few_rows_begins_with_all_at_once),
