@@ -434,7 +434,7 @@ def test_a_time_that_passes_during_the_questions_is_told_before_anything_is_sent
     soon = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() + 8 * 3600 + 3))
     sim, path = platform(), write(tmp_path / "fleet.csv", range(1, 61), expires=soon)
     done = nbatch("run", path, "--online", "--endpoint", sim.url, "--rate", "10/s", "-q")
-    assert done.code == 3 and "E-EXPIRED" in done.err, done
+    assert done.code == 3 and "E-TIME-PAST 60" in done.err, done
     assert stored(sim) == {}
 
 
