@@ -8,7 +8,8 @@
 #include "core/text.h"
 #include "platform/history_search.h"
 
-#define SURPLUS_WORDS "found in the platform's history, which holds it more than once: also "
+#define FOUND_WORDS   "found in the platform's history"
+#define SURPLUS_WORDS FOUND_WORDS ", which holds it more than once: also "
 
 /* The words for what was found of a row, or not. */
 static inline void surplus_describe(const struct search_found *found, struct buf *out)
@@ -21,7 +22,13 @@ static inline void surplus_describe(const struct search_found *found, struct buf
     else if (found->surplus.len > 0)
         buf_add_format(out, SURPLUS_WORDS "%.*s", SPAN_ARG(found->surplus));
     else
-        buf_add_string(out, "found in the platform's history");
+        buf_add_string(out, FOUND_WORDS);
+}
+
+/* Whether an accepted line's error says that the history has told of the row, not its answer. */
+static inline bool surplus_is_found(struct span error)
+{
+    return span_starts_with(error, FOUND_WORDS);
 }
 
 /* Takes the next of them off an accepted line's error; false: there is none. */

@@ -1513,7 +1513,7 @@ static void test_a_row_that_cannot_be_held_ends_as_it_was_refused(void **state)
 
 static struct known_commands known;
 
-static void begin_verify(size_t count)
+static void open_verify(size_t count)
 {
     open_rows(count);
     known_commands_init(&known);
@@ -1522,6 +1522,10 @@ static void begin_verify(size_t count)
     world.options.verify = (struct verify_options){&known, {1000, 3000}};
     for (size_t i = 0; i < count; i++)
         rows[i].device = 1;
+}
+
+static void begin_verify(void)
+{
     world_begin(&world);
     world_answer(&world, 1, world_in_doubt());
     (void)world_log(&world);
@@ -1541,7 +1545,8 @@ static struct answer lists_nothing(void)
 static void test_a_row_that_is_not_in_the_history_goes_again(void **state)
 {
     (void)state;
-    begin_verify(2);
+    open_verify(2);
+    begin_verify();
     world_pass(&world, 900);
     assert_int_equal(world.in_flight, 0); /* nothing of the device goes on */
     world_pass(&world, 200);
@@ -1565,10 +1570,40 @@ static void test_a_row_that_is_not_in_the_history_goes_again(void **state)
     assert_int_equal(world.result.verified.lists, 2);
 }
 
+static void test_a_row_that_is_in_the_history_is_no_control(void **state)
+{
+    static const char listed[] = "\"cmd_uuid\":\"u-1\",\"type\":\"READ\",\"send_status\":1,"
+                                 "\"create_time\":\"2027-01-15 16:00:00\"";
+    char text[512];
+
+    (void)state;
+    open_verify(2);
+    rows[0].action = ACTION_READ;
+    begin_verify();
+    world_pass(&world, 1100);
+    (void)snprintf(text, sizeof(text),
+                   "{\"errno\":0,\"data\":{\"items\":[{%s}],\"total_count\":1}}", listed);
+    world_answer(&world, 1, world_http(200, text));
+    world_pass(&world, 10);
+    (void)snprintf(text, sizeof(text),
+                   "{\"errno\":0,\"data\":{%s,\"args\":{\"obj_id\":\"3311\",\"obj_inst_id\":\"0\","
+                   "\"res_id\":\"1\"}}}",
+                   listed);
+    world_answer(&world, 1, world_http(200, text));
+    assert_int_equal(rows[0].status, ROW_ACCEPTED);
+    assert_string_equal(rows[0].uuid, "u-1");
+    assert_true(known_commands_has(&known, SPAN_LITERAL("u-1")) && known.last.device == 0);
+    world_answer(&world, 2, world_accepts("u-2"));
+    assert_int_equal(known.last.device, 1);
+    world_finish(&world);
+    assert_int_equal(world.result.verified.found, 1);
+}
+
 static void test_a_row_whose_history_cannot_be_read_stays_in_doubt(void **state)
 {
     (void)state;
-    begin_verify(1);
+    open_verify(1);
+    begin_verify();
     world_pass(&world, 1100);
     world_answer(&world, 1, world_refuses(5106, "UNSUCESS"));
     assert_true(rows[0].status == ROW_IN_DOUBT && rows[0].ambiguous_in_all == 1);
@@ -1580,7 +1615,8 @@ static void test_a_row_whose_history_cannot_be_read_stays_in_doubt(void **state)
 static void test_a_stop_meanwhile_leaves_the_row_in_doubt(void **state)
 {
     (void)state;
-    begin_verify(2);
+    open_verify(2);
+    begin_verify();
     world_pass(&world, 500);
     world_signal(&world, ENGINE_SIGNAL_STOP);
     world_finish(&world);
@@ -1590,7 +1626,8 @@ static void test_a_stop_meanwhile_leaves_the_row_in_doubt(void **state)
 static void test_a_death_meanwhile_frees_all(void **state)
 {
     (void)state;
-    begin_verify(1);
+    open_verify(1);
+    begin_verify();
     world_pass(&world, 1100);
     assert_int_equal(world.in_flight, 1);
 }
@@ -1692,6 +1729,7 @@ int main(void)
         TEST(a_device_that_there_is_no_memory_for_fails_the_run),
         TEST(a_row_that_cannot_be_held_ends_as_it_was_refused),
         cmocka_unit_test_teardown(test_a_row_that_is_not_in_the_history_goes_again, close_verify),
+        cmocka_unit_test_teardown(test_a_row_that_is_in_the_history_is_no_control, close_verify),
         cmocka_unit_test_teardown(test_a_row_whose_history_cannot_be_read_stays_in_doubt,
                                   close_verify),
         cmocka_unit_test_teardown(test_a_stop_meanwhile_leaves_the_row_in_doubt, close_verify),
