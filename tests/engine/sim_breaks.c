@@ -67,8 +67,12 @@ void __wrap_doubt_file_append(struct doubt_file *file, const struct doubt *doubt
 
 void __wrap_doubt_file_append(struct doubt_file *file, const struct doubt *doubt)
 {
+    struct doubt kept = *doubt;
+
+    if (sim_is_broken(BREAK_KEPT))
+        kept.operation = ACTION_READ;
     if (!sim_is_broken(BREAK_DOUBT))
-        __real_doubt_file_append(file, doubt);
+        __real_doubt_file_append(file, &kept);
 }
 
 bool __wrap_seals_match(const struct seals *seals, size_t index, struct span block)

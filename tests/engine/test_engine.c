@@ -5,6 +5,9 @@
 #include <limits.h>
 #include <math.h>
 
+#include "engine/driver_record.h"
+#include "ledger/doubt.h"
+
 #define LOG(world, text) assert_string_equal(world_log(world), (text))
 
 static struct world world;
@@ -1241,6 +1244,54 @@ static void test_a_row_that_was_sent_and_expires_is_given_up(void **state)
     assert_string_equal(rows[0].error, "expired_time passed before it could be sent again");
 }
 
+/* What is kept of the row that was recorded last. */
+static struct doubt kept;
+static bool is_kept;
+static effect_fn *world_perform;
+
+static enum status keep_doubt(struct store *store, uint32_t ticket,
+                              const struct result_record *record)
+{
+    (void)store;
+    (void)ticket;
+    is_kept = record->doubt != NULL;
+    if (is_kept)
+        kept = *record->doubt;
+    return STATUS_OK;
+}
+
+static void perform_with_recorder(void *context, const struct effect *effect)
+{
+    struct store store = {.end = keep_doubt};
+    struct tally tally = {.attempts = 0};
+    struct recorder recorder = {.store = &store, .tally = &tally};
+
+    if (effect->kind == EFFECT_RECORD)
+        assert_int_equal(recorder_perform(&recorder, effect, 0), STATUS_OK);
+    world_perform(context, effect);
+}
+
+static void test_of_a_row_in_doubt_is_kept_what_this_run_has_asked(void **state)
+{
+    (void)state;
+    open_rows(2);
+    world_perform = world.options.perform;
+    world.options.perform = perform_with_recorder;
+    rows[0].action = ACTION_EXECUTE;
+    rows[0].sent = rows[0].ambiguous = 2;
+    rows[1].sent = rows[1].ambiguous = 1;
+    rows[1].expires_in_s = 5;
+    world_begin(&world);
+    world_signal(&world, ENGINE_SIGNAL_PAUSE);
+    world_answer(&world, 1, world_in_doubt());
+    assert_true(is_kept && kept.before == 2 && kept.ambiguous == 3);
+    assert_int_equal(rows[1].item->doubts_before, 1);
+    world_pass(&world, 6000);
+    world_signal(&world, ENGINE_SIGNAL_PAUSE);
+    assert_true(rows[1].status == ROW_IN_DOUBT && rows[1].sends == 0);
+    assert_false(is_kept); /* of the runs before there is a record */
+}
+
 static void test_nothing_is_sent_behind_a_result_that_may_not_be_written(void **state)
 {
     (void)state;
@@ -1709,6 +1760,7 @@ int main(void)
         TEST(a_valid_time_that_has_come_is_left_out),
         TEST(a_row_that_has_expired_is_not_sent),
         TEST(a_row_that_was_sent_and_expires_is_given_up),
+        TEST(of_a_row_in_doubt_is_kept_what_this_run_has_asked),
         TEST(nothing_is_sent_behind_a_result_that_may_not_be_written),
         TEST(a_pipe_is_waited_for),
         TEST(an_input_that_changes_stops_the_run),
