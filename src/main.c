@@ -1,6 +1,5 @@
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -33,12 +32,5 @@ int main(int argc, char **argv)
 {
     if (occupy_standard_descriptors() != 0)
         return EXIT_INTERNAL;
-    int result = cli_main(argc, argv);
-#ifdef NDEBUG
-    /* Nothing that forty libraries would tidy up matters to a process that is gone. Debug builds
-     * run what their tools have to say at the end. */
-    (void)fflush(NULL);
-    _exit(result);
-#endif
-    return result;
+    return cli_main(argc, argv);
 }

@@ -1,8 +1,7 @@
 #include "report/delivery_summary.h"
 
-#include <cjson/cJSON.h>
-
 #include "core/when.h"
+#include "report/json_line.h"
 
 typedef unsigned long long big;
 
@@ -180,13 +179,10 @@ static bool fill(const struct delivery_summary *summary, cJSON *object)
 enum status delivery_summary_add_json(const struct delivery_summary *summary, struct buf *out)
 {
     cJSON *object = cJSON_CreateObject();
-    char *text = object != NULL && fill(summary, object) ? cJSON_PrintUnformatted(object) : NULL;
 
-    if (text != NULL) {
-        buf_add_string(out, text);
-        buf_add_char(out, '\n');
+    if (object != NULL && !fill(summary, object)) {
+        cJSON_Delete(object);
+        object = NULL;
     }
-    cJSON_Delete(object);
-    cJSON_free(text);
-    return text != NULL ? out->status : STATUS_NO_MEMORY;
+    return json_line_add(object, out);
 }

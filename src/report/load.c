@@ -1,10 +1,9 @@
 #include "report/load.h"
 
-#include <cjson/cJSON.h>
-
 #include "core/figure.h"
 #include "core/text.h"
 #include "core/when.h"
+#include "report/json_line.h"
 
 #define MILLIONTHS 1000000
 
@@ -317,12 +316,5 @@ enum status load_add_json(const struct load_report *report, struct buf *out)
         (void)cJSON_AddStringToObject(find, "goal", report->goal);
         (void)cJSON_AddNumberToObject(find, "rate", report->found);
     }
-    char *text = cJSON_PrintUnformatted(root);
-    cJSON_Delete(root);
-    if (text == NULL)
-        return STATUS_NO_MEMORY;
-    buf_add_string(out, text);
-    buf_add_char(out, '\n');
-    cJSON_free(text);
-    return out->status;
+    return json_line_add(root, out);
 }

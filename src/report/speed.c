@@ -1,7 +1,8 @@
 #include "report/speed.h"
 
-#include <cjson/cJSON.h>
 #include <stdlib.h>
+
+#include "report/json_line.h"
 
 static double per_second(const struct speed *speed)
 {
@@ -98,12 +99,5 @@ enum status speed_add_json(const struct speed_report *report, struct buf *out)
     cJSON *levels = cJSON_AddArrayToObject(root, "levels");
     for (size_t i = 0; i < report->level_count; i++)
         add_level(&report->levels[i], levels);
-    char *text = cJSON_PrintUnformatted(root);
-    cJSON_Delete(root);
-    if (text == NULL)
-        return STATUS_NO_MEMORY;
-    buf_add_string(out, text);
-    buf_add_char(out, '\n');
-    cJSON_free(text);
-    return out->status;
+    return json_line_add(root, out);
 }

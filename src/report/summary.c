@@ -1,11 +1,10 @@
 #include "report/summary.h"
 
-#include <cjson/cJSON.h>
-
 #include "core/figure.h"
 #include "core/retranslate.h"
 #include "core/when.h"
 #include "report/advice.h"
+#include "report/json_line.h"
 
 static const struct {
     const char *name;
@@ -478,12 +477,5 @@ enum status summary_add_json(const struct summary *summary, struct buf *out)
     else
         (void)cJSON_AddNullToObject(root, "report");
     (void)cJSON_AddNumberToObject(root, "exit_status", summary->exit_status);
-    char *text = cJSON_PrintUnformatted(root);
-    cJSON_Delete(root);
-    if (text == NULL)
-        return STATUS_NO_MEMORY;
-    buf_add_utf8(out, span_string(text)); /* names of files may be anything */
-    buf_add_char(out, '\n');
-    cJSON_free(text);
-    return out->status;
+    return json_line_add(root, out);
 }

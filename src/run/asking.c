@@ -51,12 +51,7 @@ static void set_options(struct asking *asking)
 
     sending_options(settings, &asking->halt, options);
     options->transport =
-        (struct transport_options){.endpoint = asking->door.endpoint,
-                                   .credentials = asking->door.credentials,
-                                   .concurrency = (size_t)settings->concurrency,
-                                   .connect_timeout_ms = settings->connect_timeout_ms,
-                                   .request_timeout_ms = settings->request_timeout_ms,
-                                   .wire = target_wire(settings)};
+        target_transport(settings, asking->door.endpoint, asking->door.credentials);
     options->renew_key = settings->simulate == NULL ? on_key_refused : NULL;
     options->renew_key_context = asking;
     options->event = on_event;

@@ -214,12 +214,8 @@ static int judge_end(struct bench *bench, const struct open_loop_result *result)
 static int measure(struct bench *bench, double rate, struct load **ret_load)
 {
     const struct run_settings *settings = &bench->settings;
-    const struct transport_options transport = {.endpoint = &bench->endpoint,
-                                                .credentials = &bench->credentials,
-                                                .concurrency = (size_t)settings->concurrency,
-                                                .connect_timeout_ms = settings->connect_timeout_ms,
-                                                .request_timeout_ms = settings->request_timeout_ms,
-                                                .wire = target_wire(settings)};
+    const struct transport_options transport =
+        target_transport(settings, &bench->endpoint, &bench->credentials);
     struct open_loop_options options = {.dialect = settings->dialect,
                                         .transport = &transport,
                                         .rate_per_s = rate,

@@ -1,72 +1,23 @@
-#include <signal.h>
+#include "run/run_impl.h"
+
 #include <time.h>
-#include <unistd.h>
 
 #include "core/figure.h"
 #include "engine/intake_source.h"
-#include "engine/job.h"
-#include "ledger/outfile.h"
-#include "report/summary.h"
 #include "run/check.h"
 #include "run/descriptors.h"
 #include "run/embargo.h"
 #include "run/guards.h"
 #include "run/interrupt.h"
 #include "run/job_ends.h"
-#include "run/listener.h"
 #include "run/monotonic.h"
-#include "run/nightly.h"
-#include "run/observers.h"
-#include "run/online.h"
-#include "run/only_in.h"
 #include "run/outputs.h"
-#include "run/owned.h"
 #include "run/page_file.h"
 #include "run/privacy.h"
-#include "run/problem_file.h"
-#include "run/recording.h"
 #include "run/report.h"
-#include "run/rollout.h"
 #include "run/sending.h"
 #include "run/share.h"
-#include "run/share_rate.h"
-#include "run/target.h"
 #include "run/threads.h"
-#include "run/use_cases.h"
-#include "sim/server.h"
-
-/* One call of nbatch run: what it opened, in the order in which it does. */
-struct run {
-    const struct run_settings *settings;
-    const struct person *person;
-    struct buf message; /* the text of the last failure */
-    struct endpoint endpoint;
-    struct credentials credentials;
-    struct intake *intake;
-    struct online online; /* with --online */
-    uint64_t rows;        /* known after the check; 0 for a pipe */
-    struct sim *sim;
-    struct recording recording;
-    struct nightly nightly;             /* with --dated */
-    uint64_t earlier[ROW_STATUS_COUNT]; /* rows that had their result before, by that */
-    uint64_t earlier_twice;             /* those of them that may be held twice */
-    struct tally tally;
-    struct halt halt;
-    struct only_in only_in;      /* with --only-in */
-    struct known_commands known; /* with --on-ambiguous verify or --online */
-    struct job_options options;
-    struct job_result result;
-    struct rollout_standing rollout; /* steps 0: there is none */
-    bool has_heeded;                 /* a signal from before the sending */
-    struct observers observers;
-    struct listener listener;
-    struct series flight;              /* for the report */
-    struct buf program, words;         /* the call that goes on where this one ended */
-    struct buf cancel, status, verify; /* calls about what was accepted */
-    struct problem_file problem_file;  /* of a pipe, which is checked while it is sent */
-    struct share_rate *share;          /* the account's rate, which this run keeps; NULL: none */
-    struct run_figures *figures;       /* NULL: nobody measures */
-};
 
 static int fail(struct run *run, int exit_status)
 {
@@ -242,16 +193,6 @@ static int start_results(struct run *run)
     return result;
 }
 
-/* Rows that had their result before this run. */
-static uint64_t earlier_total(const struct run *run)
-{
-    uint64_t total = 0;
-
-    for (size_t i = 0; i < ROW_STATUS_COUNT; i++)
-        total += run->earlier[i];
-    return total;
-}
-
 /* The log and the metrics. */
 static int open_observers(struct run *run)
 {
@@ -267,7 +208,7 @@ static int start_observers(struct run *run)
                                     .tally = &run->tally,
                                     .earlier = run->earlier,
                                     .earlier_twice = &run->earlier_twice,
-                                    .rows = run->rows - earlier_total(run),
+                                    .rows = run->rows - run_earlier_total(run),
                                     .embargo_s = intake_embargo_s(run->intake),
                                     .has_rows = run->rows > 0};
 
@@ -291,7 +232,7 @@ static void end_observers(struct run *run, double seconds, int exit_status)
 static void announce(const struct run *run)
 {
     char rows[64], limit[160] = "";
-    uint64_t count = run->rows - earlier_total(run);
+    uint64_t count = run->rows - run_earlier_total(run);
     bool is_documented;
     struct rate rate = sending_rate(run->settings, &is_documented);
 
@@ -312,181 +253,6 @@ static void announce(const struct run *run)
                 run->endpoint.path, (long long)run->settings->concurrency, limit,
                 run->endpoint.proxy != NULL ? ", through the proxy " : "",
                 run->endpoint.proxy != NULL ? run->endpoint.proxy : "");
-}
-
-static int judge(const struct run *run)
-{
-    const struct tally *tally = &run->tally;
-    const struct ending ending = {.end = run->result.end,
-                                  .signal_number = run->result.signal_number,
-                                  .in_doubt =
-                                      tally->rows[ROW_IN_DOUBT] + run->earlier[ROW_IN_DOUBT] > 0,
-                                  .all_accepted =
-                                      tally->rows[ROW_ACCEPTED] + run->earlier[ROW_ACCEPTED] ==
-                                      tally_total(tally) + earlier_total(run)};
-
-    return job_exit_status(&ending);
-}
-
-/* The call that goes on where this one ended. */
-static struct next_command next_command(struct run *run)
-{
-    buf_clear(&run->program);
-    buf_clear(&run->words);
-    run->person->ops->next_command(run->person, run->recording.path,
-                                   run->recording.is_moved || run->settings->dated, &run->program,
-                                   &run->words);
-    return (struct next_command){.program = buf_string(&run->program),
-                                 .words = buf_string(&run->words),
-                                 .from_stdin = strcmp(run->settings->input, "-") == 0};
-}
-
-/* A call about rows that ended so; NULL: none did, or their platform goes with this process. */
-static const char *call_of(struct run *run, const char *command, enum row_status about,
-                           struct buf *call)
-{
-    if (run->sim != NULL || run->recording.path == NULL ||
-        run->tally.rows[about] + run->earlier[about] == 0)
-        return NULL;
-    buf_clear(call);
-    person_add_call(run->person, command, run->recording.path, call);
-    return buf_string(call);
-}
-
-/* Whether it is known how many rows have no result. */
-static bool knows_unsent(const struct run *run)
-{
-    return run->rows > 0 || run->result.end == JOB_COMPLETE;
-}
-
-static uint64_t input_rows(const struct run *run)
-{
-    return run->rows > 0 ? run->rows : run->result.rows;
-}
-
-static bool is_of_input(void *context, const struct row_id *id)
-{
-    return ledger_is_of_input(context, id);
-}
-
-/* The HTML page. Returns 0 or an exit status. */
-static int write_report(struct run *run, double seconds, int exit_status)
-{
-    struct recording *recording = &run->recording;
-
-    const struct page_run about = {.end = job_end_name(run->result.end),
-                                   .exit_status = exit_status,
-                                   .endpoint = run->endpoint.origin,
-                                   .rows = tally_total(&run->tally),
-                                   .retries = run->result.retries,
-                                   .seconds = seconds,
-                                   .flight = &run->flight,
-                                   .settings = run->settings->shown,
-                                   .setting_count = run->settings->shown_count};
-    struct page_facts facts = {.input = source_name(intake_source(run->intake)),
-                               .results = recording->path,
-                               .is_rehearsal = run->sim != NULL,
-                               .input_rows = knows_unsent(run) ? input_rows(run) : 0,
-                               .next = {.has_more = !knows_unsent(run),
-                                        .is_refused = run->result.end == JOB_REFUSED,
-                                        .command = next_command(run),
-                                        .verify =
-                                            call_of(run, "verify", ROW_IN_DOUBT, &run->verify)},
-                               .status = call_of(run, "status", ROW_ACCEPTED, &run->status),
-                               .run = &about};
-    intake_digest(run->intake, &facts.input_size, &facts.input_hash);
-    /* Of a run that was stopped, not every row of the input has been met. */
-    return report_write(run->settings->report, run->person, &facts,
-                        recording->has_account ? is_of_input : NULL, recording->ledger);
-}
-
-/* A run that recorded nothing has left no results, and so nothing to report. */
-static int report_results(struct run *run, double seconds, int exit_status)
-{
-    if (run->settings->report == NULL)
-        return 0;
-    if (access(run->recording.path, F_OK) != 0) {
-        person_note(run->person, "no page was written to %s: no row has a result",
-                    run->settings->report);
-        return 0;
-    }
-    return write_report(run, seconds, exit_status);
-}
-
-static int print_summary(const struct run *run, const struct summary *summary, int exit_status)
-{
-    struct buf text;
-
-    buf_init_text(&text, 4 * 1024 * 1024);
-    if (!run->person->quiet && !run->settings->is_part) {
-        summary_add_text(summary, &text);
-        run->person->ops->tell(run->person, TELL_SUMMARY, buf_string(&text));
-    }
-    buf_clear(&text);
-    (void)buf_set_text(&text, false);
-    if (run->settings->json) {
-        bool written = summary_add_json(summary, &text) == STATUS_OK &&
-                       person_give(run->person, buf_span(&text));
-        exit_status = written ? exit_status : EXIT_INTERNAL;
-    }
-    buf_deinit(&text);
-    return exit_status;
-}
-
-static int summarize(struct run *run, double seconds, int exit_status)
-{
-    const struct recording *recording = &run->recording;
-    const struct verified *verified = &run->result.verified;
-    uint64_t done = tally_total(&run->tally) + earlier_total(run);
-
-    if (run->settings->report != NULL)
-        observers_phase(&run->observers, PHASE_REPORT);
-    int reported = report_results(run, seconds, exit_status);
-
-    exit_status = reported != 0 ? EXIT_INTERNAL : exit_status;
-    const struct summary_canary canary = {.rows = run->result.canary.rows,
-                                          .needed = canary_needed(&run->result.canary),
-                                          .passed = !canary_is_lost(&run->result.canary),
-                                          .by_status = run->result.canary.by_status};
-    const struct summary summary = {.input = source_name(intake_source(run->intake)),
-                                    .results = recording->path,
-                                    .jsonl = outfile_is_jsonl(recording->path),
-                                    .is_recorded = access(recording->path, F_OK) == 0,
-                                    .endpoint = run->endpoint.origin,
-                                    .tally = &run->tally,
-                                    .earlier = run->earlier,
-                                    .is_resumed = run->settings->resume.on,
-                                    .end = job_end_name(run->result.end),
-                                    .is_refused = run->result.end == JOB_REFUSED,
-                                    .has_unsent = knows_unsent(run),
-                                    .unsent = run->rows > done ? run->rows - done : 0,
-                                    .twice = run->tally.twice + run->earlier_twice,
-                                    .input_rows = input_rows(run),
-                                    .has_account = recording->has_account,
-                                    .accounted = recording->account.rows,
-                                    .superseded = recording->account.superseded,
-                                    .strange = recording->account.strange,
-                                    .retries = run->result.retries,
-                                    .canary = run->settings->canary.rows > 0 ? &canary : NULL,
-                                    .rollout = run->rollout.steps > 0 ? &run->rollout : NULL,
-                                    .verified = {.looked = verified->rows,
-                                                 .found = verified->found,
-                                                 .missing = verified->missing,
-                                                 .unclear = verified->unclear,
-                                                 .calls = verified->lists + verified->lookups},
-                                    .late_per_s = run->result.late_per_s,
-                                    .allowed = run->result.allowed,
-                                    .embargo_s = intake_embargo_s(run->intake),
-                                    .now_s = (int64_t)time(NULL),
-                                    .seconds = seconds,
-                                    .exit_status = exit_status,
-                                    .cancel = call_of(run, "cancel", ROW_ACCEPTED, &run->cancel),
-                                    .status = call_of(run, "status", ROW_ACCEPTED, &run->status),
-                                    .verify = call_of(run, "verify", ROW_IN_DOUBT, &run->verify),
-                                    .command = next_command(run),
-                                    .report = reported == 0 ? run->settings->report : NULL};
-
-    return print_summary(run, &summary, exit_status);
 }
 
 static void on_pipe_problems(void *context, const struct problems *problems)
@@ -556,7 +322,7 @@ static enum job_key on_key_refused(void *context, struct buf *message)
 /* Where the canary is the whole input, there are no others to keep from being sent. */
 static void drop_needless_canary(struct run *run)
 {
-    if (run->rows > 0 && run->rows - earlier_total(run) <= run->options.canary.rows)
+    if (run->rows > 0 && run->rows - run_earlier_total(run) <= run->options.canary.rows)
         run->options.canary = (struct canary){.state = CANARY_OVER};
 }
 
@@ -565,13 +331,7 @@ static void prepare(struct run *run)
     const struct run_settings *settings = run->settings;
 
     drop_needless_canary(run);
-    run->options.transport =
-        (struct transport_options){.endpoint = &run->endpoint,
-                                   .credentials = &run->credentials,
-                                   .concurrency = (size_t)settings->concurrency,
-                                   .connect_timeout_ms = settings->connect_timeout_ms,
-                                   .request_timeout_ms = settings->request_timeout_ms,
-                                   .wire = target_wire(settings)};
+    run->options.transport = target_transport(settings, &run->endpoint, &run->credentials);
     run->known.is_prompt = settings->has_settle;
     sending_settle(settings, run->options.verify.settle_ms);
     run->options.renew_key = settings->simulate == NULL ? on_key_refused : NULL;
@@ -605,7 +365,7 @@ static void explain_end(struct run *run)
 static int conclude(struct run *run)
 {
     bool is_complete = run->result.end == JOB_COMPLETE;
-    int result = judge(run);
+    int result = run_judge(run);
 
     explain_end(run);
     int recorded = recording_finish(&run->recording, run->rows > 0 ? run->rows : run->result.rows,
@@ -626,7 +386,7 @@ static enum status send_in_steps(struct run *run, struct row_source *source)
                               .message = &run->message,
                               .results = run->recording.path,
                               .rows = run->rows,
-                              .to_send = run->rows - earlier_total(run)};
+                              .to_send = run->rows - run_earlier_total(run)};
     enum status status = rollout_run(&rolling);
 
     run->result = rolling.result;
@@ -659,7 +419,7 @@ static int send_rows(struct run *run)
     const struct person *person = run->person;
     const struct watched watched = {.input = source_name(intake_source(run->intake)),
                                     .tally = &run->tally,
-                                    .rows = run->rows - earlier_total(run)};
+                                    .rows = run->rows - run_earlier_total(run)};
 
     run->options.pacer.rows = watched.rows;
     prepare(run);
@@ -682,7 +442,7 @@ static int send_rows(struct run *run)
         run->result.end = JOB_FAILED;
     if (run->rows == 0)
         note_earlier(run);
-    int result = summarize(run, seconds, close_problem_file(run, conclude(run)));
+    int result = run_summarize(run, seconds, close_problem_file(run, conclude(run)));
     if (interrupt_signal() != 0 && !run->has_heeded)
         person_note(run->person,
                     "%s when all was sent: the results were brought to their end first",

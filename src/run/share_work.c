@@ -228,12 +228,7 @@ static void prepare(struct work *work)
     share_pace(options);
     options->retry.on_ambiguous = (enum on_ambiguous)work->job.on_ambiguous;
     options->transport =
-        (struct transport_options){.endpoint = &work->target->endpoint,
-                                   .credentials = &work->target->credentials,
-                                   .concurrency = (size_t)settings->concurrency,
-                                   .connect_timeout_ms = settings->connect_timeout_ms,
-                                   .request_timeout_ms = settings->request_timeout_ms,
-                                   .wire = target_wire(settings)};
+        target_transport(settings, &work->target->endpoint, &work->target->credentials);
     options->peer = worker_peer(work->worker);
     options->renew_key = on_key_refused;
     options->renew_key_context = work;

@@ -13,6 +13,18 @@ struct wire_options target_wire(const struct run_settings *settings)
                                  .http2 = settings->http2};
 }
 
+struct transport_options target_transport(const struct run_settings *settings,
+                                          const struct endpoint *endpoint,
+                                          const struct credentials *credentials)
+{
+    return (struct transport_options){.endpoint = endpoint,
+                                      .credentials = credentials,
+                                      .concurrency = (size_t)settings->concurrency,
+                                      .connect_timeout_ms = settings->connect_timeout_ms,
+                                      .request_timeout_ms = settings->request_timeout_ms,
+                                      .wire = target_wire(settings)};
+}
+
 uint8_t target_with(const struct run_settings *settings)
 {
     return (uint8_t)(settings->simulate != NULL ? (int)WITH_SIMULATOR

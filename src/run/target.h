@@ -3,6 +3,7 @@
 #ifndef NB_RUN_TARGET_H
 #define NB_RUN_TARGET_H
 
+#include "net/transport.h"
 #include "run/person.h"
 #include "run/settings.h"
 #include "sim/server.h"
@@ -39,5 +40,10 @@ uint8_t target_with(const struct run_settings *settings);
 
 /* The way as the transport takes it; points into the settings. */
 struct wire_options target_wire(const struct run_settings *settings);
+
+/* All of it; points to what it is given. */
+struct transport_options target_transport(const struct run_settings *settings,
+                                          const struct endpoint *endpoint,
+                                          const struct credentials *credentials);
 
 #endif

@@ -1,5 +1,6 @@
 """A database that refuses for now, does not answer, or has forgotten: what was promised of a shared job holds, and it is said."""
 import collections
+import contextlib
 import os
 import select
 import signal
@@ -73,25 +74,28 @@ def test_a_worker_of_which_nothing_is_known_keeps_the_rate(shared, simulator, fl
     assert shared("jobs", "--remove", job).code == 0
 
 
-def pids_of(server):
+@contextlib.contextmanager
+def frozen(server):
+    """Its processes stand still, and its connections stay."""
     pid = int((server.data / "postmaster.pid").read_text().split()[0])
-    return [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+    pids = [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+    for one in pids:
+        os.kill(one, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for one in pids:
+            os.kill(one, signal.SIGCONT)
 
 
 def test_a_worker_ends_although_the_database_does_not_answer(shared, simulator, fleet, tmp_path):
     sim, rows, job = simulator("--latency", "200ms"), 300, "hung"
     worker = shared.start("run", fleet(rows), "--job", job, "--endpoint", sim.url, "-c", 16, "--on-ambiguous", "hold")
     shared.wait_for(job, 20)
-    stopped = pids_of(shared.database)
-    for pid in stopped:
-        os.kill(pid, signal.SIGSTOP)
-    try:
+    with frozen(shared.database):
         time.sleep(0.5)  # the requests in flight are answered meanwhile
         worker.send_signal(signal.SIGTERM)
         told = finished(worker, 7, patience=20)
-    finally:
-        for pid in stopped:
-            os.kill(pid, signal.SIGCONT)
     assert "it does not answer, and the run was to end" in told and "are kept in hung." in told, told
     assert "nbatch jobs tells how far hung is" in told
     told = finished(shared.start("work", "--job", job, "--endpoint", sim.url, "-c", 16), 0)
@@ -103,14 +107,8 @@ def test_a_database_that_does_not_answer_is_told_of(shared, simulator, fleet):
     sim, rows, job = simulator("--latency", "200ms"), 100, "silent"
     worker = shared.start("run", fleet(rows), "--job", job, "--endpoint", sim.url, "-c", 16, "--on-ambiguous", "hold")
     shared.wait_for(job, 20)
-    stopped = pids_of(shared.database)
-    for pid in stopped:
-        os.kill(pid, signal.SIGSTOP)
-    try:
+    with frozen(shared.database):
         wait_until(lambda: "does not answer" in worker.log.read_text(), worker.log.read_text)
-    finally:
-        for pid in stopped:
-            os.kill(pid, signal.SIGCONT)
     finished(worker, 0)
     check_against_audit(shared.results(job), read_audit(sim.audit_path), rows)
 

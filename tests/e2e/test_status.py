@@ -615,3 +615,15 @@ def test_pushes_in_every_form_are_taken_and_bad_lines_cost_nothing_else(nbatch, 
     assert [row["state"] for row in found] == ["delivered"] * 6 + ["unclear"] * 3, found
     assert {row["confirm_time"] for row in found[:6]} == {"2026-11-29T05:06:41+08:00", "2026-11-28T16:00:01+08:00"}
     assert found[6]["reason"] == "not asked yet" and not questions(sim)
+
+
+def test_names_of_files_that_are_no_utf8_do_not_spoil_the_json(nbatch, simulator, tmp_path):
+    """Names may be anything; a line of JSON may not."""
+    sim, odd = simulator(), os.fsdecode(b"f\xffleet.csv")
+    path, results = tmp_path / odd, tmp_path / os.fsdecode(b"r\xff.csv")
+    path.write_text(HEADER + row_of(1))
+    for words in (["run", path, "-o", results], ["status", results], ["verify", results], ["cancel", results, "--yes"],
+                  ["bench", path, "-o", tmp_path / "b.csv", "--rate", "50", "--duration", "1s", "--warm-up", "0s", "--yes"]):
+        done = subprocess.run([NBATCH, *map(os.fsencode, words), "--endpoint", sim.url, "--json", "-q"], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, env={**os.environ, **ENV}, check=False)
+        assert json.loads(done.stdout.decode("utf-8")), (words, done)
