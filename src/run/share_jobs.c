@@ -18,8 +18,7 @@ static int check_share(const struct run_settings *settings, const struct person 
 {
     if (settings->share != NULL)
         return 0;
-    person_error(person,
-                 "which database? --share postgresql://HOST/DATABASE, or NBATCH_SHARE");
+    person_error(person, "which database? --share postgresql://HOST/DATABASE, or NBATCH_SHARE");
     return EXIT_USAGE;
 }
 
