@@ -8,8 +8,9 @@
 #include "core/text.h"
 #include "platform/history_search.h"
 
+/* The second begins with the first, and is whole for the catalogue. */
 #define FOUND_WORDS   "found in the platform's history"
-#define SURPLUS_WORDS FOUND_WORDS ", which holds it more than once: also "
+#define SURPLUS_WORDS "found in the platform's history, which holds it more than once: also "
 
 /* The words for what was found of a row, or not. */
 static inline void surplus_describe(const struct search_found *found, struct buf *out)
