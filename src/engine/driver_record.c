@@ -29,7 +29,8 @@ static enum status record(struct recorder *recorder, const struct item *item, ui
     return recorder->store->end(recorder->store, ticket, result);
 }
 
-/* What a row in doubt is looked for by, later on. */
+/* What a row in doubt is looked for by, later on. One of which no request of this run may have been
+ * processed has only asked for what earlier runs have on record. */
 static struct doubt doubt_of(const struct effect *effect, int64_t wall_ms)
 {
     const struct item *item = effect->item;
@@ -71,7 +72,7 @@ static enum status record_outcome(struct recorder *recorder, const struct effect
 
     struct doubt doubt;
 
-    if (outcome->status == ROW_IN_DOUBT) {
+    if (outcome->status == ROW_IN_DOUBT && item->so_far.ambiguous > item->doubts_before) {
         doubt = doubt_of(effect, wall_ms);
         result.doubt = &doubt;
     }

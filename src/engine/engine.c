@@ -188,10 +188,8 @@ static void drop_valid_time(struct engine *engine, struct item *item, int64_t no
 /* What might have to be remembered goes before the row: the mark in the record. */
 static void mark(struct engine *engine, struct item *item, int64_t now_s)
 {
-    if (item->so_far.tries == 0) {
+    if (item->so_far.tries == 0)
         item->first_ms = engine->now.wall_ms;
-        item->doubts_before = item->so_far.ambiguous;
-    }
     drop_valid_time(engine, item, now_s);
     expect_next(engine);
     engine_perform(engine, EFFECT_MARK, item);
@@ -352,7 +350,7 @@ static void admit(struct engine *engine, struct item *item, const struct event *
 {
     item->task.device = item->id.device;
     item->so_far.sent = event->row.sent;
-    item->so_far.ambiguous = event->row.ambiguous;
+    item->so_far.ambiguous = item->doubts_before = event->row.ambiguous;
     item->number = ++engine->admitted;
     item->sync = engine->syncs + 1;
     if (engine->canary.state == CANARY_SENDING)

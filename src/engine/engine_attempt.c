@@ -31,14 +31,21 @@ static void record(struct engine *engine, const struct effect *effect, const str
         engine_watch_canary(engine, fact->status);
 }
 
-void engine_record_outcome(struct engine *engine, struct item *item, struct outcome *outcome,
-                           int64_t latency_us)
+/* The uuid of an accepted row is its own. */
+static enum status know(struct engine *engine, const struct item *item, struct span uuid)
 {
     struct known_commands *known = engine->options.verify.known;
 
+    return item->verification != NULL ? known_commands_own(known, uuid)
+                                      : known_commands_add(known, item->id.device, uuid);
+}
+
+void engine_record_outcome(struct engine *engine, struct item *item, struct outcome *outcome,
+                           int64_t latency_us)
+{
     outcome->status = retry_row_status(&item->so_far, outcome->status);
-    if (known != NULL && outcome->status == ROW_ACCEPTED &&
-        known_commands_add(known, item->id.device, span_string(outcome->uuid)) != STATUS_OK)
+    if (engine->options.verify.known != NULL && outcome->status == ROW_ACCEPTED &&
+        know(engine, item, span_string(outcome->uuid)) != STATUS_OK)
         engine_fail(engine, STATUS_NO_MEMORY, status_text(STATUS_NO_MEMORY));
     const struct effect effect = {.kind = EFFECT_RECORD,
                                   .item = item,

@@ -16,8 +16,8 @@
 
 static int64_t due_ms(const struct engine *engine, const struct verification *verification)
 {
-    return verification->ended_ms +
-           history_search_due_ms(verification->search, engine->options.verify.settle_ms);
+    return history_search_due_ms(verification->search, engine->options.verify.settle_ms,
+                                 verification->ended_ms, engine_now_ms(engine));
 }
 
 void engine_end_verification(struct item *item)

@@ -41,8 +41,8 @@ struct item {
     uint32_t ticket;          /* by the world, for EFFECT_ADMIT: what the record knows it by */
     void *world;              /* the world's, for whatever it wants; NULL in a new item */
     struct retry_row so_far;  /* with the attempts of earlier runs, except in `tries` */
-    int64_t first_ms;         /* when the first of this run began, epoch, … */
-    uint32_t doubts_before;   /* … and what so_far.ambiguous was then */
+    uint32_t doubts_before;   /* what so_far.ambiguous was when the row was read */
+    int64_t first_ms;         /* when the first of this run began, epoch: once there is one */
     uint64_t number;          /* among the rows that were admitted, from 1 */
     uint64_t sync;            /* the sync that makes its admission durable */
     uint64_t start_number;    /* of its attempt, among all of the run */

@@ -34,6 +34,7 @@ struct history_search {
     struct known_commands *known;
     struct accepted_command control;
     bool control_is_newer; /* than the last attempt: when it shows, so does what was there before */
+    bool is_proven;        /* it was so, and showed, before the list of this look was asked for */
     struct history_search *next, *before; /* among those that wait for one */
     uint64_t device;
     struct claim_row *rows;
@@ -43,7 +44,7 @@ struct history_search {
     size_t asked_count;
     int64_t start_s; /* of the list */
     unsigned looks;
-    enum { STEP_CONTROL, STEP_LIST, STEP_LOOKUP } step;
+    enum { STEP_NONE, STEP_CONTROL, STEP_LIST, STEP_LOOKUP } step;
     struct history_pages pages;
     struct candidate *candidates;
     size_t candidate_count, near_count, at;
@@ -97,16 +98,29 @@ static void wait_for_control(struct history_search *search)
     search->known->waiting = search;
 }
 
-enum status known_commands_add(struct known_commands *known, uint64_t device, struct span uuid)
+static bool is_uuid(struct span uuid)
+{
+    return uuid.len > 0 && uuid.len <= REPLY_UUID_MAX;
+}
+
+enum status known_commands_own(struct known_commands *known, struct span uuid)
 {
     uint32_t *value;
 
-    if (uuid.len == 0 || uuid.len > REPLY_UUID_MAX)
+    if (!is_uuid(uuid))
         return STATUS_OK;
     enum status status = keytable_slot(&known->owned, hash_of(uuid), &value);
-    if (status != STATUS_OK)
+    if (status == STATUS_OK)
+        *value = 1;
+    return status;
+}
+
+enum status known_commands_add(struct known_commands *known, uint64_t device, struct span uuid)
+{
+    enum status status = known_commands_own(known, uuid);
+
+    if (status != STATUS_OK || !is_uuid(uuid))
         return status;
-    *value = 1;
     known->last = (struct accepted_command){.device = device};
     memcpy(known->last.uuid, uuid.ptr, uuid.len);
     while (known->waiting != NULL) {
@@ -125,7 +139,7 @@ bool known_commands_has(const struct known_commands *known, struct span uuid)
 void known_commands_note(struct known_commands *known, uint64_t device, struct span uuid,
                          int64_t at_ms)
 {
-    if (uuid.len == 0 || uuid.len > REPLY_UUID_MAX || at_ms < known->last.at_ms)
+    if (!is_uuid(uuid) || at_ms < known->last.at_ms)
         return;
     known->last = (struct accepted_command){.device = device, .at_ms = at_ms};
     memcpy(known->last.uuid, uuid.ptr, uuid.len);
@@ -265,17 +279,20 @@ enum search_step history_search_begin(struct history_search *search)
     if (search->looks == 0 && find_pools(search) != STATUS_OK)
         return give_up(search, status_text(STATUS_NO_MEMORY));
     search->looks++;
-    search->step = search->looks > 1 && !is_known(search) ? STEP_CONTROL : STEP_LIST;
+    search->step = STEP_NONE;
     search->pages = (struct history_pages){.device = 0};
     search->at = search->candidate_count = search->near_count = search->later = 0;
     search->is_hazy = search->is_unknown = false;
     return SEARCH_ASK;
 }
 
+/* The others wait for a control to show, which may have been accepted just now. */
 int64_t history_search_due_ms(const struct history_search *search,
-                              const int64_t settle_ms[SEARCH_LOOKS])
+                              const int64_t settle_ms[SEARCH_LOOKS], int64_t ended_ms,
+                              int64_t now_ms)
 {
-    return search->looks == 0 ? settle_ms[0] : search->looks * settle_ms[1];
+    return search->looks < SEARCH_LOOKS ? ended_ms + settle_ms[search->looks]
+                                        : now_ms + settle_ms[SEARCH_LOOKS - 1];
 }
 
 /* The control's list begins before it was accepted, where that is known. */
@@ -286,9 +303,19 @@ static int64_t control_start_s(const struct history_search *search)
     return at_s > 0 && at_s < search->start_s ? at_s : search->start_s;
 }
 
+/* Another command may have become the control since the look was begun, which is some time ago; one
+ * that comes later tells nothing of this look's list. */
+static void begin_questions(struct history_search *search)
+{
+    search->step = search->looks > 1 && !is_known(search) ? STEP_CONTROL : STEP_LIST;
+    search->is_proven = search->control_is_newer;
+}
+
 void history_search_ask(struct history_search *search, enum operation *ret_operation,
                         struct question *ret_question)
 {
+    if (search->step == STEP_NONE)
+        begin_questions(search);
     bool is_control = search->step == STEP_CONTROL;
 
     *ret_operation = search->step == STEP_LOOKUP ? OPERATION_LOOKUP : OPERATION_LIST;
@@ -380,7 +407,8 @@ static bool is_settled(struct history_search *search)
 /* All commands were looked at: the end, or another look. */
 static enum search_step end_look(struct history_search *search)
 {
-    bool may_show = search->is_unknown && search->control_is_newer;
+    bool may_show = search->control_is_newer && !search->is_proven &&
+                    (search->is_unknown || !search->known->is_prompt);
     unsigned looks = may_show ? SEARCH_LOOKS_MAX : SEARCH_LOOKS;
 
     return is_settled(search) || search->looks >= looks ? SEARCH_END : SEARCH_LATER;
@@ -473,30 +501,27 @@ static void seek(void *context, const struct history_entry *entry)
     seeking->is_found = seeking->is_found || strcmp(entry->uuid, seeking->uuid) == 0;
 }
 
-/* A list may be later than what is said of a single command: it must be in its own. */
-static bool is_in_list(struct history_search *search, struct span body, bool *ret_more)
-{
-    struct seeking seeking = {.uuid = search->control.uuid};
-    enum pages_step step = history_pages_take(&search->pages, body, seek, &seeking);
-
-    *ret_more = !seeking.is_found && step == PAGES_MORE;
-    return seeking.is_found;
-}
-
+/* A list may be later than what is said of a single command: the control must be in its own. A list
+ * that cannot be read tells nothing. */
 static enum search_step take_control(struct history_search *search, struct span body)
 {
-    bool more = false;
+    struct history_pages *pages = &search->pages;
+    struct seeking seeking = {.uuid = search->control.uuid};
+    enum pages_step step = history_pages_take(pages, body, seek, &seeking);
 
-    search->is_unknown = !is_in_list(search, body, &more);
-    if (more)
+    if (!seeking.is_found && step == PAGES_MORE)
         return SEARCH_ASK;
-    search->pages = (struct history_pages){.device = 0};
-    if (!search->is_unknown)
+    search->is_unknown = !seeking.is_found && step == PAGES_END && !pages->is_short &&
+                         !pages->is_unreadable && !pages->is_of_another;
+    search->is_proven = search->is_proven && seeking.is_found;
+    if (seeking.is_found)
         search->known->seen = search->control;
     stop_waiting(search);
-    if (search
-            ->is_unknown) /* another one, in case it is that device whose history cannot be read */
+    /* One that was accepted just now shows by the next look. Else it is another one's turn. */
+    bool is_fresh = search->control_is_newer && search->looks == SEARCH_LOOKS;
+    if (!search->is_proven && !(search->is_unknown && is_fresh))
         wait_for_control(search);
+    *pages = (struct history_pages){.device = 0};
     search->step = STEP_LIST;
     return SEARCH_ASK;
 }
@@ -526,7 +551,7 @@ static const char *why_not_missing(const struct history_search *search, size_t r
                "what is missing";
     if (search->later >= DEVICE_QUEUE_MAX)
         return "ten later commands are in the platform's history: they may have taken its place";
-    if (!search->control_is_newer && !search->known->is_prompt)
+    if (!search->is_proven && !search->known->is_prompt)
         return "not in the platform's history so far; no other command was accepted behind it that "
                "would show how soon it tells: say --settle to call it not processed";
     return executes && !search->known->is_prompt

@@ -60,13 +60,17 @@ void known_commands_init(struct known_commands *known);
 void known_commands_deinit(struct known_commands *known);
 
 /* The uuid is an accepted row's. STATUS_NO_MEMORY. */
+enum status known_commands_own(struct known_commands *known, struct span uuid) MUST_USE;
+
+/* The same of one that was accepted just now: it is a control. One that the history has told of is
+ * none: it may have been there for long. */
 enum status known_commands_add(struct known_commands *known, uint64_t device,
                                struct span uuid) MUST_USE;
 
 /* Whether it is an accepted row's. */
 bool known_commands_has(const struct known_commands *known, struct span uuid);
 
-/* The same of one that is not owned by a row that matters here: it may be the control. */
+/* It was accepted by an earlier run, and may be the control. */
 void known_commands_note(struct known_commands *known, uint64_t device, struct span uuid,
                          int64_t at_ms);
 
@@ -112,9 +116,11 @@ void history_search_shift(struct history_search *search, int64_t by_s);
 /* Begins a look. SEARCH_END where no request is known. */
 enum search_step history_search_begin(struct history_search *search);
 
-/* How long after the last attempt the next look comes: the first two as `settle_ms` says. */
+/* When the next look comes, by the clock of both times: the first two so long after the last
+ * attempt, which had ended at `ended_ms`, the others so long after the one before. */
 int64_t history_search_due_ms(const struct history_search *search,
-                              const int64_t settle_ms[SEARCH_LOOKS]);
+                              const int64_t settle_ms[SEARCH_LOOKS], int64_t ended_ms,
+                              int64_t now_ms);
 
 /* The question that is next. Its uuid is valid until the answer is taken. */
 void history_search_ask(struct history_search *search, enum operation *ret_operation,

@@ -8,6 +8,8 @@
 #include "core/text.h"
 #include "platform/history_search.h"
 
+/* The second begins with the first, and is whole for the catalogue. */
+#define FOUND_WORDS   "found in the platform's history"
 #define SURPLUS_WORDS "found in the platform's history, which holds it more than once: also "
 
 /* The words for what was found of a row, or not. */
@@ -21,7 +23,13 @@ static inline void surplus_describe(const struct search_found *found, struct buf
     else if (found->surplus.len > 0)
         buf_add_format(out, SURPLUS_WORDS "%.*s", SPAN_ARG(found->surplus));
     else
-        buf_add_string(out, "found in the platform's history");
+        buf_add_string(out, FOUND_WORDS);
+}
+
+/* Whether an accepted line's error says that the history has told of the row, not its answer. */
+static inline bool surplus_is_found(struct span error)
+{
+    return span_starts_with(error, FOUND_WORDS);
 }
 
 /* Takes the next of them off an accepted line's error; false: there is none. */

@@ -29,19 +29,15 @@ static enum status take(void *context, const struct result_fields *fields)
         !device_read(column(reading, fields, RESULT_device, &reading->text), &device))
         return STATUS_OK;
     struct span uuid = column(reading, fields, RESULT_uuid, &reading->text);
-    struct accepted_command last = known->last;
-    if (reading->filter != NULL && !reading->filter(reading->context, device)) {
-        known_commands_note(known, device, uuid, fields->finished_ms);
-        return STATUS_OK;
-    }
     struct span error = column(reading, fields, RESULT_error, &reading->error);
+    if (!surplus_is_found(error)) /* which may have been accepted long before it ended */
+        known_commands_note(known, device, uuid, fields->finished_ms);
+    if (reading->filter != NULL && !reading->filter(reading->context, device))
+        return STATUS_OK;
     enum status status = STATUS_OK;
     do
-        status = known_commands_add(known, device, uuid);
+        status = known_commands_own(known, uuid);
     while (status == STATUS_OK && surplus_take(&error, &uuid));
-    known->last = last; /* the latest of all, not the last one of these */
-    known_commands_note(known, device, column(reading, fields, RESULT_uuid, &reading->text),
-                        fields->finished_ms);
     return status;
 }
 

@@ -8,6 +8,7 @@ struct tracing {
     size_t first, count; /* rows */
     struct history_search *search;
     struct buf texts;              /* of its requests */
+    int64_t due_ms;                /* its next look, while that waits */
     struct tracing *next;          /* in its queue */
     struct tracing *newer, *older; /* among all */
 };
@@ -57,15 +58,6 @@ static void finish(struct trace *trace, struct tracing *tracing, int64_t now_ms)
             trace->error = errno != 0 ? errno : EIO;
     }
     end_tracing(trace, tracing);
-}
-
-static void go_on(struct trace *trace, struct tracing *tracing, enum search_step step,
-                  int64_t now_ms)
-{
-    if (step == SEARCH_END)
-        finish(trace, tracing, now_ms);
-    else
-        append(step == SEARCH_ASK ? &trace->next : &trace->later, tracing);
 }
 
 /* What a row has asked for, and when. */
@@ -140,13 +132,26 @@ static enum status begin(struct trace *trace, struct tracing **ret_tracing)
     return status;
 }
 
-/* When a look is due that comes so long after the last attempt, by this machine's clock. One that
- * was set back keeps nobody waiting for longer than it takes. */
-static int64_t due_ms(const struct trace *trace, size_t first, int64_t after_ms)
+/* When the last request had ended, by this machine's clock. One that was set back keeps nobody
+ * waiting for longer than it takes. */
+static int64_t ended_of(const struct trace *trace, size_t first)
 {
     int64_t last_ms = last_of(trace, first);
 
-    return (last_ms < trace->begun_ms ? last_ms : trace->begun_ms) + after_ms;
+    return last_ms < trace->begun_ms ? last_ms : trace->begun_ms;
+}
+
+static void go_on(struct trace *trace, struct tracing *tracing, enum search_step step,
+                  int64_t now_ms)
+{
+    if (step == SEARCH_END) {
+        finish(trace, tracing, now_ms);
+        return;
+    }
+    if (step == SEARCH_LATER)
+        tracing->due_ms = history_search_due_ms(tracing->search, trace->options.settle_ms,
+                                                ended_of(trace, tracing->first), now_ms);
+    append(step == SEARCH_ASK ? &trace->next : &trace->later, tracing);
 }
 
 /* Begins the looks that are due. *ret_due_ms: when there is another. */
@@ -154,14 +159,11 @@ static enum status begin_looks(struct trace *trace, int64_t now_ms, int64_t *ret
 {
     struct tracing *tracing = trace->later.head;
 
-    *ret_due_ms = tracing != NULL
-                      ? due_ms(trace, tracing->first,
-                               history_search_due_ms(tracing->search, trace->options.settle_ms))
-                      : INT64_MAX;
+    *ret_due_ms = tracing != NULL ? tracing->due_ms : INT64_MAX;
     if (tracing != NULL && *ret_due_ms <= now_ms) {
         (void)take_first(&trace->later);
     } else if (trace->at < trace->options.row_count) {
-        int64_t first_ms = due_ms(trace, trace->at, trace->options.settle_ms[0]);
+        int64_t first_ms = ended_of(trace, trace->at) + trace->options.settle_ms[0];
         if (first_ms < *ret_due_ms)
             *ret_due_ms = first_ms;
         if (first_ms > now_ms)

@@ -118,6 +118,15 @@ static void tell_list(struct fake_platform *platform, const char *target, const 
     buf_add_format(out, "],\"total_count\":%zu}}", count + (is_scarred(platform) ? 3 : 0));
 }
 
+void fake_history_show(const struct processed *done, bool is_whole, struct buf *out)
+{
+    buf_add_string(out, "{\"errno\":0,\"error\":\"succ\",\"data\":");
+    add_entry(done, out);
+    if (is_whole)
+        buf_add_format(out, ",\"args\":{%s},\"content\":%s", done->args, done->content);
+    buf_add_string(out, "}}");
+}
+
 static void tell_one(struct fake_platform *platform, const char *target, const char *imei,
                      int64_t now_ms, struct buf *out)
 {
@@ -127,15 +136,10 @@ static void tell_one(struct fake_platform *platform, const char *target, const c
         if (is_shown(platform, &platform->processed[i], imei, now_ms) &&
             strstr(target, platform->processed[i].uuid) != NULL)
             found = &platform->processed[i];
-    if (found == NULL || is_scarred(platform)) {
+    if (found == NULL || is_scarred(platform))
         buf_add_string(out, "{\"errno\":5108,\"error\":\"invalid parameter\"}");
-        return;
-    }
-    buf_add_string(out, "{\"errno\":0,\"error\":\"succ\",\"data\":");
-    add_entry(found, out);
-    if (!is_scarred(platform))
-        buf_add_format(out, ",\"args\":{%s},\"content\":%s", found->args, found->content);
-    buf_add_string(out, "}}");
+    else
+        fake_history_show(found, !is_scarred(platform), out);
 }
 
 void fake_history_tell(struct fake_platform *platform, struct fake_reply *reply, int64_t now_ms)

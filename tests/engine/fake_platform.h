@@ -67,10 +67,10 @@ struct content {
 struct processed {
     uint64_t row; /* 0: somebody else's */
     char uuid[37], imei[18];
-    int64_t at_ms, shows_ms; /* the history has it from then on */
-    int64_t created_s;       /* by the platform's clock */
-    bool is_execute;
-    char args[400], content[64]; /* as the history shows them */
+    int64_t at_ms, shows_ms;       /* the history has it from then on */
+    int64_t created_s;             /* by the platform's clock */
+    bool is_execute, is_on_record; /* the latter: as a row's in doubt, by sim_checks.c */
+    char args[400], content[64];   /* as the history shows them */
 };
 
 struct sending {
@@ -161,6 +161,9 @@ void fake_platform_ask(struct fake_platform *platform, const struct sending *sen
 
 /* What the answer to it is. */
 void fake_history_tell(struct fake_platform *platform, struct fake_reply *reply, int64_t now_ms);
+
+/* The answer to a question about one command; `is_whole`: with what was asked for. */
+void fake_history_show(const struct processed *done, bool is_whole, struct buf *out);
 
 /* Fills in what it will show of a command; and of one that somebody else hands in. */
 void fake_history_keep(struct processed *done, const struct sending *sending);

@@ -144,7 +144,7 @@ static const char *judge_row(const struct result *result, const struct judgement
     uint32_t done = fake_platform_count(judgement->platform, row);
     const char *wrong = result != NULL ? judge_result(result, judgement) : NULL;
 
-    if (wrong != NULL || judgement->is_excused[row])
+    if (wrong != NULL)
         return wrong;
     if (is_held(judgement->policy, content) && done > 1)
         return "processed twice, though it was to be held";

@@ -30,7 +30,6 @@ struct judgement {
     const struct fake_platform *platform;
     enum on_ambiguous policy;
     const uint32_t *uncounted; /* of each row, from 1: attempts that a record may have missed */
-    const bool *is_excused;    /* likewise: what the platform's history told too late of */
     bool is_complete;          /* each row must have a result */
 };
 

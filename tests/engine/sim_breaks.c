@@ -27,6 +27,8 @@ enum status __real_known_commands_add(struct known_commands *known, uint64_t dev
                                       struct span uuid);
 enum status __wrap_known_commands_add(struct known_commands *known, uint64_t device,
                                       struct span uuid);
+enum status __real_known_commands_own(struct known_commands *known, struct span uuid);
+enum status __wrap_known_commands_own(struct known_commands *known, struct span uuid);
 enum search_step __real_history_search_take(struct history_search *search, struct span body,
                                             const char *error);
 enum search_step __wrap_history_search_take(struct history_search *search, struct span body,
@@ -47,6 +49,11 @@ enum status __wrap_known_commands_add(struct known_commands *known, uint64_t dev
     return sim_is_broken(BREAK_CLAIM) ? STATUS_OK : __real_known_commands_add(known, device, uuid);
 }
 
+enum status __wrap_known_commands_own(struct known_commands *known, struct span uuid)
+{
+    return sim_is_broken(BREAK_CLAIM) ? STATUS_OK : __real_known_commands_own(known, uuid);
+}
+
 enum search_step __wrap_history_search_take(struct history_search *search, struct span body,
                                             const char *error)
 {
@@ -60,8 +67,12 @@ void __wrap_doubt_file_append(struct doubt_file *file, const struct doubt *doubt
 
 void __wrap_doubt_file_append(struct doubt_file *file, const struct doubt *doubt)
 {
+    struct doubt kept = *doubt;
+
+    if (sim_is_broken(BREAK_KEPT))
+        kept.operation = ACTION_READ;
     if (!sim_is_broken(BREAK_DOUBT))
-        __real_doubt_file_append(file, doubt);
+        __real_doubt_file_append(file, &kept);
 }
 
 bool __wrap_seals_match(const struct seals *seals, size_t index, struct span block)

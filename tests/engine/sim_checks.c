@@ -6,6 +6,7 @@
 
 #include "ledger/doubt.h"
 #include "ledger/ledger.h"
+#include "platform/rules.h"
 #include "send/budget.h"
 #include "sim_world.h"
 
@@ -181,24 +182,10 @@ void check_question(struct sim_world *world, struct item *item)
     check_pace(world, item->id.row);
 }
 
-void check_accepted(struct sim_world *world)
-{
-    for (size_t i = 1; i <= world->input.row_count; i++)
-        if (world->rows[i].control_ns == 0)
-            world->rows[i].control_ns = world->now_ns;
-}
-
 void check_missing(struct sim_world *world, uint64_t number)
 {
-    const struct row_state *row = &world->rows[number];
-    int64_t second_ns = row->answered_ns + (int64_t)SETTLE_AGAIN_MS * ns_of_ms;
-    bool is_shown = row->control_ns != 0 && row->control_ns < second_ns;
-
-    if (fake_platform_count(&world->platform, number) == 0)
-        return;
-    if (world->platform.history != HISTORY_LATE || is_shown)
+    if (fake_platform_count(&world->platform, number) > 0)
         sim_violate(world, "a row that was processed is called not processed", number);
-    world->is_excused[number] = true;
 }
 
 /* Whether the platform holds equal commands of a device that several rows have asked for: which is
@@ -223,6 +210,37 @@ static bool has_equals(const struct sim_world *world, uint64_t number)
     return false;
 }
 
+/* Whether the history does not show yet what it was given while it was late, in an earlier life:
+ * such a command may be the one by which a run sees whether it tells at all. */
+static bool is_late_still(const struct sim_world *world)
+{
+    const struct fake_platform *platform = &world->platform;
+
+    for (size_t i = 0; i < platform->processed_count; i++) {
+        const struct processed *done = &platform->processed[i];
+        if (done->shows_ms > world->now_ns / ns_of_ms &&
+            done->shows_ms - done->at_ms > HISTORY_LAG_MAX_MS)
+            return true;
+    }
+    return false;
+}
+
+/* Whether so many commands of the device are later, by the platform's clock, that they may have
+ * taken a row's place: between two lives clocks are set back. */
+static bool is_displaced(const struct sim_world *world, uint64_t number)
+{
+    const struct fake_platform *platform = &world->platform;
+    const char *imei = world->input.contents[world->input.rows[number - 1].content].imei;
+    int64_t ago_ms = (world->now_ns - world->rows[number].answered_ns) / ns_of_ms;
+    int64_t ended_s = (sim_wall_ms(world) - ago_ms) / 1000 + platform->clock_off_s;
+    size_t later = 0;
+
+    for (size_t i = 0; i < platform->processed_count; i++)
+        later += strcmp(platform->processed[i].imei, imei) == 0 &&
+                 platform->processed[i].created_s > ended_s;
+    return later >= DEVICE_QUEUE_MAX;
+}
+
 /* Whether something keeps the history from telling what became of a row. */
 static bool may_be_unclear(const struct sim_world *world, uint64_t number)
 {
@@ -231,7 +249,8 @@ static bool may_be_unclear(const struct sim_world *world, uint64_t number)
 
     return process->is_stopped || process->clock_was_set || !process->plan.is_prompt ||
            platform->history != HISTORY_CLEAR || platform->outage_count > 0 ||
-           world->was_in_doubt[number] || has_equals(world, number);
+           world->was_in_doubt[number] || has_equals(world, number) || is_late_still(world) ||
+           is_displaced(world, number);
 }
 
 void check_end(struct sim_world *world, uint64_t number, enum row_status status)
@@ -254,8 +273,7 @@ void check_end(struct sim_world *world, uint64_t number, enum row_status status)
         sim_violate(world, "a row ends in doubt, and the history could tell", number);
     if (world->policy == ON_AMBIGUOUS_VERIFY && status == ROW_FAILED)
         check_missing(world, number);
-    bool is_unknown =
-        status != ROW_ACCEPTED && status != ROW_IN_DOUBT && !world->is_excused[number];
+    bool is_unknown = status != ROW_ACCEPTED && status != ROW_IN_DOUBT;
     if (is_unknown && fake_platform_count(&world->platform, number) > 0)
         sim_violate(world, "a row that was processed ends as if it were not", number);
 }
@@ -322,6 +340,44 @@ uint64_t count_failed(const struct sim_world *world)
     return sum;
 }
 
+/* Takes the commands that a request may have become off those of its row that are on no record. */
+static void match_doubt(struct sim_world *world, const struct doubt *doubt)
+{
+    const struct likeness_request request = {(enum action)doubt->operation, doubt->target,
+                                             doubt->body};
+    struct fake_platform *platform = &world->platform;
+    struct buf text;
+
+    buf_init(&text, sizeof(platform->page));
+    for (size_t i = 0; i < platform->processed_count; i++) {
+        struct processed *done = &platform->processed[i];
+        enum likeness likeness = LIKENESS_DIFFERENT;
+        if (done->row != doubt->id.row || done->is_on_record)
+            continue;
+        buf_clear(&text);
+        fake_history_show(done, true, &text);
+        (void)buf_string(&text);
+        done->is_on_record = likeness_of_entry(buf_span(&text), &request, &likeness) == STATUS_OK &&
+                             likeness != LIKENESS_DIFFERENT;
+    }
+    buf_deinit(&text);
+}
+
+/* Of a row in doubt of which all seems to be on record, each command must be: one that is not would
+ * not be found by whoever looks for it later, and the row would be sent again. */
+static void check_covered(struct sim_world *world, uint64_t row)
+{
+    const struct fake_platform *platform = &world->platform;
+    const struct result *result = world->results.of_row[row];
+
+    if (result == NULL || result->status != ROW_IN_DOUBT || world->recorded[row] == 0 ||
+        world->recorded[row] != result->ambiguous)
+        return;
+    for (size_t i = 0; i < platform->processed_count; i++)
+        if (platform->processed[i].row == row && !platform->processed[i].is_on_record)
+            sim_violate(world, "all of a row in doubt seems to be on record, and is not", row);
+}
+
 static enum status take_doubt(void *context, const struct doubt *doubt, uint64_t offset)
 {
     struct sim_world *world = context;
@@ -339,6 +395,9 @@ static enum status take_doubt(void *context, const struct doubt *doubt, uint64_t
         memmem(doubt->target.ptr, doubt->target.len, imei, strlen(imei)) == NULL ||
         doubt->ambiguous < doubt->before)
         sim_violate(world, "what is on record of a row in doubt is not what it asked for", row);
+    match_doubt(world, doubt);
+    world->recorded[row] =
+        doubt->before == world->recorded[row] ? doubt->ambiguous : RECORDED_NEVER;
     world->leaves_doubt[row] = false;
     return STATUS_OK;
 }
@@ -346,6 +405,7 @@ static enum status take_doubt(void *context, const struct doubt *doubt, uint64_t
 void check_doubts(struct sim_world *world)
 {
     int fd = fake_disk.open(&fake_disk, FAKE_FOLDER "/out.csv.doubt", O_RDONLY, 0);
+    memset(world->recorded, 0, sizeof(world->recorded));
     bool is_read = fd < 0 || doubt_each(&fake_disk, fd, take_doubt, world, NULL) == STATUS_OK;
 
     if (fd >= 0)
@@ -355,6 +415,7 @@ void check_doubts(struct sim_world *world)
             count_failed(world) == world->failed_before)
             sim_violate(world, "what a row in doubt asked for is not on record", i);
         world->leaves_doubt[i] = false;
+        check_covered(world, i);
     }
 }
 
@@ -364,7 +425,6 @@ void check_results(struct sim_world *world, bool is_complete)
                                         .platform = &world->platform,
                                         .policy = world->policy,
                                         .uncounted = world->uncounted,
-                                        .is_excused = world->is_excused,
                                         .is_complete = is_complete};
     size_t size = 0;
     uint64_t row = 0;

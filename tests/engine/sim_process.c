@@ -238,10 +238,8 @@ static void take_answer(struct sim_world *world, size_t number)
               reply_kind_names[flight->reply.kind], flight->is_cut ? " (cut)" : "",
               answer->http_status, SPAN_ARG(answer->body));
     row->in_flight = row->in_flight && is_question;
-    if (!is_question) {
+    if (!is_question)
         row->answered_ns = world->now_ns;
-        row->control_ns = 0;
-    }
     flight->used = false;
     process->in_flight--;
     if (flight->reply.kind == REPLY_SHORTAGE && !flight->is_cut)
@@ -539,12 +537,13 @@ static void perform_record(struct sim_world *world, const struct effect *effect)
         effect->record.outcome->status == ROW_ACCEPTED) {
         struct row_state *row = &world->rows[effect->item->id.row];
         row->is_accepted = true;
-        check_accepted(world);
         row->end_sync = process->sync_number + 1;
     }
-    if (status == STATUS_OK && !fake_disk_is_dead() && effect->kind == EFFECT_RECORD)
-        world->rows[effect->item->id.row].is_doubtful =
-            effect->record.outcome->status == ROW_IN_DOUBT;
+    if (status == STATUS_OK && !fake_disk_is_dead() && effect->kind == EFFECT_RECORD) {
+        struct row_state *row = &world->rows[effect->item->id.row];
+        row->is_doubtful =
+            effect->record.outcome->status == ROW_IN_DOUBT && ambiguous > row->ambiguous_before;
+    }
     if (status == STATUS_OK || process->record_failed)
         return;
     process->record_failed = true;
@@ -675,10 +674,11 @@ static void read_known(struct sim_world *world)
 
     process->has_known = fake_known_read(&fake_disk, FAKE_FOLDER "/out.csv", &process->known,
                                          &process->message) == STATUS_OK;
-    for (size_t i = 1; i <= world->input.row_count; i++)
-        world->was_in_doubt[i] =
-            world->was_in_doubt[i] ||
-            (world->results.of_row[i] != NULL && world->results.of_row[i]->ambiguous > 0);
+    for (size_t i = 1; i <= world->input.row_count; i++) {
+        const struct result *result = world->results.of_row[i];
+        world->rows[i].ambiguous_before = result != NULL ? result->ambiguous : 0;
+        world->was_in_doubt[i] = world->was_in_doubt[i] || world->rows[i].ambiguous_before > 0;
+    }
 }
 
 static bool open_record(struct sim_world *world)

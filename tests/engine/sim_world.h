@@ -23,6 +23,8 @@
 #include "judge.h"
 #include "ledger/ledger.h"
 
+#define RECORDED_NEVER UINT32_MAX
+
 enum { CONCURRENCY_MAX = 24, QUEUE_MAX = 256, TEXT_MAX = 256 };
 
 /* When rows in doubt are looked for: beyond the time by which the platform may be late. */
@@ -45,6 +47,7 @@ enum { SETTLE_MS = 5000, SETTLE_AGAIN_MS = LATE_MAX_MS + HISTORY_LAG_MAX_MS + 50
     X(STRICT, "strict")       /* what the history shows is never equal to what was asked */ \
     X(LOOSE, "loose")         /* … or always */                                           \
     X(DOUBT, "doubt")         /* nothing is kept of rows in doubt */                        \
+    X(KEPT, "kept")           /* … or of another command */                               \
     X(CLAIM, "claim")         /* a uuid may be claimed by two rows */                       \
     X(LOOK, "look")           /* one look is enough */                                      \
     X(CONTROL, "control")     /* whether the history tells is not asked */                  \
@@ -135,11 +138,11 @@ struct row_state {
     bool is_todo;    /* it was checked, is good, and has no result yet */
     bool is_marked, in_flight, is_ended;
     uint32_t attempts;
-    uint64_t sync; /* that makes its admission durable, */
-    bool is_accepted, is_doubtful;
-    uint64_t end_sync;   /* … and that result */
-    int64_t answered_ns; /* the end of its last attempt, … */
-    int64_t control_ns;  /* … and when another row was first accepted behind that; 0: not yet */
+    uint64_t sync;                 /* that makes its admission durable */
+    bool is_accepted, is_doubtful; /* the latter by requests of this life */
+    uint32_t ambiguous_before;     /* of earlier lives, by the results */
+    uint64_t end_sync;             /* of that result */
+    int64_t answered_ns;           /* the end of its last attempt */
 };
 
 /* A request that is under way. */
@@ -235,10 +238,9 @@ struct sim_world {
     struct results results;
     bool input_is_changed;
     bool leaves_doubt[FAKE_ROWS_MAX + 1]; /* what it asked for is in out.csv.doubt */
+    uint32_t recorded[FAKE_ROWS_MAX + 1]; /* requests of it there; RECORDED_NEVER: some are not */
     uint64_t failed_before;               /* calls to the disk, when the life began */
     bool was_in_doubt[FAKE_ROWS_MAX + 1]; /* in an earlier life */
-    bool is_excused[FAKE_ROWS_MAX +
-                    1]; /* the history told too late of it, and nothing showed that */
     uint64_t lost_before, dropped_before; /* sectors, in earlier worlds */
     bool is_refused;
     const char *violation; /* NULL: all is well */
@@ -291,8 +293,6 @@ void check_question(struct sim_world *world, struct item *item);
 /* A row that the history did not know goes again, or ends as failed. */
 void check_missing(struct sim_world *world, uint64_t row);
 
-/* Another row was accepted. */
-void check_accepted(struct sim_world *world);
 void check_attempt(struct sim_world *world, const struct outcome *outcome);
 void check_put_off(struct sim_world *world, const struct item *item);
 void check_end(struct sim_world *world, uint64_t row, enum row_status status);

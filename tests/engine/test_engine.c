@@ -5,6 +5,9 @@
 #include <limits.h>
 #include <math.h>
 
+#include "engine/driver_record.h"
+#include "ledger/doubt.h"
+
 #define LOG(world, text) assert_string_equal(world_log(world), (text))
 
 static struct world world;
@@ -1241,6 +1244,54 @@ static void test_a_row_that_was_sent_and_expires_is_given_up(void **state)
     assert_string_equal(rows[0].error, "expired_time passed before it could be sent again");
 }
 
+/* What is kept of the row that was recorded last. */
+static struct doubt kept;
+static bool is_kept;
+static effect_fn *world_perform;
+
+static enum status keep_doubt(struct store *store, uint32_t ticket,
+                              const struct result_record *record)
+{
+    (void)store;
+    (void)ticket;
+    is_kept = record->doubt != NULL;
+    if (is_kept)
+        kept = *record->doubt;
+    return STATUS_OK;
+}
+
+static void perform_with_recorder(void *context, const struct effect *effect)
+{
+    struct store store = {.end = keep_doubt};
+    struct tally tally = {.attempts = 0};
+    struct recorder recorder = {.store = &store, .tally = &tally};
+
+    if (effect->kind == EFFECT_RECORD)
+        assert_int_equal(recorder_perform(&recorder, effect, 0), STATUS_OK);
+    world_perform(context, effect);
+}
+
+static void test_of_a_row_in_doubt_is_kept_what_this_run_has_asked(void **state)
+{
+    (void)state;
+    open_rows(2);
+    world_perform = world.options.perform;
+    world.options.perform = perform_with_recorder;
+    rows[0].action = ACTION_EXECUTE;
+    rows[0].sent = rows[0].ambiguous = 2;
+    rows[1].sent = rows[1].ambiguous = 1;
+    rows[1].expires_in_s = 5;
+    world_begin(&world);
+    world_signal(&world, ENGINE_SIGNAL_PAUSE);
+    world_answer(&world, 1, world_in_doubt());
+    assert_true(is_kept && kept.before == 2 && kept.ambiguous == 3);
+    assert_int_equal(rows[1].item->doubts_before, 1);
+    world_pass(&world, 6000);
+    world_signal(&world, ENGINE_SIGNAL_PAUSE);
+    assert_true(rows[1].status == ROW_IN_DOUBT && rows[1].sends == 0);
+    assert_false(is_kept); /* of the runs before there is a record */
+}
+
 static void test_nothing_is_sent_behind_a_result_that_may_not_be_written(void **state)
 {
     (void)state;
@@ -1513,7 +1564,7 @@ static void test_a_row_that_cannot_be_held_ends_as_it_was_refused(void **state)
 
 static struct known_commands known;
 
-static void begin_verify(size_t count)
+static void open_verify(size_t count)
 {
     open_rows(count);
     known_commands_init(&known);
@@ -1522,6 +1573,10 @@ static void begin_verify(size_t count)
     world.options.verify = (struct verify_options){&known, {1000, 3000}};
     for (size_t i = 0; i < count; i++)
         rows[i].device = 1;
+}
+
+static void begin_verify(void)
+{
     world_begin(&world);
     world_answer(&world, 1, world_in_doubt());
     (void)world_log(&world);
@@ -1541,7 +1596,8 @@ static struct answer lists_nothing(void)
 static void test_a_row_that_is_not_in_the_history_goes_again(void **state)
 {
     (void)state;
-    begin_verify(2);
+    open_verify(2);
+    begin_verify();
     world_pass(&world, 900);
     assert_int_equal(world.in_flight, 0); /* nothing of the device goes on */
     world_pass(&world, 200);
@@ -1565,10 +1621,40 @@ static void test_a_row_that_is_not_in_the_history_goes_again(void **state)
     assert_int_equal(world.result.verified.lists, 2);
 }
 
+static void test_a_row_that_is_in_the_history_is_no_control(void **state)
+{
+    static const char listed[] = "\"cmd_uuid\":\"u-1\",\"type\":\"READ\",\"send_status\":1,"
+                                 "\"create_time\":\"2027-01-15 16:00:00\"";
+    char text[512];
+
+    (void)state;
+    open_verify(2);
+    rows[0].action = ACTION_READ;
+    begin_verify();
+    world_pass(&world, 1100);
+    (void)snprintf(text, sizeof(text),
+                   "{\"errno\":0,\"data\":{\"items\":[{%s}],\"total_count\":1}}", listed);
+    world_answer(&world, 1, world_http(200, text));
+    world_pass(&world, 10);
+    (void)snprintf(text, sizeof(text),
+                   "{\"errno\":0,\"data\":{%s,\"args\":{\"obj_id\":\"3311\",\"obj_inst_id\":\"0\","
+                   "\"res_id\":\"1\"}}}",
+                   listed);
+    world_answer(&world, 1, world_http(200, text));
+    assert_int_equal(rows[0].status, ROW_ACCEPTED);
+    assert_string_equal(rows[0].uuid, "u-1");
+    assert_true(known_commands_has(&known, SPAN_LITERAL("u-1")) && known.last.device == 0);
+    world_answer(&world, 2, world_accepts("u-2"));
+    assert_int_equal(known.last.device, 1);
+    world_finish(&world);
+    assert_int_equal(world.result.verified.found, 1);
+}
+
 static void test_a_row_whose_history_cannot_be_read_stays_in_doubt(void **state)
 {
     (void)state;
-    begin_verify(1);
+    open_verify(1);
+    begin_verify();
     world_pass(&world, 1100);
     world_answer(&world, 1, world_refuses(5106, "UNSUCESS"));
     assert_true(rows[0].status == ROW_IN_DOUBT && rows[0].ambiguous_in_all == 1);
@@ -1580,7 +1666,8 @@ static void test_a_row_whose_history_cannot_be_read_stays_in_doubt(void **state)
 static void test_a_stop_meanwhile_leaves_the_row_in_doubt(void **state)
 {
     (void)state;
-    begin_verify(2);
+    open_verify(2);
+    begin_verify();
     world_pass(&world, 500);
     world_signal(&world, ENGINE_SIGNAL_STOP);
     world_finish(&world);
@@ -1590,7 +1677,8 @@ static void test_a_stop_meanwhile_leaves_the_row_in_doubt(void **state)
 static void test_a_death_meanwhile_frees_all(void **state)
 {
     (void)state;
-    begin_verify(1);
+    open_verify(1);
+    begin_verify();
     world_pass(&world, 1100);
     assert_int_equal(world.in_flight, 1);
 }
@@ -1672,6 +1760,7 @@ int main(void)
         TEST(a_valid_time_that_has_come_is_left_out),
         TEST(a_row_that_has_expired_is_not_sent),
         TEST(a_row_that_was_sent_and_expires_is_given_up),
+        TEST(of_a_row_in_doubt_is_kept_what_this_run_has_asked),
         TEST(nothing_is_sent_behind_a_result_that_may_not_be_written),
         TEST(a_pipe_is_waited_for),
         TEST(an_input_that_changes_stops_the_run),
@@ -1692,6 +1781,7 @@ int main(void)
         TEST(a_device_that_there_is_no_memory_for_fails_the_run),
         TEST(a_row_that_cannot_be_held_ends_as_it_was_refused),
         cmocka_unit_test_teardown(test_a_row_that_is_not_in_the_history_goes_again, close_verify),
+        cmocka_unit_test_teardown(test_a_row_that_is_in_the_history_is_no_control, close_verify),
         cmocka_unit_test_teardown(test_a_row_whose_history_cannot_be_read_stays_in_doubt,
                                   close_verify),
         cmocka_unit_test_teardown(test_a_stop_meanwhile_leaves_the_row_in_doubt, close_verify),

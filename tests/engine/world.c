@@ -269,7 +269,7 @@ static void build(const struct world *world, const struct world_row *row, struct
                                 .valid_at_s = WORLD_START_S + row->valid_in_s,
                                 .expires_at_s = WORLD_START_S + expires_in_s,
                                 .text = text};
-    buf_add_format(&command->text, "/nbiot?row=%u", (unsigned)number);
+    buf_add_format(&command->text, "/nbiot?obj_id=3311&obj_inst_id=0&res_id=%u", (unsigned)number);
     size_t at = command->text.len;
     add_time(command, "valid_time", command->valid_at_s, command->valid_is_given);
     command->valid_time_at = row->valid_in_s != 0 ? (uint32_t)at : 0;
