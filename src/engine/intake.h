@@ -110,8 +110,8 @@ const struct fleet *intake_fleet(const struct intake *intake);
 /*
  * Likewise, for another first pass: what was seen across rows is forgotten, and each row is looked
  * at beside what waits at its device (platform/waiting.h). `waiting` outlives the intake, or the
- * next intake_rewind. Times are compared with, and counted from, `now_s` (epoch) from now on: to ask
- * about many devices takes a while, and that is no time in which rows could be sent.
+ * next intake_rewind. Times are compared with, and counted from, `now_s` (epoch) from now on: to
+ * ask about many devices takes a while, and that is no time in which rows could be sent.
  */
 enum status intake_restart(struct intake *intake, const struct waiting *waiting, int64_t now_s,
                            struct buf *message) MUST_USE;
