@@ -74,18 +74,23 @@ def test_a_worker_of_which_nothing_is_known_keeps_the_rate(shared, simulator, fl
     assert shared("jobs", "--remove", job).code == 0
 
 
+def signal_all(pids, number):
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):  # one that was about to end
+            os.kill(pid, number)
+
+
 @contextlib.contextmanager
 def frozen(server):
     """Its processes stand still, and its connections stay."""
     pid = int((server.data / "postmaster.pid").read_text().split()[0])
-    pids = [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
-    for one in pids:
-        os.kill(one, signal.SIGSTOP)
+    os.kill(pid, signal.SIGSTOP)  # it has no further children
+    pids = [*map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()), pid]
+    signal_all(pids, signal.SIGSTOP)
     try:
         yield
     finally:
-        for one in pids:
-            os.kill(one, signal.SIGCONT)
+        signal_all(pids, signal.SIGCONT)
 
 
 def test_a_worker_ends_although_the_database_does_not_answer(shared, simulator, fleet, tmp_path):
