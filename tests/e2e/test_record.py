@@ -241,8 +241,9 @@ def test_what_was_put_in_the_place_of_the_results_is_left_alone(disturbed, other
 
     def act(run):
         content["is"] = run.path.read_bytes()[:-40] if other is None else other
-        run.path.rename(run.folder / "away")
-        run.path.write_bytes(content["is"])
+        os.link(run.path, run.folder / "away")
+        (run.folder / "other").write_bytes(content["is"])
+        (run.folder / "other").rename(run.path)  # at once: there is no time without a file
 
     done = disturbed.run(act, "--sort")
     (recovered,) = disturbed.recovered()

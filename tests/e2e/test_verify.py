@@ -87,7 +87,7 @@ def test_sending_again_without_a_look_stores_twice(nbatch, fleet, simulator):
 
 
 def test_equal_rows_draw_from_one_pool(nbatch, tmp_path, simulator):
-    sim = simulator("--fault", "close-after:30%", "--fault", "close:15%")
+    sim = simulator("--seed", "5", "--fault", "close-after:30%", "--fault", "close:15%")
     path = tmp_path / "fleet.csv"
     path.write_text(HEADER + "".join(row_of(i % 8, 1) for i in range(24)), encoding="utf-8")
     results = hold(nbatch, sim, path)
