@@ -410,6 +410,8 @@ def test_it_can_be_asked_of_the_newer_platform(nbatch, tmp_path, simulator):
 
 def test_many_devices_take_little_memory(nbatch, tmp_path, simulator):
     """The same as the check of the same rows without asking, up to some bytes a device where something waits."""
+    if b"__asan_init" in open(NBATCH, "rb").read():
+        pytest.skip("a sanitizer keeps what is freed")
     sim = simulator()
     path = tmp_path / "fleet.csv"
     path.write_text(HEADER + "".join(f"{imei(i)},3311,0,2,+7d,1\n" for i in range(1, 20001)))
@@ -424,8 +426,8 @@ def test_many_devices_take_little_memory(nbatch, tmp_path, simulator):
 
 
 def test_the_time_that_the_questions_take_is_no_time_of_the_rows(nbatch, tmp_path, platform):
-    """Three seconds of questions, three of rows: a row that may wait for five is not too late."""
-    sim, path = platform(), write(tmp_path / "fleet.csv", range(1, 31), expires="+5s")
+    """Five seconds of questions, five of rows: a row that may wait for eight is not too late."""
+    sim, path = platform(), write(tmp_path / "fleet.csv", range(1, 51), expires="+8s")
     done = nbatch("run", path, "--online", "--endpoint", sim.url, "--rate", "10/s", "-q")
     assert done.code == 0, done
 
