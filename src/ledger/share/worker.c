@@ -383,9 +383,7 @@ enum status worker_new(const struct worker_options *options, struct worker **ret
         worker->peer.may_send = record_may_send;
     }
     (void)snprintf(worker->job, sizeof(worker->job), "%d", options->job);
-    if (options->rate > 0)
-        (void)asprintf(&worker->rate, "%.9g", options->rate);
-    if (options->rate > 0 && worker->rate == NULL) {
+    if (options->rate > 0 && asprintf(&worker->rate, "%.9g", options->rate) < 0) {
         free(worker);
         return STATUS_NO_MEMORY;
     }
