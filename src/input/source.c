@@ -362,7 +362,7 @@ static enum status pass_on(struct source *source)
 /* Reads on behind what is in the block. */
 static enum status extend_block(struct source *source)
 {
-    size_t room = sizeof(source->block) - source->end, count = 0;
+    size_t room = BLOCK_ROOM - source->end, count = 0;
 
     if (source->read_max < SOURCE_BLOCK_BYTES && room > source->read_max) /* a test's wish */
         room = source->read_max > ENCODING_ROOM_MIN ? source->read_max : ENCODING_ROOM_MIN;

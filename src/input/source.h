@@ -24,7 +24,10 @@
 #include "input/workbook.h"
 #include "platform/problem.h"
 
-enum { SOURCE_BLOCK_BYTES = 128 * 1024 };
+enum {
+    SOURCE_BLOCK_BYTES = 128 * 1024,
+    SOURCE_BEHIND_BYTES = 16, /* behind a block: may be read, and mean nothing */
+};
 
 struct source;
 
@@ -116,7 +119,7 @@ bool source_has_grown(const struct source *source);
 enum status source_look(struct source *source) MUST_USE;
 
 /* The bytes at hand; empty until source_fill. Bytes stay valid, also taken ones, until the next
- * source_fill. */
+ * source_fill. SOURCE_BEHIND_BYTES more may be read, for the sake of who reads whole words. */
 struct span source_block(const struct source *source);
 
 /* Drops the first `count` bytes of the block. */
