@@ -179,7 +179,7 @@ static void test_a_row_costs_what_the_header_says(void **state)
     for (uint64_t i = 0; i < ROWS; i++)
         add(860000000000000 + i * 11, i + 2, i, 1);
     for (size_t i = 0; i < KEYTABLE_SHARDS; i++)
-        bytes += fleet.devices.shards[i].capacity * sizeof(struct keytable_entry);
+        bytes += fleet.devices.shards[i].capacity * sizeof(struct keytable_bucket);
     bytes += (fleet.chunk_count - 1) * (size_t)FLEET_CHUNK_BYTES;
     assert_true(bytes <= (size_t)ROWS * (18 + 8 + 3 + 1));
     assert_int_equal(fleet.device_count, ROWS);
