@@ -194,6 +194,8 @@ enum status intake_open(const struct intake_options *options, struct buf *messag
     buf_init(&intake->raw, 2 * (size_t)READER_RAW_MAX);
     /* A wrong path is said before a wrong extension. */
     enum status status = source_open(options->path, message, &intake->source);
+    if (status == STATUS_OK && options->reads_once)
+        source_read_once(intake->source);
     if (status == STATUS_OK)
         status = source_find_workbook(intake->source, options->sheet, options->header_line,
                                       options->max_row_bytes, message);

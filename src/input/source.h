@@ -50,6 +50,10 @@ enum status source_open(const char *path, struct buf *message, struct source **r
 enum status source_set_encoding(struct source *source, const char *name,
                                 struct buf *message) MUST_USE;
 
+/* Says that there will be no source_rewind, before anything is read: nothing is kept to know the
+ * input by again, and source_digest knows nothing. */
+void source_read_once(struct source *source);
+
 /*
  * Looks whether the input is a spreadsheet's file, and opens a workbook: `sheet` names the sheet,
  * by name or number, NULL for the first visible one; `header_line` is the row of its header, 0 for

@@ -28,6 +28,7 @@ struct source {
     int fd;
     bool owns_fd;
     bool seekable;
+    bool reads_once;        /* it is not sealed */
     bool knows_compression; /* the first bytes have told it */
     bool started;           /* and the mark too */
     bool raw_ended;         /* there are no more bytes to be read */

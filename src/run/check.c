@@ -33,6 +33,7 @@ struct inspection {
 int check_open(const struct run_settings *settings, const struct person *person, bool for_sending,
                struct intake **ret_intake)
 {
+    bool reads_once = !for_sending && !settings->online;
     struct intake_options options = {
         .path = settings->input,
         .has_format = settings->format > 0,
@@ -54,6 +55,7 @@ int check_open(const struct run_settings *settings, const struct person *person,
         .allow_replace = settings_allow_replace(settings),
         .allow_mixed = settings->yes,
         .for_sending = for_sending,
+        .reads_once = reads_once,
         .rate_per_s = sending_rate_per_s(settings),
         .now_s = (int64_t)time(NULL),
     };
