@@ -3,8 +3,9 @@
 #
 #   bench/run.sh [--tls] [--rows N] [--rounds R] [--largest N] [--nbatch PATH]
 #
-#   --tls          over TLS 1.3 and kept connections, with a certificate that nbatch and undici
-#                  verify (wrk, h2load and hey do not); the first table alone, without curl and aiohttp
+#   --tls          over TLS 1.3 and kept connections, with a certificate that nbatch, undici and
+#                  libcurl verify (wrk, h2load and hey do not); the first table alone, without curl
+#                  and aiohttp
 #   --rows N       rows that each tool sends in a round (default 50000)
 #   --rounds R     how often every tool runs; they take turns (default 5)
 #   --largest N    the largest file of the tables by rows (default 1000000)
@@ -73,6 +74,12 @@ fi
 have_undici=1
 [ -d "$modules/undici" ] || { have_undici=; say "no undici; left out"; }
 
+mkdir -p build/bench
+multi=$PWD/build/bench/send_multi
+# shellcheck disable=SC2046 # several words
+cc -O2 -D_GNU_SOURCE -Isrc -o "$multi" bench/peers/send_multi.c src/net/memory.c \
+  $(pkg-config --cflags --libs libcurl libuv libcjson) || { multi=; say "no C compiler with libcurl, libuv and cJSON; left out"; }
+
 work=$(mktemp -d "${TMPDIR:-/tmp}/nbatch-bench.XXXXXX")
 trap 'stop_nginx; rm -rf -- "$work"' EXIT
 trap 'exit 130' INT
@@ -106,6 +113,11 @@ job_undici() {
   [ -z "$have_undici" ] ||
     job "Node: undici" "$1" env "NODE_PATH=$modules" node bench/peers/send_undici.js "$work/$1.csv" \
       "$url" '{out}'
+}
+# What libcurl itself costs.
+job_multi() {
+  [ -z "$multi" ] || job "libcurl multi alone, in C" "$1" "$multi" "$work/$1.tsv" "$url" '{out}' \
+    ${tls:+"$work/cert.pem"}
 }
 job_aiohttp() {
   [ -z "$have_aiohttp" ] || [ -n "$tls" ] ||
@@ -180,6 +192,7 @@ sed -n '1s/^[^\t]*\t//p' "$work/$rows.tsv" | tr -d '\n' >"$work/body"
 printf '%s rounds, medians. %s\n\n' "$rounds" "$(versions)"
 {
   job_nbatch "$rows" "$connections"
+  job_multi "$rows"
   job_undici "$rows"
   job_aiohttp "$rows"
   job_curl "$rows"

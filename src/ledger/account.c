@@ -2,7 +2,9 @@
  * The look at the whole at the end of a run: the results are read as they are in the file, and must
  * have the hash of what was written. Each line's key is marked in the index: the first one of a row
  * that the input has is the row's, further ones are weighed later (current.h), and those of rows
- * that the input does not have are strange.
+ * that the input does not have are strange. Where the hash is right, every line is as it was
+ * written or checked when the run began, so that its key alone is read. Where it is not, all is
+ * read once more, strictly, to say where.
  */
 #include <errno.h>
 
@@ -99,6 +101,8 @@ bool ledger_is_current(struct ledger *ledger, const struct result_fields *fields
     return index_has_met(&ledger->index, &fields->id) && current_has(&ledger->repeated, fields);
 }
 
+static const char changed_before[] = "somebody else has changed bytes before it";
+
 /* Whether all that is in the file is what this ledger has written or found there. */
 static const char *find_change(const struct ledger *ledger, const struct result_scan *scan)
 {
@@ -108,7 +112,7 @@ static const char *find_change(const struct ledger *ledger, const struct result_
         (uint64_t)about.st_size != ledger->base)
         return "something else than nbatch has written behind it";
     if (XXH3_64bits_digest(scan->hash) != XXH3_64bits_digest(ledger->hash))
-        return "somebody else has changed bytes before it";
+        return changed_before;
     return NULL;
 }
 
@@ -123,20 +127,41 @@ static enum status take_line(void *context, const struct result_fields *fields)
     return status;
 }
 
+static enum status take_none(void *context, const struct result_fields *fields)
+{
+    (void)context;
+    (void)fields;
+    return STATUS_OK;
+}
+
+static enum status each_line(struct ledger *ledger, struct result_scan *scan, result_take_fn *take,
+                             void *context)
+{
+    (void)XXH3_64bits_reset(scan->hash);
+    return result_scan_each(scan, 0, ledger->base, buf_span(&ledger->header), take, context);
+}
+
 /* Counts all lines. STATUS_SYNTAX also where the file as a whole is not what it was. */
 static enum status count_lines(struct ledger *ledger, struct result_scan *scan,
                                struct store_account *account)
 {
     struct counting counting = {.ledger = ledger, .account = account};
-    enum status status =
-        result_scan_each(scan, 0, ledger->base, buf_span(&ledger->header), take_line, &counting);
+    const char *change = NULL;
 
+    scan->keys_only = true;
+    enum status status = each_line(ledger, scan, take_line, &counting);
     if (status == STATUS_OK)
         status = count_line(&counting);
+    if (status == STATUS_OK && (change = find_change(ledger, scan)) == NULL)
+        return STATUS_OK;
+    if (status != STATUS_OK && status != STATUS_SYNTAX)
+        return status;
+    scan->keys_only = false;
+    status = each_line(ledger, scan, take_none, NULL);
     if (status != STATUS_OK)
         return status;
-    scan->error = find_change(ledger, scan);
-    return scan->error == NULL ? STATUS_OK : STATUS_SYNTAX;
+    scan->error = change != NULL ? change : changed_before;
+    return STATUS_SYNTAX;
 }
 
 enum status ledger_account(struct store *store, struct store_account *ret_account,
@@ -150,10 +175,8 @@ enum status ledger_account(struct store *store, struct store_account *ret_accoun
     result_scan_init(&scan, ledger->disk, ledger->fd, ledger->format.jsonl,
                      ledger->format.passed_count);
     scan.hash = XXH3_createState();
-    if (scan.hash != NULL) {
-        (void)XXH3_64bits_reset(scan.hash);
+    if (scan.hash != NULL)
         status = count_lines(ledger, &scan, &account);
-    }
     if (status == STATUS_SYNTAX) {
         buf_add_printable(message, span_string(ledger->path));
         buf_add_format(message, ": at byte %llu it is not what was written: %s",

@@ -13,6 +13,8 @@ const char result_again_error[] = "sent again after its earlier command had ende
 const char result_orphan_error[] =
     "the run ended while this was under way: it may have been processed";
 
+static const char key_error[] = "key is not 16 hexadecimal digits, a minus sign and a number";
+
 void result_scan_init(struct result_scan *scan, struct disk *disk, int fd, bool jsonl,
                       size_t passed_count)
 {
@@ -136,6 +138,25 @@ struct span result_line_text(struct span line, bool is_header)
     return line;
 }
 
+/* The third value of a line: of a CSV, or behind its name in an object. */
+static bool read_key(struct span text, bool jsonl, struct result_fields *ret_fields)
+{
+    struct span cell = {.len = 0};
+
+    for (int i = 0; i < 3; i++) {
+        const char *comma = memchr(text.ptr, ',', text.len);
+        if (comma == NULL)
+            return false;
+        cell = span_of(text.ptr, (size_t)(comma - text.ptr));
+        text = span_skip(text, cell.len + 1);
+    }
+    if (jsonl)
+        cell = span_starts_with(cell, "\"key\":") ? result_without_quotes(span_skip(cell, 6))
+                                                  : span_of(NULL, 0);
+    ret_fields->id = (struct row_id){.hash = 0};
+    return result_parse_key(cell, &ret_fields->id);
+}
+
 enum status result_scan_next(struct result_scan *scan, struct result_fields *ret_fields)
 {
     struct span line;
@@ -143,8 +164,11 @@ enum status result_scan_next(struct result_scan *scan, struct result_fields *ret
 
     if (status != STATUS_OK)
         return status;
-    if (!result_parse_line(result_line_text(line, false), scan->jsonl, scan->passed_count,
-                           ret_fields, &scan->error))
+    struct span text = result_line_text(line, false);
+    scan->error = key_error;
+    if (scan->keys_only
+            ? !read_key(text, scan->jsonl, ret_fields)
+            : !result_parse_line(text, scan->jsonl, scan->passed_count, ret_fields, &scan->error))
         return STATUS_SYNTAX;
     ret_fields->offset = scan->at;
     ret_fields->line = line;
@@ -436,7 +460,7 @@ bool result_parse_line(struct span text, bool jsonl, size_t passed_count,
         span_to_uint64(columns[RESULT_line], &fields.id.line) != STATUS_OK)
         *ret_error = "row or line is no number";
     else if (!result_parse_key(key, &fields.id))
-        *ret_error = "key is not 16 hexadecimal digits, a minus sign and a number";
+        *ret_error = key_error;
     else if (!parse_status(status, &fields.status))
         *ret_error = "status is none that nbatch writes";
     else if (!parse_count(columns[RESULT_attempts], &fields.attempts) ||

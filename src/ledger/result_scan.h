@@ -37,6 +37,8 @@ struct result_scan {
     int fd;
     bool jsonl;
     size_t passed_count;
+    bool keys_only;     /* for bytes that are known: of a line no more is read than the hash and
+                           occurrence of its id, and nothing is checked */
     size_t block_bytes; /* so many are read at once; RESULT_SCAN_BLOCK_BYTES */
     uint64_t at;        /* where the next line starts */
     uint64_t read;      /* how far the file has been read */

@@ -478,10 +478,15 @@ static void test_an_account_finds_a_changed_line(void **state)
     assert_non_null(at);
     int fd = open(path, O_WRONLY);
     assert_int_equal(pwrite(fd, ".722,", 5, at - bytes), 5);
-    (void)close(fd);
     buf_clear(&message);
     assert_int_equal(ledger_account(&ledger->store, &account, &message), STATUS_SYNTAX);
     assert_non_null(strstr(buf_string(&message), "changed"));
+    /* One that is as good no more: it is said which, and what is wrong with it. */
+    assert_int_equal(pwrite(fd, ".7x2,", 5, at - bytes), 5);
+    (void)close(fd);
+    buf_clear(&message);
+    assert_int_equal(ledger_account(&ledger->store, &account, &message), STATUS_SYNTAX);
+    assert_non_null(strstr(buf_string(&message), "a number or a time is not as nbatch writes it"));
     ledger_close(ledger);
 }
 

@@ -95,10 +95,43 @@ static void test_blocks_may_change_their_thread(void **state)
     }
 }
 
+enum { GIVEN = 400, GIVEN_BYTES = 1000 }; /* more than are cut out of one piece */
+
+static void *give_all(void *blocks)
+{
+    for (size_t i = 0; i < GIVEN; i++)
+        memory_give(((void **)blocks)[i]);
+    return NULL;
+}
+
+/* What another thread gives back is not lost: the same blocks are taken again. */
+static void test_blocks_come_back_from_another_thread(void **state)
+{
+    (void)state;
+    void *blocks[GIVEN], *again[GIVEN];
+    pthread_t thread;
+    size_t same = 0;
+
+    assert_int_equal(memory_init(), STATUS_OK);
+    for (size_t i = 0; i < GIVEN; i++)
+        blocks[i] = memory_take(GIVEN_BYTES);
+    assert_int_equal(pthread_create(&thread, NULL, give_all, blocks), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    for (size_t i = 0; i < GIVEN; i++) {
+        again[i] = memory_take(GIVEN_BYTES);
+        for (size_t j = 0; j < GIVEN; j++)
+            same += again[i] == blocks[j];
+    }
+    assert_true(same >= GIVEN / 2);
+    for (size_t i = 0; i < GIVEN; i++)
+        memory_give(again[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_blocks_may_change_their_thread), /* first: it sets up the keeping */
+        cmocka_unit_test(test_blocks_come_back_from_another_thread),
         cmocka_unit_test(test_blocks_hold_what_was_written),
         cmocka_unit_test(test_zeroed_is_zero_although_the_block_was_used),
         cmocka_unit_test(test_resizing_keeps_the_content),
