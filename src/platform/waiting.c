@@ -155,7 +155,7 @@ static void add_gap(enum waiting_gap gap, struct span text, struct span device,
     case GAP_UNREADABLE:
         problem_add(problems, PROBLEM_UNASKED, field, device,
                     "what waits for the device is not known: the platform's list of it cannot be "
-                    "read, or not to its end");
+                    "read, or not as a whole (it may change while it is read)");
         return;
     case GAP_COMMAND:
         problem_add(problems, PROBLEM_UNASKED, field, device,

@@ -5,22 +5,19 @@
 #include "platform/delivery.h"
 #include "platform/history_pages.h"
 #include "platform/history_search.h"
-#include "run/command_table.h"
 
 /*
  * A turn is one device's: a LIST, page after page, the newest commands first, since these are the
  * ones that wait; then a LOOKUP of each waiting command that may write what rows write. Where ten
- * wait nothing more need be known. A command that comes meanwhile moves the pages on, so that one
- * may be met twice: commands are told apart by their uuids.
+ * wait nothing more need be known.
  */
 
 struct turn {
     struct fleet_device device;
     uint64_t number; /* of the turn */
     struct history_pages pages;
-    int64_t start_s; /* of the list; 0: it is over */
-    uint64_t waiting[DEVICE_QUEUE_MAX];
-    size_t taken;
+    int64_t start_s;                                   /* of the list; 0: it is over */
+    size_t taken;                                      /* places */
     struct waiting_command commands[DEVICE_QUEUE_MAX]; /* to be looked up from `at` on; before that
                                                           those that rows meet */
     size_t command_count, at;
@@ -150,15 +147,11 @@ static void take_listed(void *context, const struct history_entry *entry)
 {
     const struct taking *taking = context;
     struct turn *turn = taking->turn;
-    uint64_t hash = command_uuid_hash(span_string(entry->uuid));
 
     turn->pages.is_unreadable |= entry->send_status == HISTORY_NONE;
     if (turn->taken == DEVICE_QUEUE_MAX || !waits(entry, taking->asked_s))
         return;
-    for (size_t i = 0; i < turn->taken; i++)
-        if (turn->waiting[i] == hash)
-            return;
-    turn->waiting[turn->taken++] = hash;
+    turn->taken++;
     if (!may_write(taking, entry))
         return;
     struct waiting_command *command = &turn->commands[turn->command_count++];
@@ -207,7 +200,9 @@ static bool take_list(const struct taking *taking, struct span body)
 
     if (turn->taken == DEVICE_QUEUE_MAX)
         return settle(taking);
-    if (step == PAGES_MORE)
+    if (step == PAGES_AGAIN)
+        turn->taken = turn->command_count = 0;
+    if (step == PAGES_MORE || step == PAGES_AGAIN)
         return true;
     if (pages->is_of_another)
         return give_up(taking, GAP_OF_ANOTHER, "");
@@ -284,6 +279,7 @@ static void ended(struct row_source *base, const struct source_end *end)
         return;
     }
     places->devices++;
+    history_pages_deinit(&turn->pages);
     turn->next = places->unused;
     places->unused = turn;
 }
@@ -307,6 +303,7 @@ void places_deinit(struct places *places)
 
     for (struct turn *turn = places->all; turn != NULL; turn = older) {
         older = turn->next_made;
+        history_pages_deinit(&turn->pages);
         free(turn);
     }
     places->all = NULL;

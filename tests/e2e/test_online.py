@@ -281,6 +281,34 @@ def test_pages_that_repeat_are_no_list(nbatch, tmp_path, platform):
     assert len(edit.asked) == 2 and codes(found) == {"E-UNASKED": 1} and said["exit_status"] == 3
 
 
+def moving(history, moves):
+    """Answers every list by that history; behind so many pages somebody hands in a command, and the oldest one leaves."""
+    asked, left = [], list(range(moves))
+
+    def edit(request, _):
+        asked.append(request.path)
+        page, per_page = (int(re.search(rf"[?&]{name}=(\d+)", request.path)[1]) for name in ("page", "per_page"))
+        items = history[::-1][(page - 1) * per_page:page * per_page]
+        answer = json.dumps({"errno": 0, "error": "succ", "data": {"total_count": len(history), "items": items}}).encode()
+        if left and page * per_page < len(history):
+            history.append(history[-1] | {"cmd_uuid": f"11111111-0000-4000-8000-{left.pop():012d}", "send_status": 1})
+            del history[0]
+        return answer
+
+    edit.asked = asked
+    return edit
+
+
+@pytest.mark.parametrize("moves, code, lists", [(0, None, 3), (1, None, 7), (100, "E-UNASKED", 12)])
+def test_a_list_that_moves_while_it_is_read_is_read_again(nbatch, tmp_path, platform, moves, code, lists):
+    """Its total stays the same: one command is met twice, and the one that has come is not met at all."""
+    edit = moving(entries(1, 120, 0), moves)
+    with edited(platform(), edit) as between:
+        found, said = problems(nbatch, between, write(tmp_path / "fleet.csv", [1]))
+    assert codes(found) == ({code: 1} if code else {}) and len(edit.asked) == lists, (found, edit.asked)
+    assert "may change while it is read" in found[0][2] if code else said["online"]["waiting"] == moves
+
+
 def test_how_long_it_takes_is_said_first_and_the_rate_is_kept(nbatch, tmp_path, platform):
     sim = platform()
     begin = time.monotonic()
