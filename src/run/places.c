@@ -242,16 +242,19 @@ static bool take_lookup(const struct taking *taking, struct span body)
     return turn->at < turn->command_count ? true : settle(taking);
 }
 
-/* What came in place of an answer. */
+/* What came in place of an answer. A device of another product is refused for the key, as its rows
+ * would be; where it is the key, the engine ends it all. */
 static bool take_failure(const struct taking *taking, const struct outcome *outcome)
 {
-    bool is_refused =
-        outcome->class == OUTCOME_REFUSED && outcome->has_errno && !outcome_refuses_key(outcome);
-    char text[OUTCOME_ERROR_MAX + 32];
+    const char *number = dialects[taking->places->options.dialect].number;
+    bool is_refused = outcome->class == OUTCOME_REFUSED && outcome->has_errno;
+    char said[WAITING_TEXT_MAX - 32], text[WAITING_TEXT_MAX + 1];
 
     if (!outcome->has_errno)
         return give_up(taking, GAP_NO_ANSWER, outcome->error);
-    (void)snprintf(text, sizeof(text), "%s (errno %lld)", outcome->error,
+    buf_copy_printable(said, sizeof(said), span_string(outcome->error));
+    (void)snprintf(text, sizeof(text), "%s%s (%s %lld)", said,
+                   strlen(said) < strlen(outcome->error) ? "…" : "", number,
                    (long long)outcome->platform_errno);
     return give_up(taking, is_refused ? GAP_REFUSED : GAP_NO_ANSWER, text);
 }

@@ -203,6 +203,8 @@ ODD = {
     "a command that cannot be read": (lambda request, body: body if "/history?" in request.path else b'{"errno":0,"data":[]}',
                                       "E-UNASKED", 3),
     "no such device": (lambda request, body: b'{"errno":8,"error":"device not found: ab"}', "E-DEVICE", 3),
+    "a device of another product": (lambda request, body: b'{"errno":1,"error":"auth failed"}', "E-DEVICE", 3),
+    "the same in other words": (lambda request, body: b'{"errno":3,"error":"auth failed"}', "E-DEVICE", 3),
 }
 
 
@@ -231,7 +233,33 @@ def test_what_is_not_known_for_certain_is_named_and_nothing_is_sent(nbatch, tmp_
     assert rows[imei(1)]["status"] == "invalid" and code in rows[imei(1)]["error"]
     assert rows[imei(2)]["status"] == rows[imei(3)]["status"] == "accepted"
     if code == "E-DEVICE":
-        assert "device not found: ab (errno 8)" in message_of(found, 2)
+        said = json.loads(edit(None, b""))
+        assert f"{said['error']} (errno {said['errno']})" in message_of(found, 2)
+
+
+def test_a_device_of_another_product_is_told_by_the_newer_platform_too(nbatch, tmp_path, simulator):
+    path = write(tmp_path / "fleet.csv", [1, 2, 3])
+    (tmp_path / "access.key").write_text("KuF3NT/jUBJ62LNBB/A8XZA9CqS3Cu79B/ABmfA1UCw=")
+    (tmp_path / "access.key").chmod(0o600)
+
+    def refuse(request, body):
+        return b'{"code":10403,"msg":"auth failed"}' if imei(2) in request.path else body
+
+    with edited(simulator("--api", "v2"), refuse) as between:
+        words = ("--api", "v2", "--user-id", "420217", "--access-key-file", "access.key", "--problems", "p.csv")
+        done = nbatch("check", path, "--online", "--endpoint", between.url, *words, env={"NBATCH_API_KEY": None})
+    assert done.code == 3, done
+    assert [(row["line"], row["code"]) for row in read_results(tmp_path / "p.csv")] == [("3", "E-DEVICE")]
+    assert "auth failed (code 10403)" in done.told
+
+
+@pytest.mark.parametrize("at", range(3))
+def test_what_the_platform_says_is_cut_between_two_characters(nbatch, tmp_path, platform, at):
+    said = "x" * at + "设备不存在" * 60
+    with edited(platform(), lambda request, body: json.dumps({"errno": 8, "error": said}).encode()) as between:
+        found, _ = problems(nbatch, between, write(tmp_path / "fleet.csv", [1]))
+    shown = re.search(r"the platform says: (.*)… \(errno 8\)$", found[0][2])[1]
+    assert said.startswith(shown) and 140 < len(shown.encode()) < 200
 
 
 def entries(device, count, waiting, at="2026-11-01 08:00:00"):
