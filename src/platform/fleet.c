@@ -317,34 +317,29 @@ enum status fleet_add(struct fleet *fleet, const struct command *command,
     uint64_t lines[DEVICE_QUEUE_MAX];
     const struct waiting *waiting = fleet->waiting;
     struct places places;
-    uint32_t *last = NULL;
     size_t taken = 0;
 
     if (waiting != NULL && is_shut(waiting, command, &taken, problems))
         return STATUS_OK;
-    enum status status = keytable_slot(&fleet->devices, device_mix(command->device), &last);
-
-    if (status != STATUS_OK)
-        return status;
-    uint32_t before = *last;
+    uint32_t before = keytable_get(&fleet->devices, device_mix(command->device)), *last = NULL;
     size_t count = find_lines(fleet, before, lines);
     if (count + taken >= DEVICE_QUEUE_MAX) {
         refuse_queue(lines, count, taken, command, problems);
         return STATUS_OK;
     }
     find_places(command, footprint, &places);
-    status = add_record(fleet, command, footprint, &places, before, last);
-    if (status != STATUS_OK)
-        return status;
-    if (before == 0)
-        fleet->device_count++;
-    else
+    if (before != 0)
         compare(fleet, before, footprint, &places, command, problems);
     if (waiting != NULL)
         waiting_compare(waiting, command, footprint, problems);
+    if (problems->error_count > 0)
+        return STATUS_OK; /* it is not sent, and takes no place */
     if (command->replaces && !replaced_before(fleet, command, before))
         fleet->replaced_count++;
-    return STATUS_OK;
+    fleet->device_count += before == 0;
+    enum status status = keytable_slot(&fleet->devices, device_mix(command->device), &last);
+    return status == STATUS_OK ? add_record(fleet, command, footprint, &places, before, last)
+                               : status;
 }
 
 bool fleet_next(const struct fleet *fleet, uint64_t *cursor, struct fleet_device *ret_device)

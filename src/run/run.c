@@ -518,6 +518,8 @@ static int run_steps(struct run *run)
         result = check_open(run->settings, run->person, true, &run->intake);
     if (result == 0)
         result = online_fits(run->settings, run->person, run->intake);
+    if (result == 0 && run->settings->only_in != NULL)
+        intake_leave_out(run->intake, only_in_lacks, &run->only_in);
     if (result == 0)
         result = load_key(run);
     if (result == 0)

@@ -506,3 +506,41 @@ def test_rows_do_not_come_on_top_of_the_questions(nbatch, tmp_path, platform, pa
     assert len(asked) == len(sent) == 4
     assert min(sent) - max(asked) > 250  # of the 500 ms of a row; without the guard some 20
     assert max(asked) - min(asked) > (600 if "--burst" not in pace else 200)
+
+
+def test_rows_that_are_not_sent_take_no_place(nbatch, tmp_path, platform):
+    """Of a strict check: the same row twice, what somebody else's command writes, and what is late."""
+    sim = platform()
+    send(nbatch, sim, write(tmp_path / "before.csv", [1], each=2))
+    path = write(tmp_path / "fleet.csv", [1], each=10)
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:4] + lines[3:]))
+    # Negative control: without --strict these rows are sent, and take their places.
+    assert codes(problems(nbatch, sim, path)[0]) == {"W-CONFLICT": 2, "W-TWICE": 1, "E-QUEUE": 3}
+    found, said = problems(nbatch, sim, path, "--strict")
+    assert codes(found) == {"W-CONFLICT": 2, "W-TWICE": 1} and said["valid"] == 8 and said["devices"] == 1
+    done = nbatch("run", path, "--online", "--endpoint", sim.url, "--strict", "--skip-invalid")
+    assert done.code == 1 and stored(sim)[imei(1)] == 10, done
+    assert json.loads(nbatch("check", write(tmp_path / "one.csv", [1]), "--online", "--endpoint", sim.url, "--strict", "--json").out)["devices"] == 0
+
+
+def test_a_strict_check_of_a_file_counts_rows_that_are_sent(nbatch, tmp_path):
+    path = write(tmp_path / "fleet.csv", [1], each=10)
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:2] + lines[1:]))
+    said = json.loads(nbatch("check", path, "--strict", "--json").out)
+    assert said["problems"] == {"W-TWICE": 1} and said["valid"] == 10
+    assert json.loads(nbatch("check", path, "--json").out)["problems"] == {"W-TWICE": 1, "E-QUEUE": 1}
+
+
+def test_rows_of_other_instances_take_no_place_and_nobody_asks_for_their_devices(nbatch, tmp_path, platform):
+    sim = platform()
+    send(nbatch, sim, write(tmp_path / "before.csv", [1], each=4, resource=1))
+    path = write(tmp_path / "fleet.csv", [1], each=6, inst=1)
+    path.write_text(path.read_text() + "".join(write(tmp_path / "more.csv", [1, 2], each=6, resource=9).read_text().splitlines(keepends=True)[1:]))
+    (tmp_path / "only.csv").write_text(f"imei,obj_id,obj_inst_id\n{imei(1)},3311,0\n")
+    done = nbatch("run", path, "--online", "--endpoint", sim.url, "--skip-invalid", "--only-in", "only.csv")
+    assert done.code == 1 and "devices asked: 1;" in done.told, done
+    rows = collections.Counter((row["imei"], row["status"]) for row in read_results(tmp_path / "fleet.results.csv"))
+    assert rows == {(imei(1), "accepted"): 6, (imei(1), "invalid"): 6, (imei(2), "invalid"): 6}
+    assert all("E-NOT-IN" in row["error"] for row in read_results(tmp_path / "fleet.results.csv") if row["status"] == "invalid")
