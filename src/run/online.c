@@ -8,6 +8,7 @@
 #include "core/when.h"
 #include "engine/check.h"
 #include "run/descriptors.h"
+#include "run/embargo.h"
 #include "run/exit_status.h"
 #include "run/interrupt.h"
 #include "run/sending.h"
@@ -53,7 +54,6 @@ static enum status on_tick(void *context, const struct intake *intake, uint64_t 
     return interrupt_signal() == 0 ? STATUS_OK : STATUS_INTERRUPTED;
 }
 
-/* What is wrong with rows is told by the check that follows. */
 static int find_devices(struct online *online, struct intake *intake,
                         struct check_counts *ret_counts)
 {
@@ -180,17 +180,22 @@ static int ask(struct online *online, struct intake *intake, const struct asking
     return 0;
 }
 
-int online_ask(struct online *online, struct intake *intake, bool is_for_all,
-               const struct asking_door *door, const struct known_commands *own)
+int online_find(struct online *online, struct intake *intake, bool is_for_all,
+                struct check_counts *ret_counts)
 {
-    struct check_counts counts = {.rows = 0};
-    struct buf message;
-    int result = find_devices(online, intake, &counts);
+    int result = find_devices(online, intake, ret_counts);
 
-    if (result != 0)
-        return result;
-    if (counts.valid > 0 && !counts.file_is_bad && (is_for_all || counts.invalid == 0))
-        result = ask(online, intake, door, own);
+    online->asks = intake_device_count(intake) > 0 && !ret_counts->file_is_bad &&
+                   (is_for_all || ret_counts->invalid == 0);
+    return result;
+}
+
+int online_ask(struct online *online, struct intake *intake, const struct asking_door *door,
+               const struct known_commands *own)
+{
+    struct buf message;
+    int result = online->asks ? ask(online, intake, door, own) : 0;
+
     if (result != 0)
         return result;
     buf_init_text(&message, 64 * 1024);
@@ -208,6 +213,7 @@ int online_check(struct online *online, struct intake *intake)
     struct endpoint endpoint = {.origin = NULL};
     struct credentials credentials = {0};
     const struct asking_door door = {&endpoint, &credentials, NULL};
+    struct check_counts counts = {.rows = 0};
     struct sim *sim = NULL;
     bool is_rehearsal = settings->simulate != NULL;
     int result = online_fits(settings, person, intake);
@@ -224,7 +230,11 @@ int online_check(struct online *online, struct intake *intake)
     if (result == 0 && !is_rehearsal)
         result = target_load_key(settings, person, &credentials);
     if (result == 0)
-        result = online_ask(online, intake, true, &door, NULL);
+        result = online_find(online, intake, true, &counts);
+    if (result == 0)
+        result = embargo_check(settings, person, intake_embargo_s(intake), counts.valid);
+    if (result == 0)
+        result = online_ask(online, intake, &door, NULL);
     sim_stop(sim);
     credentials_deinit(&credentials);
     endpoint_deinit(&endpoint);

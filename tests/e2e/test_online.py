@@ -544,3 +544,29 @@ def test_rows_of_other_instances_take_no_place_and_nobody_asks_for_their_devices
     rows = collections.Counter((row["imei"], row["status"]) for row in read_results(tmp_path / "fleet.results.csv"))
     assert rows == {(imei(1), "accepted"): 6, (imei(1), "invalid"): 6, (imei(2), "invalid"): 6}
     assert all("E-NOT-IN" in row["error"] for row in read_results(tmp_path / "fleet.results.csv") if row["status"] == "invalid")
+
+
+SOON = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() + 3 * 24 * 3600))
+REFUSED = {
+    "a number of rows": ({}, ("--expect-rows", "100"), 3, "--expect-rows"),
+    "a write that replaces": ({"mode": "1"}, (), 3, "would be replaced (mode 1)"),
+    "an embargo that is too short": ({}, ("--embargo", "2s", "--rate", "1/s"), 2, "the embargo ends before all is sent"),
+    "steps that take too long": ({"expires": SOON}, ("--canary", "2:delivered=90%,wait=30d"), 2, "expired_time may pass"),
+    "values of two kinds": ({"value": "on"}, (), 3, "correct the values"),
+    "the input of the night before": ({}, ("--dated",), 3, "it was sent before, every byte the same"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_needs_no_answer_is_refused_before_the_first_question(nbatch, tmp_path, platform, case):
+    row, words, status, message = REFUSED[case]
+    sim, path = platform(), tmp_path / "fleet.csv"
+    path.write_text(HEADER + "".join(f"{imei(i)},3311,0,{row.get('mode', '2')},{row.get('expires', '+7d')},"
+                                     f"{row.get('value', '1') if i == 40 else i}\n" for i in range(1, 41)))
+    if case == "the input of the night before":
+        assert nbatch("run", path, "--endpoint", sim.url, *words).code == 0
+        time.sleep(1.1)  # results are named by the second
+    for command in ("run", "check") if "--embargo" in words else ("run",):
+        done = nbatch(command, path, "--online", "--endpoint", sim.url, *words)
+        assert done.code == status and message in done.err and "asking" not in done.told, done
+    assert not [line for line in sim.audit() if "history" in line.get("target", "")]
