@@ -351,9 +351,10 @@ bool fleet_next(const struct fleet *fleet, uint64_t *cursor, struct fleet_device
     if (!keytable_next(&fleet->devices, cursor, &key, &at))
         return false;
     *ret_device = (struct fleet_device){.device = device_unmix(key)};
-    for (; at != 0 && !ret_device->writes; at = record.before) {
+    for (; at != 0; at = record.before) {
         read_record(fleet, at, &record);
-        ret_device->writes = record.count > 0;
+        ret_device->line = record.line;
+        ret_device->writes |= record.count > 0;
     }
     return true;
 }

@@ -56,7 +56,8 @@ enum status fleet_add(struct fleet *fleet, const struct command *command,
 
 struct fleet_device {
     uint64_t device;
-    bool writes; /* one of its commands does */
+    uint64_t line; /* of its first command */
+    bool writes;   /* one of its commands does */
 };
 
 /* The device behind `cursor`, which is 0 for the first one, in no order that means anything; false

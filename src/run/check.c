@@ -552,16 +552,16 @@ int run_check(const struct run_settings *settings, const struct person *person)
     if (result == 0)
         result = check_open(settings, person, false, &intake);
     if (result == 0 && settings->online && !settings->fix)
-        result = online_check(&online, intake);
-    if (result == 0) {
-        const char *name = source_name(intake_source(intake));
+        result = online_check(&online, intake, &counts);
+    if (result == 0)
         result = check_input(intake, settings, person, &counts);
-        if (result == 0)
-            result = embargo_check(settings, person, intake_embargo_s(intake), counts.valid);
-        if (settings->json && !settings->fix &&
-            (result == 0 || result == EXIT_INPUT_INVALID || result == EXIT_USAGE))
-            result = print_json(settings, person, name, &counts, &online, result);
-    }
+    if (result == 0)
+        result = embargo_check(settings, person, intake_embargo_s(intake), counts.valid);
+    if (result > EXIT_SIGNAL && !online.has_asked)
+        person_error(person, "%s while the input was read", interrupt_name(interrupt_signal()));
+    if (settings->json && !settings->fix && intake != NULL)
+        result = print_json(settings, person, source_name(intake_source(intake)), &counts, &online,
+                            result);
     intake_close(intake);
     online_deinit(&online);
     return result;

@@ -50,8 +50,9 @@ int online_find(struct online *online, struct intake *intake, bool is_for_all,
 int online_ask(struct online *online, struct intake *intake, const struct asking_door *door,
                const struct known_commands *own) MUST_USE;
 
-/* The same of a check, which has no door of its own open. */
-int online_check(struct online *online, struct intake *intake) MUST_USE;
+/* Both for a check, which has no door of its own open. */
+int online_check(struct online *online, struct intake *intake,
+                 struct check_counts *ret_counts) MUST_USE;
 
 /* Appends a member "online" with what was learnt, a comma before it. */
 void online_add_json(const struct online *online, struct buf *out);

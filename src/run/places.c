@@ -14,10 +14,10 @@
 
 struct turn {
     struct fleet_device device;
-    uint64_t number; /* of the turn */
     struct history_pages pages;
-    int64_t start_s;                                   /* of the list; 0: it is over */
-    size_t taken;                                      /* places */
+    int64_t start_s; /* of the list; 0: it is over */
+    size_t taken;    /* places */
+    bool is_answered;
     struct waiting_command commands[DEVICE_QUEUE_MAX]; /* to be looked up from `at` on; before that
                                                           those that rows meet */
     size_t command_count, at;
@@ -77,8 +77,7 @@ static enum status ask(struct places *places, struct turn *turn, struct item *it
     item->operation = is_listing(turn) ? OPERATION_LIST : OPERATION_LOOKUP;
     item->id = (struct row_id){.hash = (uintptr_t)turn,
                                .device = turn->device.device,
-                               .row = turn->number,
-                               .line = turn->number,
+                               .line = turn->device.line,
                                .occurrence = 1};
     enum status status =
         command_ask(&item->command, places->options.dialect, item->operation, &question);
@@ -108,7 +107,6 @@ static enum status next(struct row_source *base, struct source_row *row, struct 
     if (turn == NULL)
         return STATUS_NO_MEMORY;
     turn->device = device;
-    turn->number = ++places->begun;
     turn->pages.device = device.device;
     turn->start_s = now.wall_ms / 1000 + places->clock_off_s - PLACES_BACK_S;
     return ask(places, turn, row->item);
@@ -273,6 +271,7 @@ static void ended(struct row_source *base, const struct source_end *end)
         places->lists += is_list;
         places->lookups += !is_list;
     }
+    turn->is_answered |= end->outcome->has_errno;
     if (end->outcome->status != ROW_ACCEPTED)
         goes_on = take_failure(&taking, end->outcome);
     else
@@ -282,6 +281,7 @@ static void ended(struct row_source *base, const struct source_end *end)
         return;
     }
     places->devices++;
+    places->answered += turn->is_answered;
     history_pages_deinit(&turn->pages);
     turn->next = places->unused;
     places->unused = turn;

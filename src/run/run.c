@@ -125,6 +125,7 @@ static int ask_devices(struct run *run, struct check_counts *counts)
         return result;
     online_init(&run->online, run->settings, run->person);
     result = online_find(&run->online, run->intake, run->settings->skip_invalid, counts);
+    run->rows = counts->rows;
     if (result == 0 && run->online.asks)
         result = judge_input(run, counts);
     return result != 0 ? result : online_ask(&run->online, run->intake, &door, &run->known);
@@ -140,11 +141,11 @@ static int check_whole_input(struct run *run)
     int result = run->settings->online ? ask_devices(run, &counts) : 0;
     if (result == 0)
         result = check_for_sending(run->intake, run->settings, run->person, &counts);
+    run->rows = counts.rows;
     if (result == 0)
         result = run->online.asks ? judge_times(run, &counts) : judge_input(run, &counts);
     if (result != 0)
         return result;
-    run->rows = counts.rows;
     note_earlier(run);
     if (intake_rewind(run->intake, &run->message) == STATUS_OK)
         return 0;
@@ -371,6 +372,8 @@ static void explain_end(struct run *run)
 {
     if (run->message.len > 0)
         person_failure(run->person, &run->message, STATUS_OK);
+    if (run_never_reached(run))
+        person_error(run->person, "the endpoint could not be reached at all: no request has left");
     if (run->result.end != JOB_COMPLETE && !run->result.aborted)
         person_error(run->person, "the run was stopped; it waited for what was under way, and did "
                                   "not send the other rows");
@@ -598,6 +601,8 @@ int run_send(const struct run_settings *given, const struct person *person,
         result = heed_signal(run);
     if (run->observers.input != NULL && !run->observers.started)
         observers_refused(&run->observers, listener_error(&run->listener), result);
+    if (settings->json && !run->is_told && run->intake != NULL)
+        result = run_give_refusal(run, result);
     share_rate_end(run->share);
     online_deinit(&run->online);
     only_in_deinit(&run->only_in);
