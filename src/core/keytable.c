@@ -73,6 +73,11 @@ enum status keytable_slot(struct keytable *table, uint64_t key, uint32_t **ret_v
     return STATUS_OK;
 }
 
+void keytable_give_back(struct keytable *table, uint64_t key)
+{
+    table->shards[key % KEYTABLE_SHARDS].used--;
+}
+
 uint32_t *keytable_find(const struct keytable *table, uint64_t key)
 {
     const struct keytable_shard *shard = &table->shards[key % KEYTABLE_SHARDS];

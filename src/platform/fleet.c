@@ -314,14 +314,19 @@ static bool is_shut(const struct waiting *waiting, const struct command *command
 enum status fleet_add(struct fleet *fleet, const struct command *command,
                       const struct footprint *footprint, struct problems *problems)
 {
-    uint64_t lines[DEVICE_QUEUE_MAX];
+    uint64_t lines[DEVICE_QUEUE_MAX], device = device_mix(command->device);
     const struct waiting *waiting = fleet->waiting;
     struct places places;
+    uint32_t *last = NULL;
     size_t taken = 0;
 
     if (waiting != NULL && is_shut(waiting, command, &taken, problems))
         return STATUS_OK;
-    uint32_t before = keytable_get(&fleet->devices, device_mix(command->device)), *last = NULL;
+    enum status status = keytable_slot(&fleet->devices, device, &last);
+
+    if (status != STATUS_OK)
+        return status;
+    uint32_t before = *last;
     size_t count = find_lines(fleet, before, lines);
     if (count + taken >= DEVICE_QUEUE_MAX) {
         refuse_queue(lines, count, taken, command, problems);
@@ -332,14 +337,15 @@ enum status fleet_add(struct fleet *fleet, const struct command *command,
         compare(fleet, before, footprint, &places, command, problems);
     if (waiting != NULL)
         waiting_compare(waiting, command, footprint, problems);
-    if (problems->error_count > 0)
-        return STATUS_OK; /* it is not sent, and takes no place */
+    if (problems->error_count > 0) { /* it is not sent, and takes no place */
+        if (before == 0)
+            keytable_give_back(&fleet->devices, device);
+        return STATUS_OK;
+    }
     if (command->replaces && !replaced_before(fleet, command, before))
         fleet->replaced_count++;
     fleet->device_count += before == 0;
-    enum status status = keytable_slot(&fleet->devices, device_mix(command->device), &last);
-    return status == STATUS_OK ? add_record(fleet, command, footprint, &places, before, last)
-                               : status;
+    return add_record(fleet, command, footprint, &places, before, last);
 }
 
 bool fleet_next(const struct fleet *fleet, uint64_t *cursor, struct fleet_device *ret_device)

@@ -45,7 +45,7 @@ bool problem_reason_passes(struct span reason)
 
     for (size_t i = 0; i < PROBLEM_CODE_COUNT; i++) {
         int len = snprintf(shown, sizeof(shown), "[%s]", codes[i].name);
-        if (problem_code_passes((enum problem_code)i) &&
+        if (problem_code_passes((enum problem_code)i) && reason.len > (size_t)len &&
             memmem(reason.ptr, reason.len, shown, (size_t)len) != NULL)
             return true;
     }

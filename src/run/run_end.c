@@ -14,7 +14,7 @@ uint64_t run_earlier_total(const struct run *run)
 
 bool run_never_reached(const struct run *run)
 {
-    return run->result.end == JOB_COMPLETE && run->tally.attempts == 0 &&
+    return run->settings->is_part && run->result.end == JOB_COMPLETE && run->tally.attempts == 0 &&
            run->tally.rows[ROW_FAILED] > 0;
 }
 

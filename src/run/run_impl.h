@@ -55,7 +55,8 @@ struct run {
 /* Rows that had their result before this run. */
 uint64_t run_earlier_total(const struct run *run);
 
-/* Whether all came to its end, and no request has ever left. */
+/* Whether all came to its end, and no request has ever left, of a part of something larger: who
+ * gives the results of rows has them to say so. */
 bool run_never_reached(const struct run *run);
 
 /* For programs: that nothing was sent. Returns the exit status, which may be another one. */
