@@ -101,6 +101,19 @@ enum status keytable_slot(struct keytable *table, uint64_t key, uint32_t **ret_v
     return STATUS_OK;
 }
 
+void keytable_give_back(struct keytable *table, uint64_t key)
+{
+    struct keytable_shard *shard = &table->shards[key % KEYTABLE_SHARDS];
+    uint32_t i = first_bucket(shard, key);
+
+    /* It is the newest of its bucket, and no other has gone past it. */
+    while (shard->buckets[i].used == KEYTABLE_BUCKET &&
+           shard->buckets[i].keys[KEYTABLE_BUCKET - 1] != key)
+        i = i + 1 < shard->capacity ? i + 1 : 0;
+    shard->buckets[i].used--;
+    shard->used--;
+}
+
 uint32_t *keytable_find(const struct keytable *table, uint64_t key)
 {
     const struct keytable_shard *shard = &table->shards[key % KEYTABLE_SHARDS];

@@ -39,6 +39,9 @@ void keytable_deinit(struct keytable *table);
  */
 enum status keytable_slot(struct keytable *table, uint64_t key, uint32_t **ret_value) MUST_USE;
 
+/* The last slot that was asked for was new, and gets no value. */
+void keytable_give_back(struct keytable *table, uint64_t key);
+
 /* The value of a key that has been there for some time; NULL where it is not in the table. Valid
  * until the next slot is asked for. */
 uint32_t *keytable_find(const struct keytable *table, uint64_t key);

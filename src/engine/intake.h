@@ -67,6 +67,12 @@ enum status intake_start(struct intake *intake, struct problems *problems) MUST_
  */
 void intake_use_store(struct intake *intake, struct store *store);
 
+/* Whether a good row is left out by who reads it: it takes no part beside the others. */
+typedef bool intake_leaves_out_fn(const void *context, const struct command *command);
+
+/* From the next row on. The context stays the caller's. */
+void intake_leave_out(struct intake *intake, intake_leaves_out_fn *leaves_out, const void *context);
+
 /* The row that was read last, as the ledger knows it; a new one where there is no ledger. */
 const struct store_row *intake_known(const struct intake *intake);
 

@@ -72,6 +72,23 @@ static void test_keys_that_begin_alike_are_told_apart(void **state)
     keytable_deinit(&table);
 }
 
+static void test_a_slot_that_gets_no_value_takes_no_room(void **state)
+{
+    (void)state;
+    struct keytable table;
+    uint32_t *slot;
+
+    keytable_init(&table);
+    for (uint64_t i = 0; i < 100000; i++) { /* all of one shard */
+        assert_int_equal(keytable_slot(&table, i << 8, &slot), STATUS_OK);
+        assert_int_equal(*slot, 0);
+        keytable_give_back(&table, i << 8);
+    }
+    assert_int_equal(table.shards[0].used, 0);
+    assert_true(table.shards[0].capacity < 100);
+    keytable_deinit(&table);
+}
+
 static void test_all_entries_can_be_gone_through(void **state)
 {
     (void)state;
@@ -105,6 +122,7 @@ int main(void)
         cmocka_unit_test(test_counts_each_hash_by_itself),
         cmocka_unit_test(test_many_hashes_cost_at_most_21_bytes_each),
         cmocka_unit_test(test_keys_that_begin_alike_are_told_apart),
+        cmocka_unit_test(test_a_slot_that_gets_no_value_takes_no_room),
         cmocka_unit_test(test_all_entries_can_be_gone_through),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
