@@ -69,9 +69,9 @@ def shared(schema, nbatch, tmp_path):
             return int(schema.sql(f"SELECT count(*) FROM nbatch.{of} r JOIN nbatch.job j ON j.id = r.job "
                                   f"WHERE j.name = '{job}' AND {where}"))
 
-        def wait_for(self, job, more_than, where="true", patience=30):
+        def wait_for(self, job, more_than, where="true", patience=30, of="result"):
             end = time.monotonic() + patience
-            while self.count(job, where=where) <= more_than:
+            while self.count(job, of=of, where=where) <= more_than:
                 assert time.monotonic() < end, [p.log.read_text() for p in started]
                 time.sleep(0.05)
 
@@ -288,6 +288,7 @@ def test_the_database_goes_away_and_comes_back(shared, simulator, fleet, how):
                          "--on-ambiguous", "hold")]
     shared.wait_for(job, 200)
     runs.append(shared.start("work", "--job", job, "--endpoint", sim.url, "-c", stride))
+    shared.wait_for(job, 1, of="worker") # a database that is away at the start is refused
     for _ in range(3 if how == "cut" else 1):
         time.sleep(0.3)
         if how == "cut":
