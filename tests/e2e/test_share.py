@@ -288,7 +288,8 @@ def test_the_database_goes_away_and_comes_back(shared, simulator, fleet, how):
                          "--on-ambiguous", "hold")]
     shared.wait_for(job, 200)
     runs.append(shared.start("work", "--job", job, "--endpoint", sim.url, "-c", stride))
-    shared.wait_for(job, 1, of="worker") # a database that is away at the start is refused
+    # It has begun to work: a database that is away at the start is refused.
+    shared.wait_for(job, 0, "r.worker = (SELECT max(id) FROM nbatch.worker w WHERE w.job = j.id) AND r.reached > 0", of="shard")
     for _ in range(3 if how == "cut" else 1):
         time.sleep(0.3)
         if how == "cut":
