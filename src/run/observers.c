@@ -392,7 +392,7 @@ void observers_attempt(struct observers *observers, const struct job_attempt *at
     event_log_end(log);
 }
 
-void observers_end(struct observers *observers, const struct observed_end *end)
+static void tell_end(struct observers *observers, const struct observed_end *end)
 {
     const struct tally *tally = observers->run.tally;
     struct event_log *log = &observers->log;
@@ -422,29 +422,34 @@ void observers_end(struct observers *observers, const struct observed_end *end)
         update_metrics(observers, &metrics);
 }
 
-void observers_refused(struct observers *observers, const char *why, int exit_status)
+/* Nothing was sent. */
+static void tell_refusal(struct observers *observers, const struct observed_end *end)
 {
     struct event_log *log = &observers->log;
-    struct metrics metrics = {.ended = true, .exit_status = exit_status};
+    struct metrics metrics = {.ended = true, .exit_status = end->exit_status};
+    bool is_signal = end->exit_status > EXIT_SIGNAL;
 
-    if (observers->settings == NULL) /* the names of the files were refused: none is open */
-        return;
-    event_log_begin(log, exit_status > EXIT_SIGNAL ? "end" : "refused");
-    if (exit_status > EXIT_SIGNAL)
+    event_log_begin(log, is_signal ? "end" : "refused");
+    if (is_signal)
         event_log_add_text(log, "end", "interrupted");
     event_log_add_text(log, "version", NBATCH_VERSION);
     add_input(observers);
     event_log_add_text(log, "phase", phase_name(observers->phase));
-    event_log_add_text(log, "why", why);
-    event_log_add_number(log, "exit_status", exit_status);
+    event_log_add_text(log, "why", end->message);
+    event_log_add_number(log, "exit_status", end->exit_status);
     event_log_end(log);
     if (observers->metrics.path != NULL)
         update_metrics(observers, &metrics);
 }
 
-void observers_close(struct observers *observers)
+void observers_close(struct observers *observers, const struct observed_end *end)
 {
+    if (observers->input != NULL && observers->started)
+        tell_end(observers, end);
+    else if (observers->input != NULL)
+        tell_refusal(observers, end);
     event_log_close(&observers->log);
     metrics_file_close(&observers->metrics);
     free(observers->input);
+    *observers = (struct observers){.input = NULL};
 }

@@ -218,15 +218,20 @@ static int start_observers(struct run *run)
                : fail(run, EXIT_USAGE);
 }
 
-static void end_observers(struct run *run, double seconds, int exit_status)
+/* Every path out of a run ends here. */
+static void close_observers(struct run *run, int exit_status)
 {
-    observers_end(&run->observers, &(struct observed_end){.end = job_end_name(run->result.end),
-                                                          .message = buf_string(&run->message),
-                                                          .retries = run->result.retries,
-                                                          .allowed = run->result.allowed,
-                                                          .late_per_s = run->result.late_per_s,
-                                                          .seconds = seconds,
-                                                          .exit_status = exit_status});
+    const char *end = exit_status > EXIT_SIGNAL ? "interrupted" : job_end_name(JOB_FAILED);
+
+    observers_close(&run->observers, &(struct observed_end){
+                                         .end = run->has_sent ? job_end_name(run->result.end) : end,
+                                         .message = run->has_sent ? buf_string(&run->message)
+                                                                  : listener_error(&run->listener),
+                                         .retries = run->result.retries,
+                                         .allowed = run->result.allowed,
+                                         .late_per_s = run->result.late_per_s,
+                                         .seconds = run->seconds,
+                                         .exit_status = exit_status});
 }
 
 static void announce(const struct run *run)
@@ -426,29 +431,28 @@ static int send_rows(struct run *run)
     prepare(run);
     announce(run);
     enum status status = carry(run, &watched);
-    double seconds = monotonic_s() - start_s;
+    run->has_sent = true;
+    run->seconds = monotonic_s() - start_s;
     observers_phase(&run->observers, PHASE_RECORD);
     if (run->figures != NULL)
         *run->figures = (struct run_figures){.tally = run->tally,
-                                             .seconds = seconds,
+                                             .seconds = run->seconds,
                                              .simulator_cpu_s = sim_cpu_s(run->sim)};
     person->ops->problem_counts(person);
     if (status == STATUS_BAD_INPUT && tally_total(&run->tally) == 0) {
         (void)recording_finish(&run->recording, 0, false, false);
         person_error(run->person, "nothing was sent");
-        end_observers(run, seconds, EXIT_INPUT_INVALID);
         return EXIT_INPUT_INVALID;
     }
     if (status != STATUS_OK && status != STATUS_BAD_INPUT)
         run->result.end = JOB_FAILED;
     if (run->rows == 0)
         note_earlier(run);
-    int result = run_summarize(run, seconds, close_problem_file(run, conclude(run)));
+    int result = run_summarize(run, close_problem_file(run, conclude(run)));
     if (interrupt_signal() != 0 && !run->has_heeded)
         person_note(run->person,
                     "%s when all was sent: the results were brought to their end first",
                     interrupt_name(interrupt_signal()));
-    end_observers(run, seconds, result);
     return result;
 }
 
@@ -571,17 +575,15 @@ int run_send(const struct run_settings *given, const struct person *person,
         result = run_steps(run);
     if (result == 0)
         nightly_prune(&run->nightly, settings, person);
-    if (!run->observers.started && interrupt_signal() != 0)
+    if (!run->has_sent && interrupt_signal() != 0)
         result = heed_signal(run);
-    if (run->observers.input != NULL && !run->observers.started)
-        observers_refused(&run->observers, listener_error(&run->listener), result);
     share_rate_end(run->share);
+    close_observers(run, result);
     online_deinit(&run->online);
     only_in_deinit(&run->only_in);
     recording_deinit(&run->recording);
     known_commands_deinit(&run->known);
     outfile_deinit(&run->problem_file.file);
-    observers_close(&run->observers);
     sim_stop(run->sim);
     intake_close(run->intake);
     credentials_deinit(&run->credentials);

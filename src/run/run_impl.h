@@ -41,6 +41,8 @@ struct run {
     struct job_result result;
     struct rollout_standing rollout; /* steps 0: there is none */
     bool has_heeded;                 /* a signal from before the sending */
+    bool has_sent;                   /* the engine was started, and the result is its own */
+    double seconds;                  /* of sending */
     struct observers observers;
     struct listener listener;
     struct series flight;              /* for the report */
@@ -59,6 +61,6 @@ int run_judge(const struct run *run);
 
 /* The page, the summary, and the one for programs. Returns the exit status, which may be another
  * one where the page could not be written. */
-int run_summarize(struct run *run, double seconds, int exit_status);
+int run_summarize(struct run *run, int exit_status);
 
 #endif

@@ -561,9 +561,7 @@ static int run_steps(struct verifying *verifying)
     }
     if (result == 0 && verifying->found + verifying->missing < verifying->row_count)
         result = EXIT_IN_DOUBT;
-    result = summarize(verifying, result);
-    asking_end(&verifying->asking, result);
-    return result;
+    return summarize(verifying, result);
 }
 
 static void init(struct verifying *verifying, const struct run_settings *settings,
@@ -591,7 +589,7 @@ int run_verify(const struct run_settings *settings, const struct person *person)
     init(verifying, settings, person);
     int result = run_steps(verifying);
     trace_deinit(&verifying->trace);
-    asking_close(&verifying->asking);
+    asking_close(&verifying->asking, result);
     result_scan_deinit(&verifying->scan);
     results_close(&verifying->results);
     ledger_close(verifying->ledger);
