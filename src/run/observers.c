@@ -3,11 +3,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/original.h"
+#include "core/when.h"
 #include "run/exit_status.h"
+#include "run/listener.h"
 
 static const struct tally no_rows;
-
-#include "core/when.h"
 
 static int64_t wall_clock_ms(void)
 {
@@ -68,6 +69,19 @@ static void update_metrics(struct observers *observers, struct metrics *metrics)
         observers->metrics.failed = true;
     }
     buf_deinit(&message);
+}
+
+/* What a person is told, which programs read as well: in English. */
+static void add_why(struct event_log *log, const char *why)
+{
+    struct buf english;
+
+    if (log->path == NULL)
+        return;
+    buf_init(&english, LISTENER_ERROR_MAX);
+    original_add(span_string(why), &english);
+    event_log_add_text(log, "why", buf_string(&english));
+    buf_deinit(&english);
 }
 
 static void add_time(struct event_log *log, const char *name, int64_t time_s)
@@ -276,7 +290,7 @@ static void log_event(struct observers *observers, enum job_event event,
     if (event == JOB_EVENT_CLOCK)
         event_log_add_number(log, "off_s", status->clock_off_s);
     if (event == JOB_EVENT_STOPPED || event == JOB_EVENT_OUTAGE)
-        event_log_add_text(log, "why", status->why);
+        add_why(log, status->why);
     if (event == JOB_EVENT_SHORTAGE)
         event_log_add_text(log, "what", status->shortage);
     if (event == JOB_EVENT_CANARY || event == JOB_EVENT_CANARY_PAUSE ||
@@ -403,7 +417,7 @@ static void tell_end(struct observers *observers, const struct observed_end *end
     event_log_begin(log, "end");
     event_log_add_text(log, "end", end->end);
     if (end->message[0] != '\0')
-        event_log_add_text(log, "why", end->message);
+        add_why(log, end->message);
     add_rows(log, "", tally->rows, NULL);
     if (observers->run.earlier != NULL)
         add_rows(log, "total_", tally->rows, observers->run.earlier);
@@ -435,7 +449,7 @@ static void tell_refusal(struct observers *observers, const struct observed_end 
     event_log_add_text(log, "version", NBATCH_VERSION);
     add_input(observers);
     event_log_add_text(log, "phase", phase_name(observers->phase));
-    event_log_add_text(log, "why", end->message);
+    add_why(log, end->message);
     event_log_add_number(log, "exit_status", end->exit_status);
     event_log_end(log);
     if (observers->metrics.path != NULL)

@@ -3,6 +3,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -202,6 +203,25 @@ def test_every_way_out_of_a_run_is_told(nbatch, fleet, tmp_path, way):
     assert last["event"] == ("end" if any(event["event"] == "start" for event in events) else "refused"), events
     assert last["exit_status"] == code and last["why"] and last["why"].split(";")[0] in done.err and last.get("end") != "complete"
     assert metrics["nbatch_up", ""] == 0 and metrics["nbatch_exit_status", ""] == code and metrics["nbatch_end_time_seconds", ""] > 1.7e9
+
+
+@pytest.mark.parametrize("way", WAYS_OUT)
+def test_a_way_out_is_told_to_programs_in_english(nbatch, fleet, tmp_path, way):
+    """Whatever language the person reads."""
+    words, logs, said = WAYS_OUT[way][0], {}, {}
+    limit = (64 * 1024,) * 2 if way == "journal-without-room" else None
+    for language in ("en", "zh"):
+        folder = tmp_path / "way"
+        folder.mkdir()
+        prepare_way_out(lambda *call: nbatch(*call, cwd=folder), lambda n, name: fleet(n, "way/" + name), folder, way)
+        done = nbatch(*words, "--log", "a.jsonl", cwd=folder, env={"NBATCH_API_KEY": None, "NBATCH_LANG": language}, file_limit=limit)
+        logs[language] = [{k: v for k, v in event.items() if k not in ("time", "run", "pid", "endpoint", "seconds", "options")}
+                          for event in read_log(folder / "a.jsonl")]
+        said[language] = done.err
+        shutil.rmtree(folder)
+    stamp = re.compile(r"\d{8}-\d{6}")
+    assert stamp.sub("#", json.dumps(logs["zh"])) == stamp.sub("#", json.dumps(logs["en"]))
+    assert re.search("[\u4e00-\u9fff]", said["zh"]), "negative control: the person reads Chinese"
 
 
 def test_verbose_shows_each_attempts_class(nbatch, fleet, tmp_path):
