@@ -110,14 +110,15 @@ static int check_whole_input(struct run *run)
     if (result != 0)
         return result;
     run->rows = counts.rows;
-    uint64_t size, hash;
-    intake_digest(run->intake, &size, &hash);
+    struct dated_input input = {.content = counts.content};
+    intake_digest(run->intake, &input.size, &input.hash);
+    run->content = run->settings->dated ? counts.content : 0;
     result = guard_rows(run->settings, run->person, run->rows);
     if (result == 0 && run->settings->dated)
-        result = guard_repetition(run->settings, run->person, &run->nightly.dated, size, hash);
+        result = guard_repetition(run->settings, run->person, &run->nightly.dated, &input);
     if (result != 0)
         return result;
-    result = recording_match(&run->recording, counts.valid, hash);
+    result = recording_match(&run->recording, counts.valid, input.hash);
     if (result != 0)
         return result;
     note_earlier(run);
@@ -184,7 +185,8 @@ static int start_results(struct run *run)
         buf_add_string(&target, "simulator");
     else
         dialect_add_target(run->settings->dialect, run->endpoint.origin, &target);
-    int result = recording_start(&run->recording, run->intake, buf_string(&target), run->rows);
+    int result =
+        recording_start(&run->recording, run->intake, buf_string(&target), run->rows, run->content);
     buf_deinit(&target);
     if (result == 0 && run->settings->dated &&
         dated_link(&run->nightly.dated, run->recording.path, &run->message) != STATUS_OK)

@@ -28,6 +28,7 @@ struct run {
     struct intake *intake;
     struct online online; /* with --online */
     uint64_t rows;        /* known after the check; 0 for a pipe */
+    uint64_t content;     /* of the rows (struct check_counts), with --dated */
     struct sim *sim;
     struct recording recording;
     struct nightly nightly;             /* with --dated */
