@@ -162,7 +162,18 @@ def test_a_long_retry_after_is_told(nbatch, fleet, raw_peer):
         while connection.read_request() is not None:
             connection.sock.sendall(b"HTTP/1.1 503 Busy\r\nRetry-After: 7200\r\nContent-Length: 0\r\n\r\n")
     done = nbatch("run", fleet(1), "--endpoint", raw_peer(script).url, "-o", "r.csv")
-    assert done.code == 1 and "it asks to wait 120 min, longer than a row waits" in " ".join(done.err.split()), done
+    assert done.code == 1 and "it asks to wait 2h, longer than a row waits" in " ".join(done.err.split()), done
+
+
+@pytest.mark.parametrize("value", ["31536000", "99999999999999999999", "Sat, 28 Nov 2099 00:00:00 GMT"])
+def test_no_row_is_lost_to_an_absurd_retry_after(nbatch, fleet, raw_peer, tmp_path, value):
+    """Over a day counts as none, and the row has its attempts; the test above is the negative control."""
+    def script(connection, number):
+        while connection.read_request() is not None:
+            connection.sock.sendall(f"HTTP/1.1 503 Busy\r\nRetry-After: {value}\r\nContent-Length: 0\r\n\r\n".encode())
+    done = nbatch("run", fleet(1), "--endpoint", raw_peer(script).url, "-o", "r.csv", "--max-attempts", "3", "--retry-delay", "1ms")
+    [row] = read_results(tmp_path / "r.csv")
+    assert done.code == 1 and row["attempts"] == "3" and "asks to wait" not in row["error"], row
 
 
 @pytest.mark.parametrize("name,nearest", [("NBATCH_RAET", "NBATCH_RATE"), ("NBATCH_APIKEY", "NBATCH_API_KEY"),
