@@ -216,10 +216,10 @@ void asking_add_resume(const struct person *person, const struct run_settings *s
     buf_add_format(&results, "%s.results.csv", settings->job);
     person_add_call(person, "results", NULL, out);
     buf_add_string(out, " --output ");
-    shell_add_word(buf_string(&results), out);
+    shell_add_file(buf_string(&results), out);
     bool is_text = buf_set_text(out, true); /* a sentence between two commands */
     buf_add_format(out, "; then call the run once more, with --resume=%s --output ", what);
     (void)buf_set_text(out, is_text);
-    shell_add_word(buf_string(&results), out);
+    shell_add_file(buf_string(&results), out);
     buf_deinit(&results);
 }

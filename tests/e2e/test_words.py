@@ -275,3 +275,14 @@ def test_help_can_be_read_through_a_pipe(tmp_path):
     done = subprocess.run(f"{NBATCH} run --help | head -n 1; {NBATCH} help | less -FX | wc -l", shell=True, cwd=tmp_path,
                           capture_output=True, text=True, check=False)
     assert done.stdout.startswith("nbatch run [options] INPUT\n") and "nbatch:" not in done.stderr
+
+
+def test_a_command_to_paste_protects_a_name_that_begins_like_an_option(nbatch, fleet, tmp_path):
+    """What is shown can be pasted: ./-d.csv. Negative control: as it was typed, without --, it is refused."""
+    text = fleet(2, "-d.csv").read_text()
+    (tmp_path / "-s.csv").write_text(text.replace(",", ";"))
+    assert nbatch("check", "-d.csv").code == 2
+    shown = nbatch("check", "--fix", "--", "-s.csv").out
+    assert " check ./-s.csv " in shown and subprocess.run(shown, shell=True, cwd=tmp_path, check=False, capture_output=True).returncode == 0
+    done = nbatch("run", "--endpoint", "http://127.0.0.1:1", "--outage-wait", "1s", "--", "-d.csv")
+    assert done.code == 1 and done.err.rstrip().endswith(" ./-d.csv"), done
