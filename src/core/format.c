@@ -7,8 +7,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include <uniwidth.h>
-
 #include "core/original.h"
 #include "core/text.h"
 
@@ -165,18 +163,12 @@ static void take_arguments(struct argument arguments[ARGUMENTS_MAX], va_list *ar
     }
 }
 
-static size_t columns_of(struct span text)
-{
-    int width = u8_width((const uint8_t *)text.ptr, text.len, "UTF-8");
-    return width > 0 ? (size_t)width : 0;
-}
-
 static void add_text(const char *text, const struct conversion *how, struct buf *out)
 {
     const char *shown = how->precision < 0 ? buf_words(out, text) : text;
     struct span span =
         span_of(shown, how->precision < 0 ? strlen(shown) : strnlen(shown, (size_t)how->precision));
-    size_t columns = how->width > 0 ? columns_of(span) : 0;
+    size_t columns = how->width > 0 ? text_columns(span) : 0;
     bool is_left = memchr(how->flags, '-', how->flag_count) != NULL;
     size_t padding =
         how->width > 0 && (size_t)how->width > columns ? (size_t)how->width - columns : 0;

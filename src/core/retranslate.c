@@ -114,7 +114,12 @@ static void translate_parts(struct span sentence, unsigned depth, struct buf *ou
         translate(span_skip(sentence, first.len + 2), depth + 1, out);
         return;
     }
-    buf_add(out, sentence);
+    /* "fleet.xlsx: the sheet …": the name stays. */
+    const char *colon = memmem(sentence.ptr, sentence.len, ": ", 2);
+    size_t name = colon != NULL ? (size_t)(colon - sentence.ptr) + 2 : sentence.len;
+    buf_add(out, span_of(sentence.ptr, name));
+    if (colon != NULL)
+        translate(span_skip(sentence, name), depth + 1, out);
 }
 
 static void translate(struct span sentence, unsigned depth, struct buf *out)
