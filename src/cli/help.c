@@ -19,13 +19,13 @@ enum { HELP_COLUMN = 28, HELP_WIDTH = 96 };
 
 static void add_help_line(const char *left, const char *help, struct buf *out)
 {
-    size_t len = strlen(left);
+    size_t columns = text_columns(span_string(left));
 
     buf_add_string(out, left);
-    if (len + 2 > HELP_COLUMN)
+    if (columns + 2 > HELP_COLUMN)
         buf_add_format(out, "\n%*s", HELP_COLUMN, "");
     else
-        buf_add_format(out, "%*s", (int)(HELP_COLUMN - len), "");
+        buf_add_format(out, "%*s", (int)(HELP_COLUMN - columns), "");
     buf_add_wrapped(out, help, HELP_COLUMN, HELP_WIDTH);
     buf_add_char(out, '\n');
 }

@@ -9,6 +9,12 @@ static void add_word(const char *word, struct buf *out)
     shell_add_word(word, out);
 }
 
+static void add_file(const char *name, struct buf *out)
+{
+    buf_add_char(out, ' ');
+    shell_add_file(name, out);
+}
+
 static bool is_dash(const struct assignment *item)
 {
     return item->value != NULL && strcmp(item->value, "-") == 0;
@@ -59,7 +65,7 @@ void next_command_add_fixed(const char *program, enum subcommand subcommand,
             (item->option != NULL && strcmp(item->option->name, "fix") == 0))
             continue;
         if (item->option == NULL)
-            add_word(item->value, out);
+            add_file(item->value, out);
         else
             add_option(item->option, item->value, out);
     }
@@ -87,12 +93,8 @@ void next_command_add_call(const char *program, enum subcommand from, enum subco
 
     shell_add_word(program, out);
     buf_add_format(out, " %s", subcommands[to].name);
-    if (argument != NULL && argument[0] == '-' && argument[1] != '\0') {
-        buf_add_string(out, " ./");
-        shell_add_word(argument, out);
-    } else if (argument != NULL) {
-        add_word(argument, out);
-    }
+    if (argument != NULL)
+        add_file(argument, out);
     for (size_t i = 0; i < sources->count; i++) {
         const struct assignment *item = &sources->items[i];
         const struct option *option = item->option;
@@ -120,7 +122,7 @@ void next_command_add_words(const struct option_sources *sources, const char *re
     }
     if (is_moved || (from_stdin && !has_name)) {
         add_word("--output", out);
-        add_word(results, out);
+        add_file(results, out);
     }
     for (size_t i = 0; i < sources->count; i++) {
         const struct assignment *item = &sources->items[i];
@@ -128,7 +130,7 @@ void next_command_add_words(const struct option_sources *sources, const char *re
         if (item->origin != ORIGIN_FLAG || (option != NULL && option->carry == CARRY_NOT))
             continue;
         if (option == NULL)
-            add_word(item->value, out);
+            add_file(item->value, out);
         else if (option->carry != CARRY_RESULTS || !(is_moved || is_dash(item)))
             add_option(option, item->value, out);
     }

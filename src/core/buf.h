@@ -115,10 +115,13 @@ static inline void buf_add(struct buf *buf, struct span span)
     }
 }
 
+/* The translation of a text of the program's own. */
+const char *buf_foreign_words(const char *text);
+
 /* The text as the buffer is to have it. */
 static inline const char *buf_words(const struct buf *buf, const char *text)
 {
-    return language_is_foreign && buf->is_text ? language_look_up(text) : text;
+    return language_is_foreign && buf->is_text ? buf_foreign_words(text) : text;
 }
 
 static inline void buf_add_string(struct buf *buf, const char *text)

@@ -7,9 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include <uniwidth.h>
-
-#include "core/buf.h"
+#include "core/original.h"
 #include "core/text.h"
 
 enum { ARGUMENTS_MAX = 32, WRITTEN_MAX = 512 };
@@ -165,25 +163,22 @@ static void take_arguments(struct argument arguments[ARGUMENTS_MAX], va_list *ar
     }
 }
 
-static size_t columns_of(struct span text)
-{
-    int width = u8_width((const uint8_t *)text.ptr, text.len, "UTF-8");
-    return width > 0 ? (size_t)width : 0;
-}
-
 static void add_text(const char *text, const struct conversion *how, struct buf *out)
 {
-    const char *shown = how->precision < 0 ? language_of(text) : text;
+    const char *shown = how->precision < 0 ? buf_words(out, text) : text;
     struct span span =
         span_of(shown, how->precision < 0 ? strlen(shown) : strnlen(shown, (size_t)how->precision));
-    size_t columns = how->width > 0 ? columns_of(span) : 0;
+    size_t columns = how->width > 0 ? text_columns(span) : 0;
     bool is_left = memchr(how->flags, '-', how->flag_count) != NULL;
     size_t padding =
         how->width > 0 && (size_t)how->width > columns ? (size_t)how->width - columns : 0;
 
     for (size_t i = 0; !is_left && i < padding; i++)
         buf_add_char(out, ' ');
-    buf_add(out, span);
+    if (out->is_text)
+        buf_add(out, span);
+    else /* what a translation was put together of may be translated itself */
+        original_add(span, out);
     for (size_t i = 0; is_left && i < padding; i++)
         buf_add_char(out, ' ');
 }
@@ -256,9 +251,31 @@ static void add_english(struct buf *buf, const char *format, va_list args)
     va_end(again);
 }
 
+static void keep_original(struct span translated, const char *format,
+                          const struct argument arguments[ARGUMENTS_MAX])
+{
+    struct buf english;
+
+    buf_init(&english, ORIGINAL_BYTES_MAX);
+    add_translated(format, arguments, &english);
+    if (english.status == STATUS_OK)
+        original_note(translated, buf_span(&english));
+    buf_deinit(&english);
+}
+
+const char *buf_foreign_words(const char *text)
+{
+    const char *words = language_look_up(text);
+
+    if (words != text && original_is_kept())
+        original_note(span_string(words), span_string(text));
+    return words;
+}
+
 void buf_add_format_list(struct buf *buf, const char *format, va_list args)
 {
     struct argument arguments[ARGUMENTS_MAX];
+    size_t start = buf->len;
     va_list taken;
 
     if (!language_is_foreign || !buf->is_text) {
@@ -272,6 +289,8 @@ void buf_add_format_list(struct buf *buf, const char *format, va_list args)
     take_arguments(arguments, &taken);
     va_end(taken);
     add_translated(language_of(format), arguments, buf);
+    if (original_is_kept())
+        keep_original(span_skip(buf_span(buf), start), format, arguments);
 }
 
 void buf_add_format(struct buf *buf, const char *format, ...)

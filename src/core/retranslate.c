@@ -6,6 +6,8 @@
  */
 #include "core/retranslate.h"
 
+#include "core/original.h"
+
 enum { PARTS_MAX = 12, DEPTH_MAX = 4, SENTENCE_MAX = 4096, TRIES_MAX = 20 * 1000 };
 
 struct fit {
@@ -112,7 +114,12 @@ static void translate_parts(struct span sentence, unsigned depth, struct buf *ou
         translate(span_skip(sentence, first.len + 2), depth + 1, out);
         return;
     }
-    buf_add(out, sentence);
+    /* "fleet.xlsx: the sheet …": the name stays. */
+    const char *colon = memmem(sentence.ptr, sentence.len, ": ", 2);
+    size_t name = colon != NULL ? (size_t)(colon - sentence.ptr) + 2 : sentence.len;
+    buf_add(out, span_of(sentence.ptr, name));
+    if (colon != NULL)
+        translate(span_skip(sentence, name), depth + 1, out);
 }
 
 static void translate(struct span sentence, unsigned depth, struct buf *out)
@@ -138,10 +145,27 @@ static void translate(struct span sentence, unsigned depth, struct buf *out)
         translate_parts(sentence, depth, out);
 }
 
+/* Pieces of the sentence may have been translated before. */
+static void keep_original(struct span translated, struct span sentence)
+{
+    struct buf english;
+
+    buf_init(&english, ORIGINAL_BYTES_MAX);
+    original_add(sentence, &english);
+    if (english.status == STATUS_OK)
+        original_note(translated, buf_span(&english));
+    buf_deinit(&english);
+}
+
 void retranslate(struct span sentence, struct buf *out)
 {
-    if (language_is_foreign && out->is_text)
-        translate(sentence, 0, out);
-    else
+    size_t start = out->len;
+
+    if (!language_is_foreign || !out->is_text) {
         buf_add(out, sentence);
+        return;
+    }
+    translate(sentence, 0, out);
+    if (original_is_kept())
+        keep_original(span_skip(buf_span(out), start), sentence);
 }

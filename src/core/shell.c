@@ -53,3 +53,10 @@ void shell_add_word(const char *word, struct buf *out)
     else
         add_quoted(word, out);
 }
+
+void shell_add_file(const char *name, struct buf *out)
+{
+    if (name[0] == '-' && name[1] != '\0')
+        buf_add_string(out, "./");
+    shell_add_word(name, out);
+}

@@ -10,4 +10,8 @@
  */
 void shell_add_word(const char *word, struct buf *out);
 
+/* The same for the name of a file among options: one that begins with - has ./ before it. A single
+ * - stays, which is standard input. */
+void shell_add_file(const char *name, struct buf *out);
+
 #endif

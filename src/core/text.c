@@ -1,6 +1,7 @@
 #include "core/text.h"
 
 #include <unistr.h>
+#include <uniwidth.h>
 
 #define MILLIONTHS UINT64_C(1000000)
 
@@ -257,4 +258,11 @@ void text_add_item(struct span item, struct buf *list)
             return;
     buf_add_string(list, list->len > 0 ? "," : "");
     buf_add(list, item);
+}
+
+size_t text_columns(struct span text)
+{
+    int width = u8_width((const uint8_t *)text.ptr, text.len, "UTF-8");
+
+    return width > 0 ? (size_t)width : 0;
 }

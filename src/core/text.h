@@ -54,4 +54,7 @@ const char *text_nearest(struct span text, const char *const *words, size_t coun
 /* Appends an item to a list with commas between them, "开,是", unless it is there already. */
 void text_add_item(struct span item, struct buf *list);
 
+/* How many columns of a terminal UTF-8 text takes: a Chinese character has two. */
+size_t text_columns(struct span text);
+
 #endif

@@ -45,6 +45,8 @@ static enum status take_row(struct check *check)
     bool is_valid = check->problems.error_count == 0 && !is_lost;
 
     counts->rows++;
+    if (check->command.hash != 0)
+        counts->content += row_id_mix(check->command.hash, 1);
     counts->warnings += check->problems.warning_count;
     if (intake_known(check->intake)->verdict == STORE_SETTLED && !is_lost) {
         counts->settled++;

@@ -23,6 +23,7 @@ struct check_counts {
     uint64_t rows;
     uint64_t valid;
     uint64_t invalid;
+    uint64_t content;  /* of all rows in any order, by their names; 0: they have none */
     uint64_t settled;  /* rows that have their result already: neither valid nor invalid */
     uint64_t warnings; /* all of them, several for one row where it has them */
     /* Of the valid rows: the earliest expired_time that is no relative one, and how long after the

@@ -1,4 +1,5 @@
 #include "core/redact.h"
+#include "core/when.h"
 #include "engine/engine_impl.h"
 
 /*
@@ -191,10 +192,13 @@ static bool disbelieve(struct engine *engine, const struct item *item, struct ou
 static void add_wait(struct outcome *outcome, int64_t wait_ms)
 {
     size_t len = strlen(outcome->error);
+    struct buf wait;
 
+    buf_init(&wait, 64);
+    when_add_duration((double)wait_ms / 1000, &wait);
     (void)snprintf(outcome->error + len, sizeof(outcome->error) - len,
-                   "; it asks to wait %lld min, longer than a row waits",
-                   (long long)((wait_ms + 59999) / 60000));
+                   "; it asks to wait %s, longer than a row waits", buf_string(&wait));
+    buf_deinit(&wait);
 }
 
 static void decide(struct engine *engine, struct item *item, const struct answer *answer,

@@ -440,7 +440,8 @@ static enum status build_command(struct intake *intake, const struct row *row,
                                             .later_s = intake->later_s,
                                             .embargo_s = intake->options.embargo_s,
                                             .check_only = check_only,
-                                            .nameless = check_only && intake->store == NULL,
+                                            .nameless = check_only && intake->store == NULL &&
+                                                        !intake->options.with_names,
                                             .dialect = intake->options.dialect,
                                             .any_device = intake->options.any_device,
                                             .fleet = intake->fleet};

@@ -37,6 +37,7 @@ struct intake_options {
     bool for_sending;  /* rows of an input that cannot be read twice are sent as they come: what a
                           check would ask about is an error then */
     bool reads_once;   /* there will be no intake_rewind, and nobody asks for the digest */
+    bool with_names;   /* each row has its hash, also where there is no ledger to ask for it */
     double rate_per_s; /* how fast rows will be sent; 0 when that is not known */
     int64_t now_s;     /* the run's start: what relative times and the past refer to */
     int64_t embargo_s; /* the valid_time of rows that give none; 0: none */

@@ -271,14 +271,19 @@ static enum status refuse_choice(const struct book *book, const char *wanted,
         if (book->sheets[i].part[0] != '\0')
             buf_add_format(&names, "%s%zu \"%s\"%s", names.len > 0 ? ", " : "", i + 1,
                            book->sheets[i].name, book->sheets[i].is_hidden ? " (hidden)" : "");
-    if (wanted != NULL)
-        (void)trouble_say(trouble, "--sheet %s: the workbook has no such sheet%s%s%s", wanted,
-                          names.len > 0 ? "; it has " : "", buf_string(&names),
-                          names.status != STATUS_OK ? ", …" : "");
+    const char *more = names.status != STATUS_OK ? ", …" : "";
+    if (wanted != NULL && names.len > 0)
+        (void)trouble_say(trouble, "--sheet %s: the workbook has no such sheet; it has %s%s",
+                          wanted, buf_string(&names), more);
+    else if (wanted != NULL)
+        (void)trouble_say(trouble, "--sheet %s: the workbook has no such sheet", wanted);
+    else if (names.len > 0)
+        (void)trouble_say(trouble,
+                          "the workbook has no visible sheet with a table; name a hidden one with "
+                          "--sheet: %s%s",
+                          buf_string(&names), more);
     else
-        (void)trouble_say(trouble, "the workbook has no visible sheet with a table%s%s%s",
-                          names.len > 0 ? "; name a hidden one with --sheet: " : "",
-                          buf_string(&names), names.status != STATUS_OK ? ", …" : "");
+        (void)trouble_say(trouble, "the workbook has no visible sheet with a table");
     buf_deinit(&names);
     return STATUS_USAGE;
 }

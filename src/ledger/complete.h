@@ -27,6 +27,7 @@ struct accepted {
 struct completion {
     struct accepted accepted;
     uint64_t input_size, input_hash; /* 0: not known */
+    uint64_t input_content;          /* likewise, and in files of earlier versions */
     uint64_t with;                   /* as in ledger_about; 0 or 1 in files of earlier versions */
 };
 

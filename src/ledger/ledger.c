@@ -232,6 +232,7 @@ static enum status create_journal(struct ledger *ledger, const struct ledger_abo
     about.jsonl = ledger->format.jsonl;
     ledger->completion.input_size = given->input_size;
     ledger->completion.input_hash = given->input_hash;
+    ledger->completion.input_content = given->input_content;
     ledger->completion.with = about.with = given->with;
     status = ledger_make_journal(ledger, &about, &shape, NULL, 0, message, &journal);
     if (status != STATUS_OK)

@@ -44,6 +44,7 @@ struct ledger_about {
     uint8_t with; /* whom the run speaks with, as the caller tells them apart; 0: it is not known.
                      What was complete for one says nothing about another */
     uint64_t input_size, input_hash; /* 0: not known */
+    uint64_t input_content;          /* of its rows in any order and form; 0: not known */
     uint64_t rows;                   /* that the input has; 0: not known */
     uint64_t strange;                /* keys of earlier results that no row of the input has */
 };

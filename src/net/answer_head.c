@@ -35,17 +35,14 @@ int64_t answer_head_retry_after_ms(struct span value, int64_t now_s)
     uint64_t delta_s;
     enum status status = span_to_uint64(value, &delta_s);
 
-    if (status == STATUS_RANGE || (status == STATUS_OK && delta_s > RETRY_AFTER_MAX_S))
-        return (int64_t)RETRY_AFTER_MAX_S * 1000;
     if (status == STATUS_OK)
-        return (int64_t)delta_s * 1000;
+        return delta_s <= RETRY_AFTER_MAX_S ? (int64_t)delta_s * 1000 : -1;
     int64_t then_s;
-    if (!transport_date_s(value, &then_s))
+    if (status == STATUS_RANGE || !transport_date_s(value, &then_s))
         return -1;
     if (then_s <= now_s)
         return 0;
-    int64_t left_s = then_s - now_s;
-    return (left_s < RETRY_AFTER_MAX_S ? left_s : RETRY_AFTER_MAX_S) * 1000;
+    return then_s - now_s <= RETRY_AFTER_MAX_S ? (then_s - now_s) * 1000 : -1;
 }
 
 static bool is_space(char c)

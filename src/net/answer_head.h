@@ -7,8 +7,8 @@
 
 #include "core/span.h"
 
-/* A longer Retry-After counts as this. */
-enum { RETRY_AFTER_MAX_S = 365 * 24 * 60 * 60 };
+/* A longer Retry-After is taken for none: nobody means it, and a row must not be lost to it. */
+enum { RETRY_AFTER_MAX_S = 24 * 60 * 60 };
 
 /* So much of some headers' values is kept, with a NUL behind it. No date is longer than that. */
 enum { ANSWER_VALUE_MAX = 64, ANSWER_LOCATION_MAX = 199 };
@@ -32,8 +32,8 @@ bool answer_head_take(struct answer_head *head, struct span line);
 
 /*
  * The value of a Retry-After header (RFC 9110 section 10.2.3, seconds or an HTTP-date) in
- * milliseconds from the wall clock `now_s`: 0 for a date that has passed, at most
- * RETRY_AFTER_MAX_S, -1 for what is neither.
+ * milliseconds from the wall clock `now_s`: 0 for a date that has passed, -1 for what is neither
+ * and for more than RETRY_AFTER_MAX_S.
  */
 int64_t answer_head_retry_after_ms(struct span value, int64_t now_s);
 

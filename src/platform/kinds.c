@@ -388,35 +388,38 @@ static void judge_words(const struct column_kinds *column, struct span field,
                         struct problems *problems)
 {
     const struct kind_tally *tally = &column->of[KIND_WORD];
-    struct sentence samples = {.len = 0}, options = {.len = 0};
+    struct sentence samples = {.len = 0}, options = {.len = 0}, sentence = {.len = 0};
 
     if (tally->count == 0)
         return;
     say_samples(&samples, tally, true, KIND_SAMPLES);
     say_options(&options, column);
-    problem_add_doubt(
-        problems, PROBLEM_BOOLEAN, field, span_string(tally->shown[0]),
+    say(&sentence,
         tally->count == 1
             ? "%llu cell looks like true or false, and is sent as a text: %s; to send "
               "a boolean, add %s"
             : "%llu cells look like true or false, and are sent as texts: %s; to send "
               "booleans, add %s",
         (unsigned long long)tally->count, samples.text, options.text);
+    problem_add_doubt(problems, PROBLEM_BOOLEAN, field, span_string(tally->shown[0]), "%s",
+                      sentence.text);
 }
 
 static void judge_numerals(const struct column_kinds *column, struct span field,
                            struct problems *problems)
 {
     const struct kind_tally *tally = &column->of[KIND_NUMERAL];
-    struct sentence samples = {.len = 0};
+    struct sentence samples = {.len = 0}, sentence = {.len = 0};
 
     if (tally->count == 0)
         return;
     say_samples(&samples, tally, true, KIND_SAMPLES);
-    problem_add_doubt(problems, PROBLEM_MIXED, field, span_string(tally->shown[0]),
-                      tally->count == 1 ? "%llu cell looks like a number, and is sent as a text: %s"
-                                        : "%llu cells look like numbers, and are sent as texts: %s",
-                      (unsigned long long)tally->count, samples.text);
+    say(&sentence,
+        tally->count == 1 ? "%llu cell looks like a number, and is sent as a text: %s"
+                          : "%llu cells look like numbers, and are sent as texts: %s",
+        (unsigned long long)tally->count, samples.text);
+    problem_add_doubt(problems, PROBLEM_MIXED, field, span_string(tally->shown[0]), "%s",
+                      sentence.text);
 }
 
 static void judge_invisible(const struct column_kinds *column, struct span field,

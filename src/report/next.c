@@ -114,9 +114,7 @@ static void add_look(const struct next_facts *facts, enum next_kind kind, struct
 {
     add_program(facts, out);
     buf_add_string(out, " results ");
-    if (facts->results[0] == '-')
-        buf_add_string(out, "./");
-    shell_add_word(facts->results, out);
+    shell_add_file(facts->results, out);
     buf_add_string(out,
                    kind == NEXT_TWICE ? " --status accepted --ambiguous" : " --status in_doubt");
 }

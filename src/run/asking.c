@@ -86,6 +86,7 @@ int asking_open(struct asking *asking, const struct run_settings *settings,
 {
     init(asking, settings, person,
          &(struct asking_door){&asking->endpoint, &asking->credentials, &asking->observers});
+    asking->person = person = listener_init(&asking->listener, person);
     int result = descriptors_settle(&asking->settings, person);
     if (result != 0)
         return result;
@@ -95,11 +96,7 @@ int asking_open(struct asking *asking, const struct run_settings *settings,
         return fail(asking, status == STATUS_USAGE ? EXIT_USAGE : EXIT_INTERNAL);
     set_options(asking);
     result = target_choose(&asking->settings, person, &asking->endpoint);
-    if (result == 0)
-        result = target_load_key(&asking->settings, person, &asking->credentials);
-    if (result != 0)
-        observers_refused(&asking->observers, "", result);
-    return result;
+    return result == 0 ? target_load_key(&asking->settings, person, &asking->credentials) : result;
 }
 
 static int start(struct asking *asking, const struct asking_subject *subject)
@@ -173,6 +170,7 @@ int asking_run(struct asking *asking, struct row_source *source,
     enum status status =
         job_run(source, &asking->options, &store, &asking->tally, &asking->job, &asking->message);
     asking->seconds = monotonic_s() - start_s;
+    asking->has_asked = true;
     interrupt_watch();
     person->ops->end(person);
     if (status != STATUS_OK)
@@ -180,24 +178,23 @@ int asking_run(struct asking *asking, struct row_source *source,
     return judge(asking, status, subject, &asking->message);
 }
 
-void asking_end(struct asking *asking, int exit_status)
+void asking_close(struct asking *asking, int exit_status)
 {
-    if (!asking->observers.started)
-        return;
-    observers_end(&asking->observers,
-                  &(struct observed_end){.end = asking_end_name(asking),
-                                         .message = buf_string(&asking->message),
-                                         .retries = asking->job.retries,
-                                         .seconds = asking->seconds,
-                                         .exit_status = exit_status});
-}
+    bool has_message = asking->message.len > 0 || asking->has_asked;
 
-void asking_close(struct asking *asking)
-{
-    observers_close(&asking->observers);
+    observers_close(&asking->observers,
+                    &(struct observed_end){.end = asking->has_asked ? asking_end_name(asking)
+                                                                    : job_end_name(JOB_FAILED),
+                                           .message = has_message
+                                                          ? buf_string(&asking->message)
+                                                          : listener_error(&asking->listener),
+                                           .retries = asking->job.retries,
+                                           .seconds = asking->seconds,
+                                           .exit_status = exit_status});
     credentials_deinit(&asking->credentials);
     endpoint_deinit(&asking->endpoint);
     buf_deinit(&asking->message);
+    listener_deinit(&asking->listener);
 }
 
 const char *asking_subject(const struct run_settings *settings)
@@ -219,10 +216,10 @@ void asking_add_resume(const struct person *person, const struct run_settings *s
     buf_add_format(&results, "%s.results.csv", settings->job);
     person_add_call(person, "results", NULL, out);
     buf_add_string(out, " --output ");
-    shell_add_word(buf_string(&results), out);
+    shell_add_file(buf_string(&results), out);
     bool is_text = buf_set_text(out, true); /* a sentence between two commands */
     buf_add_format(out, "; then call the run once more, with --resume=%s --output ", what);
     (void)buf_set_text(out, is_text);
-    shell_add_word(buf_string(&results), out);
+    shell_add_file(buf_string(&results), out);
     buf_deinit(&results);
 }

@@ -5,13 +5,13 @@
  *
  *     asking_open(&asking, settings, person);            // log, metrics, endpoint, key
  *     asking_run(&asking, &source->base, &subject);      // asking.job, asking.tally, …
- *     asking_end(&asking, exit_status);
- *     asking_close(&asking);
+ *     asking_close(&asking, exit_status);
  */
 #ifndef NB_RUN_ASKING_H
 #define NB_RUN_ASKING_H
 
 #include "engine/job.h"
+#include "run/listener.h"
 #include "run/observers.h"
 #include "run/person.h"
 #include "run/settings.h"
@@ -31,6 +31,8 @@ struct asking {
     struct endpoint endpoint;
     struct credentials credentials;
     struct observers observers;
+    struct listener listener; /* what kept it from asking, for the log */
+    bool has_asked;
     struct halt halt;
     struct job_options options;
     job_event_fn *event; /* told of events as well; NULL: nobody is */
@@ -66,11 +68,8 @@ void asking_join(struct asking *asking, const struct run_settings *settings,
 int asking_run(struct asking *asking, struct row_source *source,
                const struct asking_subject *subject) MUST_USE;
 
-/* Brings log and metrics to their end. */
-void asking_end(struct asking *asking, int exit_status);
-
-/* Takes a zeroed struct. */
-void asking_close(struct asking *asking);
+/* Brings log and metrics to their end. Takes a zeroed struct. */
+void asking_close(struct asking *asking, int exit_status);
 
 /* The word of the end: "complete", "interrupted" … */
 const char *asking_end_name(const struct asking *asking);

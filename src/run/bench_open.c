@@ -126,7 +126,7 @@ static int start_record(struct bench *bench)
         buf_add_string(&target, "simulator");
     else
         dialect_add_target(bench->settings.dialect, bench->endpoint.origin, &target);
-    int result = recording_start(&bench->recording, bench->intake, buf_string(&target), 0);
+    int result = recording_start(&bench->recording, bench->intake, buf_string(&target), 0, 0);
     buf_deinit(&target);
     intake_use_store(bench->intake, ledger_store(bench->recording.ledger));
     return result;

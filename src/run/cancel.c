@@ -600,9 +600,7 @@ static int run_steps(struct cancelling *cancelling)
         if (!cancelling->has_asked)
             return result;
     }
-    result = summarize(cancelling, result != 0 ? result : judge(cancelling));
-    asking_end(&cancelling->asking, result);
-    return result;
+    return summarize(cancelling, result != 0 ? result : judge(cancelling));
 }
 
 int run_cancel(const struct run_settings *settings, const struct person *person)
@@ -621,7 +619,7 @@ int run_cancel(const struct run_settings *settings, const struct person *person)
     privacy_follow(settings->input);
     int result = run_steps(cancelling);
     takeback_deinit(&cancelling->takeback);
-    asking_close(&cancelling->asking);
+    asking_close(&cancelling->asking, result);
     outfile_deinit(&cancelling->file);
     result_scan_deinit(&cancelling->scan);
     results_close(&cancelling->results);

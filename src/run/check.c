@@ -56,6 +56,7 @@ int check_open(const struct run_settings *settings, const struct person *person,
         .allow_mixed = settings->yes,
         .for_sending = for_sending,
         .reads_once = reads_once,
+        .with_names = settings->dated,
         .rate_per_s = sending_rate_per_s(settings),
         .now_s = (int64_t)time(NULL),
     };

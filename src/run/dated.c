@@ -132,19 +132,24 @@ static bool is_complete(const char *results, struct completion *ret_completion)
     return complete;
 }
 
-char *dated_same_input(const struct dated *dated, uint64_t size, uint64_t hash)
+char *dated_same_input(const struct dated *dated, const struct dated_input *input,
+                       bool *ret_same_bytes)
 {
     struct completion completion;
     char *same = NULL;
     glob_t found;
 
-    if (size == 0 || hash == 0 || find_all(dated, &found) != STATUS_OK)
+    if (input->size == 0 || input->hash == 0 || find_all(dated, &found) != STATUS_OK)
         return NULL;
-    for (size_t i = found.gl_pathc; i > 0 && same == NULL; i--) /* the latest first */
-        if (time_of(dated, found.gl_pathv[i - 1]) >= 0 &&
-            is_complete(found.gl_pathv[i - 1], &completion) && completion.input_size == size &&
-            completion.input_hash == hash)
-            same = strdup(found.gl_pathv[i - 1]);
+    for (size_t i = found.gl_pathc; i > 0 && same == NULL; i--) { /* the latest first */
+        const char *path = found.gl_pathv[i - 1];
+        if (time_of(dated, path) < 0 || !is_complete(path, &completion))
+            continue;
+        *ret_same_bytes =
+            completion.input_size == input->size && completion.input_hash == input->hash;
+        if (*ret_same_bytes || (input->content != 0 && completion.input_content == input->content))
+            same = strdup(path);
+    }
     globfree(&found);
     return same;
 }

@@ -29,8 +29,15 @@ char *dated_name(const struct dated *dated, int64_t now_s);
 /* Makes the link lead to `path`. STATUS_IO with a text in `message`. */
 enum status dated_link(const struct dated *dated, const char *path, struct buf *message) MUST_USE;
 
-/* Complete results of the same input, to be freed; NULL: none. */
-char *dated_same_input(const struct dated *dated, uint64_t size, uint64_t hash);
+/* An input as results know it: its bytes, and its rows in any order and form; 0: not known. */
+struct dated_input {
+    uint64_t size, hash, content;
+};
+
+/* Complete results of the same input, to be freed; NULL: none. `ret_same_bytes`: else the rows are
+ * the same, and the file is not. */
+char *dated_same_input(const struct dated *dated, const struct dated_input *input,
+                       bool *ret_same_bytes);
 
 /* Removes complete results whose run began before `before_s`, with what belongs to them, but never
  * `latest`. How many that were. */

@@ -5,12 +5,32 @@
 #include "core/when.h"
 #include "run/exit_status.h"
 
+enum { AHEAD_MAX_S = 10 * 60 };
+
 static int refuse_pipe(const struct person *person, const char *option, const char *what)
 {
     person_error(person,
                  "%s: a pipe's %s not known before its rows are sent; write it to a file first",
                  option, what);
     return EXIT_USAGE;
+}
+
+/* Clocks differ by minutes; beyond that the time says nothing about the file's age, and what should
+ * keep the file of the time before from being sent would let any pass. */
+static int refuse_future(const struct run_settings *settings, const struct person *person,
+                         double ahead_s)
+{
+    struct buf text;
+
+    buf_init_text(&text, 1024);
+    when_add_duration(ahead_s, &text);
+    person_error(person,
+                 "%s: by this machine's clock it was last changed %s from now, so that --max-age "
+                 "cannot tell how old it is: set the clock right, or touch the file if it is the "
+                 "one to be sent; nothing was sent",
+                 settings->input, buf_string(&text));
+    buf_deinit(&text);
+    return EXIT_INPUT_INVALID;
 }
 
 int guard_age(const struct run_settings *settings, const struct person *person, int64_t now_s)
@@ -27,6 +47,8 @@ int guard_age(const struct run_settings *settings, const struct person *person, 
     if (!S_ISREG(about.st_mode))
         return refuse_pipe(person, "--max-age", "age is");
     const double age_s = (double)(now_s - (int64_t)about.st_mtim.tv_sec);
+    if (age_s < -AHEAD_MAX_S)
+        return refuse_future(settings, person, -age_s);
     const double most_s = (double)settings->max_age_ms / 1000;
     if (age_s <= most_s)
         return 0;
@@ -56,18 +78,23 @@ int guard_rows(const struct run_settings *settings, const struct person *person,
 }
 
 int guard_repetition(const struct run_settings *settings, const struct person *person,
-                     const struct dated *dated, uint64_t size, uint64_t hash)
+                     const struct dated *dated, const struct dated_input *input)
 {
+    bool same_bytes;
+
     if (settings->again || settings->resume.on)
         return 0;
-    char *same = dated_same_input(dated, size, hash);
+    char *same = dated_same_input(dated, input, &same_bytes);
     if (same == NULL)
         return 0;
-    person_error(
-        person,
-        "%s: it was sent before, every byte the same: %s is complete; say --again if it is "
-        "to be sent once more; nothing was sent",
-        settings->input, same);
+    person_error(person,
+                 same_bytes
+                     ? "%s: it was sent before, every byte the same: %s is complete; say --again "
+                       "if it is to be sent once more; nothing was sent"
+                     : "%s: its rows were sent before, all of them and no others, in another order "
+                       "or form: %s is complete; say --again if they are to be sent once more; "
+                       "nothing was sent",
+                 settings->input, same);
     free(same);
     return EXIT_INPUT_INVALID;
 }

@@ -18,6 +18,6 @@ int guard_rows(const struct run_settings *settings, const struct person *person,
 
 /* With --dated: whether the input was sent whole before. */
 int guard_repetition(const struct run_settings *settings, const struct person *person,
-                     const struct dated *dated, uint64_t size, uint64_t hash);
+                     const struct dated *dated, const struct dated_input *input);
 
 #endif

@@ -1,5 +1,6 @@
 #include "run/listener.h"
 
+#include "core/original.h"
 #include "core/redact.h"
 
 static void hear(const struct person *person, enum tell_kind kind, const char *text)
@@ -7,7 +8,11 @@ static void hear(const struct person *person, enum tell_kind kind, const char *t
     struct listener *listener = (struct listener *)(void *)person;
 
     if (kind == TELL_ERROR && listener->error == NULL) {
-        listener->error = strdup(text);
+        struct buf english;
+        buf_init(&english, LISTENER_ERROR_MAX);
+        original_add(span_string(text), &english);
+        listener->error = strdup(buf_string(&english));
+        buf_deinit(&english);
         if (listener->error != NULL)
             redact_string(listener->error, REDACT_MIN);
     }
@@ -20,11 +25,14 @@ const struct person *listener_init(struct listener *listener, const struct perso
     if (person->ops->tell != NULL)
         listener->ops.tell = hear;
     listener->person.ops = &listener->ops;
+    original_keep(true);
     return &listener->person;
 }
 
 void listener_deinit(struct listener *listener)
 {
+    if (listener->real != NULL)
+        original_keep(false);
     free(listener->error);
 }
 

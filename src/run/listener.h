@@ -1,17 +1,19 @@
 /*
  * A person who is told what another one is told, and keeps the first error: the reason of an end,
- * for the log. Private to run/.
+ * for the log, and so in English in any language (core/original.h). Private to run/.
  */
 #ifndef NB_RUN_LISTENER_H
 #define NB_RUN_LISTENER_H
 
 #include "run/person.h"
 
+enum { LISTENER_ERROR_MAX = 64 * 1024 };
+
 struct listener {
     struct person person; /* first: its ops lead back to here */
     struct person_ops ops;
     const struct person *real;
-    char *error; /* without secrets; NULL: none was told */
+    char *error; /* English, without secrets; NULL: none was told */
 };
 
 /* Whom to speak with from now on. `person` and the listener outlive that. */

@@ -1,9 +1,12 @@
 #include "run/nightly.h"
 
 #include <time.h>
+#include <unistd.h>
 
 #include "run/exit_status.h"
 #include "run/recording.h"
+
+enum { NAME_TRIES_MAX = 60 };
 
 static int refuse(const struct person *person, const char *why)
 {
@@ -28,6 +31,19 @@ static char *take_latest(struct nightly *nightly, const struct run_settings *set
     return latest;
 }
 
+/* A name that nothing has: a start in the same second as another gets the next one's. */
+static char *name_afresh(const struct dated *dated)
+{
+    int64_t now_s = (int64_t)time(NULL);
+    char *name = dated_name(dated, now_s);
+
+    for (int i = 1; i <= NAME_TRIES_MAX && name != NULL && access(name, F_OK) == 0; i++) {
+        free(name);
+        name = dated_name(dated, now_s + i);
+    }
+    return name;
+}
+
 int nightly_choose(struct nightly *nightly, struct run_settings *settings,
                    const struct person *person)
 {
@@ -49,7 +65,7 @@ int nightly_choose(struct nightly *nightly, struct run_settings *settings,
         return EXIT_USAGE;
     }
     if (!goes_on)
-        nightly->path = dated_name(&nightly->dated, (int64_t)time(NULL));
+        nightly->path = name_afresh(&nightly->dated);
     settings->resume.on = goes_on;
     settings->output = nightly->path;
     return nightly->path != NULL ? 0 : EXIT_INTERNAL;

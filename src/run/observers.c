@@ -3,11 +3,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/original.h"
+#include "core/when.h"
 #include "run/exit_status.h"
+#include "run/listener.h"
 
 static const struct tally no_rows;
-
-#include "core/when.h"
 
 static int64_t wall_clock_ms(void)
 {
@@ -68,6 +69,19 @@ static void update_metrics(struct observers *observers, struct metrics *metrics)
         observers->metrics.failed = true;
     }
     buf_deinit(&message);
+}
+
+/* What a person is told, which programs read as well: in English. */
+static void add_why(struct event_log *log, const char *why)
+{
+    struct buf english;
+
+    if (log->path == NULL)
+        return;
+    buf_init(&english, LISTENER_ERROR_MAX);
+    original_add(span_string(why), &english);
+    event_log_add_text(log, "why", buf_string(&english));
+    buf_deinit(&english);
 }
 
 static void add_time(struct event_log *log, const char *name, int64_t time_s)
@@ -276,7 +290,7 @@ static void log_event(struct observers *observers, enum job_event event,
     if (event == JOB_EVENT_CLOCK)
         event_log_add_number(log, "off_s", status->clock_off_s);
     if (event == JOB_EVENT_STOPPED || event == JOB_EVENT_OUTAGE)
-        event_log_add_text(log, "why", status->why);
+        add_why(log, status->why);
     if (event == JOB_EVENT_SHORTAGE)
         event_log_add_text(log, "what", status->shortage);
     if (event == JOB_EVENT_CANARY || event == JOB_EVENT_CANARY_PAUSE ||
@@ -393,7 +407,7 @@ void observers_attempt(struct observers *observers, const struct job_attempt *at
     event_log_end(log);
 }
 
-void observers_end(struct observers *observers, const struct observed_end *end)
+static void tell_end(struct observers *observers, const struct observed_end *end)
 {
     const struct tally *tally = observers->run.tally;
     struct event_log *log = &observers->log;
@@ -404,7 +418,7 @@ void observers_end(struct observers *observers, const struct observed_end *end)
     event_log_begin(log, "end");
     event_log_add_text(log, "end", end->end);
     if (end->message[0] != '\0')
-        event_log_add_text(log, "why", end->message);
+        add_why(log, end->message);
     add_rows(log, "", tally->rows, NULL);
     if (observers->run.earlier != NULL)
         add_rows(log, "total_", tally->rows, observers->run.earlier);
@@ -423,29 +437,34 @@ void observers_end(struct observers *observers, const struct observed_end *end)
         update_metrics(observers, &metrics);
 }
 
-void observers_refused(struct observers *observers, const char *why, int exit_status)
+/* Nothing was sent. */
+static void tell_refusal(struct observers *observers, const struct observed_end *end)
 {
     struct event_log *log = &observers->log;
-    struct metrics metrics = {.ended = true, .exit_status = exit_status};
+    struct metrics metrics = {.ended = true, .exit_status = end->exit_status};
+    bool is_signal = end->exit_status > EXIT_SIGNAL;
 
-    if (observers->settings == NULL) /* the names of the files were refused: none is open */
-        return;
-    event_log_begin(log, exit_status > EXIT_SIGNAL ? "end" : "refused");
-    if (exit_status > EXIT_SIGNAL)
+    event_log_begin(log, is_signal ? "end" : "refused");
+    if (is_signal)
         event_log_add_text(log, "end", "interrupted");
     event_log_add_text(log, "version", NBATCH_VERSION);
     add_input(observers);
     event_log_add_text(log, "phase", phase_name(observers->phase));
-    event_log_add_text(log, "why", why);
-    event_log_add_number(log, "exit_status", exit_status);
+    add_why(log, end->message);
+    event_log_add_number(log, "exit_status", end->exit_status);
     event_log_end(log);
     if (observers->metrics.path != NULL)
         update_metrics(observers, &metrics);
 }
 
-void observers_close(struct observers *observers)
+void observers_close(struct observers *observers, const struct observed_end *end)
 {
+    if (observers->input != NULL && observers->started)
+        tell_end(observers, end);
+    else if (observers->input != NULL)
+        tell_refusal(observers, end);
     event_log_close(&observers->log);
     metrics_file_close(&observers->metrics);
     free(observers->input);
+    *observers = (struct observers){.input = NULL};
 }

@@ -5,8 +5,7 @@
  *     observers_phase(&observers, PHASE_CHECK) …     what is being done
  *     observers_start(&observers, &subject)          when sending begins
  *     … observers_event, observers_attempt …
- *     observers_end(&observers, &end)                or observers_refused
- *     observers_close(&observers)
+ *     observers_close(&observers, &end)              whatever the end is
  */
 #ifndef NB_RUN_OBSERVERS_H
 #define NB_RUN_OBSERVERS_H
@@ -32,7 +31,7 @@ struct observed_run {
 };
 
 struct observed_end {
-    const char *end;     /* "complete", "halted" … */
+    const char *end;     /* "complete", "halted" …; not told where nothing began */
     const char *message; /* why it ended; "" where it is complete */
     uint64_t retries;
     double allowed, late_per_s; /* as in engine/news.h */
@@ -76,13 +75,10 @@ void observers_rollout(struct observers *observers, const char *event,
                        const struct rollout_standing *rollout);
 
 void observers_attempt(struct observers *observers, const struct job_attempt *attempt);
-void observers_end(struct observers *observers, const struct observed_end *end);
 
-/* In place of start and end: the run ended before anything was sent, for that reason, which the log
- * and the metrics must not pass over. */
-void observers_refused(struct observers *observers, const char *why, int exit_status);
-
-/* Takes a zeroed struct. */
-void observers_close(struct observers *observers);
+/* Tells the end, whatever it is, and closes: there is no way to close without one, so that no path
+ * out of a run leaves log and metrics saying that it goes on. Where observers_start was not called
+ * it is told as a refusal. Takes a zeroed struct, and leaves one. */
+void observers_close(struct observers *observers, const struct observed_end *end);
 
 #endif

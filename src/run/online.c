@@ -25,7 +25,7 @@ void online_init(struct online *online, const struct run_settings *settings,
 void online_deinit(struct online *online)
 {
     places_deinit(&online->places);
-    asking_close(&online->asking);
+    asking_close(&online->asking, 0);
     waiting_deinit(&online->waiting);
 }
 

@@ -77,7 +77,7 @@ void person_add_call(const struct person *person, const char *command, const cha
     }
     buf_add_format(out, "nbatch %s%s", command, argument != NULL ? " " : "");
     if (argument != NULL)
-        shell_add_word(argument, out);
+        shell_add_file(argument, out);
 }
 
 /* The run's input by the name of its results: the file that is there. False: there is none. */
@@ -108,10 +108,10 @@ void person_add_resume(const struct person *person, const char *results, const c
     if (find_input(results, &input)) {
         person_add_call(person, "run", buf_string(&input), out);
         buf_add_format(out, " --resume=%s --output ", what);
-        shell_add_word(results, out);
+        shell_add_file(results, out);
         if (status_file != NULL) {
             buf_add_string(out, " --status ");
-            shell_add_word(status_file, out);
+            shell_add_file(status_file, out);
         }
     } else {
         buf_add_format(out, "call the run once more, with --resume=%s", what);

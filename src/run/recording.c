@@ -402,12 +402,13 @@ int recording_match(struct recording *recording, uint64_t new_rows, uint64_t inp
 }
 
 int recording_start(struct recording *recording, const struct intake *intake, const char *target,
-                    uint64_t rows)
+                    uint64_t rows, uint64_t content)
 {
     struct ledger_about about = {.input = source_name(intake_source(intake)),
                                  .target = target,
                                  .with = target_with(recording->settings),
                                  .rows = rows,
+                                 .input_content = content,
                                  .strange = ledger_past(recording->ledger)->keys -
                                             ledger_met_keys(recording->ledger)};
 

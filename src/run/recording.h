@@ -50,9 +50,10 @@ int recording_open(struct recording *recording, const struct span *passed, size_
 /* Whether the checked input is the one that the results are of; asks where that is in doubt. */
 int recording_match(struct recording *recording, uint64_t new_rows, uint64_t input_hash);
 
-/* Creates what is to be there before anything is sent, for so many rows (0: not known). */
+/* Creates what is to be there before anything is sent, for so many rows (0: not known); `content`
+ * as in struct ledger_about. */
 int recording_start(struct recording *recording, const struct intake *intake, const char *target,
-                    uint64_t rows);
+                    uint64_t rows, uint64_t content);
 
 /*
  * Brings the record to its end: `rows` of the input must each have one current result where the run

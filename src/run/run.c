@@ -87,18 +87,19 @@ static int judge_input(struct run *run, const struct check_counts *counts)
 {
     const struct run_settings *settings = run->settings;
     const struct person *person = run->person;
-    uint64_t size, hash;
+    struct dated_input input = {.content = counts->content};
     int result = check_consent(settings, person, counts);
 
     if (result == 0)
         result = embargo_check(settings, person, intake_embargo_s(run->intake), counts->valid);
     if (result == 0)
         result = guard_rows(settings, person, counts->rows);
-    intake_digest(run->intake, &size, &hash);
+    intake_digest(run->intake, &input.size, &input.hash);
+    run->content = settings->dated ? counts->content : 0;
     if (result == 0 && settings->dated)
-        result = guard_repetition(settings, person, &run->nightly.dated, size, hash);
+        result = guard_repetition(settings, person, &run->nightly.dated, &input);
     if (result == 0)
-        result = recording_match(&run->recording, counts->valid, hash);
+        result = recording_match(&run->recording, counts->valid, input.hash);
     if (result == 0)
         result = rollout_check(settings, person, counts, counts->settled, run->recording.path);
     return result;
@@ -206,7 +207,8 @@ static int start_results(struct run *run)
         buf_add_string(&target, "simulator");
     else
         dialect_add_target(run->settings->dialect, run->endpoint.origin, &target);
-    int result = recording_start(&run->recording, run->intake, buf_string(&target), run->rows);
+    int result =
+        recording_start(&run->recording, run->intake, buf_string(&target), run->rows, run->content);
     buf_deinit(&target);
     if (result == 0 && run->settings->dated &&
         dated_link(&run->nightly.dated, run->recording.path, &run->message) != STATUS_OK)
@@ -240,15 +242,20 @@ static int start_observers(struct run *run)
                : fail(run, EXIT_USAGE);
 }
 
-static void end_observers(struct run *run, double seconds, int exit_status)
+/* Every path out of a run ends here. */
+static void close_observers(struct run *run, int exit_status)
 {
-    observers_end(&run->observers, &(struct observed_end){.end = job_end_name(run->result.end),
-                                                          .message = buf_string(&run->message),
-                                                          .retries = run->result.retries,
-                                                          .allowed = run->result.allowed,
-                                                          .late_per_s = run->result.late_per_s,
-                                                          .seconds = seconds,
-                                                          .exit_status = exit_status});
+    const char *end = exit_status > EXIT_SIGNAL ? "interrupted" : job_end_name(JOB_FAILED);
+
+    observers_close(&run->observers, &(struct observed_end){
+                                         .end = run->has_sent ? job_end_name(run->result.end) : end,
+                                         .message = run->has_sent ? buf_string(&run->message)
+                                                                  : listener_error(&run->listener),
+                                         .retries = run->result.retries,
+                                         .allowed = run->result.allowed,
+                                         .late_per_s = run->result.late_per_s,
+                                         .seconds = run->seconds,
+                                         .exit_status = exit_status});
 }
 
 static void announce(const struct run *run)
@@ -450,29 +457,28 @@ static int send_rows(struct run *run)
     prepare(run);
     announce(run);
     enum status status = carry(run, &watched);
-    double seconds = monotonic_s() - start_s;
+    run->has_sent = true;
+    run->seconds = monotonic_s() - start_s;
     observers_phase(&run->observers, PHASE_RECORD);
     if (run->figures != NULL)
         *run->figures = (struct run_figures){.tally = run->tally,
-                                             .seconds = seconds,
+                                             .seconds = run->seconds,
                                              .simulator_cpu_s = sim_cpu_s(run->sim)};
     person->ops->problem_counts(person);
     if (status == STATUS_BAD_INPUT && tally_total(&run->tally) == 0) {
         (void)recording_finish(&run->recording, 0, false, false);
         person_error(run->person, "nothing was sent");
-        end_observers(run, seconds, EXIT_INPUT_INVALID);
         return EXIT_INPUT_INVALID;
     }
     if (status != STATUS_OK && status != STATUS_BAD_INPUT)
         run->result.end = JOB_FAILED;
     if (run->rows == 0)
         note_earlier(run);
-    int result = run_summarize(run, seconds, close_problem_file(run, conclude(run)));
+    int result = run_summarize(run, close_problem_file(run, conclude(run)));
     if (interrupt_signal() != 0 && !run->has_heeded)
         person_note(run->person,
                     "%s when all was sent: the results were brought to their end first",
                     interrupt_name(interrupt_signal()));
-    end_observers(run, seconds, result);
     return result;
 }
 
@@ -597,19 +603,17 @@ int run_send(const struct run_settings *given, const struct person *person,
         result = run_steps(run);
     if (result == 0)
         nightly_prune(&run->nightly, settings, person);
-    if (!run->observers.started && interrupt_signal() != 0)
+    if (!run->has_sent && interrupt_signal() != 0)
         result = heed_signal(run);
-    if (run->observers.input != NULL && !run->observers.started)
-        observers_refused(&run->observers, listener_error(&run->listener), result);
     if (settings->json && !run->is_told && run->intake != NULL)
         result = run_give_refusal(run, result);
     share_rate_end(run->share);
+    close_observers(run, result);
     online_deinit(&run->online);
     only_in_deinit(&run->only_in);
     recording_deinit(&run->recording);
     known_commands_deinit(&run->known);
     outfile_deinit(&run->problem_file.file);
-    observers_close(&run->observers);
     sim_stop(run->sim);
     intake_close(run->intake);
     credentials_deinit(&run->credentials);

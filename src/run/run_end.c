@@ -75,7 +75,7 @@ static bool is_of_input(void *context, const struct row_id *id)
 }
 
 /* The HTML page. Returns 0 or an exit status. */
-static int write_report(struct run *run, double seconds, int exit_status)
+static int write_report(struct run *run, int exit_status)
 {
     struct recording *recording = &run->recording;
 
@@ -84,7 +84,7 @@ static int write_report(struct run *run, double seconds, int exit_status)
                                    .endpoint = run->endpoint.origin,
                                    .rows = tally_total(&run->tally),
                                    .retries = run->result.retries,
-                                   .seconds = seconds,
+                                   .seconds = run->seconds,
                                    .flight = &run->flight,
                                    .settings = run->settings->shown,
                                    .setting_count = run->settings->shown_count};
@@ -106,7 +106,7 @@ static int write_report(struct run *run, double seconds, int exit_status)
 }
 
 /* A run that recorded nothing has left no results, and so nothing to report. */
-static int report_results(struct run *run, double seconds, int exit_status)
+static int report_results(struct run *run, int exit_status)
 {
     if (run->settings->report == NULL)
         return 0;
@@ -115,7 +115,7 @@ static int report_results(struct run *run, double seconds, int exit_status)
                     run->settings->report);
         return 0;
     }
-    return write_report(run, seconds, exit_status);
+    return write_report(run, exit_status);
 }
 
 static int print_summary(const struct run *run, const struct summary *summary, int exit_status)
@@ -169,7 +169,7 @@ int run_give_refusal(struct run *run, int exit_status)
     return written ? exit_status : EXIT_INTERNAL;
 }
 
-int run_summarize(struct run *run, double seconds, int exit_status)
+int run_summarize(struct run *run, int exit_status)
 {
     const struct recording *recording = &run->recording;
     const struct verified *verified = &run->result.verified;
@@ -178,7 +178,7 @@ int run_summarize(struct run *run, double seconds, int exit_status)
     run->is_told = true;
     if (run->settings->report != NULL)
         observers_phase(&run->observers, PHASE_REPORT);
-    int reported = report_results(run, seconds, exit_status);
+    int reported = report_results(run, exit_status);
 
     exit_status = reported != 0 ? EXIT_INTERNAL : exit_status;
     const struct summary_canary canary = {.rows = run->result.canary.rows,
@@ -215,7 +215,7 @@ int run_summarize(struct run *run, double seconds, int exit_status)
                                     .allowed = run->result.allowed,
                                     .embargo_s = intake_embargo_s(run->intake),
                                     .now_s = (int64_t)time(NULL),
-                                    .seconds = seconds,
+                                    .seconds = run->seconds,
                                     .exit_status = exit_status,
                                     .cancel = call_of(run, "cancel", ROW_ACCEPTED, &run->cancel),
                                     .status = call_of(run, "status", ROW_ACCEPTED, &run->status),

@@ -28,6 +28,7 @@ struct run {
     struct intake *intake;
     struct online online; /* with --online */
     uint64_t rows;        /* known after the check; 0 for a pipe */
+    uint64_t content;     /* of the rows (struct check_counts), with --dated */
     struct sim *sim;
     struct recording recording;
     struct nightly nightly;             /* with --dated */
@@ -42,6 +43,8 @@ struct run {
     struct rollout_standing rollout; /* steps 0: there is none */
     bool is_told;                    /* what it came to */
     bool has_heeded;                 /* a signal from before the sending */
+    bool has_sent;                   /* the engine was started, and the result is its own */
+    double seconds;                  /* of sending */
     struct observers observers;
     struct listener listener;
     struct series flight;              /* for the report */
@@ -67,6 +70,6 @@ int run_judge(const struct run *run);
 
 /* The page, the summary, and the one for programs. Returns the exit status, which may be another
  * one where the page could not be written. */
-int run_summarize(struct run *run, double seconds, int exit_status);
+int run_summarize(struct run *run, int exit_status);
 
 #endif

@@ -151,6 +151,7 @@ struct work {
     struct job_result result;
     struct buf message;
     double seconds;
+    bool has_sent;
     bool has_heeded; /* a signal that came before the engine */
     enum status status;
     /* Of the job, at the end. */
@@ -396,15 +397,21 @@ static int start_observers(struct work *work)
 
 static void end_observers(struct work *work, int exit_status)
 {
-    observers_end(work->observers,
-                  &(struct observed_end){.end = is_stopped(work) ? "stopped"
-                                                                 : job_end_name(work->result.end),
-                                         .message = buf_string(&work->message),
-                                         .retries = work->result.retries,
-                                         .allowed = work->result.allowed,
-                                         .late_per_s = work->result.late_per_s,
-                                         .seconds = work->seconds,
-                                         .exit_status = exit_status});
+    bool is_over = work->has_sent;
+
+    if (!work->observers->started) /* the caller knows why */
+        return;
+    observers_close(work->observers,
+                    &(struct observed_end){.end = !is_over ? job_end_name(JOB_FAILED)
+                                                  : is_stopped(work)
+                                                      ? "stopped"
+                                                      : job_end_name(work->result.end),
+                                           .message = buf_string(&work->message),
+                                           .retries = work->result.retries,
+                                           .allowed = work->result.allowed,
+                                           .late_per_s = work->result.late_per_s,
+                                           .seconds = work->seconds,
+                                           .exit_status = exit_status});
 }
 
 /* Works at the job that --job names until it is complete; the database is closed. */
@@ -440,9 +447,10 @@ static int share_work(const struct run_settings *given, const struct person *per
     if (result == 0) {
         prepare(work);
         send_rows(work);
+        work->has_sent = true;
         result = conclude(work);
-        end_observers(work, result);
     }
+    end_observers(work, result);
     worker_free(work->worker);
     share_job_deinit(&work->job);
     buf_deinit(&work->message);
@@ -468,9 +476,8 @@ static int open_observers(const struct run_settings *settings, const struct pers
 /* The end of what began with open_observers. */
 static int close_observers(struct observers *observers, struct listener *listener, int result)
 {
-    if (observers->input != NULL && !observers->started)
-        observers_refused(observers, listener_error(listener), result);
-    observers_close(observers);
+    observers_close(observers, &(struct observed_end){.message = listener_error(listener),
+                                                      .exit_status = result});
     listener_deinit(listener);
     return result;
 }

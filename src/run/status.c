@@ -295,9 +295,7 @@ static int run_steps(struct inquiry_run *run)
     }
     if (result != 0 && result != EXIT_INPUT_INVALID && !run->has_asked)
         return result;
-    result = conclude(run, result);
-    asking_end(&run->asking, result);
-    return result;
+    return conclude(run, result);
 }
 
 int run_status(const struct run_settings *settings, const struct person *person)
@@ -311,7 +309,7 @@ int run_status(const struct run_settings *settings, const struct person *person)
     privacy_follow(settings->input);
     int result = run_steps(run);
     questions_deinit(&run->questions);
-    asking_close(&run->asking);
+    asking_close(&run->asking, result);
     status_rows_close(&run->rows);
     free(run);
     return result;

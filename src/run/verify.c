@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "core/retranslate.h"
 #include "platform/surplus.h"
 #include "run/asking.h"
 #include "run/owned.h"
@@ -391,6 +392,18 @@ static enum status add_line(struct verifying *verifying, const struct trace_row 
     return store->end(store, STORE_NO_TICKET, &record);
 }
 
+static void tell_unclear(const struct verifying *verifying, const struct trace_row *row,
+                         const char *why)
+{
+    struct buf shown; /* the results have it in English */
+
+    buf_init_text(&shown, 64 * 1024);
+    retranslate(span_string(why), &shown);
+    person_note(verifying->person, "row %llu stays in doubt: %s", (unsigned long long)row->id.row,
+                buf_string(&shown));
+    buf_deinit(&shown);
+}
+
 static bool keep(void *context, const struct trace_row *row, const struct search_found *found,
                  int64_t now_ms)
 {
@@ -398,8 +411,7 @@ static bool keep(void *context, const struct trace_row *row, const struct search
 
     if (found->claim == CLAIM_UNCLEAR) {
         if (verifying->unclear++ < NOTES_MAX)
-            person_note(verifying->person, "row %llu stays in doubt: %s",
-                        (unsigned long long)row->id.row, found->why);
+            tell_unclear(verifying, row, found->why);
         return true;
     }
     if (add_line(verifying, row, found, now_ms) != STATUS_OK)
@@ -561,9 +573,7 @@ static int run_steps(struct verifying *verifying)
     }
     if (result == 0 && verifying->found + verifying->missing < verifying->row_count)
         result = EXIT_IN_DOUBT;
-    result = summarize(verifying, result);
-    asking_end(&verifying->asking, result);
-    return result;
+    return summarize(verifying, result);
 }
 
 static void init(struct verifying *verifying, const struct run_settings *settings,
@@ -591,7 +601,7 @@ int run_verify(const struct run_settings *settings, const struct person *person)
     init(verifying, settings, person);
     int result = run_steps(verifying);
     trace_deinit(&verifying->trace);
-    asking_close(&verifying->asking);
+    asking_close(&verifying->asking, result);
     result_scan_deinit(&verifying->scan);
     results_close(&verifying->results);
     ledger_close(verifying->ledger);

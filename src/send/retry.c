@@ -204,12 +204,12 @@ static void explain_waits(const struct retry_policy *policy, struct buf *out)
 static void explain_case(const struct retry_policy *policy, const struct answer_case *rule,
                          const char *name, const char *why, struct buf *out)
 {
-    buf_add_format(out, "%-22s  ", name);
-    size_t begin = out->len;
-    add_what_is_done(policy, rule, out);
-    for (size_t width = out->len - begin; width < DONE_WIDTH; width++)
-        buf_add_char(out, ' ');
-    buf_add_format(out, "  %s\n", why);
+    struct buf done;
+
+    buf_init_text(&done, 256);
+    add_what_is_done(policy, rule, &done);
+    buf_add_format(out, "%-22s  %-*s  %s\n", name, DONE_WIDTH, buf_string(&done), why);
+    buf_deinit(&done);
 }
 
 /* A case of errno is shown as the numbers and texts that fall under it. */
@@ -225,7 +225,7 @@ static void explain_rule(enum dialect dialect, const struct retry_policy *policy
             continue;
         (void)snprintf(name, sizeof(name), "%s %lld", dialects[dialect].number,
                        (long long)entries[i].number);
-        (void)snprintf(why, sizeof(why), "%s: %s", entries[i].name, rule->why);
+        buf_copy_format(why, sizeof(why), "%s: %s", entries[i].name, rule->why);
         explain_case(policy, rule, name, why, out);
     }
     if (rule->class == OUTCOME_UNKNOWN && !dialects[dialect].unseen)

@@ -2,6 +2,7 @@
 import csv
 import json
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -55,13 +56,15 @@ def row_of(i, value=None):
 def nbatch(tmp_path):
     """Runs the program in an empty folder: nbatch("check", "x.csv", stdin=…, env=…)."""
 
-    def run(*args, stdin=None, env=None, binary=NBATCH, timeout=120, cwd=tmp_path, text=True):
+    def run(*args, stdin=None, env=None, binary=NBATCH, timeout=120, cwd=tmp_path, text=True, file_limit=None):
         environment = {k: v for k, v in os.environ.items()
                        if not k.startswith("NBATCH_") and "proxy" not in k.lower()}
         environment["NBATCH_API_KEY"] = KEY
         environment.update(env or {})
         environment = {k: v for k, v in environment.items() if v is not None}
         options = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
+        if file_limit is not None:  # bytes, soft and hard, of each file that is written
+            options["preexec_fn"] = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, file_limit)
         process = subprocess.run([binary, *map(str, args)], cwd=cwd, env=environment, timeout=timeout,
                                  capture_output=True, text=text, check=False, **options)
         return Done(process)

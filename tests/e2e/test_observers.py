@@ -3,6 +3,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -157,6 +158,70 @@ def test_a_refused_run_is_not_passed_over(nbatch, fleet, tmp_path):
         last = read_log(tmp_path / "a.jsonl")[-1]
         assert last["event"] == "refused" and last["exit_status"] == code and last["input"] == str(refused[0])
         assert last["why"] and last["why"] in done.err and last["phase"] == ("prepare" if code == 2 else "check"), last
+
+
+LOST = ("--simulate", "-o", "lost.csv")
+WAYS_OUT = {
+    "no-input": (["run", "nofile.csv", "--simulate"], 2), "a-folder": (["run", ".", "--simulate"], 2), "bad-input": (["run", "bad.csv", "--simulate"], 3),
+    "empty-input": (["run", "empty.csv", "--simulate"], 3), "expect-rows": (["run", "good.csv", "--simulate", "--expect-rows", "7..9"], 3),
+    "max-age": (["run", "old.csv", "--simulate", "--max-age", "1h"], 3), "no-folder": (["run", "good.csv", "--simulate", "-o", "nowhere/r.csv"], 7),
+    "results-are-a-folder": (["run", "good.csv", "--simulate", "-o", "folder"], 2), "results-exist": (["run", "good.csv", "--simulate", "-o", "there.csv"], 2),
+    "resume-of-nothing": (["run", "good.csv", "--simulate", "-o", "none.csv", "--resume"], 2), "no-key": (["run", "good.csv", "-o", "n.csv", "--endpoint", "http://127.0.0.1:1"], 4),
+    "key-file": (["run", "good.csv", "-o", "n.csv", "--endpoint", "http://127.0.0.1:1", "--api-key-file", "nokey"], 4),
+    "problems": (["run", "good.csv", *LOST, "--problems", "nowhere/p.csv"], 2), "report": (["run", "good.csv", *LOST, "--report", "nowhere/r.html"], 2),
+    "only-in": (["run", "good.csv", *LOST, "--only-in", "nofile.csv"], 2), "journal-without-room": (["run", "good.csv", *LOST], 7),
+    "pass": (["run", "good.csv", *LOST, "--pass", "nocolumn"], 3), "again-in-doubt": (["run", "good.csv", *LOST, "--on-ambiguous", "verify", "--resume=in_doubt"], 2),
+    "dated-twice": (["run", "good.csv", "--simulate", "--dated"], 3),
+    "other-target": (["run", "good.csv", "-o", "there.csv", "--resume", "--endpoint", "http://127.0.0.1:1", "--api-key-file", "key"], 2),
+    "status-without-key": (["status", "there.csv", "--endpoint", "http://127.0.0.1:1"], 4), "cancel-without-key": (["cancel", "there.csv", "--yes", "--endpoint", "http://127.0.0.1:1"], 4),
+}
+
+
+def prepare_way_out(nbatch, fleet, folder, way):
+    fleet(3, "good.csv"), fleet(3, "old.csv")
+    os.utime(folder / "old.csv", (1e9, 1e9))
+    (folder / "bad.csv").write_text("imei\n1\n")
+    (folder / "empty.csv").write_text("")
+    (folder / "key").write_text("k\n")
+    (folder / "key").chmod(0o600)
+    (folder / "folder").mkdir(exist_ok=True)
+    assert nbatch("run", "good.csv", "--simulate", "-o", "there.csv").code == 0
+    assert nbatch("run", "good.csv", "--simulate", "--dated").code == 0
+    time.sleep(1.1 if way == "dated-twice" else 0)
+
+
+@pytest.mark.parametrize("way", WAYS_OUT)
+def test_every_way_out_of_a_run_is_told(nbatch, fleet, tmp_path, way):
+    """No path leaves the log and the metrics saying that the run goes on: each ends with its exit status."""
+    prepare_way_out(nbatch, fleet, tmp_path, way)
+    words, code = WAYS_OUT[way]
+    limit = (64 * 1024,) * 2 if way == "journal-without-room" else None
+    done = nbatch(*words, "--log", "a.jsonl", "--metrics-file", "m.prom", env={"NBATCH_API_KEY": None}, file_limit=limit)
+    assert done.code == code, done
+    events, metrics = read_log(tmp_path / "a.jsonl"), read_metrics(tmp_path / "m.prom")
+    last = events[-1]
+    assert last["event"] == ("end" if any(event["event"] == "start" for event in events) else "refused"), events
+    assert last["exit_status"] == code and last["why"] and last["why"].split(";")[0] in done.err and last.get("end") != "complete"
+    assert metrics["nbatch_up", ""] == 0 and metrics["nbatch_exit_status", ""] == code and metrics["nbatch_end_time_seconds", ""] > 1.7e9
+
+
+@pytest.mark.parametrize("way", WAYS_OUT)
+def test_a_way_out_is_told_to_programs_in_english(nbatch, fleet, tmp_path, way):
+    """Whatever language the person reads."""
+    words, logs, said = WAYS_OUT[way][0], {}, {}
+    limit = (64 * 1024,) * 2 if way == "journal-without-room" else None
+    for language in ("en", "zh"):
+        folder = tmp_path / "way"
+        folder.mkdir()
+        prepare_way_out(lambda *call: nbatch(*call, cwd=folder), lambda n, name: fleet(n, "way/" + name), folder, way)
+        done = nbatch(*words, "--log", "a.jsonl", cwd=folder, env={"NBATCH_API_KEY": None, "NBATCH_LANG": language}, file_limit=limit)
+        logs[language] = [{k: v for k, v in event.items() if k not in ("time", "run", "pid", "endpoint", "seconds", "options")}
+                          for event in read_log(folder / "a.jsonl")]
+        said[language] = done.err
+        shutil.rmtree(folder)
+    stamp = re.compile(r"\d{8}-\d{6}")
+    assert stamp.sub("#", json.dumps(logs["zh"])) == stamp.sub("#", json.dumps(logs["en"]))
+    assert re.search("[\u4e00-\u9fff]", said["zh"]), "negative control: the person reads Chinese"
 
 
 def test_verbose_shows_each_attempts_class(nbatch, fleet, tmp_path):

@@ -162,7 +162,18 @@ def test_a_long_retry_after_is_told(nbatch, fleet, raw_peer):
         while connection.read_request() is not None:
             connection.sock.sendall(b"HTTP/1.1 503 Busy\r\nRetry-After: 7200\r\nContent-Length: 0\r\n\r\n")
     done = nbatch("run", fleet(1), "--endpoint", raw_peer(script).url, "-o", "r.csv")
-    assert done.code == 1 and "it asks to wait 120 min, longer than a row waits" in " ".join(done.err.split()), done
+    assert done.code == 1 and "it asks to wait 2h, longer than a row waits" in " ".join(done.err.split()), done
+
+
+@pytest.mark.parametrize("value", ["31536000", "99999999999999999999", "Sat, 28 Nov 2099 00:00:00 GMT"])
+def test_no_row_is_lost_to_an_absurd_retry_after(nbatch, fleet, raw_peer, tmp_path, value):
+    """Over a day counts as none, and the row has its attempts; the test above is the negative control."""
+    def script(connection, number):
+        while connection.read_request() is not None:
+            connection.sock.sendall(f"HTTP/1.1 503 Busy\r\nRetry-After: {value}\r\nContent-Length: 0\r\n\r\n".encode())
+    done = nbatch("run", fleet(1), "--endpoint", raw_peer(script).url, "-o", "r.csv", "--max-attempts", "3", "--retry-delay", "1ms")
+    [row] = read_results(tmp_path / "r.csv")
+    assert done.code == 1 and row["attempts"] == "3" and "asks to wait" not in row["error"], row
 
 
 @pytest.mark.parametrize("name,nearest", [("NBATCH_RAET", "NBATCH_RATE"), ("NBATCH_APIKEY", "NBATCH_API_KEY"),
@@ -264,3 +275,14 @@ def test_help_can_be_read_through_a_pipe(tmp_path):
     done = subprocess.run(f"{NBATCH} run --help | head -n 1; {NBATCH} help | less -FX | wc -l", shell=True, cwd=tmp_path,
                           capture_output=True, text=True, check=False)
     assert done.stdout.startswith("nbatch run [options] INPUT\n") and "nbatch:" not in done.stderr
+
+
+def test_a_command_to_paste_protects_a_name_that_begins_like_an_option(nbatch, fleet, tmp_path):
+    """What is shown can be pasted: ./-d.csv. Negative control: as it was typed, without --, it is refused."""
+    text = fleet(2, "-d.csv").read_text()
+    (tmp_path / "-s.csv").write_text(text.replace(",", ";"))
+    assert nbatch("check", "-d.csv").code == 2
+    shown = nbatch("check", "--fix", "--", "-s.csv").out
+    assert " check ./-s.csv " in shown and subprocess.run(shown, shell=True, cwd=tmp_path, check=False, capture_output=True).returncode == 0
+    done = nbatch("run", "--endpoint", "http://127.0.0.1:1", "--outage-wait", "1s", "--", "-d.csv")
+    assert done.code == 1 and done.err.rstrip().endswith(" ./-d.csv"), done
