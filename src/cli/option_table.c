@@ -217,8 +217,10 @@ static bool set_find(struct settings *settings, struct span value, struct buf *w
     settings->run.find = value.ptr;
     if (load_parse_goal(value, &settings->run.goal))
         return true;
-    buf_add_string(wanted, "must be a percentile and a duration, such as p99=200ms, and may have "
-                           "shares behind it: p99=200ms,refused=0.1%,failed=1%");
+    buf_add_string(wanted,
+                   "must be a percentile and a duration, such as p99=200ms, or several, and "
+                   "may have shares behind it, each named once: "
+                   "p50=20ms,p99=200ms,refused=0.1%,failed=1%");
     return false;
 }
 
@@ -465,8 +467,8 @@ static const struct option table[] = {
              "--concurrency",
      .set = set_rates, .places = IN_FLAG_ONLY},
     {"find", 0, OPTION_SET, BENCH, "GOAL", NULL,
-     .help = "search for the highest rate that keeps GOAL, such as p99=200ms,refused=0.1%: a "
-             "percentile of the latencies, and the shares that may be refused or failed (0.1% "
+     .help = "search for the highest rate that keeps GOAL, such as p99=200ms,refused=0.1%: "
+             "percentiles of the latencies, and the shares that may be refused or failed (0.1% "
              "where not named); begins with --rate, or 100",
      .set = set_find, .places = IN_FLAG_ONLY},
     {"duration", 0, OPTION_DURATION, BENCH, "D", NULL, RUN_FIELD(duration_ms), .min = 1,

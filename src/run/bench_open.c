@@ -162,7 +162,8 @@ static int open_rows(struct bench *bench)
     return made_up_open(&bench->made_up, bench->person);
 }
 
-/* How many requests a rate takes, and how many of them are warm-up. */
+/* How many requests a rate takes, and how many of them are warm-up. A search takes no fewer than
+ * its goal wants. */
 static uint64_t requests_of(const struct run_settings *settings, double rate, uint64_t *ret_warm_up)
 {
     int64_t duration_ms = settings->duration_ms > 0 ? settings->duration_ms : DURATION_USUAL_MS;
@@ -170,6 +171,8 @@ static uint64_t requests_of(const struct run_settings *settings, double rate, ui
         settings->rows > 0 ? (double)settings->rows : rate * (double)duration_ms / 1e3;
 
     *ret_warm_up = (uint64_t)ceil(rate * (double)settings->warm_up_ms / 1e3);
+    if (settings->find != NULL)
+        measured = fmax(measured, (double)load_goal_requests(&settings->goal, rate));
     return *ret_warm_up + (uint64_t)ceil(measured);
 }
 
@@ -261,6 +264,19 @@ static int measure_rates(struct bench *bench)
     return result;
 }
 
+static void say_verdict(const struct bench *bench, const struct load *load, bool keeps)
+{
+    struct figure rate = figure_rate(load->rate_per_s, "");
+
+    if (keeps)
+        person_note(bench->person, "%s: kept", rate.text);
+    else if (load_has_rate(load))
+        person_note(bench->person, "%s: not kept", rate.text);
+    else
+        person_note(bench->person, "%s: not kept: no more than %s were started", rate.text,
+                    figure_rate(load_started_per_s(load), "").text);
+}
+
 static int search_rate(struct bench *bench)
 {
     const struct run_settings *settings = &bench->settings;
@@ -276,7 +292,7 @@ static int search_rate(struct bench *bench)
         if (result != 0 || load_total(load) == 0)
             break;
         bool keeps = load_keeps(load, &settings->goal);
-        person_note(bench->person, keeps ? "%s: kept" : "%s: not kept", figure_rate(rate, "").text);
+        say_verdict(bench, load, keeps);
         search_take(&search, keeps);
     }
     bench->found = search.best;

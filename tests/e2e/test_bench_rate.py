@@ -110,9 +110,9 @@ def test_what_fails_is_no_refusal(bench):
 
 
 def test_the_limit_of_a_platform_is_found(bench):
-    told = json.loads(bench("--simulate=limit=120/s,burst=5,latency=5ms", "--find", "p99=2s,refused=2%", "--rate", "40",
+    told = json.loads(bench("--simulate=limit=120/s,burst=5,latency=5ms", "--find", "p99=400ms,refused=2%", "--rate", "40",
                             "--duration", "2s", "--warm-up", "500ms", "--json").out)
-    assert told["find"]["goal"] == "p99=2s,refused=2%"
+    assert told["find"]["goal"] == "p99=400ms,refused=2%"
     assert 105 <= told["find"]["rate"] <= 130, told
     rates = [level["rate"] for level in told["levels"]]
     assert rates[:3] == [40, 80, 160] and len(rates) < 12
@@ -123,6 +123,42 @@ def test_a_goal_that_nothing_keeps_is_an_answer(bench):
     done = bench("--simulate=latency=300ms", "--find", "p50=100ms", "--rate", "3", "--duration", "1s", "--warm-up", "1ms",
                  code=1)
     assert "p50=100ms: no rate keeps it" in done.out and "3/s: not kept" in done.err
+
+
+def test_a_rate_is_watched_for_as_long_as_the_goal_wants(bench):
+    told = json.loads(bench("--simulate=limit=120/s,burst=5,latency=5ms", "--find", "p99=100ms,p50=80ms,refused=2%", "--rate",
+                            "100", "--duration", "10ms", "--warm-up", "0", "--json").out)
+    # One request of ten milliseconds would be kept by any platform.
+    assert all(level["requests"] >= max(100, level["rate"] / 2) for level in told["levels"])
+    assert 105 <= told["find"]["rate"] <= 150, told
+
+
+def test_a_rate_that_this_machine_cannot_start_is_not_kept(bench):
+    done = bench("--simulate=latency=100ms", "-c", "4", "--find", "p90=300ms", "--rate", "30", "--warm-up", "0", "--duration",
+                 "1s", "--json")
+    told = json.loads(done.out)
+    assert told["find"]["rate"] <= 42  # four at a time, a tenth of a second each
+    assert "not kept: no more than " in done.err
+
+
+def test_accepted_a_second_is_of_the_time_that_was_measured(bench):
+    """Not of the time until the last answer."""
+    level, = json.loads(bench("--simulate=latency=1s", "--rate", "20", "--duration", "2s", "--warm-up", "0", "--json").out)["levels"]
+    assert level["accepted"] == 40 and 18 < level["accepted_per_second"] <= 20
+    assert level["seconds"] == pytest.approx(2, abs=0.2)
+
+
+def test_rates_are_written_as_people_read_them(bench):
+    done = bench("--rate", "20000,30/m", "--duration", "10ms", "--warm-up", "0")
+    assert [line.split()[0] for line in done.out.splitlines() if "was due" in line] == ["20,000/s", "30/m"]
+
+
+@pytest.mark.parametrize("body", ['{"errno":1,"error":"internal server error"}', "<html>oops</html>"])
+def test_a_server_that_fails_refuses_nothing_whatever_it_says(bench, nginx, body):
+    server = nginx(status=500, body=body)
+    done = bench("--endpoint", server.url, "--rate", "50", "--rows", "100", "--warm-up", "0", "--json", code=1)
+    level, = json.loads(done.out)["levels"]
+    assert (level["refused"], level["failed"]) == (0, 100)
 
 
 def test_the_page_has_the_figures(bench, tmp_path):
@@ -208,6 +244,8 @@ def test_a_signal_ends_it_and_keeps_the_record(fleet, simulator, tmp_path):
     (["--rate", "none"], "must be at most 16 rates"),
     (["--find", "200ms"], "must be a percentile"),
     (["--find", "p99=200ms,refused=2"], "must be a percentile"),
+    (["--find", "p99=200ms,p99=1s"], "each named once"),
+    (["--find", "p99=200ms,refused=1%,refused=2%"], "each named once"),
     (["--duration", "3s"], "are for --rate or --find"),
     (["--rate", "10", "--warm-up", "x"], "must be a duration"),
     (["--rate", "10", "--report", "-"], "--report wants a file"),
