@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "core/figure.h"
+#include "core/retranslate.h"
 #include "core/text.h"
 #include "core/when.h"
 #include "report/json_line.h"
@@ -28,6 +29,17 @@ static const struct {
 static uint64_t us_between(int64_t from_ns, int64_t to_ns)
 {
     return to_ns > from_ns ? (uint64_t)(to_ns - from_ns) / 1000 : 0;
+}
+
+const char *load_end_text(enum load_end end)
+{
+    static const char *const texts[] = {[LOAD_WHOLE] = "",
+                                        [LOAD_NO_ROWS] = "the input has no rows left",
+                                        [LOAD_INTERRUPTED] = "it was interrupted",
+                                        [LOAD_STOPPED] = "the bench was stopped",
+                                        [LOAD_BEHIND] =
+                                            "requests started so late that it could not be kept"};
+    return texts[end];
 }
 
 /* By the platform, or by what counts requests for it. A server that fails (5xx) refuses nothing,
@@ -70,15 +82,27 @@ uint64_t load_total(const struct load *load)
     return tally_total(&load->tally);
 }
 
+/* As the number of requests and the rate make it, and as it was. */
+static double meant_s(const struct load *load)
+{
+    return (double)load_total(load) / load->rate_per_s;
+}
+
+static double taken_s(const struct load *load)
+{
+    return (double)(load->start_ns - load->first_ns) / 1e9 + 1 / load->rate_per_s;
+}
+
+bool load_has_rate(const struct load *load)
+{
+    return load_total(load) > 0 && meant_s(load) >= taken_s(load) * STARTED_MIN;
+}
+
 double load_seconds(const struct load *load)
 {
-    uint64_t total = load_total(load);
-    double meant = (double)total / load->rate_per_s;
-    double taken = (double)(load->start_ns - load->first_ns) / 1e9 + 1 / load->rate_per_s;
-
-    if (total == 0)
+    if (load_total(load) == 0)
         return 0;
-    return taken > meant ? taken : meant;
+    return load_has_rate(load) ? meant_s(load) : taken_s(load);
 }
 
 static double per_second(const struct load *load, uint64_t count)
@@ -95,11 +119,6 @@ double load_accepted_per_s(const struct load *load)
 double load_started_per_s(const struct load *load)
 {
     return per_second(load, load_total(load));
-}
-
-bool load_has_rate(const struct load *load)
-{
-    return load_started_per_s(load) >= load->rate_per_s * STARTED_MIN;
 }
 
 /* The processor's time is counted up to the last answer. */
@@ -240,7 +259,7 @@ static void add_reasons(const struct load *load, struct buf *out)
         if (reason->http_status != 0 && reason->http_status != 200)
             buf_add_format(out, ", HTTP %d", reason->http_status);
         buf_add_string(out, ": ");
-        buf_add_printable(out, span_string(reason->text));
+        retranslate(span_string(reason->text), out); /* printable: outcome_judge has seen to it */
         buf_add_char(out, '\n');
         shown += reason->count;
     }
@@ -281,38 +300,59 @@ static void add_limit(const struct load *load, struct buf *out)
 
 static void add_found(const struct load_report *report, struct buf *out)
 {
+    bool is_cut = report->end != LOAD_WHOLE;
+
     if (report->goal == NULL)
         return;
     buf_add_char(out, '\n');
     buf_add_printable(out, span_string(report->goal));
-    if (report->found <= 0)
-        buf_add_string(out, ": no rate keeps it\n");
-    else
-        buf_add_format(out, ": kept up to %s%s\n", figure_rate(report->found, "").text,
+    if (report->found > 0)
+        buf_add_format(out, ": kept up to %s%s", figure_rate(report->found, "").text,
                        report->found >= report->max ? ", the highest that is tried" : "");
+    else
+        buf_add_string(out, is_cut ? ": not known" : ": no rate keeps it");
+    if (is_cut && report->found > 0)
+        buf_add_string(out, "; above that it is not known");
+    if (is_cut)
+        buf_add_format(out, ": %s", load_end_text(report->end));
+    buf_add_char(out, '\n');
+}
+
+static void add_load(const struct load *load, struct buf *out)
+{
+    buf_add_format(out, "%10s %10.1f", figure_rate(load->rate_per_s, "").text,
+                   load_accepted_per_s(load));
+    add_quantiles(&load->from_due, "from when it was due", out);
+    buf_add_format(out, "%21s", "");
+    add_quantiles(&load->tally.latency, "from when it left", out);
+    add_reasons(load, out);
+    add_limit(load, out);
+    if (load->end != LOAD_WHOLE)
+        buf_add_format(out, "%10s cut short, %llu of %llu requests were measured: %s\n", "",
+                       (unsigned long long)load_total(load), (unsigned long long)load->wanted,
+                       load_end_text(load->end));
 }
 
 void load_add_text(const struct load_report *report, struct buf *out)
 {
-    buf_add_string(out, report->input != NULL ? report->input : "made-up commands");
-    buf_add_string(out, " to ");
-    buf_add_printable(out, span_string(report->target));
+    char target[300];
+
+    buf_copy_printable(target, sizeof(target),
+                       span_string(out->is_text ? language_of(report->target) : report->target));
     buf_add_format(out,
-                   ", each started when it is due; the first %.4g s of each rate left out; %ld "
-                   "processors\n\n",
+                   "%s to %s, each started when it is due; the first %.4g s of each rate left out; "
+                   "%ld processors\n\n",
+                   report->input != NULL ? report->input : "made-up commands", target,
                    (double)report->warm_up_ms / 1000, report->processors);
-    buf_add_string(out,
-                   "      rate accepted/s    p50 ms    p90 ms    p99 ms  p99.9 ms    max ms\n");
-    for (size_t i = 0; i < report->count; i++) {
-        const struct load *load = report->loads[i];
-        buf_add_format(out, "%10s %10.1f", figure_rate(load->rate_per_s, "").text,
-                       load_accepted_per_s(load));
-        add_quantiles(&load->from_due, "from when it was due", out);
-        buf_add_format(out, "%21s", "");
-        add_quantiles(&load->tally.latency, "from when it left", out);
-        add_reasons(load, out);
-        add_limit(load, out);
-    }
+    if (report->count > 0)
+        buf_add_string(out,
+                       "      rate accepted/s    p50 ms    p90 ms    p99 ms  p99.9 ms    max ms\n");
+    for (size_t i = 0; i < report->count; i++)
+        add_load(report->loads[i], out);
+    for (size_t i = 0; i < report->unmeasured_count; i++)
+        buf_add_format(out, "nothing could be measured at %s: %s\n",
+                       figure_rate(report->unmeasured[i]->rate_per_s, "").text,
+                       load_end_text(report->unmeasured[i]->end));
     add_found(report, out);
 }
 
@@ -344,6 +384,13 @@ static void add_json_reasons(cJSON *object, const struct tally *tally)
     }
 }
 
+static void add_json_end(cJSON *object, enum load_end end)
+{
+    static const char *const names[] = {"whole", "no_rows", "interrupted", "stopped", "behind"};
+
+    (void)cJSON_AddStringToObject(object, "ended", names[end]);
+}
+
 static void add_json_load(cJSON *levels, const struct load *load)
 {
     static const char *const limits[] = {"peer", "concurrency", "cpu", "late"};
@@ -365,7 +412,32 @@ static void add_json_load(cJSON *levels, const struct load *load)
     (void)cJSON_AddNumberToObject(level, "busy", busy(load));
     (void)cJSON_AddStringToObject(level, "limit", limits[load_limit_of(load)]);
     add_json_reasons(level, &load->tally);
+    add_json_end(level, load->end);
     (void)cJSON_AddItemToArray(levels, level);
+}
+
+static void add_json_unmeasured(cJSON *root, const struct load_report *report)
+{
+    cJSON *list = cJSON_AddArrayToObject(root, "unmeasured");
+
+    for (size_t i = 0; i < report->unmeasured_count; i++) {
+        cJSON *item = cJSON_CreateObject();
+        (void)cJSON_AddNumberToObject(item, "rate", report->unmeasured[i]->rate_per_s);
+        add_json_end(item, report->unmeasured[i]->end);
+        (void)cJSON_AddItemToArray(list, item);
+    }
+}
+
+/* A rate of 0: none keeps the goal. */
+static void add_json_found(cJSON *root, const struct load_report *report)
+{
+    cJSON *find = cJSON_AddObjectToObject(root, "find");
+
+    (void)cJSON_AddStringToObject(find, "goal", report->goal);
+    if (report->found > 0 || report->end == LOAD_WHOLE)
+        (void)cJSON_AddNumberToObject(find, "rate", report->found);
+    else
+        (void)cJSON_AddNullToObject(find, "rate");
 }
 
 enum status load_add_json(const struct load_report *report, struct buf *out)
@@ -381,10 +453,11 @@ enum status load_add_json(const struct load_report *report, struct buf *out)
     cJSON *levels = cJSON_AddArrayToObject(root, "levels");
     for (size_t i = 0; i < report->count; i++)
         add_json_load(levels, report->loads[i]);
-    if (report->goal != NULL) {
-        cJSON *find = cJSON_AddObjectToObject(root, "find");
-        (void)cJSON_AddStringToObject(find, "goal", report->goal);
-        (void)cJSON_AddNumberToObject(find, "rate", report->found);
-    }
+    add_json_unmeasured(root, report);
+    add_json_end(root, report->end);
+    if (report->why != NULL && report->why[0] != '\0')
+        (void)cJSON_AddStringToObject(root, "error", report->why);
+    if (report->goal != NULL)
+        add_json_found(root, report);
     return json_line_add(root, out);
 }

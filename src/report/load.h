@@ -18,10 +18,21 @@ struct load_request {
     int64_t latency_us; /* from when it left */
 };
 
+/* Why no other request of a rate was started. */
+enum load_end {
+    LOAD_WHOLE,
+    LOAD_NO_ROWS,     /* the input has no rows left */
+    LOAD_INTERRUPTED, /* by a signal */
+    LOAD_STOPPED,     /* the key is refused, somebody else answers, or nothing can be sent at all */
+    LOAD_BEHIND,      /* requests started so late that it is known not to keep its goal */
+};
+
 /* A rate, and what came of it. Zeroed but for the first two, it is one that has not begun. */
 struct load {
     double rate_per_s;
-    size_t concurrency;        /* under way at most */
+    size_t concurrency; /* under way at most */
+    enum load_end end;
+    uint64_t wanted;           /* requests that were to be measured */
     struct tally tally;        /* its latencies are those from when a request left */
     struct histogram from_due; /* of the same requests */
     struct histogram late;     /* starts of those that did not wait, behind the time */
@@ -40,16 +51,19 @@ void load_add(struct load *load, const struct load_request *request);
 /* Requests that were measured. */
 uint64_t load_total(const struct load *load);
 
+/* Why it ended, for people. */
+const char *load_end_text(enum load_end end);
+
+/* Whether requests were started as fast as the rate says, or nearly so: what a lower rate came to
+ * is nothing that this one has kept. */
+bool load_has_rate(const struct load *load);
+
 /* For how long requests were started: as their number and the rate make it, or longer where they
- * were late. How many were accepted, and how many started, in a second of it. What the last ones
- * waited for their answers is no part of it. */
+ * did not keep up with it. How many were accepted, and how many started, in a second of it. What
+ * the last ones waited for their answers is no part of it. */
 double load_seconds(const struct load *load);
 double load_accepted_per_s(const struct load *load);
 double load_started_per_s(const struct load *load);
-
-/* Whether requests were started as fast as the rate says: what a lower rate came to is nothing that
- * this one has kept. */
-bool load_has_rate(const struct load *load);
 
 /* What kept the rate from being what it was meant to be, or the figures from being the platform's
  * alone. */
@@ -87,11 +101,15 @@ struct load_report {
     const char *input;  /* NULL: made-up commands */
     int64_t warm_up_ms;
     long processors;
-    const struct load *const *loads;
+    const struct load *const *loads; /* of each something was measured */
     size_t count;
-    const char *goal; /* as it was given; NULL: none was */
-    double found;     /* the highest rate that kept it; 0: none */
-    double max;       /* of the search */
+    const struct load *const *unmeasured; /* nothing, for the reason that is its end */
+    size_t unmeasured_count;
+    enum load_end end; /* of all of them: why others were not tried */
+    const char *why;   /* LOAD_STOPPED: the sentence, in English; "": none */
+    const char *goal;  /* as it was given; NULL: none was */
+    double found;      /* the highest rate that kept it; 0: none */
+    double max;        /* of the search */
 };
 
 void load_add_text(const struct load_report *report, struct buf *out);

@@ -92,8 +92,21 @@ static void add_loads(const struct fill *fill, struct span part, struct buf *out
             COUNT("refused", load->refused),
             COUNT("failed", load->failed),
             TEXT("limit", limit_text(load)),
+            TEXT("cut", load_end_text(load->end)),
             LIST("reasons", add_reasons),
         };
+        add_item(fill, values, ARRAY_LENGTH(values), load, part, out);
+    }
+}
+
+static void add_unmeasured(const struct fill *fill, struct span part, struct buf *out)
+{
+    const struct load_report *report = sheet_of(fill)->report;
+
+    for (size_t i = 0; i < report->unmeasured_count; i++) {
+        const struct load *load = report->unmeasured[i];
+        const struct fill_value values[] = {RATE("rate", load->rate_per_s),
+                                            TEXT("cut", load_end_text(load->end))};
         add_item(fill, values, ARRAY_LENGTH(values), load, part, out);
     }
 }
@@ -123,6 +136,9 @@ void load_page_add_html(const struct load_report *report, const struct series *e
         DRAWN("throughput", add_throughput),
         COUNT("unaccepted", count_unaccepted(report)),
         LIST("loads", add_loads),
+        LIST("unmeasured", add_unmeasured),
+        TEXT("ended", load_end_text(report->end)),
+        TEXT("why", report->why),
     };
 
     fill_add_page(&(struct fill){values, ARRAY_LENGTH(values), NULL, &sheet},

@@ -192,9 +192,13 @@ def test_own_rows_are_sent_once_and_on_record(bench, fleet, simulator, nbatch):
 
 def test_each_rate_goes_on_where_the_one_before_ended(bench, fleet, simulator):
     server, path = simulator(), fleet(100)
-    done = bench(path, "--endpoint", server.url, "--rate", "100,200,400", "--duration", "300ms", "--warm-up", "50ms", "--json")
-    levels = json.loads(done.out)["levels"]
-    assert [level["requests"] for level in levels] == [30, 55] and "no other row" in done.err
+    done = bench(path, "--endpoint", server.url, "--rate", "100,200,400", "--duration", "300ms", "--warm-up", "50ms", "--json",
+                 code=1)
+    told = json.loads(done.out)
+    assert [level["requests"] for level in told["levels"]] == [30, 55] and "no other row" in done.err
+    assert [level["ended"] for level in told["levels"]] == ["whole", "no_rows"]
+    assert told["unmeasured"] == [{"rate": 400, "ended": "no_rows"}] and told["ended"] == "no_rows"
+    assert "the input has 100 valid rows, and the rates take 245" in done.err  # told beforehand
     assert len(read_results(path.with_suffix(".results.csv"))) == 100
     assert not path.with_suffix(".results.csv.journal").exists()  # complete
 
@@ -257,6 +261,73 @@ def test_bad_words_name_the_remedy(bench, words, text):
 
 def test_a_key_that_is_refused_ends_it(bench, nginx):
     server = nginx(status=401, body='{"errno":1,"error":"auth failed"}')
-    done = bench("--endpoint", server.url, "--rate", "50", "--duration", "5s", code=4)
-    assert "no request can be sent" in done.err and done.out == ""
+    done = bench("--endpoint", server.url, "--rate", "50,60", "--duration", "5s", code=4)
+    assert "5 rows in a row were refused for the key" in done.err
+    assert "nothing could be measured at 60/s: the bench was stopped" in done.out and "p50" not in done.out
     assert len(server.requests()) < 50
+
+
+def test_refusals_of_the_key_among_good_rows_are_figures(bench):
+    done = bench("--simulate=fault=errno-1:5%,seed=3", "--rate", "100,200", "--duration", "1s", "--json", code=1)
+    told = json.loads(done.out)
+    assert [level["requests"] for level in told["levels"]] == [100, 200] and told["ended"] == "whole"
+    assert all(level["refused"] > 0 for level in told["levels"])
+
+
+def test_what_was_measured_before_the_key_was_refused_is_shown(bench, simulator, tmp_path):
+    """Negative control: five in a row end it, as they end a run."""
+    server = simulator("--fault", "errno-1:100%", "--seed", "1")
+    page = tmp_path / "bench.html"
+    done = bench("--endpoint", server.url, "--rate", "20,30", "--duration", "5s", "--warm-up", "0", "--json", "--report", page,
+                 code=4)
+    told = json.loads(done.out)
+    assert told["ended"] == "stopped" and "refused for the key" in told["error"] and told["error"] in done.err
+    assert told["levels"][0]["requests"] == told["levels"][0]["refused"] <= 20
+    assert "refused for the key" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("words,needed", [(["--find", "p99=200ms"], "200"), (["--rate", "50"], "100")])
+def test_too_few_rows_are_told_before_anything_is_sent(bench, fleet, simulator, words, needed):
+    server, path = simulator(), fleet(24)
+    done = bench(path, "--endpoint", server.url, *words, "--duration", "1s", code=3)
+    assert f"the input has 24 valid rows, and {needed} are needed" in done.err and done.out == ""
+    assert server.audit() == [] and not path.with_suffix(".results.csv").exists()
+
+
+def test_a_search_that_runs_out_of_rows_has_no_verdict(bench, fleet, simulator):
+    server, path = simulator("--latency", "300ms"), fleet(250)
+    done = bench(path, "--endpoint", server.url, "--find", "p50=100ms", "--duration", "1s", code=1)
+    assert "p50=100ms: not known: the input has no rows left" in done.out and "no rate keeps" not in done.out
+
+
+@pytest.mark.parametrize("words", [["--rate", "100,200,300"], ["--find", "p99=1s", "--rate", "100"]])
+def test_a_signal_shows_what_was_measured(words, tmp_path):
+    page = tmp_path / "bench.html"
+    process = subprocess.Popen([NBATCH, "bench", "--simulate", *words, "--duration", "1s", "--warm-up", "0", "--json",
+                                "--report", page], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               env={"PATH": "/bin", "TMPDIR": str(tmp_path)})
+    head = b""
+    while b"200/s to" not in head and b"100/s: kept" not in head:
+        head += process.stderr.readline()
+    time.sleep(0.4)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and b"interrupted" in err
+    told = json.loads(out)
+    assert told["ended"] == "interrupted" and told["levels"][0]["ended"] == "whole"
+    assert told["levels"][0]["requests"] >= 100
+    cut = [level for level in told["levels"] + told["unmeasured"] if level["ended"] == "interrupted"]
+    assert cut and cut[0]["rate"] == 200
+    assert "find" not in told or told["find"]["rate"] == 100
+    assert "it was interrupted" in page.read_text(encoding="utf-8")
+    assert list(tmp_path.iterdir()) == [page]
+
+
+def test_a_search_does_not_wait_for_a_rate_that_is_out_of_reach(bench):
+    """One request at a time: at 300/s a level would take fifteen times as long as it is to."""
+    begun = time.monotonic()
+    done = bench("--simulate=latency=50ms", "-c", "1", "--find", "p90=100ms", "--rate", "300", "--duration", "500ms", "--warm-up",
+                 "0", "--json")
+    told = json.loads(done.out)
+    assert told["levels"][0]["ended"] == "behind" and told["levels"][0]["requests"] < 100
+    assert told["find"]["rate"] <= 23 and time.monotonic() - begun < 60

@@ -274,6 +274,57 @@ static void test_all_reports_say_the_same(void **state)
     buf_deinit(&out);
 }
 
+/* All three forms of a report, one behind the other. */
+static void add_all(const struct load_report *report, struct buf *out)
+{
+    static struct series ended;
+
+    buf_clear(out);
+    load_add_text(report, out);
+    assert_int_equal(load_add_json(report, out), STATUS_OK);
+    load_page_add_html(report, &ended, "1.2.3", out);
+    assert_int_equal(out->status, STATUS_OK);
+}
+
+static void test_what_was_not_measured_is_no_verdict(void **state)
+{
+    (void)state;
+    static struct load short_one, none;
+    const struct load *const loads[] = {&short_one}, *const unmeasured[] = {&none};
+    struct load_report report = {.target = "x", .goal = "p99=1s", .max = 1000};
+    struct buf out;
+
+    buf_init(&out, 1024 * 1024);
+    add_all(&report, &out); /* negative control: all was tried */
+    assert_non_null(strstr(buf_string(&out), "p99=1s: no rate keeps it"));
+    assert_non_null(strstr(buf_string(&out), "\"rate\":0}"));
+    report.end = LOAD_NO_ROWS;
+    report.unmeasured = unmeasured;
+    report.unmeasured_count = 1;
+    none = (struct load){.rate_per_s = 400, .end = LOAD_NO_ROWS};
+    add_all(&report, &out);
+    assert_null(strstr(buf_string(&out), "no rate keeps it"));
+    assert_null(strstr(buf_string(&out), "p50 ms"));
+    assert_non_null(strstr(buf_string(&out), "p99=1s: not known: the input has no rows left\n"));
+    assert_non_null(strstr(buf_string(&out), "nothing could be measured at 400/s: the input has "));
+    assert_non_null(strstr(buf_string(&out), "[{\"rate\":400,\"ended\":\"no_rows\"}]"));
+    assert_non_null(strstr(buf_string(&out), "\"rate\":null}"));
+    assert_non_null(strstr(buf_string(&out), "Nothing could be measured at 400/s"));
+    report.found = 250;
+    report.loads = loads;
+    report.count = 1;
+    report.end = LOAD_INTERRUPTED;
+    short_one = (struct load){.rate_per_s = 10, .end = LOAD_INTERRUPTED, .wanted = 5};
+    add(&short_one, &accepted, 0, 0, 20, false);
+    add_all(&report, &out);
+    assert_non_null(
+        strstr(buf_string(&out), "cut short, 1 of 5 requests were measured: it was in"));
+    assert_non_null(
+        strstr(buf_string(&out), "kept up to 250/s; above that it is not known: it wa"));
+    assert_non_null(strstr(buf_string(&out), "<small>cut short: it was interrupted</small>"));
+    buf_deinit(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -289,6 +340,7 @@ int main(void)
         cmocka_unit_test(test_a_server_that_fails_refuses_nothing),
         cmocka_unit_test(test_it_is_said_what_the_limit_was),
         cmocka_unit_test(test_all_reports_say_the_same),
+        cmocka_unit_test(test_what_was_not_measured_is_no_verdict),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
