@@ -105,11 +105,10 @@ static int measure(struct bench *bench, size_t level, struct speed *ret_speed)
 
     if (figures == NULL)
         return EXIT_INTERNAL;
-    settings.input = bench->made_up.input;
+    made_up_choose(&bench->made_up, &settings);
     settings.output = bench->made_up.output;
     settings.concurrency = (int64_t)bench->settings->levels.items[level];
     hushed.quiet = true;
-    settings.imei = IMEI_ANY; /* its own begin with 0 */
     settings.json = false;
     if (settings.bench_endpoint != NULL)
         settings.endpoint = settings.bench_endpoint;

@@ -173,6 +173,8 @@ static int open_input(struct bench *bench)
         result = EXIT_USAGE;
     }
     if (result == 0)
+        result = check_passed(bench->intake, bench->person);
+    if (result == 0)
         result = open_record(bench);
     if (result == 0)
         result = check_for_sending(bench->intake, &bench->settings, bench->person, &counts);
@@ -189,7 +191,6 @@ static int open_rows(struct bench *bench)
 {
     if (bench->settings.input != NULL)
         return open_input(bench);
-    bench->settings.imei = IMEI_ANY; /* made-up ones begin with 0 */
     return made_up_open(&bench->made_up, bench->person);
 }
 
@@ -210,7 +211,7 @@ static int rows_for(struct bench *bench, uint64_t requests, struct intake **ret_
     *ret_intake = bench->intake;
     if (bench->intake != NULL)
         return 0;
-    settings.input = bench->made_up.input;
+    made_up_choose(&bench->made_up, &settings);
     int result = made_up_write(&bench->made_up, bench->sent, requests, bench->person);
     if (result == 0)
         result = check_open(&settings, bench->person, true, ret_intake);
