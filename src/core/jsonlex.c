@@ -489,3 +489,114 @@ bool jsonlex_is_bool(struct span text)
 {
     return span_equal(text, SPAN_LITERAL("true")) || span_equal(text, SPAN_LITERAL("false"));
 }
+
+/* Takes what is expected to be next. */
+static inline bool plain_char(struct jsonlex_rest *rest, char c)
+{
+    bool is_there = rest->at < rest->end && *rest->at == c;
+
+    rest->at += is_there ? 1 : 0;
+    return is_there;
+}
+
+static inline bool plain_string(struct jsonlex_rest *rest)
+{
+    if (!plain_char(rest, '"'))
+        return false;
+    rest->at = skip_ascii(rest->at, rest->end);
+    return plain_char(rest, '"');
+}
+
+bool jsonlex_plain_name(struct jsonlex_rest *rest, struct span *ret_name)
+{
+    const char *start = rest->at;
+
+    if (!plain_string(rest))
+        return false;
+    *ret_name = span_of(start + 1, (size_t)(rest->at - start) - 2);
+    if (!plain_char(rest, ':'))
+        return false;
+    (void)plain_char(rest, ' ');
+    return true;
+}
+
+bool jsonlex_plain_comma(struct jsonlex_rest *rest)
+{
+    bool is_there = plain_char(rest, ',');
+
+    (void)plain_char(rest, ' ');
+    return is_there;
+}
+
+static inline bool plain_word(struct jsonlex_rest *rest, struct span word)
+{
+    bool is_there =
+        (size_t)(rest->end - rest->at) >= word.len && memcmp(rest->at, word.ptr, word.len) == 0;
+
+    rest->at += is_there ? word.len : 0;
+    return is_there;
+}
+
+static inline enum jsonlex_token plain_number(struct jsonlex_rest *rest)
+{
+    const char *error;
+    size_t len = decimal_length(span_of(rest->at, (size_t)(rest->end - rest->at)), &error);
+
+    rest->at += len;
+    return len > 0 && len <= JSONLEX_NUMBER_MAX ? JSONLEX_NUMBER : JSONLEX_BAD;
+}
+
+static inline enum jsonlex_token plain_scalar(struct jsonlex_rest *rest)
+{
+    switch (rest->at < rest->end ? *rest->at : '\0') {
+    case '"':
+        return plain_string(rest) ? JSONLEX_STRING : JSONLEX_BAD;
+    case 't':
+        return plain_word(rest, SPAN_LITERAL("true")) ? JSONLEX_TRUE : JSONLEX_BAD;
+    case 'f':
+        return plain_word(rest, SPAN_LITERAL("false")) ? JSONLEX_FALSE : JSONLEX_BAD;
+    case 'n':
+        return plain_word(rest, SPAN_LITERAL("null")) ? JSONLEX_NULL : JSONLEX_BAD;
+    default:
+        return plain_number(rest);
+    }
+}
+
+/* Takes all of an array or object. `objects` is as in the lexer. */
+static bool plain_brackets(struct jsonlex_rest *rest)
+{
+    unsigned objects = 0, depth = 0;
+    struct span name;
+
+    for (;;) {
+        while (rest->at < rest->end && (*rest->at == '{' || *rest->at == '[')) {
+            objects = objects << 1 | (*rest->at++ == '{' ? 1 : 0);
+            if (++depth > JSONLEX_PLAIN_DEPTH ||
+                ((objects & 1) != 0 && !jsonlex_plain_name(rest, &name)))
+                return false;
+        }
+        if (plain_scalar(rest) == JSONLEX_BAD)
+            return false;
+        while (plain_char(rest, (objects & 1) != 0 ? '}' : ']')) {
+            objects >>= 1;
+            if (--depth == 0)
+                return true;
+        }
+        if (!jsonlex_plain_comma(rest) || ((objects & 1) != 0 && !jsonlex_plain_name(rest, &name)))
+            return false;
+    }
+}
+
+enum jsonlex_token jsonlex_plain_value(struct jsonlex_rest *rest, struct span *ret_text)
+{
+    const char *start = rest->at;
+    bool is_open = start < rest->end && (*start == '{' || *start == '[');
+    enum jsonlex_token token = JSONLEX_BAD;
+
+    if (!is_open)
+        token = plain_scalar(rest);
+    else if (plain_brackets(rest))
+        token = *start == '{' ? JSONLEX_OBJECT : JSONLEX_ARRAY;
+    *ret_text = span_of(start, (size_t)(rest->at - start));
+    return token;
+}

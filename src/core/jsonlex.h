@@ -20,6 +20,7 @@
 
 enum {
     JSONLEX_DEPTH_MAX = 64,
+    JSONLEX_PLAIN_DEPTH = 16,
     JSONLEX_NUMBER_MAX = 63, /* bytes of a number: cJSON 1.7.15 cannot read longer ones */
 };
 
@@ -83,5 +84,29 @@ bool jsonlex_is_number(struct span text);
 
 /* Whether it is the word true or false. */
 bool jsonlex_is_bool(struct span text);
+
+/*
+ * The short way through JSON as most programs write it: ASCII without escapes, numbers without an
+ * exponent, no white space but for one space behind a comma or a colon, something between any two
+ * brackets, and no more than JSONLEX_PLAIN_DEPTH of them open. What is taken here is JSON, and
+ * jsonlex_next tells the same of it, at three times the cost; what is not may be JSON all the same.
+ *
+ *     while (jsonlex_plain_name(&rest, &name) &&
+ *            (token = jsonlex_plain_value(&rest, &text)) != JSONLEX_BAD &&
+ * jsonlex_plain_comma(&rest)) …
+ */
+struct jsonlex_rest {
+    const char *at, *end;
+};
+
+/* Takes a member's name and its colon; the name without its quotes. */
+bool jsonlex_plain_name(struct jsonlex_rest *rest, struct span *ret_name);
+
+/* Takes a value, which is all of an array or object; a string with its quotes. JSONLEX_BAD for none
+ * that is plain; JSONLEX_OBJECT and JSONLEX_ARRAY for a whole one. */
+enum jsonlex_token jsonlex_plain_value(struct jsonlex_rest *rest, struct span *ret_text);
+
+/* Takes a comma. */
+bool jsonlex_plain_comma(struct jsonlex_rest *rest);
 
 #endif

@@ -26,7 +26,9 @@ struct intake {
     struct kinds *kinds;   /* likewise */
     uint64_t device_count; /* what it found, once it is gone */
     uint64_t replaced_count;
-    struct store *store; /* NULL: none */
+    struct store *store;              /* NULL: none */
+    intake_leaves_out_fn *leaves_out; /* NULL: none is */
+    const void *leaves_out_context;
     struct store_row known;
     bool is_lost; /* the row that was read last comes behind one that leaves open what it is */
     struct footprint footprint;
@@ -194,6 +196,8 @@ enum status intake_open(const struct intake_options *options, struct buf *messag
     buf_init(&intake->raw, 2 * (size_t)READER_RAW_MAX);
     /* A wrong path is said before a wrong extension. */
     enum status status = source_open(options->path, message, &intake->source);
+    if (status == STATUS_OK && options->reads_once)
+        source_read_once(intake->source);
     if (status == STATUS_OK)
         status = source_find_workbook(intake->source, options->sheet, options->header_line,
                                       options->max_row_bytes, message);
@@ -323,9 +327,9 @@ static enum status compare_row(struct intake *intake, const struct row *shaped,
     if (command->replaces && leaves_now && !intake->options.allow_replace)
         problem_add(problems, PROBLEM_REPLACE, SPAN_LITERAL("mode"), SPAN_LITERAL("1"),
                     "mode 1 deletes every resource of the instance that this row does not name");
-    enum status status = fleet_add(intake->fleet, command, &intake->footprint, problems);
-    if (status == STATUS_OK && intake->options.rate_per_s > 0)
+    if (intake->options.rate_per_s > 0)
         check_turn(intake, command, problems);
+    enum status status = fleet_add(intake->fleet, command, &intake->footprint, problems);
     if (status == STATUS_OK && problems->error_count > 0)
         status = remember_crossed(intake, problems);
     else if (status == STATUS_OK)
@@ -373,6 +377,12 @@ static void remember(struct intake *intake, const struct command *command)
                                 .body = command_body(command)};
 
     intake->store->remember(intake->store, &doubt);
+}
+
+void intake_leave_out(struct intake *intake, intake_leaves_out_fn *leaves_out, const void *context)
+{
+    intake->leaves_out = leaves_out;
+    intake->leaves_out_context = context;
 }
 
 /* Asks the ledger for the row; nothing is wrong any more with one that is settled. */
@@ -449,6 +459,8 @@ static enum status build_command(struct intake *intake, const struct row *row,
         status = meet(intake, command, action_rules[command->action].idempotent, problems);
     if (status != STATUS_OK || problems->error_count > 0 || intake->known.verdict == STORE_SETTLED)
         return status;
+    if (intake->leaves_out != NULL && intake->leaves_out(intake->leaves_out_context, command))
+        return STATUS_OK;
     if (intake->again)
         recall_row(intake, problems);
     else

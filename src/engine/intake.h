@@ -36,6 +36,7 @@ struct intake_options {
     bool allow_mixed;                             /* and whatever kinds.h would ask about */
     bool for_sending;  /* rows of an input that cannot be read twice are sent as they come: what a
                           check would ask about is an error then */
+    bool reads_once;   /* there will be no intake_rewind, and nobody asks for the digest */
     double rate_per_s; /* how fast rows will be sent; 0 when that is not known */
     int64_t now_s;     /* the run's start: what relative times and the past refer to */
     int64_t embargo_s; /* the valid_time of rows that give none; 0: none */
@@ -65,6 +66,12 @@ enum status intake_start(struct intake *intake, struct problems *problems) MUST_
  * stays the caller's.
  */
 void intake_use_store(struct intake *intake, struct store *store);
+
+/* Whether a good row is left out by who reads it: it takes no part beside the others. */
+typedef bool intake_leaves_out_fn(const void *context, const struct command *command);
+
+/* From the next row on. The context stays the caller's. */
+void intake_leave_out(struct intake *intake, intake_leaves_out_fn *leaves_out, const void *context);
 
 /* The row that was read last, as the ledger knows it; a new one where there is no ledger. */
 const struct store_row *intake_known(const struct intake *intake);

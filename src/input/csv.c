@@ -4,15 +4,17 @@
  * it. A slice is also bounded, so that a file without line feeds is not searched to its end for
  * each row.
  *
- * A slice that is a whole plain row is split here, since libcsv takes 36 instructions a byte: no
- * blank at the edge of a cell, quotes only around cells, and doubled within them. Whatever is not
- * as plain goes to libcsv, which knows what it is.
+ * A plain row that lies in the block as a whole is split here, eight bytes at once, since libcsv
+ * takes 36 instructions a byte: no blank at the edge of a cell, quotes only around cells, and
+ * doubled within them, no control character. Whatever is not as plain goes to libcsv, which knows
+ * what it is.
  *
  * libcsv drops the blanks around a cell without quotes; where a row has any, `typed`, the row as it
  * is in the input, is walked once more for them. A row that breaks the rules of quoting is given
  * up: the rest of its line is skipped, and reading goes on behind it.
  */
 #include <csv.h>
+#include <endian.h>
 #include <inttypes.h>
 
 #include "core/text.h"
@@ -20,6 +22,9 @@
 
 enum {
     SLICE_MAX = 1024,
+    PLAIN_MAX = 4096, /* bytes of a row that is split here */
+    WORD_BYTES = 8,
+    PLAIN_BYTES = PLAIN_MAX + 2 * WORD_BYTES, /* what it may write to */
     CELL_BUFFER_STEP = 4096, /* libcsv's own is 128: too many reallocations for a large cell */
 };
 
@@ -32,12 +37,14 @@ struct csv_reader {
     struct csv_parser parser;
     char delimiter;
     struct buf bytes;                /* the cells of the row, each with a comma behind it */
-    struct buf typed;                /* the row as it is in the input, up to its line end */
+    struct buf typed;                /* the row as it is in the input, unless it is plain */
     size_t ends[READER_COLUMNS_MAX]; /* offset of that comma for each cell */
     size_t cell_count;               /* may be more than READER_COLUMNS_MAX */
     size_t raw_bytes;                /* how much of the row has been fed, its line end included */
     uint64_t row_line;               /* where the row starts */
     bool complete;                   /* the row is; the next call starts a new one */
+    bool is_plain;                   /* and was split here */
+    bool is_ascii;                   /* a plain one: all of it */
     bool after_cr;                   /* the byte before was a CR: an LF ends the same line */
     bool skipping;                   /* dropping what is left of a line behind a fault */
     bool has_verdict;                /* on a row that is handed on when its line has been read */
@@ -46,7 +53,6 @@ struct csv_reader {
     uint64_t fault_line;
     size_t fault_column;
     uint64_t fault_row, fault_row_line; /* the row that was given up last, and where it starts */
-    bool has_quote;                     /* the row does */
     bool header_in_quotes; /* while the header is read: how often each of these is in it */
     size_t header_delimiters[ARRAY_LENGTH(usual_delimiters)];
 };
@@ -77,7 +83,7 @@ static void start_row(struct csv_reader *csv)
     csv->cell_count = 0;
     csv->raw_bytes = 0;
     csv->complete = false;
-    csv->has_quote = false;
+    csv->is_plain = false;
 }
 
 enum status csv_reader_new(const struct reader_options *options, struct csv_reader **ret_csv)
@@ -91,8 +97,9 @@ enum status csv_reader_new(const struct reader_options *options, struct csv_read
         free(csv);
         return STATUS_NO_MEMORY;
     }
-    /* No more than the row itself, each cell's delimiter or the line end turned into a comma. */
-    buf_init(&csv->bytes, options->max_row_bytes + 2);
+    /* No more than the row itself, each cell's delimiter or the line end turned into a comma; and
+     * what a plain one is written to. */
+    buf_init(&csv->bytes, options->max_row_bytes + PLAIN_BYTES);
     buf_init(&csv->typed, options->max_row_bytes + 2); /* its line end, and a NUL */
     *ret_csv = csv;
     return STATUS_OK;
@@ -222,67 +229,91 @@ static void count_delimiters(struct csv_reader *csv, struct span slice)
     }
 }
 
-/* Most rows are as long as their cells with a byte behind each: there is no quote to be looked for.
- */
-static void note_quotes(struct csv_reader *csv, struct span slice)
-{
-    if (csv->has_quote || (csv->complete && csv->raw_bytes == csv->bytes.len))
-        return;
-    csv->has_quote = memchr(slice.ptr, '"', slice.len) != NULL;
-}
-
 static bool is_blank(const struct csv_reader *csv, char c)
 {
     return (c == ' ' || c == '\t') && c != csv->delimiter;
 }
 
-/* Copies a cell that starts with a quote, to `*to`. Returns the byte behind it; NULL where the line
- * ends in it. */
-static const char *copy_quoted(const char *at, const char *end, char **to)
+/* On the way through a plain row. Both pointers may be read and written a few bytes beyond what is
+ * theirs. */
+struct plain {
+    const char *at, *end;
+    char *to;
+    uint64_t seen; /* all bits that were met */
+};
+
+/* Copies up to the next quote, delimiter or control character, or to the end. A byte's top bit in
+ * `stops` is set as in skip_ascii of core/jsonlex.c, but not by the top bit of the byte itself. */
+static inline void copy_text(struct plain *plain, char delimiter)
 {
-    for (at++; *at != '"' || *++at == '"'; at++) {
-        if (at == end)
-            return NULL;
-        *(*to)++ = *at;
+    const uint64_t each = UINT64_C(0x0101010101010101);
+    const uint64_t delimiters = each * (unsigned char)delimiter;
+    uint64_t word, stops;
+
+    do {
+        memcpy(&word, plain->at, WORD_BYTES);
+        memcpy(plain->to, &word, WORD_BYTES);
+        word = le64toh(word);
+        plain->seen |= word;
+        stops = ((word ^ each * '"') - each) | ((word ^ delimiters) - each) | (word - each * ' ');
+        stops &= ~word & each * 0x80;
+        size_t len = stops != 0 ? (size_t)__builtin_ctzll(stops) / 8 : WORD_BYTES;
+        plain->at += len;
+        plain->to += len;
+    } while (stops == 0 && plain->at < plain->end);
+}
+
+/* Copies a cell that starts with a quote, up to what is behind it; false where a control character
+ * or the end comes first. */
+static inline bool copy_quoted(struct plain *plain)
+{
+    for (plain->at++;; plain->at++, plain->to++) {
+        copy_text(plain, '"');
+        if (plain->at >= plain->end || *plain->at != '"')
+            return false;
+        if (*++plain->at != '"')
+            return true;
     }
-    return at;
 }
 
-/* The same for one that does not. NULL where there is a blank at its edge. */
-static const char *copy_bare(const struct csv_reader *csv, const char *at, const char *end,
-                             char **to)
+/* The same for one that does not; false where there is a blank at its edge. */
+static inline bool copy_bare(struct plain *plain, char delimiter)
 {
-    const char *start = at;
+    const char *start = plain->at;
 
-    for (; at < end && *at != csv->delimiter && *at != '"'; at++)
-        *(*to)++ = *at;
-    bool has_blank = at > start && (is_blank(csv, *start) || is_blank(csv, at[-1]));
-    return has_blank ? NULL : at;
+    copy_text(plain, delimiter);
+    return plain->at == start || (*start != ' ' && plain->at[-1] != ' ');
 }
 
-/* Splits a slice that is a whole plain row; false, and nothing is done, for any other. */
-static bool split_plain(struct csv_reader *csv, struct span slice)
+/* Splits the plain row that the block starts with, and returns its length, the line end included; 0
+ * for any other, and nothing is done. */
+static size_t split_plain(struct csv_reader *csv, struct span block, size_t max)
 {
-    const char *at = slice.ptr, *end = at + slice.len - 1; /* the line end */
+    struct plain plain = {.at = block.ptr};
     size_t count = 0;
 
-    if (csv->raw_bytes > 0 || slice.len < 2 || (*end != '\n' && *end != '\r') ||
-        !buf_reserve(&csv->bytes, slice.len))
-        return false;
-    for (char *to = csv->bytes.ptr;; at++) {
-        at = *at == '"' ? copy_quoted(at, end, &to) : copy_bare(csv, at, end, &to);
-        if (at == NULL || (at < end && *at != csv->delimiter))
-            return false;
+    max = max < block.len ? max : block.len;
+    plain.end = block.ptr + (max < PLAIN_MAX ? max : PLAIN_MAX);
+    if (csv->raw_bytes > 0 || !buf_reserve(&csv->bytes, PLAIN_BYTES))
+        return 0;
+    plain.to = csv->bytes.ptr;
+    do {
+        bool is_good = *plain.at == '"' ? copy_quoted(&plain) : copy_bare(&plain, csv->delimiter);
+        if (!is_good || plain.at >= plain.end)
+            return 0;
         if (count < READER_COLUMNS_MAX)
-            csv->ends[count] = (size_t)(to - csv->bytes.ptr);
+            csv->ends[count] = (size_t)(plain.to - csv->bytes.ptr);
         count++;
-        *to++ = ',';
-        if (at < end)
-            continue;
-        csv->bytes.len = (size_t)(to - csv->bytes.ptr);
-        csv->cell_count = count;
-        return csv->complete = true;
-    }
+        *plain.to++ = ',';
+    } while (*plain.at++ == csv->delimiter);
+    size_t len = (size_t)(plain.at - block.ptr);
+    if (len < 2 || (plain.at[-1] != '\n' && plain.at[-1] != '\r'))
+        return 0;
+    csv->bytes.len = (size_t)(plain.to - csv->bytes.ptr);
+    csv->cell_count = count;
+    csv->is_ascii = (plain.seen & UINT64_C(0x8080808080808080)) == 0;
+    csv->complete = csv->is_plain = true;
+    return len;
 }
 
 static enum status feed(struct reader *reader)
@@ -304,11 +335,12 @@ static enum status feed(struct reader *reader)
         memset(csv->header_delimiters, 0, sizeof(csv->header_delimiters));
     }
     /* One byte more than the row may have: its line end. */
-    struct span slice = next_slice(block, max - csv->raw_bytes + 1);
+    size_t parsed = split_plain(csv, block, max + 1);
+    struct span slice =
+        parsed > 0 ? span_of(block.ptr, parsed) : next_slice(block, max - csv->raw_bytes + 1);
     csv->fault_line = reader->line;
-    size_t parsed = split_plain(csv, slice)
-                        ? slice.len
-                        : csv_parse(&csv->parser, slice.ptr, slice.len, on_cell, on_row, csv);
+    if (parsed == 0)
+        parsed = csv_parse(&csv->parser, slice.ptr, slice.len, on_cell, on_row, csv);
     if (!reader->has_header) /* up to and with the byte that is at fault: it may be a delimiter */
         count_delimiters(csv, span_of(slice.ptr, parsed < slice.len ? parsed + 1 : parsed));
     if (parsed < slice.len) {
@@ -318,11 +350,10 @@ static enum status feed(struct reader *reader)
         return give_up(reader, csv->parser.quoted ? FAULT_TEXT_BEHIND_QUOTE : FAULT_STRAY_QUOTE,
                        false);
     }
-    if (csv->raw_bytes + slice.len <= max + 1)
+    if (!csv->is_plain && csv->raw_bytes + slice.len <= max + 1)
         buf_add(&csv->typed, slice);
     bool line_end = take_slice(reader, slice);
     csv->raw_bytes += slice.len;
-    note_quotes(csv, slice);
     if (csv->bytes.status != STATUS_OK || csv->typed.status != STATUS_OK)
         return STATUS_NO_MEMORY;
     if (!csv->complete && csv->raw_bytes > max)
@@ -466,6 +497,8 @@ static void check_bytes(const struct reader *reader, struct problems *problems)
 {
     const struct csv_reader *csv = reader->csv;
     struct span all = buf_span(&csv->bytes);
+    if (csv->is_plain && csv->is_ascii)
+        return;
     bool has_nul = memchr(all.ptr, '\0', all.len) != NULL;
     bool is_utf8 = text_is_utf8(all);
 
@@ -613,7 +646,11 @@ enum status csv_reader_header(struct reader *reader, struct problems *problems)
  */
 static bool may_be_torn(const struct csv_reader *csv)
 {
-    return csv->has_quote && memchr(csv->bytes.ptr, '"', csv->bytes.len) == NULL;
+    bool has_quote = csv->is_plain
+                         ? csv->raw_bytes > csv->bytes.len /* a delimiter is as long as its comma */
+                         : memchr(csv->typed.ptr, '"', csv->typed.len) != NULL;
+
+    return has_quote && memchr(csv->bytes.ptr, '"', csv->bytes.len) == NULL;
 }
 
 /* Whether what the row has beside the header's columns is empty, as the header is there. */
@@ -721,7 +758,7 @@ static void set_cells(struct reader *reader)
         reader->cells[i] =
             (struct cell){.kind = text.len > 0 ? CELL_TEXT : CELL_ABSENT, .text = text};
     }
-    if (may_have_dropped(reader->csv) &&
+    if (!reader->csv->is_plain && may_have_dropped(reader->csv) &&
         (has_blank_at_edge(reader->csv, ' ') || has_blank_at_edge(reader->csv, '\t')))
         find_blanks(reader);
 }

@@ -1,7 +1,9 @@
 /*
  * A line is handed on as it lies in the source's block where all of it is there, else put together
  * in `partial`. Its object is read in one go: names and values are noted as spans of the line, and
- * become columns and cells only when the whole line has proved to be good.
+ * become columns and cells only when the whole line has proved to be good. Most lines are plain and
+ * have no new names: their cells are set at once, and where a line turns out to be another, it is
+ * read as any.
  */
 #include <unistr.h>
 
@@ -256,25 +258,38 @@ static inline struct span value_of(struct jsonl_reader *jsonl, struct span quote
                              : span_of(quoted.ptr + 1, quoted.len - 2);
 }
 
-static struct cell cell_of(struct jsonl_reader *jsonl, const struct member *member)
+static enum cell_kind cell_kind_of(enum jsonlex_token token)
 {
-    switch (member->kind) {
+    switch (token) {
     case JSONLEX_STRING:
-        return (struct cell){CELL_STRING, .text = value_of(jsonl, member->text)};
+        return CELL_STRING;
     case JSONLEX_NUMBER:
-        return (struct cell){CELL_NUMBER, .text = member->text};
+        return CELL_NUMBER;
     case JSONLEX_TRUE:
     case JSONLEX_FALSE:
-        return (struct cell){CELL_BOOL, .text = member->text};
+        return CELL_BOOL;
     default:
-        return (struct cell){member->kind == JSONLEX_NULL ? CELL_NULL : CELL_JSON,
-                             .text = member->text};
+        return token == JSONLEX_NULL ? CELL_NULL : CELL_JSON;
     }
 }
 
-/* The column of the n-th member: most rows have the members of the row before, in its order. */
-static enum status find_column(struct reader *reader, size_t n, struct span name,
-                               size_t *ret_column)
+/* Member by member: a copy of a cell that was just put together waits for all of its writes. */
+static inline void put_cell(struct cell *cell, enum jsonlex_token token, struct span text)
+{
+    cell->kind = cell_kind_of(token);
+    cell->text = text;
+    cell->given = span_of(NULL, 0);
+}
+
+static void clear_cells(struct reader *reader)
+{
+    for (size_t i = 0; i < reader->column_count; i++)
+        reader->cells[i] = (struct cell){.kind = CELL_ABSENT};
+}
+
+/* The column of the n-th member, or the column count where there is none: most rows have the
+ * members of the row before, in its order. */
+static inline size_t known_column(struct reader *reader, size_t n, struct span name)
 {
     size_t column = reader->jsonl->order[n];
 
@@ -283,14 +298,16 @@ static enum status find_column(struct reader *reader, size_t n, struct span name
         while (column < reader->column_count && !span_equal(reader->columns[column], name))
             column++;
     }
-    if (column == reader->column_count) {
-        enum status status = reader_add_column(reader, name);
-        if (status != STATUS_OK)
-            return status;
-    }
     reader->jsonl->order[n] = column;
-    *ret_column = column;
-    return STATUS_OK;
+    return column;
+}
+
+/* The same, with a new column where there is none. */
+static enum status find_column(struct reader *reader, size_t n, struct span name,
+                               size_t *ret_column)
+{
+    *ret_column = known_column(reader, n, name);
+    return *ret_column == reader->column_count ? reader_add_column(reader, name) : STATUS_OK;
 }
 
 static enum status set_cell(struct reader *reader, size_t n, struct problems *problems)
@@ -318,7 +335,8 @@ static enum status set_cell(struct reader *reader, size_t n, struct problems *pr
         problem_add(problems, PROBLEM_DUPLICATE, name, text, "member %zu repeats an earlier one",
                     n + 1);
     else
-        reader->cells[column] = cell_of(reader->jsonl, member);
+        put_cell(&reader->cells[column], member->kind,
+                 member->kind == JSONLEX_STRING ? value_of(reader->jsonl, text) : text);
     return STATUS_OK;
 }
 
@@ -329,8 +347,7 @@ static enum status set_cells(struct reader *reader, size_t count, struct problem
                     "has %zu members, more than %d", count, READER_COLUMNS_MAX);
         return STATUS_OK;
     }
-    for (size_t i = 0; i < reader->column_count; i++)
-        reader->cells[i] = (struct cell){.kind = CELL_ABSENT};
+    clear_cells(reader);
     for (size_t n = 0; n < count; n++) {
         enum status status = set_cell(reader, n, problems);
         if (status != STATUS_OK)
@@ -339,13 +356,50 @@ static enum status set_cells(struct reader *reader, size_t count, struct problem
     return STATUS_OK;
 }
 
+/* Sets the cell of the n-th member of a plain line; false where that is for set_cell to do. */
+static inline bool set_plain_cell(struct reader *reader, size_t n, struct jsonlex_rest *rest)
+{
+    struct span name, text;
+
+    if (n == READER_COLUMNS_MAX || !jsonlex_plain_name(rest, &name))
+        return false;
+    enum jsonlex_token token = jsonlex_plain_value(rest, &text);
+    size_t column = known_column(reader, n, name);
+    if (token == JSONLEX_BAD || column == reader->column_count ||
+        reader->cells[column].kind != CELL_ABSENT)
+        return false;
+    if (token == JSONLEX_STRING)
+        text = span_of(text.ptr + 1, text.len - 2);
+    put_cell(&reader->cells[column], token, text);
+    return true;
+}
+
+/* Sets the cells of a plain line without new members. False for any other, good or bad, whose cells
+ * are not set then. */
+static bool read_plain(struct reader *reader, struct span line)
+{
+    struct jsonlex_rest rest = {line.ptr, line.ptr + line.len};
+    size_t n = 0;
+
+    clear_cells(reader);
+    if (*rest.at++ != '{')
+        return false;
+    do
+        if (!set_plain_cell(reader, n++, &rest))
+            return false;
+    while (jsonlex_plain_comma(&rest));
+    size_t left = (size_t)(rest.end - rest.at);
+    return left > 0 && rest.at[0] == '}' && (left == 1 || (left == 2 && rest.at[1] == '\r'));
+}
+
 /* Adds what is wrong with the line to the problems; sets the cells where nothing is. */
 static enum status read_object(struct reader *reader, struct span line, struct problems *problems)
 {
     struct jsonl_reader *jsonl = reader->jsonl;
     size_t known = reader->column_count, count = 0;
+    if (read_plain(reader, line))
+        return STATUS_OK;
     struct jsonlex lex;
-
     jsonlex_start(&lex, line);
     if (!scan_members(jsonl, &lex, &count)) {
         add_line_problems(reader, &lex, line, problems);

@@ -12,6 +12,7 @@
  */
 #include "input/source_impl.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -102,6 +103,13 @@ const char *source_name(const struct source *source)
 int source_fd(const struct source *source)
 {
     return source->fd;
+}
+
+void source_read_once(struct source *source)
+{
+    source->reads_once = true;
+    (void)XXH3_freeState(source->hashing);
+    source->hashing = NULL;
 }
 
 bool source_is_seekable(const struct source *source)
@@ -294,6 +302,7 @@ static enum status read_again(struct source *source)
 
 enum status source_rewind(struct source *source, struct buf *message)
 {
+    assert(!source->reads_once);
     enum status status = go_back(source, message);
 
     if (status != STATUS_OK || !source->is_again || !watch_sees_touch(&source->watch))
@@ -352,7 +361,7 @@ static enum status pass_on(struct source *source)
 
     if (source->is_again)
         return STATUS_OK;
-    if (source->seekable)
+    if (source->seekable && !source->reads_once)
         status = seals_add(&source->seals,
                            span_of(source->block + source->ready, source->end - source->ready));
     source->ready = source->end;
@@ -362,7 +371,7 @@ static enum status pass_on(struct source *source)
 /* Reads on behind what is in the block. */
 static enum status extend_block(struct source *source)
 {
-    size_t room = sizeof(source->block) - source->end, count = 0;
+    size_t room = BLOCK_ROOM - source->end, count = 0;
 
     if (source->read_max < SOURCE_BLOCK_BYTES && room > source->read_max) /* a test's wish */
         room = source->read_max > ENCODING_ROOM_MIN ? source->read_max : ENCODING_ROOM_MIN;

@@ -24,7 +24,10 @@
 #include "input/workbook.h"
 #include "platform/problem.h"
 
-enum { SOURCE_BLOCK_BYTES = 128 * 1024 };
+enum {
+    SOURCE_BLOCK_BYTES = 128 * 1024,
+    SOURCE_BEHIND_BYTES = 16, /* behind a block: may be read, and mean nothing */
+};
 
 struct source;
 
@@ -46,6 +49,10 @@ enum status source_open(const char *path, struct buf *message, struct source **r
  */
 enum status source_set_encoding(struct source *source, const char *name,
                                 struct buf *message) MUST_USE;
+
+/* Says that there will be no source_rewind, before anything is read: nothing is kept to know the
+ * input by again, and source_digest knows nothing. */
+void source_read_once(struct source *source);
 
 /*
  * Looks whether the input is a spreadsheet's file, and opens a workbook: `sheet` names the sheet,
@@ -116,7 +123,7 @@ bool source_has_grown(const struct source *source);
 enum status source_look(struct source *source) MUST_USE;
 
 /* The bytes at hand; empty until source_fill. Bytes stay valid, also taken ones, until the next
- * source_fill. */
+ * source_fill. SOURCE_BEHIND_BYTES more may be read, for the sake of who reads whole words. */
 struct span source_block(const struct source *source);
 
 /* Drops the first `count` bytes of the block. */

@@ -13,7 +13,7 @@
 #include "input/seal.h"
 #include "input/watch.h"
 
-enum { ERROR_MAX = 512 };
+enum { ERROR_MAX = 512, BLOCK_ROOM = SOURCE_BLOCK_BYTES + SEAL_BYTES + ENCODING_ROOM_MIN };
 
 /* Bytes on their way between two steps; `bytes` has SOURCE_BLOCK_BYTES, NULL where no step needs
  * it. */
@@ -28,6 +28,7 @@ struct source {
     int fd;
     bool owns_fd;
     bool seekable;
+    bool reads_once;        /* it is not sealed */
     bool knows_compression; /* the first bytes have told it */
     bool started;           /* and the mark too */
     bool raw_ended;         /* there are no more bytes to be read */
@@ -60,7 +61,7 @@ struct source {
     size_t at;
     size_t ready; /* up to here bytes may be handed out */
     size_t end;
-    char block[SOURCE_BLOCK_BYTES + SEAL_BYTES + ENCODING_ROOM_MIN];
+    char block[BLOCK_ROOM + SOURCE_BEHIND_BYTES];
 };
 
 /* Notes why the input cannot be read on. */

@@ -159,7 +159,8 @@ void index_rewind(struct index *index)
     for (size_t i = 0; i < KEYTABLE_SHARDS; i++) {
         struct keytable_shard *shard = &index->table.shards[i];
         for (uint32_t j = 0; j < shard->capacity; j++)
-            shard->entries[j].value &= (1u << MET_SHIFT) - 1;
+            for (uint32_t k = 0; k < shard->buckets[j].used; k++)
+                shard->buckets[j].values[k] &= (1u << MET_SHIFT) - 1;
     }
 }
 

@@ -165,10 +165,12 @@ enum status result_scan_next(struct result_scan *scan, struct result_fields *ret
     if (status != STATUS_OK)
         return status;
     struct span text = result_line_text(line, false);
-    scan->error = key_error;
-    if (scan->keys_only
-            ? !read_key(text, scan->jsonl, ret_fields)
-            : !result_parse_line(text, scan->jsonl, scan->passed_count, ret_fields, &scan->error))
+    if (scan->keys_only && !read_key(text, scan->jsonl, ret_fields)) {
+        scan->error = key_error;
+        return STATUS_SYNTAX;
+    }
+    if (!scan->keys_only &&
+        !result_parse_line(text, scan->jsonl, scan->passed_count, ret_fields, &scan->error))
         return STATUS_SYNTAX;
     ret_fields->offset = scan->at;
     ret_fields->line = line;

@@ -61,6 +61,7 @@ static void drive(struct lane *lane, curl_socket_t socket, int events)
     lane->new_count = 0;
     (void)curl_multi_socket_action(lane->multi, socket, events, &running);
     sockets_end_look(&lane->sockets);
+    sockets_forget_closed(&lane->sockets);
     drain(lane);
 }
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /*
@@ -48,14 +49,20 @@ enum { LOOK_NS = 10 * 1000 * 1000 };
  *
  * libcurl tells the ends of the connection that a request is about to take, and not its socket.
  * They are asked for once per connection, at its first request, and lead back to the watcher.
+ *
+ * libcurl 7.88 closes a connection that never came about (a connect or a TLS handshake that takes
+ * too long) without sockets_close. It has said before that it waits for nothing on it, so that
+ * those are looked at when its call is over: by then no other socket has got the number, but one
+ * of the same call, which sockets_open sees.
  */
 struct watcher {
     uv_poll_t poll; /* first: libuv hands it back */
     struct sockets *sockets;
     curl_socket_t socket;
-    bool ours;  /* made by sockets_open */
-    int wanted; /* what libcurl waits for, as UV_…; 0: nothing */
-    int armed;  /* what the kernel is asked for */
+    bool ours;   /* made by sockets_open */
+    ino_t inode; /* its number among sockets, where it is ours */
+    int wanted;  /* what libcurl waits for, as UV_…; 0: nothing */
+    int armed;   /* what the kernel is asked for */
     uint64_t serial;
     uint64_t look;        /* the last one that found nothing to read */
     bool used;            /* has carried a request */
@@ -116,6 +123,36 @@ static void drop(struct watcher *watcher)
     uv_close((uv_handle_t *)&watcher->poll, on_watcher_closed);
 }
 
+/* Whether the descriptor is still the socket that sockets_open made. */
+static bool is_there(const struct watcher *watcher)
+{
+    struct stat is;
+
+    return fstat(watcher->socket, &is) == 0 && S_ISSOCK(is.st_mode) && is.st_ino == watcher->inode;
+}
+
+static struct watcher *find_closed(const struct sockets *sockets)
+{
+    for (size_t i = 0; i < sockets->watchers.capacity; i++) {
+        struct watcher *watcher = sockets->watchers.slots[i].value;
+        if (watcher != NULL && watcher->ours && !watcher->used && watcher->wanted == 0 &&
+            !is_there(watcher))
+            return watcher;
+    }
+    return NULL;
+}
+
+void sockets_forget_closed(struct sockets *sockets)
+{
+    struct watcher *watcher;
+
+    if (!sockets->may_have_closed)
+        return;
+    sockets->may_have_closed = false;
+    while ((watcher = find_closed(sockets)) != NULL)
+        drop(watcher);
+}
+
 void sockets_deinit(struct sockets *sockets)
 {
     for (size_t i = 0; i < sockets->watchers.capacity; i++) {
@@ -134,6 +171,9 @@ static struct watcher *add(struct sockets *sockets, curl_socket_t socket, bool o
 
     if (watcher == NULL)
         return NULL;
+    struct watcher *closed = hashmap_get(&sockets->watchers, (uint64_t)socket);
+    if (closed != NULL)
+        drop(closed);
     watcher->sockets = sockets;
     watcher->socket = socket;
     watcher->ours = ours;
@@ -148,6 +188,9 @@ static struct watcher *add(struct sockets *sockets, curl_socket_t socket, bool o
     }
     uv_unref((uv_handle_t *)&watcher->poll);
     if (ours) {
+        struct stat is = {.st_ino = 0};
+        (void)fstat(socket, &is);
+        watcher->inode = is.st_ino;
         watcher->serial = ++sockets->serial;
         watcher->next = sockets->unnamed;
         sockets->unnamed = watcher;
@@ -219,6 +262,8 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 static void leave(struct watcher *watcher)
 {
     watcher->wanted = 0;
+    if (watcher->ours && !watcher->used)
+        watcher->sockets->may_have_closed = true;
     if (!watcher->ours)
         drop(watcher);
     else if (watcher->armed != UV_READABLE)

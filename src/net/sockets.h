@@ -42,6 +42,7 @@ struct sockets {
     uint64_t look_until_ns;  /* and no longer than until then, by uv_hrtime */
     bool only_loopback;      /* no connection to another machine is made */
     bool refused;            /* one would have been */
+    bool may_have_closed;    /* libcurl, without sockets_close; see sockets_forget_closed */
 };
 
 /* The ends of a connection, as a curl_prereq_callback is told of them. */
@@ -76,6 +77,10 @@ int sockets_watch(struct sockets *sockets, curl_socket_t socket, int what);
 /* A curl_opensocket_callback and a curl_closesocket_callback; `context` is the struct sockets. */
 curl_socket_t sockets_open(void *context, curlsocktype purpose, struct curl_sockaddr *address);
 int sockets_close(void *context, curl_socket_t socket);
+
+/* After each call of libcurl that may close connections: forgets those that it has closed without
+ * saying so. Costs nothing where none was left alone before its first request. */
+void sockets_forget_closed(struct sockets *sockets);
 
 /*
  * Several requests are about to leave: looks at all connections that carry none, in one system

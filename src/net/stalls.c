@@ -72,6 +72,7 @@ void transport_end(struct transport *transport, struct exchange *exchange)
     exchange->begun = false;
     exchange_stop_connecting(exchange, CONNECTED_NOT);
     (void)curl_multi_remove_handle(exchange->lane->multi, exchange->easy);
+    sockets_forget_closed(&exchange->lane->sockets);
     if (exchange->older != NULL)
         exchange->older->newer = exchange->newer;
     else

@@ -395,10 +395,10 @@ enum status data_check(const struct cell *cell, struct footprint *footprint,
                        struct problems *problems)
 {
     struct span text = cell->text;
-    struct data_walk walk = {.problems = problems, .footprint = footprint};
 
     if (data_is_plain(text, footprint))
         return STATUS_OK;
+    struct data_walk walk = {.problems = problems, .footprint = footprint};
     content_check_size("data", text, problems);
     if (!check_json(text, problems))
         return STATUS_OK;

@@ -314,7 +314,7 @@ static bool is_shut(const struct waiting *waiting, const struct command *command
 enum status fleet_add(struct fleet *fleet, const struct command *command,
                       const struct footprint *footprint, struct problems *problems)
 {
-    uint64_t lines[DEVICE_QUEUE_MAX];
+    uint64_t lines[DEVICE_QUEUE_MAX], device = device_mix(command->device);
     const struct waiting *waiting = fleet->waiting;
     struct places places;
     uint32_t *last = NULL;
@@ -322,7 +322,7 @@ enum status fleet_add(struct fleet *fleet, const struct command *command,
 
     if (waiting != NULL && is_shut(waiting, command, &taken, problems))
         return STATUS_OK;
-    enum status status = keytable_slot(&fleet->devices, device_mix(command->device), &last);
+    enum status status = keytable_slot(&fleet->devices, device, &last);
 
     if (status != STATUS_OK)
         return status;
@@ -333,18 +333,19 @@ enum status fleet_add(struct fleet *fleet, const struct command *command,
         return STATUS_OK;
     }
     find_places(command, footprint, &places);
-    status = add_record(fleet, command, footprint, &places, before, last);
-    if (status != STATUS_OK)
-        return status;
-    if (before == 0)
-        fleet->device_count++;
-    else
+    if (before != 0)
         compare(fleet, before, footprint, &places, command, problems);
     if (waiting != NULL)
         waiting_compare(waiting, command, footprint, problems);
+    if (problems->error_count > 0) { /* it is not sent, and takes no place */
+        if (before == 0)
+            keytable_give_back(&fleet->devices, device);
+        return STATUS_OK;
+    }
     if (command->replaces && !replaced_before(fleet, command, before))
         fleet->replaced_count++;
-    return STATUS_OK;
+    fleet->device_count += before == 0;
+    return add_record(fleet, command, footprint, &places, before, last);
 }
 
 bool fleet_next(const struct fleet *fleet, uint64_t *cursor, struct fleet_device *ret_device)
@@ -356,9 +357,10 @@ bool fleet_next(const struct fleet *fleet, uint64_t *cursor, struct fleet_device
     if (!keytable_next(&fleet->devices, cursor, &key, &at))
         return false;
     *ret_device = (struct fleet_device){.device = device_unmix(key)};
-    for (; at != 0 && !ret_device->writes; at = record.before) {
+    for (; at != 0; at = record.before) {
         read_record(fleet, at, &record);
-        ret_device->writes = record.count > 0;
+        ret_device->line = record.line;
+        ret_device->writes |= record.count > 0;
     }
     return true;
 }

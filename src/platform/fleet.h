@@ -46,9 +46,9 @@ void fleet_expect(const struct fleet *fleet, uint64_t device);
 
 /*
  * Takes a command that is good by itself, and adds what is wrong with it beside the earlier ones:
- * PROBLEM_QUEUE where DEVICE_QUEUE_MAX commands of its device came before or wait there (then it
- * does not count), PROBLEM_TWICE and PROBLEM_CONFLICT as warnings, each with the lines of the
- * others, or the uuid of a waiting one.
+ * PROBLEM_QUEUE where DEVICE_QUEUE_MAX commands of its device came before or wait there,
+ * PROBLEM_TWICE and PROBLEM_CONFLICT as warnings, each with the lines of the others, or the uuid of
+ * a waiting one. A command with an error in `problems`, from before or by these, does not count.
  * STATUS_NO_MEMORY, also when the log is full at 8 GiB.
  */
 enum status fleet_add(struct fleet *fleet, const struct command *command,
@@ -56,7 +56,8 @@ enum status fleet_add(struct fleet *fleet, const struct command *command,
 
 struct fleet_device {
     uint64_t device;
-    bool writes; /* one of its commands does */
+    uint64_t line; /* of its first command */
+    bool writes;   /* one of its commands does */
 };
 
 /* The device behind `cursor`, which is 0 for the first one, in no order that means anything; false

@@ -160,6 +160,7 @@ void history_search_free(struct history_search *search)
     free(search->likeness);
     free(search->owner);
     keytable_deinit(&search->dismissed);
+    history_pages_deinit(&search->pages);
     buf_deinit(&search->surplus);
     free(search);
 }
@@ -272,6 +273,12 @@ static bool is_known(const struct history_search *search)
     return control->device == 0 || strcmp(control->uuid, seen->uuid) == 0;
 }
 
+static void forget_list(struct history_search *search)
+{
+    search->at = search->candidate_count = search->near_count = search->later = 0;
+    search->is_hazy = false;
+}
+
 enum search_step history_search_begin(struct history_search *search)
 {
     if (search->asked_count == 0)
@@ -280,9 +287,9 @@ enum search_step history_search_begin(struct history_search *search)
         return give_up(search, status_text(STATUS_NO_MEMORY));
     search->looks++;
     search->step = STEP_NONE;
-    search->pages = (struct history_pages){.device = 0};
-    search->at = search->candidate_count = search->near_count = search->later = 0;
-    search->is_hazy = search->is_unknown = false;
+    history_pages_deinit(&search->pages);
+    search->is_unknown = false;
+    forget_list(search);
     return SEARCH_ASK;
 }
 
@@ -340,13 +347,8 @@ static bool is_wanted(const struct history_search *search, const struct history_
 
     for (size_t i = 0; i < search->asked_count; i++)
         is_of_kind = is_of_kind || search->asked[i].request.action == entry->action;
-    if (!is_of_kind || known_commands_has(search->known, uuid) ||
-        keytable_get(&search->dismissed, hash_of(uuid)) != 0)
-        return false;
-    for (size_t i = 0; i < search->candidate_count; i++) /* pages may overlap */
-        if (span_is(uuid, search->candidates[i].uuid))
-            return false;
-    return true;
+    return is_of_kind && !known_commands_has(search->known, uuid) &&
+           keytable_get(&search->dismissed, hash_of(uuid)) == 0;
 }
 
 static bool is_of_time(const struct history_search *search, size_t r, int64_t created_s)
@@ -440,7 +442,9 @@ static enum search_step take_page(struct history_search *search, struct span bod
     if (body.ptr == NULL && error[0] != '\0')
         return give_up(search, error);
     enum pages_step step = history_pages_take(pages, body, take_listed, search);
-    if (step == PAGES_MORE)
+    if (step == PAGES_AGAIN)
+        forget_list(search);
+    if (step == PAGES_MORE || step == PAGES_AGAIN)
         return SEARCH_ASK;
     if (step == PAGES_BROKEN && pages->is_unreadable)
         return give_up(search, "the platform's history could not be read");
@@ -509,7 +513,7 @@ static enum search_step take_control(struct history_search *search, struct span 
     struct seeking seeking = {.uuid = search->control.uuid};
     enum pages_step step = history_pages_take(pages, body, seek, &seeking);
 
-    if (!seeking.is_found && step == PAGES_MORE)
+    if (!seeking.is_found && (step == PAGES_MORE || step == PAGES_AGAIN))
         return SEARCH_ASK;
     search->is_unknown = !seeking.is_found && step == PAGES_END && !pages->is_short &&
                          !pages->is_unreadable && !pages->is_of_another;
@@ -521,7 +525,7 @@ static enum search_step take_control(struct history_search *search, struct span 
     bool is_fresh = search->control_is_newer && search->looks == SEARCH_LOOKS;
     if (!search->is_proven && !(search->is_unknown && is_fresh))
         wait_for_control(search);
-    *pages = (struct history_pages){.device = 0};
+    history_pages_deinit(pages);
     search->step = STEP_LIST;
     return SEARCH_ASK;
 }

@@ -33,6 +33,25 @@ bool problem_code_is_warning(enum problem_code code)
     return codes[code].name[0] == 'W';
 }
 
+bool problem_code_passes(enum problem_code code)
+{
+    return code == PROBLEM_QUEUE || code == PROBLEM_DEVICE || code == PROBLEM_UNASKED ||
+           code == PROBLEM_NOT_IN;
+}
+
+bool problem_reason_passes(struct span reason)
+{
+    char shown[32];
+
+    for (size_t i = 0; i < PROBLEM_CODE_COUNT; i++) {
+        int len = snprintf(shown, sizeof(shown), "[%s]", codes[i].name);
+        if (problem_code_passes((enum problem_code)i) && reason.len > (size_t)len &&
+            memmem(reason.ptr, reason.len, shown, (size_t)len) != NULL)
+            return true;
+    }
+    return false;
+}
+
 void problems_init(struct problems *problems)
 {
     *problems = (struct problems){.count = 0};

@@ -90,6 +90,12 @@ const char *problem_code_name(enum problem_code code);
 const char *problem_code_remedy(enum problem_code code);
 bool problem_code_is_warning(enum problem_code code);
 
+/* Whether it is about what else there was at the time, and not about the row: that may be sent
+ * later as it is. And the same of what problems_describe makes of a row's problems: such a code
+ * comes with no other error. */
+bool problem_code_passes(enum problem_code code);
+bool problem_reason_passes(struct span reason);
+
 enum {
     PROBLEMS_PER_ROW_MAX = 64, /* further ones of the same row are counted, not listed */
     PROBLEM_VALUE_MAX = 200,   /* bytes of a value that are kept */

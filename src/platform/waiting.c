@@ -13,7 +13,6 @@ enum {
     UNIT_BYTES = 8,
     TAKEN_BITS = 4,
     NOTES_BYTES_MAX = 1024 * 1024 * 1024,
-    TEXT_MAX = 160, /* bytes of a reason */
 };
 
 struct note {
@@ -116,7 +115,9 @@ enum status waiting_add(struct waiting *waiting, uint64_t device, size_t taken,
 enum status waiting_refuse(struct waiting *waiting, uint64_t device, enum waiting_gap gap,
                            const char *text)
 {
-    struct span shown = span_of(text, strnlen(text, TEXT_MAX));
+    char whole[WAITING_TEXT_MAX + 1]; /* characters */
+    buf_copy_printable(whole, sizeof(whole), span_string(text));
+    struct span shown = span_string(whole);
     const struct note note = {.text_len = (uint8_t)shown.len, .gap = gap & 7, .is_gap = true};
 
     if (waiting->last_gap > 0) {
@@ -124,7 +125,7 @@ enum status waiting_refuse(struct waiting *waiting, uint64_t device, enum waitin
         if (last.note.gap == note.gap && span_equal(span_of(last.text, last.note.text_len), shown))
             return set(waiting, device, 0, waiting->last_gap);
     }
-    enum status status = add_note(waiting, &note, NULL, text, &waiting->last_gap);
+    enum status status = add_note(waiting, &note, NULL, whole, &waiting->last_gap);
     return status == STATUS_OK ? set(waiting, device, 0, waiting->last_gap) : status;
 }
 
@@ -155,7 +156,7 @@ static void add_gap(enum waiting_gap gap, struct span text, struct span device,
     case GAP_UNREADABLE:
         problem_add(problems, PROBLEM_UNASKED, field, device,
                     "what waits for the device is not known: the platform's list of it cannot be "
-                    "read, or not to its end");
+                    "read, or not as a whole (it may change while it is read)");
         return;
     case GAP_COMMAND:
         problem_add(problems, PROBLEM_UNASKED, field, device,

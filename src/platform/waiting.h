@@ -18,6 +18,8 @@
 #include "platform/command.h"
 #include "platform/history.h"
 
+enum { WAITING_TEXT_MAX = 200 }; /* bytes of a reason */
+
 struct waiting {
     struct keytable devices; /* mixed -> places taken, and the first note: see waiting.c */
     struct buf notes;
@@ -50,7 +52,8 @@ void waiting_deinit(struct waiting *waiting);
 enum status waiting_add(struct waiting *waiting, uint64_t device, size_t taken,
                         const struct waiting_command *commands, size_t count) MUST_USE;
 
-/* It is not known what waits there: an error in each row of the device. */
+/* It is not known what waits there: an error in each row of the device. Of the text as much is kept
+ * as fits. */
 enum status waiting_refuse(struct waiting *waiting, uint64_t device, enum waiting_gap gap,
                            const char *text) MUST_USE;
 

@@ -12,6 +12,11 @@ static const struct {
                      "send the %s rows that were not sent"},
     [NEXT_MEND] = {"mend", "--resume", "fix the one invalid row in the input, then send it",
                    "fix the %s invalid rows in the input, then send them"},
+    [NEXT_LATER] = {"later", "--resume=invalid",
+                    "once nothing keeps it from being sent any more, send the one invalid row as "
+                    "it is",
+                    "once nothing keeps them from being sent any more, send the %s invalid rows as "
+                    "they are"},
     [NEXT_FAILED] = {"failed", "--resume=failed",
                      "send the one failed row again; it was not processed",
                      "send the %s failed rows again; none of them was processed"},
@@ -54,7 +59,8 @@ size_t next_steps(const struct next_facts *facts, struct next_step steps[NEXT_CO
 {
     const uint64_t rows[NEXT_COUNT] = {
         [NEXT_RESUME] = facts->unsent,
-        [NEXT_MEND] = facts->rows[ROW_INVALID],
+        [NEXT_MEND] = facts->rows[ROW_INVALID] - facts->passing,
+        [NEXT_LATER] = facts->passing,
         [NEXT_FAILED] = facts->rows[ROW_FAILED],
         [NEXT_REJECTED] = facts->rows[ROW_REJECTED],
         [NEXT_VERIFY] = facts->verify != NULL ? facts->rows[ROW_IN_DOUBT] : 0,

@@ -21,6 +21,7 @@ struct next_command {
 struct next_facts {
     const uint64_t *rows; /* of the whole input, by status */
     uint64_t unsent;      /* rows without a result */
+    uint64_t passing;     /* invalid rows that may be sent later as they are */
     uint64_t twice;       /* accepted rows that may be held twice (report/advice.h) */
     bool has_more;        /* the input was not read to its end: there may be more of them */
     const char *input;
@@ -34,6 +35,7 @@ struct next_facts {
 enum next_kind {
     NEXT_RESUME,
     NEXT_MEND,
+    NEXT_LATER,
     NEXT_FAILED,
     NEXT_REJECTED,
     NEXT_VERIFY,

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "platform/problem.h"
+
 struct page *page_new(void)
 {
     return calloc(1, sizeof(struct page));
@@ -27,6 +29,7 @@ void page_add_row(struct page *page, const struct page_row *row)
     page->attempts += row->attempts;
     page->retried += row->attempts > 1;
     page->doubtful += status == ROW_ACCEPTED && row->ambiguous > 0;
+    page->passing += status == ROW_INVALID && problem_reason_passes(row->reason.text);
     if (row->finished_ms < page->first_ms)
         page->first_ms = row->finished_ms;
     if (row->finished_ms > page->last_ms)

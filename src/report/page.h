@@ -33,6 +33,7 @@ struct page {
     uint64_t attempts;
     uint64_t retried;  /* rows that took more than one attempt */
     uint64_t doubtful; /* accepted rows that an earlier attempt may have brought as well */
+    uint64_t passing;  /* invalid rows that may be sent later as they are */
     int64_t first_ms, last_ms;
     struct histogram latency;
     struct series ended; /* a lane for each status */

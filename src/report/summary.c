@@ -36,6 +36,7 @@ static struct next_facts facts_of(const struct summary *summary, const uint64_t 
 {
     return (struct next_facts){.rows = rows,
                                .unsent = summary->unsent,
+                               .passing = summary->tally->passing,
                                .twice = summary->twice,
                                .has_more = !summary->has_unsent,
                                .input = summary->input,

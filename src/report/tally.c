@@ -46,6 +46,7 @@ void tally_add_invalid(struct tally *tally, enum problem_code code)
     struct tally_reason reason = {.status = ROW_INVALID, .count = 1};
 
     tally->rows[ROW_INVALID]++;
+    tally->passing += problem_code_passes(code);
     (void)snprintf(reason.text, sizeof(reason.text), "%s: %s", problem_code_name(code),
                    problem_code_remedy(code));
     add_reason(tally, &reason);

@@ -21,7 +21,8 @@ struct tally_reason {
 
 struct tally {
     uint64_t rows[ROW_STATUS_COUNT];
-    uint64_t twice; /* accepted ones that may be held twice */
+    uint64_t twice;   /* accepted ones that may be held twice */
+    uint64_t passing; /* invalid ones that may be sent later as they are */
     uint64_t attempts;
     struct tally_reason reasons[TALLY_REASONS_MAX];
     size_t reason_count;

@@ -33,6 +33,7 @@ struct inspection {
 int check_open(const struct run_settings *settings, const struct person *person, bool for_sending,
                struct intake **ret_intake)
 {
+    bool reads_once = !for_sending && !settings->online;
     struct intake_options options = {
         .path = settings->input,
         .has_format = settings->format > 0,
@@ -54,6 +55,7 @@ int check_open(const struct run_settings *settings, const struct person *person,
         .allow_replace = settings_allow_replace(settings),
         .allow_mixed = settings->yes,
         .for_sending = for_sending,
+        .reads_once = reads_once,
         .rate_per_s = sending_rate_per_s(settings),
         .now_s = (int64_t)time(NULL),
     };
@@ -345,10 +347,13 @@ static bool confirm_replace(const struct person *person, uint64_t replaced)
     return person_consents(person, question, otherwise);
 }
 
-/* Whether columns of mixed values are meant, which the check has just told of. */
-static bool confirm_doubts(const struct person *person, const struct check_counts *counts)
+/* Whether columns of mixed values are meant. The check has told of them, or comes later, behind the
+ * questions of --online. */
+static bool confirm_doubts(const struct run_settings *settings, const struct person *person,
+                           const struct check_counts *counts)
 {
     char otherwise[PROBLEM_DOUBT_MAX + 200], more[160] = "";
+    char question[sizeof(otherwise)];
 
     if (counts->doubts > 1)
         buf_copy_format(more, sizeof(more), " (and %llu more of this kind: see nbatch check)",
@@ -356,7 +361,24 @@ static bool confirm_doubts(const struct person *person, const struct check_count
     buf_copy_format(otherwise, sizeof(otherwise),
                     "%s%s: correct the values, or say --yes where they are meant",
                     counts->first_doubt, more);
-    return person_consents(person, "Send the values that are warned of as they are?", otherwise);
+    if (settings->online)
+        buf_copy_format(question, sizeof(question), "%s%s: send the values as they are?",
+                        counts->first_doubt, more);
+    else
+        buf_copy_format(question, sizeof(question),
+                        "Send the values that are warned of as they are?");
+    return person_consents(person, question, otherwise);
+}
+
+int check_consent(const struct run_settings *settings, const struct person *person,
+                  const struct check_counts *counts)
+{
+    if (counts->replaced > 0 && !settings_allow_replace(settings) &&
+        !confirm_replace(person, counts->replaced))
+        return EXIT_INPUT_INVALID;
+    if (counts->doubts > 0 && !settings->yes && !confirm_doubts(settings, person, counts))
+        return EXIT_INPUT_INVALID;
+    return 0;
 }
 
 /* Why nothing is sent, for the log too, where nobody sees the list: "E-IMEI 12, E-RANGE 3". */
@@ -404,14 +426,7 @@ int check_for_sending(struct intake *intake, const struct run_settings *settings
     }
     if (result == EXIT_INPUT_INVALID)
         refuse_to_send(person, counts, settings->strict, some_good);
-    if (result != 0)
-        return result;
-    if (counts->replaced > 0 && !settings_allow_replace(settings) &&
-        !confirm_replace(person, counts->replaced))
-        return EXIT_INPUT_INVALID;
-    if (counts->doubts > 0 && !settings->yes && !confirm_doubts(person, counts))
-        return EXIT_INPUT_INVALID;
-    return 0;
+    return result;
 }
 
 static void add_codes_json(const struct check_counts *counts, struct buf *out)
@@ -539,16 +554,16 @@ int run_check(const struct run_settings *settings, const struct person *person)
     if (result == 0)
         result = check_open(settings, person, false, &intake);
     if (result == 0 && settings->online && !settings->fix)
-        result = online_check(&online, intake);
-    if (result == 0) {
-        const char *name = source_name(intake_source(intake));
+        result = online_check(&online, intake, &counts);
+    if (result == 0)
         result = check_input(intake, settings, person, &counts);
-        if (result == 0)
-            result = embargo_check(settings, person, intake_embargo_s(intake), counts.valid);
-        if (settings->json && !settings->fix &&
-            (result == 0 || result == EXIT_INPUT_INVALID || result == EXIT_USAGE))
-            result = print_json(settings, person, name, &counts, &online, result);
-    }
+    if (result == 0)
+        result = embargo_check(settings, person, intake_embargo_s(intake), counts.valid);
+    if (result > EXIT_SIGNAL && !online.has_asked)
+        person_error(person, "%s while the input was read", interrupt_name(interrupt_signal()));
+    if (settings->json && !settings->fix && intake != NULL)
+        result = print_json(settings, person, source_name(intake_source(intake)), &counts, &online,
+                            result);
     intake_close(intake);
     online_deinit(&online);
     return result;

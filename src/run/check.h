@@ -22,9 +22,12 @@ int check_problem_path(const struct run_settings *settings, const struct person 
 int check_input(struct intake *intake, const struct run_settings *settings,
                 const struct person *person, struct check_counts *ret_counts);
 
-/* The same before rows are sent: invalid ones may be skipped, and what writes replace or might not
- * mean is asked about. */
+/* The same before rows are sent: invalid ones may be skipped. */
 int check_for_sending(struct intake *intake, const struct run_settings *settings,
                       const struct person *person, struct check_counts *ret_counts);
+
+/* What writes replace, or might not mean, is asked about. */
+int check_consent(const struct run_settings *settings, const struct person *person,
+                  const struct check_counts *counts);
 
 #endif

@@ -32,6 +32,8 @@ int job_exit_status(const struct ending *ending)
         return status + ending->signal_number;
     if (status != EXIT_ALL_ACCEPTED && status != EXIT_HALTED)
         return status;
+    if (ending->never_reached)
+        return EXIT_REFUSED;
     if (ending->in_doubt)
         return EXIT_IN_DOUBT;
     if (status == EXIT_HALTED || ending->all_accepted)

@@ -9,9 +9,10 @@ const char *job_end_name(enum job_end end);
 
 struct ending {
     enum job_end end;
-    int signal_number; /* of JOB_INTERRUPTED */
-    bool in_doubt;     /* some row is, of this run or an earlier one */
-    bool all_accepted; /* every row is */
+    int signal_number;  /* of JOB_INTERRUPTED */
+    bool in_doubt;      /* some row is, of this run or an earlier one */
+    bool all_accepted;  /* every row is */
+    bool never_reached; /* no request has left, however few rows there were to find out by */
 };
 
 /* The exit status of a run: the highest of 1, 5 and 6 that applies, unless something else ended it.

@@ -374,7 +374,8 @@ void observers_attempt(struct observers *observers, const struct job_attempt *at
     if (!observers->person->verbose)
         return;
     event_log_begin(log, "attempt");
-    event_log_add_number(log, "row", (int64_t)attempt->row);
+    if (attempt->row > 0)
+        event_log_add_number(log, "row", (int64_t)attempt->row);
     event_log_add_number(log, "line", (int64_t)attempt->line);
     event_log_add_number(log, "attempt", attempt->number);
     if (!operation_is_submit(attempt->operation))

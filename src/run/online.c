@@ -8,6 +8,7 @@
 #include "core/when.h"
 #include "engine/check.h"
 #include "run/descriptors.h"
+#include "run/embargo.h"
 #include "run/exit_status.h"
 #include "run/interrupt.h"
 #include "run/sending.h"
@@ -53,7 +54,6 @@ static enum status on_tick(void *context, const struct intake *intake, uint64_t 
     return interrupt_signal() == 0 ? STATUS_OK : STATUS_INTERRUPTED;
 }
 
-/* What is wrong with rows is told by the check that follows. */
 static int find_devices(struct online *online, struct intake *intake,
                         struct check_counts *ret_counts)
 {
@@ -123,9 +123,10 @@ static void tell(const struct online *online)
     struct buf text;
 
     buf_init_text(&text, 4096);
-    buf_add_format(&text, "devices asked: %s; commands that wait: %s, at %s of them",
-                   figure(places->devices).text, figure(places->commands).text,
-                   figure(places->users).text);
+    buf_add_format(&text,
+                   "devices asked: %s, with an answer: %s; commands that wait: %s, at %s of them",
+                   figure(places->devices).text, figure(places->answered).text,
+                   figure(places->commands).text, figure(places->users).text);
     if (places->full > 0)
         buf_add_format(&text, "; without a place: %s", figure(places->full).text);
     if (places->refused > 0)
@@ -146,6 +147,24 @@ static struct run_settings settings_of(const struct run_settings *given)
     settings.halt = (struct halt){.rule_count = 0};
     settings.on_ambiguous = 0;
     return settings;
+}
+
+/* Where nobody has answered, it is not the fault of the rows, however few they are. */
+static int judge_answers(const struct online *online)
+{
+    const struct asking *asking = &online->asking;
+
+    if (asking->job.end != JOB_COMPLETE)
+        return EXIT_HALTED;
+    if (online->places.answered > 0)
+        return 0;
+    if (asking->tally.attempts == 0) {
+        person_error(online->person,
+                     "the endpoint could not be reached at all: no request has left");
+        return EXIT_REFUSED;
+    }
+    person_error(online->person, "the platform could not be reached, or failed, each time");
+    return EXIT_HALTED;
 }
 
 static int ask(struct online *online, struct intake *intake, const struct asking_door *door,
@@ -169,28 +188,32 @@ static int ask(struct online *online, struct intake *intake, const struct asking
     online->asking.event_context = online;
     online->has_asked = true;
     int result = asking_run(&online->asking, &online->places.base, &subject);
-    if (result == 0 && online->asking.job.end != JOB_COMPLETE)
-        result = EXIT_HALTED;
-    if (result != 0) {
-        person_error(online->person, "%s of %s devices were asked; nothing was sent",
-                     figure(online->places.devices).text, figure(subject.calls).text);
-        return result;
-    }
-    tell(online);
-    return 0;
+    if (result == 0)
+        result = judge_answers(online);
+    if (result == 0)
+        tell(online);
+    else
+        person_error(online->person, "%s of %s devices have answered; nothing was sent",
+                     figure(online->places.answered).text, figure(subject.calls).text);
+    return result;
 }
 
-int online_ask(struct online *online, struct intake *intake, bool is_for_all,
-               const struct asking_door *door, const struct known_commands *own)
+int online_find(struct online *online, struct intake *intake, bool is_for_all,
+                struct check_counts *ret_counts)
 {
-    struct check_counts counts = {.rows = 0};
-    struct buf message;
-    int result = find_devices(online, intake, &counts);
+    int result = find_devices(online, intake, ret_counts);
 
-    if (result != 0)
-        return result;
-    if (counts.valid > 0 && !counts.file_is_bad && (is_for_all || counts.invalid == 0))
-        result = ask(online, intake, door, own);
+    online->asks = intake_device_count(intake) > 0 && !ret_counts->file_is_bad &&
+                   (is_for_all || ret_counts->invalid == 0);
+    return result;
+}
+
+int online_ask(struct online *online, struct intake *intake, const struct asking_door *door,
+               const struct known_commands *own)
+{
+    struct buf message;
+    int result = online->asks ? ask(online, intake, door, own) : 0;
+
     if (result != 0)
         return result;
     buf_init_text(&message, 64 * 1024);
@@ -201,7 +224,7 @@ int online_ask(struct online *online, struct intake *intake, bool is_for_all,
     return status == STATUS_OK ? 0 : EXIT_INPUT_INVALID;
 }
 
-int online_check(struct online *online, struct intake *intake)
+int online_check(struct online *online, struct intake *intake, struct check_counts *ret_counts)
 {
     struct run_settings *settings = &online->settings;
     const struct person *person = online->person;
@@ -224,7 +247,11 @@ int online_check(struct online *online, struct intake *intake)
     if (result == 0 && !is_rehearsal)
         result = target_load_key(settings, person, &credentials);
     if (result == 0)
-        result = online_ask(online, intake, true, &door, NULL);
+        result = online_find(online, intake, true, ret_counts);
+    if (result == 0)
+        result = embargo_check(settings, person, intake_embargo_s(intake), ret_counts->valid);
+    if (result == 0)
+        result = online_ask(online, intake, &door, NULL);
     sim_stop(sim);
     credentials_deinit(&credentials);
     endpoint_deinit(&endpoint);
@@ -237,8 +264,9 @@ void online_add_json(const struct online *online, struct buf *out)
 
     if (!online->has_asked)
         return;
-    buf_add_format(out, ",\"online\":{\"devices\":%llu,\"lists\":%llu,\"lookups\":%llu",
-                   (unsigned long long)places->devices, (unsigned long long)places->lists,
+    buf_add_format(out, ",\"online\":{\"devices\":%llu,\"devices_answered\":%llu",
+                   (unsigned long long)places->devices, (unsigned long long)places->answered);
+    buf_add_format(out, ",\"lists\":%llu,\"lookups\":%llu", (unsigned long long)places->lists,
                    (unsigned long long)places->lookups);
     buf_add_format(out, ",\"waiting\":%llu,\"devices_waiting\":%llu,\"devices_full\":%llu",
                    (unsigned long long)places->commands, (unsigned long long)places->users,

@@ -44,15 +44,22 @@ enum status only_in_load(struct only_in *only, const char *path, struct buf *mes
     return status == STATUS_NO_MEMORY ? status : STATUS_USAGE;
 }
 
+bool only_in_lacks(const void *context, const struct command *command)
+{
+    const struct only_in *only = context;
+
+    return only->is_loaded &&
+           keytable_get(&only->places, instances_hash(command->device, command->object_id,
+                                                      command->instance_id)) == 0;
+}
+
 static enum status next(struct row_source *base, struct source_row *row, struct engine_time now)
 {
     struct only_in *only = (struct only_in *)base;
     const struct command *command = &row->item->command;
     enum status status = only->inner->next(only->inner, row, now);
 
-    if (status != STATUS_OK || row->verdict != ITEM_GOOD ||
-        keytable_get(&only->places,
-                     instances_hash(command->device, command->object_id, command->instance_id)) > 0)
+    if (status != STATUS_OK || row->verdict != ITEM_GOOD || !only_in_lacks(only, command))
         return status;
     problem_add(row->problems, PROBLEM_NOT_IN, span_string(DEVICE_COLUMN),
                 command_device_text(command),

@@ -5,22 +5,19 @@
 #include "platform/delivery.h"
 #include "platform/history_pages.h"
 #include "platform/history_search.h"
-#include "run/command_table.h"
 
 /*
  * A turn is one device's: a LIST, page after page, the newest commands first, since these are the
  * ones that wait; then a LOOKUP of each waiting command that may write what rows write. Where ten
- * wait nothing more need be known. A command that comes meanwhile moves the pages on, so that one
- * may be met twice: commands are told apart by their uuids.
+ * wait nothing more need be known.
  */
 
 struct turn {
     struct fleet_device device;
-    uint64_t number; /* of the turn */
     struct history_pages pages;
     int64_t start_s; /* of the list; 0: it is over */
-    uint64_t waiting[DEVICE_QUEUE_MAX];
-    size_t taken;
+    size_t taken;    /* places */
+    bool is_answered;
     struct waiting_command commands[DEVICE_QUEUE_MAX]; /* to be looked up from `at` on; before that
                                                           those that rows meet */
     size_t command_count, at;
@@ -80,8 +77,7 @@ static enum status ask(struct places *places, struct turn *turn, struct item *it
     item->operation = is_listing(turn) ? OPERATION_LIST : OPERATION_LOOKUP;
     item->id = (struct row_id){.hash = (uintptr_t)turn,
                                .device = turn->device.device,
-                               .row = turn->number,
-                               .line = turn->number,
+                               .line = turn->device.line,
                                .occurrence = 1};
     enum status status =
         command_ask(&item->command, places->options.dialect, item->operation, &question);
@@ -111,7 +107,6 @@ static enum status next(struct row_source *base, struct source_row *row, struct 
     if (turn == NULL)
         return STATUS_NO_MEMORY;
     turn->device = device;
-    turn->number = ++places->begun;
     turn->pages.device = device.device;
     turn->start_s = now.wall_ms / 1000 + places->clock_off_s - PLACES_BACK_S;
     return ask(places, turn, row->item);
@@ -150,15 +145,11 @@ static void take_listed(void *context, const struct history_entry *entry)
 {
     const struct taking *taking = context;
     struct turn *turn = taking->turn;
-    uint64_t hash = command_uuid_hash(span_string(entry->uuid));
 
     turn->pages.is_unreadable |= entry->send_status == HISTORY_NONE;
     if (turn->taken == DEVICE_QUEUE_MAX || !waits(entry, taking->asked_s))
         return;
-    for (size_t i = 0; i < turn->taken; i++)
-        if (turn->waiting[i] == hash)
-            return;
-    turn->waiting[turn->taken++] = hash;
+    turn->taken++;
     if (!may_write(taking, entry))
         return;
     struct waiting_command *command = &turn->commands[turn->command_count++];
@@ -207,7 +198,9 @@ static bool take_list(const struct taking *taking, struct span body)
 
     if (turn->taken == DEVICE_QUEUE_MAX)
         return settle(taking);
-    if (step == PAGES_MORE)
+    if (step == PAGES_AGAIN)
+        turn->taken = turn->command_count = 0;
+    if (step == PAGES_MORE || step == PAGES_AGAIN)
         return true;
     if (pages->is_of_another)
         return give_up(taking, GAP_OF_ANOTHER, "");
@@ -247,16 +240,19 @@ static bool take_lookup(const struct taking *taking, struct span body)
     return turn->at < turn->command_count ? true : settle(taking);
 }
 
-/* What came in place of an answer. */
+/* What came in place of an answer. A device of another product is refused for the key, as its rows
+ * would be; where it is the key, the engine ends it all. */
 static bool take_failure(const struct taking *taking, const struct outcome *outcome)
 {
-    bool is_refused =
-        outcome->class == OUTCOME_REFUSED && outcome->has_errno && !outcome_refuses_key(outcome);
-    char text[OUTCOME_ERROR_MAX + 32];
+    const char *number = dialects[taking->places->options.dialect].number;
+    bool is_refused = outcome->class == OUTCOME_REFUSED && outcome->has_errno;
+    char said[WAITING_TEXT_MAX - 32], text[WAITING_TEXT_MAX + 1];
 
     if (!outcome->has_errno)
         return give_up(taking, GAP_NO_ANSWER, outcome->error);
-    (void)snprintf(text, sizeof(text), "%s (errno %lld)", outcome->error,
+    buf_copy_printable(said, sizeof(said), span_string(outcome->error));
+    (void)snprintf(text, sizeof(text), "%s%s (%s %lld)", said,
+                   strlen(said) < strlen(outcome->error) ? "…" : "", number,
                    (long long)outcome->platform_errno);
     return give_up(taking, is_refused ? GAP_REFUSED : GAP_NO_ANSWER, text);
 }
@@ -275,6 +271,7 @@ static void ended(struct row_source *base, const struct source_end *end)
         places->lists += is_list;
         places->lookups += !is_list;
     }
+    turn->is_answered |= end->outcome->has_errno;
     if (end->outcome->status != ROW_ACCEPTED)
         goes_on = take_failure(&taking, end->outcome);
     else
@@ -284,6 +281,8 @@ static void ended(struct row_source *base, const struct source_end *end)
         return;
     }
     places->devices++;
+    places->answered += turn->is_answered;
+    history_pages_deinit(&turn->pages);
     turn->next = places->unused;
     places->unused = turn;
 }
@@ -307,6 +306,7 @@ void places_deinit(struct places *places)
 
     for (struct turn *turn = places->all; turn != NULL; turn = older) {
         older = turn->next_made;
+        history_pages_deinit(&turn->pages);
         free(turn);
     }
     places->all = NULL;

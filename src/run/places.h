@@ -40,11 +40,11 @@ struct places {
     uint64_t cursor;          /* of the fleet */
     bool is_over;             /* all devices had their turn */
     bool is_full;             /* of memory */
-    uint64_t begun;           /* turns */
     size_t under_way;
     int64_t clock_off_s; /* the platform's clock less this machine's, as far as it is known */
     /* Told. */
-    uint64_t devices;         /* that are done */
+    uint64_t devices;         /* that are done, and of these … */
+    uint64_t answered;        /* … those of which the platform said anything */
     uint64_t lists, lookups;  /* that left; each page is a list's */
     uint64_t commands, users; /* that wait, of so many devices; */
     uint64_t full;            /* devices without a place */

@@ -28,8 +28,7 @@ struct inquiry {
     struct command_group group;
     uint32_t at;                        /* of a LOOKUP: which of the group's commands */
     struct history_pages pages;         /* of a LIST */
-    int64_t newest_s[DEVICE_QUEUE_MAX]; /* when they were created, the latest first, … */
-    uint64_t newest[DEVICE_QUEUE_MAX];  /* … and their uuid_hash: pages overlap */
+    int64_t newest_s[DEVICE_QUEUE_MAX]; /* when they were created, the latest first */
     bool is_unreadable;                 /* the answer to a LOOKUP */
     bool is_of_another;                 /* it spoke of another device or command */
     struct inquiry *next_made, *next;
@@ -67,6 +66,7 @@ static struct inquiry *make(struct questions *questions)
 
 static void give_back(struct questions *questions, struct inquiry *inquiry)
 {
+    history_pages_deinit(&inquiry->pages);
     inquiry->next = questions->unused;
     questions->unused = inquiry;
 }
@@ -357,22 +357,16 @@ static bool take_lookup(const struct taking *taking, struct span body)
     return true;
 }
 
-/* Keeps the times of the newest, each once. */
-static void note_created(struct inquiry *inquiry, uint64_t hash, int64_t created_s)
+/* Keeps the times of the newest. */
+static void note_created(struct inquiry *inquiry, int64_t created_s)
 {
     size_t i = DEVICE_QUEUE_MAX - 1;
 
-    if (hash == 0 || created_s <= inquiry->newest_s[i])
+    if (created_s <= inquiry->newest_s[i])
         return;
-    for (size_t k = 0; k < DEVICE_QUEUE_MAX; k++)
-        if (inquiry->newest[k] == hash)
-            return;
-    for (; i > 0 && inquiry->newest_s[i - 1] < created_s; i--) {
+    for (; i > 0 && inquiry->newest_s[i - 1] < created_s; i--)
         inquiry->newest_s[i] = inquiry->newest_s[i - 1];
-        inquiry->newest[i] = inquiry->newest[i - 1];
-    }
     inquiry->newest_s[i] = created_s;
-    inquiry->newest[i] = hash;
 }
 
 static void take_listed(void *context, const struct history_entry *entry)
@@ -381,7 +375,7 @@ static void take_listed(void *context, const struct history_entry *entry)
     struct inquiry *inquiry = taking->inquiry;
     uint64_t hash = command_uuid_hash(span_string(entry->uuid));
 
-    note_created(inquiry, hash, entry->times_s[HISTORY_CREATED]);
+    note_created(inquiry, entry->times_s[HISTORY_CREATED]);
     for (uint32_t i = 0; i < inquiry->group.count; i++) {
         struct command_record *command = at(taking->questions, inquiry, i);
         if (command->uuid_hash != hash || !command_is_open(command) || command->is_listed)
@@ -439,7 +433,9 @@ static bool take_list(const struct taking *taking, struct span body, bool *ret_m
     enum pages_step step = history_pages_take(pages, body, take_listed, (void *)(uintptr_t)taking);
     bool is_found = has_all(taking->questions, taking->inquiry);
 
-    *ret_more = !is_found && step == PAGES_MORE;
+    if (step == PAGES_AGAIN)
+        memset(taking->inquiry->newest_s, 0, sizeof(taking->inquiry->newest_s));
+    *ret_more = !is_found && (step == PAGES_MORE || step == PAGES_AGAIN);
     if (*ret_more)
         return true;
     if (!is_found && (step == PAGES_BROKEN || pages->is_unreadable || pages->is_of_another))
@@ -576,6 +572,7 @@ void questions_deinit(struct questions *questions)
 
     for (struct inquiry *inquiry = questions->all; inquiry != NULL; inquiry = older) {
         older = inquiry->next_made;
+        history_pages_deinit(&inquiry->pages);
         free(inquiry);
     }
     questions->all = NULL;

@@ -31,6 +31,7 @@ void report_sample(struct series *flight, const struct job_status *status)
 static void complete_facts(struct page_facts *facts, struct results_page *read)
 {
     facts->next.rows = read->page->rows;
+    facts->next.passing = read->page->passing;
     facts->next.twice = read->page->doubtful;
     facts->next.results = facts->results;
     facts->next.jsonl = read->jsonl;

@@ -82,8 +82,41 @@ static int check_pipe(struct run *run, const struct check_counts *none)
     return result == 0 ? guard_rows(run->settings, run->person, 0) : result;
 }
 
-/* Rows go beside what waits at their devices. */
-static int ask_devices(struct run *run)
+/* What is to be known before anything leaves, but for what is wrong with rows. */
+static int judge_input(struct run *run, const struct check_counts *counts)
+{
+    const struct run_settings *settings = run->settings;
+    const struct person *person = run->person;
+    uint64_t size, hash;
+    int result = check_consent(settings, person, counts);
+
+    if (result == 0)
+        result = embargo_check(settings, person, intake_embargo_s(run->intake), counts->valid);
+    if (result == 0)
+        result = guard_rows(settings, person, counts->rows);
+    intake_digest(run->intake, &size, &hash);
+    if (result == 0 && settings->dated)
+        result = guard_repetition(settings, person, &run->nightly.dated, size, hash);
+    if (result == 0)
+        result = recording_match(&run->recording, counts->valid, hash);
+    if (result == 0)
+        result = rollout_check(settings, person, counts, counts->settled, run->recording.path);
+    return result;
+}
+
+/* Questions take a while. */
+static int judge_times(struct run *run, const struct check_counts *counts)
+{
+    const struct run_settings *settings = run->settings;
+    int result = embargo_check(settings, run->person, intake_embargo_s(run->intake), counts->valid);
+
+    return result != 0
+               ? result
+               : rollout_check(settings, run->person, counts, counts->settled, run->recording.path);
+}
+
+/* Rows go beside what waits at their devices. What can be known without that is told first. */
+static int ask_devices(struct run *run, struct check_counts *counts)
 {
     const struct asking_door door = {&run->endpoint, &run->credentials, &run->observers};
     int result = start_simulator(run);
@@ -91,7 +124,11 @@ static int ask_devices(struct run *run)
     if (result != 0)
         return result;
     online_init(&run->online, run->settings, run->person);
-    return online_ask(&run->online, run->intake, run->settings->skip_invalid, &door, &run->known);
+    result = online_find(&run->online, run->intake, run->settings->skip_invalid, counts);
+    run->rows = counts->rows;
+    if (result == 0 && run->online.asks)
+        result = judge_input(run, counts);
+    return result != 0 ? result : online_ask(&run->online, run->intake, &door, &run->known);
 }
 
 /* Nothing leaves before the whole file is known to be right; a pipe is checked row by row. */
@@ -101,30 +138,15 @@ static int check_whole_input(struct run *run)
 
     if (!source_is_seekable(intake_source(run->intake)))
         return check_pipe(run, &counts);
-    int result = run->settings->online ? ask_devices(run) : 0;
+    int result = run->settings->online ? ask_devices(run, &counts) : 0;
     if (result == 0)
         result = check_for_sending(run->intake, run->settings, run->person, &counts);
-    if (result != 0)
-        return result;
-    result = embargo_check(run->settings, run->person, intake_embargo_s(run->intake), counts.valid);
-    if (result != 0)
-        return result;
     run->rows = counts.rows;
-    uint64_t size, hash;
-    intake_digest(run->intake, &size, &hash);
-    result = guard_rows(run->settings, run->person, run->rows);
-    if (result == 0 && run->settings->dated)
-        result = guard_repetition(run->settings, run->person, &run->nightly.dated, size, hash);
-    if (result != 0)
-        return result;
-    result = recording_match(&run->recording, counts.valid, hash);
+    if (result == 0)
+        result = run->online.asks ? judge_times(run, &counts) : judge_input(run, &counts);
     if (result != 0)
         return result;
     note_earlier(run);
-    result =
-        rollout_check(run->settings, run->person, &counts, counts.settled, run->recording.path);
-    if (result != 0)
-        return result;
     if (intake_rewind(run->intake, &run->message) == STATUS_OK)
         return 0;
     buf_add_string(&run->message, "; nothing was sent");
@@ -350,6 +372,8 @@ static void explain_end(struct run *run)
 {
     if (run->message.len > 0)
         person_failure(run->person, &run->message, STATUS_OK);
+    if (run_never_reached(run))
+        person_error(run->person, "the endpoint could not be reached at all: no request has left");
     if (run->result.end != JOB_COMPLETE && !run->result.aborted)
         person_error(run->person, "the run was stopped; it waited for what was under way, and did "
                                   "not send the other rows");
@@ -518,6 +542,8 @@ static int run_steps(struct run *run)
         result = check_open(run->settings, run->person, true, &run->intake);
     if (result == 0)
         result = online_fits(run->settings, run->person, run->intake);
+    if (result == 0 && run->settings->only_in != NULL)
+        intake_leave_out(run->intake, only_in_lacks, &run->only_in);
     if (result == 0)
         result = load_key(run);
     if (result == 0)
@@ -575,6 +601,8 @@ int run_send(const struct run_settings *given, const struct person *person,
         result = heed_signal(run);
     if (run->observers.input != NULL && !run->observers.started)
         observers_refused(&run->observers, listener_error(&run->listener), result);
+    if (settings->json && !run->is_told && run->intake != NULL)
+        result = run_give_refusal(run, result);
     share_rate_end(run->share);
     online_deinit(&run->online);
     only_in_deinit(&run->only_in);

@@ -12,6 +12,12 @@ uint64_t run_earlier_total(const struct run *run)
     return total;
 }
 
+bool run_never_reached(const struct run *run)
+{
+    return run->settings->is_part && run->result.end == JOB_COMPLETE && run->tally.attempts == 0 &&
+           run->tally.rows[ROW_FAILED] > 0;
+}
+
 int run_judge(const struct run *run)
 {
     const struct tally *tally = &run->tally;
@@ -21,7 +27,8 @@ int run_judge(const struct run *run)
                                       tally->rows[ROW_IN_DOUBT] + run->earlier[ROW_IN_DOUBT] > 0,
                                   .all_accepted =
                                       tally->rows[ROW_ACCEPTED] + run->earlier[ROW_ACCEPTED] ==
-                                      tally_total(tally) + run_earlier_total(run)};
+                                      tally_total(tally) + run_earlier_total(run),
+                                  .never_reached = run_never_reached(run)};
 
     return job_exit_status(&ending);
 }
@@ -131,12 +138,44 @@ static int print_summary(const struct run *run, const struct summary *summary, i
     return exit_status;
 }
 
+/* Why nothing was sent, in the word of JSON. */
+static const char *refusal(const struct run *run, int exit_status)
+{
+    enum job_end end = run->online.asking.job.end;
+
+    if (exit_status > EXIT_SIGNAL)
+        end = JOB_INTERRUPTED;
+    return job_end_name(end != JOB_COMPLETE ? end : JOB_REFUSED);
+}
+
+int run_give_refusal(struct run *run, int exit_status)
+{
+    const struct summary summary = {.input = source_name(intake_source(run->intake)),
+                                    .endpoint = run->endpoint.origin,
+                                    .tally = &run->tally,
+                                    .earlier = run->earlier,
+                                    .end = refusal(run, exit_status),
+                                    .has_unsent = run->rows > 0,
+                                    .unsent = run->rows - run_earlier_total(run),
+                                    .input_rows = run->rows,
+                                    .now_s = (int64_t)time(NULL),
+                                    .exit_status = exit_status};
+    struct buf text;
+
+    buf_init(&text, 4 * 1024 * 1024);
+    bool written =
+        summary_add_json(&summary, &text) == STATUS_OK && person_give(run->person, buf_span(&text));
+    buf_deinit(&text);
+    return written ? exit_status : EXIT_INTERNAL;
+}
+
 int run_summarize(struct run *run, double seconds, int exit_status)
 {
     const struct recording *recording = &run->recording;
     const struct verified *verified = &run->result.verified;
     uint64_t done = tally_total(&run->tally) + run_earlier_total(run);
 
+    run->is_told = true;
     if (run->settings->report != NULL)
         observers_phase(&run->observers, PHASE_REPORT);
     int reported = report_results(run, seconds, exit_status);

@@ -40,6 +40,7 @@ struct run {
     struct job_options options;
     struct job_result result;
     struct rollout_standing rollout; /* steps 0: there is none */
+    bool is_told;                    /* what it came to */
     bool has_heeded;                 /* a signal from before the sending */
     struct observers observers;
     struct listener listener;
@@ -53,6 +54,13 @@ struct run {
 
 /* Rows that had their result before this run. */
 uint64_t run_earlier_total(const struct run *run);
+
+/* Whether all came to its end, and no request has ever left, of a part of something larger: who
+ * gives the results of rows has them to say so. */
+bool run_never_reached(const struct run *run);
+
+/* For programs: that nothing was sent. Returns the exit status, which may be another one. */
+int run_give_refusal(struct run *run, int exit_status);
 
 /* The exit status, by how the rows of all runs and the job have ended. */
 int run_judge(const struct run *run);

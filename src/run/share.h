@@ -17,6 +17,10 @@ int share_fail(const struct person *person, struct buf *message, enum status sta
 /* Refuses by its name what --share and --share-only-rate have no use for, or keep otherwise. */
 int share_check_options(const struct run_settings *settings, const struct person *person);
 
+/* As database_open, with a word where that takes long. */
+enum status share_connect(const struct run_settings *settings, const struct person *person,
+                          struct buf *message, struct database *ret_database) MUST_USE;
+
 /* Opens the database that --share names. */
 int share_open(const struct run_settings *settings, const struct person *person,
                struct database *ret_database) MUST_USE;

@@ -186,7 +186,8 @@ static int give_back(struct borrowed *borrowed)
 {
     struct results results = {.fd = -1};
     struct buf *message = &borrowed->message;
-    enum status status = database_open(borrowed->settings.share, message, &borrowed->database);
+    enum status status =
+        share_connect(&borrowed->settings, borrowed->person, message, &borrowed->database);
 
     if (status == STATUS_OK)
         status = results_open(&results, &disk_real, borrowed->results, message);

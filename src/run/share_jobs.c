@@ -1,6 +1,8 @@
 #include "run/share.h"
 
+#include "ledger/share/late.h"
 #include "ledger/share/statements.h"
+#include "run/share_patience.h"
 #include "run/use_cases.h"
 
 enum { LIST_MAX = 16 * 1024 * 1024 };
@@ -22,6 +24,17 @@ static int check_share(const struct run_settings *settings, const struct person 
     return EXIT_USAGE;
 }
 
+enum status share_connect(const struct run_settings *settings, const struct person *person,
+                          struct buf *message, struct database *ret_database)
+{
+    struct patience patience;
+
+    patience_begin(&patience, person);
+    enum status status = database_open(settings->share, message, ret_database);
+    patience_end(&patience);
+    return status;
+}
+
 int share_open(const struct run_settings *settings, const struct person *person,
                struct database *ret_database)
 {
@@ -31,7 +44,7 @@ int share_open(const struct run_settings *settings, const struct person *person,
     if (result != 0)
         return result;
     buf_init_text(&message, 64 * 1024);
-    enum status status = database_open(settings->share, &message, ret_database);
+    enum status status = share_connect(settings, person, &message, ret_database);
     if (status != STATUS_OK)
         result = share_fail(person, &message, status);
     buf_deinit(&message);
@@ -61,9 +74,12 @@ static int init(const struct run_settings *settings, const struct person *person
                 struct buf *message)
 {
     struct database database = {.connection = NULL};
+    struct patience patience;
     int before = 0;
-    enum status status = database_connect(settings->share, message, &database);
 
+    patience_begin(&patience, person);
+    enum status status = database_connect(settings->share, message, &database);
+    patience_end(&patience);
     if (status == STATUS_OK)
         status = database_init(&database, message, &before);
     database_close(&database);
@@ -107,21 +123,43 @@ struct change {
     const char *done, *not_done;
 };
 
+/* What workers in this folder could not write of it is of no job any more, and stays. */
+static void tell_late(const struct person *person, const char *name, const struct share_job *job)
+{
+    const struct late_about about = {name, job->id, job->loaded_us};
+    struct buf paths;
+
+    buf_init(&paths, 64 * 1024);
+    late_list(&about, &paths);
+    if (paths.len > 0)
+        person_error(person,
+                     "warning: results of job %s that a worker could not write are kept in %s, "
+                     "which stays: delete it once nobody wants them",
+                     name, buf_string(&paths));
+    buf_deinit(&paths);
+}
+
+/* The job is looked for first: whether it is not there, or in another state, is told apart. */
 static enum status do_change(struct database *database, const struct person *person,
                              const struct change *change, struct buf *message)
 {
+    struct share_job job;
     bool done = false;
-    enum status status = share_job_change(database, change->sql, change->name, message, &done);
+    enum status status = share_job_find(database, change->name, message, &job);
 
-    if (status != STATUS_OK)
-        return status;
-    if (done) {
+    if (status == STATUS_OK)
+        status = share_job_change(database, change->sql, change->name, message, &done);
+    if (status == STATUS_OK && done) {
         person_note(person, "%s: %s", change->name, change->done);
-        return STATUS_OK;
+    } else if (status == STATUS_OK) {
+        buf_add_format(message, "job %s, whose state is %s, %s", change->name, job.state,
+                       change->not_done);
+        status = STATUS_USAGE;
     }
-    buf_add_format(message, "there is no job %s that %s; nbatch jobs lists them", change->name,
-                   change->not_done);
-    return STATUS_USAGE;
+    if (status == STATUS_OK && change->sql == sql_job_remove)
+        tell_late(person, change->name, &job);
+    share_job_deinit(&job);
+    return status;
 }
 
 static enum status list_jobs(struct database *database, const struct person *person,
@@ -141,12 +179,15 @@ int run_jobs(const struct run_settings *settings, const struct person *person)
 {
     const struct change changes[] = {
         {settings->pause_job, sql_job_pause,
-         "paused; what is in flight is waited for, and --resume goes on", "can be paused"},
-        {settings->resume_job, sql_job_resume, "goes on", "can go on"},
+         "paused; what is in flight is waited for, and --resume goes on",
+         "cannot be paused: only a running one can"},
+        {settings->resume_job, sql_job_resume, "goes on",
+         "cannot go on: only one that was paused or stopped can"},
         {settings->stop_job, sql_job_stop, "stopped; its workers leave, and --resume goes on",
-         "can be stopped"},
+         "cannot be stopped: only one that is running or paused can"},
         {settings->remove_job, sql_job_remove, "removed, with its results",
-         "can be removed (none may be working at it)"}};
+         "cannot be removed: a worker is at it, or was until a moment ago; stop it first "
+         "(--stop)"}};
     struct database database = {.connection = NULL};
     enum status status = STATUS_OK;
     size_t count = 0;

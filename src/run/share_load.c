@@ -238,6 +238,8 @@ static int check(const struct run_settings *settings, const struct person *perso
     int result = check_for_sending(intake, settings, person, counts);
 
     if (result == 0)
+        result = check_consent(settings, person, counts);
+    if (result == 0)
         result = embargo_check(settings, person, intake_embargo_s(intake), counts->valid);
     if (result == 0)
         result = guard_rows(settings, person, counts->rows);

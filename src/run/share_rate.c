@@ -17,7 +17,7 @@ static enum status join(const struct run_settings *settings, const struct person
 {
     struct database database = {.connection = NULL};
     const char *account = rate->account;
-    enum status status = database_open(settings->share, message, &database);
+    enum status status = share_connect(settings, person, message, &database);
 
     if (status == STATUS_OK)
         status = database_query(&database, sql_account_add, 1, &account, message, NULL);

@@ -209,13 +209,21 @@ static enum status make_worker(struct work *work)
 static int hand_in_late(struct work *work)
 {
     const struct late_about about = {work->settings->job, work->job.id, work->job.loaded_us};
+    struct buf others;
     uint64_t rows;
-    enum status status = late_hand_in(work->database, &about, &rows, &work->message);
 
+    buf_init(&others, 64 * 1024);
+    enum status status = late_hand_in(work->database, &about, &rows, &others, &work->message);
     if (rows > 0)
         person_note(work->person,
                     "results of %llu row%s that a worker which died could not write: handed in",
                     (unsigned long long)rows, rows == 1 ? "" : "s");
+    if (others.len > 0)
+        person_error(work->person,
+                     "warning: results that a worker could not write are kept in %s: of another "
+                     "job %s than this one, which was removed or is in another database",
+                     buf_string(&others), about.name);
+    buf_deinit(&others);
     return status == STATUS_OK ? 0 : share_fail(work->person, &work->message, status);
 }
 
@@ -343,7 +351,7 @@ static enum status read_totals(struct work *work, struct buf *message)
     struct database database = {.connection = NULL};
 
     buf_clear(message);
-    enum status status = database_open(work->settings->share, message, &database);
+    enum status status = share_connect(work->settings, work->person, message, &database);
     if (status == STATUS_OK)
         status = share_job_totals(&database, work->job.id, message, work->totals, &work->twice);
     database_close(&database);

@@ -65,6 +65,7 @@ struct old_values {
     uint32_t untyped[UNTYPED_SHOWN_MAX];
     struct keytable untyped_known;
     uint32_t untyped_count;
+    bool is_told;              /* what it came to */
     struct held_variables key; /* it is loaded twice */
     struct buf message;
 };
@@ -521,7 +522,10 @@ static void add_json(const struct old_values *snapshot, int exit_status, struct 
                    "\"missing\":%llu,\"rollback\":",
                    (unsigned long)snapshot->instances.count, (unsigned long long)snapshot->values,
                    (unsigned long long)snapshot->rows, (unsigned long long)snapshot->missing_count);
-    buf_add_json_string(out, span_string(snapshot->paths[PATH_ROLLBACK]));
+    if (snapshot->is_told)
+        buf_add_json_string(out, span_string(snapshot->paths[PATH_ROLLBACK]));
+    else
+        buf_add_string(out, "null");
     buf_add_format(out, ",\"untyped\":%lu,\"untyped_resources\":[",
                    (unsigned long)snapshot->untyped_count);
     add_untyped(snapshot, "\"", out);
@@ -548,7 +552,18 @@ static void warn_of_types(const struct old_values *snapshot)
     buf_deinit(&names);
 }
 
-static int show(const struct old_values *snapshot)
+static int give_json(const struct old_values *snapshot, int result)
+{
+    struct buf text;
+
+    buf_init(&text, 256 * 1024);
+    add_json(snapshot, result, &text);
+    bool is_given = text.status == STATUS_OK && person_give(snapshot->person, buf_span(&text));
+    buf_deinit(&text);
+    return is_given ? result : EXIT_INTERNAL;
+}
+
+static int show(struct old_values *snapshot)
 {
     const struct person *person = snapshot->person;
     int result = snapshot->missing_count > 0 ? EXIT_SOME_NOT_ACCEPTED : EXIT_ALL_ACCEPTED;
@@ -559,14 +574,9 @@ static int show(const struct old_values *snapshot)
     add_text(snapshot, &text);
     if (!person->quiet)
         person->ops->tell(person, TELL_SUMMARY, buf_string(&text));
-    buf_clear(&text);
-    (void)buf_set_text(&text, false);
-    if (snapshot->settings->json) {
-        add_json(snapshot, result, &text);
-        result = person_give(person, buf_span(&text)) ? result : EXIT_INTERNAL;
-    }
     buf_deinit(&text);
-    return result;
+    snapshot->is_told = true;
+    return snapshot->settings->json ? give_json(snapshot, result) : result;
 }
 
 /* Whether there is more to be done after a step that ended so: not all reads need be answered. */
@@ -615,6 +625,8 @@ int run_snapshot(const struct run_settings *settings, const struct person *perso
     instances_init(&snapshot.instances);
     keytable_init(&snapshot.untyped_known);
     int result = run_steps(&snapshot);
+    if (settings->json && !snapshot.is_told && snapshot.intake != NULL)
+        result = give_json(&snapshot, result);
     replacement_deinit(&snapshot.rollback);
     replacement_deinit(&snapshot.missing);
     credentials_let_go(&snapshot.key);

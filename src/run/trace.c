@@ -180,13 +180,14 @@ static enum status begin_looks(struct trace *trace, int64_t now_ms, int64_t *ret
 
 static enum status ask(struct trace *trace, struct tracing *tracing, struct item *item)
 {
+    const struct row_id *first = &trace->options.rows[tracing->first].id;
     struct question question;
 
     history_search_ask(tracing->search, &item->operation, &question);
     item->id = (struct row_id){.hash = (uintptr_t)tracing,
                                .device = question.device,
-                               .row = 1,
-                               .line = 1,
+                               .row = first->row,
+                               .line = first->line,
                                .occurrence = 1};
     trace->lists += item->operation == OPERATION_LIST;
     trace->lookups += item->operation == OPERATION_LOOKUP;

@@ -16,6 +16,14 @@
 #define START_ROWS     2.0
 #define START_ALARM    0.1 /* an answer takes so much of a refusal back */
 
+/* A rate that grows by an eighth in a round trip, or until a small bucket is empty, is refused a
+ * greater share than this by a limit. Where fewer rows are under way, a third refusal has to tell.
+ */
+#define SOUGHT_SHARE 0.14
+#define SOUGHT_ROWS  16.0
+#define SOUGHT_FEW   20.0
+#define SOUGHT_ALARM 3.0
+
 /* Measuring. */
 #define UNSURE      0.4 /* a guess */
 #define CUT_UNKNOWN 0.25
@@ -162,19 +170,37 @@ static enum pace_change learn_held(struct pace *pace, bool refused, int64_t star
     return PACE_SAME;
 }
 
+/* What STARTING met was no limit. */
+static bool was_noise(const struct pace *pace)
+{
+    const struct pace_count *seen = &pace->anchor;
+    double rows = seen->passed + seen->refused;
+
+    return pace->sought > 0 && rows >= SOUGHT_ROWS && seen->refused + 1 <= SOUGHT_SHARE * rows;
+}
+
+static enum pace_change go_on_settling(struct pace *pace, int64_t started_ns, int64_t now_ns)
+{
+    pace_follow_settling(pace);
+    if (started_ns < pace->since_ns)
+        return PACE_SAME;
+    if (was_noise(pace)) {
+        pace->noise.share = (pace->anchor.refused + 1) / (pace->anchor.passed + 1);
+        return be_noise(pace, pace->sought, now_ns);
+    }
+    if (!is_shut(pace) || seconds_between(pace->run.start_ns, started_ns) > 1)
+        pace_begin_holding(pace, now_ns);
+    return PACE_SAME;
+}
+
 static enum pace_change learn(struct pace *pace, bool refused, int64_t started_ns, int64_t now_ns)
 {
     if (pace->mode == PACE_TRYING)
         return go_on_trying(pace, refused, started_ns, now_ns);
     if (pace->mode == PACE_HOLDING)
         return learn_held(pace, refused, started_ns, now_ns);
-    if (pace->mode == PACE_SETTLING) {
-        pace_follow_settling(pace);
-        if (started_ns >= pace->since_ns &&
-            (!is_shut(pace) || seconds_between(pace->run.start_ns, started_ns) > 1))
-            pace_begin_holding(pace, now_ns);
-        return PACE_SAME;
-    }
+    if (pace->mode == PACE_SETTLING)
+        return go_on_settling(pace, started_ns, now_ns);
     pace_grow(pace, now_ns);
     if (refused)
         pace_end_test(pace, started_ns, now_ns);
@@ -194,13 +220,18 @@ static bool is_free(const struct pace *pace, int64_t now_ns)
            pace->in_flight + 1 >= pace->concurrency;
 }
 
+/* Nothing was sent in between, and the bucket has filled. */
+static bool is_rested(const struct pace *pace, int64_t last_ns, int64_t started_ns)
+{
+    return seconds_between(last_ns, started_ns) > 3 / pace->rate + PACE_REST_S;
+}
+
 /* Counts an answer, while there is a limit. */
 static void count_limited(struct pace *pace, bool refused, int64_t started_ns, int64_t now_ns)
 {
     bool is_now = started_ns >= pace->since_ns, is_noisy = pace_noise_is(&pace->noise);
 
-    if (seconds_between(pace->last_ns, started_ns) > 3 / pace->rate + PACE_REST_S ||
-        !pace_is_bound(pace, now_ns))
+    if (is_rested(pace, pace->last_ns, started_ns) || !pace_is_bound(pace, now_ns))
         pace_forget(pace);
     if (started_ns > pace->last_ns)
         pace->last_ns = started_ns;
@@ -259,14 +290,14 @@ static void enter_limited(struct pace *pace, int64_t now_ns)
 {
     const struct pace_count *seen = &pace->alarm.seen;
     double then = pace_rate_then(pace, seen->start_ns, now_ns);
-    struct pace_guess guess = {CUT_UNKNOWN * then, UNSURE, then};
+    double share = (seen->refused + 1) / (seen->passed + seen->refused + 1);
+    struct pace_guess guess = {most(CUT_UNKNOWN, 1 - 2 * share) * then, UNSURE, then};
 
+    pace->sought = pace->mode == PACE_STARTING ? pace->rate : 0;
     if (pace->mode == PACE_OPEN && (pace->ceiling > 0 || pace->answered > pace->concurrency))
         guess.limit *= 2;
     else if (pace->mode == PACE_OPEN) /* all were sent at once: nothing is known but their number */
         guess.limit = guess.most = least(guess.limit, start_rate(pace));
-    double share = (seen->refused + 1) / (seen->passed + seen->refused + 1);
-
     pace->noise.odds.seen.holds = false;
     pace->noise.seen_ns = now_ns;
     pace->last_ns = now_ns;
@@ -281,6 +312,13 @@ static void enter_limited(struct pace *pace, int64_t now_ns)
     pace_begin_holding(pace, now_ns);
 }
 
+static double alarm_of(const struct pace *pace)
+{
+    if (pace_noise_is(&pace->noise))
+        return NOISE_ALARM;
+    return pace->mode == PACE_STARTING && pace->rate * pace->rtt_s < SOUGHT_FEW ? SOUGHT_ALARM : 1;
+}
+
 /* Without a limit, what is refused is noise unless it is more than before. */
 static bool is_too_much(struct pace *pace, bool refused, int64_t started_ns)
 {
@@ -288,13 +326,15 @@ static bool is_too_much(struct pace *pace, bool refused, int64_t started_ns)
                       : pace->mode == PACE_STARTING ? START_ALARM
                                                     : PACE_EXCESS;
 
+    if (is_rested(pace, pace->alarm.seen.last_ns, started_ns))
+        pace->alarm.seen = pace_count_from(started_ns);
     pace_count_add(&pace->alarm.seen, refused, started_ns);
     pace_count_add(&pace->noise.odds.seen, refused, started_ns);
     pace_cusum_add(&pace->alarm, refused, expected, started_ns);
     pace_noise_learn(&pace->noise, refused);
     if (!pace_noise_is(&pace->noise))
         (void)pace_noise_watch(&pace->noise, refused, started_ns);
-    return pace->alarm.sum > (pace_noise_is(&pace->noise) ? NOISE_ALARM : 1);
+    return pace->alarm.sum > alarm_of(pace);
 }
 
 static void go_on_starting(struct pace *pace, int64_t now_ns)

@@ -31,7 +31,9 @@
  *
  * Refusals that do not depend on the rate (noise): where more come than a limit explains, TRYING
  * sends clearly less for some rows. A limit refuses none of them. Where they are refused all the
- * same, the pace goes back to STARTING, and only what is more than this share counts.
+ * same, the pace goes back to STARTING, and only what is more than this share counts. So it does
+ * where most of what was under way at the end of STARTING passed: while the rate grows, a limit
+ * refuses more and more.
  *
  * A rate that is not used (no rows, a pause) is not learned from.
  *
@@ -81,6 +83,7 @@ struct pace {
     int64_t grown_ns;  /* up to when it has */
     int64_t step_ns;   /* since when by this gain */
     uint64_t answered; /* without a limit */
+    double sought;     /* the rate at which STARTING met what may be a limit; 0: that is decided */
 
     struct pace_recent recent;
     struct pace_run run;

@@ -195,6 +195,7 @@ void pace_begin_holding(struct pace *pace, int64_t now_ns)
     pace->tested = 0;
     pace->clean = true;
     pace->trusted = false;
+    pace->sought = 0;
     pace->interval = pace->unsure > 1 / FEW_ROWS ? PACE_INTERVAL_GUESS : INTERVAL_FIRST;
     if (is_sure_window(pace))
         pace->interval = most(pace->interval, WINDOW_TEST_S * pace->limit);

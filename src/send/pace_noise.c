@@ -4,14 +4,19 @@
 
 #include "send/pace_math.h"
 
-#define ODD_SHARE   0.008
+#define ODD_SHARE   0.002
 #define ODD_REFUSED 3.0
 #define ODD_ROWS    40.0
 
-#define TRIAL_EXPECTED 5.0 /* refusals, if it is noise */
-#define TRIAL_REFUSED  3.0
-#define TRIAL_ROWS_MIN 100.0
-#define TRIAL_ROWS_MAX 500.0
+/*
+ * A trial is a sequential test (Wald 1945): noise of a share s, or next to none. A refusal speaks
+ * for noise by ln 20, each answer against it by s.
+ */
+#define TRIAL_REFUSAL  3.0
+#define TRIAL_IS_NOISE 4.0
+#define TRIAL_IS_LIMIT (-2.5)
+#define TRIAL_ROWS_MIN 100.0 /* … without which it is no limit, */
+#define TRIAL_ROWS_MAX 2000.0
 
 #define NOISE_ROWS    1000.0 /* its share is smoothed over so many */
 #define NOISE_LEAST   0.002
@@ -23,10 +28,6 @@
 #define FALL_COUNT  3
 #define FALL_PASSED 3.0
 #define FALL_ROWS   100.0
-
-/* A greater share than this is refused by a limit that has fallen, and far less of less. */
-#define FALL_SHARE 0.1
-#define FALL_LESS  0.6
 
 bool pace_noise_is(const struct pace_noise *noise)
 {
@@ -57,15 +58,13 @@ bool pace_noise_watch(struct pace_noise *noise, bool refused, int64_t started_ns
     return noise->odds.sum >= ODD_REFUSED && noise->odds.seen.passed >= ODD_ROWS;
 }
 
+/* The first refusal is why it was counted, and says nothing of how many there are. */
 void pace_noise_begin_trial(struct pace_noise *noise, double rate)
 {
-    double share = pace_count_share(&noise->odds.seen);
+    const struct pace_count *seen = &noise->odds.seen;
+    double share = most(seen->refused - 1, 1) / (seen->passed + seen->refused);
 
-    noise->trial = (struct pace_trial){
-        .rows = between(TRIAL_EXPECTED / share, TRIAL_ROWS_MIN, TRIAL_ROWS_MAX),
-        .before = rate,
-        .share = share,
-    };
+    noise->trial = (struct pace_trial){.before = rate, .share = share};
     noise->odds.sum = 0;
 }
 
@@ -75,8 +74,7 @@ static void be_noise(struct pace_noise *noise, double share)
     noise->falls.count = 0;
 }
 
-/* A limit refuses nothing of so much less, unless it has fallen; then it refused a great share
- * before, and refuses far less of it now. */
+/* A limit refuses nothing of so much less, unless it has fallen; then it refuses a great share. */
 enum pace_verdict pace_noise_try(struct pace_noise *noise, bool refused)
 {
     struct pace_trial *trial = &noise->trial;
@@ -84,16 +82,13 @@ enum pace_verdict pace_noise_try(struct pace_noise *noise, bool refused)
     trial->refused += refused;
     trial->passed += !refused;
     double rows = trial->passed + trial->refused, share = trial->refused / rows;
-    bool enough = trial->refused >= TRIAL_REFUSED && rows >= ODD_ROWS;
-    if (trial->refused > 0) /* which no limit should do */
-        trial->rows = TRIAL_ROWS_MAX;
-    if (rows < trial->rows && !enough)
+    double evidence = TRIAL_REFUSAL * trial->refused - trial->share * rows;
+    bool enough = trial->refused >= 2 && evidence >= TRIAL_IS_NOISE && rows >= ODD_ROWS;
+    if (!enough && rows < TRIAL_ROWS_MAX && (evidence > TRIAL_IS_LIMIT || rows < TRIAL_ROWS_MIN))
         return PACE_UNDECIDED;
-    bool has_fallen = share > PACE_NOISE_SHARE_MAX ||
-                      (trial->share > FALL_SHARE && share < FALL_LESS * trial->share);
-    if (!enough || has_fallen)
+    if (!enough || share > PACE_NOISE_SHARE_MAX)
         return PACE_IS_LIMIT;
-    be_noise(noise, share);
+    be_noise(noise, most(share, trial->share));
     return PACE_IS_NOISE;
 }
 

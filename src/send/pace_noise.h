@@ -21,7 +21,6 @@
 
 /* Less is sent for a while, to see whether it is refused all the same. */
 struct pace_trial {
-    double rows;   /* it takes so many */
     double before; /* the rate, */
     double share;  /* … and what was refused of it */
     double passed, refused;

@@ -67,7 +67,7 @@ def test_rows_that_find_no_place_are_refused_in_file_order_with_their_lines(nbat
     assert found[2][2].startswith("10 commands wait for the device already")
     assert said["invalid"] == 5 and said["exit_status"] == 3 and said["valid"] == 7
     assert said["online"] == {"devices": 4, "lists": 4, "lookups": 16, "waiting": 26, "devices_waiting": 3, "devices_full": 1,
-                              "devices_refused": 0, "devices_unknown": 0}
+                              "devices_answered": 4, "devices_refused": 0, "devices_unknown": 0}
     # Negative control: without the option nothing is found, and nobody is asked.
     done = nbatch("check", path)
     assert done.code == 0 and "12 valid" in done.told
@@ -203,6 +203,8 @@ ODD = {
     "a command that cannot be read": (lambda request, body: body if "/history?" in request.path else b'{"errno":0,"data":[]}',
                                       "E-UNASKED", 3),
     "no such device": (lambda request, body: b'{"errno":8,"error":"device not found: ab"}', "E-DEVICE", 3),
+    "a device of another product": (lambda request, body: b'{"errno":1,"error":"auth failed"}', "E-DEVICE", 3),
+    "the same in other words": (lambda request, body: b'{"errno":3,"error":"auth failed"}', "E-DEVICE", 3),
 }
 
 
@@ -231,7 +233,33 @@ def test_what_is_not_known_for_certain_is_named_and_nothing_is_sent(nbatch, tmp_
     assert rows[imei(1)]["status"] == "invalid" and code in rows[imei(1)]["error"]
     assert rows[imei(2)]["status"] == rows[imei(3)]["status"] == "accepted"
     if code == "E-DEVICE":
-        assert "device not found: ab (errno 8)" in message_of(found, 2)
+        said = json.loads(edit(None, b""))
+        assert f"{said['error']} (errno {said['errno']})" in message_of(found, 2)
+
+
+def test_a_device_of_another_product_is_told_by_the_newer_platform_too(nbatch, tmp_path, simulator):
+    path = write(tmp_path / "fleet.csv", [1, 2, 3])
+    (tmp_path / "access.key").write_text("KuF3NT/jUBJ62LNBB/A8XZA9CqS3Cu79B/ABmfA1UCw=")
+    (tmp_path / "access.key").chmod(0o600)
+
+    def refuse(request, body):
+        return b'{"code":10403,"msg":"auth failed"}' if imei(2) in request.path else body
+
+    with edited(simulator("--api", "v2"), refuse) as between:
+        words = ("--api", "v2", "--user-id", "420217", "--access-key-file", "access.key", "--problems", "p.csv")
+        done = nbatch("check", path, "--online", "--endpoint", between.url, *words, env={"NBATCH_API_KEY": None})
+    assert done.code == 3, done
+    assert [(row["line"], row["code"]) for row in read_results(tmp_path / "p.csv")] == [("3", "E-DEVICE")]
+    assert "auth failed (code 10403)" in done.told
+
+
+@pytest.mark.parametrize("at", range(3))
+def test_what_the_platform_says_is_cut_between_two_characters(nbatch, tmp_path, platform, at):
+    said = "x" * at + "设备不存在" * 60
+    with edited(platform(), lambda request, body: json.dumps({"errno": 8, "error": said}).encode()) as between:
+        found, _ = problems(nbatch, between, write(tmp_path / "fleet.csv", [1]))
+    shown = re.search(r"the platform says: (.*)… \(errno 8\)$", found[0][2])[1]
+    assert said.startswith(shown) and 140 < len(shown.encode()) < 200
 
 
 def entries(device, count, waiting, at="2026-11-01 08:00:00"):
@@ -281,13 +309,41 @@ def test_pages_that_repeat_are_no_list(nbatch, tmp_path, platform):
     assert len(edit.asked) == 2 and codes(found) == {"E-UNASKED": 1} and said["exit_status"] == 3
 
 
+def moving(history, moves):
+    """Answers every list by that history; behind so many pages somebody hands in a command, and the oldest one leaves."""
+    asked, left = [], list(range(moves))
+
+    def edit(request, _):
+        asked.append(request.path)
+        page, per_page = (int(re.search(rf"[?&]{name}=(\d+)", request.path)[1]) for name in ("page", "per_page"))
+        items = history[::-1][(page - 1) * per_page:page * per_page]
+        answer = json.dumps({"errno": 0, "error": "succ", "data": {"total_count": len(history), "items": items}}).encode()
+        if left and page * per_page < len(history):
+            history.append(history[-1] | {"cmd_uuid": f"11111111-0000-4000-8000-{left.pop():012d}", "send_status": 1})
+            del history[0]
+        return answer
+
+    edit.asked = asked
+    return edit
+
+
+@pytest.mark.parametrize("moves, code, lists", [(0, None, 3), (1, None, 7), (100, "E-UNASKED", 12)])
+def test_a_list_that_moves_while_it_is_read_is_read_again(nbatch, tmp_path, platform, moves, code, lists):
+    """Its total stays the same: one command is met twice, and the one that has come is not met at all."""
+    edit = moving(entries(1, 120, 0), moves)
+    with edited(platform(), edit) as between:
+        found, said = problems(nbatch, between, write(tmp_path / "fleet.csv", [1]))
+    assert codes(found) == ({code: 1} if code else {}) and len(edit.asked) == lists, (found, edit.asked)
+    assert "may change while it is read" in found[0][2] if code else said["online"]["waiting"] == moves
+
+
 def test_how_long_it_takes_is_said_first_and_the_rate_is_kept(nbatch, tmp_path, platform):
     sim = platform()
     begin = time.monotonic()
     done = check(nbatch, sim, write(tmp_path / "fleet.csv", range(1, 41)), "--rate", "20/s")
     assert done.code == 0 and time.monotonic() - begin > 1.5, done
     assert "asking 40 devices what waits there: a call for each" in done.told and "at least 2s at 20/s" in done.told
-    assert "devices asked: 40; commands that wait: 0" in done.told
+    assert "devices asked: 40, with an answer: 40; commands that wait: 0" in done.told
 
 
 def test_throttling_and_faults_are_met_as_everywhere(nbatch, tmp_path, simulator):
@@ -300,7 +356,7 @@ def test_a_platform_that_stays_away_ends_it_with_a_reason(nbatch, tmp_path, simu
     sim = simulator("--fault", "http-503:100%")
     for command, words in (("check", ()), ("run", ())):
         done = nbatch(command, write(tmp_path / "fleet.csv", range(1, 9)), "--online", "--endpoint", sim.url, "--outage-wait", "1s", *words)
-        assert done.code == 5 and "of 8 devices were asked; nothing was sent" in done.err, done
+        assert done.code == 5 and "of 8 devices have answered; nothing was sent" in done.err, done
     assert not (tmp_path / "fleet.results.csv").exists()
 
 
@@ -314,7 +370,7 @@ def test_interrupted_it_sends_nothing(tmp_path, simulator, command):
     time.sleep(1.5)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 130 and "of 2000 devices were asked; nothing was sent" in err, (out, err)
+    assert process.returncode == 130 and "of 2000 devices have answered; nothing was sent" in err, (out, err)
     assert not (tmp_path / "fleet.results.csv").exists()
     assert not any(line.get("action") for line in sim.audit())
 
@@ -339,7 +395,7 @@ def test_what_cannot_be_read_twice_is_refused(nbatch, tmp_path, platform):
     with open(tmp_path / "fleet.csv", encoding="utf-8") as file:
         done = subprocess.run([NBATCH, "check", "-", "--format", "csv", "--online", "--endpoint", sim.url], stdin=file, cwd=tmp_path,
                               env={"NBATCH_API_KEY": KEY}, capture_output=True, text=True, check=False)
-    assert done.returncode == 0 and "devices asked: 1;" in done.stdout + done.stderr, done
+    assert done.returncode == 0 and "devices asked: 1," in done.stdout + done.stderr, done
 
 
 def test_an_input_that_is_bad_by_itself_is_told_before_anybody_is_asked(nbatch, tmp_path, platform):
@@ -372,7 +428,7 @@ def test_the_input_must_not_change_while_devices_are_asked(nbatch, tmp_path, pla
 @pytest.mark.parametrize("words", [("check",), ("run",), ("run", "-n")])
 def test_a_rehearsal_asks_its_own_devices(nbatch, tmp_path, words):
     done = nbatch(*words, write(tmp_path / "fleet.csv", range(1, 6)), "--online", "--simulate", env={"NBATCH_API_KEY": None})
-    assert done.code == 0 and "devices asked: 5; commands that wait: 0" in done.told, done
+    assert done.code == 0 and "devices asked: 5, with an answer: 5; commands that wait: 0" in done.told, done
 
 
 def test_a_run_goes_on_as_ever_behind_it(nbatch, tmp_path, platform):
@@ -450,3 +506,153 @@ def test_rows_do_not_come_on_top_of_the_questions(nbatch, tmp_path, platform, pa
     assert len(asked) == len(sent) == 4
     assert min(sent) - max(asked) > 250  # of the 500 ms of a row; without the guard some 20
     assert max(asked) - min(asked) > (600 if "--burst" not in pace else 200)
+
+
+def test_rows_that_are_not_sent_take_no_place(nbatch, tmp_path, platform):
+    """Of a strict check: the same row twice, what somebody else's command writes, and what is late."""
+    sim = platform()
+    send(nbatch, sim, write(tmp_path / "before.csv", [1], each=2))
+    path = write(tmp_path / "fleet.csv", [1], each=10)
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:4] + lines[3:]))
+    # Negative control: without --strict these rows are sent, and take their places.
+    assert codes(problems(nbatch, sim, path)[0]) == {"W-CONFLICT": 2, "W-TWICE": 1, "E-QUEUE": 3}
+    found, said = problems(nbatch, sim, path, "--strict")
+    assert codes(found) == {"W-CONFLICT": 2, "W-TWICE": 1} and said["valid"] == 8 and said["devices"] == 1
+    found, said = problems(nbatch, sim, write(tmp_path / "one.csv", [1]), "--strict")
+    assert codes(found) == {"W-CONFLICT": 1} and said["devices"] == 0
+    done = nbatch("run", path, "--online", "--endpoint", sim.url, "--strict", "--skip-invalid")
+    assert done.code == 1 and stored(sim)[imei(1)] == 10, done
+
+
+def test_a_strict_check_of_a_file_counts_rows_that_are_sent(nbatch, tmp_path):
+    path = write(tmp_path / "fleet.csv", [1], each=10)
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:2] + lines[1:]))
+    said = json.loads(nbatch("check", path, "--strict", "--json").out)
+    assert said["problems"] == {"W-TWICE": 1} and said["valid"] == 10
+    assert json.loads(nbatch("check", path, "--json").out)["problems"] == {"W-TWICE": 1, "E-QUEUE": 1}
+
+
+def test_rows_of_other_instances_take_no_place_and_nobody_asks_for_their_devices(nbatch, tmp_path, platform):
+    sim = platform()
+    send(nbatch, sim, write(tmp_path / "before.csv", [1], each=4, resource=1))
+    path = write(tmp_path / "fleet.csv", [1], each=6, inst=1)
+    path.write_text(path.read_text() + "".join(write(tmp_path / "more.csv", [1, 2], each=6, resource=9).read_text().splitlines(keepends=True)[1:]))
+    (tmp_path / "only.csv").write_text(f"imei,obj_id,obj_inst_id\n{imei(1)},3311,0\n")
+    done = nbatch("run", path, "--online", "--endpoint", sim.url, "--skip-invalid", "--only-in", "only.csv")
+    assert done.code == 1 and "devices asked: 1," in done.told, done
+    rows = collections.Counter((row["imei"], row["status"]) for row in read_results(tmp_path / "fleet.results.csv"))
+    assert rows == {(imei(1), "accepted"): 6, (imei(1), "invalid"): 6, (imei(2), "invalid"): 6}
+    assert all("E-NOT-IN" in row["error"] for row in read_results(tmp_path / "fleet.results.csv") if row["status"] == "invalid")
+
+
+SOON = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() + 3 * 24 * 3600))
+REFUSED = {
+    "a number of rows": ({}, ("--expect-rows", "100"), 3, "--expect-rows"),
+    "a write that replaces": ({"mode": "1"}, (), 3, "would be replaced (mode 1)"),
+    "an embargo that is too short": ({}, ("--embargo", "2s", "--rate", "1/s"), 2, "the embargo ends before all is sent"),
+    "steps that take too long": ({"expires": SOON}, ("--canary", "2:delivered=90%,wait=30d"), 2, "expired_time may pass"),
+    "values of two kinds": ({"value": "on"}, (), 3, "correct the values"),
+    "the input of the night before": ({}, ("--dated",), 3, "it was sent before, every byte the same"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_needs_no_answer_is_refused_before_the_first_question(nbatch, tmp_path, platform, case):
+    row, words, status, message = REFUSED[case]
+    sim, path = platform(), tmp_path / "fleet.csv"
+    path.write_text(HEADER + "".join(f"{imei(i)},3311,0,{row.get('mode', '2')},{row.get('expires', '+7d')},"
+                                     f"{row.get('value', '1') if i == 40 else i}\n" for i in range(1, 41)))
+    if case == "the input of the night before":
+        assert nbatch("run", path, "--endpoint", sim.url, *words).code == 0
+        time.sleep(1.1)  # results are named by the second
+    for command in ("run", "check") if "--embargo" in words else ("run",):
+        done = nbatch(command, path, "--online", "--endpoint", sim.url, *words)
+        assert done.code == status and message in done.err and "asking" not in done.told, done
+    assert not [line for line in sim.audit() if "history" in line.get("target", "")]
+
+
+def test_devices_that_did_not_answer_are_told_apart(nbatch, tmp_path, platform):
+    def some(request, body):
+        return b"<html>" if imei(2) in request.path else body
+
+    path = write(tmp_path / "fleet.csv", [1, 2, 3])
+    with edited(platform(), some) as between:
+        done = check(nbatch, between, path, "--json", "--max-attempts", "1")
+    assert done.code == 3 and "devices asked: 3, with an answer: 2;" in done.err and "not known: 1" in done.err, done
+    online = json.loads(done.out)["online"]
+    assert online["devices"] == 3 and online["devices_answered"] == 2 and online["devices_unknown"] == 1
+
+
+NOWHERE = {"nobody listens": ("http://127.0.0.1:1", 4), "no such name": ("https://nowhere.invalid", 4), "a platform that fails": (None, 5)}
+
+
+@pytest.mark.parametrize("case", NOWHERE)
+@pytest.mark.parametrize("rows", [1, 30])
+def test_an_endpoint_that_does_not_answer_is_the_same_for_few_rows_and_for_many(nbatch, tmp_path, simulator, case, rows):
+    endpoint, status = NOWHERE[case]
+    endpoint = endpoint or simulator("--fault", "http-503:100%").url
+    path = write(tmp_path / "fleet.csv", range(1, rows + 1))
+    commands = [("check", "--online"), ("run", "--online"), ("run", "--online", "--skip-invalid")]
+    for words in commands + ([("snapshot",)] if status == 4 else []):
+        done = nbatch(words[0], path, *words[1:], "--endpoint", endpoint, "--outage-wait", "1s", "--retry-delay", "1ms", "--json")
+        assert done.code == json.loads(done.out)["exit_status"] == status and "could not be reached" in done.err, done
+        for left in tmp_path.glob("fleet.results.*"):
+            left.unlink()
+
+
+def test_json_is_given_however_it_ends(nbatch, tmp_path, simulator):
+    (tmp_path / "key").write_text("another")
+    (tmp_path / "key").chmod(0o600)
+    path = write(tmp_path / "fleet.csv", range(1, 2001))
+    refusing, sim = simulator("--api-key-file", tmp_path / "key"), simulator("--audit", tmp_path / "second.jsonl")
+    for words in (("check", "--online"), ("run", "--online"), ("run",)):
+        done = nbatch(*words, path, "--endpoint", refusing.url, "--json")
+        said = json.loads(done.out)
+        assert done.code == said["exit_status"] == 4 and said["command"] == words[0] and said.get("rows", 0) in (0, 2000), done
+        assert words == ("check", "--online") or (said["end"] == "refused" and said["not_sent"] == 2000), said
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("NBATCH_")} | {"NBATCH_API_KEY": KEY}
+    for command in ("check", "run"):
+        process = subprocess.Popen([NBATCH, command, path, "--online", "--endpoint", sim.url, "--rate", "50/s", "--json"], cwd=tmp_path,
+                                   env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+        said = json.loads(out)
+        assert process.returncode == said["exit_status"] == 130 and "interrupted" in err, (out, err)
+        assert said.get("end", "interrupted") == "interrupted"
+    bad = write(tmp_path / "bad.csv", [1], mode=3)
+    for words in (("run",), ("snapshot",), ("run", "--online")):
+        done = nbatch(*words, bad, "--endpoint", sim.url, "--json")
+        assert done.code == json.loads(done.out)["exit_status"] == 3, done
+
+
+def test_an_attempt_is_of_the_line_of_its_devices_first_row(nbatch, tmp_path, platform):
+    sim, path = platform(), tmp_path / "fleet.csv"
+    write(path, [3, 1, 2])
+    path.write_text(path.read_text() + "".join(path.read_text().splitlines(keepends=True)[1:]))
+    assert nbatch("run", path, "--online", "--endpoint", sim.url, "--log", "log", "--verbose", "-q").code == 0
+    logged = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    asked = [event for event in logged if event["event"] == "attempt" and event.get("asked") == "list"]
+    assert sorted(event["line"] for event in asked) == [2, 3, 4] and not any("row" in event for event in asked)
+
+
+def test_rows_that_found_no_place_are_sent_by_the_command_that_is_named(nbatch, tmp_path, simulator):
+    options = ("--state", tmp_path / "state", "--clock", "60x")
+    sim = simulator(*options)
+    send(nbatch, sim, write(tmp_path / "before.csv", [1], each=9, resource=1))
+    path = write(tmp_path / "fleet.csv", [1, 2], each=3)
+    path.write_text(path.read_text() + "123,write,3311,0,,2,+7d,\n")
+    done = nbatch("run", path, "--online", "--endpoint", sim.url, "--skip-invalid", "--json", "--report", "page.html")
+    steps = {step["name"]: step for step in json.loads(done.out)["next"]}
+    assert set(steps) == {"mend", "later"} and steps["mend"]["rows"] == 1 and steps["later"]["rows"] == 2, done
+    assert "--resume=invalid" in steps["later"]["command"] and "--resume=invalid" in done.err
+    assert "--resume=invalid" in (tmp_path / "page.html").read_text()
+    sim.stop()
+    sim = simulator(*options, "--uplink", "1s")
+    assert nbatch("status", tmp_path / "before.results.csv", "--endpoint", sim.url, "--watch=1s", "--rate", "none", "-q").code == 0
+    words = steps["later"]["command"].replace(steps["later"]["command"].split("--endpoint ")[1].split()[0], sim.url)
+    again = subprocess.run(["/bin/sh", "-c", words], cwd=tmp_path, env={"NBATCH_API_KEY": KEY}, capture_output=True, text=True, check=False)
+    total = json.loads(again.stdout)["total"]
+    assert again.returncode == 1 and total["accepted"] == 6 and total["invalid"] == 1, again

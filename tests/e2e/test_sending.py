@@ -416,9 +416,10 @@ def test_a_signal_drains_what_is_in_flight(fleet, raw_peer, tmp_path, number, co
 
 
 def test_a_signal_while_the_last_rows_are_under_way_stops_nothing(fleet, raw_peer, tmp_path):
-    peer = raw_peer(slow(0.5))
+    peer = raw_peer(slow(1))
     process = start(fleet(4), peer.url, tmp_path / "o.csv", "-c", "4")
     wait_until(lambda: len(peer.processed) >= 4)
+    time.sleep(0.3) # nbatch finds its input at an end
     process.send_signal(signal.SIGTERM)
     err = process.communicate(timeout=30)[1]
     assert process.returncode == 0 and "all 4 rows were accepted" in err, err

@@ -69,9 +69,9 @@ def shared(schema, nbatch, tmp_path):
             return int(schema.sql(f"SELECT count(*) FROM nbatch.{of} r JOIN nbatch.job j ON j.id = r.job "
                                   f"WHERE j.name = '{job}' AND {where}"))
 
-        def wait_for(self, job, more_than, where="true", patience=30):
+        def wait_for(self, job, more_than, where="true", patience=30, of="result"):
             end = time.monotonic() + patience
-            while self.count(job, where=where) <= more_than:
+            while self.count(job, of=of, where=where) <= more_than:
                 assert time.monotonic() < end, [p.log.read_text() for p in started]
                 time.sleep(0.05)
 
@@ -288,6 +288,7 @@ def test_the_database_goes_away_and_comes_back(shared, simulator, fleet, how):
                          "--on-ambiguous", "hold")]
     shared.wait_for(job, 200)
     runs.append(shared.start("work", "--job", job, "--endpoint", sim.url, "-c", stride))
+    shared.wait_for(job, 1, of="worker") # a database that is away at the start is refused
     for _ in range(3 if how == "cut" else 1):
         time.sleep(0.3)
         if how == "cut":
@@ -304,6 +305,23 @@ def test_the_database_goes_away_and_comes_back(shared, simulator, fleet, how):
     results = shared.results(job)
     check_against_audit(results, read_audit(sim.audit_path), rows)
     assert sum(row["status"] == "in_doubt" for row in results) == 0
+
+
+def test_what_is_kept_of_a_job_that_was_removed_is_told_of_and_stays(shared, simulator, fleet, tmp_path):
+    sim, job = simulator(), "gone"
+    finished(shared.start("run", fleet(3), "--job", job, "--endpoint", sim.url), 0)
+    head = shared.database.sql("SELECT id || ' ' || (extract(epoch FROM loaded) * 1000000)::bigint FROM nbatch.job WHERE name = 'gone'")
+    late, other = tmp_path / f"{job}.host:1.late", tmp_path / "other.host:1.late"
+    for file in (late, other):
+        file.write_text(f"nbatch-late 1 {head} 77\n{{1}}\n")
+    # The database is named in no file: one of another job of that name may be of another database.
+    assert "warning" not in shared("jobs", "--pause", job).err
+    done = shared("jobs", "--remove", job)
+    assert done.code == 0 and f"could not write are kept in {late.name}, which stays" in done.err and other.name not in done.err, done
+    told = finished(shared.start("run", fleet(3), "--job", job, "--endpoint", sim.url), 0)
+    assert f"kept in {late.name}: of another job gone than this one" in told and late.exists() and other.exists(), told
+    late.unlink()
+    assert "warning" not in finished(shared.start("work", "--job", job, "--endpoint", sim.url), 0)
 
 
 @pytest.mark.parametrize("kept", [True, False], ids=["kept", "not-kept"])
@@ -432,7 +450,7 @@ def test_a_job_is_paused_goes_on_and_is_stopped(shared, simulator, fleet):
     assert shared.count("p") == done
     assert shared("jobs", "--resume", "p").code == 0
     shared.wait_for("p", done)
-    assert "can be removed" in shared("jobs", "--remove", "p").err
+    assert "job p, whose state is running, cannot be removed: a worker is at it" in shared("jobs", "--remove", "p").err
     assert shared("jobs", "--stop", "p").code == 0
     assert "the job was stopped" in finished(worker, 5)
     for change in ("--pause", "--resume", "--stop", "--remove"):
@@ -443,8 +461,26 @@ def test_a_job_is_paused_goes_on_and_is_stopped(shared, simulator, fleet):
     shared.wait_for("p", done)
     assert shared("jobs", "--stop", "p").code == 0
     finished(worker, 5)
+    assert "job p, whose state is stopped, cannot be paused" in shared("jobs", "--pause", "p").err
     assert shared("jobs", "--remove", "p").code == 0
     assert shared("jobs", "--pause", "p").code == 2
+
+
+def test_a_job_that_is_not_there_is_named_with_its_database_and_those_that_are(shared, simulator, fleet):
+    sim, where = simulator(), f"in the database nbatch at {shared.database.folder}"
+    calls = [("jobs", "--pause"), ("jobs", "--resume"), ("jobs", "--stop"), ("jobs", "--remove"), ("work", "--endpoint", sim.url, "--job"),
+             ("results", "--job"), ("status", "--endpoint", sim.url, "--job"), ("cancel", "--yes", "--endpoint", sim.url, "--job"),
+             ("verify", "--endpoint", sim.url, "--job"), ("report", "--job")]
+    shared.database.sql("DELETE FROM nbatch.job")
+    done = shared("jobs", "--remove", "august")
+    assert done.code == 2 and f"there is no job august {where}, which has none at all" in done.err, done
+    for job in ("august-fleet", "september"):
+        finished(shared.start("run", fleet(2), "--job", job, "--endpoint", sim.url), 0)
+    for words in calls:
+        done = shared(*words, "august-flet")
+        assert done.code == 2 and f"there is no job august-flet {where}; did you mean august-fleet?" in done.err, done
+    done = shared("jobs", "--stop", "x")
+    assert f"there is no job x {where}; the latest there: september, august-fleet (nbatch jobs lists them)" in done.err, done
 
 
 def test_rows_that_wait_for_their_turn_are_given_back_when_a_job_is_stopped(shared, simulator, fleet):

@@ -118,6 +118,30 @@ def test_a_database_that_does_not_answer_is_told_of(shared, simulator, fleet):
     check_against_audit(shared.results(job), read_audit(sim.audit_path), rows)
 
 
+def test_a_database_that_stands_still_is_no_silence_for_who_asks_it(shared):
+    with frozen(shared.database):
+        begin = time.monotonic()
+        done = shared("jobs")
+        assert done.code == 4 and 10 < time.monotonic() - begin < 30, done
+    assert "the database has not answered for 2 s; it is waited for 15 s" in done.err, done
+    assert "has not answered" not in shared("jobs").err
+
+
+def test_the_time_in_which_a_worker_stood_still_is_no_wait_for_an_answer(shared, simulator, fleet):
+    """A laptop that is closed, a machine that is moved: the answer is there once the worker runs again."""
+    sim, rows, job = simulator("--latency", "200ms"), 400, "asleep"
+    worker = shared.start("run", fleet(rows), "--job", job, "--endpoint", sim.url, "-c", 16, "--on-ambiguous", "resend")
+    shared.wait_for(job, 20)
+    with frozen(shared.database):
+        time.sleep(1.5)  # calls are under way
+        worker.send_signal(signal.SIGSTOP)
+    time.sleep(11)  # more than a call may take
+    worker.send_signal(signal.SIGCONT)
+    told = finished(worker, 0, 1)
+    assert "does not answer" not in told, told
+    assert len(shared.results(job)) == rows
+
+
 @pytest.mark.parametrize("file, stem", [("设备.csv", "job-"), ("a b.csv", "a_b-"), ("q'uo;te \".csv", "q_uo_te-"),
                                         ("é$(x)1.2.csv", "x_1-"), ("n" * 150 + ".csv", "n" * 40 + "-")])
 def test_a_job_that_is_named_after_its_file_can_be_typed(shared, simulator, tmp_path, file, stem):

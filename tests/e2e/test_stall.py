@@ -1,6 +1,7 @@
 """The process stands still for longer than a request may take: what has arrived by then counts."""
 import os
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -123,3 +124,20 @@ def test_a_handshake_that_never_ends_times_out_as_not_sent(nbatch, fleet, raw_pe
     row, = read_results(out)
     assert done.code == 1 and (row["status"], row["attempts"]) == ("failed", "0"), (done, row)
     assert "time ran out before there was a connection" in row["error"]
+
+
+def test_connections_that_never_come_about_leave_nothing_behind(nbatch, fleet):
+    with socket.create_server(("127.0.0.1", 0), backlog=1) as full:
+        waiting = [socket.socket() for _ in range(8)]
+        for one in waiting: # the queue is full: the kernel drops what comes now
+            one.setblocking(False)
+            one.connect_ex(full.getsockname())
+        time.sleep(0.2)
+        out = fleet(3).with_suffix(".out.csv")
+        done = nbatch("run", fleet(3), "--endpoint", f"http://127.0.0.1:{full.getsockname()[1]}", "-o", out, "--connect-timeout",
+                      "400ms", "--max-attempts", "1")
+        for one in waiting:
+            one.close()
+    assert done.code == 1, done
+    assert {(row["status"], row["error"]) for row in read_results(out)} == {
+        ("failed", "not sent: time ran out before there was a connection")}

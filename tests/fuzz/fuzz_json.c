@@ -74,6 +74,23 @@ static void check_tokens(struct span text)
     buf_deinit(&decoded);
 }
 
+/* What the short way takes from the start of the text is JSON without escapes, and of that kind. */
+static void check_plain(struct span text)
+{
+    struct jsonlex_rest rest = {text.ptr, text.ptr + text.len};
+    struct jsonlex lex;
+    struct span taken;
+    enum jsonlex_token token = jsonlex_plain_value(&rest, &taken);
+
+    MUST(rest.at >= text.ptr && rest.at <= text.ptr + text.len);
+    if (token == JSONLEX_BAD)
+        return;
+    MUST(taken.ptr == text.ptr && taken.len == (size_t)(rest.at - text.ptr));
+    jsonlex_start(&lex, taken);
+    MUST(jsonlex_next(&lex) == token && jsonlex_skip(&lex) && span_equal(lex.text, taken));
+    MUST(jsonlex_next(&lex) == JSONLEX_END && !lex.has_escape);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct json_reference ref;
@@ -92,6 +109,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     MUST(is_accepted == (is_json && in_limits));
     MUST(!is_accepted || lex.nul_escape == ref.nul_escape);
     MUST(is_accepted || (lex.error != NULL && lex.error_at <= size));
+    check_plain(span_of(exact, size));
     free(exact);
     if (is_accepted) {
         char *copy = copy_with_byte_behind(data, size, '\0');

@@ -442,6 +442,30 @@ static void test_rows_do_not_depend_on_where_the_blocks_are_cut(void **state)
     }
 }
 
+/* A row that lies in the block as a whole is split by the reader itself, any other by libcsv. */
+static void test_a_whole_row_is_split_as_one_that_comes_byte_by_byte(void **state)
+{
+    static const char row[] = "ab,,\"c,\"\"d e\"\"\",fghijklmnopq,\"\",\"rstuvwxyz12\"\n";
+    struct buf input;
+
+    (void)state;
+    buf_init(&input, 1024 * 1024);
+    for (unsigned byte = 0; byte < 256; byte++) {
+        buf_clear(&input);
+        buf_add_string(&input, "1,2,3,4,5,6\n");
+        for (size_t at = 0; at < sizeof(row); at++) {
+            buf_add(&input, span_of(row, at));
+            buf_add_char(&input, (char)byte);
+            buf_add(&input, span_of(row + at, sizeof(row) - 1 - at));
+        }
+        buf_clear(&wanted);
+        tell_bytes(input.ptr, input.len, INPUT_CSV, 1, READER_MAX_ROW_BYTES, &wanted);
+        read_with(input.ptr, input.len, READER_MAX_ROW_BYTES);
+        assert_string_equal(buf_string(&told), buf_string(&wanted));
+    }
+    buf_deinit(&input);
+}
+
 static void test_a_pipe_may_pause_behind_every_byte(void **state)
 {
     (void)state;
@@ -593,6 +617,7 @@ int main(void)
         cmocka_unit_test(test_a_header_longer_than_the_maximum_is_refused),
         cmocka_unit_test(test_the_place_is_lost_behind_a_quote_that_may_end_elsewhere),
         cmocka_unit_test(test_rows_do_not_depend_on_where_the_blocks_are_cut),
+        cmocka_unit_test(test_a_whole_row_is_split_as_one_that_comes_byte_by_byte),
         cmocka_unit_test(test_a_pipe_may_pause_behind_every_byte),
         cmocka_unit_test(test_a_row_is_given_before_the_pipe_has_the_next),
         cmocka_unit_test(test_a_reader_starts_over_after_rewind),

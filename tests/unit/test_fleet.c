@@ -159,6 +159,28 @@ static void test_any_number_of_sets_of_places_is_told_apart(void **state)
     command.instance_id = 0;
 }
 
+static void test_what_is_an_error_beside_the_others_takes_no_place(void **state)
+{
+    (void)state;
+    start();
+    problems.strict = true;
+    add(1, 2, 77, 0);
+    for (uint64_t i = 0; i < 20; i++) {
+        add(1, 3 + i, 77, 0); /* the same again */
+        assert_problem(0, PROBLEM_TWICE, "the same command as on line 2");
+    }
+    for (uint64_t i = 1; i < DEVICE_QUEUE_MAX; i++) {
+        const struct item item = {(uint16_t)i, 0};
+        add_items(1, 100 + i, i, &item, 1);
+        assert_int_equal(problems.error_count, 0);
+    }
+    const struct item item = {99, 0};
+    add_items(1, 200, 99, &item, 1);
+    assert_int_equal(problems.items[0].code, PROBLEM_QUEUE);
+    assert_int_equal(fleet.device_count, 1);
+    problems.strict = false;
+}
+
 static void test_lines_may_be_far_apart(void **state)
 {
     (void)state;
@@ -179,7 +201,7 @@ static void test_a_row_costs_what_the_header_says(void **state)
     for (uint64_t i = 0; i < ROWS; i++)
         add(860000000000000 + i * 11, i + 2, i, 1);
     for (size_t i = 0; i < KEYTABLE_SHARDS; i++)
-        bytes += fleet.devices.shards[i].capacity * sizeof(struct keytable_entry);
+        bytes += fleet.devices.shards[i].capacity * sizeof(struct keytable_bucket);
     bytes += (fleet.chunk_count - 1) * (size_t)FLEET_CHUNK_BYTES;
     assert_true(bytes <= (size_t)ROWS * (18 + 8 + 3 + 1));
     assert_int_equal(fleet.device_count, ROWS);
@@ -198,6 +220,7 @@ int main(void)
         cmocka_unit_test(test_another_instance_is_another_place),
         cmocka_unit_test(test_replaced_instances_are_counted_once),
         cmocka_unit_test(test_any_number_of_sets_of_places_is_told_apart),
+        cmocka_unit_test(test_what_is_an_error_beside_the_others_takes_no_place),
         cmocka_unit_test(test_lines_may_be_far_apart),
         cmocka_unit_test(test_a_row_costs_what_the_header_says),
     };

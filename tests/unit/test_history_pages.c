@@ -17,6 +17,7 @@ static void take(void *context, const struct history_entry *entry)
 
 static void begin(void)
 {
+    history_pages_deinit(&pages);
     pages = (struct history_pages){.device = DEVICE};
     met = 0;
 }
@@ -95,6 +96,60 @@ static void test_pages_that_repeat_are_broken(void **state)
     assert_int_equal(take_page(100, 1, 2), PAGES_MORE);
 }
 
+static void test_what_is_met_twice_counts_once(void **state)
+{
+    (void)state;
+    begin();
+    assert_int_equal(take_page(5, 0, 2), PAGES_MORE);
+    assert_int_equal(take_page(5, 1, 2), PAGES_MORE);
+    assert_int_equal(take_page(5, 2, 2), PAGES_MORE); /* six, of which four are different */
+    assert_int_equal(take_page(5, 4, 1), PAGES_END);
+    assert_int_equal(met, 5);
+    assert_false(pages.is_short);
+}
+
+/* A page of which the half was there before, and then nothing new. */
+static enum pages_step read_overlapping(void)
+{
+    assert_int_equal(ask(), 1);
+    assert_int_equal(take_page(4, 0, 2), PAGES_MORE);
+    assert_int_equal(ask(), 2);
+    assert_int_equal(take_page(4, 1, 2), PAGES_MORE);
+    assert_int_equal(ask(), 3);
+    return take_page(4, 0, 0);
+}
+
+static void test_a_list_that_moved_is_read_again_so_often(void **state)
+{
+    (void)state;
+    begin();
+    assert_int_equal(read_overlapping(), PAGES_AGAIN);
+    met = 0;
+    assert_int_equal(ask(), 1);
+    assert_int_equal(take_page(4, 0, 4), PAGES_END);
+    assert_int_equal(met, 4); /* the earlier ones, too, once more */
+    begin();
+    for (unsigned i = 1; i < HISTORY_READS_MAX; i++)
+        assert_int_equal(read_overlapping(), PAGES_AGAIN);
+    assert_int_equal(read_overlapping(), PAGES_BROKEN);
+    /* Negative control: one that has less than it says, but stood still, is short by itself. */
+    begin();
+    assert_int_equal(take_page(4, 0, 2), PAGES_MORE);
+    assert_int_equal(take_page(4, 2, 1), PAGES_MORE);
+    assert_int_equal(take_page(4, 3, 0), PAGES_END);
+    assert_true(pages.is_short);
+}
+
+static void test_a_list_that_shrinks_may_have_passed_one_over(void **state)
+{
+    (void)state;
+    begin();
+    assert_int_equal(take_page(5, 0, 2), PAGES_MORE);
+    assert_int_equal(take_page(4, 3, 2), PAGES_AGAIN);
+    assert_int_equal(ask(), 1);
+    assert_int_equal(take_page(4, 1, 4), PAGES_END);
+}
+
 static void test_a_list_has_so_many_pages_at_the_most(void **state)
 {
     (void)state;
@@ -134,8 +189,14 @@ int main(void)
         cmocka_unit_test(test_an_empty_page_ends_it_short),
         cmocka_unit_test(test_a_list_that_shows_none_of_so_many_is_broken),
         cmocka_unit_test(test_pages_that_repeat_are_broken),
+        cmocka_unit_test(test_what_is_met_twice_counts_once),
+        cmocka_unit_test(test_a_list_that_moved_is_read_again_so_often),
+        cmocka_unit_test(test_a_list_that_shrinks_may_have_passed_one_over),
         cmocka_unit_test(test_a_list_has_so_many_pages_at_the_most),
         cmocka_unit_test(test_what_is_odd_is_known_and_passed_over),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failures = cmocka_run_group_tests(tests, NULL, NULL);
+
+    history_pages_deinit(&pages);
+    return failures;
 }

@@ -56,6 +56,36 @@ static void test_members_become_columns_as_they_come(void **state)
                  "end\n");
 }
 
+/* They are read a shorter way than others, which must not show. */
+static void test_plain_lines_that_are_like_those_before_are_no_others(void **state)
+{
+    (void)state;
+    assert_reads("{\"a\":1,\"b\\\"c\":\"x\",\"d\":null}\n"
+                 "{\"a\":1,\"b\"c\":\"x\",\"d\":null}\n"
+                 "{\"a\":2,\"d\":\"\"}\r\n"
+                 "{\"d\": [1, {\"x\":\"y\"}], \"a\": true}\n"
+                 "{\"d\":{\"a\":[0]},\"a\":-1.50}\n"
+                 "{\"d\":1,\"a\":2,\"a\":3}\n"
+                 "{\"d\":1,\"a\":2,\"a\":3}\n"
+                 "{\"d\":1,\"a\":2,}\n"
+                 "{\"d\":1,\"a\":2}}\n"
+                 "{\"d\":1,\"a\":2,\"e\":\"f\"}\n"
+                 "{\"a\":\"d\",\"e\":false}\n",
+                 "ok 1@1 |n:1|s:x|null:null|\n"
+                 "bad 2@2 E-JSON@2 byte 11: a colon is missing\n"
+                 "ok 3@3 |n:2|-|s:|\n"
+                 "ok 4@4 |b:true|-|j:[1, {\"x\":\"y\"}]|\n"
+                 "ok 5@5 |n:-1.50|-|j:{\"a\":[0]}|\n"
+                 "bad 6@6 E-DUPLICATE@6 a: member 3 repeats an earlier one\n"
+                 "bad 7@7 E-DUPLICATE@7 a: member 3 repeats an earlier one\n"
+                 "bad 8@8 E-JSON@8 byte 14: a name in double quotes is missing\n"
+                 "bad 9@9 E-JSON@9 byte 14: nothing is open that this bracket could close; JSONL "
+                 "wants one object per line\n"
+                 "ok 10@10 |n:2|-|n:1|s:f|\n"
+                 "ok 11@11 |s:d|-|-|b:false|\n"
+                 "end\n");
+}
+
 static void test_blank_lines_are_skipped_and_counted(void **state)
 {
     (void)state;
@@ -368,6 +398,7 @@ int main(void)
         cmocka_unit_test(test_each_kind_of_value_is_told_apart),
         cmocka_unit_test(test_numbers_keep_their_digits),
         cmocka_unit_test(test_members_become_columns_as_they_come),
+        cmocka_unit_test(test_plain_lines_that_are_like_those_before_are_no_others),
         cmocka_unit_test(test_blank_lines_are_skipped_and_counted),
         cmocka_unit_test(test_the_last_row_needs_no_line_end),
         cmocka_unit_test(test_a_byte_order_mark_is_skipped_at_the_start_only),

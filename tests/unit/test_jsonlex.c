@@ -312,6 +312,72 @@ static void test_tokens_are_given_as_written(void **state)
     assert_token(JSONLEX_END, "", 0);
 }
 
+static void test_what_is_plain_is_taken_the_short_way(void **state)
+{
+    static const struct {
+        const char *text;
+        enum jsonlex_token token;
+        size_t len;
+    } cases[] = {
+        {"[{\"res_id\":5850,\"val\":true},{\"res_id\": 1, \"val\": -0.50}]}", JSONLEX_ARRAY, 56},
+        {"{\"a\":[[null,false],{\"b\":\"c d\"}]},", JSONLEX_OBJECT, 32},
+        {"\"twelve bytes\":", JSONLEX_STRING, 14},
+        {"12.5e3", JSONLEX_NUMBER, 4},
+        {"truely", JSONLEX_TRUE, 4},
+        {"false", JSONLEX_FALSE, 5},
+        {"null", JSONLEX_NULL, 4},
+        {"[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]", JSONLEX_ARRAY, 33},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct jsonlex_rest rest = {cases[i].text, cases[i].text + strlen(cases[i].text)};
+        struct span text;
+        assert_int_equal(jsonlex_plain_value(&rest, &text), cases[i].token);
+        assert_int_equal(text.len, cases[i].len);
+        assert_ptr_equal(rest.at, cases[i].text + cases[i].len);
+    }
+}
+
+static void test_what_is_not_plain_is_left_to_the_lexer(void **state)
+{
+    static const char *const texts[] = {
+        "",
+        "[]",
+        "{}",
+        "[1 ]",
+        "[1,  2]",
+        "[1,]",
+        "[1",
+        "[1}",
+        "{\"a\":1]",
+        "{\"a\" :1}",
+        "{\"a\"}",
+        "{\"a\":}",
+        "{1:2}",
+        "[01]",
+        "[1e5]",
+        "[.5]",
+        "[\"\\u0041\"]",
+        "\"\\\"\"",
+        "\"\xc3\xa4\"",
+        "\"\t\"",
+        "\"open",
+        "[tru]",
+        "{\"a\":1 ,\"b\":2}",
+        " 1",
+        "[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]",
+        "1234567890123456789012345678901234567890123456789012345678901234",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
+        struct jsonlex_rest rest = {texts[i], texts[i] + strlen(texts[i])};
+        struct span text;
+        assert_int_equal(jsonlex_plain_value(&rest, &text), JSONLEX_BAD);
+    }
+}
+
 static void test_what_was_bad_stays_bad(void **state)
 {
     (void)state;
@@ -400,6 +466,8 @@ int main(void)
         cmocka_unit_test(test_a_number_longer_than_cjson_reads_is_refused_by_name),
         cmocka_unit_test(test_a_number_is_told_at_any_length),
         cmocka_unit_test(test_tokens_are_given_as_written),
+        cmocka_unit_test(test_what_is_plain_is_taken_the_short_way),
+        cmocka_unit_test(test_what_is_not_plain_is_left_to_the_lexer),
         cmocka_unit_test(test_what_was_bad_stays_bad),
         cmocka_unit_test(test_a_value_is_skipped_as_a_whole),
         cmocka_unit_test(test_strings_are_read_without_their_escapes),

@@ -39,9 +39,54 @@ static void test_many_hashes_cost_at_most_21_bytes_each(void **state)
         }
     }
     for (size_t i = 0; i < KEYTABLE_SHARDS; i++)
-        bytes += set.shards[i].capacity * sizeof(struct keytable_entry);
+        bytes += set.shards[i].capacity * sizeof(struct keytable_bucket);
     assert_true(bytes <= (size_t)HASHES * 18);
     keytable_deinit(&set);
+}
+
+/* Keys that all belong into one bucket, and a few that belong into the last one: those go on at the
+ * start. */
+static void test_keys_that_begin_alike_are_told_apart(void **state)
+{
+    (void)state;
+    enum { KEYS = 1000 };
+    struct keytable table;
+    uint32_t *value;
+
+    keytable_init(&table);
+    for (uint32_t i = 1; i <= KEYS; i++) {
+        uint64_t key = (uint64_t)i << 40 | (i % 2 == 0 ? 0xffffffff00u : 0);
+        assert_null(keytable_find(&table, key));
+        assert_int_equal(keytable_slot(&table, key, &value), STATUS_OK);
+        assert_int_equal(*value, 0);
+        *value = i;
+    }
+    for (uint32_t i = 1; i <= KEYS; i++) {
+        uint64_t key = (uint64_t)i << 40 | (i % 2 == 0 ? 0xffffffff00u : 0);
+        assert_int_equal(keytable_get(&table, key), i);
+        assert_int_equal(keytable_slot(&table, key, &value), STATUS_OK);
+        assert_int_equal(*value, i);
+        assert_int_equal(keytable_get(&table, key ^ 256), 0);
+    }
+    assert_int_equal(table.shards[0].used, KEYS);
+    keytable_deinit(&table);
+}
+
+static void test_a_slot_that_gets_no_value_takes_no_room(void **state)
+{
+    (void)state;
+    struct keytable table;
+    uint32_t *slot;
+
+    keytable_init(&table);
+    for (uint64_t i = 0; i < 100000; i++) { /* all of one shard */
+        assert_int_equal(keytable_slot(&table, i << 8, &slot), STATUS_OK);
+        assert_int_equal(*slot, 0);
+        keytable_give_back(&table, i << 8);
+    }
+    assert_int_equal(table.shards[0].used, 0);
+    assert_true(table.shards[0].capacity < 100);
+    keytable_deinit(&table);
 }
 
 static void test_all_entries_can_be_gone_through(void **state)
@@ -76,6 +121,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_counts_each_hash_by_itself),
         cmocka_unit_test(test_many_hashes_cost_at_most_21_bytes_each),
+        cmocka_unit_test(test_keys_that_begin_alike_are_told_apart),
+        cmocka_unit_test(test_a_slot_that_gets_no_value_takes_no_room),
         cmocka_unit_test(test_all_entries_can_be_gone_through),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

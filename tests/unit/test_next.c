@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include "core/shell.h"
+#include "platform/problem.h"
 #include "report/advice.h"
 #include "report/next.h"
 
@@ -43,6 +44,29 @@ static void test_each_kind_of_row_has_its_step_in_order(void **state)
     assert_int_equal(steps[5].kind, NEXT_IN_DOUBT);
     assert_string_equal(shown(&facts, &steps[6], next_add_command),
                         "nbatch results ./-r.csv --status accepted --ambiguous");
+}
+
+static void test_what_was_wrong_for_a_while_is_sent_as_it_is(void **state)
+{
+    const uint64_t rows[ROW_STATUS_COUNT] = {[ROW_INVALID] = 5};
+    const struct next_facts facts = {.rows = rows,
+                                     .passing = 3,
+                                     .command = {.program = "nbatch run", .words = " x.csv"}};
+    struct next_step steps[NEXT_COUNT];
+
+    (void)state;
+    assert_int_equal(next_steps(&facts, steps), 2);
+    assert_string_equal(shown(&facts, &steps[0], next_add_text),
+                        "fix the 2 invalid rows in the input, then send them");
+    assert_string_equal(shown(&facts, &steps[0], next_add_command), "nbatch run --resume x.csv");
+    assert_string_equal(shown(&facts, &steps[1], next_add_text),
+                        "once nothing keeps them from being sent any more, send the 3 invalid rows "
+                        "as they are");
+    assert_string_equal(shown(&facts, &steps[1], next_add_command),
+                        "nbatch run --resume=invalid x.csv");
+    assert_true(problem_reason_passes(SPAN_LITERAL("imei: 10 commands wait … [E-QUEUE]")));
+    assert_false(problem_reason_passes(SPAN_LITERAL("imei: E-QUEUE [E-IMEI]; mode: … [E-RANGE]")));
+    assert_false(problem_reason_passes(span_of(NULL, 0)));
 }
 
 static void test_nothing_is_to_be_done_when_all_were_accepted(void **state)
@@ -118,6 +142,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_kind_of_row_has_its_step_in_order),
+        cmocka_unit_test(test_what_was_wrong_for_a_while_is_sent_as_it_is),
         cmocka_unit_test(test_nothing_is_to_be_done_when_all_were_accepted),
         cmocka_unit_test(test_what_helps_goes_by_errno_http_status_and_code),
         cmocka_unit_test(test_words_are_quoted_where_a_shell_would_take_them_apart),

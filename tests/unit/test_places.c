@@ -223,9 +223,28 @@ static void test_pages_that_overlap_count_a_command_once(void **state)
     answer(LIST("3", ITEM("u-3", "READ", "1") "," ITEM("u-2", "READ", "1")));
     assert_non_null(strstr(asked(), "&page=2&"));
     answer(LIST("4", ITEM("u-2", "READ", "1") "," ITEM("u-1", "READ", "1")));
+    assert_non_null(strstr(asked(), "&page=3&")); /* of four, three were met */
+    answer(LIST("4", ITEM("u-1", "READ", "1") "," ITEM("u-0", "READ", "5")));
     assert_string_equal(asked(), "");
     assert_int_equal(waiting_taken(&world.waiting, DEVICE), 3);
-    assert_int_equal(world.places.lists, 2);
+    assert_int_equal(world.places.lists, 3);
+}
+
+static void test_a_list_that_moved_is_counted_anew(void **state)
+{
+    (void)state;
+    add(7);
+    (void)asked();
+    answer(LIST("3", ITEM("u-3", "READ", "1") "," ITEM("u-2", "WRITE", "1")));
+    assert_non_null(strstr(asked(), "&page=2&"));
+    answer(LIST("4", ITEM("u-2", "WRITE", "1") "," ITEM("u-1", "READ", "1")));
+    assert_non_null(strstr(asked(), "&page=3&"));
+    answer(LIST("4", ""));
+    assert_non_null(strstr(asked(), "&page=1&"));
+    answer(LIST("4", ITEM("u-4", "READ", "1") "," ITEM("u-3", "READ", "1") "," ITEM(
+                         "u-2", "WRITE", "5") "," ITEM("u-1", "READ", "1")));
+    assert_string_equal(asked(), ""); /* the write has been delivered meanwhile */
+    assert_int_equal(waiting_taken(&world.waiting, DEVICE), 3);
 }
 
 static void test_what_cannot_be_read_is_a_gap(void **state)
@@ -300,6 +319,7 @@ int main(void)
         TEST(test_what_has_ended_meanwhile_takes_no_place),
         TEST(test_expired_by_the_platforms_clock_it_does_not_wait),
         TEST(test_pages_that_overlap_count_a_command_once),
+        TEST(test_a_list_that_moved_is_counted_anew),
         TEST(test_what_cannot_be_read_is_a_gap),
         TEST(test_a_command_that_cannot_be_read_is_a_gap),
         TEST(test_a_refusal_is_told_apart_from_no_answer),

@@ -122,6 +122,50 @@ static void test_libcurl_hears_of_what_it_waits_for(void **state)
     close_world(&world);
 }
 
+/* As libcurl closes a connection that never came about: not by sockets_close. */
+static void close_silently(struct world *world)
+{
+    watch(world, CURL_POLL_OUT);
+    watch(world, CURL_POLL_REMOVE);
+    (void)close(world->ours);
+    (void)close(world->theirs);
+}
+
+static void test_a_connection_that_is_closed_silently_is_forgotten(void **state)
+{
+    (void)state;
+    struct world world;
+    open_world(&world);
+    sockets_forget_closed(&world.sockets);
+    watch(&world, CURL_POLL_REMOVE);
+    sockets_forget_closed(&world.sockets); /* it is still there */
+    watch(&world, CURL_POLL_IN);
+    say(&world);
+    assert_int_equal(calls_in(&world, 1), 1);
+    close_silently(&world);
+    sockets_forget_closed(&world.sockets);
+    assert_null(hashmap_get(&world.sockets.watchers, (uint64_t)world.ours));
+    assert_null(world.sockets.unnamed);
+    close_world(&world);
+}
+
+static void test_its_number_may_be_another_connection_s_in_the_same_call(void **state)
+{
+    (void)state;
+    struct world world;
+    open_world(&world);
+    int number = world.ours;
+    close_silently(&world);
+    connect_ours(&world);
+    assert_int_equal(world.ours, number);
+    watch(&world, CURL_POLL_IN);
+    sockets_forget_closed(&world.sockets);
+    say(&world);
+    assert_int_equal(calls_in(&world, 1), 1);
+    assert_int_equal(sockets_close(&world.sockets, world.ours), 0);
+    close_world(&world);
+}
+
 static void test_a_connection_is_watched_again_from_request_to_request(void **state)
 {
     (void)state;
@@ -446,6 +490,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_libcurl_hears_of_what_it_waits_for),
+        cmocka_unit_test(test_a_connection_that_is_closed_silently_is_forgotten),
+        cmocka_unit_test(test_its_number_may_be_another_connection_s_in_the_same_call),
         cmocka_unit_test(test_a_connection_is_watched_again_from_request_to_request),
         cmocka_unit_test(test_an_idle_connection_calls_nobody),
         cmocka_unit_test(test_what_comes_over_an_idle_connection_spoils_it),

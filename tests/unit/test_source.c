@@ -85,6 +85,26 @@ static void test_rewind_reads_the_same_again(void **state)
     assert_span(source_block(source), "again");
 }
 
+static void test_an_input_that_is_read_once_has_no_digest(void **state)
+{
+    (void)state;
+    for (int once = 0; once < 2; once++) {
+        uint64_t size = 0, hash = 0;
+        open_file("once");
+        if (once == 1)
+            source_read_once(source);
+        assert_int_equal(source_fill(source), STATUS_OK);
+        assert_span(source_block(source), "once");
+        source_take(source, 4);
+        assert_int_equal(source_fill(source), STATUS_END);
+        source_digest(source, &size, &hash);
+        assert_int_equal(size, once == 1 ? 0 : 4);
+        assert_int_equal(hash != 0, once == 0);
+        source_close(source);
+        source = NULL;
+    }
+}
+
 /* What is at hand and comes until the source says something else than STATUS_OK. */
 static enum status read_on(size_t *ret_count)
 {
@@ -377,6 +397,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_a_file_is_read_to_its_end, after_each),
+        cmocka_unit_test_teardown(test_an_input_that_is_read_once_has_no_digest, after_each),
         cmocka_unit_test_teardown(test_a_directory_is_refused, after_each),
         cmocka_unit_test_teardown(test_a_missing_file_is_refused, after_each),
         cmocka_unit_test_teardown(test_rewind_reads_the_same_again, after_each),

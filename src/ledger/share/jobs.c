@@ -3,6 +3,7 @@
 #include <libpq-fe.h>
 #include <stdlib.h>
 
+#include "core/text.h"
 #include "ledger/share/statements.h"
 #include "platform/command.h"
 #include "platform/layout.h"
@@ -57,6 +58,37 @@ static enum status take_job(const PGresult *result, struct share_job *job)
     return job->endpoint != NULL && job->input != NULL ? STATUS_OK : STATUS_NO_MEMORY;
 }
 
+enum { NAMES_MAX = 100, NAMES_SHOWN = 8 };
+
+/* "there is no job flet in the database ops at db1; did you mean fleet? Its jobs: fleet, august" */
+static enum status refuse_name(struct database *database, const char *name, struct buf *message)
+{
+    const char *names[NAMES_MAX], *host = PQhost(database->connection);
+    PGresult *result;
+    enum status status = database_query(database, sql_job_names, 0, NULL, message, &result);
+
+    if (status != STATUS_OK)
+        return status;
+    int count = PQntuples(result) < NAMES_MAX ? PQntuples(result) : NAMES_MAX;
+    for (int i = 0; i < count; i++)
+        names[i] = PQgetvalue(result, i, 0);
+    const char *nearest = text_nearest(span_string(name), names, (size_t)count);
+    buf_add_format(message, "there is no job %s in the database %s at %s", name,
+                   PQdb(database->connection), host != NULL ? host : "?");
+    if (nearest != NULL)
+        buf_add_format(message, "; did you mean %s?", nearest);
+    else if (count == 0)
+        buf_add_string(message, ", which has none at all");
+    else
+        buf_add_string(message, "; the latest there:");
+    for (int i = 0; i < count && i < NAMES_SHOWN && nearest == NULL; i++)
+        buf_add_format(message, "%s %s", i > 0 ? "," : "", names[i]);
+    if (count > 0)
+        buf_add_string(message, " (nbatch jobs lists them)");
+    PQclear(result);
+    return STATUS_USAGE;
+}
+
 enum status share_job_find(struct database *database, const char *name, struct buf *message,
                            struct share_job *ret_job)
 {
@@ -67,11 +99,8 @@ enum status share_job_find(struct database *database, const char *name, struct b
     if (status != STATUS_OK)
         return status;
     if (PQntuples(result) == 0) {
-        buf_add_string(message, "there is no job ");
-        buf_add_printable(message, span_string(name));
-        buf_add_string(message, "; nbatch jobs lists them");
         PQclear(result);
-        return STATUS_USAGE;
+        return refuse_name(database, name, message);
     }
     status = take_job(result, ret_job);
     PQclear(result);

@@ -153,27 +153,47 @@ static enum status hand_in_text(struct database *database, const struct late_abo
     return status;
 }
 
-/* One that is another job's, or that cannot be read, stays as it is. */
-static enum status hand_in_file(const char *path, struct database *database,
-                                const struct late_about *about, uint64_t *rows, struct buf *message)
+/* Opens and reads a file whose worker has died; it is the caller's to close. -1: there is none. */
+static int take_file(const char *path, struct buf *text)
 {
-    enum status status = STATUS_SYNTAX;
     struct stat stat;
-    struct buf text;
     int fd = disk->open(disk, path, O_RDONLY | O_NOFOLLOW, 0);
 
     if (fd < 0)
-        return STATUS_OK;
-    buf_init(&text, LATE_TEXT_MAX);
+        return -1;
     if (disk->lock(disk, fd) == 0 && disk->stat(disk, fd, &stat) == 0 && S_ISREG(stat.st_mode) &&
-        buf_reserve(&text, (size_t)stat.st_size) &&
-        disk_read_all(disk, fd, text.ptr, (size_t)stat.st_size, 0) == STATUS_OK)
-        status =
-            hand_in_text(database, about, span_of(text.ptr, (size_t)stat.st_size), rows, message);
+        buf_reserve(text, (size_t)stat.st_size) &&
+        disk_read_all(disk, fd, text->ptr, (size_t)stat.st_size, 0) == STATUS_OK) {
+        text->len = (size_t)stat.st_size;
+        return fd;
+    }
+    (void)disk->close(disk, fd);
+    return -1;
+}
+
+/* What is asked of each file. */
+struct search {
+    const struct late_about *about;
+    struct database *database; /* NULL: nothing is handed in */
+    uint64_t rows;
+    struct buf *paths;
+    struct buf *message;
+};
+
+/* One that is another job's, or that cannot be read, stays as it is. */
+static enum status look_at(const struct search *search, const char *path, struct span text,
+                           uint64_t *rows)
+{
+    struct database *database = search->database;
+    enum status status = database != NULL
+                             ? hand_in_text(database, search->about, text, rows, search->message)
+                         : take_head(&text, search->about) != NULL ? STATUS_SYNTAX
+                                                                   : STATUS_OK;
+
     if (status == STATUS_END)
         (void)disk->unlink(disk, path);
-    buf_deinit(&text);
-    (void)disk->close(disk, fd);
+    if (status == STATUS_SYNTAX)
+        buf_add_format(search->paths, "%s%s", search->paths->len > 0 ? ", " : "", path);
     return status == STATUS_NETWORK ? status : STATUS_OK;
 }
 
@@ -185,18 +205,43 @@ static bool is_of(const char *file, const char *job)
            strcmp(file + len - 5, ".late") == 0;
 }
 
-enum status late_hand_in(struct database *database, const struct late_about *about,
-                         uint64_t *ret_rows, struct buf *message)
+static enum status look_at_all(struct search *search)
 {
     enum status status = STATUS_OK;
     DIR *folder = opendir(".");
     struct dirent *entry;
+    struct buf text;
 
-    *ret_rows = 0;
-    while (folder != NULL && status == STATUS_OK && (entry = readdir(folder)) != NULL)
-        if (is_of(entry->d_name, about->name))
-            status = hand_in_file(entry->d_name, database, about, ret_rows, message);
+    buf_init(&text, LATE_TEXT_MAX);
+    while (folder != NULL && status == STATUS_OK && (entry = readdir(folder)) != NULL) {
+        if (!is_of(entry->d_name, search->about->name))
+            continue;
+        buf_clear(&text);
+        int fd = take_file(entry->d_name, &text);
+        if (fd < 0)
+            continue;
+        status = look_at(search, entry->d_name, buf_span(&text), &search->rows);
+        (void)disk->close(disk, fd);
+    }
     if (folder != NULL)
         (void)closedir(folder);
+    buf_deinit(&text);
     return status;
+}
+
+enum status late_hand_in(struct database *database, const struct late_about *about,
+                         uint64_t *ret_rows, struct buf *ret_others, struct buf *message)
+{
+    struct search search = {about, database, 0, ret_others, message};
+    enum status status = look_at_all(&search);
+
+    *ret_rows = search.rows;
+    return status;
+}
+
+void late_list(const struct late_about *about, struct buf *ret_paths)
+{
+    struct search search = {about, NULL, 0, ret_paths, NULL};
+
+    (void)look_at_all(&search);
 }

@@ -9,7 +9,7 @@
  *     late_forget(&late);                       // they have been written
  *     late_deinit(&late);                       // a file that is there stays
  *
- *     late_hand_in(database, &about, &rows, &message);
+ *     late_hand_in(database, &about, &rows, &others, &message);
  *
  * The file begins with a line that says which job and which worker; of each batch its arrays
  * follow, one a line, then the time and a full stop. What is cut off is left out.
@@ -45,8 +45,12 @@ void late_forget(struct late *late);
 void late_deinit(struct late *late);
 
 /* Hands in what workers that have died in this folder have kept of a job, and removes their files.
- * *ret_rows: so many results. As database_query. */
+ * *ret_rows: so many results. Appends to `ret_others` the files of another job of that name, which
+ * may be of another database, and those that cannot be read: they stay. As database_query. */
 enum status late_hand_in(struct database *database, const struct late_about *about,
-                         uint64_t *ret_rows, struct buf *message) MUST_USE;
+                         uint64_t *ret_rows, struct buf *ret_others, struct buf *message) MUST_USE;
+
+/* Appends the names of what they have kept of that job. */
+void late_list(const struct late_about *about, struct buf *ret_paths);
 
 #endif

@@ -17,9 +17,9 @@
  * tried after a pause that doubles, and is up once all statements are prepared.
  *
  * Two other things are taken for a loss, so that there is one way to go on from each of them: a
- * database that does not answer, and one that refuses a call for now (a full disk, a lock that it
- * waited for too long, its shutdown). Whoever called behind such a call must not take what was
- * answered to the later ones for what it asked.
+ * database that does not answer while this process runs, and one that refuses a call for now (a
+ * full disk, a lock that it waited for too long, its shutdown). Whoever called behind such a call
+ * must not take what was answered to the later ones for what it asked.
  */
 
 enum {
@@ -37,8 +37,8 @@ struct call {
     struct call *next;
     link_done_fn *done; /* NULL: nobody waits for it */
     void *context;
-    int statement; /* CALL_COUNT: its preparation */
-    int64_t sent_ms;
+    int statement;   /* CALL_COUNT: its preparation */
+    int64_t sent_ms; /* of the time in which this process ran */
 };
 
 struct link {
@@ -48,6 +48,8 @@ struct link {
     uv_poll_t *poll; /* of the connection's descriptor; a new one for each */
     int fd;
     uv_timer_t timer; /* the next try, or the end of this one */
+    int64_t due_ms;   /* the timer's, … */
+    int64_t slept_ms; /* … and by how much it came too late, in all: nobody ran */
     int64_t pause_ms;
     struct call *calls, *last; /* that were sent, in their order */
     struct call *orphans;      /* made while away: to be answered with nothing */
@@ -79,6 +81,13 @@ static void start_timer(struct link *link, int64_t ms);
 static int64_t now_ms(void)
 {
     return (int64_t)(uv_hrtime() / 1000000);
+}
+
+/* The time in which this process ran. One that was stopped (SIGSTOP, a machine that is moved) has
+ * waited for nobody: what has come meanwhile is read once it runs again. */
+static int64_t awake_ms(const struct link *link)
+{
+    return now_ms() - link->slept_ms;
 }
 
 static void free_handle(uv_handle_t *handle)
@@ -268,7 +277,7 @@ static bool add_call(struct link *link, int statement, link_done_fn *done, void 
     *call = (struct call){.done = done,
                           .context = context,
                           .statement = statement,
-                          .sent_ms = now_ms()};
+                          .sent_ms = awake_ms(link)};
     if (link->last != NULL)
         link->last->next = call;
     else
@@ -380,18 +389,23 @@ static void connect_anew(struct link *link)
 /* Whether the first call has waited for too long. */
 static bool is_silent(const struct link *link)
 {
-    return link->calls != NULL && now_ms() - link->calls->sent_ms > ANSWER_MAX_MS;
+    return link->calls != NULL && awake_ms(link) - link->calls->sent_ms > ANSWER_MAX_MS;
 }
 
 static void on_timer(uv_timer_t *timer)
 {
     struct link *link = timer->data;
+    int64_t late_ms = now_ms() - link->due_ms;
+    bool has_slept = late_ms > LOOK_MS;
 
+    link->slept_ms += has_slept ? late_ms : 0;
     answer_all(&link->orphans);
     if (link->state == LINK_AWAY)
         connect_anew(link);
     else if (link->poll == NULL)
         lose(link, PQerrorMessage(link->connection));
+    else if (link->state != LINK_UP && has_slept)
+        start_timer(link, CONNECT_MAX_MS);
     else if (link->state != LINK_UP || is_silent(link))
         lose(link, "it does not answer");
     else
@@ -400,6 +414,7 @@ static void on_timer(uv_timer_t *timer)
 
 static void start_timer(struct link *link, int64_t ms)
 {
+    link->due_ms = now_ms() + ms;
     (void)uv_timer_start(&link->timer, on_timer, (uint64_t)ms, 0);
 }
 

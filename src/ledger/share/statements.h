@@ -40,6 +40,7 @@
     X(job_ready)               \
     X(job_common)              \
     X(job_find)                \
+    X(job_names)               \
     X(job_passed)              \
     X(job_totals)              \
     X(job_list)                \
