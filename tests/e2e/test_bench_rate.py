@@ -375,3 +375,15 @@ def test_a_search_does_not_wait_for_a_rate_that_is_out_of_reach(bench):
     told = json.loads(done.out)
     assert told["levels"][0]["ended"] == "behind" and told["levels"][0]["requests"] < 100
     assert told["find"]["rate"] <= 23 and time.monotonic() - begun < 60
+
+
+def test_its_tables_are_chinese_as_a_whole(bench, tmp_path):
+    page = tmp_path / "bench.html"
+    done = bench("--simulate=fault=http-503:50%,seed=3", "--rate", "50", "--rows", "100", "--warm-up", "0", "--lang", "zh", "--report",
+                 page, code=1)
+    lines = done.out.splitlines()
+    width = [sum(2 if ord(c) > 0x2e80 else 1 for c in line) for line in lines]
+    head = next(i for i, line in enumerate(lines) if "p99.9" in line)
+    assert width[head] == len(lines[head + 1].split("  \u4ece")[0])  # the columns end where their heads do
+    for text in ("may have been processed", " to a simulator", "each started"):
+        assert text not in done.out and text not in page.read_text(encoding="utf-8")
