@@ -22,6 +22,7 @@
 #define WORK                    FOR_COMMAND(COMMAND_WORK)
 #define JOBS                    FOR_COMMAND(COMMAND_JOBS)
 #define SHARE                   FOR_COMMAND(COMMAND_SHARE)
+#define READING                 (RUN | CHECK | BENCH | SNAPSHOT)
 #define ASKING                  (STATUS | CANCEL | VERIFY | SNAPSHOT)
 #define SHARED                  (WORK | JOBS | RESULTS | SHARE)
 #define EVERY                   (RUN | CHECK | SIMULATE | BENCH | REPORT | ASKING | SHARED)
@@ -217,8 +218,10 @@ static bool set_find(struct settings *settings, struct span value, struct buf *w
     settings->run.find = value.ptr;
     if (load_parse_goal(value, &settings->run.goal))
         return true;
-    buf_add_string(wanted, "must be a percentile and a duration, such as p99=200ms, and may have "
-                           "shares behind it: p99=200ms,refused=0.1%,failed=1%");
+    buf_add_string(wanted,
+                   "must be a percentile and a duration, such as p99=200ms, or several, and "
+                   "may have shares behind it, each named once: "
+                   "p50=20ms,p99=200ms,refused=0.1%,failed=1%");
     return false;
 }
 
@@ -257,7 +260,7 @@ static bool set_halt(struct settings *settings, struct span value, struct buf *w
 
 /* What follows the help in a row are columns with names. */
 static const struct option table[] = {
-    {"config", 0, OPTION_FILE, RUN | CHECK | SIMULATE | ASKING | WORK | SHARE, "FILE", NULL,
+    {"config", 0, OPTION_FILE, RUN | CHECK | SIMULATE | BENCH | ASKING | WORK | SHARE, "FILE", NULL,
      FIELD(config),
      .help = "take options from FILE, YAML lines such as \"rate: 20/s\"; flags and NBATCH_... "
              "variables override it (nbatch config shows what counts)",
@@ -391,50 +394,48 @@ static const struct option table[] = {
     {"http2", 0, OPTION_FLAG, RUN | ONLINE | BENCH | ASKING | WORK, NULL, NULL, RUN_FIELD(http2),
      .help = "offer HTTP/2 to an https endpoint; still one request at a time on each connection",
      .rival = "simulate"},
-    {"format", 0, OPTION_CHOICE, RUN | CHECK | BENCH | SNAPSHOT, "csv|jsonl|xlsx", NULL,
-     RUN_FIELD(format),
+    {"format", 0, OPTION_CHOICE, READING, "csv|jsonl|xlsx", NULL, RUN_FIELD(format),
      .help = "the input's format (default: by its extension, before .gz or .zst; a workbook by its "
              "first bytes)",
      .group = "Input"},
-    {"sheet", 0, OPTION_TEXT, RUN | CHECK | SNAPSHOT, "NAME|N", NULL, RUN_FIELD(sheet),
+    {"sheet", 0, OPTION_TEXT, READING, "NAME|N", NULL, RUN_FIELD(sheet),
      .help = "the sheet of a workbook, by its name, or by its number from 1 on (default: the first "
              "that is not hidden)"},
-    {"encoding", 0, OPTION_TEXT, RUN | CHECK | SNAPSHOT, "NAME", NULL, RUN_FIELD(encoding),
+    {"encoding", 0, OPTION_TEXT, READING, "NAME", NULL, RUN_FIELD(encoding),
      .help = "the input's encoding, such as gb18030, gbk or utf-16 (default: by its byte order "
              "mark, else UTF-8)"},
-    {"delimiter", 0, OPTION_SET, RUN | CHECK | SNAPSHOT, "C", NULL,
+    {"delimiter", 0, OPTION_SET, READING, "C", NULL,
      .help = "what stands between the cells of a CSV: one character, or comma, semicolon, tab, "
              "pipe (default: comma)",
      .set = set_delimiter},
-    {"header-line", 0, OPTION_COUNT, RUN | CHECK | SNAPSHOT, "N", NULL, RUN_FIELD(header_line),
-     .min = 1, .max = 1048576,
+    {"header-line", 0, OPTION_COUNT, READING, "N", NULL, RUN_FIELD(header_line), .min = 1,
+     .max = 1048576,
      .help =
          "the line (of a workbook, the row) that the names of the columns are on; what is above "
          "it is left out (default: the first that is not blank)"},
-    {"set", 0, OPTION_LIST, RUN | CHECK | BENCH | SNAPSHOT, "NAME=VALUE", NULL, RUN_FIELD(sets),
+    {"set", 0, OPTION_LIST, READING, "NAME=VALUE", NULL, RUN_FIELD(sets),
      .help = "the value of column NAME for every row that has none of its own; ${column} in it "
              "stands for that column's value; may be repeated"},
-    {"map", 0, OPTION_LIST, RUN | CHECK | BENCH | SNAPSHOT, "NAME=COLUMN", NULL, RUN_FIELD(maps),
+    {"map", 0, OPTION_LIST, READING, "NAME=COLUMN", NULL, RUN_FIELD(maps),
      .help = "the input's COLUMN is what the platform calls NAME; may be repeated"},
-    {"pass", 0, OPTION_LIST, RUN | CHECK | SNAPSHOT, "NAME[,NAME...]", NULL, RUN_FIELD(passes),
+    {"pass", 0, OPTION_LIST, READING, "NAME[,NAME...]", NULL, RUN_FIELD(passes),
      .help = "columns of the input to carry into the results as they are"},
-    {"true", 0, OPTION_LIST, RUN | CHECK | SNAPSHOT, "WORD[,WORD...]", NULL, RUN_FIELD(trues),
+    {"true", 0, OPTION_LIST, READING, "WORD[,WORD...]", NULL, RUN_FIELD(trues),
      .help = "what means true in res: columns, and where a data template wants a value, such as "
              "TRUE or on; sent as a boolean; may be repeated"},
-    {"false", 0, OPTION_LIST, RUN | CHECK | SNAPSHOT, "WORD[,WORD...]", NULL, RUN_FIELD(falses),
+    {"false", 0, OPTION_LIST, READING, "WORD[,WORD...]", NULL, RUN_FIELD(falses),
      .help = "the same for false"},
-    {"imei", 0, OPTION_CHOICE, RUN | CHECK | BENCH | SNAPSHOT, "strict|any", "strict",
-     RUN_FIELD(imei),
+    {"imei", 0, OPTION_CHOICE, READING, "strict|any", "strict", RUN_FIELD(imei),
      .help = "what an imei is: 15 digits, the first not 0; any: also the 4 to 17 digits of a test "
              "device"},
-    {"max-row-bytes", 0, OPTION_BYTES, RUN | CHECK | SNAPSHOT, "N", "64K", RUN_FIELD(max_row_bytes),
-     .min = 64, .max = 64 * 1024 * 1024, .help = "a longer row is an error"},
+    {"max-row-bytes", 0, OPTION_BYTES, READING, "N", "64K", RUN_FIELD(max_row_bytes), .min = 64,
+     .max = 64 * 1024 * 1024, .help = "a longer row is an error"},
     {"expect-rows", 0, OPTION_SET, RUN, "N..M", NULL,
      .help = "refuse an input that has fewer or more rows: a guard for jobs that nobody watches",
      .set = set_expected},
     {"max-age", 0, OPTION_DURATION, RUN, "D", NULL, RUN_FIELD(max_age_ms), .min = 1000,
      .help = "refuse an input that was last changed longer ago, such as 20h", .carry = CARRY_NOT},
-    {"skip-invalid", 0, OPTION_FLAG, RUN, NULL, NULL, RUN_FIELD(skip_invalid),
+    {"skip-invalid", 0, OPTION_FLAG, RUN | BENCH, NULL, NULL, RUN_FIELD(skip_invalid),
      .help = "send the valid rows although others are not; those are recorded as invalid"},
     {"only-in", 0, OPTION_FILE, RUN, "FILE", NULL, RUN_FIELD(only_in),
      .help = "send only rows for instances that are in FILE, such as fleet.rollback.csv, which "
@@ -442,13 +443,13 @@ static const struct option table[] = {
              "invalid"},
     {"skip-invalid", 0, OPTION_FLAG, SNAPSHOT, NULL, NULL, RUN_FIELD(skip_invalid),
      .help = "read what the valid rows change although others are not", .places = IN_FLAG_ONLY},
-    {"strict", 0, OPTION_FLAG, RUN | CHECK, NULL, NULL, RUN_FIELD(strict),
+    {"strict", 0, OPTION_FLAG, RUN | CHECK | BENCH, NULL, NULL, RUN_FIELD(strict),
      .help = "warnings are errors"},
     {"online", 0, OPTION_FLAG, RUN | CHECK, NULL, NULL, RUN_FIELD(online),
      .help = "ask the platform first what waits at the devices: rows that find no place among the "
              "ten of a device are errors, and waiting commands that write the same are warned of; "
              "a call for each device, at --rate, and more for long lists and for waiting writes"},
-    {"allow-replace", 0, OPTION_FLAG, RUN | CHECK, NULL, NULL, RUN_FIELD(allow_replace),
+    {"allow-replace", 0, OPTION_FLAG, RUN | CHECK | BENCH, NULL, NULL, RUN_FIELD(allow_replace),
      .help = "writes with mode 1 are meant: they delete every resource that they do not name"},
     {"yes", 'y', OPTION_FLAG, RUN | BENCH, NULL, NULL, RUN_FIELD(yes),
      .help = "answer every question with yes: replace as --allow-replace does, send columns of "
@@ -465,8 +466,8 @@ static const struct option table[] = {
              "--concurrency",
      .set = set_rates, .places = IN_FLAG_ONLY},
     {"find", 0, OPTION_SET, BENCH, "GOAL", NULL,
-     .help = "search for the highest rate that keeps GOAL, such as p99=200ms,refused=0.1%: a "
-             "percentile of the latencies, and the shares that may be refused or failed (0.1% "
+     .help = "search for the highest rate that keeps GOAL, such as p99=200ms,refused=0.1%: "
+             "percentiles of the latencies, and the shares that may be refused or failed (0.1% "
              "where not named); begins with --rate, or 100",
      .set = set_find, .places = IN_FLAG_ONLY},
     {"duration", 0, OPTION_DURATION, BENCH, "D", NULL, RUN_FIELD(duration_ms), .min = 1,

@@ -1,8 +1,5 @@
 #include "engine/engine_impl.h"
 
-#include "core/text.h"
-#include "platform/stranger.h"
-
 /*
  * What an answer says about the run as a whole: the key, whoever answers, and the clock. The
  * decisions are those of send/trust.h; here they are carried out.
@@ -78,17 +75,8 @@ static bool renew(struct engine *engine, enum renewal renewal)
 static void stop_for_key(struct engine *engine, const struct outcome *outcome, const char *why)
 {
     struct buf *message = engine->message;
-    unsigned count = (unsigned)engine->trust.refusals;
 
-    if (count == 1)
-        buf_add_string(message, "the first row was refused for the key");
-    else
-        buf_add_format(message, "%u rows in a row were refused for the key", count);
-    buf_add_format(message, " (%s)", outcome->error);
-    if (outcome->http_status == 407)
-        buf_add_string(message, ": it is the proxy that refuses them, for its own credentials");
-    else
-        buf_add_string(message, ": it does not fit the product or the devices");
+    trust_explain_key(&engine->trust, outcome, message);
     if (why[0] != '\0')
         buf_add_format(message, "; %s", why);
     if (engine->clock_off_s != 0)
@@ -145,23 +133,6 @@ void engine_take_key(struct engine *engine, const struct event *event)
         reject_held(engine, UINT64_MAX);
     else if (engine->trust.refusals > 0 && held(engine) != NULL)
         stop_for_key(engine, last_refusal(engine), why != NULL ? why : "");
-}
-
-static void stop_for_stranger(struct engine *engine, const struct answer *answer,
-                              const struct outcome *outcome)
-{
-    struct buf *message = engine->message;
-    struct span body = span_of(answer->body.ptr, answer->body.len < 4096 ? answer->body.len : 4096);
-    char shown[OUTCOME_SHOWN_MAX + 1];
-
-    buf_add_format(message, "%d answers in a row were not the platform's: HTTP %d", TRUST_STRANGERS,
-                   outcome->http_status);
-    buf_copy_printable(shown, sizeof(shown), text_trim_blanks(body));
-    if (shown[0] != '\0')
-        buf_add_format(message, ", \"%s\"", shown);
-    buf_add_string(message, "; ");
-    stranger_describe(engine->options.dialect, answer, engine->options.target_path, message);
-    engine_stop(engine, JOB_REFUSED, NULL);
 }
 
 /* The platform's clock, from the first answer that is its own. Its header has whole seconds, and is
@@ -226,7 +197,9 @@ bool engine_watch_answer(struct engine *engine, const struct event *event,
     case TRUST_NO_KEY:
         return judge_key(engine, item, answer, outcome);
     case TRUST_STRANGER:
-        stop_for_stranger(engine, answer, outcome);
+        trust_explain_stranger(engine->options.dialect, engine->options.target_path, answer,
+                               outcome, engine->message);
+        engine_stop(engine, JOB_REFUSED, NULL);
         break;
     }
     return false;

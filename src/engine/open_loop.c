@@ -96,6 +96,13 @@ static void fail(struct open_loop *loop, enum status status, const char *why)
     loop->is_stopping = true;
 }
 
+static void stop(struct open_loop *loop, enum load_end end)
+{
+    if (!loop->is_stopping)
+        loop->load->end = end;
+    loop->is_stopping = true;
+}
+
 static void record(struct open_loop *loop, const struct effect *effect)
 {
     if (loop->options->store != NULL &&
@@ -164,15 +171,24 @@ static void end_rows(struct open_loop *loop, enum status status)
     fail(loop, status, status == STATUS_IO ? strerror(errno) : status_text(status));
 }
 
+static void record_invalid(struct open_loop *loop, struct shot *shot)
+{
+    record(loop, &(struct effect){.kind = EFFECT_RECORD_INVALID,
+                                  .item = &shot->item,
+                                  .problems = &loop->problems});
+    loop->result->invalid++;
+}
+
 /* Reads a row into the shot; false where it is none that is sent, or the last one has been read. */
 static bool read_row(struct open_loop *loop, struct shot *shot)
 {
     struct command *command = &shot->item.command;
     enum status status = next_row(loop, command);
+    bool is_wrong = status == STATUS_OK && loop->problems.error_count > 0;
 
     if (status != STATUS_OK)
         end_rows(loop, status);
-    else if (loop->problems.error_count > 0)
+    else if (is_wrong && !loop->options->skip_invalid)
         end_rows(loop, STATUS_BAD_INPUT);
     if (loop->rows_ended || intake_known(loop->intake)->verdict == STORE_SETTLED)
         return false;
@@ -182,6 +198,10 @@ static bool read_row(struct open_loop *loop, struct shot *shot)
                                     .line = command->line,
                                     .occurrence = intake_known(loop->intake)->occurrence};
     shot->item.so_far = (struct retry_row){.tries = 0};
+    if (is_wrong) {
+        record_invalid(loop, shot);
+        return false;
+    }
     record(loop, &(struct effect){.kind = EFFECT_ADMIT, .item = &shot->item});
     return true;
 }
@@ -227,10 +247,25 @@ static struct shot *take_ready(struct open_loop *loop)
     return shot;
 }
 
-/* Whether another key, address or certificate would be needed. */
-static bool is_hopeless(const struct outcome *outcome)
+/* Whether to go on, by the rule of a run. */
+static void watch_answer(struct open_loop *loop, const struct answer *answer,
+                         const struct outcome *outcome)
 {
-    return outcome->class == OUTCOME_HOPELESS || outcome_refuses_key(outcome);
+    const struct open_loop_options *options = loop->options;
+
+    if (loop->is_stopping)
+        return;
+    enum trust_verdict verdict = trust_add(options->trust, outcome);
+    if (outcome->class == OUTCOME_HOPELESS)
+        buf_add_format(options->why, "no request can be sent: %s", outcome->error);
+    else if (verdict == TRUST_NO_KEY)
+        trust_explain_key(options->trust, outcome, options->why);
+    else if (verdict == TRUST_STRANGER)
+        trust_explain_stranger(options->dialect, options->transport->endpoint->path, answer,
+                               outcome, options->why);
+    else
+        return;
+    stop(loop, LOAD_STOPPED);
 }
 
 static void measure(struct open_loop *loop, const struct shot *shot, const struct outcome *outcome,
@@ -269,11 +304,7 @@ static void on_done(void *context, const struct answer *answer)
     effect.record.outcome = &outcome;
     effect.record.latency_us = answer->latency_us;
     record(loop, &effect);
-    if (is_hopeless(&outcome) && !loop->is_stopping) {
-        loop->result->end = OPEN_LOOP_HOPELESS;
-        buf_add_printable(loop->message, span_string(outcome.error));
-        loop->is_stopping = true;
-    }
+    watch_answer(loop, answer, &outcome);
     if (loop->under_way-- == loop->options->transport->concurrency)
         loop->found_full = arrivals_count(&loop->arrivals, (int64_t)uv_hrtime());
     give_back(loop, shot);
@@ -293,6 +324,9 @@ static void start(struct open_loop *loop, struct shot *shot)
     shot->started_ns = (int64_t)uv_hrtime();
     if (shot->number == loop->options->warm_up)
         loop->cpu_before_s = cpu_s();
+    if (loop->options->give_up_ns > 0 &&
+        shot->started_ns - shot->due_ns > loop->options->give_up_ns)
+        stop(loop, LOAD_BEHIND);
     record(loop, &(struct effect){.kind = EFFECT_MARK, .item = &shot->item});
     loop->under_way++;
     loop->result->sent++;
@@ -388,11 +422,10 @@ static void on_signal(uv_signal_t *handle, int number)
 {
     struct open_loop *loop = handle->data;
 
-    if (loop->result->end == OPEN_LOOP_SIGNAL)
+    if (loop->result->signal_number != 0)
         transport_abort(loop->transport);
-    loop->result->end = OPEN_LOOP_SIGNAL;
     loop->result->signal_number = number;
-    loop->is_stopping = true;
+    stop(loop, LOAD_INTERRUPTED);
     go_on(loop);
 }
 
@@ -458,7 +491,7 @@ enum status open_loop_run(struct intake *intake, bool is_started,
 {
     struct open_loop *loop = calloc(1, sizeof(*loop));
 
-    *ret_result = (struct open_loop_result){.end = OPEN_LOOP_DONE};
+    *ret_result = (struct open_loop_result){.sent = 0};
     if (loop == NULL)
         return STATUS_NO_MEMORY;
     loop->options = options;
@@ -483,9 +516,9 @@ enum status open_loop_run(struct intake *intake, bool is_started,
     }
     if (loop->timer_fd >= 0)
         (void)close(loop->timer_fd);
-    if (status == STATUS_OK && ret_result->end == OPEN_LOOP_DONE && loop->rows_ended &&
+    if (status == STATUS_OK && ret_load->end == LOAD_WHOLE && loop->rows_ended &&
         loop->next < options->requests)
-        ret_result->end = OPEN_LOOP_NO_ROWS;
+        ret_load->end = LOAD_NO_ROWS;
     problems_deinit(&loop->problems);
     free(loop);
     return status;

@@ -18,17 +18,30 @@ struct load_request {
     int64_t latency_us; /* from when it left */
 };
 
+/* Why no other request of a rate was started. */
+enum load_end {
+    LOAD_WHOLE,
+    LOAD_NO_ROWS,     /* the input has no rows left */
+    LOAD_INTERRUPTED, /* by a signal */
+    LOAD_STOPPED,     /* the key is refused, somebody else answers, or nothing can be sent at all */
+    LOAD_BEHIND,      /* requests started so late that it is known not to keep its goal */
+};
+
 /* A rate, and what came of it. Zeroed but for the first two, it is one that has not begun. */
 struct load {
     double rate_per_s;
-    size_t concurrency;        /* under way at most */
+    size_t concurrency; /* under way at most */
+    enum load_end end;
+    uint64_t wanted;           /* requests that were to be measured */
     struct tally tally;        /* its latencies are those from when a request left */
     struct histogram from_due; /* of the same requests */
     struct histogram late;     /* starts of those that did not wait, behind the time */
     uint64_t waited;
     uint64_t refused; /* not accepted, and the platform says so */
-    uint64_t failed;  /* not accepted in any other way: no answer, or somebody else's */
+    uint64_t failed;  /* not accepted in any other way: no answer, one of a server that fails, or
+                         somebody else's */
     int64_t first_ns; /* when the first was due */
+    int64_t start_ns; /* when the last started */
     int64_t last_ns;  /* when the last ended */
     double cpu_s;     /* of the thread that sends, from the first to the last */
 };
@@ -38,9 +51,19 @@ void load_add(struct load *load, const struct load_request *request);
 /* Requests that were measured. */
 uint64_t load_total(const struct load *load);
 
-/* Seconds from the first to the last; accepted ones a second. */
+/* Why it ended, for people. */
+const char *load_end_text(enum load_end end);
+
+/* Whether requests were started as fast as the rate says, or nearly so: what a lower rate came to
+ * is nothing that this one has kept. */
+bool load_has_rate(const struct load *load);
+
+/* For how long requests were started: as their number and the rate make it, or longer where they
+ * did not keep up with it. How many were accepted, and how many started, in a second of it. What
+ * the last ones waited for their answers is no part of it. */
 double load_seconds(const struct load *load);
 double load_accepted_per_s(const struct load *load);
+double load_started_per_s(const struct load *load);
 
 /* What kept the rate from being what it was meant to be, or the figures from being the platform's
  * alone. */
@@ -53,18 +76,23 @@ enum load_limit {
 
 enum load_limit load_limit_of(const struct load *load);
 
-/* What is to be kept. */
+enum { LOAD_QUANTILES = 4 }; /* p50, p90, p99, p99.9 */
+
+/* What is to be kept, all of it. */
 struct load_goal {
-    double quantile;          /* 0 … 1 of the latencies, from when a request was due … */
-    uint64_t at_most_us;      /* … take at most so long */
-    uint64_t refused, failed; /* millionths of the requests, at most */
+    uint64_t at_most_us[LOAD_QUANTILES]; /* of the latencies, from when a request was due; 0: any */
+    uint64_t refused, failed;            /* millionths of the requests, at most */
 };
 
-/* Reads "p99=200ms[,refused=0.1%][,failed=0.1%]", with p50, p90, p99 or p99.9; a share that is not
- * named is 0.1 %. */
+/* Reads "p99=200ms[,p50=20ms][,refused=0.1%][,failed=0.1%]", each of p50, p90, p99, p99.9 and the
+ * shares at most once, and at least one percentile; a share that is not named is 0.1 %. */
 bool load_parse_goal(struct span text, struct load_goal *ret_goal);
 
-/* Also false where nothing was measured. */
+/* How many requests at a rate tell whether it keeps the goal: so many that the percentile is more
+ * than the longest of them, and over a time in which a queue would grow beyond the latency. */
+uint64_t load_goal_requests(const struct load_goal *goal, double rate_per_s);
+
+/* Also false where nothing was measured, or not at that rate. */
 bool load_keeps(const struct load *load, const struct load_goal *goal);
 
 /* What the measurements are of, and what they came to. */
@@ -73,11 +101,15 @@ struct load_report {
     const char *input;  /* NULL: made-up commands */
     int64_t warm_up_ms;
     long processors;
-    const struct load *const *loads;
+    const struct load *const *loads; /* of each something was measured */
     size_t count;
-    const char *goal; /* as it was given; NULL: none was */
-    double found;     /* the highest rate that kept it; 0: none */
-    double max;       /* of the search */
+    const struct load *const *unmeasured; /* nothing, for the reason that is its end */
+    size_t unmeasured_count;
+    enum load_end end; /* of all of them: why others were not tried */
+    const char *why;   /* LOAD_STOPPED: the sentence, in English; "": none */
+    const char *goal;  /* as it was given; NULL: none was */
+    double found;      /* the highest rate that kept it; 0: none */
+    double max;        /* of the search */
 };
 
 void load_add_text(const struct load_report *report, struct buf *out);

@@ -1,5 +1,6 @@
 #include "report/load_page.h"
 
+#include "core/retranslate.h"
 #include "report/chart.h"
 #include "report/embedded.h"
 #include "report/fill.h"
@@ -52,14 +53,19 @@ static void add_item(const struct fill *outer, const struct fill_value *values, 
 static void add_reasons(const struct fill *fill, struct span part, struct buf *out)
 {
     const struct load *load = fill->subject;
+    struct buf text;
 
+    buf_init_text(&text, 4096);
     for (size_t i = 0; i < load->tally.reason_count; i++) {
         const struct tally_reason *reason = &load->tally.reasons[i];
+        buf_clear(&text);
+        retranslate(span_string(reason->text), &text);
         const struct fill_value values[] = {COUNT("count", reason->count),
                                             TEXT("status", row_status_name(reason->status)),
-                                            TEXT("error", reason->text)};
+                                            TEXT("error", buf_string(&text))};
         add_item(fill, values, ARRAY_LENGTH(values), NULL, part, out);
     }
+    buf_deinit(&text);
 }
 
 static const char *limit_text(const struct load *load)
@@ -92,8 +98,21 @@ static void add_loads(const struct fill *fill, struct span part, struct buf *out
             COUNT("refused", load->refused),
             COUNT("failed", load->failed),
             TEXT("limit", limit_text(load)),
+            TEXT("cut", load_end_text(load->end)),
             LIST("reasons", add_reasons),
         };
+        add_item(fill, values, ARRAY_LENGTH(values), load, part, out);
+    }
+}
+
+static void add_unmeasured(const struct fill *fill, struct span part, struct buf *out)
+{
+    const struct load_report *report = sheet_of(fill)->report;
+
+    for (size_t i = 0; i < report->unmeasured_count; i++) {
+        const struct load *load = report->unmeasured[i];
+        const struct fill_value values[] = {RATE("rate", load->rate_per_s),
+                                            TEXT("cut", load_end_text(load->end))};
         add_item(fill, values, ARRAY_LENGTH(values), load, part, out);
     }
 }
@@ -111,6 +130,10 @@ void load_page_add_html(const struct load_report *report, const struct series *e
                         const char *version, struct buf *out)
 {
     const struct sheet sheet = {report, ended};
+    struct buf why;
+
+    buf_init_text(&why, 64 * 1024);
+    retranslate(span_string(report->why != NULL ? report->why : ""), &why);
     const struct fill_value values[] = {
         TEXT("target", report->target),
         TEXT("input", report->input),
@@ -123,8 +146,12 @@ void load_page_add_html(const struct load_report *report, const struct series *e
         DRAWN("throughput", add_throughput),
         COUNT("unaccepted", count_unaccepted(report)),
         LIST("loads", add_loads),
+        LIST("unmeasured", add_unmeasured),
+        TEXT("ended", load_end_text(report->end)),
+        TEXT("why", buf_string(&why)),
     };
 
     fill_add_page(&(struct fill){values, ARRAY_LENGTH(values), NULL, &sheet},
                   span_of(load_html, load_html_len), out);
+    buf_deinit(&why);
 }

@@ -5,6 +5,7 @@
 #include "net/endpoint.h"
 #include "report/speed.h"
 #include "run/bench_open.h"
+#include "run/interrupt.h"
 #include "run/made_up.h"
 #include "run/use_cases.h"
 
@@ -23,6 +24,7 @@ struct bench {
     const struct person *person;
     struct made_up made_up;
     struct speed runs[LEVELS_MAX][ROUNDS_MAX];
+    size_t done;                             /* runs: all levels of the first round, … */
     char *keys[ARRAY_LENGTH(key_variables)]; /* NULL: not set */
 };
 
@@ -105,11 +107,10 @@ static int measure(struct bench *bench, size_t level, struct speed *ret_speed)
 
     if (figures == NULL)
         return EXIT_INTERNAL;
-    settings.input = bench->made_up.input;
+    made_up_choose(&bench->made_up, &settings);
     settings.output = bench->made_up.output;
     settings.concurrency = (int64_t)bench->settings->levels.items[level];
     hushed.quiet = true;
-    settings.imei = IMEI_ANY; /* its own begin with 0 */
     settings.json = false;
     if (settings.bench_endpoint != NULL)
         settings.endpoint = settings.bench_endpoint;
@@ -138,27 +139,35 @@ static int measure_all(struct bench *bench)
                 settings->bench_endpoint != NULL ? settings->bench_endpoint
                                                  : "a simulator in this process");
     for (size_t round = 0; round < (size_t)settings->rounds && result == 0; round++)
-        for (size_t level = 0; level < bench->settings->levels.count && result == 0; level++)
+        for (size_t level = 0; level < bench->settings->levels.count && result == 0; level++) {
             result = measure(bench, level, &bench->runs[level][round]);
+            bench->done += result == 0;
+        }
+    if (result > EXIT_SIGNAL && bench->done > 0)
+        person_error(bench->person, "%s; the figures are of what was measured until then",
+                     interrupt_name(result - EXIT_SIGNAL));
     return result;
 }
 
+/* Of the rounds that are whole; of the first one, as far as it came. */
 static int report(struct bench *bench)
 {
     const struct run_settings *settings = bench->settings;
+    const size_t rounds = bench->done / settings->levels.count;
     struct speed medians[LEVELS_MAX];
     const struct speed_report report = {.endpoint = settings->bench_endpoint,
                                         .rows = rows_of(settings),
-                                        .rounds = settings->rounds,
+                                        .rounds = rounds > 0 ? (int64_t)rounds : 1,
                                         .processors = sysconf(_SC_NPROCESSORS_ONLN),
                                         .levels = medians,
-                                        .level_count = bench->settings->levels.count};
+                                        .level_count =
+                                            rounds > 0 ? settings->levels.count : bench->done};
     enum status status = STATUS_OK;
     bool all = true;
     struct buf out;
 
-    for (size_t level = 0; level < bench->settings->levels.count; level++) {
-        medians[level] = speed_median(bench->runs[level], (size_t)settings->rounds);
+    for (size_t level = 0; level < report.level_count; level++) {
+        medians[level] = speed_median(bench->runs[level], (size_t)report.rounds);
         all = all && medians[level].accepted == medians[level].rows;
     }
     buf_init(&out, 1024 * 1024);
@@ -204,8 +213,10 @@ static int bench_closed(const struct run_settings *settings, const struct person
         result = measure_all(bench);
     made_up_clear(&bench->made_up, true);
     forget_keys(bench);
-    if (result == 0)
-        result = report(bench);
+    if (bench->done > 0) {
+        int reported = report(bench); /* what there is, however it ended */
+        result = result == 0 ? reported : result;
+    }
     free(bench);
     return result;
 }

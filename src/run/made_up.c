@@ -9,6 +9,8 @@
 #include "platform/device.h"
 #include "run/exit_status.h"
 
+enum { MADE_UP_ROW_MAX = 1024 };
+
 /* A command for each of so many devices; their IMEIs start with 00, which is for tests alone. */
 static bool write_rows(FILE *file, uint64_t first, uint64_t rows)
 {
@@ -53,6 +55,21 @@ int made_up_write(const struct made_up *made_up, uint64_t first, uint64_t rows,
     if (!written)
         person_error(person, "%s: %s", made_up->input, strerror(errno));
     return written ? 0 : EXIT_INTERNAL;
+}
+
+void made_up_choose(const struct made_up *made_up, struct run_settings *settings)
+{
+    const struct word_list none = {.count = 0};
+
+    settings->input = made_up->input;
+    settings->sheet = settings->encoding = NULL;
+    settings->format = 0;
+    settings->delimiter = '\0';
+    settings->header_line = 0;
+    settings->max_row_bytes = MADE_UP_ROW_MAX;
+    settings->maps = settings->passes = settings->trues = settings->falses = none;
+    settings->imei = IMEI_ANY; /* its own begin with 0 */
+    settings->strict = settings->skip_invalid = false;
 }
 
 /* Removes what a run has left in the folder; all of it, with the folder, when that is asked for. */

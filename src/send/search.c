@@ -33,6 +33,7 @@ void search_take(struct search *search, bool keeps)
         search->next = search->worst / 2;
     else
         search->next = sqrt(search->best * search->worst);
-    if (search->next >= 20) /* people's numbers */
-        search->next = round(search->next);
+    double rounded = round(search->next); /* people's numbers, unless that is one of the two */
+    if (rounded >= 20 && rounded > search->best && (search->worst <= 0 || rounded < search->worst))
+        search->next = rounded;
 }

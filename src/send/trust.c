@@ -1,5 +1,8 @@
 #include "send/trust.h"
 
+#include "core/text.h"
+#include "platform/stranger.h"
+
 /* What cannot be the row's fault. A status of 403 may be the word of a firewall about its content.
  */
 static bool is_of_key_itself(const struct outcome *outcome)
@@ -43,6 +46,34 @@ enum trust_verdict trust_add(struct trust *trust, const struct outcome *outcome)
     trust->refusals = 0;
     trust->asked = false;
     return TRUST_GOOD;
+}
+
+void trust_explain_key(const struct trust *trust, const struct outcome *outcome, struct buf *out)
+{
+    if (trust->refusals == 1)
+        buf_add_string(out, "the first row was refused for the key");
+    else
+        buf_add_format(out, "%u rows in a row were refused for the key", (unsigned)trust->refusals);
+    buf_add_format(out, " (%s)", outcome->error);
+    if (outcome->http_status == 407)
+        buf_add_string(out, ": it is the proxy that refuses them, for its own credentials");
+    else
+        buf_add_string(out, ": it does not fit the product or the devices");
+}
+
+void trust_explain_stranger(enum dialect dialect, const char *path, const struct answer *answer,
+                            const struct outcome *outcome, struct buf *out)
+{
+    struct span body = span_of(answer->body.ptr, answer->body.len < 4096 ? answer->body.len : 4096);
+    char shown[OUTCOME_SHOWN_MAX + 1];
+
+    buf_add_format(out, "%d answers in a row were not the platform's: HTTP %d", TRUST_STRANGERS,
+                   outcome->http_status);
+    buf_copy_printable(shown, sizeof(shown), text_trim_blanks(body));
+    if (shown[0] != '\0')
+        buf_add_format(out, ", \"%s\"", shown);
+    buf_add_string(out, "; ");
+    stranger_describe(dialect, answer, path, out);
 }
 
 bool trust_ask(struct trust *trust)

@@ -15,6 +15,7 @@
 #ifndef NB_SEND_TRUST_H
 #define NB_SEND_TRUST_H
 
+#include "core/buf.h"
 #include "platform/outcome.h"
 
 enum {
@@ -43,6 +44,12 @@ struct trust {
  * never taken it, one refusal is enough.
  */
 enum trust_verdict trust_add(struct trust *trust, const struct outcome *outcome);
+
+/* Appends why it goes no further, in English: TRUST_NO_KEY, and TRUST_STRANGER. `path` is what the
+ * endpoint has behind its host. */
+void trust_explain_key(const struct trust *trust, const struct outcome *outcome, struct buf *out);
+void trust_explain_stranger(enum dialect dialect, const char *path, const struct answer *answer,
+                            const struct outcome *outcome, struct buf *out);
 
 /* Whether the key's source is to be read again; that it is read is noted. */
 bool trust_ask(struct trust *trust);

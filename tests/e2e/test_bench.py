@@ -108,3 +108,17 @@ def test_a_signal_ends_it_and_leaves_nothing(tmp_path):
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 130 and out == b""
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_signal_shows_the_levels_that_were_measured(tmp_path):
+    """The first level takes a tenth of a second, the second one ten."""
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    process = subprocess.Popen([NBATCH, "bench", "--rows", "100", "-c", "100,1", "--rounds", "2", "--simulate=latency=100ms",
+                                "--json"], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    time.sleep(4)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and b"interrupted; the figures are of what was measured" in err
+    told = json.loads(out)
+    assert told["rounds"] == 1 and [level["concurrency"] for level in told["levels"]] == [100]
+    assert list(tmp_path.iterdir()) == []

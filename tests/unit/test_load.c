@@ -1,5 +1,7 @@
 #include "unit.h"
 
+#include <math.h>
+
 #include "report/load_page.h"
 
 static const struct outcome accepted = {.status = ROW_ACCEPTED};
@@ -37,7 +39,9 @@ static void test_both_latencies_are_counted(void **state)
     add(&load, &accepted, 1000, 300, 20, true); /* ends out of order */
     assert_int_equal(load.from_due.max_us, 320000);
     assert_int_equal(load.tally.latency.max_us, 20000);
-    assert_true(load_seconds(&load) == 0.32);
+    /* The later one started 0.3 s behind the first, and another would be due 0.1 s later: how long
+     * the answers took is no part of it. */
+    assert_true(fabs(load_seconds(&load) - 0.4) < 1e-9);
     assert_int_equal(load.waited, 1);
     assert_int_equal(load.late.count, 1);
 }
@@ -72,17 +76,30 @@ static void test_a_goal_is_read(void **state)
     (void)state;
     struct load_goal goal;
     assert_true(load_parse_goal(SPAN_LITERAL("p99=200ms"), &goal));
-    assert_true(goal.quantile == 0.99);
-    assert_int_equal(goal.at_most_us, 200000);
+    assert_int_equal(goal.at_most_us[2], 200000);
+    assert_int_equal(goal.at_most_us[0] + goal.at_most_us[1] + goal.at_most_us[3], 0);
     assert_int_equal(goal.refused, 1000);
     assert_true(load_parse_goal(SPAN_LITERAL("refused=0%,p99.9=2s,failed=1.5%"), &goal));
-    assert_true(goal.quantile == 0.999);
+    assert_int_equal(goal.at_most_us[3], 2000000);
+    assert_true(load_parse_goal(SPAN_LITERAL("p50=1ms,p99=200ms"), &goal));
+    assert_int_equal(goal.at_most_us[0], 1000);
+    assert_int_equal(goal.at_most_us[2], 200000);
+    assert_true(load_parse_goal(SPAN_LITERAL("refused=0%,p99.9=2s,failed=1.5%"), &goal));
     assert_int_equal(goal.refused, 0);
     assert_int_equal(goal.failed, 15000);
-    static const char *const bad[] = {"",         "p99",        "p99=",
-                                      "p98=1s",   "refused=1%", "p99=1s,refused=2",
-                                      "p99=1s,,", "p99=0",      "p99=1s,refused=101%",
-                                      "99=1s"};
+    static const char *const bad[] = {"",
+                                      "p99",
+                                      "p99=",
+                                      "p98=1s",
+                                      "refused=1%",
+                                      "p99=1s,refused=2",
+                                      "p99=1s,,",
+                                      "p99=0",
+                                      "p99=1s,refused=101%",
+                                      "99=1s",
+                                      "p99=1s,p99=2s",
+                                      "refused=1%,p99=1s,refused=2%",
+                                      "failed=1%,p99=1s,failed=1%"};
     for (size_t i = 0; i < ARRAY_LENGTH(bad); i++)
         assert_false(load_parse_goal(span_string(bad[i]), &goal));
 }
@@ -109,6 +126,84 @@ static void test_a_goal_is_kept_by_latency_and_shares(void **state)
     add(&load, &accepted, 0, 0, 20, false);
     add(&load, &broken, 0, 0, 20, false);
     assert_false(load_keeps(&load, &goal)); /* failures count as well */
+}
+
+/* Negative controls are the goals that name one of the two alone. */
+static void test_several_percentiles_all_hold(void **state)
+{
+    (void)state;
+    static struct load load;
+    struct load_goal goal;
+    load = (struct load){.rate_per_s = 1000};
+    for (int64_t i = 0; i < 200; i++)
+        add(&load, &accepted, i, 0, 20, false);
+    assert_true(load_parse_goal(SPAN_LITERAL("p50=1ms,p99=200ms"), &goal));
+    assert_false(load_keeps(&load, &goal));
+    assert_true(load_parse_goal(SPAN_LITERAL("p99=200ms"), &goal));
+    assert_true(load_keeps(&load, &goal));
+    assert_true(load_parse_goal(SPAN_LITERAL("p99=1ms,p50=200ms"), &goal));
+    assert_false(load_keeps(&load, &goal));
+}
+
+static void test_a_rate_that_was_not_started_is_not_kept(void **state)
+{
+    (void)state;
+    static struct load load;
+    struct load_goal goal;
+    assert_true(load_parse_goal(SPAN_LITERAL("p99=1s"), &goal));
+    load = (struct load){.rate_per_s = 100000};
+    for (int64_t i = 0; i < 100; i++) /* due within a millisecond, and started over 20 */
+        add(&load, &accepted, 0, i / 5, 1, false);
+    assert_in_range((int64_t)load_started_per_s(&load), 4000, 6000);
+    assert_false(load_keeps(&load, &goal));
+    load.rate_per_s = 5000; /* negative control */
+    assert_true(load_keeps(&load, &goal));
+}
+
+static void test_a_goal_wants_enough_requests(void **state)
+{
+    (void)state;
+    struct load_goal goal;
+    assert_true(load_parse_goal(SPAN_LITERAL("p99=200ms"), &goal));
+    assert_int_equal(load_goal_requests(&goal, 100), 100);
+    assert_int_equal(load_goal_requests(&goal, 1000), 1000); /* for a second */
+    assert_true(load_parse_goal(SPAN_LITERAL("p50=2s,p99.9=20ms"), &goal));
+    assert_int_equal(load_goal_requests(&goal, 10), 1000);
+    assert_int_equal(load_goal_requests(&goal, 1000), 10000); /* for ten seconds */
+}
+
+/* A slow peer answers long after the last was due. */
+static void test_accepted_a_second_is_of_the_time_of_starting(void **state)
+{
+    (void)state;
+    static struct load load;
+    load = (struct load){.rate_per_s = 20};
+    for (int64_t i = 0; i < 60; i++)
+        add(&load, &accepted, i * 50, 0, 2000, false);
+    assert_true(fabs(load_accepted_per_s(&load) - 20) < 0.01);
+    assert_true(fabs(load_seconds(&load) - 3) < 0.01);
+    load = (struct load){.rate_per_s = 100};
+    add(&load, &accepted, 0, 0, 0, false); /* one alone */
+    assert_true(fabs(load_accepted_per_s(&load) - 100) < 0.01);
+}
+
+/* The same answer of a server that fails, with an errno in its body and without. */
+static void test_a_server_that_fails_refuses_nothing(void **state)
+{
+    (void)state;
+    static struct load load;
+    struct outcome failure = {.status = ROW_IN_DOUBT, .http_status = 500, .error = "HTTP 500"};
+    load = (struct load){.rate_per_s = 10};
+    add(&load, &failure, 0, 0, 5, false);
+    failure.voice = VOICE_PLATFORM;
+    add(&load, &failure, 1, 0, 5, false);
+    failure.status = ROW_FAILED;
+    failure.http_status = 503;
+    add(&load, &failure, 2, 0, 5, false);
+    assert_int_equal(load.failed, 3);
+    failure.http_status = 200; /* negative control */
+    add(&load, &failure, 3, 0, 5, false);
+    assert_int_equal(load.refused, 1);
 }
 
 static void fill(struct load *load, int64_t late_ms, bool waited, double cpu_s)
@@ -179,6 +274,57 @@ static void test_all_reports_say_the_same(void **state)
     buf_deinit(&out);
 }
 
+/* All three forms of a report, one behind the other. */
+static void add_all(const struct load_report *report, struct buf *out)
+{
+    static struct series ended;
+
+    buf_clear(out);
+    load_add_text(report, out);
+    assert_int_equal(load_add_json(report, out), STATUS_OK);
+    load_page_add_html(report, &ended, "1.2.3", out);
+    assert_int_equal(out->status, STATUS_OK);
+}
+
+static void test_what_was_not_measured_is_no_verdict(void **state)
+{
+    (void)state;
+    static struct load short_one, none;
+    const struct load *const loads[] = {&short_one}, *const unmeasured[] = {&none};
+    struct load_report report = {.target = "x", .goal = "p99=1s", .max = 1000};
+    struct buf out;
+
+    buf_init(&out, 1024 * 1024);
+    add_all(&report, &out); /* negative control: all was tried */
+    assert_non_null(strstr(buf_string(&out), "p99=1s: no rate keeps it"));
+    assert_non_null(strstr(buf_string(&out), "\"rate\":0}"));
+    report.end = LOAD_NO_ROWS;
+    report.unmeasured = unmeasured;
+    report.unmeasured_count = 1;
+    none = (struct load){.rate_per_s = 400, .end = LOAD_NO_ROWS};
+    add_all(&report, &out);
+    assert_null(strstr(buf_string(&out), "no rate keeps it"));
+    assert_null(strstr(buf_string(&out), "p50 ms"));
+    assert_non_null(strstr(buf_string(&out), "p99=1s: not known: the input has no rows left\n"));
+    assert_non_null(strstr(buf_string(&out), "nothing could be measured at 400/s: the input has "));
+    assert_non_null(strstr(buf_string(&out), "[{\"rate\":400,\"ended\":\"no_rows\"}]"));
+    assert_non_null(strstr(buf_string(&out), "\"rate\":null}"));
+    assert_non_null(strstr(buf_string(&out), "Nothing could be measured at 400/s"));
+    report.found = 250;
+    report.loads = loads;
+    report.count = 1;
+    report.end = LOAD_INTERRUPTED;
+    short_one = (struct load){.rate_per_s = 10, .end = LOAD_INTERRUPTED, .wanted = 5};
+    add(&short_one, &accepted, 0, 0, 20, false);
+    add_all(&report, &out);
+    assert_non_null(
+        strstr(buf_string(&out), "cut short, 1 of 5 requests were measured: it was in"));
+    assert_non_null(
+        strstr(buf_string(&out), "kept up to 250/s; above that it is not known: it wa"));
+    assert_non_null(strstr(buf_string(&out), "<small>cut short: it was interrupted</small>"));
+    buf_deinit(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,8 +333,14 @@ int main(void)
         cmocka_unit_test(test_a_request_that_never_left_has_no_latency),
         cmocka_unit_test(test_a_goal_is_read),
         cmocka_unit_test(test_a_goal_is_kept_by_latency_and_shares),
+        cmocka_unit_test(test_several_percentiles_all_hold),
+        cmocka_unit_test(test_a_rate_that_was_not_started_is_not_kept),
+        cmocka_unit_test(test_a_goal_wants_enough_requests),
+        cmocka_unit_test(test_accepted_a_second_is_of_the_time_of_starting),
+        cmocka_unit_test(test_a_server_that_fails_refuses_nothing),
         cmocka_unit_test(test_it_is_said_what_the_limit_was),
         cmocka_unit_test(test_all_reports_say_the_same),
+        cmocka_unit_test(test_what_was_not_measured_is_no_verdict),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -134,6 +134,21 @@ static void test_the_search_finds_what_the_peer_can_do(void **state)
     }
 }
 
+/* Between two neighbours no whole number may be left. */
+static void test_the_search_ends_whatever_the_limit(void **state)
+{
+    (void)state;
+    for (double limit = 1; limit < 60; limit += 0.05) {
+        struct search search;
+        double rate;
+        int tries = 0;
+        for (search_begin(&search, 1000, 100000); search_wants(&search, &rate); tries++)
+            search_take(&search, rate <= limit);
+        assert_in_range(tries, 4, 20);
+        assert_true(search.best <= limit && search.best * 1.031 > limit);
+    }
+}
+
 static void test_a_goal_that_no_rate_keeps_ends_the_search(void **state)
 {
     (void)state;
@@ -160,6 +175,7 @@ int main(void)
         cmocka_unit_test(test_a_stall_shows_in_an_open_loop),
         cmocka_unit_test(test_a_stall_does_not_show_in_a_closed_loop),
         cmocka_unit_test(test_the_search_finds_what_the_peer_can_do),
+        cmocka_unit_test(test_the_search_ends_whatever_the_limit),
         cmocka_unit_test(test_a_goal_that_no_rate_keeps_ends_the_search),
         cmocka_unit_test(test_a_peer_that_keeps_every_rate_ends_it_too),
     };
