@@ -86,6 +86,7 @@ static struct item *take_item(struct engine *engine)
         return NULL;
     item->task = (struct task){.state = TASK_READ};
     item->so_far = (struct retry_row){.tries = 0};
+    item->paced = (struct pacer_row){.failing = 0};
     item->number = 0;
     return item;
 }
@@ -97,8 +98,12 @@ static void give_back(struct engine *engine, struct item *item)
     engine->free_items = item;
 }
 
+/* That it is refused is likely to be its device's doing, so that the device's next row begins with
+ * what is known of it. */
 void engine_end_item(struct engine *engine, struct item *item)
 {
+    if (item->paced.failing != 0 && item->task.behind != NULL)
+        item_of(item->task.behind)->paced = item->paced;
     scheduler_finish(&engine->scheduler, &item->task);
     give_back(engine, item);
 }
@@ -282,6 +287,7 @@ static void start_ready(struct engine *engine)
 {
     engine->wake_ns = INT64_MAX;
     (void)scheduler_due(&engine->scheduler, engine_now_ms(engine));
+    engine->scheduler.probes = breaker_is_open(&engine->pacer.breaker);
     while (may_start(engine)) {
         int64_t next_ns = next_start_ns(engine);
         if (next_ns != 0) {

@@ -88,11 +88,13 @@ void engine_unmark(struct engine *engine, struct item *item)
 }
 
 /* Tells the run's pace of the end of an attempt, and acts on what follows. */
-static void take_pace(struct engine *engine, const struct item *item, const struct outcome *outcome,
+static void take_pace(struct engine *engine, struct item *item, const struct outcome *outcome,
                       int64_t host_wait_ms)
 {
     const struct pacer_attempt attempt = {.outcome = outcome,
                                           .ticket = item->pacer_ticket,
+                                          .number = item->start_number,
+                                          .row = &item->paced,
                                           .started_ns = item->started_ns,
                                           .host_wait_ms = host_wait_ms};
     struct pacer_news news;
@@ -209,7 +211,7 @@ static void decide(struct engine *engine, struct item *item, const struct answer
         .idempotent = operation_is_idempotent(operation),
         .is_question = !operation_is_submit(operation),
         .held = disbelieved,
-        .all_refused = breaker_refuses_all(&engine->pacer.breaker),
+        .all_refused = pacer_refuses_all(&engine->pacer, &item->paced),
         .has_retry_after = answer->has_retry_after,
         .retry_after_ms = answer->retry_after_ms,
     };

@@ -12,6 +12,7 @@
 #include "platform/command.h"
 #include "platform/history_search.h"
 #include "platform/operation.h"
+#include "send/pacer.h"
 #include "send/retry.h"
 #include "send/scheduler.h"
 
@@ -48,6 +49,7 @@ struct item {
     uint64_t start_number;    /* of its attempt, among all of the run */
     int64_t started_ns;       /* when that started */
     uint32_t pacer_ticket;    /* of that */
+    struct pacer_row paced;   /* what the pacer knows of its attempts */
     uint32_t key_number;      /* of the key that it was sent with */
     struct refusal *refusal;  /* of one that is held */
     struct verification *verification; /* while it is looked for: it asks, and is not sent */

@@ -49,9 +49,18 @@ int64_t breaker_next_ms(const struct breaker *breaker, int64_t now_ms)
     return INT64_MAX;
 }
 
-bool breaker_refuses_all(const struct breaker *breaker)
+static bool refuses_many(const struct breaker *breaker)
 {
-    return breaker->state != BREAKER_CLOSED || breaker->refused >= BREAKER_REFUSED_RUN;
+    uint32_t all = breaker->refused + breaker->refused_again;
+
+    return (2 * breaker->stubborn < all ? all : breaker->refused) >= BREAKER_REFUSED_RUN;
+}
+
+bool breaker_refuses_all(const struct breaker *breaker, bool is_stubborn)
+{
+    if (breaker->state == BREAKER_CLOSED)
+        return refuses_many(breaker);
+    return breaker->by_refusals || !is_stubborn;
 }
 
 uint32_t breaker_start(struct breaker *breaker, int64_t now_ms)
@@ -63,10 +72,16 @@ uint32_t breaker_start(struct breaker *breaker, int64_t now_ms)
     return breaker->era;
 }
 
+static void forget_refused(struct breaker *breaker)
+{
+    breaker->refused = breaker->refused_again = 0;
+    breaker->stubborn = 0;
+}
+
 static void forget(struct breaker *breaker)
 {
     breaker->failed_connections = 0;
-    breaker->refused = 0;
+    forget_refused(breaker);
     breaker->attempts = 0;
     breaker->window = 0;
 }
@@ -87,8 +102,9 @@ static unsigned count_ones(uint64_t bits)
     return count;
 }
 
-static bool open_first(struct breaker *breaker, int64_t now_ms)
+static bool open_first(struct breaker *breaker, bool by_refusals, int64_t now_ms)
 {
+    breaker->by_refusals = by_refusals;
     breaker->delay_ms = BREAKER_DELAY_MS;
     breaker->open_since_ms = now_ms;
     breaker->openings++;
@@ -97,20 +113,25 @@ static bool open_first(struct breaker *breaker, int64_t now_ms)
 }
 
 /* A limit refuses a part of what is sent; a platform that refuses all of it is out of service. */
-static bool add_refused(struct breaker *breaker, int64_t now_ms)
+static bool add_refused(struct breaker *breaker, bool again, int64_t now_ms)
 {
-    if (breaker->refused++ == 0)
+    if (breaker->refused + breaker->refused_again == 0)
         breaker->refused_since_ms = now_ms;
-    return breaker->refused >= BREAKER_REFUSED_RUN &&
-           now_ms - breaker->refused_since_ms >= BREAKER_REFUSED_MS && open_first(breaker, now_ms);
+    (*(again ? &breaker->refused_again : &breaker->refused))++;
+    return refuses_many(breaker) && now_ms - breaker->refused_since_ms >= BREAKER_REFUSED_MS &&
+           open_first(breaker, true, now_ms);
 }
 
 static bool add_closed(struct breaker *breaker, enum breaker_kind kind, int64_t now_ms)
 {
-    if (kind == BREAKER_REFUSED)
-        return add_refused(breaker, now_ms);
+    if (kind == BREAKER_STUBBORN) {
+        breaker->stubborn++;
+        return false;
+    }
+    if (kind == BREAKER_REFUSED || kind == BREAKER_REFUSED_AGAIN)
+        return add_refused(breaker, kind == BREAKER_REFUSED_AGAIN, now_ms);
     if (kind == BREAKER_OK)
-        breaker->refused = 0;
+        forget_refused(breaker);
     breaker->window = breaker->window << 1 | (kind != BREAKER_OK);
     if (breaker->attempts < BREAKER_WINDOW)
         breaker->attempts++;
@@ -121,7 +142,7 @@ static bool add_closed(struct breaker *breaker, enum breaker_kind kind, int64_t 
     bool opens = breaker->failed_connections >= BREAKER_RUN ||
                  (breaker->attempts >= BREAKER_ATTEMPTS_MIN &&
                   count_ones(breaker->window) * 100 >= breaker->attempts * BREAKER_SHARE);
-    return opens && open_first(breaker, now_ms);
+    return opens && open_first(breaker, false, now_ms);
 }
 
 bool breaker_add(struct breaker *breaker, uint32_t ticket, enum breaker_kind kind, int64_t now_ms)
@@ -138,6 +159,11 @@ bool breaker_add(struct breaker *breaker, uint32_t ticket, enum breaker_kind kin
     if (kind == BREAKER_OK) {
         set_state(breaker, BREAKER_CLOSED);
         forget(breaker);
+        return true;
+    }
+    if (kind == BREAKER_STUBBORN) { /* it would have been refused all the same */
+        open_up(breaker, now_ms);
+        breaker->probe_ms = now_ms + BREAKER_DELAY_MS;
         return true;
     }
     breaker->delay_ms *= 2;

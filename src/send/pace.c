@@ -6,6 +6,7 @@
 #include "send/pace.h"
 
 #include <assert.h>
+#include <math.h>
 
 #include "send/pace_limit.h"
 #include "send/pace_math.h"
@@ -40,6 +41,12 @@
 #define FALL_ALARM  2.5
 #define NOISE_ALARM 6.0 /* … beyond the noise */
 
+/* Outages. */
+#define RESTART_ROWS 8   /* fewer say nothing of a rate */
+#define RESTART_PART 0.5 /* of what was known goes on */
+#define TRY_RATE     4.0 /* and no slower while all is refused, so that an outage is known soon */
+#define BEFORE_S     2.0 /* runs of refusals that begin within this time are one */
+
 static double start_rate(const struct pace *pace)
 {
     return pace->rtt_s > 0 ? between(START_ROWS / pace->rtt_s, START_RATE, START_RATE_MAX)
@@ -71,12 +78,15 @@ double pace_rate(const struct pace *pace)
 {
     if (pace->mode == PACE_OPEN)
         return 0;
-    return is_shut(pace) ? most(SHUT_RATE, SHUT_PART * pace->rate) : pace->rate;
+    double rate = is_shut(pace) ? most(SHUT_RATE, SHUT_PART * pace->rate) : pace->rate;
+    if (pace->run.count > 1 && pace_is_limited(pace))
+        return most(rate, least(RESTART_PART * pace->before.rate, TRY_RATE));
+    return rate;
 }
 
 double pace_allowed(const struct pace *pace)
 {
-    return pace->limit;
+    return pace->run.count > 1 ? pace->before.limit : pace->limit;
 }
 
 static void take_rtt(struct pace *pace, double rtt_s)
@@ -98,17 +108,65 @@ static void start(struct pace *pace, double rate, int64_t now_ns)
     pace_set_rate(pace, rate);
 }
 
+/* At the first refusal of a run. Where requests overtake each other, an outage begins with several
+ * runs, of which the later ones see a rate that has been cut. */
+static void remember(struct pace *pace, int64_t started_ns)
+{
+    if (pace->slow > 0 && pace->passed < RESTART_ROWS)
+        return;
+    bool is_known = pace_is_limited(pace) && pace->mode != PACE_SETTLING;
+    double limit = is_known ? pace->limit : 0;
+    double rate = most(limit, pace_recent_rate(&pace->recent, started_ns));
+
+    if (rate > pace->before.rate || seconds_between(pace->before.at_ns, started_ns) > BEFORE_S)
+        pace->before = (struct pace_before){started_ns, rate, limit};
+}
+
+static void hold_guess(struct pace *pace, double limit, int64_t now_ns)
+{
+    pace_hold(pace, limit, UNSURE, now_ns);
+    pace->interval = PACE_INTERVAL_GUESS;
+}
+
+/* A slow limit looks like an outage after each few rows: then the rate goes down by and by. */
+static double count_slow(struct pace *pace)
+{
+    if (pace->passed >= RESTART_ROWS)
+        pace->slow = 0;
+    else if (pace->passed > 0 || pace->slow > 0)
+        pace->slow++;
+    pace->passed = 0;
+    return pow(CUT_UNKNOWN, pace->slow);
+}
+
+/* All was refused: what was known before that counts. */
+static void restart_refused(struct pace *pace, int64_t now_ns)
+{
+    double part = count_slow(pace);
+
+    pace->run.count = 0;
+    pace->limit = pace->before.limit;
+    if (pace->limit > 0)
+        hold_guess(pace, RESTART_PART * part * pace->limit, now_ns);
+    else if (pace->slow > 0)
+        hold_guess(pace, part * most(start_rate(pace), RESTART_PART * pace->before.rate), now_ns);
+    else if (pace->concurrency > 1)
+        start(pace, most(start_rate(pace), RESTART_PART * pace->before.rate), now_ns);
+    else
+        pace_set_mode(pace, PACE_OPEN, now_ns);
+}
+
 void pace_restart(struct pace *pace, int64_t now_ns)
 {
     if (!pace->enabled)
         return;
-    if (pace_is_limited(pace)) {
-        pace_forget(pace);
-        pace_hold(pace, pace->limit * CUT_UNKNOWN, UNSURE, now_ns);
-        pace->interval = PACE_INTERVAL_GUESS;
-    } else if (pace->concurrency > 1) {
+    pace_forget(pace);
+    if (pace->run.count > 0)
+        restart_refused(pace, now_ns);
+    else if (pace_is_limited(pace))
+        hold_guess(pace, CUT_UNKNOWN * pace->limit, now_ns);
+    else if (pace->concurrency > 1)
         start(pace, start_rate(pace), now_ns);
-    }
 }
 
 static void begin_trial(struct pace *pace, int64_t now_ns)
@@ -375,7 +433,10 @@ enum pace_change pace_end(struct pace *pace, enum pace_answer answer, int64_t st
     /* A refusal may come sooner than the answer to what is processed. */
     if (!refused || pace->rtt_s == 0)
         take_rtt(pace, seconds_between(started_ns, now_ns));
+    if (refused && pace->run.count == 0)
+        remember(pace, started_ns);
     uint64_t run = pace_run_add(&pace->run, refused, started_ns);
+    pace->passed += !refused;
     if (!refused)
         pace_recent_add(&pace->recent, started_ns);
     return pace_is_limited(pace) ? add_limited(pace, refused, run, started_ns, now_ns)

@@ -69,6 +69,13 @@ enum pace_mode {
 
 enum pace_change { PACE_SAME, PACE_LOWERED, PACE_FREED };
 
+/* How fast it went before everything was refused. */
+struct pace_before {
+    int64_t at_ns;
+    double rate;  /* what passed, or would have */
+    double limit; /* 0: none was known */
+};
+
 struct pace {
     bool enabled;
     enum pace_mode mode;
@@ -87,9 +94,12 @@ struct pace {
 
     struct pace_recent recent;
     struct pace_run run;
-    bool windowed;           /* the platform counts by the second, it seems */
-    int64_t calmed_ns;       /* when half was sent for a while, since a window was not even */
-    struct pace_cusum alarm; /* refusals that come close together */
+    struct pace_before before; /* … that run */
+    uint64_t passed;           /* since the start, or the last restart */
+    int slow;                  /* restarts after which next to nothing passed */
+    bool windowed;             /* the platform counts by the second, it seems */
+    int64_t calmed_ns;         /* when half was sent for a while, since a window was not even */
+    struct pace_cusum alarm;   /* refusals that come close together */
     struct pace_noise noise;
 
     double limit;             /* as it was measured; 0: none was found */
@@ -114,7 +124,9 @@ void pace_init(struct pace *pace, size_t concurrency, bool enabled, bool gently)
 /* What the operator allows at the most; 0: anything. */
 void pace_set_ceiling(struct pace *pace, double ceiling);
 
-/* After an outage: what was known is old. Where a limit is known, the rate goes on far below. */
+/* After an outage: what was known is old. Where a limit is known, the rate goes on far below it;
+ * otherwise it begins anew, at half of what passed before or more. That everything was refused at
+ * the end says nothing of the rate: what was known before that counts. */
 void pace_restart(struct pace *pace, int64_t now_ns);
 
 /* The rate that holds beside the ceiling; 0: none. */
@@ -145,7 +157,8 @@ static inline void pace_cancel(struct pace *pace)
 /* Whether there is a limit. */
 bool pace_is_limited(const struct pace *pace);
 
-/* The platform's limit as it was measured last, per second; 0 where none showed. */
+/* The platform's limit as it was measured last, per second; 0 where none showed. What was refused
+ * without a break since then measures nothing. */
 double pace_allowed(const struct pace *pace);
 
 #endif

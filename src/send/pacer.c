@@ -169,20 +169,67 @@ static enum pace_change tell(struct pacer *pacer, enum pace_change change, int64
     return change;
 }
 
+static bool is_stubborn(const struct pacer *pacer, const struct pacer_row *row)
+{
+    return row->failing != 0 && pacer->answered > row->failing && pacer->balance > row->balance;
+}
+
+bool pacer_refuses_all(const struct pacer *pacer, const struct pacer_row *row)
+{
+    return breaker_refuses_all(&pacer->breaker, is_stubborn(pacer, row));
+}
+
+static void take_answered(struct pacer *pacer, const struct pacer_attempt *attempt)
+{
+    pacer->balance++;
+    if (attempt->number > pacer->answered)
+        pacer->answered = attempt->number;
+    *attempt->row = (struct pacer_row){.failing = 0};
+}
+
+/* What an attempt says, with what its row has been through. */
+static enum breaker_kind take_kind(struct pacer *pacer, const struct pacer_attempt *attempt)
+{
+    enum breaker_kind kind = breaker_kind_of(attempt->outcome);
+    struct pacer_row *row = attempt->row;
+
+    if (kind == BREAKER_OK)
+        take_answered(pacer, attempt);
+    if (kind != BREAKER_REFUSED && kind != BREAKER_FAILED)
+        return kind;
+    if (is_stubborn(pacer, row))
+        return BREAKER_STUBBORN;
+    bool is_first = row->failing == 0;
+    pacer->balance -= is_first ? PACER_STUBBORN : 1;
+    if (is_first || row->balance == INT64_MAX)
+        *row =
+            (struct pacer_row){attempt->number,
+                               breaker_is_refusing(&pacer->breaker) ? INT64_MAX : pacer->balance};
+    return kind == BREAKER_REFUSED && !is_first ? BREAKER_REFUSED_AGAIN : kind;
+}
+
+/* What goes while the breaker is open are probes, few and far between: they tell of no rate. Nor do
+ * rows that are refused for their own sake. */
+static enum pace_answer answer_of(enum breaker_kind kind, bool is_probe)
+{
+    if (is_probe)
+        return PACE_SILENT;
+    if (kind == BREAKER_REFUSED || kind == BREAKER_REFUSED_AGAIN)
+        return PACE_REFUSED;
+    return kind == BREAKER_OK ? PACE_PASSED : PACE_SILENT;
+}
+
 void pacer_end(struct pacer *pacer, const struct pacer_attempt *attempt, int64_t now_ns,
                struct pacer_news *ret_news)
 {
-    static const enum pace_answer answers[] = {[BREAKER_OK] = PACE_PASSED,
-                                               [BREAKER_NO_CONNECTION] = PACE_SILENT,
-                                               [BREAKER_FAILED] = PACE_SILENT,
-                                               [BREAKER_LOCAL] = PACE_SILENT,
-                                               [BREAKER_REFUSED] = PACE_REFUSED};
     int64_t now_ms = now_ns / NS_PER_MS;
-    enum breaker_kind kind = breaker_kind_of(attempt->outcome);
+    enum breaker_kind kind = take_kind(pacer, attempt);
     bool was_open = breaker_is_open(&pacer->breaker);
 
-    enum pace_change change = pace_end(&pacer->pace, answers[kind], attempt->started_ns, now_ns);
-    heed_host(pacer, kind != BREAKER_OK, attempt->started_ns, attempt->host_wait_ms, now_ms);
+    enum pace_change change =
+        pace_end(&pacer->pace, answer_of(kind, was_open), attempt->started_ns, now_ns);
+    if (kind != BREAKER_STUBBORN)
+        heed_host(pacer, kind != BREAKER_OK, attempt->started_ns, attempt->host_wait_ms, now_ms);
     ret_news->pace = tell(pacer, change, now_ms);
     ret_news->breaker_changed = breaker_add(&pacer->breaker, attempt->ticket, kind, now_ms);
     if (was_open && !breaker_is_open(&pacer->breaker))

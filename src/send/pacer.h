@@ -63,6 +63,8 @@ struct pacer {
     int64_t ramped_ms;     /* when the ramp's rate was set last */
     int64_t per_hour;      /* what the limiter holds now; 0: nothing */
     int64_t host_until_ms; /* no attempt before */
+    uint64_t answered;     /* the number of the newest request that the platform answered */
+    int64_t balance;       /* answers, less what was refused (struct pacer_row) */
     uint32_t recent;       /* a bit for each of the last answers: it refused */
     uint32_t recent_count;
     bool paused;
@@ -71,10 +73,26 @@ struct pacer {
     int64_t tell_ms; /* not again before so long after that; doubles */
 };
 
+/*
+ * What a row has been through, zeroed at its start. Stubborn (send/breaker.h) is who fails again
+ * when, since it began to, the platform has answered a request that started later, and more than
+ * PACER_STUBBORN of them for each other row that began to fail as well, and one for each refusal of
+ * such a row: a limit that is exceeded refuses more than that. It does so in a row, too: who
+ * was refused behind another one that may be the limit's is not known to be stubborn.
+ */
+struct pacer_row {
+    uint64_t failing; /* the number of its first request that was refused, or failed; 0: none */
+    int64_t balance;  /* the pacer's by then; INT64_MAX: it was refused behind others */
+};
+
+enum { PACER_STUBBORN = 3 };
+
 /* The end of an attempt. */
 struct pacer_attempt {
     const struct outcome *outcome;
     uint32_t ticket;
+    uint64_t number;       /* among the run's, in the order of their starts, from 1 */
+    struct pacer_row *row; /* which is brought up to date */
     int64_t started_ns;
     int64_t host_wait_ms; /* from retry_decide; 0: none */
 };
@@ -97,6 +115,9 @@ uint32_t pacer_start(struct pacer *pacer, int64_t now_ns);
 
 void pacer_end(struct pacer *pacer, const struct pacer_attempt *attempt, int64_t now_ns,
                struct pacer_news *ret_news);
+
+/* Whether it says nothing of a row that it is refused, for everything is. */
+bool pacer_refuses_all(const struct pacer *pacer, const struct pacer_row *row);
 
 /* The same for an attempt that tells nothing of the platform: it did not leave for want of
  * something here, or was ended from here. */

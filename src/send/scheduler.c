@@ -123,9 +123,8 @@ struct task *scheduler_next(struct scheduler *scheduler)
 {
     if (scheduler->in_flight >= scheduler->concurrency)
         return NULL;
-    struct task *task = take_first(&scheduler->again);
-    if (task == NULL)
-        task = take_first(&scheduler->fresh);
+    bool is_fresh = scheduler->again.head == NULL || (scheduler->probes && scheduler->fresh.head);
+    struct task *task = take_first(is_fresh ? &scheduler->fresh : &scheduler->again);
     if (task == NULL)
         return NULL;
     scheduler->in_flight++;

@@ -22,7 +22,8 @@
  *
  * A task in BACKOFF or HELD holds no place in flight, but it still is its device's first: those
  * behind it wait until it has ended. Tasks that were in flight before go ahead of those that never
- * were.
+ * were; behind them where they are to find out whether the platform answers: what was refused may
+ * have been so for its own sake.
  */
 #ifndef NB_SEND_SCHEDULER_H
 #define NB_SEND_SCHEDULER_H
@@ -54,6 +55,7 @@ struct task_queue {
 };
 
 struct scheduler {
+    bool probes; /* whoever starts finds out whether the platform answers */
     size_t concurrency;
     size_t rows_max; /* tasks that are held at most, in flight or waiting */
     size_t held;     /* tasks that were added and have not ended */

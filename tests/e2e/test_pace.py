@@ -125,3 +125,68 @@ def test_connections_that_are_being_made_have_a_bound(fleet, tmp_path, authority
 def test_settings_of_the_limit_that_are_none(nbatch, fleet, spec, part):
     done = nbatch("run", fleet(1), f"--simulate={spec}")
     assert done.code == 2 and part in done.err and spec.split("=")[0] in done.err, done
+
+
+def refusing(state, reply, begin, end):
+    """A platform that refuses everything from `begin` to `end`, in seconds since its first request."""
+    def script(connection, number):
+        while (request := connection.read_request()) is not None:
+            with connection.peer.lock:
+                first = state.setdefault("first", time.monotonic())
+            if begin < time.monotonic() - first < end:
+                connection.reply(*reply)
+                continue
+            connection.process(request)
+            connection.reply(OK)
+
+    return script
+
+
+REFUSALS = {"429": (b"", "429 Too Many Requests", []), "errno": (b'{"errno":15,"error":"api freq out of limit"}',)}
+
+
+@pytest.mark.parametrize("by", REFUSALS)
+def test_an_outage_that_refuses_everything_says_nothing_of_the_rate(nbatch, fleet, raw_peer, tmp_path, by):
+    """It had taken the rate of the probes for the platform's limit: 15 rows a minute, for hours."""
+    peer = raw_peer(refusing({}, REFUSALS[by], 1, 5))
+    done = nbatch("run", fleet(600), "--endpoint", peer.url, "--rate", "200/s", "-o", "out.csv", "--seed", "1")
+    assert done.code == 0 and "answers again" in done.err, done
+    ends = times(tmp_path / "out.csv")
+    gap, at = max((after - before, before) for before, after in zip(ends, ends[1:]))
+    assert len(ends) == 600 and gap > 3 and ends[-1] - at - gap < 20, done
+
+
+def stubborn(refused, end):
+    """A platform that refuses some devices always, and from `end` requests on all of them."""
+    count = [0]
+
+    def script(connection, number):
+        while (request := connection.read_request()) is not None:
+            with connection.peer.lock:
+                count[0] += 1
+                out = count[0] > end
+            if out or refused(int(request.imei[-8:-1])):
+                connection.reply(*REFUSALS["errno"])
+                continue
+            connection.process(request)
+            connection.reply(OK)
+
+    return script
+
+
+def test_devices_that_are_always_refused_are_rejected_and_no_outage(nbatch, fleet, raw_peer, tmp_path):
+    """They are all that is left in the end, where it had waited for ten minutes, and given them no result."""
+    peer = raw_peer(stubborn(lambda device: device % 40 == 0, 10**9))
+    done = nbatch("run", fleet(400), "--endpoint", peer.url, "-o", "out.csv", "-c", "8", "--outage-wait", "2s", "--seed", "4")
+    rows = read_results(tmp_path / "out.csv")
+    assert done.code == 1 and "the platform fails" not in done.err and "allowed about" not in done.err, done
+    refused = [row for row in rows if row["status"] == "rejected"]
+    assert len(rows) == 400 and len(refused) == 10 and {row["attempts"] for row in refused} == {"5"}, done
+
+
+def test_an_outage_among_such_devices_is_one(nbatch, fleet, raw_peer, tmp_path):
+    """The negative control: rows that were not refused before keep their place."""
+    peer = raw_peer(stubborn(lambda device: device % 40 == 0, 300))
+    done = nbatch("run", fleet(400), "--endpoint", peer.url, "-o", "out.csv", "-c", "8", "--outage-wait", "4s", "--seed", "4")
+    rows = read_results(tmp_path / "out.csv")
+    assert done.code == 5 and "the platform fails" in done.err and len(rows) < 310, done

@@ -153,6 +153,56 @@ static void test_attempts_from_before_a_change_are_not_counted(void **state)
     assert_int_equal(breaker.state, BREAKER_CLOSED);
 }
 
+/* Refuses ten in two seconds, the first ones so. Returns how many opened it; 0: none did. */
+static size_t refuse(enum breaker_kind first, enum breaker_kind other, size_t firsts)
+{
+    struct breaker breaker;
+
+    breaker_init(&breaker);
+    for (size_t i = 0; i < 1000; i++) {
+        enum breaker_kind kind = i < firsts ? first : other;
+        if (attempt(&breaker, kind, (int64_t)i * BREAKER_REFUSED_MS / 10))
+            return i + 1;
+    }
+    return 0;
+}
+
+static void test_rows_that_are_refused_for_their_own_sake_open_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(refuse(BREAKER_REFUSED, BREAKER_REFUSED, 0), 11);
+    assert_int_equal(refuse(BREAKER_REFUSED, BREAKER_REFUSED_AGAIN, 1), 11);
+    assert_int_equal(refuse(BREAKER_STUBBORN, BREAKER_STUBBORN, 0), 0);
+    assert_int_equal(refuse(BREAKER_STUBBORN, BREAKER_REFUSED_AGAIN, 1), 12);
+    assert_int_equal(refuse(BREAKER_STUBBORN, BREAKER_REFUSED_AGAIN, 20), 61);
+    assert_int_equal(refuse(BREAKER_STUBBORN, BREAKER_REFUSED, 1), 12);
+    assert_int_equal(refuse(BREAKER_REFUSED, BREAKER_STUBBORN, 7), 0);
+}
+
+static void test_a_stubborn_probe_says_nothing(void **state)
+{
+    (void)state;
+    struct breaker breaker;
+    int64_t now_ms = 0;
+
+    breaker_init(&breaker);
+    assert_false(breaker_refuses_all(&breaker, false));
+    while (!attempt(&breaker, BREAKER_REFUSED, now_ms))
+        now_ms += 100;
+    assert_true(breaker_refuses_all(&breaker, true));
+    assert_true(attempt(&breaker, BREAKER_REFUSED, now_ms + 1000));
+    for (int i = 1; i < 100; i++) {
+        int64_t next_ms = breaker_next_ms(&breaker, now_ms + 1000);
+        assert_true(attempt(&breaker, BREAKER_STUBBORN, next_ms));
+        assert_int_equal(breaker_next_ms(&breaker, next_ms), next_ms + BREAKER_DELAY_MS);
+    }
+    assert_int_equal(breaker.delay_ms, 2 * BREAKER_DELAY_MS);
+    breaker_init(&breaker);
+    fail_connections(&breaker, 0); /* not by refusals: these are the row's own */
+    assert_true(breaker_refuses_all(&breaker, false));
+    assert_false(breaker_refuses_all(&breaker, true));
+}
+
 static enum breaker_kind kind_of(enum answer_state state, int http_status, bool has_retry_after,
                                  const char *body)
 {
@@ -247,6 +297,8 @@ int main(void)
         cmocka_unit_test(test_attempts_from_before_a_change_are_not_counted),
         cmocka_unit_test(test_a_rejection_is_an_answer_and_throttling_a_refusal),
         cmocka_unit_test(test_an_outage_costs_a_handful_of_attempts),
+        cmocka_unit_test(test_rows_that_are_refused_for_their_own_sake_open_nothing),
+        cmocka_unit_test(test_a_stubborn_probe_says_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

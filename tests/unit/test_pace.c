@@ -35,6 +35,13 @@ enum change { STEADY, HALVED, DOUBLED, HALVED_FOR_A_WHILE, CHANGES };
  * its clock, requests that it works on (each for half of the round trip). */
 enum kind { BUCKET, SLIDING_SECOND, CLOCK_SECOND, AT_ONCE, KINDS };
 
+/* A time in which all is refused, in seconds. */
+struct refusing {
+    double from_s, to_s;
+};
+
+enum { OUTAGES = 2 };
+
 /* A case; what is 0 does not apply. */
 struct scene {
     double limit;   /* a second; 0: none */
@@ -48,6 +55,8 @@ struct scene {
     enum change change;
     int64_t seconds; /* 0: LENGTH */
     uint64_t rows;   /* of a short run; 0: without end */
+    struct refusing outages[OUTAGES];
+    uint64_t stubborn; /* one in so many devices is always refused */
 };
 
 struct result {
@@ -65,6 +74,8 @@ struct row {
     struct task task;
     struct retry_row so_far;
     uint32_t ticket;
+    uint64_t number;
+    struct pacer_row paced;
     int64_t started_ns;
     bool arrived, passed;
     struct heap_node event;
@@ -98,7 +109,7 @@ struct world {
     struct prng prng;
     struct heap events;
     struct row *free_rows;
-    uint64_t devices;
+    uint64_t devices, starts;
     double tokens; /* of the bucket, or left of the clock's second */
     int64_t tokens_ns;
     int64_t taken_ns[TAKEN_MAX]; /* when the last ones were */
@@ -170,11 +181,27 @@ static bool takes_few(struct world *world, double count, int64_t span_ns, int64_
     return true;
 }
 
-static bool takes(struct world *world, int64_t now_ns)
+static bool is_stubborn(const struct scene *scene, uint64_t device)
+{
+    return scene->stubborn > 0 && device % scene->stubborn == 0;
+}
+
+static bool is_out(const struct scene *scene, int64_t now_ns)
+{
+    for (size_t i = 0; i < OUTAGES; i++)
+        if ((double)now_ns >= scene->outages[i].from_s * 1e9 &&
+            (double)now_ns < scene->outages[i].to_s * 1e9)
+            return true;
+    return false;
+}
+
+static bool takes(struct world *world, uint64_t device, int64_t now_ns)
 {
     const struct scene *scene = world->scene;
     double limit = limit_at(scene, now_ns), at_once = limit * (double)service_ns(scene) / 1e9;
 
+    if (is_out(scene, now_ns) || is_stubborn(scene, device))
+        return false;
     if (scene->noise > 0 && unit(world) < scene->noise)
         return false;
     if (scene->limit == 0)
@@ -274,6 +301,7 @@ static void start_row(struct world *world, struct row *row)
     row->ticket = pacer_start(&world->pacer, world->now_ns);
     if (world->oracle.every_s > 0)
         limiter_take(&world->oracle.limiter, world->now_ns);
+    row->number = ++world->starts;
     row->started_ns = world->now_ns;
     world->now_ns += START_NS;
     row->arrived = false;
@@ -288,6 +316,7 @@ static void start_ready(struct world *world)
 
     world->wake_ns = INT64_MAX;
     (void)scheduler_due(&world->scheduler, now_ms);
+    world->scheduler.probes = breaker_is_open(&world->pacer.breaker);
     while (scheduler_can_start(&world->scheduler) &&
            (world->met || world->scheduler.in_flight == 0)) {
         int64_t next_ns = world->oracle.every_s > 0
@@ -335,7 +364,8 @@ static void finish(struct world *world, struct row *row)
     const bool tells = world->scene->refusal == BY_429_RETRY_AFTER && !row->passed;
     const struct retry_attempt attempt = {.outcome = outcome,
                                           .idempotent = true,
-                                          .all_refused = breaker_refuses_all(&world->pacer.breaker),
+                                          .all_refused =
+                                              pacer_refuses_all(&world->pacer, &row->paced),
                                           .has_retry_after = tells,
                                           .retry_after_ms = tells ? 1000 : -1};
     struct retry_decision decision;
@@ -344,9 +374,11 @@ static void finish(struct world *world, struct row *row)
     retry_decide(&world->retry, &attempt, &row->so_far, &decision);
     const struct pacer_attempt end = {.outcome = outcome,
                                       .ticket = row->ticket,
+                                      .number = row->number,
+                                      .row = &row->paced,
                                       .started_ns = row->started_ns,
                                       .host_wait_ms = decision.host_wait_ms};
-    if (breaker_kind_of(outcome) == BREAKER_OK)
+    if (row->passed)
         budget_return(&world->budget);
     world->met = true;
     if (world->oracle.every_s > 0)
@@ -380,7 +412,7 @@ static void take_event(struct world *world)
         return;
     }
     row->arrived = true;
-    row->passed = takes(world, world->now_ns);
+    row->passed = takes(world, row->task.device, world->now_ns);
     world->came[world->now_ns * SLOTS / SECOND]++;
     world->kept_out[world->now_ns * SLOTS / SECOND] += !row->passed;
     world->passed += row->passed;
@@ -890,7 +922,9 @@ static void test_refusals_that_do_not_depend_on_the_rate_cost_only_themselves(vo
     for (size_t i = 0; i < ARRAY_LENGTH(scenes); i++) {
         struct result mean = {0};
         for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-            const struct bar least = {.share = 0.55, .refused = scenes[i].limit > 0 ? 0.1 : 0.03};
+            const struct bar least = {.share = 0.55,
+                                      .refused = scenes[i].limit > 0 ? 0.1 : 0.03,
+                                      .given_up = scenes[i].limit > 0};
             struct result result = play(&scenes[i], seed);
             expect(&scenes[i], &result, &least);
             mean.share += result.share / SEEDS;
@@ -937,6 +971,115 @@ static void test_a_limit_that_counts_by_the_second_is_found(void **state)
             const struct result result = play(&scene, i + 1);
             expect(&scene, &result, &bar);
         }
+}
+
+/* What the platform took in ten seconds, a second. */
+static double taken_from(double from_s)
+{
+    double sum = 0;
+
+    for (size_t slot = (size_t)from_s * SLOTS; slot < ((size_t)from_s + 10) * SLOTS; slot++)
+        sum += world.came[slot] - world.kept_out[slot];
+    return sum / 10;
+}
+
+/*
+ * That everything was refused for a while says nothing of the rate: when it is over, that is back
+ * within seconds. A probe is under way at the latest after as long again as it took, and five
+ * seconds are for the rate. What took the probes' rate for the platform's limit sent 0.3 rows a
+ * second in these.
+ */
+static void test_an_outage_that_refuses_everything_says_nothing_of_the_rate(void **state)
+{
+    (void)state;
+    static const struct scene scenes[] = {
+        {.rate = 200, .outages = {{1, 6}}},
+        {.rate = 50, .outages = {{1, 6}}},
+        {.outages = {{1, 6}}},
+        {.outages = {{1, 4}}},
+        {.outages = {{0, 5}}},
+        {.outages = {{0.2, 5}}}, /* while the rate goes up */
+        {.outages = {{10, 14}, {20, 25}}},
+        {.limit = 300, .burst = 30, .outages = {{10, 15}}},
+        {.limit = 300, .burst = 30, .rate = 200, .outages = {{10, 15}}},
+        {.limit = 20, .burst = 20, .outages = {{10, 15}}},
+        {.limit = 20, .burst = 20, .outages = {{14, 18}, {34, 39}}},
+        {.limit = 300, .burst = 30, .change = HALVED, .outages = {{18, 24}}},
+        {.limit = 300, .kind = SLIDING_SECOND, .outages = {{10, 15}}},
+        {.limit = 300, .kind = CLOCK_SECOND, .outages = {{10, 15}}},
+        {.noise = 0.02, .outages = {{10, 15}}},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(scenes); i++)
+        for (size_t at = 0; at < 4 * REFUSALS * 2; at++) {
+            struct scene scene = scenes[i];
+            const struct refusing *last = &scene.outages[scene.outages[1].to_s > 0];
+            scene.rtt_ms = rtts_ms[at % 4];
+            scene.refusal = (enum refusal)(at / 4 % REFUSALS);
+            scene.concurrency = at / 4 / REFUSALS > 0 ? 64 : 8;
+            scene.seconds = LENGTH + 10;
+            (void)play(&scene, at + 1);
+            double from_s = 2 * last->to_s - last->from_s + 5, taken = taken_from(from_s);
+            double most = (double)scene.concurrency / trip_of(&scene);
+            double rate = scene.rate > 0 ? fmin(most, (double)scene.rate) : most;
+            double limit = limit_at(&scene, (int64_t)from_s * SECOND);
+            rate = limit > 0 ? fmin(rate, limit) : rate;
+            if (taken < 0.6 * rate)
+                fail_msg("%zu: %.0f/s, %d ms, %zu at a time, refusal %d: %.1f/s of %.1f", i,
+                         scene.limit, (int)scene.rtt_ms, scene.concurrency, (int)scene.refusal,
+                         taken, rate);
+        }
+}
+
+/* They end after their attempts, and are no outage where they are all that is left. */
+static void test_devices_that_are_always_refused_are_no_outage(void **state)
+{
+    (void)state;
+    static const struct scene scenes[] = {
+        {.rows = 2000, .stubborn = 100},
+        {.rows = 2000, .stubborn = 20},
+        {.rows = 2000, .stubborn = 10},
+        {.rows = 40, .stubborn = 11},
+        {.rows = 2000, .stubborn = 50, .rate = 50},
+        {.rows = 2000, .stubborn = 1000},
+        {.rows = 4000, .stubborn = 50, .limit = 300, .burst = 30},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(scenes); i++)
+        for (size_t at = 0; at < 3 * REFUSALS * 2; at++) {
+            struct scene scene = scenes[i];
+            scene.rtt_ms = rtts_ms[at % 3];
+            scene.refusal = (enum refusal)(at / 3 % REFUSALS);
+            scene.concurrency = at / 3 / REFUSALS > 0 ? 64 : 8;
+            scene.seconds = LONGEST;
+            struct result result = play(&scene, at + 1);
+            double stubborn = (double)(scene.rows / scene.stubborn);
+            if (result.outages > 0 || result.given_up != stubborn ||
+                world.passed != (double)scene.rows - stubborn || world.now_ns > 300 * SECOND)
+                fail_msg("%zu: %d ms, %zu at a time, refusal %d: %.0f passed, %.0f given up, "
+                         "%d outages, %.0f s",
+                         i, (int)scene.rtt_ms, scene.concurrency, (int)scene.refusal, world.passed,
+                         result.given_up, (int)result.outages, (double)world.now_ns / 1e9);
+        }
+}
+
+/* The negative control: what else refuses the last rows again and again is one, and none of them
+ * is given up, though there are devices that are always refused. */
+static void test_an_outage_at_the_end_of_a_run_gives_up_no_row(void **state)
+{
+    (void)state;
+    for (size_t at = 0; at < 3 * REFUSALS * 2; at++) {
+        struct scene scene = {.rows = 1000, .rate = 200, .outages = {{4, 100}}};
+        scene.stubborn = at % 2 * 100;
+        scene.rtt_ms = rtts_ms[at % 3];
+        scene.refusal = (enum refusal)(at / 3 % REFUSALS);
+        scene.concurrency = at / 3 / REFUSALS > 0 ? 64 : 8;
+        scene.seconds = LONGEST;
+        struct result result = play(&scene, at + 1);
+        double stubborn = scene.stubborn > 0 ? (double)(scene.rows / scene.stubborn) : 0;
+        if (result.outages == 0 || result.given_up != stubborn)
+            fail_msg("%d ms, %zu at a time, refusal %d: %.0f given up, %d outages",
+                     (int)scene.rtt_ms, scene.concurrency, (int)scene.refusal, result.given_up,
+                     (int)result.outages);
+    }
 }
 
 /* A rate that was asked for and is above the limit. */
@@ -1162,6 +1305,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_without_a_limit_the_concurrency_is_used),
         cmocka_unit_test(test_refusals_that_do_not_depend_on_the_rate_cost_only_themselves),
         cmocka_unit_test(test_a_limit_that_counts_by_the_second_is_found),
+        cmocka_unit_test(test_an_outage_that_refuses_everything_says_nothing_of_the_rate),
+        cmocka_unit_test(test_devices_that_are_always_refused_are_no_outage),
+        cmocka_unit_test(test_an_outage_at_the_end_of_a_run_gives_up_no_row),
         cmocka_unit_test(test_an_asked_rate_above_the_limit_is_lowered_to_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,7 +22,9 @@ static struct pacer_news end(enum outcome_class class, int http_status, uint32_t
                              int64_t started_ms, int64_t host_wait_ms, int64_t now_ms)
 {
     const struct outcome outcome = {.class = class, .http_status = http_status};
+    struct pacer_row row = {0};
     const struct pacer_attempt attempt = {.outcome = &outcome,
+                                          .row = &row,
                                           .ticket = ticket,
                                           .started_ns = started_ms * MS,
                                           .host_wait_ms = host_wait_ms};
