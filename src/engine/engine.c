@@ -677,6 +677,6 @@ enum status engine_result(const struct engine *engine, struct job_result *ret_re
     *ret_result = engine->result;
     ret_result->canary = engine->canary;
     ret_result->late_per_s = late_per_s(engine);
-    ret_result->allowed = pace_allowed(&engine->pacer.pace);
+    ret_result->allowed = pacer_allowed(&engine->pacer);
     return engine->status;
 }

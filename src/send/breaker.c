@@ -51,9 +51,9 @@ int64_t breaker_next_ms(const struct breaker *breaker, int64_t now_ms)
 
 static bool refuses_many(const struct breaker *breaker)
 {
-    uint32_t again = breaker->has_stubborn ? 0 : breaker->refused_again;
+    uint32_t all = breaker->refused + breaker->refused_again;
 
-    return breaker->refused + again >= BREAKER_REFUSED_RUN;
+    return (2 * breaker->stubborn < all ? all : breaker->refused) >= BREAKER_REFUSED_RUN;
 }
 
 bool breaker_refuses_all(const struct breaker *breaker, bool is_stubborn)
@@ -75,7 +75,7 @@ uint32_t breaker_start(struct breaker *breaker, int64_t now_ms)
 static void forget_refused(struct breaker *breaker)
 {
     breaker->refused = breaker->refused_again = 0;
-    breaker->has_stubborn = false;
+    breaker->stubborn = 0;
 }
 
 static void forget(struct breaker *breaker)
@@ -125,7 +125,7 @@ static bool add_refused(struct breaker *breaker, bool again, int64_t now_ms)
 static bool add_closed(struct breaker *breaker, enum breaker_kind kind, int64_t now_ms)
 {
     if (kind == BREAKER_STUBBORN) {
-        breaker->has_stubborn = true;
+        breaker->stubborn++;
         return false;
     }
     if (kind == BREAKER_REFUSED || kind == BREAKER_REFUSED_AGAIN)

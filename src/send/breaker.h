@@ -24,8 +24,8 @@
  * Rows that the platform refuses for their own sake (a device that has had too much) are no outage,
  * even where they are all that is left of a run. What tells them: others were answered in between,
  * by requests that started later. Such a row is stubborn: its refusals count as nothing, and as a
- * probe it has another one follow without a longer delay. Where a stubborn row is among those that
- * are refused in a row, others of that kind are likely, which had nobody behind them that could be
+ * probe it has another one follow without a longer delay. Where a third of what is refused in
+ * a row is stubborn, others of that kind are likely, which had nobody behind them that could be
  * answered: then BREAKER_REFUSED_RUN different rows open it. Otherwise so many answers do: they are
  * the last rows of a run, and the platform may have begun to refuse everything.
  *
@@ -70,7 +70,7 @@ struct breaker {
     uint32_t refused;            /* throttling answers in a row to rows that had none before, */
     uint32_t refused_again;      /* … to others, but stubborn ones, */
     int64_t refused_since_ms;    /* … since the first of them */
-    bool has_stubborn;           /* there was a stubborn one since the last answer */
+    uint32_t stubborn;           /* … and to these */
     bool by_refusals;            /* … is why it is open */
     int64_t open_since_ms;       /* since the last time that it was closed; while it is open */
     int64_t probe_ms;            /* when the next probe may start */

@@ -41,6 +41,11 @@ bool pacer_is_limited(const struct pacer *pacer)
            pacer->per_hour != asked_per_hour(pacer, pacer->ramped_ms);
 }
 
+double pacer_allowed(const struct pacer *pacer)
+{
+    return pacer->yielded ? pace_allowed(&pacer->pace) : 0;
+}
+
 /* Has the limiter hold what holds now. */
 static void set_rate(struct pacer *pacer, int64_t now_ns)
 {
@@ -182,6 +187,7 @@ bool pacer_refuses_all(const struct pacer *pacer, const struct pacer_row *row)
 static void take_answered(struct pacer *pacer, const struct pacer_attempt *attempt)
 {
     pacer->balance++;
+    pacer->yielded |= attempt->row->failing != 0;
     if (attempt->number > pacer->answered)
         pacer->answered = attempt->number;
     *attempt->row = (struct pacer_row){.failing = 0};

@@ -67,6 +67,7 @@ struct pacer {
     int64_t balance;       /* answers, less what was refused (struct pacer_row) */
     uint32_t recent;       /* a bit for each of the last answers: it refused */
     uint32_t recent_count;
+    bool yielded; /* a row that had been refused, or failed, was answered later */
     bool paused;
     bool told_limit; /* the operator was told of one, */
     int64_t told_ms; /* … and when */
@@ -125,6 +126,10 @@ void pacer_cancel(struct pacer *pacer, uint32_t ticket, int64_t now_ms);
 
 /* Whether it is the platform's limit that holds, and not what was asked for. */
 bool pacer_is_limited(const struct pacer *pacer);
+
+/* The platform's limit as it was measured last, per second; 0 where none showed, or where no row
+ * that was refused was answered later: then it is not the rate that it was refused for. */
+double pacer_allowed(const struct pacer *pacer);
 
 /* The rate that holds now, per hour; 0 where there is none. */
 int64_t pacer_rate_per_hour(const struct pacer *pacer);

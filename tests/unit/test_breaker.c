@@ -173,7 +173,8 @@ static void test_rows_that_are_refused_for_their_own_sake_open_nothing(void **st
     assert_int_equal(refuse(BREAKER_REFUSED, BREAKER_REFUSED, 0), 11);
     assert_int_equal(refuse(BREAKER_REFUSED, BREAKER_REFUSED_AGAIN, 1), 11);
     assert_int_equal(refuse(BREAKER_STUBBORN, BREAKER_STUBBORN, 0), 0);
-    assert_int_equal(refuse(BREAKER_STUBBORN, BREAKER_REFUSED_AGAIN, 1), 0);
+    assert_int_equal(refuse(BREAKER_STUBBORN, BREAKER_REFUSED_AGAIN, 1), 12);
+    assert_int_equal(refuse(BREAKER_STUBBORN, BREAKER_REFUSED_AGAIN, 20), 61);
     assert_int_equal(refuse(BREAKER_STUBBORN, BREAKER_REFUSED, 1), 12);
     assert_int_equal(refuse(BREAKER_REFUSED, BREAKER_STUBBORN, 7), 0);
 }
