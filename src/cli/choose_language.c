@@ -1,6 +1,7 @@
 #include "cli/choose_language.h"
 
 #include <stdlib.h>
+#include <strings.h>
 
 #include "cli/option_table.h"
 
@@ -34,6 +35,19 @@ static enum language language_of_environment(void)
     return list != NULL && list[0] != '\0' ? first_of_list(list) : language;
 }
 
+/* Whether what is shown is read as UTF-8, by the character set that the locale names ("zh_CN.GBK");
+ * where it names none it is. Elsewhere Chinese would be gibberish, and English is not. */
+static bool is_read_as_utf8(void)
+{
+    static const char *const variables[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+    const char *locale = NULL;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(variables) && (locale == NULL || locale[0] == '\0'); i++)
+        locale = getenv(variables[i]);
+    const char *set = locale != NULL ? strchr(locale, '.') : NULL;
+    return set == NULL || strncasecmp(set, ".utf-8", 6) == 0 || strncasecmp(set, ".utf8", 5) == 0;
+}
+
 static bool set_by_name(const char *name)
 {
     bool is_known = strcmp(name, "zh") == 0 || strcmp(name, "en") == 0;
@@ -57,7 +71,7 @@ void choose_language(int *argc, char **argv)
     const char *variable = getenv("NBATCH_LANG");
     bool takes_options = *argc > 1 && subcommand_find(argv[1], &subcommand);
 
-    language_set(language_of_environment());
+    language_set(is_read_as_utf8() ? language_of_environment() : LANGUAGE_ENGLISH);
     if (variable != NULL)
         (void)set_by_name(variable);
     for (int i = 1; i < *argc && strcmp(argv[i], "--") != 0;) {

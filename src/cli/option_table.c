@@ -626,7 +626,8 @@ static const struct option table[] = {
     {"no-color", 0, OPTION_FLAG, EVERY, NULL, NULL, FIELD(no_color),
      .help = "no colours on a terminal, as with the variable NO_COLOR", .is_private = true},
     {"lang", 0, OPTION_CHOICE, EVERY, LANGUAGE_NAMES, NULL, FIELD(language),
-     .help = "the language of messages, help and the HTML page (default: as LANG says)",
+     .help = "the language of messages, help and the HTML page (default: as LANG says, English "
+             "where it names a character set other than UTF-8)",
      .is_private = true},
     {"dry-run", 'n', OPTION_FLAG, RUN, NULL, NULL, FIELD(dry_run),
      .help = "check only, as nbatch check", .is_private = true},

@@ -6,6 +6,8 @@
  */
 #include "core/language.h"
 
+#include <strings.h>
+
 #include "core/catalogue.h"
 
 enum {
@@ -50,7 +52,7 @@ bool language_of_variable(const char *value, enum language *ret_language)
 {
     if (value == NULL || value[0] == '\0')
         return false;
-    bool is_chinese = strncmp(value, "zh", 2) == 0 && strchr("_.:@", value[2]) != NULL;
+    bool is_chinese = strncasecmp(value, "zh", 2) == 0 && strchr("_-.:@", value[2]) != NULL;
     *ret_language = is_chinese ? LANGUAGE_CHINESE : LANGUAGE_ENGLISH;
     return true;
 }

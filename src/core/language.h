@@ -31,7 +31,8 @@ void language_set(enum language language);
 /* Whether texts are to be looked up. */
 extern bool language_is_foreign;
 
-/* The language that a variable such as LANG asks for: "zh_CN.UTF-8", and for LANGUAGE "zh_CN:en".
+/* The language that a variable such as LANG asks for: "zh_CN.UTF-8", and for LANGUAGE "zh_CN:en";
+ * "zh-cn" is understood as well.
  * English for any other; a NULL or "" says nothing and is false. */
 bool language_of_variable(const char *value, enum language *ret_language);
 

@@ -15,7 +15,7 @@ SILENT = {name: None for name in ("LC_ALL", "LC_MESSAGES", "LANG", "LANGUAGE", "
 @pytest.mark.parametrize("variables", [
     {"LANG": "zh_CN.UTF-8"}, {"LC_ALL": "zh_CN"}, {"LC_MESSAGES": "zh_CN.UTF-8", "LANG": "C"}, {"LANG": "C.UTF-8", "LANGUAGE": "zh_CN"},
     {"LANG": "de_DE.UTF-8", "LANGUAGE": "de:zh_CN:en"}, {"NBATCH_LANG": "zh"}, {"NBATCH_LANG": "zh", "LANG": "en_US.UTF-8"},
-    {"LANG": "zh_HK.UTF-8"}], ids=str)
+    {"LANG": "zh_HK.UTF-8"}, {"LANG": "zh-CN"}, {"LANG": "ZH_cn.utf8"}, {"LANG": "zh-CN.UTF8"}, {"NBATCH_LANG": "zh", "LANG": "zh_CN.GBK"}], ids=str)
 def test_the_environment_may_ask_for_chinese(nbatch, variables):
     """Of which no locale need be installed."""
     assert CHINESE in nbatch("rnu", env={**SILENT, **variables}).err
@@ -24,7 +24,8 @@ def test_the_environment_may_ask_for_chinese(nbatch, variables):
 @pytest.mark.parametrize("variables", [
     {}, {"LANG": "C.UTF-8"}, {"LANG": "en_US.UTF-8"}, {"LC_ALL": "C", "LANG": "zh_CN.UTF-8"}, {"LC_ALL": "C", "LANGUAGE": "zh_CN"},
     {"LANG": "zh_CN.UTF-8", "LANGUAGE": "en:zh"}, {"NBATCH_LANG": "en", "LANG": "zh_CN.UTF-8"}, {"LC_CTYPE": "zh_CN.UTF-8"},
-    {"LANGUAGE": "zh_CN"}], ids=str)
+    {"LANGUAGE": "zh_CN"}, {"LANG": "zh_CN.GBK"}, {"LC_ALL": "zh_CN.GB18030"}, {"LANG": "zh_CN.gb2312", "LANGUAGE": "zh_CN"},
+    {"LANG": "zh_CN.UTF-8", "LC_CTYPE": "zh_CN.GBK"}, {"LANG": "zhuang"}], ids=str)
 def test_else_it_is_english(nbatch, variables):
     assert ENGLISH in nbatch("rnu", env={**SILENT, **variables}).err
 
