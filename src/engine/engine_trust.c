@@ -196,9 +196,9 @@ bool engine_watch_answer(struct engine *engine, const struct event *event,
         return hold(engine, item, answer, outcome);
     case TRUST_NO_KEY:
         return judge_key(engine, item, answer, outcome);
-    case TRUST_STRANGER:
-        trust_explain_stranger(engine->options.dialect, engine->options.target_path, answer,
-                               outcome, engine->message);
+    case TRUST_FOREIGN:
+        trust_explain_foreign(engine->options.dialect, engine->options.target_path, answer, outcome,
+                              engine->message);
         engine_stop(engine, JOB_REFUSED, NULL);
         break;
     }

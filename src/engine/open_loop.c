@@ -260,9 +260,9 @@ static void watch_answer(struct open_loop *loop, const struct answer *answer,
         buf_add_format(options->why, "no request can be sent: %s", outcome->error);
     else if (verdict == TRUST_NO_KEY)
         trust_explain_key(options->trust, outcome, options->why);
-    else if (verdict == TRUST_STRANGER)
-        trust_explain_stranger(options->dialect, options->transport->endpoint->path, answer,
-                               outcome, options->why);
+    else if (verdict == TRUST_FOREIGN)
+        trust_explain_foreign(options->dialect, options->transport->endpoint->path, answer, outcome,
+                              options->why);
     else
         return;
     stop(loop, LOAD_STOPPED);

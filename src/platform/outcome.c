@@ -240,14 +240,14 @@ static void judge_unreadable(const struct judgement *judgement, enum status pars
     if (http >= 200 && http < 300) {
         set_ambiguous(outcome);
         set_unreadable(answer, parsed, outcome);
-        outcome->voice = foreign ? VOICE_STRANGER : VOICE_NONE;
+        outcome->voice = foreign ? VOICE_FOREIGN : VOICE_NONE;
     } else if (is_http_again(answer)) {
         outcome->status = ROW_FAILED;
         outcome->class = OUTCOME_AGAIN;
         set_error(outcome, "HTTP %d: the platform asks to come back later", http);
     } else if (http >= 300 && http < 500) {
         set_refused(answer, outcome);
-        outcome->voice = foreign && !is_key_status(http) ? VOICE_STRANGER : VOICE_NONE;
+        outcome->voice = foreign && !is_key_status(http) ? VOICE_FOREIGN : VOICE_NONE;
     } else {
         set_maybe_processed(judgement, outcome);
     }

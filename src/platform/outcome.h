@@ -55,7 +55,7 @@ enum { OUTCOME_ERROR_MAX = 511, OUTCOME_SHOWN_MAX = 80 };
 enum outcome_voice {
     VOICE_NONE,     /* nobody, or somebody on the way who says that it does not go on: an outage */
     VOICE_PLATFORM, /* it has an errno */
-    VOICE_STRANGER, /* a whole answer that is not the platform's: a login page, another service */
+    VOICE_FOREIGN,  /* a whole answer that is not the platform's: a login page, another service */
 };
 
 struct outcome {

@@ -1,7 +1,7 @@
 #include "send/trust.h"
 
 #include "core/text.h"
-#include "platform/stranger.h"
+#include "platform/foreign_answer.h"
 
 /* What cannot be the row's fault. A status of 403 may be the word of a firewall about its content.
  */
@@ -32,14 +32,14 @@ enum trust_verdict trust_add(struct trust *trust, const struct outcome *outcome)
 {
     if (outcome_refuses_key(outcome)) {
         if (outcome->voice == VOICE_PLATFORM)
-            trust->strangers = 0;
+            trust->foreign = 0;
         return add_refusal(trust, outcome);
     }
-    if (outcome->voice == VOICE_STRANGER)
-        return ++trust->strangers >= TRUST_STRANGERS ? TRUST_STRANGER : TRUST_GO_ON;
+    if (outcome->voice == VOICE_FOREIGN)
+        return ++trust->foreign >= TRUST_FOREIGN_MAX ? TRUST_FOREIGN : TRUST_GO_ON;
     if (outcome->voice == VOICE_NONE)
         return TRUST_GO_ON;
-    trust->strangers = 0;
+    trust->foreign = 0;
     trust->met = true;
     if (!is_judgement(outcome))
         return TRUST_GO_ON;
@@ -61,19 +61,19 @@ void trust_explain_key(const struct trust *trust, const struct outcome *outcome,
         buf_add_string(out, ": it does not fit the product or the devices");
 }
 
-void trust_explain_stranger(enum dialect dialect, const char *path, const struct answer *answer,
-                            const struct outcome *outcome, struct buf *out)
+void trust_explain_foreign(enum dialect dialect, const char *path, const struct answer *answer,
+                           const struct outcome *outcome, struct buf *out)
 {
     struct span body = span_of(answer->body.ptr, answer->body.len < 4096 ? answer->body.len : 4096);
     char shown[OUTCOME_SHOWN_MAX + 1];
 
-    buf_add_format(out, "%d answers in a row were not the platform's: HTTP %d", TRUST_STRANGERS,
+    buf_add_format(out, "%d answers in a row were not the platform's: HTTP %d", TRUST_FOREIGN_MAX,
                    outcome->http_status);
     buf_copy_printable(shown, sizeof(shown), text_trim_blanks(body));
     if (shown[0] != '\0')
         buf_add_format(out, ", \"%s\"", shown);
     buf_add_string(out, "; ");
-    stranger_describe(dialect, answer, path, out);
+    foreign_answer_describe(dialect, answer, path, out);
 }
 
 bool trust_ask(struct trust *trust)

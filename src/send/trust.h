@@ -19,22 +19,22 @@
 #include "platform/outcome.h"
 
 enum {
-    TRUST_STRANGERS = 5, /* answers in a row that are not the platform's end a run */
-    TRUST_REFUSALS = 5,  /* so do refusals of the key in a row, … */
+    TRUST_FOREIGN_MAX = 5, /* answers in a row that are not the platform's end a run */
+    TRUST_REFUSALS = 5,    /* so do refusals of the key in a row, … */
 };
 
 enum trust_verdict {
     TRUST_GO_ON,
-    TRUST_GOOD,     /* the key is good: rows that were held are refused for reasons of their own */
-    TRUST_HOLD,     /* refused for the key, and it may be the row's fault */
-    TRUST_NO_KEY,   /* refused for the key, and it is the key */
-    TRUST_STRANGER, /* nobody knows who answers there */
+    TRUST_GOOD,    /* the key is good: rows that were held are refused for reasons of their own */
+    TRUST_HOLD,    /* refused for the key, and it may be the row's fault */
+    TRUST_NO_KEY,  /* refused for the key, and it is the key */
+    TRUST_FOREIGN, /* nobody knows who answers there */
 };
 
 struct trust {
-    uint32_t strangers, refusals; /* in a row */
-    bool met;                     /* the platform has answered a row, and took the key */
-    bool asked;                   /* the key's source was read again since the key was good */
+    uint32_t foreign, refusals; /* in a row */
+    bool met;                   /* the platform has answered a row, and took the key */
+    bool asked;                 /* the key's source was read again since the key was good */
 };
 
 /*
@@ -45,11 +45,11 @@ struct trust {
  */
 enum trust_verdict trust_add(struct trust *trust, const struct outcome *outcome);
 
-/* Appends why it goes no further, in English: TRUST_NO_KEY, and TRUST_STRANGER. `path` is what the
+/* Appends why it goes no further, in English: TRUST_NO_KEY, and TRUST_FOREIGN. `path` is what the
  * endpoint has behind its host. */
 void trust_explain_key(const struct trust *trust, const struct outcome *outcome, struct buf *out);
-void trust_explain_stranger(enum dialect dialect, const char *path, const struct answer *answer,
-                            const struct outcome *outcome, struct buf *out);
+void trust_explain_foreign(enum dialect dialect, const char *path, const struct answer *answer,
+                           const struct outcome *outcome, struct buf *out);
 
 /* Whether the key's source is to be read again; that it is read is noted. */
 bool trust_ask(struct trust *trust);

@@ -472,7 +472,7 @@ static void answer_http(struct fake_platform *platform, struct fake_reply *reply
         set_body(reply, 408, "");
         reply->answer.may_be_unasked = true;
         break;
-    default: /* STRANGER */
+    default: /* FOREIGN */
         set_body(reply, 200, "<html>Please log in to the network</html>");
         break;
     }
@@ -599,7 +599,7 @@ void fake_platform_answer(struct fake_platform *platform, struct fake_reply *rep
     case REPLY_HTTP_429:
     case REPLY_HTTP_503_LATER:
     case REPLY_HTTP_408_UNASKED:
-    case REPLY_STRANGER:
+    case REPLY_FOREIGN:
         answer_http(platform, reply);
         break;
     default:

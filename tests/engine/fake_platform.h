@@ -37,7 +37,7 @@
     X(ERRNO_REJECTED, 0)                                                   \
     X(ERRNO_DOUBT, 2)                                                      \
     X(ERRNO_WITH_UUID, 1) /* a fault that hands out a uuid all the same */ \
-    X(STRANGER, 2)        /* a page of somebody else */                    \
+    X(FOREIGN, 2)         /* a page of somebody else */                    \
     X(CUT_OFF, 1)         /* the answer breaks off */                      \
     X(NO_UUID, 1)         /* errno 0, and no uuid that can be read */      \
     X(REPEATED, 2)        /* the answer to an earlier request once more */ \

@@ -1129,7 +1129,7 @@ static void test_a_refused_row_that_may_have_been_processed_stays_in_doubt(void 
 
 /* Whoever answers, and its clock. */
 
-static void test_strangers_stop_the_run(void **state)
+static void test_foreign_answers_stop_the_run(void **state)
 {
     (void)state;
     open_rows(8);
@@ -1142,7 +1142,7 @@ static void test_strangers_stop_the_run(void **state)
     assert_int_equal(rows[5].records, 0);
 }
 
-static void test_a_stranger_without_a_word_is_told_of(void **state)
+static void test_a_foreign_answer_without_a_word_is_told_of(void **state)
 {
     (void)state;
     open_rows(8);
@@ -1752,8 +1752,8 @@ int main(void)
         TEST(the_key_is_read_once_more_for_the_last_rows),
         TEST(a_proxy_that_refuses_stops_the_run),
         TEST(a_refused_row_that_may_have_been_processed_stays_in_doubt),
-        TEST(strangers_stop_the_run),
-        TEST(a_stranger_without_a_word_is_told_of),
+        TEST(foreign_answers_stop_the_run),
+        TEST(a_foreign_answer_without_a_word_is_told_of),
         TEST(times_are_reckoned_by_the_platforms_clock),
         TEST(a_clock_that_is_off_is_told_where_the_key_is_refused),
         TEST(clocks_that_are_near_each_other_are_not_worth_a_word),

@@ -201,13 +201,13 @@ static void test_who_speaks(void **state)
     } cases[] = {
         {200, true, "{\"errno\":5108}", VOICE_PLATFORM},
         {500, true, "{\"errno\":5108}", VOICE_PLATFORM},
-        {200, true, "<html>", VOICE_STRANGER},
-        {200, true, "", VOICE_STRANGER},
-        {204, true, "", VOICE_STRANGER},
-        {302, true, "", VOICE_STRANGER},
-        {404, true, "<html>", VOICE_STRANGER},
-        {405, true, "", VOICE_STRANGER},
-        {200, true, "{\"code\":0,\"msg\":\"succ\"}", VOICE_STRANGER},
+        {200, true, "<html>", VOICE_FOREIGN},
+        {200, true, "", VOICE_FOREIGN},
+        {204, true, "", VOICE_FOREIGN},
+        {302, true, "", VOICE_FOREIGN},
+        {404, true, "<html>", VOICE_FOREIGN},
+        {405, true, "", VOICE_FOREIGN},
+        {200, true, "{\"code\":0,\"msg\":\"succ\"}", VOICE_FOREIGN},
         {200, true, "{\"errno\":0,\"error\":\"su\"c!}", VOICE_NONE}, /* the platform's, broken */
         {200, false, "<html>", VOICE_NONE},                          /* cut off on its way */
         {403, true, "<html>", VOICE_NONE},
@@ -328,7 +328,7 @@ static void test_the_newer_platform_is_understood_where_it_is_known(void **state
     struct outcome outcome;
     outcome_judge(DIALECT_V1, OPERATION_WRITE, &answer, &outcome);
     assert_int_equal(outcome.class, OUTCOME_AMBIGUOUS);
-    assert_int_equal(outcome.voice, VOICE_STRANGER);
+    assert_int_equal(outcome.voice, VOICE_FOREIGN);
 }
 
 /* A cancelled command has no uuid in its answer, and nothing is missing. */

@@ -82,20 +82,20 @@ static void test_the_source_of_the_key_is_asked_once_until_it_is_good(void **sta
     assert_true(trust_ask(&trust));
 }
 
-static void test_five_strangers_in_a_row_are_too_many(void **state)
+static void test_five_foreign_answers_in_a_row_are_too_many(void **state)
 {
     (void)state;
     struct trust trust = {0};
     for (int i = 0; i < 100; i++) {
-        for (int j = 1; j < TRUST_STRANGERS; j++)
+        for (int j = 1; j < TRUST_FOREIGN_MAX; j++)
             assert_int_equal(j % 2 == 0 ? add(&trust, PAGE) : add(&trust, 404, ""), TRUST_GO_ON);
         assert_int_equal(add(&trust, GOOD), TRUST_GOOD);
     }
-    for (int i = 2; i < TRUST_STRANGERS; i++)
+    for (int i = 2; i < TRUST_FOREIGN_MAX; i++)
         assert_int_equal(add(&trust, 302, ""), TRUST_GO_ON);
     assert_int_equal(add(&trust, 503, "<html>"), TRUST_GO_ON); /* an outage says nothing */
     assert_int_equal(add(&trust, 204, ""), TRUST_GO_ON);
-    assert_int_equal(add(&trust, PAGE), TRUST_STRANGER);
+    assert_int_equal(add(&trust, PAGE), TRUST_FOREIGN);
 }
 
 static void test_the_platform_has_been_met_once_it_took_the_key(void **state)
@@ -119,7 +119,7 @@ int main(void)
         cmocka_unit_test(test_five_refusals_in_a_row_are_the_key_at_any_time),
         cmocka_unit_test(test_refusals_among_good_rows_are_the_rows_own),
         cmocka_unit_test(test_the_source_of_the_key_is_asked_once_until_it_is_good),
-        cmocka_unit_test(test_five_strangers_in_a_row_are_too_many),
+        cmocka_unit_test(test_five_foreign_answers_in_a_row_are_too_many),
         cmocka_unit_test(test_the_platform_has_been_met_once_it_took_the_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

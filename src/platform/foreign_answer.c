@@ -1,4 +1,4 @@
-#include "platform/stranger.h"
+#include "platform/foreign_answer.h"
 
 #include <strings.h>
 
@@ -46,8 +46,8 @@ static bool is_doubled(const char *path)
     return strstr(path, "nbiot") != NULL || strstr(path, "nb-iot") != NULL;
 }
 
-void stranger_describe(enum dialect dialect, const struct answer *answer, const char *path,
-                       struct buf *out)
+void foreign_answer_describe(enum dialect dialect, const struct answer *answer, const char *path,
+                             struct buf *out)
 {
     int http = answer->http_status;
 

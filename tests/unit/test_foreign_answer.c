@@ -1,6 +1,6 @@
 #include "unit.h"
 
-#include "platform/stranger.h"
+#include "platform/foreign_answer.h"
 
 static void describes(int http, const char *body, const char *location, const char *path,
                       const char *words)
@@ -11,7 +11,7 @@ static void describes(int http, const char *body, const char *location, const ch
     struct buf text;
 
     buf_init(&text, 4096);
-    stranger_describe(DIALECT_V1, &answer, path, &text);
+    foreign_answer_describe(DIALECT_V1, &answer, path, &text);
     if (strstr(buf_string(&text), words) == NULL)
         print_error("%s\n", buf_string(&text));
     assert_non_null(strstr(buf_string(&text), words));
