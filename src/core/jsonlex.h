@@ -91,9 +91,10 @@ bool jsonlex_is_bool(struct span text);
  * brackets, and no more than JSONLEX_PLAIN_DEPTH of them open. What is taken here is JSON, and
  * jsonlex_next tells the same of it, at three times the cost; what is not may be JSON all the same.
  *
- *     while (jsonlex_plain_name(&rest, &name) &&
- *            (token = jsonlex_plain_value(&rest, &text)) != JSONLEX_BAD &&
- * jsonlex_plain_comma(&rest)) …
+ *     do
+ *         good = jsonlex_plain_name(&rest, &name) &&
+ *                (token = jsonlex_plain_value(&rest, &text)) != JSONLEX_BAD;
+ *     while (good && jsonlex_plain_comma(&rest));
  */
 struct jsonlex_rest {
     const char *at, *end;

@@ -37,7 +37,7 @@ struct job_status {
     int signal_number;     /* of JOB_EVENT_DRAINING */
     const struct canary *canary;
     int64_t canary_wait_ms; /* until its pause is over; -1: there is none */
-    const char *shortage;   /* of JOB_EVENT_SHORTAGE: what is short, and what helps */
+    const char *shortage;   /* of JOB_EVENT_SHORTAGE: what is short, and the remedy */
     int64_t clock_off_s;    /* of JOB_EVENT_CLOCK: the platform's clock less this machine's */
     const char *why;  /* why rows are not started any more, or wait (JOB_EVENT_OUTAGE); else "" */
     bool was_reached; /* a request has left */

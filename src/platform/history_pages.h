@@ -5,9 +5,10 @@
  * page that brings no new one. A list whose pages are all the same one has no end. Pure.
  *
  *     struct history_pages pages = {.device = device};
- *     do
- *         history_pages_ask(&pages, &question);         // its page; start and order are the
- * caller's while ((step = history_pages_take(&pages, answer, take, context)) is MORE or AGAIN);
+ *     do {
+ *         history_pages_ask(&pages, &question);    // its page; start and order are the caller's
+ *         step = history_pages_take(&pages, answer, take, context);
+ *     } while (step == PAGES_MORE || step == PAGES_AGAIN);
  *     history_pages_deinit(&pages);
  *
  * The list may change while it is read: a command that comes or goes between two pages moves the

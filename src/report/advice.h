@@ -1,5 +1,5 @@
 /*
- * What a row's end means and what helps: by errno, by HTTP status, by the code of a problem. The
+ * What a row's end means and its remedy: by errno, by HTTP status, by the code of a problem. The
  * summary and the HTML page say the same. Pure.
  */
 #ifndef NB_REPORT_ADVICE_H

@@ -10,8 +10,9 @@ static const struct {
 } kinds[NEXT_COUNT] = {
     [NEXT_RESUME] = {"resume", "--resume", "send the one row that was not sent",
                      "send the %s rows that were not sent"},
-    [NEXT_MEND] = {"mend", "--resume", "fix the one invalid row in the input, then send it",
-                   "fix the %s invalid rows in the input, then send them"},
+    /* "mend": programs that read the JSON know the step by that word. */
+    [NEXT_FIX] = {"mend", "--resume", "fix the one invalid row in the input, then send it",
+                  "fix the %s invalid rows in the input, then send them"},
     [NEXT_LATER] = {"later", "--resume=invalid",
                     "once nothing keeps it from being sent any more, send the one invalid row as "
                     "it is",
@@ -59,7 +60,7 @@ size_t next_steps(const struct next_facts *facts, struct next_step steps[NEXT_CO
 {
     const uint64_t rows[NEXT_COUNT] = {
         [NEXT_RESUME] = facts->unsent,
-        [NEXT_MEND] = facts->rows[ROW_INVALID] - facts->passing,
+        [NEXT_FIX] = facts->rows[ROW_INVALID] - facts->passing,
         [NEXT_LATER] = facts->passing,
         [NEXT_FAILED] = facts->rows[ROW_FAILED],
         [NEXT_REJECTED] = facts->rows[ROW_REJECTED],

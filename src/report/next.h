@@ -34,7 +34,7 @@ struct next_facts {
 
 enum next_kind {
     NEXT_RESUME,
-    NEXT_MEND,
+    NEXT_FIX,
     NEXT_LATER,
     NEXT_FAILED,
     NEXT_REJECTED,

@@ -2,7 +2,7 @@
  * Who the use cases speak with: the person at a terminal, a log of a timer, or a test.
  *
  * A use case decides what is said, asked and given, and when; it makes the sentences, since it
- * knows the reason and what helps (as every room does for its own failures). The other side decides
+ * knows the reason and the remedy (as every room does for its own failures). The other side decides
  * how that looks: prefix, colours, secrets, the live line, a queue for a terminal that nobody
  * reads. So a use case runs without a terminal, and a terminal knows nothing of ledger or input.
  *

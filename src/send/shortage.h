@@ -45,7 +45,7 @@ int64_t shortage_next_ms(const struct shortage *shortage, int64_t now_ms);
 
 bool shortage_lasts(const struct shortage *shortage, int64_t wait_ms, int64_t now_ms);
 
-/* What is short, and what helps: "open files (EMFILE): raise the limit …" */
+/* What is short, and the remedy: "open files (EMFILE): raise the limit …" */
 const char *shortage_text(int error);
 
 #endif

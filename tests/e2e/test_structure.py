@@ -189,7 +189,7 @@ def test_comments_cite_pages_and_headings_of_the_tree(path):
 
 def test_the_check_sees_a_page_that_is_not_there():
     """Negative control."""
-    assert OUTSIDE_PAGE.findall("/* as sending.md says (README.md) */") == ["sending.md"]
+    assert OUTSIDE_PAGE.findall("/* as elsewhere.md says (README.md) */") == ["elsewhere.md"]
     assert CITED.findall('/* (README.md,\n * "Is it?") (platform/README.md, "Times") */') == [
         ("README.md", "Is it?"), ("platform/README.md", "Times")]
 

@@ -1,4 +1,4 @@
-/* What an operator is told after a run: the steps, what helps, and words for a shell. */
+/* What an operator is told after a run: the steps, the remedies, and words for a shell. */
 #include "unit.h"
 
 #include "core/shell.h"

@@ -19,7 +19,7 @@
 /* The version of the schema that this program knows. */
 enum { SHARE_SCHEMA_VERSION = 1 };
 
-/* The SQLSTATE of a missing right, and what helps, to be put behind the database's words. */
+/* The SQLSTATE of a missing right, and the remedy, to be put behind the database's words. */
 #define DATABASE_DENIED "42501"
 extern const char database_denied[];
 
