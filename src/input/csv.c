@@ -4,27 +4,21 @@
  * it. A slice is also bounded, so that a file without line feeds is not searched to its end for
  * each row.
  *
- * A plain row that lies in the block as a whole is split here, eight bytes at once, since libcsv
- * takes 36 instructions a byte: no blank at the edge of a cell, quotes only around cells, and
- * doubled within them, no control character. Whatever is not as plain goes to libcsv, which knows
- * what it is.
- *
- * libcsv drops the blanks around a cell without quotes; where a row has any, `typed`, the row as it
- * is in the input, is walked once more for them. A row that breaks the rules of quoting is given
- * up: the rest of its line is skipped, and reading goes on behind it.
+ * A plain row takes the short way (csv_plain.h). Whatever is not as plain goes to libcsv, which
+ * knows what it is; for the blanks that libcsv drops, `typed`, the row as it is in the input, is
+ * walked once more (csv_blanks.h). A row that breaks the rules of quoting is given up: the rest of
+ * its line is skipped, and reading goes on behind it.
  */
 #include <csv.h>
-#include <endian.h>
 #include <inttypes.h>
 
 #include "core/text.h"
+#include "input/csv_blanks.h"
+#include "input/csv_plain.h"
 #include "input/reader_impl.h"
 
 enum {
     SLICE_MAX = 1024,
-    PLAIN_MAX = 4096, /* bytes of a row that is split here */
-    WORD_BYTES = 8,
-    PLAIN_BYTES = PLAIN_MAX + 2 * WORD_BYTES, /* what it may write to */
     CELL_BUFFER_STEP = 4096, /* libcsv's own is 128: too many reallocations for a large cell */
 };
 
@@ -99,7 +93,7 @@ enum status csv_reader_new(const struct reader_options *options, struct csv_read
     }
     /* No more than the row itself, each cell's delimiter or the line end turned into a comma; and
      * what a plain one is written to. */
-    buf_init(&csv->bytes, options->max_row_bytes + PLAIN_BYTES);
+    buf_init(&csv->bytes, options->max_row_bytes + CSV_PLAIN_BYTES);
     buf_init(&csv->typed, options->max_row_bytes + 2); /* its line end, and a NUL */
     *ret_csv = csv;
     return STATUS_OK;
@@ -229,89 +223,19 @@ static void count_delimiters(struct csv_reader *csv, struct span slice)
     }
 }
 
-static bool is_blank(const struct csv_reader *csv, char c)
-{
-    return (c == ' ' || c == '\t') && c != csv->delimiter;
-}
-
-/* On the way through a plain row. Both pointers may be read and written a few bytes beyond what is
- * theirs. */
-struct plain {
-    const char *at, *end;
-    char *to;
-    uint64_t seen; /* all bits that were met */
-};
-
-/* Copies up to the next quote, delimiter or control character, or to the end. A byte's top bit in
- * `stops` is set as in skip_ascii of core/jsonlex.c, but not by the top bit of the byte itself. */
-static inline void copy_text(struct plain *plain, char delimiter)
-{
-    const uint64_t each = UINT64_C(0x0101010101010101);
-    const uint64_t delimiters = each * (unsigned char)delimiter;
-    uint64_t word, stops;
-
-    do {
-        memcpy(&word, plain->at, WORD_BYTES);
-        memcpy(plain->to, &word, WORD_BYTES);
-        word = le64toh(word);
-        plain->seen |= word;
-        stops = ((word ^ each * '"') - each) | ((word ^ delimiters) - each) | (word - each * ' ');
-        stops &= ~word & each * 0x80;
-        size_t len = stops != 0 ? (size_t)__builtin_ctzll(stops) / 8 : WORD_BYTES;
-        plain->at += len;
-        plain->to += len;
-    } while (stops == 0 && plain->at < plain->end);
-}
-
-/* Copies a cell that starts with a quote, up to what is behind it; false where a control character
- * or the end comes first. */
-static inline bool copy_quoted(struct plain *plain)
-{
-    for (plain->at++;; plain->at++, plain->to++) {
-        copy_text(plain, '"');
-        if (plain->at >= plain->end || *plain->at != '"')
-            return false;
-        if (*++plain->at != '"')
-            return true;
-    }
-}
-
-/* The same for one that does not; false where there is a blank at its edge. */
-static inline bool copy_bare(struct plain *plain, char delimiter)
-{
-    const char *start = plain->at;
-
-    copy_text(plain, delimiter);
-    return plain->at == start || (*start != ' ' && plain->at[-1] != ' ');
-}
-
-/* Splits the plain row that the block starts with, and returns its length, the line end included; 0
- * for any other, and nothing is done. */
+/* Splits the row that the block starts with where it is a plain one; as csv_plain_split. */
 static size_t split_plain(struct csv_reader *csv, struct span block, size_t max)
 {
-    struct plain plain = {.at = block.ptr};
-    size_t count = 0;
+    struct csv_plain plain;
 
-    max = max < block.len ? max : block.len;
-    plain.end = block.ptr + (max < PLAIN_MAX ? max : PLAIN_MAX);
-    if (csv->raw_bytes > 0 || !buf_reserve(&csv->bytes, PLAIN_BYTES))
+    if (csv->raw_bytes > 0 || !buf_reserve(&csv->bytes, CSV_PLAIN_BYTES))
         return 0;
-    plain.to = csv->bytes.ptr;
-    do {
-        bool is_good = *plain.at == '"' ? copy_quoted(&plain) : copy_bare(&plain, csv->delimiter);
-        if (!is_good || plain.at >= plain.end)
-            return 0;
-        if (count < READER_COLUMNS_MAX)
-            csv->ends[count] = (size_t)(plain.to - csv->bytes.ptr);
-        count++;
-        *plain.to++ = ',';
-    } while (*plain.at++ == csv->delimiter);
-    size_t len = (size_t)(plain.at - block.ptr);
-    if (len < 2 || (plain.at[-1] != '\n' && plain.at[-1] != '\r'))
+    size_t len = csv_plain_split(block, max, csv->delimiter, csv->bytes.ptr, csv->ends, &plain);
+    if (len == 0)
         return 0;
-    csv->bytes.len = (size_t)(plain.to - csv->bytes.ptr);
-    csv->cell_count = count;
-    csv->is_ascii = (plain.seen & UINT64_C(0x8080808080808080)) == 0;
+    csv->bytes.len = plain.bytes;
+    csv->cell_count = plain.cell_count;
+    csv->is_ascii = plain.is_ascii;
     csv->complete = csv->is_plain = true;
     return len;
 }
@@ -674,83 +598,6 @@ static void add_count_problem(struct reader *reader, struct problems *problems)
         reader_lose(reader, reader->row_number, csv->row_line, PROBLEM_CELLS);
 }
 
-static bool ends_cell(const struct csv_reader *csv, char c)
-{
-    return c == csv->delimiter || c == '\r' || c == '\n';
-}
-
-/* Whether a blank is at the edge of a cell, or may be: most rows have none, and need no second
- * look.
- */
-static bool has_blank_at_edge(const struct csv_reader *csv, char blank)
-{
-    struct span typed = buf_span(&csv->typed);
-    const char *end = typed.ptr + typed.len, *at = typed.ptr;
-
-    if (blank == csv->delimiter)
-        return false;
-    while ((at = memchr(at, blank, (size_t)(end - at))) != NULL) {
-        const char *next = at + 1;
-        while (next < end && is_blank(csv, *next))
-            next++;
-        if (at == typed.ptr || ends_cell(csv, at[-1]) || next == end || ends_cell(csv, *next))
-            return true;
-        at = next;
-    }
-    return false;
-}
-
-/* The offset behind the quoted cell that starts at `at`, or the end. */
-static size_t skip_quoted(struct span typed, size_t at)
-{
-    for (at++; at < typed.len; at++) {
-        if (typed.ptr[at] != '"')
-            continue;
-        if (at + 1 == typed.len || typed.ptr[at + 1] != '"')
-            return at + 1;
-        at++;
-    }
-    return at;
-}
-
-/*
- * The blanks around a cell without quotes are part of it (RFC 4180, section 2, 4), and libcsv drops
- * them. The row is split once more, to find where its cells begin and end.
- */
-static void find_blanks(struct reader *reader)
-{
-    struct csv_reader *csv = reader->csv;
-    struct span typed = buf_span(&csv->typed);
-    size_t at = 0;
-
-    for (size_t i = 0; i < reader->column_count && at < typed.len; i++, at++) {
-        size_t start = at;
-        while (at < typed.len && is_blank(csv, typed.ptr[at]))
-            at++;
-        bool is_quoted = at < typed.len && typed.ptr[at] == '"';
-        if (is_quoted)
-            at = skip_quoted(typed, at);
-        while (at < typed.len && !ends_cell(csv, typed.ptr[at]))
-            at++;
-        if (!is_quoted && reader->cells[i].text.len > 0 && reader->cells[i].text.len < at - start)
-            reader->cells[i].given = span_of(typed.ptr + start, at - start);
-    }
-}
-
-/* Whether libcsv may have dropped blanks: the cells, with a delimiter or the line end behind each,
- * are shorter than what it was given, and there are some. */
-static bool may_have_dropped(const struct csv_reader *csv)
-{
-    struct span typed = buf_span(&csv->typed);
-    char last = typed.len > 0 ? typed.ptr[typed.len - 1] : '\0';
-    size_t line_end = last == '\n' || last == '\r' ? 1 : 0;
-
-    typed.len -= line_end;
-    return typed.len > 0 && csv->bytes.len != typed.len + 1 &&
-           (memchr(typed.ptr, ' ', typed.len) != NULL ||
-            memchr(typed.ptr, '\t', typed.len) != NULL);
-}
-
 static void set_cells(struct reader *reader)
 {
     for (size_t i = 0; i < reader->column_count; i++) {
@@ -758,9 +605,10 @@ static void set_cells(struct reader *reader)
         reader->cells[i] =
             (struct cell){.kind = text.len > 0 ? CELL_TEXT : CELL_ABSENT, .text = text};
     }
-    if (!reader->csv->is_plain && may_have_dropped(reader->csv) &&
-        (has_blank_at_edge(reader->csv, ' ') || has_blank_at_edge(reader->csv, '\t')))
-        find_blanks(reader);
+    const struct csv_reader *csv = reader->csv;
+    if (!csv->is_plain)
+        csv_blanks_find(buf_span(&csv->typed), csv->delimiter, csv->bytes.len, reader->cells,
+                        reader->column_count);
 }
 
 /* Holds the row's cells against the header, and hands it on. */
