@@ -3,9 +3,8 @@
 #include <ctype.h>
 #include <stddef.h>
 
+#include "cli/option_setters.h"
 #include "core/text.h"
-#include "core/when.h"
-#include "run/job_name.h"
 
 #define FOR_COMMAND(subcommand) (1u << (subcommand))
 #define RUN                     FOR_COMMAND(COMMAND_RUN)
@@ -30,233 +29,7 @@
 #define FIELD(member)     offsetof(struct settings, member)
 #define RUN_FIELD(member) offsetof(struct settings, run.member)
 
-enum {
-    SIM_OPTIONS_MAX = 32,
-    BENCH_RATE_MAX = 100 * 1000,
-    DEFAULT_WATCH_MS = 30 * 1000,
-    WATCH_MIN_MS = 1000
-};
-
-/* --resume=failed,rejected */
-static bool set_resume(struct settings *settings, struct span value, struct buf *wanted)
-{
-    static const struct {
-        const char *name;
-        bool status[ROW_STATUS_COUNT];
-        bool group[DELIVERY_GROUP_COUNT];
-    } words[] = {
-        {"failed", .status = {[ROW_FAILED] = true}},
-        {"rejected", .status = {[ROW_REJECTED] = true}},
-        {"invalid", .status = {[ROW_INVALID] = true}},
-        {"in_doubt", .status = {[ROW_IN_DOUBT] = true}},
-        {"all", .status = {[ROW_FAILED] = true, [ROW_REJECTED] = true, [ROW_INVALID] = true}},
-        {"expired", .group = {[DELIVERY_EXPIRED] = true}},
-        {"undelivered", .group = {[DELIVERY_UNDELIVERED] = true}},
-        {"cancelled", .group = {[DELIVERY_CANCELLED] = true}},
-    };
-    struct resume resume = {.on = true};
-
-    while (value.len > 0) {
-        struct span word = text_take_piece(&value);
-        size_t i = 0;
-        while (i < ARRAY_LENGTH(words) && !span_is(word, words[i].name))
-            i++;
-        if (i == ARRAY_LENGTH(words)) {
-            buf_add_string(wanted, "must be failed, rejected, invalid, in_doubt or all (the first "
-                                   "three), or expired, undelivered or cancelled, with commas "
-                                   "between them, or nothing");
-            return false;
-        }
-        for (size_t j = 0; j < ROW_STATUS_COUNT; j++)
-            resume.status[j] = resume.status[j] || words[i].status[j];
-        for (size_t j = 0; j < DELIVERY_GROUP_COUNT; j++)
-            resume.group[j] = resume.group[j] || words[i].group[j];
-    }
-    settings->run.resume = resume;
-    return true;
-}
-
-/* --watch, --watch=2m */
-static bool set_watch(struct settings *settings, struct span value, struct buf *wanted)
-{
-    int64_t interval_ms = DEFAULT_WATCH_MS;
-
-    if (value.len > 0 &&
-        (when_parse_duration(value, &interval_ms) != STATUS_OK || interval_ms < WATCH_MIN_MS)) {
-        buf_add_string(wanted, "must be a duration of 1s or more, such as 30s or 5m, or nothing");
-        return false;
-    }
-    settings->run.watch_ms = interval_ms;
-    return true;
-}
-
-static bool set_settle(struct settings *settings, struct span value, struct buf *wanted)
-{
-    int64_t *settle_ms = settings->run.settle_ms;
-    struct span first = text_take_piece(&value);
-
-    settings->run.has_settle = true;
-    if (when_parse_duration(first, &settle_ms[0]) == STATUS_OK &&
-        when_parse_duration(value, &settle_ms[1]) == STATUS_OK && settle_ms[0] <= settle_ms[1])
-        return true;
-    buf_add_string(wanted, "must be two durations, the second not shorter, such as 10s,60s");
-    return false;
-}
-
-static bool set_delimiter(struct settings *settings, struct span value, struct buf *wanted)
-{
-    if (reader_delimiter_of(value.ptr, &settings->run.delimiter))
-        return true;
-    buf_add_string(wanted, "must be one ASCII character that is no letter, digit, space or double "
-                           "quote, or comma, semicolon, tab, pipe");
-    return false;
-}
-
-/* N..M, or N for just so many. */
-static bool set_expected(struct settings *settings, struct span value, struct buf *wanted)
-{
-    const char *dots = strstr(value.ptr, "..");
-    const size_t len = dots != NULL ? (size_t)(dots - value.ptr) : value.len;
-    struct expected_rows expected;
-
-    bool is_good = span_to_uint64(span_of(value.ptr, len), &expected.min) == STATUS_OK;
-    expected.max = expected.min;
-    if (is_good && dots != NULL)
-        is_good = span_to_uint64(span_skip(value, len + 2), &expected.max) == STATUS_OK;
-    if (is_good && expected.max >= expected.min && expected.max > 0)
-        settings->run.expected = expected;
-    else
-        buf_add_string(wanted, "must be a number of rows or a range of them, such as 9000..11000");
-    return is_good && expected.max >= expected.min && expected.max > 0;
-}
-
-/* --status in_doubt,failed */
-static bool set_statuses(struct settings *settings, struct span value, struct buf *wanted)
-{
-    do {
-        struct span word = text_take_piece(&value);
-        enum row_status status = 0;
-        while (status < ROW_STATUS_COUNT && !span_is(word, row_status_name(status)))
-            status++;
-        if (status == ROW_STATUS_COUNT) {
-            buf_add_string(wanted, "must be");
-            for (status = 0; status < ROW_STATUS_COUNT; status++)
-                buf_add_format(wanted, "%s %s", status > 0 ? "," : "", row_status_name(status));
-            buf_add_string(wanted, ", or several with commas between them");
-            return false;
-        }
-        settings->run.statuses[status] = settings->run.has_statuses = true;
-    } while (value.len > 0);
-    return true;
-}
-
-/* It becomes part of a file's name. */
-static bool set_job(struct settings *settings, struct span value, struct buf *wanted)
-{
-    bool is_good = value.len > 0 && value.len <= JOB_NAME_MAX && value.ptr[0] != '.';
-
-    for (size_t i = 0; i < value.len; i++)
-        is_good = is_good && job_name_has(value.ptr[i]);
-    if (is_good)
-        settings->run.job = value.ptr;
-    else
-        buf_add_format(wanted,
-                       "must be 1–%d letters, digits and the characters %s, the first no "
-                       "full stop",
-                       JOB_NAME_MAX, JOB_NAME_OTHERS);
-    return is_good;
-}
-
-static bool set_levels(struct settings *settings, struct span value, struct buf *wanted)
-{
-    struct levels levels = {.count = 0};
-    bool ends = false;
-    int64_t level;
-
-    while (!ends) {
-        ends = memchr(value.ptr, ',', value.len) == NULL;
-        if (levels.count == LEVELS_MAX ||
-            span_to_int64(text_take_piece(&value), &level) != STATUS_OK || level < 1 ||
-            level > CONCURRENCY_MAX) {
-            buf_add_format(wanted, "must be at most %d numbers of 1–%d, such as 1,16,64",
-                           LEVELS_MAX, CONCURRENCY_MAX);
-            return false;
-        }
-        levels.items[levels.count++] = (size_t)level;
-    }
-    settings->run.levels = levels;
-    return true;
-}
-
-/* --rate 100,200 of bench, a second each; 600/m is one too. */
-static bool set_rates(struct settings *settings, struct span value, struct buf *wanted)
-{
-    struct rates rates = {.count = 0};
-    int64_t count, per_ms;
-    bool is_good = true;
-
-    do {
-        struct span piece = text_take_piece(&value);
-        bool has_unit = piece.len > 0 && memchr(piece.ptr, '/', piece.len) != NULL;
-        per_ms = 1000;
-        is_good =
-            rates.count < LEVELS_MAX && (has_unit ? rate_parse(piece, &count, &per_ms)
-                                                  : span_to_int64(piece, &count) == STATUS_OK);
-        is_good = is_good && count >= 1 && count <= BENCH_RATE_MAX * (per_ms / 1000);
-        if (is_good)
-            rates.items[rates.count++] = (double)count * 1000 / (double)per_ms;
-    } while (is_good && value.len > 0);
-    if (!is_good)
-        buf_add_format(wanted, "must be at most %d rates of 1–%d a second, such as 100,200,400",
-                       LEVELS_MAX, BENCH_RATE_MAX);
-    settings->run.rates = rates;
-    return is_good;
-}
-
-static bool set_find(struct settings *settings, struct span value, struct buf *wanted)
-{
-    settings->run.find = value.ptr;
-    if (load_parse_goal(value, &settings->run.goal))
-        return true;
-    buf_add_string(wanted,
-                   "must be a percentile and a duration, such as p99=200ms, or several, and "
-                   "may have shares behind it, each named once: "
-                   "p50=20ms,p99=200ms,refused=0.1%,failed=1%");
-    return false;
-}
-
-static bool set_ramp(struct settings *settings, struct span value, struct buf *wanted)
-{
-    return ramp_parse(value, &settings->run.ramp, wanted) == STATUS_OK;
-}
-
-static bool set_canary(struct settings *settings, struct span value, struct buf *wanted)
-{
-    if (rollout_is_canary(value))
-        return rollout_parse_canary(value, &settings->run.canary_step, wanted) == STATUS_OK;
-    return canary_parse(value, &settings->run.canary, wanted) == STATUS_OK;
-}
-
-static bool set_rollout(struct settings *settings, struct span value, struct buf *wanted)
-{
-    return rollout_parse(value, &settings->run.rollout, wanted) == STATUS_OK;
-}
-
-/* Options are carried out in the order of the table, in which this one is behind --canary. */
-static bool set_canary_accept(struct settings *settings, struct span value, struct buf *wanted)
-{
-    if (settings->run.canary.rows > 0)
-        return canary_parse_accept(value, &settings->run.canary, wanted) == STATUS_OK;
-    buf_add_string(wanted, settings->run.canary_step.rows > 0
-                               ? "the canary goes by what is delivered, and not by what is accepted"
-                               : "there is no canary; say how many rows go ahead with --canary N");
-    return false;
-}
-
-static bool set_halt(struct settings *settings, struct span value, struct buf *wanted)
-{
-    return halt_parse(&settings->run.halt, value, wanted) == STATUS_OK;
-}
+enum { SIM_OPTIONS_MAX = 32 };
 
 /* What follows the help in a row are columns with names. */
 static const struct option table[] = {
@@ -311,7 +84,7 @@ static const struct option table[] = {
          "how long after a row's last attempt the platform's history is looked at, and once "
          "more before a row is called not processed (default: 10s,60s); an execute is called so "
          "only where this is given",
-     .set = set_settle, .places = IN_FLAG_ONLY},
+     .set = option_set_settle, .places = IN_FLAG_ONLY},
     {"values", 0, OPTION_FILE, STATUS, "FILE", NULL, RUN_FIELD(values),
      .help = "add what reads have brought to FILE, one line a value, numbers digit for digit; CSV, "
              "or JSONL by its extension; - for standard output",
@@ -330,7 +103,7 @@ static const struct option table[] = {
              "where that is said; of the accepted ones those that nbatch status found expired, or "
              "undelivered (expired, failed, refused, missing), or that nbatch cancel took back "
              "(cancelled)",
-     .set = set_resume, .rival = "dry-run", .carry = CARRY_NOT},
+     .set = option_set_resume, .rival = "dry-run", .carry = CARRY_NOT},
     {"status", 0, OPTION_FILE, RUN | REPORT | CANCEL, "FILE", NULL, RUN_FIELD(status),
      .help = "what nbatch status found out about the results (default: the file beside them, such "
              "as fleet.status.csv)",
@@ -407,7 +180,7 @@ static const struct option table[] = {
     {"delimiter", 0, OPTION_SET, READING, "C", NULL,
      .help = "what stands between the cells of a CSV: one character, or comma, semicolon, tab, "
              "pipe (default: comma)",
-     .set = set_delimiter},
+     .set = option_set_delimiter},
     {"header-line", 0, OPTION_COUNT, READING, "N", NULL, RUN_FIELD(header_line), .min = 1,
      .max = 1048576,
      .help =
@@ -432,7 +205,7 @@ static const struct option table[] = {
      .max = 64 * 1024 * 1024, .help = "a longer row is an error"},
     {"expect-rows", 0, OPTION_SET, RUN, "N..M", NULL,
      .help = "refuse an input that has fewer or more rows: a guard for jobs that nobody watches",
-     .set = set_expected},
+     .set = option_set_expected},
     {"max-age", 0, OPTION_DURATION, RUN, "D", NULL, RUN_FIELD(max_age_ms), .min = 1000,
      .help = "refuse an input that was last changed longer ago, such as 20h", .carry = CARRY_NOT},
     {"skip-invalid", 0, OPTION_FLAG, RUN | BENCH, NULL, NULL, RUN_FIELD(skip_invalid),
@@ -458,18 +231,18 @@ static const struct option table[] = {
      RUN_FIELD(concurrency), .min = 1, .max = 1024, .help = "requests in flight at most",
      .group = "Pace, and when to stop"},
     {"concurrency", 'c', OPTION_SET, BENCH, "N[,N...]", "1,16,64,256",
-     .help = "requests in flight at most; each is measured", .set = set_levels,
+     .help = "requests in flight at most; each is measured", .set = option_set_levels,
      .places = IN_FLAG_ONLY},
     {"rate", 0, OPTION_SET, BENCH, "N[,N...]", NULL,
      .help = "start so many requests a second, each when it is due, whatever became of those "
              "before; latencies count from then; each rate is measured, with the largest "
              "--concurrency",
-     .set = set_rates, .places = IN_FLAG_ONLY},
+     .set = option_set_rates, .places = IN_FLAG_ONLY},
     {"find", 0, OPTION_SET, BENCH, "GOAL", NULL,
      .help = "search for the highest rate that keeps GOAL, such as p99=200ms,refused=0.1%: "
              "percentiles of the latencies, and the shares that may be refused or failed (0.1% "
              "where not named); begins with --rate, or 100",
-     .set = set_find, .places = IN_FLAG_ONLY},
+     .set = option_set_find, .places = IN_FLAG_ONLY},
     {"duration", 0, OPTION_DURATION, BENCH, "D", NULL, RUN_FIELD(duration_ms), .min = 1,
      .help = "with --rate or --find: how long each rate is measured (default: 10s)",
      .places = IN_FLAG_ONLY},
@@ -496,7 +269,7 @@ static const struct option table[] = {
     {"watch", 0, OPTION_SET_OPTIONAL, STATUS, "INTERVAL", NULL,
      .help = "go on until no command is open: ask again after INTERVAL (30s, where none is given), "
              "and ever more rarely where nothing happens",
-     .set = set_watch, .places = IN_FLAG_ONLY, .carry = CARRY_NOT},
+     .set = option_set_watch, .places = IN_FLAG_ONLY, .carry = CARRY_NOT},
     {"watch", 0, OPTION_DURATION, SNAPSHOT, "INTERVAL", NULL, RUN_FIELD(watch_ms), .min = 1000,
      .help = "how soon to ask again whether a device has answered, and ever more rarely where "
              "nothing happens (default: 30s)",
@@ -506,26 +279,26 @@ static const struct option table[] = {
     {"burst", 0, OPTION_COUNT, RUN | ONLINE | ASKING | WORK, "N", "1", RUN_FIELD(burst), .min = 1,
      .max = 1000000, .help = "how many of them may start back to back"},
     {"ramp", 0, OPTION_SET, RUN, "R..R:D", NULL,
-     .help = "a rate that changes evenly, such as 10/s..500/s:5m", .set = set_ramp, .rival = "rate",
-     .beats_rival = true},
+     .help = "a rate that changes evenly, such as 10/s..500/s:5m", .set = option_set_ramp,
+     .rival = "rate", .beats_rival = true},
     {"canary", 0, OPTION_SET, RUN, "N[:PAUSE]|N:GOAL", NULL,
      .help = "send N rows, wait for them to end (and PAUSE), then go on with the others if all "
              "were accepted; with a GOAL such as delivered=90%,wait=2h: if the devices have so "
              "many of them within that time, as nbatch status asks",
-     .set = set_canary},
+     .set = option_set_canary},
     {"canary-accept", 0, OPTION_SET, RUN, "P%|N", NULL,
      .help = "how many of the canary's rows are to be accepted for the others to be sent: a share "
              "such as 90%, or a number (default: all of them); else the run stops",
-     .set = set_canary_accept},
+     .set = option_set_canary_accept},
     {"rollout", 0, OPTION_SET, RUN, "P%,...,100%:GOAL", NULL,
      .help = "send the rows in steps, such as 1%,10%,100%:delivered=95%,wait=1d: ask after each "
              "what became of all that was sent, and go on once so much is delivered; stop, "
              "resumable, when that is out of reach or the wait is over",
-     .set = set_rollout},
+     .set = option_set_rollout},
     {"halt", 0, OPTION_SET_LIST, RUN | WORK, "RULE", NULL,
      .help = "stop starting rows when crossed: failed=5%, rejected=100, in_doubt=..., errno:7=3%, "
              "min=N rows before a percentage counts; may be repeated",
-     .set = set_halt},
+     .set = option_set_halt},
     {"no-adaptive", 0, OPTION_FLAG, RUN | ASKING, NULL, NULL, RUN_FIELD(no_adaptive),
      .help = "do not go slower when the platform asks for it"},
     {"connect-timeout", 0, OPTION_DURATION, RUN | ONLINE | BENCH | ASKING | WORK, "D", "5s",
@@ -549,7 +322,7 @@ static const struct option table[] = {
      .help = "with --on-ambiguous verify: how long after the attempt the platform's history is "
              "looked at, and once more before it is sent again (default: 10s,60s); an execute is "
              "sent again only where this is given",
-     .set = set_settle},
+     .set = option_set_settle},
     {"outage-wait", 0, OPTION_DURATION, RUN | ONLINE | ASKING | WORK, "D", "10m",
      RUN_FIELD(outage_wait_ms), .min = 1,
      .help = "how long to wait for a platform that fails, before the run stops"},
@@ -563,10 +336,10 @@ static const struct option table[] = {
              "service files and ~/.pgpass, the password always",
      .group = "Several machines", .secret = SECRET_USER},
     {"job", 0, OPTION_SET, WORK, "NAME", NULL, .help = "the shared job, as nbatch jobs names it",
-     .set = set_job},
+     .set = option_set_job},
     {"job", 0, OPTION_SET, RESULTS | ASKING | REPORT, "NAME", NULL,
-     .help = "in place of a file: the results of a shared job, as they are now", .set = set_job,
-     .places = IN_FLAG_ONLY},
+     .help = "in place of a file: the results of a shared job, as they are now",
+     .set = option_set_job, .places = IN_FLAG_ONLY},
     {"share-only-rate", 0, OPTION_FLAG, RUN, NULL, NULL, RUN_FIELD(share_only_rate),
      .help = "a run of its own, with a results file, that keeps the limit which its account has in "
              "the database of --share"},
@@ -581,7 +354,7 @@ static const struct option table[] = {
     {"status", 0, OPTION_SET_LIST, RESULTS, "WHAT[,WHAT...]", NULL,
      .help = "only rows with this status: accepted, rejected, failed, in_doubt, invalid (default: "
              "all)",
-     .set = set_statuses, .places = IN_FLAG_ONLY, .group = "What is shown"},
+     .set = option_set_statuses, .places = IN_FLAG_ONLY, .group = "What is shown"},
     {"ambiguous", 0, OPTION_FLAG, RESULTS, NULL, NULL, RUN_FIELD(ambiguous),
      .help =
          "only rows of which a request may have been processed unseen: where they are accepted, "
@@ -610,7 +383,7 @@ static const struct option table[] = {
      .help = "the job's name, in the log, in metrics (label job_name), and in the name of the "
              "results where --output gives none: NAME.results.csv beside the input; with --share "
              "the shared job's (default: made of the file's name and the time)",
-     .set = set_job},
+     .set = option_set_job},
     {"log", 0, OPTION_FILE, RUN | ASKING | WORK, "FILE", NULL, RUN_FIELD(log),
      .help =
          "add what happens to FILE: a JSON object a line, for the start, the end and all between"},

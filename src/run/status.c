@@ -4,6 +4,7 @@
 #include "run/asking.h"
 #include "run/monotonic.h"
 #include "run/privacy.h"
+#include "run/status_pushes.h"
 #include "run/status_rows.h"
 #include "run/use_cases.h"
 
@@ -164,7 +165,7 @@ static int take_pushes(struct inquiry_run *run)
 {
     uint64_t count = 0;
     int result =
-        status_rows_take_pushes(&run->rows, run->settings->from_push, (int64_t)time(NULL), &count);
+        status_pushes_take(&run->rows, run->settings->from_push, (int64_t)time(NULL), &count);
 
     if (result == 0 || result == EXIT_INPUT_INVALID)
         person_note(run->person, "%llu message%s about commands of %s", (unsigned long long)count,

@@ -24,6 +24,11 @@ static int exit_status_of(enum status status)
                                    : EXIT_INTERNAL;
 }
 
+int status_rows_fail(struct status_rows *rows, enum status status)
+{
+    return fail(rows, status, exit_status_of(status));
+}
+
 /* The text of a column of the results. */
 static struct span column_text(struct status_rows *rows, const struct result_fields *fields,
                                enum result_column column)
@@ -89,7 +94,7 @@ static int read_results(struct status_rows *rows)
     if (status == STATUS_OK)
         status = command_table_arrange(&rows->table);
     if (status != STATUS_OK)
-        return fail(rows, status, exit_status_of(status));
+        return status_rows_fail(rows, status);
     if (results->is_cut)
         person_error(rows->person,
                      "%s: the last line is not whole, and is left out: nbatch run "
@@ -97,7 +102,7 @@ static int read_results(struct status_rows *rows)
                      results->path);
     status = result_passed_names(results, &rows->passed_text, rows->passed, &rows->passed_count);
     if (status != STATUS_OK)
-        return fail(rows, status, exit_status_of(status));
+        return status_rows_fail(rows, status);
     result_scan_init(&rows->scan, results->disk, results->fd, results->jsonl,
                      results->passed_count);
     rows->scan.block_bytes = LINE_BLOCK_BYTES;
@@ -239,7 +244,7 @@ static int take_up(struct status_rows *rows)
         status = take_lines(rows, &file, &lines, &known);
     status_file_close(&file);
     if (is_there && status != STATUS_OK)
-        return fail(rows, status, exit_status_of(status));
+        return status_rows_fail(rows, status);
     if (lines > 0 && known == 0 && rows->table.count > 0) {
         person_error(rows->person,
                      "%s is the status of other results: none of its %llu lines is of %s; name "
@@ -367,6 +372,12 @@ bool status_rows_take_values(void *context, const struct command_record *command
     return write_values(context, command, answer, history_read_values);
 }
 
+bool status_rows_take_pushed_values(struct status_rows *rows, const struct command_record *command,
+                                    struct span values)
+{
+    return write_values(rows, command, values, history_read_pushed);
+}
+
 static void note_values(void *context, uint64_t row, struct span device)
 {
     struct status_rows *rows = context;
@@ -417,129 +428,7 @@ static int open_values(struct status_rows *rows)
         buf_add_string(&rows->message, " is the status file: name another one with --values");
         status = STATUS_IO;
     }
-    return status == STATUS_OK ? 0 : fail(rows, status, exit_status_of(status));
-}
-
-/* What was pushed. */
-
-enum { PUSH_BAD_SHOWN = 10 };
-
-struct push_taking {
-    struct status_rows *rows;
-    int64_t now_s;
-    uint64_t count, bad; /* messages about our commands; lines that are none */
-    bool failed;         /* by errno */
-};
-
-static struct command_record *find_pushed(const struct status_rows *rows,
-                                          const struct history_push *push)
-{
-    uint64_t hash = command_uuid_hash(span_string(push->entry.uuid));
-    struct command_group group = command_table_find(&rows->table, push->device);
-
-    for (uint32_t i = 0; i < group.count; i++) {
-        struct command_record *command = command_table_at(&rows->table, group, i);
-        if (command->uuid_hash == hash && hash != 0)
-            return command;
-    }
-    return NULL;
-}
-
-/* A push says neither when the command was created nor when it expires; one that failed has failed
- * for good, since it is its end that is pushed. */
-static void take_push(void *context, const struct history_push *push)
-{
-    struct push_taking *taking = context;
-    struct status_rows *rows = taking->rows;
-    const struct history_entry *entry = &push->entry;
-    struct command_record *command = find_pushed(rows, push);
-
-    if (command == NULL)
-        return;
-    taking->count++;
-    /* Messages are repeated, and come in no certain order: what the device has done it has done. */
-    bool is_late_success = history_state(entry) == COMMAND_DELIVERED &&
-                           (command->state == COMMAND_FAILED || command->state == COMMAND_EXPIRED ||
-                            command->state == COMMAND_MISSING);
-    if (!command->is_final || is_late_success) {
-        enum command_state state = history_state(entry);
-        command_set(command, entry->send_status, entry->confirm,
-                    state == COMMAND_FAILED ? 0 : HISTORY_NONE);
-        command->state = (unsigned)state & 15;
-        command->action = entry->has_action ? ((unsigned)entry->action + 1) & 3 : 0;
-        command->word = command_table_keep_word(&rows->table, span_string(entry->word));
-        command->is_final = deliveries[state].end == DELIVERY_FINAL || state == COMMAND_FAILED;
-        command->looks = 1;
-        command_set_time(command, COMMAND_SENT_AT, entry->times_s[HISTORY_SENT]);
-        command_set_time(command, COMMAND_CONFIRMED, entry->times_s[HISTORY_CONFIRMED]);
-        command_set_time(command, COMMAND_CHECKED, taking->now_s);
-        taking->failed |= !status_rows_keep(rows, command);
-    }
-    if (rows->settings->values == NULL || push->values.len == 0 || command->has_values)
-        return;
-    command->has_values = true;
-    taking->failed |= !write_values(rows, command, push->values, history_read_pushed);
-}
-
-/* A line that is no message is said, and left out: the others count all the same. */
-static void refuse_push(struct push_taking *taking, const char *path, unsigned long long number,
-                        bool is_cut)
-{
-    const struct person *person = taking->rows->person;
-
-    if (is_cut)
-        person_note(person, "%s:%llu: the last line is not whole yet, and is left out", path,
-                    number);
-    else if (++taking->bad <= PUSH_BAD_SHOWN)
-        person_error(person, "%s:%llu: it is no message of the platform's: a JSON body a line",
-                     path, number);
-}
-
-static enum status take_push_lines(struct push_taking *taking, FILE *file, const char *path)
-{
-    char *line = NULL;
-    size_t capacity = 0;
-    ssize_t len;
-    enum status status = STATUS_OK;
-    unsigned long long number = 0;
-
-    while (status == STATUS_OK && !taking->failed && (len = getline(&line, &capacity, file)) > 0) {
-        struct span text = text_trim_blanks(span_of(line, (size_t)len));
-        number++;
-        if (text.len > 0)
-            status = history_read_push(text, take_push, taking);
-        if (status == STATUS_SYNTAX) {
-            refuse_push(taking, path, number, line[len - 1] != '\n');
-            status = STATUS_OK;
-        }
-    }
-    if (status == STATUS_OK && (ferror(file) || taking->failed))
-        status = STATUS_IO;
-    free(line);
-    return status;
-}
-
-int status_rows_take_pushes(struct status_rows *rows, const char *path, int64_t now_s,
-                            uint64_t *ret_count)
-{
-    struct push_taking taking = {.rows = rows, .now_s = now_s};
-    bool is_stdin = strcmp(path, "-") == 0;
-    FILE *file = is_stdin ? stdin : fopen(path, "re");
-    enum status status = file != NULL ? take_push_lines(&taking, file, path) : STATUS_IO;
-
-    if (taking.failed)
-        buf_add(&rows->message, buf_span(&rows->failure));
-    else if (status == STATUS_IO)
-        buf_add_format(&rows->message, "%s: %s", path, strerror(errno));
-    if (file != NULL && !is_stdin)
-        (void)fclose(file);
-    *ret_count = taking.count;
-    if (status != STATUS_OK)
-        return fail(rows, status, exit_status_of(status));
-    if (taking.bad > PUSH_BAD_SHOWN)
-        person_error(rows->person, "%s: %llu lines in all are no messages", path,
-                     (unsigned long long)taking.bad);
-    return taking.bad > 0 ? EXIT_INPUT_INVALID : 0;
+    return status == STATUS_OK ? 0 : status_rows_fail(rows, status);
 }
 
 /* The status file. */

@@ -62,11 +62,12 @@ bool status_rows_keep(void *context, const struct command_record *command);
 bool status_rows_take_values(void *context, const struct command_record *command,
                              struct span answer);
 
-/* Takes what the platform pushed, a message a line, "-": standard input. *ret_count: of the
- * messages that are about commands of the results. `now_s`: this machine's clock.
- * EXIT_INPUT_INVALID: some lines are no messages, and the others were taken. */
-int status_rows_take_pushes(struct status_rows *rows, const char *path, int64_t now_s,
-                            uint64_t *ret_count) MUST_USE;
+/* The same of values that were pushed. */
+bool status_rows_take_pushed_values(struct status_rows *rows, const struct command_record *command,
+                                    struct span values);
+
+/* Says the message and why; the exit status. */
+int status_rows_fail(struct status_rows *rows, enum status status);
 
 /* Until it has succeeded, the journal stays. */
 int status_rows_write(struct status_rows *rows) MUST_USE;
