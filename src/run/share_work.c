@@ -217,7 +217,7 @@ static int hand_in_late(struct work *work)
     enum status status = late_hand_in(work->database, &about, &rows, &others, &work->message);
     if (rows > 0)
         person_note(work->person,
-                    "results of %llu row%s that a worker which died could not write: handed in",
+                    "what became of %llu row%s, which a worker could not write: handed in",
                     (unsigned long long)rows, rows == 1 ? "" : "s");
     if (others.len > 0)
         person_error(work->person,

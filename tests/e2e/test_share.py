@@ -314,7 +314,7 @@ def test_what_is_kept_of_a_job_that_was_removed_is_told_of_and_stays(shared, sim
     head = shared.database.sql("SELECT id || ' ' || (extract(epoch FROM loaded) * 1000000)::bigint FROM nbatch.job WHERE name = 'gone'")
     late, other = tmp_path / f"{job}.host:1.late", tmp_path / "other.host:1.late"
     for file in (late, other):
-        file.write_text(f"nbatch-late 1 {head} 77\n{{1}}\n")
+        file.write_text(f"nbatch-late 2 {head} 77\n{{1}}\n")
     # The database is named in no file: one of another job of that name may be of another database.
     assert "warning" not in shared("jobs", "--pause", job).err
     done = shared("jobs", "--remove", job)

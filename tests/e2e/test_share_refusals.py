@@ -2,9 +2,11 @@
 import collections
 import contextlib
 import os
+import re
 import select
 import signal
 import socket
+import subprocess
 import tempfile
 import threading
 import time
@@ -17,6 +19,9 @@ from test_share import check_against_audit, finished, postgres, schema, shared  
 FULL = """CREATE OR REPLACE FUNCTION public.no_room() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$;
     CREATE TRIGGER no_room BEFORE INSERT ON nbatch.result FOR EACH ROW EXECUTE FUNCTION public.no_room()"""
+WAITING = """CREATE OR REPLACE FUNCTION public.waiting() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NEW; END $$;
+    CREATE TRIGGER waiting BEFORE INSERT ON nbatch.started FOR EACH ROW EXECUTE FUNCTION public.waiting()"""
 ROOM = "DROP TRIGGER no_room ON nbatch.result"
 
 
@@ -106,6 +111,48 @@ def test_a_worker_ends_although_the_database_does_not_answer(shared, simulator, 
     told = finished(shared.start("work", "--job", job, "--endpoint", sim.url, "-c", 16), 0)
     assert "handed in" in told and not list(tmp_path.glob("*.late"))
     check_against_audit(shared.results(job), read_audit(sim.audit_path), rows)
+
+
+@contextlib.contextmanager
+def unanswered(server):
+    """Marks are not answered, while all else is; they are carried out behind it, although nobody waits for that any more."""
+    server.sql(WAITING)
+    psql = subprocess.Popen(["psql", "-h", server.folder, "-U", "admin", "-d", "nbatch", "-AtqX"], text=True, stdin=subprocess.PIPE,
+                            stdout=subprocess.PIPE)
+    print("BEGIN; SELECT 'locked' || pg_advisory_xact_lock(1);", file=psql.stdin, flush=True)
+    assert psql.stdout.readline() == "locked\n"
+    try:
+        yield
+    finally:
+        psql.communicate("COMMIT;\n")
+    others = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'ops'"
+    wait_until(lambda: server.sql(others) == "0", lambda: "its connection is still there")
+    server.sql("DROP TRIGGER waiting ON nbatch.started")
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["kept", "not-kept"])
+def test_rows_whose_mark_was_not_answered_when_a_worker_ended_are_sent_by_the_next(shared, simulator, fleet, tmp_path, kept):
+    """They are marked in the end, and have not left. With its negative control: where nothing tells of them they are in doubt."""
+    sim, rows, job = simulator("--latency", "200ms"), 200, f"unsent-{kept}"
+    worker = shared.start("run", fleet(rows), "--job", job, "--endpoint", sim.url, "-c", 16, "--on-ambiguous", "hold")
+    shared.wait_for(job, 20)
+    with unanswered(shared.database):
+        time.sleep(0.5)
+        worker.send_signal(signal.SIGTERM)
+        told = finished(worker, 7, patience=20)
+    assert f"kept in {job}." in told, told
+    late, = tmp_path.glob("*.late")
+    text = late.read_text()
+    unsent = [batch.split("\n")[3] for batch in text.split("\n.\n") if "unsent\n" in batch]
+    count = sum(len(re.findall(r"\d+", rows)) for rows in unsent)
+    assert count > 0, text
+    if not kept:
+        late.unlink()
+    told = finished(shared.start("work", "--job", job, "--endpoint", sim.url, "-c", 16), 0, 6)
+    results = shared.results(job)
+    check_against_audit(results, read_audit(sim.audit_path), rows)
+    in_doubt = sum(row["status"] == "in_doubt" for row in results)
+    assert ("handed in" in told) == kept and (in_doubt == 0 if kept else in_doubt >= count), (in_doubt, count, told)
 
 
 def test_a_database_that_does_not_answer_is_told_of(shared, simulator, fleet):

@@ -8,11 +8,27 @@
 #include "ledger/disk.h"
 #include "ledger/share/statements.h"
 
-#define LATE_MARK "nbatch-late 1"
+#define LATE_MARK "nbatch-late 2"
 
 enum { LATE_TEXT_MAX = 128 * 1024 * 1024, WORKER_MAX = 24, NAMES_MAX = 100 };
 
 static struct disk *const disk = &disk_real;
+
+/* What a batch of each kind is handed in by. */
+static const struct kind {
+    const char *name;
+    const char *statement;
+    size_t arrays;
+    bool is_timed; /* it takes the time, too */
+} kinds[] = {
+    [LATE_ENDED] = {"ended", sql_rows_end, LATE_ARRAYS, true},
+    [LATE_UNSENT] = {"unsent", sql_rows_give_back, 5, false},
+};
+
+size_t late_arrays(enum late_kind kind)
+{
+    return kinds[kind].arrays;
+}
 
 /* A file that was not there: one of this name may be that of another machine, which shares the
  * folder and calls itself the same, or be left from a worker whose results nobody could take. */
@@ -43,7 +59,7 @@ static bool create(struct late *late, const char *worker, const char *worker_nam
     return late->fd >= 0 && disk->lock(disk, late->fd) == 0;
 }
 
-bool late_add(struct late *late, const char *worker, const char *worker_name,
+bool late_add(struct late *late, enum late_kind kind, const char *worker, const char *worker_name,
               const struct buf *arrays, bool is_open, struct buf *message)
 {
     struct buf text;
@@ -52,7 +68,8 @@ bool late_add(struct late *late, const char *worker, const char *worker_name,
         return true;
     buf_init(&text, LATE_TEXT_MAX);
     bool is_there = late->path != NULL || create(late, worker, worker_name, &text);
-    for (size_t i = 0; i < LATE_ARRAYS; i++) {
+    buf_add_format(&text, "%s\n", kinds[kind].name);
+    for (size_t i = 0; i < kinds[kind].arrays; i++) {
         buf_add(&text, buf_span(&arrays[i]));
         buf_add_string(&text, is_open ? "}\n" : "\n");
     }
@@ -106,25 +123,38 @@ static uint64_t count_items(const char *array)
     return items;
 }
 
-/* A batch as a call of rows_end.sql, which may have been carried out before. STATUS_END: it is not
- * whole. */
+static const struct kind *find_kind(const char *name)
+{
+    for (size_t i = 0; name != NULL && i < ARRAY_LENGTH(kinds); i++)
+        if (strcmp(name, kinds[i].name) == 0)
+            return &kinds[i];
+    return NULL;
+}
+
+/* A batch as a call of its statement, which may have been carried out before. STATUS_END: it is
+ * not whole. */
 static enum status hand_in_batch(struct database *database, const char *worker, const char *job,
                                  struct span *text, uint64_t *rows, struct buf *message)
 {
     const char *values[2 + LATE_ARRAYS + 1] = {worker, job};
+    const struct kind *kind = find_kind(take_line(text));
     char ago[WORKER_MAX];
 
-    for (size_t i = 2; i < ARRAY_LENGTH(values); i++)
+    if (kind == NULL)
+        return STATUS_END;
+    size_t count = 2 + kind->arrays;
+    for (size_t i = 2; i <= count; i++)
         if ((values[i] = take_line(text)) == NULL)
             return STATUS_END;
-    const char **then = &values[2 + LATE_ARRAYS], *end = take_line(text);
+    const char *end = take_line(text);
     if (end == NULL || strcmp(end, ".") != 0)
         return STATUS_END;
     (void)snprintf(ago, sizeof(ago), "%" PRId64,
-                   disk->now_ms(disk) - (int64_t)strtoll(*then, NULL, 10));
-    *then = ago;
+                   disk->now_ms(disk) - (int64_t)strtoll(values[count], NULL, 10));
+    values[count] = ago;
     *rows += count_items(values[4]);
-    return database_query(database, sql_rows_end, ARRAY_LENGTH(values), values, message, NULL);
+    return database_query(database, kind->statement, (int)count + kind->is_timed, values, message,
+                          NULL);
 }
 
 /* The worker, where it is of this job; else NULL. */

@@ -74,16 +74,17 @@ static enum status batch_status(const struct batch *batch, size_t arrays)
     return STATUS_OK;
 }
 
-/* Results that cannot be written now. */
+/* What cannot be written now. */
 
-static void keep_batch(struct worker *worker, const struct batch *batch, bool is_open)
+static void keep_batch(struct worker *worker, enum late_kind kind, const struct batch *batch,
+                       bool is_open)
 {
     struct buf message;
 
     if (batch->rows == 0)
         return;
     buf_init_text(&message, 4096);
-    if (!late_add(&worker->late, worker->id, worker->name, batch->arrays, is_open, &message))
+    if (!late_add(&worker->late, kind, worker->id, worker->name, batch->arrays, is_open, &message))
         worker_tell(worker, WORKER_UNKEPT, buf_string(&message), 0);
     worker->late_due = 2; /* the one that was called, and the one that is built */
     buf_deinit(&message);
@@ -91,8 +92,19 @@ static void keep_batch(struct worker *worker, const struct batch *batch, bool is
 
 void record_keep(struct worker *worker)
 {
-    keep_batch(worker, &worker->called[BATCH_END], false);
-    keep_batch(worker, &worker->building[BATCH_END], true);
+    keep_batch(worker, LATE_ENDED, &worker->called[BATCH_END], false);
+    keep_batch(worker, LATE_ENDED, &worker->building[BATCH_END], true);
+}
+
+/* Rows that were marked and have not left, when the worker ends: else they would be in doubt. */
+static size_t keep_unsent(struct worker *worker)
+{
+    const struct batch *called = &worker->called[BATCH_GIVE_BACK],
+                       *building = &worker->building[BATCH_GIVE_BACK];
+
+    keep_batch(worker, LATE_UNSENT, called, false);
+    keep_batch(worker, LATE_UNSENT, building, true);
+    return called->rows + building->rows;
 }
 
 static void forget_kept(struct worker *worker)
@@ -390,7 +402,7 @@ static void keep_result(struct worker *worker, const struct ticket *ticket,
     add_row(&batch, ticket->shard, ticket->row);
     add_result(&batch, record);
     if (batch_status(&batch, arrays_of[BATCH_END]) == STATUS_OK)
-        keep_batch(worker, &batch, true);
+        keep_batch(worker, LATE_ENDED, &batch, true);
     deinit_batch(&batch);
 }
 
@@ -474,14 +486,15 @@ static enum status finish(struct store *store, bool is_complete, struct buf *mes
         }
     }
     size_t left = worker->building[BATCH_END].rows + worker->called[BATCH_END].rows;
-    if (left == 0 && !store->has_failed)
-        return STATUS_OK;
     if (left > 0 && !worker->is_away)
         record_keep(worker);
+    left += keep_unsent(worker);
+    if (left == 0 && !store->has_failed)
+        return STATUS_OK;
     buf_add(message, buf_span(&worker->error));
     if (left == 0)
         return STATUS_IO;
-    buf_add_format(message, "%sthe results of %zu row%s could not be written to the database: ",
+    buf_add_format(message, "%swhat became of %zu row%s could not be written to the database: ",
                    worker->error.len > 0 ? "; " : "", left, left == 1 ? "" : "s");
     if (worker->late.path != NULL && !worker->late.has_failed)
         buf_add_format(message, "they are kept in %s, for the next worker in this folder",
