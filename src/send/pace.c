@@ -189,7 +189,8 @@ static enum pace_change go_on_trying(struct pace *pace, bool refused, int64_t st
 {
     if (started_ns < pace->since_ns)
         return PACE_SAME;
-    enum pace_verdict verdict = pace_noise_try(&pace->noise, refused);
+    double most_share = pace->windowed ? PACE_NOISE_SHARE_MAX : PACE_TRIAL_SHARE_MAX;
+    enum pace_verdict verdict = pace_noise_try(&pace->noise, refused, most_share);
     if (verdict == PACE_IS_NOISE)
         return be_noise(pace, pace->noise.trial.before, now_ns);
     if (verdict == PACE_IS_LIMIT) {
@@ -333,8 +334,10 @@ static enum pace_change add_limited(struct pace *pace, bool refused, uint64_t ru
     count_limited(pace, refused, started_ns, now_ns);
     if (run >= SHUT_RUN && reopen(pace, started_ns, now_ns))
         return PACE_SAME;
-    if (pace_noise_is(&pace->noise) && pace->alarm.sum <= NOISE_ALARM)
+    if (pace_noise_is(&pace->noise) && pace->alarm.sum <= NOISE_ALARM) {
+        pace->cost += refused && pace->mode == PACE_TESTING && started_ns >= pace->since_ns;
         refused = false;
+    }
     enum pace_change change = learn(pace, refused, started_ns, now_ns);
     if (change != PACE_SAME || refused || !is_free(pace, now_ns))
         return change;
@@ -372,9 +375,12 @@ static void enter_limited(struct pace *pace, int64_t now_ns)
 
 static double alarm_of(const struct pace *pace)
 {
+    double places = (double)pace->concurrency;
+    double under_way = pace->mode == PACE_STARTING ? pace->rate * pace->rtt_s : places;
+
     if (pace_noise_is(&pace->noise))
         return NOISE_ALARM;
-    return pace->mode == PACE_STARTING && pace->rate * pace->rtt_s < SOUGHT_FEW ? SOUGHT_ALARM : 1;
+    return under_way < SOUGHT_FEW ? SOUGHT_ALARM : 1;
 }
 
 /* Without a limit, what is refused is noise unless it is more than before. */

@@ -10,9 +10,12 @@
 
 /*
  * A trial is a sequential test (Wald 1945): noise of a share s, or next to none. A refusal speaks
- * for noise by ln 20, each answer against it by s.
+ * for noise by ln 20, each answer against it by s. What share the noise has is a guess from a few
+ * refusals, mostly too high a one, so that the share of the trial itself may speak for it, too:
+ * r refusals in n rows by r · ln(r / n / TRIAL_CHANCE) - r.
  */
 #define TRIAL_REFUSAL  3.0
+#define TRIAL_CHANCE   0.001 /* that a limit refuses of a trial */
 #define TRIAL_IS_NOISE 4.0
 #define TRIAL_IS_LIMIT (-2.5)
 #define TRIAL_ROWS_MIN 100.0 /* … without which it is no limit, */
@@ -20,7 +23,7 @@
 
 #define NOISE_ROWS    1000.0 /* its share is smoothed over so many */
 #define NOISE_LEAST   0.002
-#define NOISE_FACTOR  3.0
+#define NOISE_FACTOR  2.0
 #define NOISE_MORE    0.3 /* … or this part of what it leaves */
 #define NOISE_FADES_S 60.0
 
@@ -74,19 +77,28 @@ static void be_noise(struct pace_noise *noise, double share)
     noise->falls.count = 0;
 }
 
+static double evidence_of(const struct pace_trial *trial, double rows)
+{
+    double refused = trial->refused, evidence = TRIAL_REFUSAL * refused - trial->share * rows;
+
+    if (refused == 0)
+        return evidence;
+    return most(evidence, refused * log(refused / rows / TRIAL_CHANCE) - refused);
+}
+
 /* A limit refuses nothing of so much less, unless it has fallen; then it refuses a great share. */
-enum pace_verdict pace_noise_try(struct pace_noise *noise, bool refused)
+enum pace_verdict pace_noise_try(struct pace_noise *noise, bool refused, double most_share)
 {
     struct pace_trial *trial = &noise->trial;
 
     trial->refused += refused;
     trial->passed += !refused;
     double rows = trial->passed + trial->refused, share = trial->refused / rows;
-    double evidence = TRIAL_REFUSAL * trial->refused - trial->share * rows;
+    double evidence = evidence_of(trial, rows);
     bool enough = trial->refused >= 2 && evidence >= TRIAL_IS_NOISE && rows >= ODD_ROWS;
     if (!enough && rows < TRIAL_ROWS_MAX && (evidence > TRIAL_IS_LIMIT || rows < TRIAL_ROWS_MIN))
         return PACE_UNDECIDED;
-    if (!enough || share > PACE_NOISE_SHARE_MAX)
+    if (!enough || share > most_share)
         return PACE_IS_LIMIT;
     be_noise(noise, most(share, trial->share));
     return PACE_IS_NOISE;

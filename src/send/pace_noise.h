@@ -17,7 +17,8 @@
 #include "send/pace_measure.h"
 
 #define PACE_TRIAL_LOW       0.88
-#define PACE_NOISE_SHARE_MAX 0.12 /* what is refused more than this at the first is a limit */
+#define PACE_NOISE_SHARE_MAX 0.12 /* what is refused more than this at the first is a limit, */
+#define PACE_TRIAL_SHARE_MAX 0.2  /* … and more than this of a trial */
 
 /* Less is sent for a while, to see whether it is refused all the same. */
 struct pace_trial {
@@ -63,8 +64,9 @@ bool pace_noise_watch(struct pace_noise *noise, bool refused, int64_t started_ns
 /* `rate` is what the refusals came at. */
 void pace_noise_begin_trial(struct pace_noise *noise, double rate);
 
-/* The answer to what was sent in the trial. Where it is noise, its share is noted. */
-enum pace_verdict pace_noise_try(struct pace_noise *noise, bool refused);
+/* The answer to what was sent in the trial, of which a limit may refuse `most_share`, as it does
+ * where it has fallen. Where it is noise, its share is noted. */
+enum pace_verdict pace_noise_try(struct pace_noise *noise, bool refused, double most_share);
 
 /* What was measured is refused, and will be lowered from `rate`. True where this has happened so
  * often that it is noise, whose share is noted. */
