@@ -86,8 +86,8 @@ struct row {
  * Who knows the limit's form in the place of the pace, from the start on: its rate and burst. That
  * it has fallen it hears by the first refusal, and that it has risen by a probe: as many rows above
  * the rate as the bucket can have saved, and one, all of which pass. So a probe costs one refusal,
- * and all that is open is how often to probe; whoever probes does not know what is to come. What
- * this misses, nobody reaches.
+ * and all that is open is how often to probe; whoever probes does not know what is to come. The
+ * price of finding the limit is added (play_oracle). What this misses, nobody reaches.
  */
 struct oracle {
     double every_s; /* between two probes; 0: there is no oracle */
@@ -666,13 +666,19 @@ static double overshoot(const struct scene *scene, double limit, double gain, do
     return fmin((double)scene->concurrency, fmax(0, rows));
 }
 
+/* At so many times the limit. */
+static double found_at(const struct scene *scene)
+{
+    double start = fmin(fmax(2 / trip_of(scene), 30), 100);
+
+    return fmax(empty_at(growth_of(scene) * scene->burst / scene->limit), start / scene->limit);
+}
+
 static double price_of_finding(const struct scene *scene, double most)
 {
-    double gain = growth_of(scene), start = fmin(fmax(2 / trip_of(scene), 30), 100);
-    double x = fmax(empty_at(gain * scene->burst / scene->limit), start / scene->limit);
-    double steps = 1 + log(fmin(x, most / scene->limit)) / log(4);
+    double x = found_at(scene), steps = 1 + log(fmin(x, most / scene->limit)) / log(4);
 
-    return 2 + 1.4 * overshoot(scene, scene->limit, gain, x) + 3 * fmax(1, steps);
+    return 2 + 1.4 * overshoot(scene, scene->limit, growth_of(scene), x) + 3 * fmax(1, steps);
 }
 
 static double price_of_tests(const struct scene *scene, double limit, double seconds)
@@ -1164,6 +1170,18 @@ static void print_table(void)
 
 static const double probes_s[] = {2, 3, 3.5, 4, 5, 6, 8};
 
+/* The oracle that has found the limit as the pace does: one refusal tells, and what left until it
+ * came is refused as well. */
+static struct result play_oracle(double every_s, const struct scene *scene, uint64_t seed)
+{
+    struct result result = play_by(every_s, scene, seed);
+    double over = overshoot(scene, scene->limit, growth_of(scene), found_at(scene));
+
+    if ((double)scene->concurrency / trip_of(scene) > scene->limit)
+        result.refused += (1 + over) / (world.passed + world.refused);
+    return result;
+}
+
 static bool reaches_both(const struct result *result)
 {
     return result->share >= 0.95 && result->refused <= 0.01 && result->given_up == 0;
@@ -1181,7 +1199,8 @@ static size_t count_possible(double limit, double every_s, size_t *ret_missed, s
         if (scene.limit != limit)
             continue;
         uint64_t seed = (uint64_t)scene.rtt_ms + scene.refusal;
-        const struct result oracle = play_by(every_s, &scene, seed), ours = play(&scene, seed);
+        const struct result oracle = play_oracle(every_s, &scene, seed);
+        const struct result ours = play(&scene, seed);
         possible += reaches_both(&oracle);
         *ret_missed += reaches_both(&oracle) && !reaches_both(&ours);
         *ret_beyond += !reaches_both(&oracle) && reaches_both(&ours);
