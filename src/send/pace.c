@@ -16,6 +16,7 @@
 #define START_RATE_MAX 100.0
 #define START_ROWS     2.0
 #define START_ALARM    0.1 /* an answer takes so much of a refusal back */
+#define START_TRIPS    4.0 /* after a refusal it grows no more for so long, while that is open */
 
 /* A rate that grows by an eighth in a round trip, or until a small bucket is empty, is refused a
  * greater share than this by a limit. Where fewer rows are under way, a third refusal has to tell.
@@ -86,7 +87,9 @@ double pace_rate(const struct pace *pace)
 
 double pace_allowed(const struct pace *pace)
 {
-    return pace->run.count > 1 ? pace->before.limit : pace->limit;
+    if (pace->run.count > 1)
+        return pace->before.limit;
+    return pace->unsure < UNSURE ? pace->limit : 0;
 }
 
 static void take_rtt(struct pace *pace, double rtt_s)
@@ -209,6 +212,8 @@ static enum pace_change learn_held(struct pace *pace, bool refused, int64_t star
             pace_set_anchor(pace, started_ns);
         return PACE_SAME;
     }
+    if (pace_noise_descend(&pace->noise, refused, pace->rate))
+        return be_noise(pace, pace->noise.descent.rate, now_ns);
     bool is_odd =
         pace_noise_watch(&pace->noise, refused && !is_same_news(pace, started_ns), started_ns);
     if (is_odd && pace->alarm.sum <= 1) { /* a limit that has fallen refuses many at once */
@@ -342,6 +347,7 @@ static enum pace_change add_limited(struct pace *pace, bool refused, uint64_t ru
     if (change != PACE_SAME || refused || !is_free(pace, now_ns))
         return change;
     pace->alarm.sum = 0;
+    pace->limit = 0;
     pace_set_mode(pace, PACE_OPEN, now_ns);
     return PACE_FREED;
 }
@@ -361,6 +367,7 @@ static void enter_limited(struct pace *pace, int64_t now_ns)
         guess.limit = guess.most = least(guess.limit, start_rate(pace));
     pace->noise.odds.seen.holds = false;
     pace->noise.seen_ns = now_ns;
+    pace->noise.descent = (struct pace_descent){.rate = 0};
     pace->last_ns = now_ns;
     if (share > PACE_NOISE_SHARE_MAX || (pace->noise.share > 0 && pace->mode == PACE_OPEN)) {
         pace->noise.odds.sum = 0;
@@ -401,9 +408,16 @@ static bool is_too_much(struct pace *pace, bool refused, int64_t started_ns)
     return pace->alarm.sum > alarm_of(pace);
 }
 
+/* Something was refused a moment ago, and more of it may tell that it is a limit. */
+static bool hesitates(const struct pace *pace, int64_t now_ns)
+{
+    return pace->alarm.sum > 0 && pace->noise.share == 0 &&
+           seconds_between(pace->alarm.seen.start_ns, now_ns) < START_TRIPS * pace->rtt_s;
+}
+
 static void go_on_starting(struct pace *pace, int64_t now_ns)
 {
-    pace->gain = pace->alarm.sum == 0 || pace->noise.share > 0 ? pace_gain_max(pace) : 0;
+    pace->gain = hesitates(pace, now_ns) ? 0 : pace_gain_max(pace);
     if (pace->rate < start_rate(pace))
         pace_set_rate(pace, start_rate(pace));
     pace_grow(pace, now_ns);

@@ -32,6 +32,15 @@
 #define FALL_PASSED 3.0
 #define FALL_ROWS   100.0
 
+/* A limit that was measured refuses next to nothing in this number of rows. So where these have
+ * not passed in a row while the rate came down to this part, it is none, unless more is refused
+ * than this: then it has not been found yet. */
+#define DESCENT_CLEAN     24.0
+#define DESCENT_PART      0.25
+#define DESCENT_ROWS      40.0
+#define DESCENT_SHARE_MIN 0.08
+#define DESCENT_SHARE_MAX 0.6
+
 bool pace_noise_is(const struct pace_noise *noise)
 {
     return noise->share >= NOISE_LEAST;
@@ -118,5 +127,22 @@ bool pace_noise_add_fall(struct pace_noise *noise, const struct pace_count *seen
     if (falls->count < FALL_COUNT)
         return false;
     be_noise(noise, falls->share);
+    return true;
+}
+
+bool pace_noise_descend(struct pace_noise *noise, bool refused, double rate)
+{
+    struct pace_descent *descent = &noise->descent;
+
+    descent->clean = refused ? 0 : descent->clean + 1;
+    if (rate > descent->rate || descent->clean >= DESCENT_CLEAN)
+        *descent = (struct pace_descent){.rate = rate};
+    descent->refused += refused;
+    descent->passed += !refused;
+    double rows = descent->passed + descent->refused, share = descent->refused / rows;
+    if (!refused || rate > DESCENT_PART * descent->rate || rows < DESCENT_ROWS ||
+        share < DESCENT_SHARE_MIN || share > DESCENT_SHARE_MAX)
+        return false;
+    be_noise(noise, share);
     return true;
 }

@@ -8,7 +8,8 @@
  *
  * What tells them apart: a limit refuses nothing of what is clearly below it. So where more is
  * refused than a limit explains, clearly less is sent for some rows. And where several measures of
- * a limit, each lower than the one before, are refused the same great share of, it is noise, too.
+ * a limit, each lower than the one before, are refused the same great share of, it is noise, too;
+ * so it is where the rate has come down to a part, and what is refused has not become less.
  * Once it is known, only what is more than its share counts (`pace_noise_bound`).
  */
 #ifndef NB_SEND_PACE_NOISE_H
@@ -35,12 +36,20 @@ struct pace_falls {
     double rows;   /* since the last one */
 };
 
+/* The rate comes down, and not a few rows in a row have passed. */
+struct pace_descent {
+    double rate;            /* at its top */
+    double passed, refused; /* since then, */
+    double clean;           /* … and since the last refusal */
+};
+
 struct pace_noise {
     double share;           /* that is refused at any rate; 0: none */
     int64_t seen_ns;        /* up to when it has faded */
     struct pace_cusum odds; /* refusals that a limit does not explain */
     struct pace_trial trial;
     struct pace_falls falls;
+    struct pace_descent descent;
 };
 
 enum pace_verdict { PACE_UNDECIDED, PACE_IS_NOISE, PACE_IS_LIMIT };
@@ -71,5 +80,9 @@ enum pace_verdict pace_noise_try(struct pace_noise *noise, bool refused, double 
 /* What was measured is refused, and will be lowered from `rate`. True where this has happened so
  * often that it is noise, whose share is noted. */
 bool pace_noise_add_fall(struct pace_noise *noise, const struct pace_count *seen, double rate);
+
+/* An answer to what was sent at a rate that was measured. True where refusals have brought it down
+ * from descent.rate to a part without becoming fewer, so that it is noise, whose share is noted. */
+bool pace_noise_descend(struct pace_noise *noise, bool refused, double rate);
 
 #endif

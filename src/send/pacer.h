@@ -86,7 +86,7 @@ struct pacer_row {
     int64_t balance;  /* the pacer's by then; INT64_MAX: it was refused behind others */
 };
 
-enum { PACER_STUBBORN = 3 };
+enum { PACER_STUBBORN = 2 };
 
 /* The end of an attempt. */
 struct pacer_attempt {

@@ -100,6 +100,12 @@ enum status scheduler_add(struct scheduler *scheduler) MUST_USE;
 /* Ends it before it was added. */
 void scheduler_drop(struct scheduler *scheduler);
 
+/* Whether a row waits for its turn that was never sent. */
+static inline bool scheduler_has_fresh(const struct scheduler *scheduler)
+{
+    return scheduler->fresh.head != NULL;
+}
+
 /* The task to start now, which is then in flight; NULL when nothing may start. */
 struct task *scheduler_next(struct scheduler *scheduler);
 

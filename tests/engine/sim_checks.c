@@ -1,9 +1,10 @@
 /*
  * What must hold at each step, by the simulation's own book-keeping: nothing here asks the engine
- * or the ledger what they think.
+ * or the ledger what they think, but whether a new row waits for its turn.
  */
 #include <fcntl.h>
 
+#include "engine/engine_impl.h"
 #include "ledger/doubt.h"
 #include "ledger/ledger.h"
 #include "platform/rules.h"
@@ -52,13 +53,15 @@ static void check_paid(struct sim_world *world, uint32_t tries, uint64_t row)
         return;
     if (process->tokens >= BUDGET_RETRY_COST)
         process->tokens -= BUDGET_RETRY_COST;
-    else if (now_ms - process->retried_ms < BUDGET_TRICKLE_MS)
+    else if (scheduler_has_fresh(&process->engine->scheduler) &&
+             now_ms - process->retried_ms < BUDGET_TRICKLE_MS)
         sim_violate(world, "more retries than the budget allows", row);
     process->retried_ms = now_ms;
 }
 
 /* A retry is paid for from a bucket that is full at first and that answers fill, or has waited for
- * its turn behind the last one. Such that did not leave are given back. */
+ * its turn behind the last one, or takes no new row's place. Such that did not leave are given
+ * back. */
 static void check_budget(struct sim_world *world, const struct item *item)
 {
     check_paid(world, item->so_far.tries, item->id.row);

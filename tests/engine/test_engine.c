@@ -7,6 +7,7 @@
 
 #include "engine/driver_record.h"
 #include "ledger/doubt.h"
+#include "send/budget.h"
 
 #define LOG(world, text) assert_string_equal(world_log(world), (text))
 
@@ -382,18 +383,35 @@ static struct answer fail_once(struct world *any, struct world_row *row)
     return row->sends == 1 ? world_refuses(5117, "rpc error") : accept_all(any, row);
 }
 
+/* Twice as many requests as rows, at this rate. Whoever retries at once sends a retry for each new
+ * row from the second second on. */
+static struct answer fail_first(struct world *any, struct world_row *row)
+{
+    static int64_t retried;
+
+    if (row == any->rows)
+        retried = 0;
+    retried += row->sends > 1;
+    if (row->sends == 1 && row == any->rows + 399) /* the last new one */
+        assert_in_range(retried, 100, 100 + 400 / 5 + 4 * 1000 / BUDGET_TRICKLE_MS + 1);
+    return fail_once(any, row);
+}
+
 static void test_retries_wait_where_the_budget_is_spent(void **state)
 {
     (void)state;
     static struct world_row many[400];
     memset(many, 0, sizeof(many));
     world_open(&world, many, 400);
-    world.platform = fail_once;
+    world.platform = fail_first;
     world.options.concurrency = world.options.pacer.concurrency = 200;
+    world.options.pacer.rate_count = 100;
+    world.options.pacer.rate_per_ms = 1000;
+    world.options.pacer.rate_is_asked = true;
     world_begin(&world);
     assert_end(JOB_COMPLETE, "");
     assert_int_equal(world.result.retries, 400);
-    assert_true(world.now.ns > 10 * INT64_C(1000000000)); /* all but 100 of them, 50 ms each */
+    assert_true(world.now.ns < 10 * INT64_C(1000000000)); /* the last ones wait for nobody */
 }
 
 static void test_a_foreign_uuid_is_not_believed(void **state)

@@ -328,7 +328,8 @@ static void start_ready(struct world *world)
         }
         struct row *row = (struct row *)scheduler_next(&world->scheduler);
         bool is_retry = row->so_far.tries > 0;
-        int64_t again_ms = is_retry ? budget_next_ms(&world->budget, now_ms) : 0;
+        bool has_rival = is_retry && scheduler_has_fresh(&world->scheduler);
+        int64_t again_ms = has_rival ? budget_next_ms(&world->budget, now_ms) : 0;
         if (again_ms != 0) {
             scheduler_retry(&world->scheduler, &row->task, again_ms);
             continue;
@@ -1056,6 +1057,9 @@ static void test_devices_that_are_always_refused_are_no_outage(void **state)
         {.rows = 2000, .stubborn = 50, .rate = 50},
         {.rows = 2000, .stubborn = 1000},
         {.rows = 4000, .stubborn = 50, .limit = 300, .burst = 30},
+        {.rows = 4000, .stubborn = 5},
+        {.rows = 4000, .stubborn = 4, .rate = 200},
+        {.rows = 12000, .stubborn = 10},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(scenes); i++)
         for (size_t at = 0; at < 3 * REFUSALS * 2; at++) {
