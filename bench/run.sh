@@ -13,10 +13,11 @@
 #
 # The work: a POST for each row of a CSV, with a URL and body of its own, 64 connections, the reply's
 # JSON parsed, a line of results for each row; nginx answers, on another core. Four tables: every
-# tool; CPU and memory by rows; nbatch by connections; a small file from start to end. What is
-# missing is installed from Debian (nginx-light, python3-aiohttp, nodejs, npm, curl, parallel, wrk,
-# nghttp2-client, hey; as root or through sudo) and npm (undici, into build/bench), or left out with
-# a word on standard error. Its files stand in a temporary folder (TMPDIR) that is removed.
+# tool; CPU and memory by rows; nbatch and libcurl alone by connections; a small file from start to
+# end. What is missing is installed from Debian (nginx-light, python3-aiohttp, nodejs, npm, curl,
+# parallel, wrk, nghttp2-client, hey; as root or through sudo) and npm (undici, into build/bench), or
+# left out with a word on standard error. Its files stand in a temporary folder (TMPDIR) that is
+# removed.
 set -euo pipefail
 caller=$PWD
 cd "$(dirname "$0")/.."
@@ -116,8 +117,8 @@ job_undici() {
 }
 # What libcurl itself costs.
 job_multi() {
-  [ -z "$multi" ] || job "libcurl multi alone, in C" "$1" "$multi" "$work/$1.tsv" "$url" '{out}' \
-    ${tls:+"$work/cert.pem"}
+  [ -z "$multi" ] || job "libcurl multi alone, in C${3:-}" "$1" "$multi" "$work/$1.tsv" "$url" \
+    '{out}' "$2" ${tls:+"$work/cert.pem"}
 }
 job_aiohttp() {
   [ -z "$have_aiohttp" ] || [ -n "$tls" ] ||
@@ -192,7 +193,7 @@ sed -n '1s/^[^\t]*\t//p' "$work/$rows.tsv" | tr -d '\n' >"$work/body"
 printf '%s rounds, medians. %s\n\n' "$rounds" "$(versions)"
 {
   job_nbatch "$rows" "$connections"
-  job_multi "$rows"
+  job_multi "$rows" "$connections"
   job_undici "$rows"
   job_aiohttp "$rows"
   job_curl "$rows"
@@ -215,8 +216,10 @@ printf '\nBy rows:\n\n'
 } | "$python" -IS bench/measure.py grow "$work/out"
 
 printf '\nBy connections:\n\n'
-for count in 64 1 16 256 1024; do job_nbatch "$rows" "$count" ", $count connections"; done |
-  "$python" -IS bench/measure.py send "$rounds" "$work/out"
+{
+  for count in 64 1 16 256 1024; do job_nbatch "$rows" "$count" ", $count connections"; done
+  for count in 64 1024; do job_multi "$rows" "$count" ", $count connections"; done
+} | "$python" -IS bench/measure.py send "$rounds" "$work/out"
 
 printf '\nA file of one row:\n\n'
 { job_nbatch 1 "$connections"; job_undici 1; job_aiohttp 1; } |

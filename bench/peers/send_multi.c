@@ -1,8 +1,8 @@
 /*
- * Sends each line of a request list, 64 at a time, and writes a line for each: libcurl's multi
- * handle on libuv, as cheaply as libcurl 7.88 lets it be asked, and nothing else.
+ * Sends each line of a request list, so many at a time, and writes a line for each: libcurl's multi
+ * handles on libuv, as cheaply as libcurl 7.88 lets them be asked, and nothing else.
  *
- *   send_multi REQUESTS.tsv BASE-URL RESULTS.csv [CA.pem]
+ *   send_multi REQUESTS.tsv BASE-URL RESULTS.csv CONNECTIONS [CA.pem]
  *
  * The list is that of bench/make_requests.py (target and body, with a tab between them). Checks
  * nothing, records nothing ahead, sends nothing again, and guards nothing: handles are used again,
@@ -16,30 +16,33 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <uv.h>
 
 #include "net/memory.h"
 
-/* libcurl looks at all connections of a multi handle for each request, so there are several. */
-enum { CONNECTIONS = 64, LANES = 4, REPLY_MAX = 4096 };
+/* libcurl looks at all connections of a multi handle for each request, so there are several, each
+ * with so many connections as nbatch gives it. */
+enum { CONNECTIONS_MAX = 1024, LANE_CONNECTIONS = 16, REPLY_MAX = 4096 };
+enum { DESCRIPTORS_MAX = 4 * CONNECTIONS_MAX }; /* two of each lane, and what the process has */
 
 static struct lane {
     CURLM *multi;
     bool due;
-} lanes[LANES];
+} lanes[CONNECTIONS_MAX / LANE_CONNECTIONS];
 static struct slot {
     CURL *easy;
     struct lane *lane;
     size_t len;
     char reply[REPLY_MAX];
-} slots[CONNECTIONS];
+} slots[CONNECTIONS_MAX];
 static struct watcher {
     uv_poll_t poll;
     struct lane *lane;
     int socket;
     int events;
-} watchers[1024]; /* by descriptor */
-static size_t in_flight;
+} watchers[DESCRIPTORS_MAX]; /* by descriptor */
+static size_t in_flight, lane_count;
 static FILE *requests, *results;
 
 static size_t on_body(char *text, size_t size, size_t count, void *context)
@@ -102,7 +105,7 @@ static void drive(struct lane *lane, curl_socket_t socket, int events)
 
 static void on_prepare(uv_prepare_t *prepare)
 {
-    for (size_t i = 0; i < LANES; i++)
+    for (size_t i = 0; i < lane_count; i++)
         while (lanes[i].due)
             drive(&lanes[i], CURL_SOCKET_TIMEOUT, 0);
     if (in_flight == 0)
@@ -110,8 +113,9 @@ static void on_prepare(uv_prepare_t *prepare)
 }
 
 /* Only what is to be done at once: nothing here waits for its time. */
-static int on_curl_timer(CURLM *, long timeout_ms, void *context)
+static int on_curl_timer(CURLM *multi, long timeout_ms, void *context)
 {
+    (void)multi;
     ((struct lane *)context)->due = timeout_ms == 0;
     return 0;
 }
@@ -125,10 +129,12 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 }
 
 /* A socket stays watched from one request to the next. */
-static int on_curl_socket(CURL *, curl_socket_t socket, int what, void *context, void *)
+static int on_curl_socket(CURL *easy, curl_socket_t socket, int what, void *context, void *assigned)
 {
     struct watcher *watcher = &watchers[socket];
 
+    (void)easy;
+    (void)assigned;
     if (what == CURL_POLL_REMOVE || watcher->events == what)
         return 0;
     if (watcher->lane == NULL)
@@ -169,27 +175,46 @@ static CURL *make_easy(struct slot *slot, CURLU *origin, const char *url, struct
     return easy;
 }
 
-int main(int argc, char **argv)
+static void make_lanes(size_t connections)
 {
-    uv_prepare_t prepare;
-
-    if (argc < 4 || (requests = fopen(argv[1], "r")) == NULL ||
-        (results = fopen(argv[3], "w")) == NULL || memory_init() != STATUS_OK)
-        return 2;
-    struct curl_slist *lines = make_lines(argv[2]);
-    CURLU *origin = curl_url();
-    curl_url_set(origin, CURLUPART_URL, argv[2], 0);
-    for (struct lane *lane = lanes; lane < lanes + LANES; lane++) {
+    lane_count = (connections + LANE_CONNECTIONS - 1) / LANE_CONNECTIONS;
+    for (struct lane *lane = lanes; lane < lanes + lane_count; lane++) {
         lane->multi = curl_multi_init();
         curl_multi_setopt(lane->multi, CURLMOPT_SOCKETFUNCTION, on_curl_socket);
         curl_multi_setopt(lane->multi, CURLMOPT_SOCKETDATA, lane);
         curl_multi_setopt(lane->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
         curl_multi_setopt(lane->multi, CURLMOPT_TIMERDATA, lane);
-        curl_multi_setopt(lane->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS);
+        curl_multi_setopt(lane->multi, CURLMOPT_MAXCONNECTS, (long)connections);
     }
-    for (size_t i = 0; i < CONNECTIONS; i++) {
-        slots[i].lane = &lanes[i % LANES];
-        slots[i].easy = make_easy(&slots[i], origin, argv[2], lines, argc > 4 ? argv[4] : NULL);
+}
+
+/* As many as there are watchers: the usual 1024 are too few. */
+static void allow_descriptors(void)
+{
+    struct rlimit limit;
+
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max < DESCRIPTORS_MAX ? limit.rlim_max : DESCRIPTORS_MAX;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+int main(int argc, char **argv)
+{
+    uv_prepare_t prepare;
+    size_t connections = argc > 4 ? strtoul(argv[4], NULL, 10) : 0;
+
+    if (connections < 1 || connections > CONNECTIONS_MAX ||
+        (requests = fopen(argv[1], "r")) == NULL || (results = fopen(argv[3], "w")) == NULL ||
+        memory_init() != STATUS_OK)
+        return 2;
+    struct curl_slist *lines = make_lines(argv[2]);
+    CURLU *origin = curl_url();
+    curl_url_set(origin, CURLUPART_URL, argv[2], 0);
+    allow_descriptors();
+    make_lanes(connections);
+    for (size_t i = 0; i < connections; i++) {
+        slots[i].lane = &lanes[i % lane_count];
+        slots[i].easy = make_easy(&slots[i], origin, argv[2], lines, argc > 5 ? argv[5] : NULL);
         start_next(&slots[i]);
     }
     uv_prepare_init(uv_default_loop(), &prepare);
