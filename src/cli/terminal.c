@@ -90,9 +90,13 @@ static void add_outage(const struct job_status *status, struct buf *out)
 
     buf_init_text(&why, 4096);
     retranslate(span_string(status->why), &why);
-    buf_add_format(out, "%s (%s): rows wait, and one at a time is tried, for ",
-                   status->was_reached ? "the platform fails" : "the endpoint cannot be reached",
-                   buf_string(&why));
+    const char *what =
+        status->was_reached ? "the platform fails" : "the endpoint cannot be reached";
+    if (why.len > 0)
+        buf_add_format(out, "%s (%s): rows wait, and one at a time is tried, for ", what,
+                       buf_string(&why));
+    else /* where half of the rows fail, it may be a good answer that completes the count */
+        buf_add_format(out, "%s: rows wait, and one at a time is tried, for ", what);
     buf_deinit(&why);
     when_add_duration((double)status->outage_wait_ms / 1000, out);
     buf_add_string(out, " at most");

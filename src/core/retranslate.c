@@ -6,6 +6,8 @@
  */
 #include "core/retranslate.h"
 
+#include <ctype.h>
+
 #include "core/original.h"
 
 enum { PARTS_MAX = 12, DEPTH_MAX = 4, SENTENCE_MAX = 4096, TRIES_MAX = 20 * 1000 };
@@ -72,6 +74,41 @@ static bool fits(struct span format, struct span text, struct fit *fit)
 
 static void translate(struct span sentence, unsigned depth, struct buf *out);
 
+/* Whether it is English of several words: what a library, a server or the database has said. */
+static bool is_phrase(struct span text)
+{
+    bool has_space = false;
+
+    for (size_t i = 0; i < text.len; i++) {
+        if ((unsigned char)text.ptr[i] >= 0x80)
+            return false;
+        has_space |= text.ptr[i] == ' ';
+    }
+    return has_space && isalpha((unsigned char)text.ptr[0]) && !span_starts_with(text, "nbatch ");
+}
+
+static bool ends_with(struct span text, const char *end)
+{
+    size_t len = strlen(end);
+
+    return text.len >= len && memcmp(text.ptr + (text.len - len), end, len) == 0;
+}
+
+/* What nobody translates is a quotation among words that are. */
+static void add_part(struct span part, unsigned depth, struct buf *out)
+{
+    size_t start = out->len;
+    bool is_quoted = ends_with(buf_span(out), "“") || ends_with(buf_span(out), "\"");
+
+    translate(part, depth, out);
+    if (is_quoted || !is_phrase(part) || !span_equal(span_skip(buf_span(out), start), part))
+        return;
+    out->len = start;
+    buf_add_string(out, "“");
+    buf_add(out, part);
+    buf_add_string(out, "”");
+}
+
 /* Writes the translation with the parts in place of its conversions. */
 static void fill(struct span format, const struct fit *fit, unsigned depth, struct buf *out)
 {
@@ -93,7 +130,7 @@ static void fill(struct span format, const struct fit *fit, unsigned depth, stru
             next--;
             buf_add_char(out, '%');
         } else if (part < fit->count && !is_left_out) {
-            translate(fit->parts[part], depth + 1, out);
+            add_part(fit->parts[part], depth + 1, out);
         }
     }
 }
@@ -168,4 +205,12 @@ void retranslate(struct span sentence, struct buf *out)
     translate(sentence, 0, out);
     if (original_is_kept())
         keep_original(span_skip(buf_span(out), start), sentence);
+}
+
+void retranslate_said(struct span text, struct buf *out)
+{
+    if (language_is_foreign && out->is_text)
+        add_part(text, 0, out);
+    else
+        buf_add(out, text);
 }

@@ -12,4 +12,8 @@
 /* Appends the sentence in the language that is set; as it is where no format fits it. */
 void retranslate(struct span sentence, struct buf *out);
 
+/* The same for what somebody else has said (a library, a server, the database), among words that
+ * are translated: what has no translation becomes a quotation. So do such parts of a sentence. */
+void retranslate_said(struct span text, struct buf *out);
+
 #endif

@@ -42,6 +42,26 @@ static void read_key(struct driver *driver, struct buf *why, struct event *event
     event->key.why = buf_string(why);
 }
 
+static void on_key_look(uv_timer_t *timer);
+
+/* Whether the key's source is looked at again a moment later. */
+static bool look_later(struct driver *driver)
+{
+    int64_t now_ns = (int64_t)uv_hrtime();
+
+    if (driver->key_look_ms == 0) {
+        driver->key_look_ms = JOB_KEY_LOOK_MS;
+        driver->key_until_ns = now_ns + (int64_t)JOB_KEY_WAIT_MS * 1000000;
+    }
+    if (now_ns + driver->key_look_ms * 1000000 > driver->key_until_ns ||
+        engine_is_stopping(driver->engine))
+        return false;
+    uv_update_time(&driver->loop);
+    (void)uv_timer_start(&driver->key_look, on_key_look, (uint64_t)driver->key_look_ms, 0);
+    driver->key_look_ms *= 2;
+    return true;
+}
+
 static void tell_unsent(struct driver *driver)
 {
     const struct unsent unsent = driver->unsent[--driver->unsent_count];
@@ -63,7 +83,12 @@ static void tell_key(struct driver *driver)
 
     buf_init(&why, 64 * 1024);
     read_key(driver, &why, &event);
-    step(driver, &event);
+    if (event.key.result != JOB_KEY_NOT_YET || !look_later(driver)) {
+        if (event.key.result == JOB_KEY_NOT_YET)
+            event.key.result = JOB_KEY_FAILED;
+        driver->key_look_ms = 0;
+        step(driver, &event);
+    }
     buf_deinit(&why);
 }
 
@@ -145,6 +170,16 @@ static void finish_step(struct driver *driver)
     driver_tell_peer(driver);
 }
 
+static void on_key_look(uv_timer_t *timer)
+{
+    struct driver *driver = timer->data;
+
+    if (driver->ending)
+        return;
+    driver->news.key = true;
+    finish_step(driver);
+}
+
 void driver_step(struct driver *driver, const struct event *event)
 {
     step(driver, event);
@@ -167,6 +202,7 @@ static void shut_down(struct driver *driver)
     uv_close((uv_handle_t *)&driver->flush, NULL);
     uv_close((uv_handle_t *)&driver->wake, NULL);
     uv_close((uv_handle_t *)&driver->again, NULL);
+    uv_close((uv_handle_t *)&driver->key_look, NULL);
     driver_close_signals(driver);
     driver_close_peer(driver);
     if (driver->has_input_poll)
@@ -414,8 +450,9 @@ static enum status open_loop(struct driver *driver)
     (void)uv_timer_init(&driver->loop, &driver->flush);
     (void)uv_timer_init(&driver->loop, &driver->wake);
     (void)uv_timer_init(&driver->loop, &driver->again);
+    (void)uv_timer_init(&driver->loop, &driver->key_look);
     driver->more.data = driver->flush.data = driver->wake.data = driver->again.data =
-        driver->sync_work.data = driver;
+        driver->key_look.data = driver->sync_work.data = driver;
     (void)uv_timer_start(&driver->flush, on_flush, ENGINE_FLUSH_MS, ENGINE_FLUSH_MS);
     uv_unref((uv_handle_t *)&driver->flush);
     driver_watch_signals(driver);

@@ -41,6 +41,9 @@ struct driver {
     uv_timer_t flush;
     uv_timer_t wake; /* EFFECT_ARM's */
     uv_timer_t tick;
+    uv_timer_t key_look;  /* at the key's source, again */
+    int64_t key_look_ms;  /* the next wait for it; 0: it has not been looked at */
+    int64_t key_until_ns; /* no other look begins later */
     uv_signal_t signals[DRIVER_SIGNALS];
     uv_work_t sync_work;
     struct store_sync *sync; /* the one that is under way */

@@ -15,7 +15,12 @@
 #include "report/tally.h"
 #include "send/halt.h"
 
+/* Reads the key's source again; `message` says why it could not be. */
 typedef enum job_key job_key_fn(void *context, struct buf *message);
+
+/* A source that cannot be read may just be being written: it is looked at again after this time,
+ * which doubles, until so much has passed in all. Nothing starts meanwhile; the loop goes on. */
+enum { JOB_KEY_LOOK_MS = 200, JOB_KEY_WAIT_MS = 6500 };
 
 struct job_options {
     enum dialect dialect; /* of the platform */

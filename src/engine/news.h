@@ -83,9 +83,11 @@ typedef void job_attempt_fn(void *context, const struct job_attempt *attempt);
 
 /* What became of an attempt to read the key's source again. */
 enum job_key {
-    JOB_KEY_OTHER,  /* it gave another key, which requests are sent with from now on */
-    JOB_KEY_SAME,   /* there is no other */
-    JOB_KEY_FAILED, /* it could not be read */
+    JOB_KEY_OTHER,   /* it gave another key, which requests are sent with from now on */
+    JOB_KEY_SAME,    /* there is no other */
+    JOB_KEY_NOT_YET, /* it could not be read, and may just be being written: the driver looks again
+                      */
+    JOB_KEY_FAILED,  /* it could not be read */
 };
 
 /* This far the clocks may be from each other before it is said, in seconds. */

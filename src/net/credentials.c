@@ -3,6 +3,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "net/credentials.h"
@@ -41,6 +42,7 @@ static const struct kind access_key = {
 struct search {
     const struct kind *kind;
     const struct key_form *form;
+    bool must_rest;
     struct buf *message;
 };
 
@@ -78,6 +80,17 @@ static enum status adopt(const struct search *search, const char *where, struct 
     return STATUS_OK;
 }
 
+/* Whoever writes a file in place empties it first, and may write it in pieces. */
+static bool has_just_changed(const struct stat *info)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    int64_t age_ms = (int64_t)(now.tv_sec - info->st_mtim.tv_sec) * 1000 +
+                     (now.tv_nsec - info->st_mtim.tv_nsec) / 1000000;
+    return age_ms >= 0 && age_ms < CREDENTIALS_REST_MS;
+}
+
 static enum status judge_file(const struct search *search, const char *path,
                               const struct stat *info)
 {
@@ -89,6 +102,8 @@ static enum status judge_file(const struct search *search, const char *path,
         return refuse(search, path, "others may read it; run chmod 600 on it");
     if (info->st_size > CREDENTIALS_KEY_MAX)
         return refuse(search, path, "it is too large for a key");
+    if (search->must_rest && info->st_size > 0 && has_just_changed(info))
+        return refuse(search, path, "it changed a moment ago, and may be half written");
     return STATUS_OK;
 }
 
@@ -246,7 +261,8 @@ enum status credentials_load(const struct credentials_options *options, struct b
     struct key_form form = {.id = NULL};
     enum status status = choose_form(options, &form, message);
     bool signs = key_is_signing(&form);
-    const struct search search = {signs ? &access_key : &master_key, &form, message};
+    const struct search search = {signs ? &access_key : &master_key, &form, options->must_rest,
+                                  message};
     const char *path = signs ? options->access_key_file : options->api_key_file;
 
     if (status == STATUS_OK) {
@@ -262,17 +278,32 @@ enum status credentials_load(const struct credentials_options *options, struct b
     return status;
 }
 
-bool credentials_equal(const struct credentials *one, const struct credentials *other)
+static void wipe(struct credentials *credentials)
 {
-    return span_equal(span_of(one->key, one->key_len), span_of(other->key, other->key_len));
+    explicit_bzero(credentials->key, credentials->key_len);
+    free(credentials->key);
+    *credentials = (struct credentials){.key = NULL};
+}
+
+bool credentials_replace(struct credentials *credentials, struct credentials *other)
+{
+    bool is_same = span_equal(span_of(credentials->key, credentials->key_len),
+                              span_of(other->key, other->key_len));
+
+    if (is_same) {
+        wipe(other);
+        return false;
+    }
+    wipe(credentials);
+    *credentials = *other;
+    *other = (struct credentials){.key = NULL};
+    return true;
 }
 
 void credentials_deinit(struct credentials *credentials)
 {
     if (credentials == NULL || credentials->key == NULL)
         return;
-    redact_forget();
-    explicit_bzero(credentials->key, credentials->key_len);
-    free(credentials->key);
-    *credentials = (struct credentials){.key = NULL};
+
+    wipe(credentials);
 }

@@ -26,7 +26,10 @@ struct credentials_options {
     const char *product_id;
     const char *user_id;
     const char *access_key_file;
+    bool must_rest; /* a file that changed a moment ago is refused: it may be half written */
 };
+
+enum { CREDENTIALS_REST_MS = 1000 };
 
 /*
  * Takes the MasterKey from the file or the command that the options name, else from NBATCH_API_KEY,
@@ -43,10 +46,11 @@ struct credentials_options {
 enum status credentials_load(const struct credentials_options *options, struct buf *message,
                              struct credentials *ret_credentials) MUST_USE;
 
-/* Whether both are the same key. */
-bool credentials_equal(const struct credentials *one, const struct credentials *other);
+/* Takes the other key's place; false where both are the same. What was secret stays so
+ * (core/redact.h): answers to the old key may still come. `other` is used up. */
+bool credentials_replace(struct credentials *credentials, struct credentials *other);
 
-/* Wipes and frees the key. Takes NULL and a zeroed struct. */
+/* Wipes and frees the key, and forgets all that is secret. Takes NULL and a zeroed struct. */
 void credentials_deinit(struct credentials *credentials);
 
 /*

@@ -91,8 +91,9 @@ struct answer exchange_answer(struct exchange *exchange, CURLcode code, uint64_t
 /* How far an attempt came (README.md, section 1). Pure. */
 enum answer_state exchange_state(unsigned prereq_calls, bool headers_complete);
 
-/* Whether a code of an attempt that was not sent means that no other attempt can be sent either.
- * Pure. */
+/* Whether a code of an attempt that was not sent means that no other attempt can be sent either. A
+ * file of certificates that cannot be read does not: it was good when the run began (wire_check),
+ * and is being written. Pure. */
 bool exchange_is_hopeless(CURLcode code);
 
 enum connected { CONNECTED_NOT, CONNECTED_BEFORE, CONNECTED_NEW };

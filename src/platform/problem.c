@@ -39,14 +39,15 @@ bool problem_code_passes(enum problem_code code)
            code == PROBLEM_NOT_IN;
 }
 
+/* The row's own words are in front of the code, and may look like one. */
 bool problem_reason_passes(struct span reason)
 {
-    char shown[32];
+    char end[32];
 
     for (size_t i = 0; i < PROBLEM_CODE_COUNT; i++) {
-        int len = snprintf(shown, sizeof(shown), "[%s]", codes[i].name);
+        int len = snprintf(end, sizeof(end), " [%s]", codes[i].name);
         if (problem_code_passes((enum problem_code)i) && reason.len > (size_t)len &&
-            memmem(reason.ptr, reason.len, shown, (size_t)len) != NULL)
+            memcmp(reason.ptr + (reason.len - (size_t)len), end, (size_t)len) == 0)
             return true;
     }
     return false;

@@ -87,14 +87,18 @@ static bool is_doubt_of_errno(const struct reason *reason)
            class == MEANING_AMBIGUOUS;
 }
 
-/* Whether the text holds the code as a word. */
+/* Whether the text holds the code there. In brackets it ends what is said of a column: what is
+ * quoted of the row in front of it may look like a code, too. */
 static bool has_code(struct span text, size_t at, const char *code)
 {
     struct span rest = span_skip(text, at);
-    size_t len = strlen(code);
 
-    return span_starts_with(rest, code) &&
-           (rest.len == len || rest.ptr[len] == ']' || rest.ptr[len] == ':');
+    if (!span_starts_with(rest, code))
+        return false;
+    rest = span_skip(rest, strlen(code));
+    if (at == 0)
+        return rest.len == 0 || rest.ptr[0] == ':';
+    return span_equal(rest, SPAN_LITERAL("]")) || span_starts_with(rest, "]; ");
 }
 
 /* "imei: … [E-IMEI]; …" in the results, "E-IMEI: …" in a tally. */

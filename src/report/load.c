@@ -256,7 +256,9 @@ static void add_reasons(const struct load *load, struct buf *out)
                        row_status_name(reason->status));
         if (reason->has_errno)
             buf_add_format(out, ", errno %lld", (long long)reason->platform_errno);
-        if (reason->http_status != 0 && reason->http_status != 200)
+        /* A text of nbatch's own begins with the status. */
+        if (reason->http_status != 0 && reason->http_status != 200 &&
+            !span_starts_with(span_string(reason->text), "HTTP "))
             buf_add_format(out, ", HTTP %d", reason->http_status);
         buf_add_string(out, ": ");
         retranslate(span_string(reason->text), out); /* printable: outcome_judge has seen to it */

@@ -40,3 +40,8 @@ int job_exit_status(const struct ending *ending)
         return status;
     return EXIT_SOME_NOT_ACCEPTED;
 }
+
+void job_tell_never_reached(const struct person *person)
+{
+    person_error(person, "the endpoint could not be reached at all: no request has left");
+}

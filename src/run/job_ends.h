@@ -3,6 +3,7 @@
 #define NB_RUN_JOB_ENDS_H
 
 #include "engine/job.h"
+#include "run/person.h"
 
 /* The word in summaries, log and page: "complete", "interrupted" … */
 const char *job_end_name(enum job_end end);
@@ -18,5 +19,8 @@ struct ending {
 /* The exit status of a run: the highest of 1, 5 and 6 that applies, unless something else ended it.
  */
 int job_exit_status(const struct ending *ending);
+
+/* Says that no request has left. */
+void job_tell_never_reached(const struct person *person);
 
 #endif

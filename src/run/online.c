@@ -11,6 +11,7 @@
 #include "run/embargo.h"
 #include "run/exit_status.h"
 #include "run/interrupt.h"
+#include "run/job_ends.h"
 #include "run/sending.h"
 #include "run/target.h"
 #include "run/threads.h"
@@ -159,8 +160,7 @@ static int judge_answers(const struct online *online)
     if (online->places.answered > 0)
         return 0;
     if (asking->tally.attempts == 0) {
-        person_error(online->person,
-                     "the endpoint could not be reached at all: no request has left");
+        job_tell_never_reached(online->person);
         return EXIT_REFUSED;
     }
     person_error(online->person, "the platform could not be reached, or failed, each time");

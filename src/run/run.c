@@ -380,7 +380,7 @@ static void explain_end(struct run *run)
     if (run->message.len > 0)
         person_failure(run->person, &run->message, STATUS_OK);
     if (run_never_reached(run))
-        person_error(run->person, "the endpoint could not be reached at all: no request has left");
+        job_tell_never_reached(run->person);
     if (run->result.end != JOB_COMPLETE && !run->result.aborted)
         person_error(run->person, "the run was stopped; it waited for what was under way, and did "
                                   "not send the other rows");

@@ -1,6 +1,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "core/retranslate.h"
 #include "engine/job.h"
 #include "ledger/share/jobs.h"
 #include "ledger/share/late.h"
@@ -35,12 +36,23 @@ bool share_is_throttled(const struct job_attempt *attempt)
     return breaker_kind_of(attempt->outcome) == BREAKER_REFUSED;
 }
 
+static void tell_away(const struct person *person, const char *why)
+{
+    struct buf said;
+
+    buf_init_text(&said, 4096);
+    retranslate_said(span_string(why), &said);
+    person_error(person, "the database is away (%s): no row is started until it is back",
+                 buf_string(&said));
+    buf_deinit(&said);
+}
+
 void share_tell(void *context, enum worker_news news, const char *why, size_t count)
 {
     const struct person *person = context;
 
     if (news == WORKER_AWAY)
-        person_error(person, "the database is away (%s): no row is started until it is back", why);
+        tell_away(person, why);
     else if (news == WORKER_BACK)
         person_error(person, "the database is back");
     else if (news == WORKER_LOST)

@@ -92,25 +92,20 @@ static struct credentials_options credentials_options_of(const struct run_settin
 enum job_key target_renew_key(const struct run_settings *settings, struct credentials *credentials,
                               struct buf *message)
 {
-    const struct credentials_options keys = credentials_options_of(settings);
+    struct credentials_options keys = credentials_options_of(settings);
     struct credentials other = {.key = NULL};
 
     if (credentials->is_fixed) {
         buf_add_string(message, "the key is from the environment, which cannot be read again");
         return JOB_KEY_FAILED;
     }
+    keys.must_rest = true;
     buf_add_string(message, "its source cannot be read again: ");
-    if (credentials_load(&keys, message, &other) != STATUS_OK)
-        return JOB_KEY_FAILED;
+    enum status status = credentials_load(&keys, message, &other);
+    if (status != STATUS_OK)
+        return status == STATUS_NO_MEMORY ? JOB_KEY_FAILED : JOB_KEY_NOT_YET;
     buf_clear(message);
-    bool is_same = credentials_equal(credentials, &other);
-    if (is_same) {
-        credentials_deinit(&other);
-        return JOB_KEY_SAME;
-    }
-    credentials_deinit(credentials);
-    *credentials = other;
-    return JOB_KEY_OTHER;
+    return credentials_replace(credentials, &other) ? JOB_KEY_OTHER : JOB_KEY_SAME;
 }
 
 static int fail(const struct person *person, struct buf *message, enum status status)

@@ -17,8 +17,7 @@ int target_choose(const struct run_settings *settings, const struct person *pers
 int target_load_key(const struct run_settings *settings, const struct person *person,
                     struct credentials *credentials) MUST_USE;
 
-/* Reads the key's source again, where it can change, and puts another key that it gives into
- * `credentials`; `message` says why it could not be read. */
+/* A job_key_fn: puts another key that the source gives into `credentials`. */
 enum job_key target_renew_key(const struct run_settings *settings, struct credentials *credentials,
                               struct buf *message) MUST_USE;
 

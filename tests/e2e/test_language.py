@@ -270,6 +270,19 @@ def test_no_english_is_left_among_the_chinese(nbatch, tmp_path, name):
     assert not left and re.search("[\u4e00-\u9fff]", done.told), (left, done)
 
 
+@pytest.mark.parametrize("words,said", [
+    (["run", "good.csv", "--simulate=fault=close-after:100%,seed=2", "--max-attempts", "1", "--on-ambiguous", "hold"], "Empty reply from server"),
+    (["jobs", "--share", "postgresql://127.0.0.1:1/x"], "connection to server at"),
+])
+def test_what_a_library_says_is_a_quotation(nbatch, tmp_path, words, said):
+    (tmp_path / "good.csv").write_text(HEADER + row_of(1))
+    done = nbatch(*words, env={**SILENT, "LANG": "zh_CN.UTF-8"})
+    assert re.search(f"“{said}[^”]*”", done.told), done
+    (tmp_path / "good.csv").rename(tmp_path / "again.csv")
+    done = nbatch(*[word.replace("good", "again") for word in words], env={**SILENT, "LANG": "C"})
+    assert said in done.told and "“" not in done.told, done
+
+
 def test_english_is_found(nbatch):
     """Negative control of the test above."""
     assert len(LEFT.findall(nbatch("run", "--explain-retries", env=SILENT).told)) > 20

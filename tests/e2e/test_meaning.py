@@ -5,8 +5,12 @@ import datetime
 import email.utils
 import itertools
 import json
+import os
 import re
+import signal
+import subprocess
 import threading
+import time
 import uuid
 
 import pytest
@@ -371,6 +375,89 @@ def test_a_rotated_key_is_read_again_and_no_row_is_refused(run, fleet, answers, 
     if source == "command":
         assert (tmp_path / "calls").read_text() == "x\nx\n"
     assert {row["attempts"] for row in rows} <= {"1", "2"}
+
+
+@pytest.mark.parametrize("source", ["file", "command"])
+def test_a_key_file_that_is_being_written_is_looked_at_again(run, fleet, answers, tmp_path, source):
+    """`echo key > file` empties the file first. Here half of the key is there before the whole is."""
+    key = tmp_path / "key"
+    key.write_text("old-key\n")
+    key.chmod(0o600)
+    texts = ["", "new-", "new-key\n"] if source == "file" else ["", "new-key\n"]
+    refused = threading.Event()
+
+    def write():
+        for text in texts:
+            key.write_text(text)
+            if not text:
+                assert refused.wait(30)
+            time.sleep(0.2 if text else 0.5)
+
+    writing = threading.Thread(target=write)
+
+    def answer(nth, request):
+        if nth == 100:
+            writing.start()
+            while key.read_text():
+                time.sleep(0.001)
+        if nth < 100 or request.headers.get("api-key") == "new-key":
+            return None
+        refused.set()
+        return errno(3, "auth failed")
+
+    words = ["--api-key-file", key] if source == "file" else ["--api-key-command", f"cat {key}"]
+    script, url = answers(answer)
+    done, rows = run(fleet(300), url, "-c", "1", *words, *FAST, code=0, env={"NBATCH_API_KEY": None})
+    writing.join()
+    assert [row["status"] for row in rows] == ["accepted"] * 300 and "gives another one" in done.told, done
+    assert {request.headers["api-key"] for request in script.requests} == {"old-key", "new-key"}
+    assert len(script.requests) == 300 + 5
+
+
+@pytest.mark.parametrize("text,why", [("", "it is empty"), ("two words", "it holds a space")])
+def test_a_key_file_that_stays_bad_stops_the_run_and_is_told(run, fleet, answers, tmp_path, text, why):
+    key = tmp_path / "key"
+    key.write_text("old-key\n")
+    key.chmod(0o600)
+
+    def answer(nth, request):
+        key.write_text(text)
+        return errno(3, "auth failed")
+
+    began = time.monotonic()
+    done, rows = run(fleet(50), answers(answer)[1], "--api-key-file", key, *FAST, code=4, env={"NBATCH_API_KEY": None})
+    assert why in done.told and "cannot be read again" in done.told and rows == [], done
+    assert time.monotonic() - began > 5
+
+
+def test_a_signal_ends_a_run_that_waits_for_its_key(fleet, answers, tmp_path):
+    key = tmp_path / "key"
+    key.write_text("old-key\n")
+    key.chmod(0o600)
+    refused = threading.Event()
+
+    def answer(nth, request):
+        key.write_text("")
+        refused.set()
+        return errno(3, "auth failed")
+
+    process = subprocess.Popen([os.environ["NBATCH"], "run", str(fleet(50)), "--endpoint", answers(answer)[1],
+                                "--api-key-file", str(key), "-q"], stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+    assert refused.wait(30)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 143 or "it is empty" in err, err  # 143, unless the signal came seconds late
+
+
+def test_a_key_that_was_read_again_is_still_a_secret(run, tmp_path, answers):
+    key = tmp_path / "key"
+    key.write_text("the-key-of-this-run\n")
+    key.chmod(0o600)
+    path = tmp_path / "in.csv"
+    path.write_text(HEADER + row_of(1) * 3)
+    _, url = answers(always(*errno(1, "auth failed: the-key-of-this-run")))
+    _, rows = run(path, url, "--api-key-file", key, *FAST, code=1, env={"NBATCH_API_KEY": None})
+    assert len(rows) == 3 and all("***" in row["error"] and "the-key" not in row["error"] for row in rows), rows
 
 
 def test_a_key_that_cannot_be_read_again_is_told(run, fleet, answers, tmp_path):

@@ -1,5 +1,6 @@
 """Retries, pace, halts and signals, against servers whose own count is the oracle."""
 import collections
+import itertools
 import json
 import os
 import re
@@ -335,6 +336,23 @@ def test_an_outage_is_waited_out(run, fleet, raw_peer):
     assert {row["status"] for row in rows} == {"accepted"} and len(rows) == 400
     assert "the platform fails (" in done.err and "answers again" in done.err, done
     assert max(int(row["attempts"]) for row in rows) <= 4
+
+
+def test_where_half_of_the_rows_fail_no_empty_reason_is_given(run, fleet, raw_peer):
+    """It may be a good answer that completes the count of answers by which the breaker goes."""
+    seen = itertools.count()
+
+    def script(connection, number):
+        while (request := connection.read_request()) is not None:
+            nth = next(seen)
+            if 0 < nth < 19:
+                connection.reply(b"", "500 Internal Server Error", [])
+            else:
+                connection.process(request)
+                connection.reply(OK)
+
+    done, rows = run(fleet(22), raw_peer(script).url, "-c", "1", "--max-attempts", "1")
+    assert "the platform fails: rows wait" in done.err and "()" not in done.err, done
 
 
 def test_an_outage_that_lasts_stops_the_run_and_rows_keep_their_place(run, fleet, raw_peer):

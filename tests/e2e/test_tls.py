@@ -1,10 +1,14 @@
 """TLS, names and proxies: who is trusted, what is sent before that is known (nothing), and by which way."""
 import base64
 import collections
+import os
 import ssl
+import subprocess
+import time
+from pathlib import Path
 
 import pytest
-from conftest import KEY, read_results
+from conftest import HEADER, KEY, read_results, row_of
 from tls import Authority
 
 STALL = lambda connection, number: connection.hold()  # noqa: E731
@@ -19,6 +23,14 @@ def run(nbatch, path, *options, **keywords):
     out = path.with_suffix(".out.csv")
     done = nbatch("run", path, "-o", out, *options, **keywords)
     return done, read_results(out) if out.exists() else []
+
+
+def wait_for(path, text):
+    for _ in range(3000):
+        if path.exists() and text in path.read_text():
+            return
+        time.sleep(0.01)
+    raise AssertionError((text, path.exists() and path.read_text()))
 
 
 def assert_not_sent(done, rows, count, text):
@@ -346,3 +358,24 @@ def test_a_proxy_elsewhere_gets_no_key_in_clear_text(nbatch, fleet, raw_peer):
     assert done.code == 4 and "--insecure-http" in done.err and not rows
     done, rows = run(nbatch, fleet(1, name="b.csv"), "--endpoint", peer.url, env={"http_proxy": f"http://{ELSEWHERE}:3128"})
     assert done.code == 0 and len(peer.processed) == 1, done
+
+
+def test_a_file_of_authorities_that_is_being_written_fails_no_row(raw_peer, authority, certificate, tmp_path):
+    """It was good when the run started; a connection that finds it empty is tried again."""
+    ca = tmp_path / "ca.pem"
+    ca.write_bytes(Path(authority.ca).read_bytes())
+    peer = raw_peer(accept_all, tls=certificate.context())
+    out, told = tmp_path / "out.csv", tmp_path / "told"
+    with told.open("w") as err:
+        process = subprocess.Popen([os.environ["NBATCH"], "run", "-", "--format", "csv", "-o", str(out), "--endpoint",
+                                    peer.url, "--cacert", str(ca), "--log", str(tmp_path / "log"), "-v"],
+                                   stdin=subprocess.PIPE, stderr=err, text=True, cwd=tmp_path,
+                                   env={**os.environ, "NBATCH_API_KEY": KEY})
+    wait_for(tmp_path / "log", '"event":"start"')
+    ca.write_text("")
+    process.stdin.write(HEADER + row_of(1))
+    process.stdin.flush()
+    wait_for(told, "certificate")
+    ca.write_bytes(Path(authority.ca).read_bytes())
+    process.communicate(timeout=60)
+    assert process.returncode == 0 and [row["status"] for row in read_results(out)] == ["accepted"], told.read_text()

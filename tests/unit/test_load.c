@@ -230,6 +230,26 @@ static void test_it_is_said_what_the_limit_was(void **state)
     assert_int_equal(load_limit_of(&load), LOAD_CPU);
 }
 
+static void test_a_reason_says_its_status_once(void **state)
+{
+    (void)state;
+    static struct load load;
+    const struct load *const loads[] = {&load};
+    const struct load_report report = {.target = "http://127.0.0.1:1", .loads = loads, .count = 1};
+    struct outcome told = refused;
+    struct buf out;
+
+    told.http_status = 400;
+    load = (struct load){.rate_per_s = 10, .concurrency = 4};
+    add(&load, &slowed, 0, 0, 20, false);
+    add(&load, &told, 100, 0, 20, false);
+    buf_init(&out, 1024 * 1024);
+    load_add_text(&report, &out);
+    assert_non_null(strstr(buf_string(&out), "1 × failed: HTTP 429\n"));
+    assert_non_null(strstr(buf_string(&out), "1 × rejected, errno 15, HTTP 400: too <many>\n"));
+    buf_deinit(&out);
+}
+
 static void test_all_reports_say_the_same(void **state)
 {
     (void)state;
@@ -339,6 +359,7 @@ int main(void)
         cmocka_unit_test(test_accepted_a_second_is_of_the_time_of_starting),
         cmocka_unit_test(test_a_server_that_fails_refuses_nothing),
         cmocka_unit_test(test_it_is_said_what_the_limit_was),
+        cmocka_unit_test(test_a_reason_says_its_status_once),
         cmocka_unit_test(test_all_reports_say_the_same),
         cmocka_unit_test(test_what_was_not_measured_is_no_verdict),
     };

@@ -66,6 +66,7 @@ static void test_what_was_wrong_for_a_while_is_sent_as_it_is(void **state)
                         "nbatch run --resume=invalid x.csv");
     assert_true(problem_reason_passes(SPAN_LITERAL("imei: 10 commands wait … [E-QUEUE]")));
     assert_false(problem_reason_passes(SPAN_LITERAL("imei: E-QUEUE [E-IMEI]; mode: … [E-RANGE]")));
+    assert_false(problem_reason_passes(SPAN_LITERAL("imei: \" [E-QUEUE]\" is none [E-IMEI]")));
     assert_false(problem_reason_passes(span_of(NULL, 0)));
 }
 
@@ -99,6 +100,7 @@ static void test_what_helps_goes_by_errno_http_status_and_code(void **state)
         {{ROW_INVALID, false, 0, 0, {"a: E-HEX b [E-RANGE]; c: d [E-HEX]", 34}},
          "E-RANGE",
          "give a"},
+        {{ROW_INVALID, false, 0, 0, {"a: \"[E-HEX]\" x [E-RANGE]", 24}}, "E-RANGE", "give a"},
         {{ROW_INVALID, false, 0, 0, {"E-DATA-SIZE: x", 14}}, "E-DATA-SIZE", "split"},
         {{ROW_INVALID, false, 0, 0, {"[E-NONE]", 8}}, NULL, "nbatch check"},
     };

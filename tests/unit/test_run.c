@@ -32,6 +32,7 @@ static struct {
     bool is_real;
     enum job_key key; /* what renewing the key came to */
     const char *new_key;
+    time_t key_age_s;
 } engine;
 
 /* The linker brings calls of job_run here (--wrap). */
@@ -60,10 +61,22 @@ static const char *read_file(const char *name)
     return text;
 }
 
+/* As it was written so many seconds ago. */
+static void write_key(const char *text, time_t age_s)
+{
+    struct timespec times[2];
+
+    write_file("key", text, 0600);
+    (void)clock_gettime(CLOCK_REALTIME, &times[0]);
+    times[0].tv_sec -= age_s;
+    times[1] = times[0];
+    assert_int_equal(utimensat(AT_FDCWD, "key", times, 0), 0);
+}
+
 static void renew_key(const struct job_options *options, struct buf *message)
 {
     if (engine.new_key[0] != '\0')
-        write_file("key", engine.new_key, 0600);
+        write_key(engine.new_key, engine.key_age_s);
     engine.key = options->renew_key(options->renew_key_context, message);
     buf_clear(message);
 }
@@ -523,14 +536,18 @@ static void test_a_refused_key_is_read_again(void **state)
 {
     static const struct {
         const char *text;
+        time_t age_s;
         enum job_key key;
-    } keys[] = {{"first\n", JOB_KEY_SAME}, {"second\n", JOB_KEY_OTHER}, {"\n", JOB_KEY_FAILED}};
+    } keys[] = {{"first\n", 60, JOB_KEY_SAME},        {"second\n", 60, JOB_KEY_OTHER},
+                {"second\n", 1, JOB_KEY_OTHER},       {"\n", 60, JOB_KEY_NOT_YET},
+                {"second half", 60, JOB_KEY_NOT_YET}, {"second\n", -60, JOB_KEY_OTHER}};
 
     (void)state;
     settings.api_key_file = "key";
     for (size_t i = 0; i < ARRAY_LENGTH(keys); i++) {
         write_file("key", "first\n", 0600);
         engine.new_key = keys[i].text;
+        engine.key_age_s = keys[i].age_s;
         assert_int_equal(run_with_key(), EXIT_HALTED);
         assert_int_equal(engine.key, keys[i].key);
     }

@@ -3,6 +3,7 @@
 #include <libpq-fe.h>
 #include <stdlib.h>
 
+#include "core/retranslate.h"
 #include "ledger/share/statements.h"
 
 /* Two processes that make the schema at once: one waits for the other. */
@@ -18,8 +19,13 @@ static void add_error(struct buf *message, const char *text)
 
     while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == ' '))
         len--;
-    for (size_t i = 0; i < len; i++)
-        buf_add_char(message, text[i]);
+    retranslate_said(span_of(text, len), message);
+}
+
+void database_add_error(const char *text, struct buf *message)
+{
+    buf_add_string(message, "the database: ");
+    add_error(message, text);
 }
 
 /* What libpq quotes of a text that it cannot read may be a password. */
@@ -118,9 +124,8 @@ enum status database_query(struct database *database, const char *sql, int count
             PQclear(result);
         return STATUS_OK;
     }
-    buf_add_string(message, "the database: ");
     const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-    add_error(message, primary != NULL ? primary : PQerrorMessage(database->connection));
+    database_add_error(primary != NULL ? primary : PQerrorMessage(database->connection), message);
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     bool exists = state != NULL && strcmp(state, "23505") == 0;
     if (state != NULL && strcmp(state, DATABASE_DENIED) == 0)

@@ -53,6 +53,9 @@ enum status database_init(struct database *database, struct buf *message, int *r
 /* Takes a zeroed struct. */
 void database_close(struct database *database);
 
+/* "the database: ", and what libpq or the database has said, without a line break at its end. */
+void database_add_error(const char *text, struct buf *message);
+
 /* One statement, whose parameters are texts (NULL: null). STATUS_NETWORK with the database's words
  * in `message`. The result is the caller's to PQclear; `ret_result` may be NULL. */
 enum status database_query(struct database *database, const char *sql, int count,

@@ -222,8 +222,7 @@ static enum status fail_reading(struct database *database, const PGresult *resul
 {
     const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
 
-    buf_add_format(message, "the database: %s",
-                   primary != NULL ? primary : PQerrorMessage(database->connection));
+    database_add_error(primary != NULL ? primary : PQerrorMessage(database->connection), message);
     return STATUS_NETWORK;
 }
 
@@ -241,7 +240,7 @@ enum status share_results_each(struct database *database, const struct share_job
     (void)snprintf(id, sizeof(id), "%d", job->id);
     if (PQsendQueryParams(connection, sql_job_results, 1, NULL, &value, NULL, NULL, 0) == 0 ||
         PQsetSingleRowMode(connection) == 0) {
-        buf_add_format(message, "the database: %s", PQerrorMessage(connection));
+        database_add_error(PQerrorMessage(connection), message);
         return STATUS_NETWORK;
     }
     while ((result = PQgetResult(connection)) != NULL) {

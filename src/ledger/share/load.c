@@ -113,7 +113,7 @@ enum status loading_begin(struct loading *load, struct database *database,
 
 static enum status fail(struct loading *load)
 {
-    buf_add_format(load->message, "the database: %s", PQerrorMessage(load->database->connection));
+    database_add_error(PQerrorMessage(load->database->connection), load->message);
     return STATUS_NETWORK;
 }
 
