@@ -53,7 +53,7 @@ static bool refuses_many(const struct breaker *breaker)
 {
     uint32_t all = breaker->refused + breaker->refused_again;
 
-    return (2 * breaker->stubborn < all ? all : breaker->refused) >= BREAKER_REFUSED_RUN;
+    return (breaker_is_among_stubborn(breaker) ? breaker->refused : all) >= BREAKER_REFUSED_RUN;
 }
 
 bool breaker_refuses_all(const struct breaker *breaker, bool is_stubborn)

@@ -97,6 +97,14 @@ uint32_t breaker_start(struct breaker *breaker, int64_t now_ms);
 /* Counts the end of an attempt. True when that has changed the state. */
 bool breaker_add(struct breaker *breaker, uint32_t ticket, enum breaker_kind kind, int64_t now_ms);
 
+/* Whether a third or more of what was refused in a row is stubborn: what else is refused again is
+ * likely to be so. */
+static inline bool breaker_is_among_stubborn(const struct breaker *breaker)
+{
+    return breaker->stubborn > 0 &&
+           2 * breaker->stubborn >= breaker->refused + breaker->refused_again;
+}
+
 /* Whether the last answer that counts was a refusal. */
 static inline bool breaker_is_refusing(const struct breaker *breaker)
 {

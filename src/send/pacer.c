@@ -68,7 +68,10 @@ void pacer_init(struct pacer *pacer, const struct pacer_options *options, int64_
     bool is_short = options->rows > 0 && options->rows <= PACER_SHORT_RUN * options->concurrency;
     bool is_asked = options->has_ramp || (options->rate_count > 0 && options->rate_is_asked);
 
-    *pacer = (struct pacer){.options = *options, .start_ms = now_ms, .ramped_ms = now_ms};
+    *pacer = (struct pacer){.options = *options,
+                            .start_ms = now_ms,
+                            .ramped_ms = now_ms,
+                            .answered_ms = now_ms};
     pace_init(&pacer->pace, options->concurrency, options->adaptive, !is_asked && !is_short);
     pace_set_ceiling(&pacer->pace, (double)asked_per_hour(pacer, now_ms) / S_PER_HOUR);
     pacer->per_hour = pacer_rate_per_hour(pacer);
@@ -184,9 +187,10 @@ bool pacer_refuses_all(const struct pacer *pacer, const struct pacer_row *row)
     return breaker_refuses_all(&pacer->breaker, is_stubborn(pacer, row));
 }
 
-static void take_answered(struct pacer *pacer, const struct pacer_attempt *attempt)
+static void take_answered(struct pacer *pacer, const struct pacer_attempt *attempt, int64_t now_ms)
 {
     pacer->balance++;
+    pacer->answered_ms = now_ms;
     pacer->yielded |= attempt->row->failing != 0;
     if (attempt->number > pacer->answered)
         pacer->answered = attempt->number;
@@ -194,19 +198,21 @@ static void take_answered(struct pacer *pacer, const struct pacer_attempt *attem
 }
 
 /* What an attempt says, with what its row has been through. */
-static enum breaker_kind take_kind(struct pacer *pacer, const struct pacer_attempt *attempt)
+static enum breaker_kind take_kind(struct pacer *pacer, const struct pacer_attempt *attempt,
+                                   int64_t now_ms)
 {
     enum breaker_kind kind = breaker_kind_of(attempt->outcome);
     struct pacer_row *row = attempt->row;
 
     if (kind == BREAKER_OK)
-        take_answered(pacer, attempt);
+        take_answered(pacer, attempt, now_ms);
     if (kind != BREAKER_REFUSED && kind != BREAKER_FAILED)
         return kind;
     if (is_stubborn(pacer, row))
         return BREAKER_STUBBORN;
     bool is_first = row->failing == 0;
-    pacer->balance -= is_first ? PACER_STUBBORN : 1;
+    if (now_ms - pacer->answered_ms < BREAKER_REFUSED_MS)
+        pacer->balance -= is_first ? PACER_STUBBORN : 1;
     if (is_first || row->balance == INT64_MAX)
         *row =
             (struct pacer_row){attempt->number,
@@ -214,11 +220,20 @@ static enum breaker_kind take_kind(struct pacer *pacer, const struct pacer_attem
     return kind == BREAKER_REFUSED && !is_first ? BREAKER_REFUSED_AGAIN : kind;
 }
 
-/* What goes while the breaker is open are probes, few and far between: they tell of no rate. Nor do
- * rows that are refused for their own sake. */
-static enum pace_answer answer_of(enum breaker_kind kind, bool is_probe)
+/* Whether nothing but stubborn rows is left, it seems. */
+static bool is_left_with_stubborn(const struct pacer *pacer, int64_t now_ms)
 {
-    if (is_probe)
+    return breaker_is_among_stubborn(&pacer->breaker) &&
+           now_ms - pacer->answered_ms >= BREAKER_REFUSED_MS;
+}
+
+/* What goes while the breaker is open are probes, few and far between: they tell of no rate. Nor do
+ * rows that are refused for their own sake, or are likely to be. */
+static enum pace_answer answer_of(const struct pacer *pacer, enum breaker_kind kind, int64_t now_ms)
+{
+    if (breaker_is_open(&pacer->breaker))
+        return PACE_SILENT;
+    if (kind == BREAKER_REFUSED_AGAIN && is_left_with_stubborn(pacer, now_ms))
         return PACE_SILENT;
     if (kind == BREAKER_REFUSED || kind == BREAKER_REFUSED_AGAIN)
         return PACE_REFUSED;
@@ -229,16 +244,17 @@ void pacer_end(struct pacer *pacer, const struct pacer_attempt *attempt, int64_t
                struct pacer_news *ret_news)
 {
     int64_t now_ms = now_ns / NS_PER_MS;
-    enum breaker_kind kind = take_kind(pacer, attempt);
+    enum breaker_kind kind = take_kind(pacer, attempt, now_ms);
     bool was_open = breaker_is_open(&pacer->breaker);
 
     enum pace_change change =
-        pace_end(&pacer->pace, answer_of(kind, was_open), attempt->started_ns, now_ns);
+        pace_end(&pacer->pace, answer_of(pacer, kind, now_ms), attempt->started_ns, now_ns);
     if (kind != BREAKER_STUBBORN)
         heed_host(pacer, kind != BREAKER_OK, attempt->started_ns, attempt->host_wait_ms, now_ms);
     ret_news->pace = tell(pacer, change, now_ms);
     ret_news->breaker_changed = breaker_add(&pacer->breaker, attempt->ticket, kind, now_ms);
-    if (was_open && !breaker_is_open(&pacer->breaker))
+    bool is_over = was_open && !breaker_is_open(&pacer->breaker);
+    if (is_over || (pacer->pace.run.count > 1 && is_left_with_stubborn(pacer, now_ms)))
         pace_restart(&pacer->pace, now_ns);
     set_rate(pacer, now_ns);
 }

@@ -64,6 +64,7 @@ struct pacer {
     int64_t per_hour;      /* what the limiter holds now; 0: nothing */
     int64_t host_until_ms; /* no attempt before */
     uint64_t answered;     /* the number of the newest request that the platform answered */
+    int64_t answered_ms;   /* when it answered last */
     int64_t balance;       /* answers, less what was refused (struct pacer_row) */
     uint32_t recent;       /* a bit for each of the last answers: it refused */
     uint32_t recent_count;
@@ -79,7 +80,8 @@ struct pacer {
  * when, since it began to, the platform has answered a request that started later, and more than
  * PACER_STUBBORN of them for each other row that began to fail as well, and one for each refusal of
  * such a row: a limit that is exceeded refuses more than that. It does so in a row, too: who
- * was refused behind another one that may be the limit's is not known to be stubborn.
+ * was refused behind another one that may be the limit's is not known to be stubborn. Where nothing
+ * is answered for some time, no row loses what was known of it.
  */
 struct pacer_row {
     uint64_t failing; /* the number of its first request that was refused, or failed; 0: none */

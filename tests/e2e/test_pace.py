@@ -142,10 +142,11 @@ def refusing(state, reply, begin, end):
     return script
 
 
-REFUSALS = {"429": (b"", "429 Too Many Requests", []), "errno": (b'{"errno":15,"error":"api freq out of limit"}',)}
+REFUSALS = {"429": (b"", "429 Too Many Requests", []), "503": (b"", "503 Service Unavailable", []),
+            "errno": (b'{"errno":15,"error":"api freq out of limit"}',)}
 
 
-@pytest.mark.parametrize("by", REFUSALS)
+@pytest.mark.parametrize("by", ["429", "errno"])
 def test_an_outage_that_refuses_everything_says_nothing_of_the_rate(nbatch, fleet, raw_peer, tmp_path, by):
     """It had taken the rate of the probes for the platform's limit: 15 rows a minute, for hours."""
     peer = raw_peer(refusing({}, REFUSALS[by], 1, 5))
@@ -156,7 +157,7 @@ def test_an_outage_that_refuses_everything_says_nothing_of_the_rate(nbatch, flee
     assert len(ends) == 600 and gap > 3 and ends[-1] - at - gap < 20, done
 
 
-def stubborn(refused, end):
+def stubborn(refused, end, by="errno"):
     """A platform that refuses some devices always, and from `end` requests on all of them."""
     count = [0]
 
@@ -166,12 +167,23 @@ def stubborn(refused, end):
                 count[0] += 1
                 out = count[0] > end
             if out or refused(int(request.imei[-8:-1])):
-                connection.reply(*REFUSALS["errno"])
+                connection.reply(*REFUSALS[by])
                 continue
             connection.process(request)
             connection.reply(OK)
 
     return script
+
+
+@pytest.mark.parametrize("by, code, status", [("errno", 1, "rejected"), ("503", 6, "in_doubt")])
+def test_every_fifth_device_that_is_refused_does_not_hold_up_the_others(nbatch, fleet, raw_peer, tmp_path, by, code, status):
+    """The rate had fallen to some rows a minute, or the retries had gone one by one: not a matter of seconds, but of hours."""
+    peer = raw_peer(stubborn(lambda device: device % 5 == 0, 10**9, by))
+    done = nbatch("run", fleet(2500), "--endpoint", peer.url, "-o", "out.csv", "-c", "8", "--seed", "4")
+    rows = read_results(tmp_path / "out.csv")
+    assert done.code == code and "the platform fails" not in done.err and "allowed about" not in done.err, done
+    failed = [row for row in rows if row["status"] == status]
+    assert len(rows) == 2500 and len(failed) == 500 and {row["attempts"] for row in failed} == {"5"}, done
 
 
 def test_devices_that_are_always_refused_are_rejected_and_no_outage(nbatch, fleet, raw_peer, tmp_path):

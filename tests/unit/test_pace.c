@@ -1059,7 +1059,7 @@ static void test_devices_that_are_always_refused_are_no_outage(void **state)
         {.rows = 4000, .stubborn = 50, .limit = 300, .burst = 30},
         {.rows = 4000, .stubborn = 5},
         {.rows = 4000, .stubborn = 4, .rate = 200},
-        {.rows = 12000, .stubborn = 10},
+        {.rows = 4000, .stubborn = 10},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(scenes); i++)
         for (size_t at = 0; at < 3 * REFUSALS * 2; at++) {
