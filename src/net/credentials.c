@@ -304,6 +304,6 @@ void credentials_deinit(struct credentials *credentials)
 {
     if (credentials == NULL || credentials->key == NULL)
         return;
-
+    redact_forget();
     wipe(credentials);
 }
