@@ -25,11 +25,6 @@ static const struct kind {
     [LATE_UNSENT] = {"unsent", sql_rows_give_back, 5, false},
 };
 
-size_t late_arrays(enum late_kind kind)
-{
-    return kinds[kind].arrays;
-}
-
 /* A file that was not there: one of this name may be that of another machine, which shares the
  * folder and calls itself the same, or be left from a worker whose results nobody could take. */
 static void open_new(struct late *late, const char *worker_name)

@@ -40,9 +40,6 @@ struct late {
     bool has_failed; /* nothing is kept any more */
 };
 
-/* How many arrays a batch has. */
-size_t late_arrays(enum late_kind kind);
-
 /* Keeps a batch, and sees that the disk has it. `is_open`: the arrays' closing braces are not
  * there yet. False where that fails, the first time, with a text in `message`. */
 bool late_add(struct late *late, enum late_kind kind, const char *worker, const char *worker_name,
