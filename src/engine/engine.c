@@ -267,8 +267,8 @@ static void start_next(struct engine *engine)
     if (engine->clock_off_s != 0)
         engine_set_clock(engine, item);
     bool is_retry = item_tries(item)->tries > 0;
-    bool has_rival = is_retry && scheduler_has_fresh(&engine->scheduler);
-    int64_t again_ms = has_rival ? budget_next_ms(&engine->budget, now_ms) : 0;
+    bool must_pay = is_retry && scheduler_has_fresh(&engine->scheduler);
+    int64_t again_ms = must_pay ? budget_next_ms(&engine->budget, now_ms) : 0;
     if (item->verification == NULL && item->command.expires_at_s <= now_s) {
         end_expired(engine, item);
     } else if (item->verification != NULL && !engine_put_question(engine, item)) {

@@ -328,8 +328,8 @@ static void start_ready(struct world *world)
         }
         struct row *row = (struct row *)scheduler_next(&world->scheduler);
         bool is_retry = row->so_far.tries > 0;
-        bool has_rival = is_retry && scheduler_has_fresh(&world->scheduler);
-        int64_t again_ms = has_rival ? budget_next_ms(&world->budget, now_ms) : 0;
+        bool must_pay = is_retry && scheduler_has_fresh(&world->scheduler);
+        int64_t again_ms = must_pay ? budget_next_ms(&world->budget, now_ms) : 0;
         if (again_ms != 0) {
             scheduler_retry(&world->scheduler, &row->task, again_ms);
             continue;
