@@ -10,7 +10,7 @@ static const struct {
 } kinds[NEXT_COUNT] = {
     [NEXT_RESUME] = {"resume", "--resume", "send the one row that was not sent",
                      "send the %s rows that were not sent"},
-    /* "mend": programs that read the JSON know the step by that word. */
+    /* Programs that read the JSON know this step by its word since version 0.1.0. */
     [NEXT_FIX] = {"mend", "--resume", "fix the one invalid row in the input, then send it",
                   "fix the %s invalid rows in the input, then send them"},
     [NEXT_LATER] = {"later", "--resume=invalid",
