@@ -219,8 +219,6 @@ static enum pace_change learn_held(struct pace *pace, bool refused, int64_t star
     if (is_odd && pace->alarm.sum <= 1) { /* a limit that has fallen refuses many at once */
         begin_trial(pace, now_ns);
     } else if (refused && pace->alarm.sum >= FALL_ALARM) {
-        if (pace_noise_add_fall(&pace->noise, &pace->alarm.seen, pace->rate))
-            return be_noise(pace, pace->noise.falls.before, now_ns);
         pace_fall(pace, now_ns);
     } else if (refused) {
         pace_take_refusal(pace, started_ns, now_ns);
@@ -303,7 +301,6 @@ static void count_limited(struct pace *pace, bool refused, int64_t started_ns, i
         pace_count_add(&pace->anchor, refused, started_ns);
     pace_count_add(&pace->alarm.seen, refused, started_ns);
     pace_count_add(&pace->noise.odds.seen, refused, started_ns);
-    pace->noise.falls.rows++;
     if (pace->mode != PACE_HOLDING || is_now)
         pace_cusum_add(&pace->alarm, refused && !is_same_news(pace, started_ns),
                        is_noisy ? pace_noise_bound(&pace->noise) : FALL_SHARE, started_ns);

@@ -24,11 +24,6 @@ double pace_count_seconds(const struct pace_count *count)
     return seconds_between(count->start_ns, count->last_ns);
 }
 
-double pace_count_share(const struct pace_count *count)
-{
-    return count->refused / (count->passed + count->refused);
-}
-
 void pace_cusum_add(struct pace_cusum *cusum, bool refused, double expected, int64_t started_ns)
 {
     if (cusum->sum == 0 && refused)

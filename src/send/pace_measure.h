@@ -25,9 +25,6 @@ void pace_count_add(struct pace_count *count, bool refused, int64_t started_ns);
 /* From the start to the newest request that was counted. */
 double pace_count_seconds(const struct pace_count *count);
 
-/* The part that was refused; something was counted. */
-double pace_count_share(const struct pace_count *count);
-
 /* Whether more is refused than expected (Page's CUSUM test): the sum of what is above the
  * expectation, never below 0; and the count since it was 0 last. */
 struct pace_cusum {

@@ -27,11 +27,6 @@
 #define NOISE_MORE    0.3 /* … or this part of what it leaves */
 #define NOISE_FADES_S 60.0
 
-/* So many falls by the same share, of no more rows since the one before, are noise. */
-#define FALL_COUNT  3
-#define FALL_PASSED 3.0
-#define FALL_ROWS   100.0
-
 /* A limit that was measured refuses next to nothing in this number of rows. So where these have
  * not passed in a row while the rate came down to this part, it is none, unless more is refused
  * than this: then it has not been found yet. */
@@ -80,12 +75,6 @@ void pace_noise_begin_trial(struct pace_noise *noise, double rate)
     noise->odds.sum = 0;
 }
 
-static void be_noise(struct pace_noise *noise, double share)
-{
-    noise->share = share;
-    noise->falls.count = 0;
-}
-
 static double evidence_of(const struct pace_trial *trial, double rows)
 {
     double refused = trial->refused, evidence = TRIAL_REFUSAL * refused - trial->share * rows;
@@ -109,25 +98,8 @@ enum pace_verdict pace_noise_try(struct pace_noise *noise, bool refused, double 
         return PACE_UNDECIDED;
     if (!enough || share > most_share)
         return PACE_IS_LIMIT;
-    be_noise(noise, most(share, trial->share));
+    noise->share = most(share, trial->share);
     return PACE_IS_NOISE;
-}
-
-bool pace_noise_add_fall(struct pace_noise *noise, const struct pace_count *seen, double rate)
-{
-    struct pace_falls *falls = &noise->falls;
-    double share = pace_count_share(seen);
-    bool is_like = falls->count > 0 && seen->passed >= FALL_PASSED && falls->rows < FALL_ROWS &&
-                   share < 2 * falls->share && falls->share < 2 * share;
-
-    if (!is_like)
-        *falls = (struct pace_falls){.share = share, .before = rate};
-    falls->share += (share - falls->share) / ++falls->count;
-    falls->rows = 0;
-    if (falls->count < FALL_COUNT)
-        return false;
-    be_noise(noise, falls->share);
-    return true;
 }
 
 bool pace_noise_descend(struct pace_noise *noise, bool refused, double rate)
@@ -143,6 +115,6 @@ bool pace_noise_descend(struct pace_noise *noise, bool refused, double rate)
     if (!refused || rate > DESCENT_PART * descent->rate || rows < DESCENT_ROWS ||
         share < DESCENT_SHARE_MIN || share > DESCENT_SHARE_MAX)
         return false;
-    be_noise(noise, share);
+    noise->share = share;
     return true;
 }

@@ -7,10 +7,9 @@
  *     verdict = pace_noise_try(&noise, refused);       with each answer to what was sent so
  *
  * What tells them apart: a limit refuses nothing of what is clearly below it. So where more is
- * refused than a limit explains, clearly less is sent for some rows. And where several measures of
- * a limit, each lower than the one before, are refused the same great share of, it is noise, too;
- * so it is where the rate has come down to a part, and what is refused has not become less.
- * Once it is known, only what is more than its share counts (`pace_noise_bound`).
+ * refused than a limit explains, clearly less is sent for some rows. And where refusals have
+ * brought the rate down to a part, and what is refused has not become less, it is noise, too. Once
+ * it is known, only what is more than its share counts (`pace_noise_bound`).
  */
 #ifndef NB_SEND_PACE_NOISE_H
 #define NB_SEND_PACE_NOISE_H
@@ -28,14 +27,6 @@ struct pace_trial {
     double passed, refused;
 };
 
-/* Measures in a row that turned out to be too high. */
-struct pace_falls {
-    int count;
-    double share;  /* that was refused of them */
-    double before; /* the rate before the first */
-    double rows;   /* since the last one */
-};
-
 /* The rate comes down, and not a few rows in a row have passed. */
 struct pace_descent {
     double rate;            /* at its top */
@@ -48,7 +39,6 @@ struct pace_noise {
     int64_t seen_ns;        /* up to when it has faded */
     struct pace_cusum odds; /* refusals that a limit does not explain */
     struct pace_trial trial;
-    struct pace_falls falls;
     struct pace_descent descent;
 };
 
@@ -76,10 +66,6 @@ void pace_noise_begin_trial(struct pace_noise *noise, double rate);
 /* The answer to what was sent in the trial, of which a limit may refuse `most_share`, as it does
  * where it has fallen. Where it is noise, its share is noted. */
 enum pace_verdict pace_noise_try(struct pace_noise *noise, bool refused, double most_share);
-
-/* What was measured is refused, and will be lowered from `rate`. True where this has happened so
- * often that it is noise, whose share is noted. */
-bool pace_noise_add_fall(struct pace_noise *noise, const struct pace_count *seen, double rate);
 
 /* An answer to what was sent at a rate that was measured. True where refusals have brought it down
  * from descent.rate to a part without becoming fewer, so that it is noise, whose share is noted. */
