@@ -85,8 +85,7 @@ typedef void job_attempt_fn(void *context, const struct job_attempt *attempt);
 enum job_key {
     JOB_KEY_OTHER,   /* it gave another key, which requests are sent with from now on */
     JOB_KEY_SAME,    /* there is no other */
-    JOB_KEY_NOT_YET, /* it could not be read, and may just be being written: the driver looks again
-                      */
+    JOB_KEY_NOT_YET, /* it could not be read, but may be being written: it is read once more */
     JOB_KEY_FAILED,  /* it could not be read */
 };
 
