@@ -88,6 +88,7 @@ static void place_parts(struct journal *journal)
 
     journal->active = (uint64_t *)(void *)(journal->map + JOURNAL_PAGE);
     journal->settled = journal->active + 8;
+    journal->moved = journal->active + 16;
     journal->slots = at;
     at += journal_slots_bytes(&journal->shape, journal->version);
     journal->halves[0] = (struct half *)(void *)at;
@@ -357,6 +358,17 @@ enum status journal_settle(struct journal *journal)
         return STATUS_IO;
     __atomic_store_n(journal->settled, journal->run_id, __ATOMIC_RELEASE);
     return disk->sync(disk, journal->fd) == 0 ? STATUS_OK : STATUS_IO;
+}
+
+enum status journal_set_moved(struct journal *journal)
+{
+    __atomic_store_n(journal->moved, journal->run_id, __ATOMIC_RELEASE);
+    return journal->disk->sync(journal->disk, journal->fd) == 0 ? STATUS_OK : STATUS_IO;
+}
+
+bool journal_has_moved(const struct journal *journal)
+{
+    return *journal->moved == journal->run_id;
 }
 
 bool journal_is_of_this_mount(const struct journal *journal)

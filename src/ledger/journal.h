@@ -173,6 +173,13 @@ enum status journal_write_snapshot(struct journal *journal, const struct snapsho
  */
 enum status journal_settle(struct journal *journal) MUST_USE;
 
+/*
+ * Takes down, durably, that the record goes on in another journal, beside results that were written
+ * anew: neither of the two records here counts any more. STATUS_IO; errno is set.
+ */
+enum status journal_set_moved(struct journal *journal) MUST_USE;
+bool journal_has_moved(const struct journal *journal);
+
 /* The snapshot of that sequence is about to be written: no page of the live record is older. */
 void journal_stamp(struct journal *journal, uint64_t sequence);
 

@@ -29,6 +29,7 @@ struct journal {
     unsigned char *slots; /* see slot_at */
     uint64_t *active;     /* generation (low) and its checksum (high): which half is in use */
     uint64_t *settled;    /* 0, or the run's id: nothing of the live record will change any more */
+    uint64_t *moved;      /* 0, or the run's id: the record goes on in another journal */
     struct half *halves[2];
     uint32_t generation;
     uint32_t lines; /* words of the half in use */

@@ -387,6 +387,8 @@ static enum status recover_journal(struct recovery *recovery)
 
     if (status != STATUS_OK)
         return status;
+    if (journal_has_moved(recovery->journal))
+        return recovery_refuse_moved(recovery);
     ledger->past.has_journal = true;
     ledger->past.journal = *journal_about(recovery->journal);
     recovery->pending = calloc(journal_shape(recovery->journal)->slots, sizeof(*recovery->pending));

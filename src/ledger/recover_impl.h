@@ -59,6 +59,9 @@ enum status recovery_write_again(struct recovery *recovery, uint64_t from, uint6
 enum status recovery_refuse(struct recovery *recovery, uint64_t from, uint64_t to,
                             const char *what);
 
+/* Says that the record of these results goes on elsewhere, and where. Returns STATUS_SYNTAX. */
+enum status recovery_refuse_moved(struct recovery *recovery);
+
 /* Says how the reading ended, where it did not end well. Returns the status. */
 enum status recovery_say(struct recovery *recovery, enum status status);
 

@@ -132,8 +132,10 @@ static bool choose_name(struct ledger *ledger)
     return rename_to(ledger, beside) == STATUS_OK;
 }
 
-/* A journal for the new place, with what is known of the rows. */
-static enum status make_journal(struct ledger *ledger, struct buf *message)
+/* A journal for the new place, with what is known of the rows. *ret_old is the one until now, which
+ * is the caller's. */
+static enum status make_journal(struct ledger *ledger, struct buf *message,
+                                struct journal **ret_old)
 {
     struct journal_about about = *journal_about(ledger->journal);
     const struct journal_shape shape = *journal_shape(ledger->journal);
@@ -156,7 +158,7 @@ static enum status make_journal(struct ledger *ledger, struct buf *message)
     assert(kept);
     (void)kept;
     (void)!journal_settle(ledger->journal); /* the old one, where it is */
-    journal_close(ledger->journal);
+    *ret_old = ledger->journal;
     ledger->journal = journal;
     return STATUS_OK;
 }
@@ -232,6 +234,7 @@ static enum status write_anew(struct ledger *ledger, struct buf *message)
 static enum status rescue(struct ledger *ledger, struct buf *message)
 {
     char *old_path = strdup(ledger->path);
+    struct journal *old = NULL;
     bool is_here, has_journal;
     enum status status = STATUS_OK;
 
@@ -245,11 +248,15 @@ static enum status rescue(struct ledger *ledger, struct buf *message)
     has_journal = journal_is_named(ledger->journal, ledger->journal_path);
     /* The journal first: results without one are taken for complete. */
     if (!has_journal)
-        status = make_journal(ledger, message);
+        status = make_journal(ledger, message, &old);
     if (status == STATUS_OK && !is_here)
         status = write_anew(ledger, message);
     if (status == STATUS_OK)
         status = journal_settle(ledger->journal);
+    /* Last: until now it was all there is. What an editor has saved may be just what it knows. */
+    if (status == STATUS_OK && old != NULL && !is_here)
+        (void)!journal_set_moved(old);
+    journal_close(old);
     if (status != STATUS_OK) {
         if (!has_journal && journal_is_named(ledger->journal, ledger->journal_path))
             (void)ledger->disk->unlink(ledger->disk, ledger->journal_path); /* of no results */

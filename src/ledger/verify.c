@@ -7,6 +7,34 @@
 
 #include "ledger/recover_impl.h"
 
+/* What to do: `otherwise` where no file beside the results goes on with their run. */
+static void say_what_to_do(struct recovery *recovery, const char *otherwise)
+{
+    struct buf *message = recovery->message;
+    char *beside = place_find_beside(recovery->ledger->disk, recovery->ledger->path);
+
+    buf_add_string(message, "; nothing was changed and nothing sent: ");
+    if (beside != NULL) { /* written by a run whose results were taken away */
+        buf_add_string(message, "its run has written its lines anew to ");
+        buf_add_printable(message, span_string(beside));
+        buf_add_string(message, ", go on with --output ");
+        buf_add_printable(message, span_string(beside));
+    } else {
+        buf_add_string(message, otherwise);
+    }
+    free(beside);
+}
+
+enum status recovery_refuse_moved(struct recovery *recovery)
+{
+    buf_add_printable(recovery->message, span_string(recovery->ledger->path));
+    buf_add_string(recovery->message,
+                   ": another file was in the place of the results when their run ended");
+    say_what_to_do(recovery, "its run has written its lines anew to a file that is not here any "
+                             "more: put that one back, with its own journal beside it");
+    return STATUS_SYNTAX;
+}
+
 enum status recovery_refuse(struct recovery *recovery, uint64_t from, uint64_t to, const char *what)
 {
     struct buf *message = recovery->message;
@@ -17,17 +45,7 @@ enum status recovery_refuse(struct recovery *recovery, uint64_t from, uint64_t t
                        (unsigned long long)from, (unsigned long long)to, what);
     else
         buf_add_format(message, ": damaged at byte %llu: %s", (unsigned long long)from, what);
-    buf_add_string(message, "; nothing was changed and nothing sent: ");
-    char *beside = place_find_beside(recovery->ledger->disk, recovery->ledger->path);
-    if (beside != NULL) { /* written by a run whose results were taken away */
-        buf_add_string(message, "its run has written its lines anew to ");
-        buf_add_printable(message, span_string(beside));
-        buf_add_string(message, ", go on with --output ");
-        buf_add_printable(message, span_string(beside));
-    } else {
-        buf_add_string(message, "restore the file from a copy, or repair it by hand");
-    }
-    free(beside);
+    say_what_to_do(recovery, "restore the file from a copy, or repair it by hand");
     return STATUS_SYNTAX;
 }
 

@@ -913,6 +913,59 @@ static void test_who_is_too_late_with_the_lock_backs_off(void **state)
     }
 }
 
+/* As an editor does: the same bytes, in another file that takes the name. */
+static void save_as_it_is(void)
+{
+    static char bytes[RESULTS_MAX];
+    size_t len = read_file(path, bytes, RESULTS_MAX);
+
+    write_file(copy_path, bytes, len);
+    assert_int_equal(rename(copy_path, path), 0);
+}
+
+/* What is saved may be just what the newest snapshot knows, or the live record. It is refused, and
+ * the lines that were written anew are gone on with. */
+static void
+test_results_that_were_saved_as_they_are_do_not_go_on_beside_those_written_anew(void **state)
+{
+    (void)state;
+    enum { ADMIT_THEN_SYNC, SYNC_THEN_END, END_THEN_SYNC, END, NOTHING, MOMENTS };
+
+    for (int moment = 0; moment < MOMENTS; moment++) {
+        struct ledger *ledger = begin(NULL, 8);
+        uint32_t ticket = admit(ledger, 1);
+        go(ledger, 2, 6, 6);
+        ledger_attempt(&ledger->store, ticket, 0, 0);
+        ledger->store.waiting++;
+        assert_int_equal(ledger_sync_now(ledger), STATUS_OK);
+        save_as_it_is();
+        if (moment == ADMIT_THEN_SYNC)
+            (void)admit(ledger, 7);
+        if (moment == SYNC_THEN_END)
+            ledger->store.waiting++;
+        if (moment == ADMIT_THEN_SYNC || moment == SYNC_THEN_END)
+            assert_int_equal(ledger_sync_now(ledger), STATUS_IO);
+        if (moment != NOTHING)
+            (void)!end(ledger, ticket, 1, ROW_ACCEPTED);
+        if (moment == END_THEN_SYNC)
+            assert_int_equal(ledger_sync_now(ledger), STATUS_IO);
+        assert_int_equal(ledger_finish(&ledger->store, false, &message), STATUS_IO);
+        assert_true(ledger_is_rescued(ledger));
+        ledger_close(ledger);
+        char *beside = place_find_beside(&disk_real, path);
+        assert_non_null(beside);
+        assert_int_equal(open_at(path, &no_wish, &ledger), STATUS_SYNTAX);
+        assert_non_null(strstr(buf_string(&message), beside));
+        assert_int_equal(open_at(beside, &no_wish, &ledger), STATUS_OK);
+        assert_int_equal(ledger_past(ledger)->orphans, moment == NOTHING ? 1 : 0);
+        assert_int_equal(ledger_past(ledger)->keys, 6);
+        ledger_close(ledger);
+        free(beside);
+        (void)teardown(NULL);
+        (void)setup(NULL);
+    }
+}
+
 /* The results are taken away between the end of the run and the sort. */
 static void test_a_sort_overwrites_nothing_that_it_has_not_read(void **state)
 {
@@ -1055,6 +1108,7 @@ int main(void)
         TEST(test_lines_that_others_have_followed_go_to_a_file_of_their_own),
         TEST(test_a_sort_that_died_leaves_no_line_twice),
         TEST(test_who_is_too_late_with_the_lock_backs_off),
+        TEST(test_results_that_were_saved_as_they_are_do_not_go_on_beside_those_written_anew),
         TEST(test_a_sort_overwrites_nothing_that_it_has_not_read),
         TEST(test_no_allocation_that_fails_crashes_or_leaks),
     };
