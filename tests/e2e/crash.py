@@ -2,6 +2,7 @@
 import collections
 import copy
 import csv
+import itertools
 import json
 import os
 import random
@@ -169,18 +170,33 @@ class Job:
         self.simulator.stop()
 
 
-def random_delay(dice):
-    """Seconds: now and then within the start and the recovery, else while rows are sent."""
-    return dice.uniform(0, 0.03) if dice.random() < 0.3 else dice.uniform(0.03, 0.15)
+def wait_for_requests(job, process, count):
+    """Waits until the server has had so many more of them, or the run has ended. Returns the seconds until the first one."""
+    audit = job.simulator.audit_path
+    began, size, first = time.monotonic(), audit.stat().st_size, None
+    while process.poll() is None and count > 0:
+        time.sleep(0.0005)
+        with open(audit, "rb") as file:
+            file.seek(size)
+            more = file.read()
+        count -= more.count(b"\n")
+        size += len(more)
+        if more and first is None:
+            first = time.monotonic() - began
+    return first
 
 
-def kill_often(job, kills, dice, *words, delay=random_delay):
-    """Kills runs of the job at random until that many have died, or all is done. Returns how many, and the most rows that one
-    death has left in doubt."""
+def kill_often(job, kills, dice, *words):
+    """Kills runs of the job at random until that many have died, or all is done: now and then within the start and the
+    recovery, else while rows are sent. Returns how many, and the most rows that one death has left in doubt."""
     died = most = before = 0
+    start = 0.03  # seconds until the first request leaves; on a busy machine it is more
     while died < kills:
         process = job.start(*words)
-        time.sleep(delay(dice))
+        if dice.random() < 0.3:
+            time.sleep(dice.uniform(0, start))
+        else:
+            start = wait_for_requests(job, process, dice.randint(1, max(1, len(job.contents) // (2 * kills)))) or start
         ended = process.poll() is not None
         process.kill()
         code, said = job.wait(process)
@@ -250,14 +266,12 @@ class Left:
     def __init__(self, folder, kills=2, words=(), **keywords):
         self.keywords, self.words = keywords, list(words)
         self.folder = Path(folder)
-        delay = 0.15
-        while True:
-            job = Job(self.folder / f"left{delay}", **keywords)
-            kill_often(job, kills, random.Random(3), *words, delay=lambda _: delay)
+        for i in itertools.count():
+            job = Job(self.folder / f"left{i}", **keywords)
+            kill_often(job, kills, random.Random(i), *words)
             self.audit = job.simulator.audit()
             if job.journal.exists() and job.results.read_bytes().count(b"\n") > 1:
                 break
-            delay *= 0.8 if job.results.exists() and not job.journal.exists() else 1.3
         self.results, self.journal = job.results, job.journal
         self.made = 0
 

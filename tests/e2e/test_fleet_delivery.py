@@ -20,9 +20,9 @@ def sent(nbatch, tmp_path, simulator):
     """Theirs and ours: a command of somebody else's for each tenth device, then the run, with an embargo."""
     theirs, path = tmp_path / "theirs.csv", tmp_path / "fleet.csv"
     theirs.write_text(HEADER + "".join(row_of(i, 7) for i in range(1, DEVICES + 1, 10)))
-    path.write_text(HEADER + "".join(row_of(i).replace("+7d", "+6h") for i in range(1, DEVICES + 1)))
 
-    def send(embargo, *words):
+    def send(embargo, expires, *words):
+        path.write_text(HEADER + "".join(row_of(i).replace("+7d", expires) for i in range(1, DEVICES + 1)))
         sim = simulator("--uplink", "5s..60s", "--clock", "600x", "--seed", "11", *words)
         assert nbatch("run", theirs, "--endpoint", sim.url, "-q").code == 0
         done = nbatch("run", path, "--endpoint", sim.url, "--embargo", embargo, "--rate", "none")
@@ -33,7 +33,7 @@ def sent(nbatch, tmp_path, simulator):
 
 
 def test_watched_until_nothing_is_open_the_counts_are_those_of_the_audit(nbatch, tmp_path, sent):
-    sim, _, results, _ = sent("20s", *[word for fault in FAULTS for word in ("--fault", fault)])
+    sim, _, results, _ = sent("20s", "+6h", *[word for fault in FAULTS for word in ("--fault", fault)])
     done = nbatch("status", results, "--endpoint", sim.url, "--rate", "none", "--watch=1s", "--timeout", "240s", "--json",
                   timeout=300)
     said = json.loads(done.out)
@@ -67,7 +67,7 @@ def test_watched_until_nothing_is_open_the_counts_are_those_of_the_audit(nbatch,
 
 def test_taken_back_within_the_embargo_none_is_delivered(nbatch, tmp_path, sent):
     """By the call that the run's summary names; what others have put there is delivered all the same."""
-    sim, theirs, results, done = sent("1h")
+    sim, theirs, results, done = sent("12h", "+7d")  # 72 seconds
     call = next(line for line in done.err.splitlines() if "can be taken back: " in line).split("can be taken back: ")[1]
     done = paste(f"NBATCH_API_KEY={KEY} {call}", tmp_path, "--yes --rate none")
     assert done.returncode == 0 and f"all {DEVICES} commands were taken back" in done.stderr, done
