@@ -44,7 +44,7 @@ static void test_many_kinds(void **state)
 {
     (void)state;
     struct refusals refusals = {.kinds = {{.count = 0}}};
-    char name[16];
+    char name[32];
 
     for (int i = 0; i < 100; i++) {
         (void)snprintf(name, sizeof(name), "errno %d", i);
