@@ -2,6 +2,7 @@
 #include <time.h>
 
 #include "engine/driver_impl.h"
+#include "engine/interrupt.h"
 
 /*
  * The engine's world: libuv's loop, the transport and the record. Each callback of the loop becomes
@@ -510,7 +511,9 @@ enum status job_run(struct row_source *source, const struct job_options *options
                                          .report = options->report,
                                          .report_context = options->report_context};
     problems_init(&driver->problems);
+    interrupt_take(true);
     enum status status = run(driver, ret_result);
+    interrupt_take(false);
     (void)buf_set_text(message, was_text);
     problems_deinit(&driver->problems);
     engine_free(driver->engine);

@@ -9,8 +9,6 @@
 #include "engine/driver_record.h"
 #include "engine/job.h"
 
-enum { DRIVER_SIGNALS = 7 };
-
 /* What an effect brought about that the engine has not been told yet: never inside its own call. */
 struct driver_news {
     bool record_failed;
@@ -44,7 +42,8 @@ struct driver {
     uv_timer_t key_look;  /* at the key's source, again */
     int64_t key_look_ms;  /* the next wait for it; 0: it has not been looked at */
     int64_t key_until_ns; /* no other look begins later */
-    uv_signal_t signals[DRIVER_SIGNALS];
+    uv_poll_t signals;    /* interrupt_fd; without it the tick looks */
+    bool has_signal_poll;
     uv_work_t sync_work;
     struct store_sync *sync; /* the one that is under way */
     uint64_t sync_number;

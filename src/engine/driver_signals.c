@@ -2,45 +2,47 @@
 
 #include <signal.h>
 
-/* SIGQUIT is left as the hard way out. */
-static const struct {
-    int number;
-    enum engine_signal meaning;
-    const char *what;
-} signals[DRIVER_SIGNALS] = {
-    {SIGINT, ENGINE_SIGNAL_STOP, "interrupted"},
-    {SIGTERM, ENGINE_SIGNAL_STOP, "terminated"},
-    {SIGHUP, ENGINE_SIGNAL_LEAVE, "hung up: the terminal is gone (SIGHUP)"},
-    {SIGALRM, ENGINE_SIGNAL_LEAVE, "out of time (SIGALRM)"},
-    {SIGXCPU, ENGINE_SIGNAL_LEAVE, "out of processor time (SIGXCPU, ulimit -t)"},
-    {SIGUSR1, ENGINE_SIGNAL_STATUS, NULL},
-    {SIGUSR2, ENGINE_SIGNAL_PAUSE, NULL},
-};
+#include "engine/interrupt.h"
 
-static void on_signal(uv_signal_t *handle, int signal_number)
+static enum engine_signal meaning_of(int signal_number)
 {
-    struct driver *driver = handle->data;
-    size_t i = 0;
-
-    while (signals[i].number != signal_number)
-        i++;
-    driver_step(driver, &(struct event){.kind = EVENT_SIGNAL,
-                                        .signal = {.number = signal_number,
-                                                   .meaning = signals[i].meaning,
-                                                   .what = signals[i].what}});
+    switch (signal_number) {
+    case SIGINT:
+    case SIGTERM:
+        return ENGINE_SIGNAL_STOP;
+    case SIGUSR1:
+        return ENGINE_SIGNAL_STATUS;
+    case SIGUSR2:
+        return ENGINE_SIGNAL_PAUSE;
+    default:
+        return ENGINE_SIGNAL_LEAVE;
+    }
 }
 
-static bool is_ignored(int signal_number)
+static void take_signals(struct driver *driver)
 {
-    struct sigaction action;
+    int number;
 
-    return sigaction(signal_number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+    while (interrupt_next(&number))
+        driver_step(driver, &(struct event){.kind = EVENT_SIGNAL,
+                                            .signal = {.number = number,
+                                                       .meaning = meaning_of(number),
+                                                       .what = interrupt_name(number)}});
+}
+
+static void on_signal(uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    take_signals(poll->data);
 }
 
 static void on_tick(uv_timer_t *timer)
 {
     struct driver *driver = timer->data;
 
+    if (!driver->has_signal_poll)
+        take_signals(driver);
     if (!driver->has_input_poll) /* what cannot be polled is asked again now and then */
         driver->input_waits = false;
     if (driver->options->peer != NULL)
@@ -50,12 +52,12 @@ static void on_tick(uv_timer_t *timer)
 
 void driver_watch_signals(struct driver *driver)
 {
-    for (size_t i = 0; i < DRIVER_SIGNALS; i++) {
-        (void)uv_signal_init(&driver->loop, &driver->signals[i]);
-        driver->signals[i].data = driver;
-        if (!is_ignored(signals[i].number))
-            (void)uv_signal_start(&driver->signals[i], on_signal, signals[i].number);
-        uv_unref((uv_handle_t *)&driver->signals[i]);
+    driver->signals.data = driver;
+    driver->has_signal_poll =
+        interrupt_fd() >= 0 && uv_poll_init(&driver->loop, &driver->signals, interrupt_fd()) == 0;
+    if (driver->has_signal_poll) {
+        (void)uv_poll_start(&driver->signals, UV_READABLE, on_signal);
+        uv_unref((uv_handle_t *)&driver->signals);
     }
     (void)uv_timer_init(&driver->loop, &driver->tick);
     driver->tick.data = driver;
@@ -66,6 +68,6 @@ void driver_watch_signals(struct driver *driver)
 void driver_close_signals(struct driver *driver)
 {
     uv_close((uv_handle_t *)&driver->tick, NULL);
-    for (size_t i = 0; i < DRIVER_SIGNALS; i++)
-        uv_close((uv_handle_t *)&driver->signals[i], NULL);
+    if (driver->has_signal_poll)
+        uv_close((uv_handle_t *)&driver->signals, NULL);
 }

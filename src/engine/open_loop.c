@@ -1,13 +1,13 @@
 #include "engine/open_loop.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <sys/resource.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "engine/driver_record.h"
+#include "engine/interrupt.h"
 #include "platform/operation.h"
 #include "send/arrivals.h"
 
@@ -24,10 +24,7 @@ enum {
     AHEAD = 256,      /* ready shots, at most */
     SYNC_LINES = 500, /* after so many results a sync is begun */
     FLUSH_MS = 50,
-    SIGNALS = 3,
 };
-
-static const int signal_numbers[SIGNALS] = {SIGINT, SIGTERM, SIGHUP};
 
 struct open_loop;
 
@@ -61,7 +58,8 @@ struct open_loop {
     uv_loop_t uv;
     uv_poll_t wake;
     uv_timer_t flush;
-    uv_signal_t signals[SIGNALS];
+    uv_poll_t signals; /* interrupt_fd; without it the flush looks */
+    bool has_signal_poll;
     int timer_fd;
     struct transport *transport;
     double cpu_before_s;
@@ -379,8 +377,8 @@ static void close_all(struct open_loop *loop)
     loop->is_closing = true;
     uv_close((uv_handle_t *)&loop->wake, NULL);
     uv_close((uv_handle_t *)&loop->flush, NULL);
-    for (size_t i = 0; i < SIGNALS; i++)
-        uv_close((uv_handle_t *)&loop->signals[i], NULL);
+    if (loop->has_signal_poll)
+        uv_close((uv_handle_t *)&loop->signals, NULL);
     transport_close(loop->transport);
 }
 
@@ -413,20 +411,35 @@ static void on_wake(uv_poll_t *poll, int status, int events)
         close_all(loop);
 }
 
-static void on_flush(uv_timer_t *timer)
+static void take_signals(struct open_loop *loop)
 {
-    record(timer->data, &(struct effect){.kind = EFFECT_FLUSH});
+    int number;
+
+    while (interrupt_next(&number)) {
+        if (interrupt_name(number)[0] == '\0')
+            continue; /* it ends nothing */
+        if (loop->result->signal_number != 0)
+            transport_abort(loop->transport);
+        loop->result->signal_number = number;
+        stop(loop, LOAD_INTERRUPTED);
+        go_on(loop);
+    }
 }
 
-static void on_signal(uv_signal_t *handle, int number)
+static void on_flush(uv_timer_t *timer)
 {
-    struct open_loop *loop = handle->data;
+    struct open_loop *loop = timer->data;
 
-    if (loop->result->signal_number != 0)
-        transport_abort(loop->transport);
-    loop->result->signal_number = number;
-    stop(loop, LOAD_INTERRUPTED);
-    go_on(loop);
+    record(loop, &(struct effect){.kind = EFFECT_FLUSH});
+    if (!loop->has_signal_poll)
+        take_signals(loop);
+}
+
+static void on_signal(uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    take_signals(poll->data);
 }
 
 static enum status open_handles(struct open_loop *loop)
@@ -438,13 +451,11 @@ static enum status open_handles(struct open_loop *loop)
     (void)uv_timer_init(&loop->uv, &loop->flush);
     loop->wake.data = loop->flush.data = loop;
     (void)uv_timer_start(&loop->flush, on_flush, FLUSH_MS, FLUSH_MS);
-    for (size_t i = 0; i < SIGNALS; i++) {
-        struct sigaction before;
-        (void)uv_signal_init(&loop->uv, &loop->signals[i]);
-        loop->signals[i].data = loop;
-        if (sigaction(signal_numbers[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
-            (void)uv_signal_start(&loop->signals[i], on_signal, signal_numbers[i]);
-    }
+    loop->signals.data = loop;
+    loop->has_signal_poll =
+        interrupt_fd() >= 0 && uv_poll_init(&loop->uv, &loop->signals, interrupt_fd()) == 0;
+    if (loop->has_signal_poll)
+        (void)uv_poll_start(&loop->signals, UV_READABLE, on_signal);
     (void)uv_poll_init(&loop->uv, &loop->wake, loop->timer_fd);
     (void)uv_poll_start(&loop->wake, UV_READABLE, on_wake);
     return STATUS_OK;
@@ -511,7 +522,9 @@ enum status open_loop_run(struct intake *intake, bool is_started,
     enum status status = loop->shots != NULL && loop->timer_fd >= 0 ? STATUS_OK : STATUS_NO_MEMORY;
     if (status == STATUS_OK) {
         make_shots(loop);
+        interrupt_take(true);
         status = run(loop);
+        interrupt_take(false);
         free_shots(loop);
     }
     if (loop->timer_fd >= 0)

@@ -30,7 +30,7 @@ struct open_loop_options {
 };
 
 struct open_loop_result {
-    int signal_number; /* LOAD_INTERRUPTED: SIGINT, SIGTERM or SIGHUP; what was under way has been
+    int signal_number; /* LOAD_INTERRUPTED (interrupt.h); what was under way has been
                           waited for, unless there was a second one */
     uint64_t sent;     /* requests that were started */
     uint64_t invalid;  /* rows that were recorded as wrong */

@@ -4,7 +4,6 @@
 #include "ledger/blank_store.h"
 #include "run/descriptors.h"
 #include "run/exit_status.h"
-#include "run/interrupt.h"
 #include "run/job_ends.h"
 #include "run/monotonic.h"
 #include "run/sending.h"
@@ -171,7 +170,6 @@ int asking_run(struct asking *asking, struct row_source *source,
         job_run(source, &asking->options, &store, &asking->tally, &asking->job, &asking->message);
     asking->seconds = monotonic_s() - start_s;
     asking->has_asked = true;
-    interrupt_watch();
     person->ops->end(person);
     if (status != STATUS_OK)
         asking->job.end = JOB_FAILED;

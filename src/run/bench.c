@@ -2,10 +2,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "engine/interrupt.h"
 #include "net/endpoint.h"
 #include "report/speed.h"
 #include "run/bench_open.h"
-#include "run/interrupt.h"
 #include "run/made_up.h"
 #include "run/use_cases.h"
 

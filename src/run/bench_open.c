@@ -5,10 +5,10 @@
 #include <unistd.h>
 
 #include "core/figure.h"
+#include "engine/interrupt.h"
 #include "engine/open_loop.h"
 #include "report/load_page.h"
 #include "run/check.h"
-#include "run/interrupt.h"
 #include "run/made_up.h"
 #include "run/page_file.h"
 #include "run/recording.h"
@@ -284,7 +284,6 @@ static int run_loop(struct bench *bench, struct intake *intake, uint64_t request
     enum status status =
         open_loop_run(intake, bench->is_started, &options, load, &end, &bench->message);
 
-    interrupt_watch(); /* the loop had the signals */
     if (status == STATUS_OK)
         return judge_end(bench, load->end, &end);
     bench->sent += end.sent;

@@ -4,9 +4,9 @@
 #include <unistd.h>
 
 #include "core/when.h"
+#include "engine/interrupt.h"
 #include "ledger/blank_store.h"
 #include "run/exit_status.h"
-#include "run/interrupt.h"
 #include "run/sending.h"
 #include "run/status_rows.h"
 
@@ -278,7 +278,6 @@ static enum status send_step(struct rolling *rolling, struct window *window, boo
     person->ops->begin(person, doing, &watched);
     enum status status =
         job_run(&window->base, &options, rolling->store, rolling->tally, &result, rolling->message);
-    interrupt_watch();
     person->ops->end(person);
     add_result(&rolling->result, &result);
     (void)take_end(rolling, &result, is_last);
@@ -412,7 +411,6 @@ static enum status ask(struct step_wait *waiting, int64_t timeout_ms, struct job
     questions_init(&questions, &asked);
     enum status status =
         job_run(&questions.base, &options, &store, calls, ret_result, rolling->message);
-    interrupt_watch();
     questions_deinit(&questions);
     free(calls);
     return status;

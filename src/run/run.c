@@ -4,11 +4,11 @@
 
 #include "core/figure.h"
 #include "engine/intake_source.h"
+#include "engine/interrupt.h"
 #include "run/check.h"
 #include "run/descriptors.h"
 #include "run/embargo.h"
 #include "run/guards.h"
-#include "run/interrupt.h"
 #include "run/job_ends.h"
 #include "run/monotonic.h"
 #include "run/outputs.h"
@@ -321,10 +321,6 @@ static void on_event(void *context, enum job_event event, const struct job_statu
 {
     struct run *run = context;
 
-    if (event == JOB_EVENT_TICK && !run->has_heeded && interrupt_signal() != 0) {
-        run->has_heeded = true; /* it came just before the engine listened */
-        (void)raise(interrupt_signal());
-    }
     if (event == JOB_EVENT_TICK && run->settings->report != NULL)
         report_sample(&run->flight, status);
     run->person->ops->event(run->person, event, status);
@@ -440,7 +436,6 @@ static enum status carry(struct run *run, const struct watched *watched)
     person->ops->begin(person, "sending", watched);
     enum status status = job_run(rows, &run->options, ledger_store(run->recording.ledger),
                                  &run->tally, &run->result, &run->message);
-    interrupt_watch();
     person->ops->end(person);
     return status;
 }
@@ -475,7 +470,7 @@ static int send_rows(struct run *run)
     if (run->rows == 0)
         note_earlier(run);
     int result = run_summarize(run, close_problem_file(run, conclude(run)));
-    if (interrupt_signal() != 0 && !run->has_heeded)
+    if (interrupt_signal() != 0 && run->result.signal_number == 0)
         person_note(run->person,
                     "%s when all was sent: the results were brought to their end first",
                     interrupt_name(interrupt_signal()));

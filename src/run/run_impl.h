@@ -42,7 +42,6 @@ struct run {
     struct job_result result;
     struct rollout_standing rollout; /* steps 0: there is none */
     bool is_told;                    /* what it came to */
-    bool has_heeded;                 /* a signal from before the sending */
     bool has_sent;                   /* the engine was started, and the result is its own */
     double seconds;                  /* of sending */
     struct observers observers;

@@ -1,11 +1,11 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "engine/interrupt.h"
 #include "ledger/share/load.h"
 #include "run/check.h"
 #include "run/embargo.h"
 #include "run/guards.h"
-#include "run/interrupt.h"
 #include "run/job_name.h"
 #include "run/sending.h"
 #include "run/share.h"

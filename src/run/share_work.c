@@ -1,13 +1,12 @@
-#include <signal.h>
 #include <stdlib.h>
 
 #include "core/retranslate.h"
+#include "engine/interrupt.h"
 #include "engine/job.h"
 #include "ledger/share/jobs.h"
 #include "ledger/share/late.h"
 #include "run/check.h"
 #include "run/descriptors.h"
-#include "run/interrupt.h"
 #include "run/job_ends.h"
 #include "run/listener.h"
 #include "run/monotonic.h"
@@ -164,7 +163,6 @@ struct work {
     struct buf message;
     double seconds;
     bool has_sent;
-    bool has_heeded; /* a signal that came before the engine */
     enum status status;
     /* Of the job, at the end. */
     uint64_t totals[ROW_STATUS_COUNT], twice;
@@ -174,10 +172,6 @@ static void on_event(void *context, enum job_event event, const struct job_statu
 {
     struct work *work = context;
 
-    if (event == JOB_EVENT_TICK && !work->has_heeded && interrupt_signal() != 0) {
-        work->has_heeded = true; /* it came just before the engine listened */
-        (void)raise(interrupt_signal());
-    }
     observers_event(work->observers, event, status,
                     work->person->ops->pace(work->person, status->rows));
     work->person->ops->event(work->person, event, status);
@@ -274,7 +268,6 @@ static void send_rows(struct work *work)
     person->ops->begin(person, "sending", &watched);
     work->status = job_run(&rows.base, &work->options, worker_store(work->worker), &work->tally,
                            &work->result, &work->message);
-    interrupt_watch();
     person->ops->end(person);
     struct store *store = worker_store(work->worker);
     struct buf message;

@@ -145,7 +145,9 @@ def made_of(run, simulator, folder, language):
         texts |= {(path.name, len(outs)): steady(path.read_bytes().decode("utf-8", "replace")).splitlines()
                   for path in folder.iterdir() if path.is_file()}
     requests += sim.audit()
-    texts["requests", 0] = [(line.get("method"), steady(line.get("target", "")), steady(line.get("body") or "")) for line in requests]
+    said = [(line.get("method"), steady(line.get("target", "")), steady(line.get("body") or "")) for line in requests]
+    texts["requests", 0] = [line for line in said if line[0] != "GET"]
+    texts["questions", 0] = sorted({line for line in said if line[0] == "GET"})  # in what order, and how often, time decides
     shutil.rmtree(folder)
     return outs, texts
 
@@ -156,7 +158,7 @@ def test_a_life_of_a_row_leaves_the_same_in_both(nbatch, tmp_path, simulator):
         assert one == other
     assert english[1].keys() == chinese[1].keys()
     assert {"good.results.csv", "good.results.csv.doubt", "good.status.csv", "good.cancelled.csv", "reads.results.csv",
-            "v.csv", "l.jsonl", "m.prom", "p.csv", "requests"} <= {name for name, _ in english[1]}
+            "v.csv", "l.jsonl", "m.prom", "p.csv", "requests", "questions"} <= {name for name, _ in english[1]}
     for (name, number), lines in english[1].items():
         others = chinese[1][name, number]
         if name.endswith(".jsonl"):

@@ -51,7 +51,7 @@ LIBRARY_ROOMS = {
 
 # core, platform and send do no I/O and read no clock, nor does the engine itself; what acts for it is told by its name.
 PURE = {"core", "platform", "send"}
-ACTING = re.compile(r"engine/(driver\w*|job|open_loop|intake\w*|check)\.[ch]$")
+ACTING = re.compile(r"engine/(driver\w*|job|open_loop|intake\w*|check|interrupt)\.[ch]$")
 ENGINE_MAY_INCLUDE = {"engine", "platform", "send", "core"}
 IMPURE_HEADERS = {"unistd.h", "fcntl.h", "sys/socket.h", "sys/stat.h", "poll.h", "uv.h", "curl/curl.h", "pthread.h"}
 IMPURE_CALLS = re.compile(r"\b(time|clock_gettime|gettimeofday|open|read|write|fopen|printf|fprintf|rand|random|"

@@ -1,0 +1,147 @@
+#include "engine/interrupt.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+enum { EXIT_SIGNAL = 128 }; /* a shell's status of what a signal has ended */
+
+static const struct {
+    int number;
+    const char *name; /* NULL: it ends nothing */
+} signals[] = {
+    {SIGINT, "interrupted"},
+    {SIGTERM, "terminated"},
+    {SIGHUP, "hung up: the terminal is gone (SIGHUP)"},
+    {SIGALRM, "out of time (SIGALRM)"},
+    {SIGXCPU, "out of processor time (SIGXCPU, ulimit -t)"},
+    {SIGUSR1, NULL},
+    {SIGUSR2, NULL},
+};
+
+enum { SIGNALS = sizeof(signals) / sizeof(signals[0]) };
+
+static atomic_int first;
+static atomic_int to_take[SIGNALS]; /* came while a loop takes them */
+static atomic_bool is_taken;
+static int wake_fd = -1;
+
+static size_t index_of(int signal_number)
+{
+    size_t i = 0;
+
+    while (i < SIGNALS && signals[i].number != signal_number)
+        i++;
+    return i;
+}
+
+static void wake(void)
+{
+    const uint64_t one = 1;
+    int error = errno;
+
+    if (wake_fd >= 0)
+        (void)!write(wake_fd, &one, sizeof(one));
+    errno = error;
+}
+
+static void on_signal(int signal_number)
+{
+    size_t i = index_of(signal_number);
+
+    if (atomic_load(&is_taken)) {
+        atomic_fetch_add(&to_take[i], 1);
+        wake();
+        return;
+    }
+    if (signals[i].name == NULL)
+        return;
+    if (atomic_load(&first) != 0 && (signal_number == SIGINT || signal_number == SIGTERM))
+        _exit(EXIT_SIGNAL + signal_number);
+    int none = 0;
+    (void)atomic_compare_exchange_strong(&first, &none, signal_number);
+}
+
+/* Changes flags from one call to the next without a time in which no handler is there. */
+static void watch(bool is_loop)
+{
+    struct sigaction action;
+
+    for (size_t i = 0; i < SIGNALS; i++) {
+        if (sigaction(signals[i].number, NULL, &action) != 0 || action.sa_handler == SIG_IGN)
+            continue;
+        /* No restart of what waits for a person's answer; short waits in other calls are repeated
+         * by who makes them. */
+        bool restarts = is_loop || signals[i].name == NULL;
+        action = (struct sigaction){.sa_handler = on_signal, .sa_flags = restarts ? SA_RESTART : 0};
+        (void)sigaction(signals[i].number, &action, NULL);
+    }
+}
+
+void interrupt_watch(void)
+{
+    if (wake_fd < 0)
+        wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    watch(false);
+}
+
+/* What came for a loop that did not look any more. */
+static void take_back(void)
+{
+    for (size_t i = 0; i < SIGNALS; i++) {
+        int none = 0;
+        if (atomic_exchange(&to_take[i], 0) > 0 && signals[i].name != NULL)
+            (void)atomic_compare_exchange_strong(&first, &none, signals[i].number);
+    }
+}
+
+int interrupt_signal(void)
+{
+    if (!atomic_load(&is_taken))
+        take_back();
+    return atomic_load(&first);
+}
+
+const char *interrupt_name(int signal_number)
+{
+    size_t i = index_of(signal_number);
+
+    return i < SIGNALS && signals[i].name != NULL ? signals[i].name : "";
+}
+
+void interrupt_take(bool on)
+{
+    interrupt_watch();
+    atomic_store(&is_taken, on);
+    watch(on);
+    if (!on)
+        take_back();
+    else if (atomic_load(&first) != 0)
+        wake();
+}
+
+int interrupt_fd(void)
+{
+    return wake_fd;
+}
+
+bool interrupt_next(int *ret_number)
+{
+    uint64_t count;
+
+    if (wake_fd >= 0)
+        (void)!read(wake_fd, &count, sizeof(count)); /* before the counts are looked at */
+    *ret_number = atomic_exchange(&first, 0);
+    if (*ret_number != 0)
+        return true;
+    for (size_t i = 0; i < SIGNALS; i++)
+        if (atomic_load(&to_take[i]) > 0) {
+            atomic_fetch_sub(&to_take[i], 1);
+            *ret_number = signals[i].number;
+            return true;
+        }
+    return false;
+}

@@ -1,0 +1,43 @@
+/*
+ * The operator's signals, from the start of a use case to its end. There is one handler for all of
+ * that time, so that none is lost, and none kills, in between two things that are done. Signals are
+ * the process's, and so is this.
+ *
+ * While nothing is being sent the first one is remembered, so that what is being done can come to
+ * an end of its own and say so; the same kind once more ends the program at once, with the signal's
+ * status. A loop that sends takes them as they come, with one that came just before it; what comes
+ * when it does not look any more is remembered again.
+ *
+ *     interrupt_watch();               // before the first long step
+ *     … interrupt_signal() != 0: the step ends where it can …
+ *
+ *     interrupt_take(true);            // a loop, which waits for interrupt_fd
+ *     while (interrupt_next(&number)) …
+ *     interrupt_take(false);
+ */
+#ifndef NB_ENGINE_INTERRUPT_H
+#define NB_ENGINE_INTERRUPT_H
+
+#include <stdbool.h>
+
+/* Signals that are ignored when it is called first stay ignored (nohup). SIGUSR1 and SIGUSR2, which
+ * mean something while rows are sent, do nothing otherwise. */
+void interrupt_watch(void);
+
+/* The first one since the start of the program that no loop has taken; 0: none. */
+int interrupt_signal(void);
+
+/* What it means for people: "interrupted", "terminated" …; "" for 0, SIGUSR1 and SIGUSR2. */
+const char *interrupt_name(int signal_number);
+
+/* Whether a loop takes them: SIGINT, SIGTERM, SIGHUP, SIGALRM, SIGXCPU, SIGUSR1, SIGUSR2. */
+void interrupt_take(bool on);
+
+/* Readable when there is one to be taken; it is emptied by interrupt_next. -1 where there was no
+ * descriptor for it: the loop then looks now and then. */
+int interrupt_fd(void);
+
+/* The next one, of those that have come each as often as it came; false: no more. */
+bool interrupt_next(int *ret_number);
+
+#endif
