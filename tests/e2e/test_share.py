@@ -289,7 +289,8 @@ def test_the_database_goes_away_and_comes_back(shared, simulator, fleet, how):
     shared.wait_for(job, 200)
     runs.append(shared.start("work", "--job", job, "--endpoint", sim.url, "-c", stride))
     # It has begun to work: a database that is away at the start is refused.
-    shared.wait_for(job, 0, "r.worker = (SELECT max(id) FROM nbatch.worker w WHERE w.job = j.id) AND r.reached > 0", of="shard")
+    shared.wait_for(job, 0, "r.worker = (SELECT max(id) FROM nbatch.worker w WHERE w.job = j.id) AND r.reached > 0 "
+                            "AND (SELECT count(*) FROM nbatch.worker w WHERE w.job = j.id) = 2", of="shard")
     for _ in range(3 if how == "cut" else 1):
         time.sleep(0.3)
         if how == "cut":
@@ -404,7 +405,7 @@ def test_starts_are_taken_as_far_as_there_are_rows(shared, simulator, fleet):
 
 def test_log_and_metrics_of_the_run_and_of_the_worker_that_the_unit_starts(shared, simulator, fleet, tmp_path):
     sim = simulator()
-    run = shared.start("run", fleet(400), "--job", "told", "--endpoint", sim.url, "--rate", "200/s", "--log", "run.jsonl",
+    run = shared.start("run", fleet(1200), "--job", "told", "--endpoint", sim.url, "--rate", "200/s", "--log", "run.jsonl",
                        "--metrics-file", "run.prom")
     shared.wait_for("told", 0)
     (tmp_path / "work.yaml").write_text(f"share: {shared.database.uri()}\nendpoint: {sim.url}\nrate: 200/s\n")
@@ -425,7 +426,7 @@ def test_log_and_metrics_of_the_run_and_of_the_worker_that_the_unit_starts(share
         names = [event["event"] for event in log]
         assert names[0] == "begin" and "start" in names and names[-1] == "end", names
         assert {event["job"] for event in log[-1:]} == {"told"} and log[-1]["end"] == "complete"
-    assert sum(log[-1]["accepted"] for log in logs) == 400 and logs[1][-1]["accepted"] > 0
+    assert sum(log[-1]["accepted"] for log in logs) == 1200 and logs[1][-1]["accepted"] > 0
     for name, log in zip(("run.prom", "work.prom"), logs):
         metrics = (tmp_path / name).read_text(encoding="utf-8")
         assert re.search(rf'^nbatch_rows\S*{{[^}}]*accepted[^}}]*}} {log[-1]["accepted"]}$', metrics, re.M), metrics
