@@ -20,6 +20,10 @@ UNGUARDED = os.environ.get("NBATCH_UNGUARDED", str(ROOT / "build/test/tests/nbat
 KEY = "test-master-key-0123456789="
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "figures: what is looked at is a rate or a latency, which a sanitizer changes")
+
+
 class Done:
     """A finished call of the program."""
 

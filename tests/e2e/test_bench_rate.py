@@ -52,6 +52,7 @@ def stalling(simulator):
     stalls.stop()
 
 
+@pytest.mark.figures
 def test_a_peer_that_stalls_shows_in_the_latencies(bench, stalling):
     level, = json.loads(bench("--endpoint", stalling.url, "--rate", "100", "--duration", "6s", "--warm-up", "100ms",
                               "-c", "4", "--json").out)["levels"]
@@ -64,6 +65,7 @@ def test_a_peer_that_stalls_shows_in_the_latencies(bench, stalling):
     assert level["limit"] == "concurrency" and level["waited"] > 100
 
 
+@pytest.mark.figures
 def test_where_all_may_be_under_way_both_latencies_show_it(bench, stalling):
     level, = json.loads(bench("--endpoint", stalling.url, "--rate", "100", "--duration", "6s", "--warm-up", "100ms",
                               "-c", "512", "--json").out)["levels"]
@@ -71,6 +73,7 @@ def test_where_all_may_be_under_way_both_latencies_show_it(bench, stalling):
     assert due["p90"] >= 500 and sent["p90"] >= due["p90"] / 2
 
 
+@pytest.mark.figures
 def test_a_closed_loop_does_not_show_it(bench, stalling):
     """Negative control: the same peer, when the next request waits for the one before."""
     level, = json.loads(bench("--endpoint", stalling.url, "--rows", "8000", "--rounds", "1", "-c", "4", "--json").out)["levels"]
@@ -78,6 +81,7 @@ def test_a_closed_loop_does_not_show_it(bench, stalling):
     assert level["latency_ms"]["p99"] < 250
 
 
+@pytest.mark.figures
 def test_the_rate_is_kept_and_the_delay_measured(bench):
     levels = json.loads(bench("--simulate=latency=50ms", "--rate", "40,600/m", "--duration", "2s", "--warm-up", "500ms",
                               "--json").out)["levels"]
@@ -109,6 +113,7 @@ def test_what_fails_is_no_refusal(bench):
     assert level["failed"] > 5 and level["refused"] == 0
 
 
+@pytest.mark.figures
 def test_the_limit_of_a_platform_is_found(bench):
     told = json.loads(bench("--simulate=limit=120/s,burst=5,latency=5ms", "--find", "p99=400ms,refused=2%", "--rate", "40",
                             "--duration", "2s", "--warm-up", "500ms", "--json").out)
@@ -119,12 +124,14 @@ def test_the_limit_of_a_platform_is_found(bench):
     assert told["levels"][2]["refused"] > 40
 
 
+@pytest.mark.figures
 def test_a_goal_that_nothing_keeps_is_an_answer(bench):
     done = bench("--simulate=latency=300ms", "--find", "p50=100ms", "--rate", "3", "--duration", "1s", "--warm-up", "1ms",
                  code=1)
     assert "p50=100ms: no rate keeps it" in done.out and "3/s: not kept" in done.err
 
 
+@pytest.mark.figures
 def test_a_rate_is_watched_for_as_long_as_the_goal_wants(bench):
     told = json.loads(bench("--simulate=limit=120/s,burst=5,latency=5ms", "--find", "p99=100ms,p50=80ms,refused=2%", "--rate",
                             "100", "--duration", "10ms", "--warm-up", "0", "--json").out)
@@ -133,6 +140,7 @@ def test_a_rate_is_watched_for_as_long_as_the_goal_wants(bench):
     assert 105 <= told["find"]["rate"] <= 150, told
 
 
+@pytest.mark.figures
 def test_a_rate_that_this_machine_cannot_start_is_not_kept(bench):
     done = bench("--simulate=latency=100ms", "-c", "4", "--find", "p90=300ms", "--rate", "30", "--warm-up", "0", "--duration",
                  "1s", "--json")
@@ -141,6 +149,7 @@ def test_a_rate_that_this_machine_cannot_start_is_not_kept(bench):
     assert "not kept: no more than " in done.err
 
 
+@pytest.mark.figures
 def test_accepted_a_second_is_of_the_time_that_was_measured(bench):
     """Not of the time until the last answer."""
     level, = json.loads(bench("--simulate=latency=1s", "--rate", "20", "--duration", "2s", "--warm-up", "0", "--json").out)["levels"]
@@ -367,6 +376,7 @@ def test_a_signal_shows_what_was_measured(words, tmp_path):
     assert list(tmp_path.iterdir()) == [page]
 
 
+@pytest.mark.figures
 def test_a_search_does_not_wait_for_a_rate_that_is_out_of_reach(bench):
     """One request at a time: at 300/s a level would take fifteen times as long as it is to."""
     begun = time.monotonic()

@@ -25,6 +25,7 @@ def times(path):
                   for row in read_results(path) if row["status"] == "accepted")
 
 
+@pytest.mark.figures
 @pytest.mark.parametrize("by", ["errno-15", "http-429-retry-after"])
 def test_a_hidden_limit_is_found_and_told(nbatch, fleet, tmp_path, by):
     done = nbatch("run", fleet(2400), f"--simulate=latency=50ms,limit=300/s,burst=30,limit-by={by}", "-o", "out.csv",
@@ -42,6 +43,7 @@ def test_a_hidden_limit_is_found_and_told(nbatch, fleet, tmp_path, by):
     assert "outage" not in done.err and "probes" not in done.err
 
 
+@pytest.mark.figures
 def test_the_summary_says_what_the_platform_allowed_and_nothing_where_it_showed_no_limit(nbatch, fleet):
     done = nbatch("run", fleet(400), "--simulate=latency=10ms,limit=100/s,burst=10", "-o", "a.csv")
     assert done.code == 0, done
@@ -52,6 +54,7 @@ def test_the_summary_says_what_the_platform_allowed_and_nothing_where_it_showed_
     assert "allowed about" not in nbatch("run", fleet(100), "--simulate=latency=10ms", "-o", "c.csv").err
 
 
+@pytest.mark.figures
 def test_what_a_run_waits_for_is_told_while_it_goes_on(nbatch, fleet, tmp_path):
     done = nbatch("run", fleet(260), "--simulate=latency=10ms,limit=60/s,burst=5", "-o", "a.csv", "--progress", "always",
                   "--log", "run.jsonl")
@@ -62,6 +65,7 @@ def test_what_a_run_waits_for_is_told_while_it_goes_on(nbatch, fleet, tmp_path):
     assert "; held to 40/s" in done.err and "the platform takes" not in done.err, done
 
 
+@pytest.mark.figures
 def test_the_pace_of_the_last_ten_seconds_is_told(nbatch, fleet):
     done = nbatch("run", fleet(480), "--simulate", "-o", "a.csv", "--json", "--ramp", "1/s..40/s:22s")
     assert done.code == 0, done
@@ -71,6 +75,7 @@ def test_the_pace_of_the_last_ten_seconds_is_told(nbatch, fleet):
     assert json.loads(nbatch("run", fleet(4), "--simulate", "-o", "b.csv", "--json").out)["rows_per_second_last_10s"] is None
 
 
+@pytest.mark.figures
 def test_refusals_by_chance_do_not_slow_a_rate_that_was_asked_for(nbatch, fleet, tmp_path):
     done = nbatch("run", fleet(1200), "--simulate=latency=20ms,fault=errno-15:2%,seed=3", "--rate", "200/s", "-o", "out.csv",
                   "--seed", "1")
@@ -101,6 +106,7 @@ class SlowToGreet:
                 self.waiting.append(self.listener.accept()[0])
 
 
+@pytest.mark.figures
 @pytest.mark.parametrize("places, expected", [(8, 8), (200, 33)])  # 32, and one more for the first, which connected
 def test_connections_that_are_being_made_have_a_bound(fleet, tmp_path, authority, certificate, places, expected):
     peer = SlowToGreet(certificate)
@@ -146,6 +152,7 @@ REFUSALS = {"429": (b"", "429 Too Many Requests", []), "503": (b"", "503 Service
             "errno": (b'{"errno":15,"error":"api freq out of limit"}',)}
 
 
+@pytest.mark.figures
 @pytest.mark.parametrize("by", ["429", "errno"])
 def test_an_outage_that_refuses_everything_says_nothing_of_the_rate(nbatch, fleet, raw_peer, tmp_path, by):
     """It had taken the rate of the probes for the platform's limit: 15 rows a minute, for hours."""
@@ -175,6 +182,7 @@ def stubborn(refused, end, by="errno"):
     return script
 
 
+@pytest.mark.figures
 @pytest.mark.parametrize("by, code, status", [("errno", 1, "rejected"), ("503", 6, "in_doubt")])
 def test_every_fifth_device_that_is_refused_does_not_hold_up_the_others(nbatch, fleet, raw_peer, tmp_path, by, code, status):
     """The rate had fallen to some rows a minute, or the retries had gone one by one: not a matter of seconds, but of hours."""
@@ -186,6 +194,7 @@ def test_every_fifth_device_that_is_refused_does_not_hold_up_the_others(nbatch, 
     assert len(rows) == 2500 and len(failed) == 500 and {row["attempts"] for row in failed} == {"5"}, done
 
 
+@pytest.mark.figures
 def test_devices_that_are_always_refused_are_rejected_and_no_outage(nbatch, fleet, raw_peer, tmp_path):
     """They are all that is left in the end, where it had waited for ten minutes, and given them no result."""
     peer = raw_peer(stubborn(lambda device: device % 40 == 0, 10**9))
@@ -196,6 +205,7 @@ def test_devices_that_are_always_refused_are_rejected_and_no_outage(nbatch, flee
     assert len(rows) == 400 and len(refused) == 10 and {row["attempts"] for row in refused} == {"5"}, done
 
 
+@pytest.mark.figures
 def test_an_outage_among_such_devices_is_one(nbatch, fleet, raw_peer, tmp_path):
     """The negative control: rows that were not refused before keep their place."""
     peer = raw_peer(stubborn(lambda device: device % 40 == 0, 300))
