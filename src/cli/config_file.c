@@ -5,6 +5,8 @@
 #include <unistd.h>
 #include <yaml.h>
 
+#include "core/retranslate.h"
+
 /* A file that is being read. */
 struct config_reader {
     yaml_parser_t parser;
@@ -28,7 +30,7 @@ static enum status refuse(struct config_reader *reader, size_t line, const char 
 /* Goes on to the next event. */
 static enum status next_event(struct config_reader *reader)
 {
-    char what[400];
+    struct buf what;
 
     yaml_event_delete(&reader->event);
     if (yaml_parser_parse(&reader->parser, &reader->event) != 0)
@@ -37,9 +39,12 @@ static enum status next_event(struct config_reader *reader)
     if (reader->parser.error == YAML_MEMORY_ERROR)
         return STATUS_NO_MEMORY;
     const char *problem = reader->parser.problem != NULL ? reader->parser.problem : "no YAML";
-    buf_copy_format(what, sizeof(what), "%s; put values with special characters into 'quotes'",
-                    problem);
-    return refuse(reader, reader->parser.problem_mark.line + 1, what);
+    buf_init_text(&what, 4096);
+    retranslate_said(span_string(problem), &what);
+    buf_add_string(&what, "; put values with special characters into 'quotes'");
+    enum status status = refuse(reader, reader->parser.problem_mark.line + 1, buf_string(&what));
+    buf_deinit(&what);
+    return status;
 }
 
 static enum status add_entry(struct config_reader *reader, const char *name, bool in_list)

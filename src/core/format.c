@@ -163,9 +163,17 @@ static void take_arguments(struct argument arguments[ARGUMENTS_MAX], va_list *ar
     }
 }
 
+/* An option's name stays what it is, also where a word of the program is the same ("yes"). */
+static bool is_name_next(const struct buf *out)
+{
+    struct span so_far = buf_span(out);
+
+    return so_far.len >= 2 && memcmp(so_far.ptr + (so_far.len - 2), "--", 2) == 0;
+}
+
 static void add_text(const char *text, const struct conversion *how, struct buf *out)
 {
-    const char *shown = how->precision < 0 ? buf_words(out, text) : text;
+    const char *shown = how->precision < 0 && !is_name_next(out) ? buf_words(out, text) : text;
     struct span span =
         span_of(shown, how->precision < 0 ? strlen(shown) : strnlen(shown, (size_t)how->precision));
     size_t columns = how->width > 0 ? text_columns(span) : 0;

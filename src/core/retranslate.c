@@ -80,7 +80,9 @@ static bool is_phrase(struct span text)
     bool has_space = false;
 
     for (size_t i = 0; i < text.len; i++) {
-        if ((unsigned char)text.ptr[i] >= 0x80)
+        if (span_starts_with(span_skip(text, i), "…")) /* something was left out */
+            i += strlen("…") - 1;
+        else if ((unsigned char)text.ptr[i] >= 0x80)
             return false;
         has_space |= text.ptr[i] == ' ';
     }

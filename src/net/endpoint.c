@@ -5,6 +5,7 @@
 #include "net/endpoint.h"
 
 #include "core/redact.h"
+#include "core/retranslate.h"
 #include "net/memory.h"
 #include "platform/dialect.h"
 
@@ -69,7 +70,9 @@ static enum status refuse(const char *url, const char *why, struct buf *message)
 {
     buf_add_string(message, "endpoint ");
     redact_add_url(message, span_string(url));
-    buf_add_format(message, ": %s; give something like %s", why, dialects[DIALECT_V1].endpoint);
+    buf_add_string(message, ": ");
+    retranslate_said(span_string(why), message);
+    buf_add_format(message, "; give something like %s", dialects[DIALECT_V1].endpoint);
     return STATUS_USAGE;
 }
 

@@ -1,5 +1,6 @@
 #include "ledger/share/worker_impl.h"
 
+#include "core/retranslate.h"
 #include "ledger/share/database.h"
 
 static struct worker *worker_of(struct peer *peer)
@@ -288,7 +289,7 @@ static void on_failed(void *context, const char *state, const char *why)
     if (strcmp(state, "23503") == 0) /* what everything refers to */
         buf_add_string(&text, "the job was removed");
     else
-        buf_add_string(&text, why);
+        retranslate_said(span_string(why), &text);
     if (strcmp(state, DATABASE_DENIED) == 0)
         buf_add_string(&text, database_denied);
     worker_fail(context, buf_string(&text));
