@@ -1,32 +1,16 @@
 #include "engine/driver_impl.h"
 
-#include <signal.h>
-
 #include "engine/interrupt.h"
-
-static enum engine_signal meaning_of(int signal_number)
-{
-    switch (signal_number) {
-    case SIGINT:
-    case SIGTERM:
-        return ENGINE_SIGNAL_STOP;
-    case SIGUSR1:
-        return ENGINE_SIGNAL_STATUS;
-    case SIGUSR2:
-        return ENGINE_SIGNAL_PAUSE;
-    default:
-        return ENGINE_SIGNAL_LEAVE;
-    }
-}
 
 static void take_signals(struct driver *driver)
 {
     int number;
 
-    while (interrupt_next(&number))
+    /* Behind its end the engine heeds none: they are for what comes after this loop. */
+    while (!driver->ending && interrupt_next(&number))
         driver_step(driver, &(struct event){.kind = EVENT_SIGNAL,
                                             .signal = {.number = number,
-                                                       .meaning = meaning_of(number),
+                                                       .meaning = interrupt_meaning(number),
                                                        .what = interrupt_name(number)}});
 }
 

@@ -9,22 +9,25 @@
 
 enum { EXIT_SIGNAL = 128 }; /* a shell's status of what a signal has ended */
 
+/* SIGQUIT is left as the hard way out. */
 static const struct {
     int number;
+    enum engine_signal meaning;
     const char *name; /* NULL: it ends nothing */
 } signals[] = {
-    {SIGINT, "interrupted"},
-    {SIGTERM, "terminated"},
-    {SIGHUP, "hung up: the terminal is gone (SIGHUP)"},
-    {SIGALRM, "out of time (SIGALRM)"},
-    {SIGXCPU, "out of processor time (SIGXCPU, ulimit -t)"},
-    {SIGUSR1, NULL},
-    {SIGUSR2, NULL},
+    {SIGINT, ENGINE_SIGNAL_STOP, "interrupted"},
+    {SIGTERM, ENGINE_SIGNAL_STOP, "terminated"},
+    {SIGHUP, ENGINE_SIGNAL_LEAVE, "hung up: the terminal is gone (SIGHUP)"},
+    {SIGALRM, ENGINE_SIGNAL_LEAVE, "out of time (SIGALRM)"},
+    {SIGXCPU, ENGINE_SIGNAL_LEAVE, "out of processor time (SIGXCPU, ulimit -t)"},
+    {SIGUSR1, ENGINE_SIGNAL_STATUS, NULL},
+    {SIGUSR2, ENGINE_SIGNAL_PAUSE, NULL},
 };
 
 enum { SIGNALS = sizeof(signals) / sizeof(signals[0]) };
 
 static atomic_int first;
+static atomic_bool was_asked;       /* to end, by SIGINT or SIGTERM, while no loop takes them */
 static atomic_int to_take[SIGNALS]; /* came while a loop takes them */
 static atomic_bool is_taken;
 static int wake_fd = -1;
@@ -59,10 +62,12 @@ static void on_signal(int signal_number)
     }
     if (signals[i].name == NULL)
         return;
-    if (atomic_load(&first) != 0 && (signal_number == SIGINT || signal_number == SIGTERM))
+    /* Who ends a session sends SIGHUP and SIGTERM at once: nobody is impatient then. */
+    if (signals[i].meaning == ENGINE_SIGNAL_STOP && atomic_exchange(&was_asked, true))
         _exit(EXIT_SIGNAL + signal_number);
     int none = 0;
     (void)atomic_compare_exchange_strong(&first, &none, signal_number);
+    wake(); /* a loop that has begun to take them meanwhile */
 }
 
 /* Changes flags from one call to the next without a time in which no handler is there. */
@@ -93,8 +98,11 @@ static void take_back(void)
 {
     for (size_t i = 0; i < SIGNALS; i++) {
         int none = 0;
-        if (atomic_exchange(&to_take[i], 0) > 0 && signals[i].name != NULL)
-            (void)atomic_compare_exchange_strong(&first, &none, signals[i].number);
+        if (atomic_exchange(&to_take[i], 0) == 0 || signals[i].name == NULL)
+            continue;
+        (void)atomic_compare_exchange_strong(&first, &none, signals[i].number);
+        if (signals[i].meaning == ENGINE_SIGNAL_STOP)
+            atomic_store(&was_asked, true);
     }
 }
 
@@ -110,6 +118,11 @@ const char *interrupt_name(int signal_number)
     size_t i = index_of(signal_number);
 
     return i < SIGNALS && signals[i].name != NULL ? signals[i].name : "";
+}
+
+enum engine_signal interrupt_meaning(int signal_number)
+{
+    return signals[index_of(signal_number)].meaning;
 }
 
 void interrupt_take(bool on)
@@ -135,6 +148,7 @@ bool interrupt_next(int *ret_number)
     if (wake_fd >= 0)
         (void)!read(wake_fd, &count, sizeof(count)); /* before the counts are looked at */
     *ret_number = atomic_exchange(&first, 0);
+    atomic_store(&was_asked, false);
     if (*ret_number != 0)
         return true;
     for (size_t i = 0; i < SIGNALS; i++)

@@ -1,10 +1,10 @@
 /*
- * The operator's signals, from the start of a use case to its end. There is one handler for all of
- * that time, so that none is lost, and none kills, in between two things that are done. Signals are
- * the process's, and so is this.
+ * The operator's signals, from interrupt_watch or the first loop on to the end of the process.
+ * There is one handler for all of that time, so that none is lost, and none kills, in between two
+ * things that are done. Signals are the process's, and so is this.
  *
- * While nothing is being sent the first one is remembered, so that what is being done can come to
- * an end of its own and say so; the same kind once more ends the program at once, with the signal's
+ * While nothing is being sent one is remembered, so that what is being done can come to an end of
+ * its own and say so; a second SIGINT or SIGTERM ends the program at once, with the signal's
  * status. A loop that sends takes them as they come, with one that came just before it; what comes
  * when it does not look any more is remembered again.
  *
@@ -20,15 +20,21 @@
 
 #include <stdbool.h>
 
+#include "engine/engine.h"
+
 /* Signals that are ignored when it is called first stay ignored (nohup). SIGUSR1 and SIGUSR2, which
  * mean something while rows are sent, do nothing otherwise. */
 void interrupt_watch(void);
 
-/* The first one since the start of the program that no loop has taken; 0: none. */
+/* One that no loop has taken, the first or, of those that came while a loop ended, the one that
+ * stands first in the list below; 0: none. */
 int interrupt_signal(void);
 
 /* What it means for people: "interrupted", "terminated" …; "" for 0, SIGUSR1 and SIGUSR2. */
 const char *interrupt_name(int signal_number);
+
+/* Of one of those that interrupt_next returns. */
+enum engine_signal interrupt_meaning(int signal_number);
 
 /* Whether a loop takes them: SIGINT, SIGTERM, SIGHUP, SIGALRM, SIGXCPU, SIGUSR1, SIGUSR2. */
 void interrupt_take(bool on);

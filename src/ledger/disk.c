@@ -163,8 +163,24 @@ static char *real_name_of(struct disk *disk, int fd)
 static char *real_find(struct disk *disk, const char *pattern)
 {
     glob_t found = {.gl_pathc = 0};
-    char *name = glob(pattern, 0, NULL, &found) == 0 ? strdup(found.gl_pathv[0]) : NULL;
+    const char *latest = NULL;
+    struct timespec when = {.tv_sec = 0};
+    struct stat about;
 
+    if (glob(pattern, 0, NULL, &found) != 0)
+        found.gl_pathc = 0;
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        if (lstat(found.gl_pathv[i], &about) != 0)
+            continue;
+        bool is_later =
+            about.st_mtim.tv_sec > when.tv_sec ||
+            (about.st_mtim.tv_sec == when.tv_sec && about.st_mtim.tv_nsec > when.tv_nsec);
+        if (latest == NULL || is_later) {
+            latest = found.gl_pathv[i];
+            when = about.st_mtim;
+        }
+    }
+    char *name = latest != NULL ? strdup(latest) : NULL;
     globfree(&found);
     return name;
 }

@@ -96,7 +96,8 @@ struct disk {
     bool (*is_folder_open)(struct disk *disk, const char *path);
 
     /* A path without links, NULL where it leads nowhere; what an open file is called now, NULL
-     * where that is not known; a file that glob(7) finds by a pattern, or NULL. */
+     * where that is not known; of the files that glob(7) finds by a pattern the one that was
+     * written last, or NULL. */
     char *(*resolve)(struct disk *disk, const char *path);
     char *(*name_of)(struct disk *disk, int fd);
     char *(*find)(struct disk *disk, const char *pattern);

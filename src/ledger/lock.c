@@ -97,9 +97,10 @@ static enum status probe(struct disk *disk, const char *path, const char *journa
         ledger_say_linked(path, message);
     } else if (!has_results) {
         buf_add_printable(message, span_string(journal_path));
-        buf_add_string(message, " belongs to a run that has not ended, and its results are not "
-                                "beside it: put them there and go on with --resume, or move it "
-                                "away too");
+        buf_add_string(message,
+                       " belongs to a run that has not ended, and its results are not beside it: ");
+        if (!place_add_beside(disk, path, message))
+            buf_add_string(message, "put them there and go on with --resume, or move it away too");
     } else {
         buf_add_string(message, "results file ");
         buf_add_printable(message, span_string(path));

@@ -2,6 +2,11 @@
 
 enum { PATH_BYTES_MAX = 64 * 1024 };
 
+/* What place_name_beside puts behind ".recovered-"; other files beside results go on behind that.
+ */
+#define DIGIT        "[0-9a-f]"
+#define MARK_PATTERN DIGIT DIGIT DIGIT DIGIT DIGIT DIGIT DIGIT DIGIT
+
 const char *place_text(enum place place)
 {
     static const char *const texts[] = {
@@ -84,16 +89,30 @@ char *place_find_beside(struct disk *disk, const char *path)
     size_t before = stem_length(path) + strlen(".recovered-");
     for (size_t i = 0; plain[i] != '\0'; i++) {
         if (i == before)
-            buf_add_string(&pattern, "*");
+            buf_add_string(&pattern, MARK_PATTERN);
         if (strchr("*?[\\", plain[i]) != NULL)
             buf_add_char(&pattern, '\\');
         buf_add_char(&pattern, plain[i]);
     }
     if (plain[before] == '\0')
-        buf_add_string(&pattern, "*");
+        buf_add_string(&pattern, MARK_PATTERN);
     if (pattern.status == STATUS_OK)
         name = disk->find(disk, buf_string(&pattern));
     buf_deinit(&pattern);
     free(plain);
     return name;
+}
+
+bool place_add_beside(struct disk *disk, const char *path, struct buf *message)
+{
+    char *beside = place_find_beside(disk, path);
+
+    if (beside == NULL)
+        return false;
+    buf_add_string(message, "its run has written its lines anew to ");
+    buf_add_printable(message, span_string(beside));
+    buf_add_string(message, ", go on with --output ");
+    buf_add_printable(message, span_string(beside));
+    free(beside);
+    return true;
 }

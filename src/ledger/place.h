@@ -33,7 +33,10 @@ char *place_name_now(struct disk *disk, int fd);
  * freed; NULL without memory. */
 char *place_name_beside(struct disk *disk, const char *path);
 
-/* As place_name_beside was used for before: NULL, or such a file that is there; to be freed. */
+/* As place_name_beside was used for before: NULL, or the latest such file; to be freed. */
 char *place_find_beside(struct disk *disk, const char *path);
+
+/* Appends that the lines of that run are in such a file, and how to go on; false: there is none. */
+bool place_add_beside(struct disk *disk, const char *path, struct buf *message);
 
 #endif

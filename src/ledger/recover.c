@@ -27,6 +27,13 @@ enum { OPEN_TRIES = 5 };
 
 static enum status no_results(struct ledger *ledger, struct buf *message)
 {
+    size_t start = message->len;
+
+    buf_add_printable(message, span_string(ledger->path));
+    buf_add_string(message, " is not there: ");
+    if (place_add_beside(ledger->disk, ledger->path, message))
+        return STATUS_EXISTS;
+    message->len = start;
     buf_add_printable(message, span_string(ledger->path));
     if (ledger->disk->has(ledger->disk, ledger->journal_path))
         buf_add_string(message, " is not beside its journal: put it back, or move the journal away "
@@ -176,6 +183,9 @@ static enum status recover_settled(struct recovery *recovery)
 {
     const struct journal_live *live = &recovery->live;
 
+    if (recovery->size > live->base + live->staged.len) /* no recovery has written so much */
+        return recovery_refuse(recovery, live->base + live->staged.len, 0,
+                               "its journal is older than that");
     if (recovery->size > live->base)
         recovery->size = live->base;
     if (recovery->snapshot == NULL || recovery_begins_with(recovery, live->base, live->base_hash))

@@ -231,6 +231,16 @@ static enum status write_anew(struct ledger *ledger, struct buf *message)
                       error, message);
 }
 
+/* What is known of rows in doubt is beside the new results, too; without it they just stay that. */
+static void link_doubts(const struct ledger *ledger)
+{
+    char *path = doubt_path(ledger->path);
+
+    if (path != NULL && strcmp(path, ledger->doubt_path) != 0)
+        (void)!ledger->disk->link(ledger->disk, ledger->doubt_path, path);
+    free(path);
+}
+
 static enum status rescue(struct ledger *ledger, struct buf *message)
 {
     char *old_path = strdup(ledger->path);
@@ -246,6 +256,7 @@ static enum status rescue(struct ledger *ledger, struct buf *message)
     }
     is_here = place_is_name_of(ledger->disk, ledger->path, ledger->fd);
     has_journal = journal_is_named(ledger->journal, ledger->journal_path);
+    link_doubts(ledger);
     /* The journal first: results without one are taken for complete. */
     if (!has_journal)
         status = make_journal(ledger, message, &old);
@@ -254,7 +265,7 @@ static enum status rescue(struct ledger *ledger, struct buf *message)
     if (status == STATUS_OK)
         status = journal_settle(ledger->journal);
     /* Last: until now it was all there is. What an editor has saved may be just what it knows. */
-    if (status == STATUS_OK && old != NULL && !is_here)
+    if (status == STATUS_OK && old != NULL)
         (void)!journal_set_moved(old);
     journal_close(old);
     if (status != STATUS_OK) {

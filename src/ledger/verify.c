@@ -11,25 +11,19 @@
 static void say_what_to_do(struct recovery *recovery, const char *otherwise)
 {
     struct buf *message = recovery->message;
-    char *beside = place_find_beside(recovery->ledger->disk, recovery->ledger->path);
 
     buf_add_string(message, "; nothing was changed and nothing sent: ");
-    if (beside != NULL) { /* written by a run whose results were taken away */
-        buf_add_string(message, "its run has written its lines anew to ");
-        buf_add_printable(message, span_string(beside));
-        buf_add_string(message, ", go on with --output ");
-        buf_add_printable(message, span_string(beside));
-    } else {
+    /* written by a run whose results were taken away */
+    if (!place_add_beside(recovery->ledger->disk, recovery->ledger->path, message))
         buf_add_string(message, otherwise);
-    }
-    free(beside);
 }
 
 enum status recovery_refuse_moved(struct recovery *recovery)
 {
     buf_add_printable(recovery->message, span_string(recovery->ledger->path));
     buf_add_string(recovery->message,
-                   ": another file was in the place of the results when their run ended");
+                   ": the record of these results goes on in another file, since files were moved, "
+                   "replaced or written to while their run wrote");
     say_what_to_do(recovery, "its run has written its lines anew to a file that is not here any "
                              "more: put that one back, with its own journal beside it");
     return STATUS_SYNTAX;

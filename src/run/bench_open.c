@@ -236,7 +236,7 @@ static int judge_end(struct bench *bench, enum load_end end, const struct open_l
 {
     bench->sent += result->sent;
     bench->invalid += result->invalid;
-    if (end == LOAD_INTERRUPTED)
+    if (result->signal_number != 0) /* also while what was under way was waited for */
         return say_interrupted(bench, result->signal_number);
     if (end == LOAD_WHOLE || end == LOAD_BEHIND)
         return 0;

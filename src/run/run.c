@@ -566,7 +566,10 @@ static int run_steps(struct run *run)
         result = start_observers(run);
     if (result == 0)
         result = start_results(run);
-    return result == 0 && interrupt_signal() == 0 ? send_rows(run) : result;
+    if (result != 0 || interrupt_signal() == 0)
+        return result == 0 ? send_rows(run) : result;
+    (void)recording_finish(&run->recording, 0, false, false); /* it holds nothing */
+    return 0;
 }
 
 int run_send(const struct run_settings *given, const struct person *person,

@@ -55,6 +55,16 @@ static void end_at_the_second(void)
     (void)raise(SIGTERM);
 }
 
+/* Who ends a session sends both at once. */
+static void outlive_what_comes_behind_a_hangup(void)
+{
+    interrupt_watch();
+    (void)raise(SIGHUP);
+    (void)raise(SIGTERM);
+    EXPECT(interrupt_signal() == SIGHUP);
+    (void)raise(SIGTERM);
+}
+
 static void leave_what_is_ignored(void)
 {
     struct sigaction action;
@@ -124,6 +134,7 @@ static void test_signals_are_remembered_taken_and_never_lost(void **state)
     (void)state;
     assert_int_equal(in_a_child(remember_the_first), 0);
     assert_int_equal(in_a_child(end_at_the_second), 128 + SIGTERM);
+    assert_int_equal(in_a_child(outlive_what_comes_behind_a_hangup), 128 + SIGTERM);
     assert_int_equal(in_a_child(leave_what_is_ignored), 0);
     assert_int_equal(in_a_child(take_each), 0);
     assert_int_equal(in_a_child(take_what_came_before), 0);

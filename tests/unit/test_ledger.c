@@ -728,6 +728,34 @@ static void test_another_mount_goes_by_the_snapshot(void **state)
     }
 }
 
+/* The journal of an earlier stop comes back, after a restart of the machine: nothing is cut. */
+static void test_an_older_journal_beside_results_that_have_gone_on_is_refused(void **state)
+{
+    (void)state;
+    static char after[RESULTS_MAX];
+    struct ledger *ledger = begin(NULL, 8);
+
+    go(ledger, 1, 4, 4);
+    finish(ledger, false);
+    left.journal_len = read_file(journal_path, left.journal, JOURNAL_MAX);
+    change_boot();
+    for (int goes_on = 0; goes_on < 2; goes_on++) { /* the control: it is the newest */
+        if (goes_on == 1) {
+            ledger = begin(&no_wish, 8);
+            go(ledger, 5, 7, 7);
+            finish(ledger, false);
+        }
+        left.results_len = read_file(path, left.results, RESULTS_MAX);
+        write_file(journal_path, left.journal, left.journal_len);
+        enum status status = open_at(path, &no_wish, &ledger);
+        assert_int_equal(status, goes_on == 1 ? STATUS_SYNTAX : STATUS_OK);
+        if (status == STATUS_OK)
+            finish(ledger, false);
+        assert_int_equal(read_file(path, after, RESULTS_MAX), left.results_len);
+        assert_memory_equal(after, left.results, left.results_len);
+    }
+}
+
 /* Whether the file holds the rows 1 to `rows` in their order, each once; with a header. */
 static void assert_sorted(uint64_t rows)
 {
@@ -913,6 +941,35 @@ static void test_who_is_too_late_with_the_lock_backs_off(void **state)
     }
 }
 
+static void name_in_folder(const char *name, char *out, size_t size)
+{
+    (void)snprintf(out, size, "%s/%s", folder, name);
+}
+
+/* Lists beside lines that were written anew, and an earlier run's, are not named in their place. */
+static void test_the_latest_lines_that_were_written_anew_are_found(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"out.recovered-00000001.cancelled.csv",
+                                        "out.recovered-00000002.csv.journal",
+                                        "out.recovered-00000003.csv", "out.recovered-00000002.csv",
+                                        "out.recovered-zz.csv"};
+    const struct timespec past[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+    char name[200];
+
+    assert_null(place_find_beside(&disk_real, path));
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        name_in_folder(names[i], name, sizeof(name));
+        write_file(name, "x", 1);
+        if (i == 2)
+            assert_int_equal(utimensat(AT_FDCWD, name, past, 0), 0);
+    }
+    char *beside = place_find_beside(&disk_real, path);
+    name_in_folder("out.recovered-00000002.csv", name, sizeof(name));
+    assert_string_equal(beside, name);
+    free(beside);
+}
+
 /* As an editor does: the same bytes, in another file that takes the name. */
 static void save_as_it_is(void)
 {
@@ -939,6 +996,7 @@ test_results_that_were_saved_as_they_are_do_not_go_on_beside_those_written_anew(
         ledger->store.waiting++;
         assert_int_equal(ledger_sync_now(ledger), STATUS_OK);
         save_as_it_is();
+        write_file(ledger->doubt_path, "what is in doubt", 16);
         if (moment == ADMIT_THEN_SYNC)
             (void)admit(ledger, 7);
         if (moment == SYNC_THEN_END)
@@ -954,12 +1012,22 @@ test_results_that_were_saved_as_they_are_do_not_go_on_beside_those_written_anew(
         ledger_close(ledger);
         char *beside = place_find_beside(&disk_real, path);
         assert_non_null(beside);
+        char *doubts = doubt_path(beside);
+        assert_int_equal(access(doubts, F_OK), 0);
+        free(doubts);
         assert_int_equal(open_at(path, &no_wish, &ledger), STATUS_SYNTAX);
         assert_non_null(strstr(buf_string(&message), beside));
         assert_int_equal(open_at(beside, &no_wish, &ledger), STATUS_OK);
         assert_int_equal(ledger_past(ledger)->orphans, moment == NOTHING ? 1 : 0);
         assert_int_equal(ledger_past(ledger)->keys, 6);
         ledger_close(ledger);
+        /* Nor where the file is gone again, and only its journal is there. */
+        assert_int_equal(unlink(path), 0);
+        assert_int_equal(open_at(path, &no_wish, &ledger), STATUS_EXISTS);
+        assert_non_null(strstr(buf_string(&message), beside));
+        buf_clear(&message);
+        assert_int_equal(ledger_probe(&disk_real, path, &message), STATUS_EXISTS);
+        assert_non_null(strstr(buf_string(&message), beside));
         free(beside);
         (void)teardown(NULL);
         (void)setup(NULL);
@@ -1108,6 +1176,8 @@ int main(void)
         TEST(test_lines_that_others_have_followed_go_to_a_file_of_their_own),
         TEST(test_a_sort_that_died_leaves_no_line_twice),
         TEST(test_who_is_too_late_with_the_lock_backs_off),
+        TEST(test_an_older_journal_beside_results_that_have_gone_on_is_refused),
+        TEST(test_the_latest_lines_that_were_written_anew_are_found),
         TEST(test_results_that_were_saved_as_they_are_do_not_go_on_beside_those_written_anew),
         TEST(test_a_sort_overwrites_nothing_that_it_has_not_read),
         TEST(test_no_allocation_that_fails_crashes_or_leaks),
