@@ -46,7 +46,7 @@ struct job_status {
 
 enum job_event {
     JOB_EVENT_TICK,      /* every JOB_TICK_MS, for progress */
-    JOB_EVENT_STATUS,    /* SIGUSR1: wants to be told */
+    JOB_EVENT_STATUS,    /* SIGUSR1: a person and the log are told */
     JOB_EVENT_PAUSED,    /* SIGUSR2 */
     JOB_EVENT_RESUMED,   /* SIGUSR2 */
     JOB_EVENT_SLOWER,    /* the platform asked for it */
@@ -102,7 +102,7 @@ struct verified {
 /* How it went. */
 struct job_result {
     enum job_end end;
-    int signal_number; /* of JOB_INTERRUPTED */
+    int signal_number; /* that stopped it, also where nothing was left to send; 0: none */
     bool aborted;      /* what was in flight was ended too, not waited for: … */
     uint64_t cut_off;  /* … so many requests that had left */
     uint64_t retries;  /* attempts that were started beyond each row's first */

@@ -2,7 +2,8 @@
  * What a run has on record, whatever keeps it: how the engine, and what comes before and after it,
  * know a record. Nothing that was processed is forgotten, and nothing is sent again that may have
  * been processed, unless that is asked for; what that takes is the implementation's business. There
- * are two: a results file with a journal (ledger/ledger.h), and one in memory for tests
+ * are: a results file with a journal (ledger/ledger.h), a shared job (ledger/share/worker.h), one
+ * that keeps nothing (ledger/blank_store.h), and one in memory for tests
  * (tests/engine/memory_store.h).
  *
  *     … each row of the input, in order:
