@@ -156,9 +156,14 @@ def test_the_end_waits_for_the_reader_of_the_results(start, tmp_path, raw_peer, 
     r, w = os.pipe()
     process = start("run", fleet(1500), "--endpoint", peer.url, "-o", "-", stdout=w, stderr=subprocess.PIPE, text=True)
     os.close(w)
+    results, journal = tmp_path / "fleet.results.csv", tmp_path / "fleet.results.csv.journal"
+    end = time.monotonic() + 60
+    while not results.exists() or results.read_bytes().count(b"\n") < 1500 or journal.exists():  # the record is whole without the reader
+        assert time.monotonic() < end and process.poll() is None
+        time.sleep(0.1)
+    assert len(read_results(results)) == 1500
     time.sleep(4)
-    assert process.poll() is None and len(read_results(tmp_path / "fleet.results.csv")) == 1500
-    assert not (tmp_path / "fleet.results.csv.journal").exists()  # the record is whole without the reader
+    assert process.poll() is None
     text = read_all(r).decode()
     os.close(r)
     _, err = process.communicate(timeout=60)
