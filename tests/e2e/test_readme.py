@@ -158,7 +158,7 @@ def test_what_is_volatile_is_what_is_named():
     ("See [there](#nowhere).\n", "there is no heading #nowhere"),
     ("See [there](nothing.md).\n", "there is no nothing.md"),
     ("Type `ctest --preset tets`.\n", "there is no preset tets"),
-    ("Type `ctest --preset test -R unit.test_x`.\n", "there is no test unit.test_x"),
+    ("Type `ctest --preset test -R unit.test_qq`.\n", "there is no test unit.test_qq"),
 ])
 def test_a_wrong_mention_is_seen(text, complaint):
     assert readme.complaints_about_mentions(text) == [complaint]
