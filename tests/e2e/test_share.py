@@ -280,6 +280,15 @@ def test_a_worker_whose_clock_is_an_hour_off_changes_nothing(shared, simulator, 
     assert took > 0.99 * (rows - 50) / 200, took
 
 
+@pytest.fixture
+def long_lease(schema):
+    """However long a busy machine takes to start a database, nobody takes a shard over."""
+    schema.sql("UPDATE nbatch.meta SET lease = '60 s'")
+    yield
+    schema.sql(f"UPDATE nbatch.meta SET lease = '{LEASE_S} s'")
+
+
+@pytest.mark.usefixtures("long_lease")
 @pytest.mark.parametrize("how", ["cut", "restart", "kill"])
 def test_the_database_goes_away_and_comes_back(shared, simulator, fleet, how):
     sim = simulator("--latency", "5ms")
