@@ -78,7 +78,10 @@ def test_killed_ten_times_it_goes_through(nbatch, fleet, tmp_path, simulator):
     while kills < 10:
         resume = ["--resume"] if (tmp_path / "fleet.results.csv").exists() else []
         process = subprocess.Popen([*words, *resume], cwd=tmp_path, env={"NBATCH_API_KEY": KEY}, stderr=subprocess.PIPE)
-        time.sleep(dice.uniform(0.3, 0.9))
+        if kills == 0:  # however long it takes to start: in the first wait
+            wait_for(lambda: (tmp_path / "log").exists() and events(tmp_path / "log", "step_waits"))
+        else:
+            time.sleep(dice.uniform(0.3, 0.9))
         assert process.poll() is None, process.communicate()
         process.send_signal(signal.SIGKILL)
         process.communicate()
