@@ -183,9 +183,11 @@ static enum status recover_settled(struct recovery *recovery)
 {
     const struct journal_live *live = &recovery->live;
 
-    if (recovery->size > live->base + live->staged.len) /* no recovery has written so much */
-        return recovery_refuse(recovery, live->base + live->staged.len, 0,
-                               "its journal is older than that");
+    /* Behind that is what waited, or a line that was announced, at the most. */
+    uint64_t end =
+        live->base + (live->announced > live->staged.len ? live->announced : live->staged.len);
+    if (recovery->size > end)
+        return recovery_refuse(recovery, end, 0, "its journal is older than that");
     if (recovery->size > live->base)
         recovery->size = live->base;
     if (recovery->snapshot == NULL || recovery_begins_with(recovery, live->base, live->base_hash))

@@ -231,13 +231,18 @@ static enum status write_anew(struct ledger *ledger, struct buf *message)
                       error, message);
 }
 
-/* What is known of rows in doubt is beside the new results, too; without it they just stay that. */
-static void link_doubts(const struct ledger *ledger)
+/* What is known of rows in doubt is beside the new results, too, or not any more; without it they
+ * just stay that. */
+static void keep_doubts(const struct ledger *ledger, bool is_kept)
 {
+    struct disk *disk = ledger->disk;
     char *path = doubt_path(ledger->path);
+    bool is_other = path != NULL && strcmp(path, ledger->doubt_path) != 0;
 
-    if (path != NULL && strcmp(path, ledger->doubt_path) != 0)
-        (void)!ledger->disk->link(ledger->disk, ledger->doubt_path, path);
+    if (is_other && is_kept)
+        (void)!disk->link(disk, ledger->doubt_path, path);
+    else if (is_other)
+        (void)!disk->unlink(disk, path);
     free(path);
 }
 
@@ -256,7 +261,7 @@ static enum status rescue(struct ledger *ledger, struct buf *message)
     }
     is_here = place_is_name_of(ledger->disk, ledger->path, ledger->fd);
     has_journal = journal_is_named(ledger->journal, ledger->journal_path);
-    link_doubts(ledger);
+    keep_doubts(ledger, true);
     /* The journal first: results without one are taken for complete. */
     if (!has_journal)
         status = make_journal(ledger, message, &old);
@@ -271,6 +276,7 @@ static enum status rescue(struct ledger *ledger, struct buf *message)
     if (status != STATUS_OK) {
         if (!has_journal && journal_is_named(ledger->journal, ledger->journal_path))
             (void)ledger->disk->unlink(ledger->disk, ledger->journal_path); /* of no results */
+        keep_doubts(ledger, false);
         (void)!rename_to(ledger, old_path);
         return status;
     }
