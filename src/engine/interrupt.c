@@ -75,6 +75,8 @@ static void watch(bool is_loop)
 {
     struct sigaction action;
 
+    if (wake_fd < 0)
+        wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     for (size_t i = 0; i < SIGNALS; i++) {
         if (sigaction(signals[i].number, NULL, &action) != 0 || action.sa_handler == SIG_IGN)
             continue;
@@ -88,8 +90,6 @@ static void watch(bool is_loop)
 
 void interrupt_watch(void)
 {
-    if (wake_fd < 0)
-        wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     watch(false);
 }
 
@@ -127,12 +127,15 @@ enum engine_signal interrupt_meaning(int signal_number)
 
 void interrupt_take(bool on)
 {
-    interrupt_watch();
-    atomic_store(&is_taken, on);
-    watch(on);
-    if (!on)
+    if (!on) {
+        atomic_store(&is_taken, false);
+        watch(false);
         take_back();
-    else if (atomic_load(&first) != 0)
+        return;
+    }
+    watch(true);
+    atomic_store(&is_taken, true);
+    if (atomic_load(&first) != 0)
         wake();
 }
 
