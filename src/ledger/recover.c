@@ -187,7 +187,7 @@ static enum status recover_settled(struct recovery *recovery)
     uint64_t end =
         live->base + (live->announced > live->staged.len ? live->announced : live->staged.len);
     if (recovery->size > end)
-        return recovery_refuse(recovery, end, 0, "its journal is older than that");
+        return recovery_refuse_older(recovery, end);
     if (recovery->size > live->base)
         recovery->size = live->base;
     if (recovery->snapshot == NULL || recovery_begins_with(recovery, live->base, live->base_hash))

@@ -62,6 +62,10 @@ enum status recovery_refuse(struct recovery *recovery, uint64_t from, uint64_t t
 /* Says that the record of these results goes on elsewhere, and where. Returns STATUS_SYNTAX. */
 enum status recovery_refuse_moved(struct recovery *recovery);
 
+/* Says that the results go on behind `end`, and their journal knows nothing of it. Returns
+ * STATUS_SYNTAX. */
+enum status recovery_refuse_older(struct recovery *recovery, uint64_t end);
+
 /* Says how the reading ended, where it did not end well. Returns the status. */
 enum status recovery_say(struct recovery *recovery, enum status status);
 

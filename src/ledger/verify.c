@@ -29,6 +29,19 @@ enum status recovery_refuse_moved(struct recovery *recovery)
     return STATUS_SYNTAX;
 }
 
+enum status recovery_refuse_older(struct recovery *recovery, uint64_t end)
+{
+    buf_add_printable(recovery->message, span_string(recovery->ledger->path));
+    buf_add_format(
+        recovery->message,
+        ": the journal beside these results is of an earlier stop; they go on behind "
+        "byte %llu, of which it knows nothing; nothing was changed and nothing sent: put "
+        "their newest journal back; where there is none, move this one away (the results "
+        "are then taken as they are, and rows that were under way may be sent again)",
+        (unsigned long long)end);
+    return STATUS_SYNTAX;
+}
+
 enum status recovery_refuse(struct recovery *recovery, uint64_t from, uint64_t to, const char *what)
 {
     struct buf *message = recovery->message;
