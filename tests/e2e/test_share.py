@@ -378,6 +378,7 @@ def test_a_worker_that_dies_while_the_database_is_away_loses_no_answer(shared, s
         assert 0 < (in_doubt if policy == "hold" else twice) <= stride
 
 
+@pytest.mark.figures
 def test_the_rate_is_the_accounts_over_all_workers_and_runs(shared, simulator, fleet):
     sim = simulator()
     # The run without a rate of its own ends first: then there is none any more.
@@ -388,7 +389,8 @@ def test_the_rate_is_the_accounts_over_all_workers_and_runs(shared, simulator, f
     for process in (first, second, third):
         finished(process, 0)
     times = sorted(line["time"] for line in read_audit(sim.audit_path))
-    rate = (len(times) - 1) * 1000 / (times[-1] - times[0])
+    kept = times[50:]  # before that a connection that is made late makes the time look short
+    rate = (len(kept) - 1) * 1000 / (kept[-1] - kept[0])
     assert len(times) == 1000 and 100 < rate < 202, rate
     assert len(read_results(third.log.parent / "b.results.csv")) == 150
     assert {row["status"] for row in shared.results("rate")} == {"accepted"}
