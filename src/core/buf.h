@@ -88,6 +88,9 @@ size_t wrap_piece_length(const char *text);
  * UTF-8), and characters that nobody sees as <U+00A0>. */
 void buf_add_printable(struct buf *buf, struct span text);
 
+/* The same in quotation marks, those of the language. */
+void buf_add_quoted(struct buf *buf, struct span text);
+
 /* Copies text as buf_add_printable writes it, cut at the end of a character to `size` - 1 bytes,
  * with a NUL behind it. */
 void buf_copy_printable(char *out, size_t size, struct span text);

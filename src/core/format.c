@@ -280,6 +280,16 @@ const char *buf_foreign_words(const char *text)
     return words;
 }
 
+void buf_add_quoted(struct buf *buf, struct span text)
+{
+    struct buf shown;
+
+    buf_init(&shown, 4 * text.len + 1);
+    buf_add_printable(&shown, text);
+    buf_add_format(buf, "\"%s\"", buf_string(&shown));
+    buf_deinit(&shown);
+}
+
 void buf_add_format_list(struct buf *buf, const char *format, va_list args)
 {
     struct argument arguments[ARGUMENTS_MAX];

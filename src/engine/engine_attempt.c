@@ -216,6 +216,7 @@ static void decide(struct engine *engine, struct item *item, const struct answer
         .is_question = !operation_is_submit(operation),
         .held = disbelieved,
         .all_refused = pacer_refuses_all(&engine->pacer, &item->paced),
+        .unreachable = breaker_is_unreachable(&engine->pacer.breaker),
         .has_retry_after = answer->has_retry_after,
         .retry_after_ms = answer->retry_after_ms,
     };

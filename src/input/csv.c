@@ -435,8 +435,11 @@ static void check_bytes(const struct reader *reader, struct problems *problems)
             add_cell_problem(reader, problems, PROBLEM_NUL, i, cell, "holds a NUL byte");
         if (!text_is_utf8(cell)) {
             char text[128];
-            (void)snprintf(text, sizeof(text), "is not %s%s%s", reader_encoding_name(reader),
-                           hint[0] != '\0' ? "; " : "", hint);
+            const char *name = reader_encoding_name(reader);
+            if (hint[0] == '\0')
+                (void)snprintf(text, sizeof(text), "is not valid %s", name);
+            else
+                (void)snprintf(text, sizeof(text), "is not valid %s; %s", name, hint);
             add_cell_problem(reader, problems, PROBLEM_UTF8, i, cell, text);
             hint = ""; /* once a row is enough */
         }

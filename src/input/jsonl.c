@@ -191,8 +191,12 @@ enum status jsonl_reader_header(struct reader *reader, struct problems *problems
 static void add_json_problem(struct problems *problems, enum problem_code code, struct span line,
                              size_t at, const char *what, const char *hint)
 {
-    problem_add(problems, code, SPAN_LITERAL(""), span_skip(line, at), "byte %zu: %s%s%s", at + 1,
-                what, hint[0] != '\0' ? "; " : "", hint);
+    if (hint[0] == '\0')
+        problem_add(problems, code, SPAN_LITERAL(""), span_skip(line, at), "byte %zu: %s", at + 1,
+                    what);
+    else
+        problem_add(problems, code, SPAN_LITERAL(""), span_skip(line, at), "byte %zu: %s; %s",
+                    at + 1, what, hint);
 }
 
 /* What keeps the line from being text at all; whether there is something. */
@@ -206,8 +210,8 @@ static bool add_byte_problems(const struct reader *reader, struct span line,
     if (nul != NULL)
         add_json_problem(problems, PROBLEM_NUL, line, (size_t)(nul - line.ptr), "a NUL byte", "");
     if (bad != NULL) {
-        char what[ENCODING_NAME_MAX + 8];
-        (void)snprintf(what, sizeof(what), "not %s", reader_encoding_name(reader));
+        char what[ENCODING_NAME_MAX + 16];
+        (void)snprintf(what, sizeof(what), "not valid %s", reader_encoding_name(reader));
         add_json_problem(problems, PROBLEM_UTF8, line, (size_t)(bad - text), what,
                          reader_encoding_hint(reader));
     }

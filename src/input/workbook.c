@@ -120,9 +120,9 @@ void workbook_add_notes(const struct workbook *workbook, struct buf *out)
     struct span name = span_string(book_sheet_name(workbook->book));
 
     if (sheets > 1) {
-        buf_add_string(out, "the sheet \"");
-        buf_add_printable(out, name);
-        buf_add_format(out, "\"%s is read, one of %zu; --sheet names another\n",
+        buf_add_string(out, "the sheet ");
+        buf_add_quoted(out, name);
+        buf_add_format(out, "%s is read, one of %zu; --sheet names another\n",
                        book_sheet_is_hidden(workbook->book) ? " (hidden)" : "", sheets);
     }
     if (facts->hidden_rows > 0)

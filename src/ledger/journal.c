@@ -87,8 +87,8 @@ static void place_parts(struct journal *journal)
     unsigned char *at = journal->map + 2 * JOURNAL_PAGE;
 
     journal->active = (uint64_t *)(void *)(journal->map + JOURNAL_PAGE);
-    journal->settled = journal->active + 8;
-    journal->moved = journal->active + 16;
+    journal->settled = journal->active + SETTLED_AT;
+    journal->moved = journal->active + MOVED_AT;
     journal->slots = at;
     at += journal_slots_bytes(&journal->shape, journal->version);
     journal->halves[0] = (struct half *)(void *)at;
@@ -272,6 +272,22 @@ bool journal_peek(struct disk *disk, const char *path, struct journal_about *ret
     if (readable)
         *ret_about = header.about;
     return readable;
+}
+
+bool journal_peek_moved(struct disk *disk, const char *path)
+{
+    struct header header;
+    uint64_t moved;
+    int fd = disk->open(disk, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+
+    if (fd < 0)
+        return false;
+    bool has_moved = read_header(disk, fd, &header) &&
+                     disk_read_all(disk, fd, &moved, sizeof(moved),
+                                   JOURNAL_PAGE + MOVED_AT * sizeof(moved)) == STATUS_OK &&
+                     moved == header.run_id;
+    (void)disk->close(disk, fd);
+    return has_moved;
 }
 
 /* The header, and that the file has the size that it promises. */

@@ -180,6 +180,9 @@ enum status journal_settle(struct journal *journal) MUST_USE;
 enum status journal_set_moved(struct journal *journal) MUST_USE;
 bool journal_has_moved(const struct journal *journal);
 
+/* The same of the journal at a path, which may be in use; false where none can be read there. */
+bool journal_peek_moved(struct disk *disk, const char *path);
+
 /* The snapshot of that sequence is about to be written: no page of the live record is older. */
 void journal_stamp(struct journal *journal, uint64_t sequence);
 

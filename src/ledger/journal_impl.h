@@ -12,6 +12,8 @@ enum {
     JOURNAL_VERSION = 2,
     JOURNAL_VERSION_1 = 1, /* no stamps, no mount; zeros are free slots and the end of the lines */
     JOURNAL_SEED = 1,      /* of the checksums that both versions have */
+    SETTLED_AT = 8,        /* words of the live record's page, behind `active` */
+    MOVED_AT = 16,
 };
 
 struct half;

@@ -121,6 +121,10 @@ enum status ledger_await_copy(struct ledger *ledger, int64_t patience_ms, bool *
  * `finish` has the lines nevertheless: ledger_path names them now. */
 bool ledger_is_rescued(const struct ledger *ledger);
 
+/* How many bytes at `text` are the mark of a name under which they were written anew:
+ * ".recovered-0123abcd", before the extension; 0: none are. */
+size_t ledger_recovered_mark(const char *text);
+
 /* Whether the results have further names (hard links), under which no journal would be found. */
 bool ledger_has_other_names(const struct ledger *ledger);
 

@@ -1,9 +1,11 @@
 #include "ledger/place.h"
 
+#include "ledger/ledger.h"
+
 enum { PATH_BYTES_MAX = 64 * 1024 };
 
-/* What place_name_beside puts behind ".recovered-"; other files beside results go on behind that.
- */
+/* What place_name_beside puts before the extension; other files beside results go on behind it. */
+#define MARK         ".recovered-"
 #define DIGIT        "[0-9a-f]"
 #define MARK_PATTERN DIGIT DIGIT DIGIT DIGIT DIGIT DIGIT DIGIT DIGIT
 
@@ -62,7 +64,7 @@ static char *name_beside(const char *path, const char *mark)
 
     buf_init(&name, PATH_BYTES_MAX);
     buf_add(&name, span_of(path, stem));
-    buf_add_string(&name, ".recovered-");
+    buf_add_string(&name, MARK);
     buf_add_string(&name, mark);
     buf_add_string(&name, path + stem);
     char *text = name.status == STATUS_OK ? strdup(buf_string(&name)) : NULL;
@@ -86,7 +88,7 @@ char *place_find_beside(struct disk *disk, const char *path)
     if (plain == NULL)
         return NULL;
     buf_init(&pattern, PATH_BYTES_MAX);
-    size_t before = stem_length(path) + strlen(".recovered-");
+    size_t before = stem_length(path) + strlen(MARK);
     for (size_t i = 0; plain[i] != '\0'; i++) {
         if (i == before)
             buf_add_string(&pattern, MARK_PATTERN);
@@ -101,6 +103,23 @@ char *place_find_beside(struct disk *disk, const char *path)
     buf_deinit(&pattern);
     free(plain);
     return name;
+}
+
+size_t ledger_recovered_mark(const char *text)
+{
+    enum { MARK_LENGTH = sizeof(MARK) - 1, DIGITS = 8 };
+
+    if (strncmp(text, MARK, MARK_LENGTH) != 0 ||
+        strspn(text + MARK_LENGTH, "0123456789abcdef") != DIGITS)
+        return 0;
+    return MARK_LENGTH + DIGITS;
+}
+
+void place_add_moved(const char *path, struct buf *message)
+{
+    buf_add_printable(message, span_string(path));
+    buf_add_string(message, ": the record of these results goes on in another file, since files "
+                            "were moved, replaced or written to while their run wrote");
 }
 
 bool place_add_beside(struct disk *disk, const char *path, struct buf *message)

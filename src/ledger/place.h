@@ -39,4 +39,7 @@ char *place_find_beside(struct disk *disk, const char *path);
 /* Appends that the lines of that run are in such a file, and how to go on; false: there is none. */
 bool place_add_beside(struct disk *disk, const char *path, struct buf *message);
 
+/* Appends that the record of results goes on elsewhere (journal_set_moved), but not where. */
+void place_add_moved(const char *path, struct buf *message);
+
 #endif

@@ -227,7 +227,8 @@ static enum status write_anew(struct ledger *ledger, struct buf *message)
     return ledger_say(ledger,
                       error != 0 ? "the results cannot be written anew"
                                  : "what the run wrote is not in the results any more: restore "
-                                   "them from a copy; --resume refuses what is there",
+                                   "them from a copy; without it --resume refuses what is "
+                                   "there, or calls rows in doubt whose lines are missing",
                       error, message);
 }
 

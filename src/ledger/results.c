@@ -4,6 +4,9 @@
 
 #include "core/keytable.h"
 #include "ledger/current.h"
+#include "ledger/journal.h"
+#include "ledger/ledger.h"
+#include "ledger/place.h"
 
 static enum status fail(struct results *results, enum status status, const char *why)
 {
@@ -63,6 +66,31 @@ static enum status read_csv_header(struct results *results)
     return STATUS_OK;
 }
 
+/* What an editor has saved beside its run's record lacks whatever came later. */
+static enum status refuse_moved(struct results *results)
+{
+    char *path = ledger_resolve(results->disk, results->path);
+    char *journal_path = path != NULL ? disk_name_with(path, ".journal") : NULL;
+    enum status status = journal_path != NULL ? STATUS_OK : STATUS_NO_MEMORY;
+
+    if (status == STATUS_OK && journal_peek_moved(results->disk, journal_path)) {
+        char *beside = place_find_beside(results->disk, path);
+        place_add_moved(results->path, results->message);
+        if (beside != NULL)
+            buf_add_format(results->message, ": name that one, %s", beside);
+        else
+            buf_add_format(results->message,
+                           ", which is not here any more: put it back and name it; where it is "
+                           "lost, move %s away, and these are read as they are",
+                           journal_path);
+        free(beside);
+        status = STATUS_SYNTAX;
+    }
+    free(journal_path);
+    free(path);
+    return status;
+}
+
 enum status results_open(struct results *results, struct disk *disk, const char *path,
                          struct buf *message)
 {
@@ -77,7 +105,9 @@ enum status results_open(struct results *results, struct disk *disk, const char 
     if (!S_ISREG(about.st_mode))
         return fail(results, STATUS_IO, "it must be a file, since it is read twice");
     results->size = (uint64_t)about.st_size;
-    enum status status = read_first_line(results);
+    enum status status = refuse_moved(results);
+    if (status == STATUS_OK)
+        status = read_first_line(results);
     if (status != STATUS_OK)
         return status;
     struct span text = result_line_text(buf_span(&results->first), true);

@@ -33,7 +33,8 @@ struct results {
 };
 
 /* The path and `message` stay the caller's, and in use until results_close. STATUS_SYNTAX for a
- * file that is none of nbatch's results, STATUS_IO, STATUS_NO_MEMORY; each with a text. */
+ * file that is none of nbatch's results, or whose record goes on in another file (journal.h,
+ * journal_set_moved), STATUS_IO, STATUS_NO_MEMORY; each with a text. */
 enum status results_open(struct results *results, struct disk *disk, const char *path,
                          struct buf *message) MUST_USE;
 

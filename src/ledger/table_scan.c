@@ -32,9 +32,8 @@ enum status table_scan_refuse(struct table_scan *table, size_t column, const cha
         buf_add_string(table->message, "an empty cell ");
     } else {
         size_t shown = text_cut(value, SHOWN_MAX);
-        buf_add_char(table->message, '"');
-        buf_add_printable(table->message, span_of(value.ptr, shown));
-        buf_add_string(table->message, shown < value.len ? "...\" " : "\" ");
+        buf_add_quoted(table->message, span_of(value.ptr, shown));
+        buf_add_string(table->message, shown < value.len ? "... " : " ");
     }
     buf_add_format(table->message, "%s: %s", why, table->kind->remedy);
     return STATUS_SYNTAX;

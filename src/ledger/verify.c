@@ -20,10 +20,7 @@ static void say_what_to_do(struct recovery *recovery, const char *otherwise)
 
 enum status recovery_refuse_moved(struct recovery *recovery)
 {
-    buf_add_printable(recovery->message, span_string(recovery->ledger->path));
-    buf_add_string(recovery->message,
-                   ": the record of these results goes on in another file, since files were moved, "
-                   "replaced or written to while their run wrote");
+    place_add_moved(recovery->ledger->path, recovery->message);
     say_what_to_do(recovery, "its run has written its lines anew to a file that is not here any "
                              "more: put that one back, with its own journal beside it");
     return STATUS_SYNTAX;

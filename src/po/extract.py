@@ -73,7 +73,7 @@ def messages():
     left_out = lines_of("not-translated.txt")
     files = tuple(name[len("src/"):] for name in left_out if name.startswith("src/"))
     texts = {name.encode().decode("unicode_escape").encode("latin-1").decode() for name in left_out if not name.startswith("src/")}
-    words = {unescape(word.strip('"')): True for word in lines_of("words.txt")}
+    words = {unescape(word[1:-1]): True for word in lines_of("words.txt")}
     found, macros = {}, {}
     for path in SRC.rglob("*.h"):
         macros |= string_macros(path.read_text(encoding="utf-8"))

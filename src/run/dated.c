@@ -6,12 +6,14 @@
 #include <unistd.h>
 
 #include "ledger/complete.h"
+#include "ledger/ledger.h"
 
 enum { TIME_LENGTH = sizeof("-20261128-020000") - 1 };
 
-/* What may be beside results, in place of their tail or behind their name. */
-static const char *const beside[] = {".superseded.csv", ".superseded.jsonl", ".html", ".status.csv",
-                                     ".cancelled.csv"};
+/* What may be beside results: behind their name; in place of its extension or of its whole tail. */
+static const char *const behind[] = {".doubt", ".complete"};
+static const char *const instead[] = {".superseded.csv", ".html", ".status.csv",
+                                      ".status.csv.journal", ".cancelled.csv"};
 
 static char *format_name(const char *format, ...) PRINTF_LIKE(1, 2);
 
@@ -29,14 +31,33 @@ static char *format_name(const char *format, ...)
     return text;
 }
 
+/* How much of the tail is before its extension. */
+static size_t tail_stem(const struct dated *dated)
+{
+    const char *point = strrchr(dated->tail, '.');
+
+    return point != NULL ? (size_t)(point - dated->tail) : strlen(dated->tail);
+}
+
+/* Whether what is behind the time is the tail, or that of results that were written anew. */
+static bool is_tail(const struct dated *dated, const char *text)
+{
+    const size_t len = tail_stem(dated);
+
+    if (strncmp(text, dated->tail, len) != 0)
+        return false;
+    text += len;
+    return strcmp(text + ledger_recovered_mark(text), dated->tail + len) == 0;
+}
+
 /* When the run of results so named began; -1: it is no such name. */
 static int64_t time_of(const struct dated *dated, const char *path)
 {
     const size_t stem = strlen(dated->stem);
     struct tm at = {.tm_isdst = 0};
 
-    if (strlen(path) != stem + TIME_LENGTH + strlen(dated->tail) ||
-        memcmp(path, dated->stem, stem) != 0 || strcmp(path + stem + TIME_LENGTH, dated->tail) != 0)
+    if (strlen(path) < stem + TIME_LENGTH || memcmp(path, dated->stem, stem) != 0 ||
+        !is_tail(dated, path + stem + TIME_LENGTH))
         return -1;
     const char *end = strptime(path + stem, "-%Y%m%d-%H%M%S", &at);
     return end == path + stem + TIME_LENGTH ? (int64_t)timegm(&at) : -1;
@@ -102,7 +123,13 @@ enum status dated_link(const struct dated *dated, const char *path, struct buf *
     return done ? STATUS_OK : STATUS_IO;
 }
 
-/* A stem's own characters mean nothing in a pattern. */
+bool dated_is_name(const struct dated *dated, const char *path)
+{
+    return time_of(dated, path) >= 0;
+}
+
+/* What may be results of the job, the latest last; a stem's own characters mean nothing in a
+ * pattern. */
 static enum status find_all(const struct dated *dated, glob_t *ret_found)
 {
     struct buf pattern;
@@ -113,7 +140,7 @@ static enum status find_all(const struct dated *dated, glob_t *ret_found)
             buf_add_char(&pattern, '\\');
         buf_add_char(&pattern, *at);
     }
-    buf_add_format(&pattern, "-[0-9]*-[0-9]*%s", dated->tail);
+    buf_add_format(&pattern, "-[0-9]*-[0-9]*%s", dated->tail + tail_stem(dated));
     enum status status = pattern.status;
     if (status == STATUS_OK && glob(buf_string(&pattern), 0, NULL, ret_found) != 0)
         status = STATUS_END;
@@ -154,22 +181,26 @@ char *dated_same_input(const struct dated *dated, const struct dated_input *inpu
     return same;
 }
 
-static void remove_all(const struct dated *dated, const char *path)
+/* Removes what is named by the first `len` bytes of a path and an ending. */
+static void remove_beside(const char *path, size_t len, const char *const *endings, size_t count)
 {
-    const int stem = (int)(strlen(path) - strlen(dated->tail));
-    char *name;
-
-    for (size_t i = 0; i < ARRAY_LENGTH(beside); i++) {
-        name = format_name("%.*s%s", stem, path, beside[i]);
+    for (size_t i = 0; i < count; i++) {
+        char *name = format_name("%.*s%s", (int)len, path, endings[i]);
         if (name != NULL)
             (void)unlink(name);
         free(name);
     }
+}
+
+static void remove_all(const struct dated *dated, const char *path)
+{
+    const size_t len = strlen(path), end = strlen(dated->tail);
+
+    remove_beside(path, len - (end - tail_stem(dated)), instead, ARRAY_LENGTH(instead));
+    if (strcmp(path + len - end, dated->tail) == 0)
+        remove_beside(path, len - end, instead, ARRAY_LENGTH(instead));
     /* The results last: what is beside them is found by them. */
-    name = completion_path(path);
-    if (name != NULL)
-        (void)unlink(name);
-    free(name);
+    remove_beside(path, len, behind, ARRAY_LENGTH(behind));
     (void)unlink(path);
 }
 

@@ -5,6 +5,9 @@
  *     meters-20261128-020000.results.csv    in UTC, so that names sort by time
  *     meters.latest.results.csv             a link to it
  *
+ * Where somebody has taken them away in mid-run, the lines are in a file beside them (ledger.h,
+ * ledger_is_rescued), which is the latest then.
+ *
  * An input that was sent whole before is not sent once more unless that is said, a run that was
  * stopped is gone on with, and what is complete and old is removed. Private to run/.
  */
@@ -28,6 +31,9 @@ char *dated_name(const struct dated *dated, int64_t now_s);
 
 /* Makes the link lead to `path`. STATUS_IO with a text in `message`. */
 enum status dated_link(const struct dated *dated, const char *path, struct buf *message) MUST_USE;
+
+/* Whether results of the job have such a name. */
+bool dated_is_name(const struct dated *dated, const char *path);
 
 /* An input as results know it: its bytes, and its rows in any order and form; 0: not known. */
 struct dated_input {

@@ -71,6 +71,17 @@ int nightly_choose(struct nightly *nightly, struct run_settings *settings,
     return nightly->path != NULL ? 0 : EXIT_INTERNAL;
 }
 
+void nightly_follow(const struct nightly *nightly, const char *path, const struct person *person)
+{
+    struct buf message;
+
+    buf_init_text(&message, 64 * 1024);
+    if (dated_is_name(&nightly->dated, path) &&
+        dated_link(&nightly->dated, path, &message) != STATUS_OK)
+        person_error(person, "%s", buf_string(&message));
+    buf_deinit(&message);
+}
+
 void nightly_prune(const struct nightly *nightly, const struct run_settings *settings,
                    const struct person *person)
 {

@@ -19,6 +19,10 @@ struct nightly {
 int nightly_choose(struct nightly *nightly, struct run_settings *settings,
                    const struct person *person);
 
+/* The results were taken away in mid-run, and are at `path` now: the next start goes on with them.
+ */
+void nightly_follow(const struct nightly *nightly, const char *path, const struct person *person);
+
 /* With --keep removes what is complete and old. That something could not be removed is no matter
  * for the run. */
 void nightly_prune(const struct nightly *nightly, const struct run_settings *settings,

@@ -443,8 +443,12 @@ static void tell_rescued(struct recording *recording)
 
     if (now == NULL)
         return;
-    person_error(recording->person,
-                 "what has been recorded is in %s: go on with --resume --output %s", now, now);
+    if (recording->settings->dated) /* which finds them itself */
+        person_error(recording->person, "what has been recorded is in %s: go on with --resume",
+                     now);
+    else
+        person_error(recording->person,
+                     "what has been recorded is in %s: go on with --resume --output %s", now, now);
     if (strcmp(now, recording->path) != 0)
         person_error(
             recording->person,

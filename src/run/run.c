@@ -398,6 +398,8 @@ static int conclude(struct run *run)
     explain_end(run);
     int recorded = recording_finish(&run->recording, run->rows > 0 ? run->rows : run->result.rows,
                                     is_complete, run->result.end == JOB_FAILED);
+    if (run->settings->dated && run->recording.is_moved)
+        nightly_follow(&run->nightly, run->recording.path, run->person);
     return recorded != 0 ? recorded : result;
 }
 

@@ -63,6 +63,13 @@ bool breaker_refuses_all(const struct breaker *breaker, bool is_stubborn)
     return breaker->by_refusals || !is_stubborn;
 }
 
+bool breaker_is_unreachable(const struct breaker *breaker)
+{
+    if (breaker->state == BREAKER_CLOSED)
+        return breaker->failed_connections >= BREAKER_RUN_LIKELY;
+    return !breaker->by_refusals;
+}
+
 uint32_t breaker_start(struct breaker *breaker, int64_t now_ms)
 {
     assert(breaker_next_ms(breaker, now_ms) == 0);

@@ -39,6 +39,7 @@
 
 enum {
     BREAKER_RUN = 10,          /* connections that fail in a row open it */
+    BREAKER_RUN_LIKELY = 2,    /* so many make it likely that it will be open */
     BREAKER_WINDOW = 64,       /* the last attempts that are looked at, bits of a word */
     BREAKER_ATTEMPTS_MIN = 20, /* before so many, no share counts */
     BREAKER_SHARE = 50,        /* per cent of failures that open it */
@@ -89,6 +90,10 @@ int64_t breaker_next_ms(const struct breaker *breaker, int64_t now_ms);
 /* Whether it has refused everything of late, so that it will soon be open, or is; that a row is
  * refused is then no fault of its own. Of a stubborn one it is, unless that is why it is open. */
 bool breaker_refuses_all(const struct breaker *breaker, bool is_stubborn);
+
+/* Whether no connection came about of late, so that it will soon be open, or is: that a row was not
+ * sent is then no fault of its own. */
+bool breaker_is_unreachable(const struct breaker *breaker);
 
 /* Counts a start, which is the probe where the breaker is open, and returns its ticket. Only after
  * breaker_next_ms said 0 for the same time, and only for an attempt whose end will be added. */

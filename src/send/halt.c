@@ -21,9 +21,8 @@ static size_t find(struct span text, char c)
 
 static enum status refuse(struct span item, const char *remedy, struct buf *message)
 {
-    buf_add_char(message, '"');
-    buf_add_printable(message, item);
-    buf_add_format(message, "\": %s", remedy);
+    buf_add_quoted(message, item);
+    buf_add_format(message, ": %s", remedy);
     return STATUS_USAGE;
 }
 

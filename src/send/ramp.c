@@ -12,9 +12,8 @@ _Static_assert(RAMP_PER_HOUR_MAX <= INT64_MAX / RAMP_MS_MAX, "a ramp is computed
 
 static enum status refuse(struct span text, const char *remedy, struct buf *message)
 {
-    buf_add_char(message, '"');
-    buf_add_printable(message, text);
-    buf_add_format(message, "\": %s", remedy);
+    buf_add_quoted(message, text);
+    buf_add_format(message, ": %s", remedy);
     return STATUS_USAGE;
 }
 

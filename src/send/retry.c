@@ -94,12 +94,17 @@ static void count(struct retry *retry, const struct retry_decision *decision)
 }
 
 /* Nothing that was not sent has an HTTP status; what was sent and has none is ambiguous. */
+static bool was_not_sent(const struct outcome *outcome)
+{
+    return outcome->http_status == 0 && !may_be_processed(outcome->class);
+}
+
 static void count_attempt(struct retry_row *row, const struct outcome *outcome, bool is_counted)
 {
     bool ambiguous = may_be_processed(outcome->class);
 
     row->tries += is_counted;
-    row->sent += ambiguous || outcome->http_status != 0;
+    row->sent += !was_not_sent(outcome);
     row->ambiguous += ambiguous;
 }
 
@@ -109,7 +114,9 @@ void retry_decide(struct retry *retry, const struct retry_attempt *attempt, stru
     const struct answer_case *rule = answer_case_of(attempt->outcome);
     struct retry_decision decision = {.rule = rule};
     bool is_last = row->tries > 0 && row->tries + 1 == retry->policy.max_attempts;
-    bool is_free = attempt->all_refused && rule->class == OUTCOME_AGAIN && rule->throttles;
+    bool is_free =
+        rule->class == OUTCOME_AGAIN && ((attempt->all_refused && rule->throttles) ||
+                                         (attempt->unreachable && was_not_sent(attempt->outcome)));
 
     count_attempt(row, attempt->outcome, !is_last || !is_free);
     decision.end = end_of(retry, attempt->outcome->class, attempt, row);

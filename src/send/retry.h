@@ -67,6 +67,7 @@ struct retry_attempt {
     bool is_question; /* it changes nothing: nobody need look what became of it */
     bool held; /* what may have been processed is not sent again, whatever on_ambiguous says */
     bool all_refused; /* the platform refuses everything (breaker_refuses_all) */
+    bool unreachable; /* no connection to it comes about (breaker_is_unreachable) */
     bool has_retry_after;
     int64_t retry_after_ms; /* from now */
 };
@@ -102,8 +103,9 @@ struct retry {
 
 void retry_init(struct retry *retry, const struct retry_policy *policy, uint64_t seed);
 
-/* Decides, and counts the attempt in `retry` and in `row`. That it is refused where
- * all are says nothing of a row: where it was the last attempt but the first, there is another. */
+/* Decides, and counts the attempt in `retry` and in `row`. That it is refused where all are, or not
+ * sent where nothing is, says nothing of a row: where it was the last attempt but the first, there
+ * is another. */
 void retry_decide(struct retry *retry, const struct retry_attempt *attempt, struct retry_row *row,
                   struct retry_decision *ret_decision);
 

@@ -7,9 +7,8 @@
 
 static enum status refuse(struct span piece, const char *remedy, struct buf *message)
 {
-    buf_add_char(message, '"');
-    buf_add_printable(message, piece);
-    buf_add_format(message, "\": %s", remedy);
+    buf_add_quoted(message, piece);
+    buf_add_format(message, ": %s", remedy);
     return STATUS_USAGE;
 }
 

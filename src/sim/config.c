@@ -360,12 +360,11 @@ static enum status refuse_key(struct span key, struct buf *message)
     for (size_t i = 0; i < sim_settings_count; i++)
         names[i] = sim_settings[i].name;
     const char *nearest = text_nearest(key, names, sim_settings_count);
-    buf_add_string(message, "the simulator has no setting \"");
-    buf_add_printable(message, key);
-    buf_add_char(message, '"');
+    buf_add_string(message, "the simulator has no setting ");
+    buf_add_quoted(message, key);
     if (nearest != NULL)
         buf_add_format(message, "; did you mean %s?", nearest);
-    buf_add_string(message, " The settings are ");
+    buf_add_string(message, nearest != NULL ? " The settings are " : "; the settings are ");
     for (size_t i = 0; i < sim_settings_count; i++)
         buf_add_format(message, "%s%s", i > 0 ? ", " : "", names[i]);
     return STATUS_USAGE;
@@ -405,10 +404,9 @@ enum status sim_config_parse(struct sim_config *config, struct span spec, struct
         struct span item = span_of(spec.ptr, find(spec, ','));
         size_t key_len = find(item, '=');
         if (key_len == item.len) {
-            buf_add_char(message, '"');
-            buf_add_printable(message, item);
+            buf_add_quoted(message, item);
             buf_add_string(message,
-                           "\" is no setting of the simulator: write key=value, several "
+                           " is no setting of the simulator: write key=value, several "
                            "with commas between them, such as latency=20ms,fault=reset:1%");
             return STATUS_USAGE;
         }

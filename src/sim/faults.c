@@ -68,12 +68,11 @@ static enum status refuse_kind(struct span name, struct buf *message)
     for (size_t i = 0; i < fault_kinds_count; i++)
         names[i] = fault_kinds[i].name;
     const char *nearest = text_nearest(name, names, fault_kinds_count);
-    buf_add_string(message, "there is no fault \"");
-    buf_add_printable(message, name);
-    buf_add_string(message, "\"");
+    buf_add_string(message, "there is no fault ");
+    buf_add_quoted(message, name);
     if (nearest != NULL)
         buf_add_format(message, "; did you mean %s?", nearest);
-    buf_add_string(message, " The kinds are ");
+    buf_add_string(message, nearest != NULL ? " The kinds are " : "; the kinds are ");
     for (size_t i = 0; i < fault_kinds_count; i++)
         buf_add_format(message, "%s%s", i > 0 ? ", " : "", names[i]);
     buf_add_string(message, " (NNN: 400 to 599)");

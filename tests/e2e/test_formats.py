@@ -158,7 +158,7 @@ def test_an_unknown_encoding_is_refused_with_examples(nbatch, tmp_path):
 
 def test_bytes_that_are_no_utf8_hint_at_the_encoding(nbatch, tmp_path):
     path = write(tmp_path, (HEADER + row_of(1) + row_of(2, "中文")).encode("gb18030"), "fleet.csv")
-    done = check(nbatch, path, 3, "fleet.csv:3: res:5850: is not UTF-8; if it comes from Excel in China, "
+    done = check(nbatch, path, 3, "fleet.csv:3: res:5850: is not valid UTF-8; if it comes from Excel in China, "
                                   "try --encoding gb18030 [E-UTF8]")
     assert "2 rows, 1 valid, 1 invalid" in done.told
 
@@ -166,7 +166,7 @@ def test_bytes_that_are_no_utf8_hint_at_the_encoding(nbatch, tmp_path):
 def test_bytes_that_are_illegal_in_the_named_encoding_spoil_their_row_alone(nbatch, tmp_path):
     content = HEADER.encode() + row_of(1, "中文").encode("gbk") + row_of(2).encode().replace(b"\n", b"\xff\n")
     path = write(tmp_path, content + row_of(3).encode(), "fleet.csv")
-    done = check(nbatch, path, 3, "fleet.csv:3: res:5850: is not GBK [E-UTF8]", options=["--encoding", "gbk"])
+    done = check(nbatch, path, 3, "fleet.csv:3: res:5850: is not valid GBK [E-UTF8]", options=["--encoding", "gbk"])
     assert "3 rows, 2 valid, 1 invalid" in done.told
 
 

@@ -140,6 +140,56 @@ def test_a_run_that_was_killed_is_gone_on_with(night, fleet, tmp_path, nbatch):
     assert len(commands) == len(set(commands)), "nothing was sent twice"
 
 
+def test_results_that_an_editor_saves_in_mid_run_are_gone_on_with_the_next_night(night, fleet, tmp_path, nbatch):
+    """Under the name to which their lines were written anew; what was saved is left alone."""
+    text = content_of(fleet, 200)
+    (tmp_path / "input.csv").write_text(text)
+    process = subprocess.Popen([nbatch.binary, "run", "input.csv", "--endpoint", night.peer.url, "--job", "meters", "--dated",
+                                "--rate", "100/s"], cwd=tmp_path, env={**os.environ, "NBATCH_API_KEY": "k" * 28},
+                               stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 30
+    while stored(night) < 60 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    (name,) = dated(tmp_path)
+    saved = (tmp_path / name).read_bytes()
+    (tmp_path / "swap").write_bytes(saved)
+    (tmp_path / "swap").rename(tmp_path / name)
+    err = process.communicate()[1]
+    (recovered,) = tmp_path.glob("meters-*.results.recovered-*.csv")
+    assert process.returncode == 7 and recovered.name in err and "go on with --resume\n" in err, err
+    assert os.readlink(tmp_path / "meters.latest.results.csv") == recovered.name
+    done = night()
+    assert done.code == 0 and f"going on with {recovered.name}" in done.err, done
+    assert (tmp_path / name).read_bytes() == saved and len(dated(tmp_path)) == 1
+    assert len({row["imei"] for row in read_results(tmp_path / "meters.latest.results.csv")}) == 200
+    assert stored(night) == 200, "nothing was sent twice"
+    done = night(text)
+    assert done.code == 3 and "sent before" in done.err and recovered.name in done.err, done
+    recovered.rename(tmp_path / re.sub(r"-\d{8}-", "-20200101-", recovered.name))
+    Path(f"{recovered}.complete").rename(tmp_path / re.sub(r"-\d{8}-", "-20200101-", f"{recovered.name}.complete"))
+    done = night(content_of(fleet, 2, first=500), "--keep", "30d")
+    assert done.code == 0 and "removed 1 result file" in done.err and not list(tmp_path.glob("meters-20200101-*")), done
+
+
+def test_what_is_beside_old_results_goes_with_them(night, fleet, tmp_path, nbatch):
+    """Whatever a command has written there of its own accord."""
+    assert night(content_of(fleet, 3)).code == 0
+    (name,) = dated(tmp_path)
+    to = ["--endpoint", night.peer.url]
+    assert nbatch("cancel", name, *to, "--yes").code == 0 and nbatch("status", name, *to).code in (0, 1)
+    assert nbatch("report", name).code == 0
+    (tmp_path / name.replace(".csv", ".superseded.csv")).write_text("lines\n")
+    Path(tmp_path / f"{name.replace('.results', '.status')}.journal").touch()
+    files = [path for path in tmp_path.iterdir() if path.name.startswith(name[:22])]
+    assert len(files) == 7, files
+    for path in files:
+        path.rename(tmp_path / f"meters-20200101{path.name[15:]}")
+    (tmp_path / "meters-20200101-notes.txt").touch()
+    done = night(content_of(fleet, 2, first=50), "--keep", "30d")
+    assert done.code == 0 and "removed 1 result file" in done.err, done
+    assert [path.name for path in tmp_path.glob("meters-20200101-*")] == ["meters-20200101-notes.txt"]
+
+
 def test_old_results_are_removed_and_unfinished_ones_are_not(night, fleet, tmp_path):
     assert night(content_of(fleet, 2)).code == 0
     first = tmp_path / dated(tmp_path)[0]

@@ -269,7 +269,17 @@ def test_results_that_an_editor_saves_in_mid_run(disturbed, edit):
     (recovered,) = disturbed.recovered()
     refused = disturbed.resume()
     assert refused.code == 7 and recovered.name in refused.err, refused
+    for command in ("status", "cancel", "verify", "results", "report"):
+        read = disturbed.nbatch(command, disturbed.path, *("--endpoint", "http://127.0.0.1:1") if command in ("status", "cancel", "verify") else ())
+        assert read.code in (2, 3, 7) and recovered.name in read.err, (command, read)
     disturbed.finish(recovered, done)
+    assert disturbed.nbatch("results", recovered).code == 0
+    recovered.rename(disturbed.folder / "elsewhere.csv")
+    read = disturbed.nbatch("results", disturbed.path)
+    assert read.code in (2, 3) and f"move {disturbed.journal} away" in read.err, read
+    disturbed.journal.unlink()
+    read = disturbed.nbatch("results", disturbed.path)
+    assert read.code == 0 or "damaged" in read.err, read
 
 
 def test_a_folder_that_is_renamed_in_mid_run_keeps_its_results(tmp_path, raw_peer, nbatch):

@@ -147,9 +147,9 @@ def test_no_signal_is_lost_between_a_step_and_its_wait(tmp_path, simulator, call
     """SIGTERM at each of the last calls of the first step, and the first of its wait: the run ends as it should, and not by the signal."""
     sim = simulator("--uplink", "1h..2h")
     path, trace = tmp_path / "fleet.csv", tmp_path / "trace"
-    path.write_text(HEADER + "".join(row_of(i) for i in range(1, 101)))
 
     def start(n, *inject):
+        path.write_text(HEADER + "".join(row_of(i) for i in range(100 * n + 1, 100 * n + 101)))  # a queue holds ten
         words = [NBATCH, "run", path, "-o", tmp_path / f"{n}.csv", "--endpoint", sim.url, "--rollout", "1%,100%:delivered=95%,wait=30m"]
         return subprocess.Popen([crash.STRACE, "-f", "-qq", "-o", trace, "-e", f"trace={call}", *inject, "--", *words],
                                 env={"NBATCH_API_KEY": KEY, **crash.CALM}, stderr=subprocess.PIPE, text=True)

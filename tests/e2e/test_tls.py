@@ -103,7 +103,7 @@ def test_tls_older_than_1_2_is_refused(nbatch, fleet, raw_peer, authority, certi
     for newest, good in ((ssl.TLSVersion.TLSv1_1, False), (ssl.TLSVersion.TLSv1_2, True)):
         peer = raw_peer(accept_all, tls=certificate.context(newest))
         done, rows = run(nbatch, fleet(2, name=f"{newest.name}.csv"), "--endpoint", peer.url, "--cacert", authority.ca,
-                         env={"OPENSSL_CONF": str(lax)})
+                         "--max-attempts", 1, env={"OPENSSL_CONF": str(lax)})
         assert len(peer.processed) == (2 if good else 0)
         if not good:
             assert_not_sent(done, rows, 2, "not sent")
@@ -122,7 +122,7 @@ def test_tls_secrets_go_to_no_file(nbatch, fleet, raw_peer, authority, certifica
 
 def test_a_handshake_that_stalls_runs_out_of_time(nbatch, fleet, raw_peer):
     peer = raw_peer(STALL)
-    done, rows = run(nbatch, fleet(2), "--endpoint", peer.url.replace("http:", "https:"), "--connect-timeout", "300ms",
+    done, rows = run(nbatch, fleet(2), "--endpoint", peer.url.replace("http:", "https:"), "--connect-timeout", "300ms", "--max-attempts", 1,
                      "--request-timeout", "20s")
     assert_not_sent(done, rows, 2, "time ran out")
 
@@ -262,7 +262,7 @@ def test_a_proxys_password_goes_to_the_proxy_alone(nbatch, fleet, raw_peer, prox
 @pytest.mark.parametrize("status", ["403 Forbidden", "502 Bad Gateway"])
 def test_a_tunnel_that_is_refused_sends_nothing(nbatch, fleet, raw_peer, proxy, authority, certificate, status):
     peer, way = raw_peer(accept_all, tls=certificate.context()), proxy(refuse=status)
-    done, rows = run(nbatch, fleet(2), "--endpoint", peer.url, "--proxy", way.url, "--cacert", authority.ca)
+    done, rows = run(nbatch, fleet(2), "--endpoint", peer.url, "--proxy", way.url, "--cacert", authority.ca, "--max-attempts", 1)
     assert_not_sent(done, rows, 2, status[:3])
     assert peer.processed == [] and way.requests
 

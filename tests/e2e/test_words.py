@@ -285,4 +285,4 @@ def test_a_command_to_paste_protects_a_name_that_begins_like_an_option(nbatch, f
     shown = nbatch("check", "--fix", "--", "-s.csv").out
     assert " check ./-s.csv " in shown and subprocess.run(shown, shell=True, cwd=tmp_path, check=False, capture_output=True).returncode == 0
     done = nbatch("run", "--endpoint", "http://127.0.0.1:1", "--outage-wait", "1s", "--", "-d.csv")
-    assert done.code == 1 and done.err.rstrip().endswith(" ./-d.csv"), done
+    assert done.code == 4 and done.err.rstrip().endswith(" ./-d.csv"), done

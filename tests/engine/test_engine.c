@@ -354,16 +354,23 @@ static void test_an_execute_in_doubt_is_held(void **state)
     LOG(&world, "admit1 sync1 mark1 send1 record1:in_doubt end");
 }
 
+static struct answer refuse_row(struct world *any, struct world_row *row)
+{
+    (void)any;
+    (void)row;
+    return world_http(429, "");
+}
+
 static void test_attempts_run_out(void **state)
 {
     (void)state;
     open_rows(1);
-    world.platform = refuse_connections;
+    world.platform = refuse_row;
     world_begin(&world);
     world_finish(&world);
     assert_int_equal(rows[0].sends, 3);
     assert_int_equal(rows[0].status, ROW_FAILED);
-    assert_int_equal(rows[0].sent_in_all, 0);
+    assert_int_equal(rows[0].sent_in_all, 3);
 }
 
 static void test_attempts_of_earlier_runs_count_in_the_result(void **state)
@@ -542,6 +549,27 @@ static void test_rows_wait_while_the_platform_is_away(void **state)
     assert_int_equal(world.told[JOB_EVENT_OUTAGE_OVER], 1);
     for (size_t i = 0; i < 20; i++)
         assert_int_equal(rows[i].status, ROW_ACCEPTED);
+}
+
+/* However few there are: that none can be sent says nothing of a row. */
+static void test_a_single_row_waits_as_well(void **state)
+{
+    (void)state;
+    open_rows(1);
+    world.platform = answer_by_wall;
+    world_begin(&world);
+    assert_end(JOB_COMPLETE, "");
+    assert_int_equal(world.told[JOB_EVENT_OUTAGE], 1);
+    assert_int_equal(rows[0].status, ROW_ACCEPTED);
+}
+
+static void test_a_single_row_does_not_wait_for_ever(void **state)
+{
+    (void)state;
+    open_rows(1);
+    world.platform = refuse_connections;
+    world_begin(&world);
+    assert_end(JOB_REFUSED, "the endpoint could not be reached at all for 60 s");
 }
 
 static void test_an_endpoint_that_is_never_reached_ends_the_run(void **state)
@@ -1735,6 +1763,8 @@ int main(void)
         TEST(a_retry_that_falls_short_gives_its_budget_back),
         TEST(a_shortage_of_a_run_that_stops_is_an_attempt_that_did_not_leave),
         TEST(rows_wait_while_the_platform_is_away),
+        TEST(a_single_row_waits_as_well),
+        TEST(a_single_row_does_not_wait_for_ever),
         TEST(an_endpoint_that_is_never_reached_ends_the_run),
         TEST(an_endpoint_that_is_never_reached_is_given_a_minute),
         TEST(an_outage_that_lasts_ends_the_run),

@@ -106,7 +106,7 @@ static void test_utf16_and_utf32_are_read_by_their_mark(void **state)
     assert_reads("\0\0\xfe\xff\0\0\0\x61\0\0\0\n\0\0\0\x31", "ok 1@2 |1|\nend\n");
     assert_reads("\xff\xfe", "unusable: E-EMPTY@1 the file is empty\n");
     assert_reads("\xff\xfe\x61\0\n\0\0\xd8\n\0\x31\0",
-                 "bad 1@2 E-UTF8@2 a: is not UTF-16 (little-endian)\nok 2@3 |1|\nend\n");
+                 "bad 1@2 E-UTF8@2 a: is not valid UTF-16 (little-endian)\nok 2@3 |1|\nend\n");
     assert_reads(
         "\x61\0,\0\n\0",
         "unusable: E-NUL@1 column 1 holds a NUL byte; E-NUL@1 column 2 holds a NUL byte\n");
@@ -124,7 +124,7 @@ static void test_the_header_tells_all_its_problems_at_once(void **state)
 {
     (void)state;
     assert_reads("\na,b,,a,\xff,\"b\",a\n",
-                 "unusable: E-UTF8@2 column 5 is not UTF-8; if it comes from Excel in China, "
+                 "unusable: E-UTF8@2 column 5 is not valid UTF-8; if it comes from Excel in China, "
                  "try --encoding gb18030; E-COLUMN@2 column 3 has no name; "
                  "E-DUPLICATE@2 a: columns 1 and 4 have the same name; "
                  "E-DUPLICATE@2 b: columns 2 and 6 have the same name; "
@@ -299,9 +299,9 @@ static void test_nul_and_bad_utf8_name_their_columns(void **state)
 {
     (void)state;
     assert_reads("a,b,c\n\0,\xe4\xb8,\xc3\xa9\n1,2,3\n4,\"\0\xff\",5,6\n",
-                 "bad 1@2 E-NUL@2 a: holds a NUL byte; E-UTF8@2 b: is not UTF-8" HINT "\n"
+                 "bad 1@2 E-NUL@2 a: holds a NUL byte; E-UTF8@2 b: is not valid UTF-8" HINT "\n"
                  "ok 2@3 |1|2|3|\n"
-                 "bad 3@4 E-NUL@4 b: holds a NUL byte; E-UTF8@4 b: is not UTF-8" HINT "; "
+                 "bad 3@4 E-NUL@4 b: holds a NUL byte; E-UTF8@4 b: is not valid UTF-8" HINT "; "
                  "E-CELLS@4 has 4 cells, the header has 3\n"
                  "end\n");
 }
@@ -310,7 +310,7 @@ static void test_a_character_split_over_two_cells_is_not_utf8(void **state)
 {
     (void)state;
     assert_reads("a,b\n\xc3,\xa9\n",
-                 "bad 1@2 E-UTF8@2 a: is not UTF-8" HINT "; E-UTF8@2 b: is not UTF-8\n"
+                 "bad 1@2 E-UTF8@2 a: is not valid UTF-8" HINT "; E-UTF8@2 b: is not valid UTF-8\n"
                  "end\n");
 }
 

@@ -365,11 +365,11 @@ static void test_exactly_the_row_with_the_illegal_byte_is_bad(void **state)
     (void)state;
     tell(BYTES("a,b\n\xd6\xd0,1\n\xd6\xff,2\n3,\xce\xc4\n"), "gb18030", INPUT_CSV);
     assert_string_equal(buf_string(&told), "ok 1@2 |\xe4\xb8\xad|1|\n"
-                                           "bad 2@3 E-UTF8@3 a: is not GB18030\n"
+                                           "bad 2@3 E-UTF8@3 a: is not valid GB18030\n"
                                            "ok 3@4 |3|\xe6\x96\x87|\nend\n");
     tell(BYTES("{\"a\":\"\xd6\xd0\"}\n{\"a\":\"\x80\"}\n{}\n"), "gb18030", INPUT_JSONL);
     assert_string_equal(buf_string(&told), "ok 1@1 |s:\xe4\xb8\xad|\n"
-                                           "bad 2@2 E-UTF8@2 byte 7: not GB18030\n"
+                                           "bad 2@2 E-UTF8@2 byte 7: not valid GB18030\n"
                                            "ok 3@3 |-|\nend\n");
 }
 

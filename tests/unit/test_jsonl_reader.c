@@ -178,10 +178,11 @@ static void test_nul_and_bad_utf8_are_bad(void **state)
     assert_bad("{\"b\":\"\0\"}", "E-NUL@1 byte 7: a NUL byte");
     assert_bad("{\"b\":\"\\u0000\"}", "E-NUL@1 a string holds \\u0000");
     assert_bad("{\"b\":\"\xe4\xb8\"}",
-               "E-UTF8@1 byte 7: not UTF-8; if it comes from Excel in China, "
+               "E-UTF8@1 byte 7: not valid UTF-8; if it comes from Excel in China, "
                "try --encoding gb18030");
-    assert_bad("{\"\xff\":\"\0\"}", "E-NUL@1 byte 7: a NUL byte; E-UTF8@1 byte 3: not UTF-8; if it "
-                                    "comes from Excel in China, try --encoding gb18030");
+    assert_bad("{\"\xff\":\"\0\"}",
+               "E-NUL@1 byte 7: a NUL byte; E-UTF8@1 byte 3: not valid UTF-8; if it "
+               "comes from Excel in China, try --encoding gb18030");
 }
 
 static void test_each_duplicate_member_is_told(void **state)

@@ -313,6 +313,24 @@ static void test_where_all_are_refused_no_attempt_is_the_last(void **state)
     assert_int_equal(refuse_ten_times(1, true).sent, 1); /* none but the first was asked for */
 }
 
+static void test_where_nothing_can_be_sent_no_attempt_is_the_last(void **state)
+{
+    (void)state;
+    struct outcome lost = judged(ANSWER_NOT_SENT, 0, false, ""),
+                   refused = judged(ANSWER_ANSWERED, 429, false, "");
+    struct retry retry;
+
+    for (int i = 0; i < 3; i++) {
+        struct retry_row row = {.tries = plain.max_attempts - 1};
+        struct retry_decision decision;
+        const struct retry_attempt attempt = {.outcome = i == 2 ? &refused : &lost,
+                                              .unreachable = i != 1};
+        retry_init(&retry, &plain, 1);
+        retry_decide(&retry, &attempt, &row, &decision);
+        assert_int_equal(decision.again, i == 0);
+    }
+}
+
 static void test_what_is_to_be_held_is_held_under_every_policy(void **state)
 {
     (void)state;
@@ -511,6 +529,7 @@ int main(void)
         cmocka_unit_test(test_waits_are_spread_evenly_from_0_to_the_longest),
         cmocka_unit_test(test_the_same_seed_gives_the_same_waits),
         cmocka_unit_test(test_where_all_are_refused_no_attempt_is_the_last),
+        cmocka_unit_test(test_where_nothing_can_be_sent_no_attempt_is_the_last),
         cmocka_unit_test(test_what_is_to_be_held_is_held_under_every_policy),
         cmocka_unit_test(test_retry_after_is_a_lower_bound_and_the_hosts),
         cmocka_unit_test(test_a_row_that_may_have_been_processed_once_is_in_doubt_to_the_end),

@@ -306,7 +306,7 @@ static void test_unknown_settings_name_the_nearest(void **state)
 {
     (void)state;
     expect_message("latncy=1s", "did you mean latency?");
-    expect_message("xyzzyx=1", "The settings are listen, api, latency");
+    expect_message("xyzzyx=1", "the settings are listen, api, latency");
     expect_message("latency", "write key=value");
     expect_message("seed=-1", "seed=-1: give a whole number");
     expect_message("queue-limit=1001", "0 to 1000");
