@@ -4,10 +4,17 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { EXIT_SIGNAL = 128 }; /* a shell's status of what a signal has ended */
+#include "core/buf.h"
+
+enum {
+    EXIT_SIGNAL = 128, /* a shell's status of what a signal has ended */
+    AT_ONCE_MS = 500,
+};
 
 /* SIGQUIT is left as the hard way out. */
 static const struct {
@@ -27,10 +34,12 @@ static const struct {
 enum { SIGNALS = sizeof(signals) / sizeof(signals[0]) };
 
 static atomic_int first;
-static atomic_bool was_asked;       /* to end, by SIGINT or SIGTERM, while no loop takes them */
+static _Atomic int64_t asked_ms; /* when to end, by SIGINT or SIGTERM, while no loop takes them */
 static atomic_int to_take[SIGNALS]; /* came while a loop takes them */
 static atomic_bool is_taken;
 static int wake_fd = -1;
+static char last_word[128]; /* in the language, as it was at the beginning */
+static size_t last_word_len;
 
 static size_t index_of(int signal_number)
 {
@@ -51,6 +60,17 @@ static void wake(void)
     errno = error;
 }
 
+/* Who ends a session sends SIGHUP and SIGTERM at once, and timeout(1) SIGTERM to a process and to
+ * its group: nobody is impatient then. */
+static bool is_first_asked(void)
+{
+    struct timespec now = {.tv_sec = 0};
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    int64_t now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000, none = 0;
+    return atomic_compare_exchange_strong(&asked_ms, &none, now_ms) || now_ms - none < AT_ONCE_MS;
+}
+
 static void on_signal(int signal_number)
 {
     size_t i = index_of(signal_number);
@@ -62,9 +82,10 @@ static void on_signal(int signal_number)
     }
     if (signals[i].name == NULL)
         return;
-    /* Who ends a session sends SIGHUP and SIGTERM at once: nobody is impatient then. */
-    if (signals[i].meaning == ENGINE_SIGNAL_STOP && atomic_exchange(&was_asked, true))
+    if (signals[i].meaning == ENGINE_SIGNAL_STOP && !is_first_asked()) {
+        (void)!write(STDERR_FILENO, last_word, last_word_len);
         _exit(EXIT_SIGNAL + signal_number);
+    }
     int none = 0;
     (void)atomic_compare_exchange_strong(&first, &none, signal_number);
     wake(); /* a loop that has begun to take them meanwhile */
@@ -75,8 +96,11 @@ static void watch(bool is_loop)
 {
     struct sigaction action;
 
-    if (wake_fd < 0)
+    if (wake_fd < 0) {
+        buf_copy_format(last_word, sizeof(last_word), "nbatch: stopped at once\n");
+        last_word_len = strlen(last_word);
         wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    }
     for (size_t i = 0; i < SIGNALS; i++) {
         if (sigaction(signals[i].number, NULL, &action) != 0 || action.sa_handler == SIG_IGN)
             continue;
@@ -102,7 +126,7 @@ static void take_back(void)
             continue;
         (void)atomic_compare_exchange_strong(&first, &none, signals[i].number);
         if (signals[i].meaning == ENGINE_SIGNAL_STOP)
-            atomic_store(&was_asked, true);
+            (void)is_first_asked();
     }
 }
 
@@ -151,7 +175,7 @@ bool interrupt_next(int *ret_number)
     if (wake_fd >= 0)
         (void)!read(wake_fd, &count, sizeof(count)); /* before the counts are looked at */
     *ret_number = atomic_exchange(&first, 0);
-    atomic_store(&was_asked, false);
+    atomic_store(&asked_ms, 0);
     if (*ret_number != 0)
         return true;
     for (size_t i = 0; i < SIGNALS; i++)

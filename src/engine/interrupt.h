@@ -4,9 +4,9 @@
  * things that are done. Signals are the process's, and so is this.
  *
  * While nothing is being sent one is remembered, so that what is being done can come to an end of
- * its own and say so; a second SIGINT or SIGTERM ends the program at once, with the signal's
- * status. A loop that sends takes them as they come, with one that came just before it; what comes
- * when it does not look any more is remembered again.
+ * its own and say so; a second SIGINT or SIGTERM, half a second later or more, ends the program at
+ * once, with a word and the signal's status. A loop that sends takes them as they come, with one
+ * that came just before it; what comes when it does not look any more is remembered again.
  *
  *     interrupt_watch();               // before the first long step
  *     … interrupt_signal() != 0: the step ends where it can …

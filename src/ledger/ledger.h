@@ -121,6 +121,10 @@ enum status ledger_await_copy(struct ledger *ledger, int64_t patience_ms, bool *
  * `finish` has the lines nevertheless: ledger_path names them now. */
 bool ledger_is_rescued(const struct ledger *ledger);
 
+/* Whether the lines of results go on in a file beside them that is there: these are a copy, which
+ * somebody has put in their place in mid-run. */
+bool ledger_goes_on_beside(struct disk *disk, const char *path);
+
 /* How many bytes at `text` are the mark of a name under which they were written anew:
  * ".recovered-0123abcd", before the extension; 0: none are. */
 size_t ledger_recovered_mark(const char *text);

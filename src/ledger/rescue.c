@@ -299,3 +299,15 @@ enum status ledger_rescue(struct ledger *ledger, struct buf *message)
     ledger->rescued = status == STATUS_OK;
     return status;
 }
+
+bool ledger_goes_on_beside(struct disk *disk, const char *path)
+{
+    char *journal = ledger_journal_path(path);
+    char *beside =
+        journal != NULL && journal_peek_moved(disk, journal) ? place_find_beside(disk, path) : NULL;
+    bool goes_on = beside != NULL;
+
+    free(beside);
+    free(journal);
+    return goes_on;
+}

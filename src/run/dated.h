@@ -22,31 +22,62 @@ struct dated {
     const char *tail; /* ".results.csv", likewise */
 };
 
-/* The latest results, to be freed; NULL where there are none, the link leads elsewhere, or without
- * memory. `ret_is_unfinished`: their journal is there. */
+/* Keeps other starts of the job away until the descriptor is closed, by a lock on STEM.lock, which
+ * stays. STATUS_EXISTS: there is one; STATUS_IO; each with a text in `message`. */
+enum status dated_lock(const struct dated *dated, int *ret_fd, struct buf *message) MUST_USE;
+
+/* The latest results, to be freed, which may be gone but for their journal: by the link, or by
+ * their name where it leads elsewhere and they are unfinished. NULL where there are none, or
+ * without memory. `ret_is_unfinished`: their journal is there, and is not that of a copy (ledger.h,
+ * ledger_goes_on_beside). */
 char *dated_latest(const struct dated *dated, bool *ret_is_unfinished);
 
 /* The name of results that begin now, to be freed; NULL without memory. */
 char *dated_name(const struct dated *dated, int64_t now_s);
 
-/* Makes the link lead to `path`. STATUS_IO with a text in `message`. */
+/* Whether nothing is there under that name, nor beside it. */
+bool dated_is_free(const char *results);
+
+/* Whether a link can be made: nothing else is at its name. Else with a text in `message`. */
+bool dated_can_link(const struct dated *dated, struct buf *message);
+
+/* Makes the link lead to `path`, durably. STATUS_IO with a text in `message`. */
 enum status dated_link(const struct dated *dated, const char *path, struct buf *message) MUST_USE;
+
+/* The results to which the link leads, to be freed; NULL: none of the job's. */
+char *dated_linked(const struct dated *dated);
+
+/* Where nothing was kept of the results to which the link leads, `path`: makes it lead to those of
+ * `before` again (NULL: none), or removes it. STATUS_IO with a text in `message`. */
+enum status dated_link_back(const struct dated *dated, const char *path, const char *before,
+                            struct buf *message) MUST_USE;
 
 /* Whether results of the job have such a name. */
 bool dated_is_name(const struct dated *dated, const char *path);
+
+/* Whether each row of the input has its line in these results. */
+bool dated_is_complete(const char *results);
 
 /* An input as results know it: its bytes, and its rows in any order and form; 0: not known. */
 struct dated_input {
     uint64_t size, hash, content;
 };
 
-/* Complete results of the same input, to be freed; NULL: none. `ret_same_bytes`: else the rows are
- * the same, and the file is not. */
-char *dated_same_input(const struct dated *dated, const struct dated_input *input,
-                       bool *ret_same_bytes);
+enum dated_match {
+    DATED_OTHER,      /* no complete results are of that input */
+    DATED_UNREADABLE, /* … as far as can be told: what is beside some cannot be read */
+    DATED_SAME_ROWS,
+    DATED_SAME_BYTES,
+};
+
+/* Whether there are complete results of an input, be it that only what is beside them is still
+ * here. `ret_results`: their name, or that of those which cannot be judged, to be freed; NULL:
+ * none. */
+enum dated_match dated_same_input(const struct dated *dated, const struct dated_input *input,
+                                  char **ret_results);
 
 /* Removes complete results whose run began before `before_s`, with what belongs to them, but never
- * `latest`. How many that were. */
+ * `latest`, nor those of an input that is there and is so named. How many that were. */
 unsigned dated_prune(const struct dated *dated, int64_t before_s, const char *latest);
 
 #endif

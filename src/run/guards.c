@@ -77,24 +77,54 @@ int guard_rows(const struct run_settings *settings, const struct person *person,
     return EXIT_INPUT_INVALID;
 }
 
-int guard_repetition(const struct run_settings *settings, const struct person *person,
-                     const struct dated *dated, const struct dated_input *input)
+static void refuse_known(const struct run_settings *settings, const struct person *person,
+                         enum dated_match match, const char *results)
 {
-    bool same_bytes;
+    switch (match) {
+    case DATED_SAME_BYTES:
+        person_error(person,
+                     "%s: it was sent before, every byte the same: %s is complete; say --again if "
+                     "it is to be sent once more; nothing was sent",
+                     settings->input, results);
+        break;
+    case DATED_SAME_ROWS:
+        person_error(person,
+                     "%s: its rows were sent before, all of them and no others, in another order "
+                     "or form: %s is complete; say --again if they are to be sent once more; "
+                     "nothing was sent",
+                     settings->input, results);
+        break;
+    case DATED_UNREADABLE:
+        person_error(person,
+                     "%s: whether it was sent before cannot be told, since %s.complete is damaged "
+                     "or may not be read: move it away or make it readable, or say --again if it "
+                     "was not; nothing was sent",
+                     settings->input, results);
+        break;
+    case DATED_OTHER:
+        break;
+    }
+}
 
+int guard_repetition(const struct run_settings *settings, const struct person *person,
+                     const struct dated *dated, const struct dated_input *input, bool is_other)
+{
+    char *results;
+
+    if (settings->again || (settings->resume.on && !is_other))
+        return 0;
+    enum dated_match match = dated_same_input(dated, input, &results);
+    refuse_known(settings, person, match, results);
+    free(results);
+    return match == DATED_OTHER ? 0 : EXIT_INPUT_INVALID;
+}
+
+int guard_unknown(const struct run_settings *settings, const struct person *person)
+{
     if (settings->again || settings->resume.on)
         return 0;
-    char *same = dated_same_input(dated, input, &same_bytes);
-    if (same == NULL)
-        return 0;
-    person_error(person,
-                 same_bytes
-                     ? "%s: it was sent before, every byte the same: %s is complete; say --again "
-                       "if it is to be sent once more; nothing was sent"
-                     : "%s: its rows were sent before, all of them and no others, in another order "
-                       "or form: %s is complete; say --again if they are to be sent once more; "
-                       "nothing was sent",
-                 settings->input, same);
-    free(same);
-    return EXIT_INPUT_INVALID;
+    person_error(person, "--dated: a pipe's rows are not known before they are sent, and may have "
+                         "been sent before: write them to a file first, or say --again; nothing "
+                         "was sent");
+    return EXIT_USAGE;
 }

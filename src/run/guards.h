@@ -16,8 +16,12 @@ int guard_age(const struct run_settings *settings, const struct person *person, 
 /* --expect-rows, once it was checked. */
 int guard_rows(const struct run_settings *settings, const struct person *person, uint64_t rows);
 
-/* With --dated: whether the input was sent whole before. */
+/* With --dated: whether the input was sent whole before. `is_other`: it goes on with a run of
+ * another input, without being told so. */
 int guard_repetition(const struct run_settings *settings, const struct person *person,
-                     const struct dated *dated, const struct dated_input *input);
+                     const struct dated *dated, const struct dated_input *input, bool is_other);
+
+/* With --dated: whether rows may be sent of which that is not known. */
+int guard_unknown(const struct run_settings *settings, const struct person *person);
 
 #endif

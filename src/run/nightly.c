@@ -21,13 +21,14 @@ static char *take_latest(struct nightly *nightly, const struct run_settings *set
     bool is_unfinished;
     char *latest = dated_latest(&nightly->dated, &is_unfinished);
 
-    if (latest != NULL && !settings->resume.on && (!is_unfinished || settings->again)) {
+    if (latest == NULL || settings->resume.on)
+        return latest;
+    if (!is_unfinished || settings->again) {
         free(latest);
         return NULL;
     }
-    if (latest != NULL && !settings->resume.on)
-        person_note(person, "going on with %s, which was not complete (--again begins anew)",
-                    latest);
+    person_note(person, "going on with %s, which was not complete (--again begins anew)", latest);
+    nightly->goes_on = true;
     return latest;
 }
 
@@ -37,16 +38,35 @@ static char *name_afresh(const struct dated *dated)
     int64_t now_s = (int64_t)time(NULL);
     char *name = dated_name(dated, now_s);
 
-    for (int i = 1; i <= NAME_TRIES_MAX && name != NULL && access(name, F_OK) == 0; i++) {
+    for (int i = 1; i <= NAME_TRIES_MAX && name != NULL && !dated_is_free(name); i++) {
         free(name);
         name = dated_name(dated, now_s + i);
     }
     return name;
 }
 
+/* Whether this start may go on: no other one of the job is under way, and the link can be made. */
+static int enter(struct nightly *nightly, const struct person *person)
+{
+    struct buf message;
+    int result = 0;
+
+    buf_init_text(&message, 64 * 1024);
+    enum status status = dated_lock(&nightly->dated, &nightly->lock_fd, &message);
+    if (status != STATUS_OK)
+        result = status == STATUS_EXISTS ? EXIT_USAGE : EXIT_INTERNAL;
+    else if (!dated_can_link(&nightly->dated, &message))
+        result = EXIT_USAGE;
+    if (result != 0)
+        person_error(person, "--dated: %s; nothing was sent", buf_string(&message));
+    buf_deinit(&message);
+    return result;
+}
+
 int nightly_choose(struct nightly *nightly, struct run_settings *settings,
                    const struct person *person)
 {
+    nightly->lock_fd = -1;
     if (!settings->dated)
         return 0;
     if (settings->output != NULL)
@@ -57,6 +77,9 @@ int nightly_choose(struct nightly *nightly, struct run_settings *settings,
         return refuse(person, "standard input has no name to call the results by: give the job one "
                               "with --job NAME");
     nightly->dated = (struct dated){.stem = nightly->stem, .tail = recording_tail(settings)};
+    int result = enter(nightly, person);
+    if (result != 0)
+        return result;
     nightly->path = take_latest(nightly, settings, person);
     bool goes_on = nightly->path != NULL;
     if (settings->resume.on && !goes_on) {
@@ -66,36 +89,50 @@ int nightly_choose(struct nightly *nightly, struct run_settings *settings,
     }
     if (!goes_on)
         nightly->path = name_afresh(&nightly->dated);
+    nightly->before = dated_linked(&nightly->dated);
     settings->resume.on = goes_on;
     settings->output = nightly->path;
     return nightly->path != NULL ? 0 : EXIT_INTERNAL;
 }
 
-void nightly_follow(const struct nightly *nightly, const char *path, const struct person *person)
+/* With --keep removes what is complete and old. That something could not be removed is no matter
+ * for the run. */
+static void prune(const struct nightly *nightly, const struct run_settings *settings,
+                  const struct person *person)
 {
-    struct buf message;
+    int64_t before_s = (int64_t)time(NULL) - settings->keep_ms / 1000;
+    unsigned count = dated_prune(&nightly->dated, before_s, nightly->path);
 
-    buf_init_text(&message, 64 * 1024);
-    if (dated_is_name(&nightly->dated, path) &&
-        dated_link(&nightly->dated, path, &message) != STATUS_OK)
-        person_error(person, "%s", buf_string(&message));
-    buf_deinit(&message);
-}
-
-void nightly_prune(const struct nightly *nightly, const struct run_settings *settings,
-                   const struct person *person)
-{
-    if (!settings->dated || settings->keep_ms == 0)
-        return;
-    unsigned count =
-        dated_prune(&nightly->dated, (int64_t)time(NULL) - settings->keep_ms / 1000, nightly->path);
     if (count > 0)
         person_note(person, "removed %u result%s older than --keep", count,
                     count == 1 ? " file" : " files");
 }
 
+void nightly_end(const struct nightly *nightly, const struct run_settings *settings,
+                 const char *moved_to, const struct person *person)
+{
+    enum status status = STATUS_OK;
+    struct buf message;
+
+    if (!settings->dated || nightly->path == NULL)
+        return;
+    buf_init_text(&message, 64 * 1024);
+    if (moved_to == NULL)
+        status = dated_link_back(&nightly->dated, nightly->path, nightly->before, &message);
+    else if (dated_is_name(&nightly->dated, moved_to))
+        status = dated_link(&nightly->dated, moved_to, &message);
+    if (status != STATUS_OK)
+        person_error(person, "%s", buf_string(&message));
+    buf_deinit(&message);
+    if (settings->keep_ms > 0 && dated_is_complete(nightly->path))
+        prune(nightly, settings, person);
+}
+
 void nightly_deinit(struct nightly *nightly)
 {
+    if (nightly->stem != NULL && nightly->lock_fd >= 0)
+        (void)close(nightly->lock_fd);
     free(nightly->stem);
     free(nightly->path);
+    free(nightly->before);
 }

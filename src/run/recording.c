@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "engine/interrupt.h"
 #include "input/reader.h"
 #include "ledger/outfile.h"
 #include "run/exit_status.h"
@@ -12,7 +13,10 @@
 #include "run/target.h"
 #include "sim/uuid.h"
 
-enum { READER_PATIENCE_MS = 1000 }; /* before it is said what is waited for */
+enum {
+    READER_PATIENCE_MS = 1000, /* before it is said what is waited for, … */
+    READER_LOOK_MS = 200,      /* … and then before signals are looked at */
+};
 
 void recording_init(struct recording *recording, const struct run_settings *settings,
                     const struct person *person)
@@ -368,14 +372,24 @@ int recording_open(struct recording *recording, const struct span *passed, size_
     return result == 0 ? check_completion(recording) : result;
 }
 
+static bool is_of_input(const struct ledger_past *past, uint64_t input_hash)
+{
+    return past->has_journal && input_hash != 0 && past->journal.input_hash == input_hash;
+}
+
 /* A changed --set makes each row another one, which would be sent as new. */
 static bool is_suspicious(const struct ledger_past *past, uint64_t met, uint64_t input_hash)
 {
     if (past->keys == 0)
         return false;
-    if (past->has_journal && input_hash != 0 && past->journal.input_hash == input_hash)
+    if (is_of_input(past, input_hash))
         return past->keys - met > past->journal.strange;
     return met == 0;
+}
+
+bool recording_is_of_input(const struct recording *recording, uint64_t input_hash)
+{
+    return is_of_input(ledger_past(recording->ledger), input_hash);
 }
 
 int recording_match(struct recording *recording, uint64_t new_rows, uint64_t input_hash)
@@ -491,7 +505,12 @@ static int await_reader(struct recording *recording)
         person_note(recording->person,
                     "all is recorded in %s; waiting for standard output to be read",
                     recording->path);
-        status = ledger_await_copy(recording->ledger, -1, &all);
+        while (status == STATUS_OK && !all && !recording->is_interrupted && interrupt_signal() == 0)
+            status = ledger_await_copy(recording->ledger, READER_LOOK_MS, &all);
+    }
+    if (status == STATUS_OK && !all) {
+        person_error(recording->person, "standard output was not read to its end");
+        return recording->is_interrupted ? 0 : EXIT_SIGNAL + interrupt_signal();
     }
     if (status == STATUS_OK)
         return 0;
@@ -516,8 +535,9 @@ int recording_finish(struct recording *recording, uint64_t rows, bool is_complet
         result = fail(recording, EXIT_INTERNAL);
         if (!is_whole || ledger_is_rescued(ledger))
             tell_failure(recording);
-    } else if (!is_failing && await_reader(recording) != 0) {
-        result = EXIT_INTERNAL;
+    } else if (!is_failing) {
+        int waited = await_reader(recording);
+        result = waited != 0 ? waited : result;
     }
     if (result == 0 && is_whole && recording->settings->sort) {
         tell_phase(recording, rows, "sorting the results");

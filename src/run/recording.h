@@ -13,10 +13,12 @@
 struct recording {
     const struct run_settings *settings;
     const struct person *person;
-    char *path;       /* of the results */
-    bool copies;      /* they go to standard output as well */
-    bool is_moved;    /* somebody has taken them away, and they have been written anew to `path` */
-    char *superseded; /* where --sort puts what is not current */
+    char *path;    /* of the results */
+    bool copies;   /* they go to standard output as well */
+    bool is_moved; /* somebody has taken them away, and they have been written anew to `path` */
+    bool
+        is_interrupted; /* a signal has stopped the run: nobody waits for a reader without an end */
+    char *superseded;   /* where --sort puts what is not current */
     struct ledger *ledger;
     struct undelivered undelivered; /* accepted rows that are sent again */
     bool has_account;
@@ -49,6 +51,9 @@ int recording_open(struct recording *recording, const struct span *passed, size_
 
 /* Whether the checked input is the one that the results are of; asks where that is in doubt. */
 int recording_match(struct recording *recording, uint64_t new_rows, uint64_t input_hash);
+
+/* Whether the run that is gone on with had an input of these bytes. */
+bool recording_is_of_input(const struct recording *recording, uint64_t input_hash);
 
 /* Creates what is to be there before anything is sent, for so many rows (0: not known); `content`
  * as in struct ledger_about. */

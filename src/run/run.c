@@ -79,6 +79,8 @@ static int check_pipe(struct run *run, const struct check_counts *none)
 {
     int result = rollout_check(run->settings, run->person, none, 0, run->recording.path);
 
+    if (result == 0 && run->settings->dated)
+        result = guard_unknown(run->settings, run->person);
     return result == 0 ? guard_rows(run->settings, run->person, 0) : result;
 }
 
@@ -97,7 +99,9 @@ static int judge_input(struct run *run, const struct check_counts *counts)
     intake_digest(run->intake, &input.size, &input.hash);
     run->content = settings->dated ? counts->content : 0;
     if (result == 0 && settings->dated)
-        result = guard_repetition(settings, person, &run->nightly.dated, &input);
+        result = guard_repetition(settings, person, &run->nightly.dated, &input,
+                                  run->nightly.goes_on &&
+                                      !recording_is_of_input(&run->recording, input.hash));
     if (result == 0)
         result = recording_match(&run->recording, counts->valid, input.hash);
     if (result == 0)
@@ -396,10 +400,9 @@ static int conclude(struct run *run)
     int result = run_judge(run);
 
     explain_end(run);
+    run->recording.is_interrupted = run->result.signal_number != 0;
     int recorded = recording_finish(&run->recording, run->rows > 0 ? run->rows : run->result.rows,
                                     is_complete, run->result.end == JOB_FAILED);
-    if (run->settings->dated && run->recording.is_moved)
-        nightly_follow(&run->nightly, run->recording.path, run->person);
     return recorded != 0 ? recorded : result;
 }
 
@@ -601,8 +604,8 @@ int run_send(const struct run_settings *given, const struct person *person,
     int result = nightly_choose(&run->nightly, settings, person);
     if (result == 0)
         result = run_steps(run);
-    if (result == 0)
-        nightly_prune(&run->nightly, settings, person);
+    nightly_end(&run->nightly, settings, run->recording.is_moved ? run->recording.path : NULL,
+                person);
     if (!run->has_sent && interrupt_signal() != 0)
         result = heed_signal(run);
     if (settings->json && !run->is_told && run->intake != NULL)

@@ -6,6 +6,7 @@ import stat
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from conftest import HEADER, KEY, NBATCH, imei, read_results, row_of
@@ -329,6 +330,24 @@ def test_the_key_appears_nowhere(nbatch, fleet, tmp_path, raw_peer):
     for file in tmp_path.rglob("*"):
         if file.is_file():
             assert KEY.encode() not in file.read_bytes()
+
+
+@pytest.mark.parametrize("words", [["check"], ["run", "--simulate"], ["run", "--endpoint", "http://127.0.0.1:1"]], ids=["check", "rehearsal", "run"])
+@pytest.mark.parametrize("variable", ["NBATCH_API_KEY", "NBATCH_ACCESS_KEY", "OTHER"])
+def test_a_key_that_nobody_asks_for_is_in_no_core_either(tmp_path, words, variable):
+    """From the start on: it is in the environment. Negative control: another variable changes no limit."""
+    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    if hard == 0:
+        pytest.skip("no process here leaves a core")
+    os.mkfifo(tmp_path / "in.csv")
+    with subprocess.Popen([NBATCH, words[0], "in.csv", *words[1:]], cwd=tmp_path, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (hard, hard)),
+                          env={"PATH": os.environ["PATH"], variable: KEY}) as process:
+        writer = os.open(tmp_path / "in.csv", os.O_WRONLY)  # it reads: no input has come yet
+        line = next(line for line in Path(f"/proc/{process.pid}/limits").read_text().splitlines() if line.startswith("Max core file size"))
+        process.kill()
+        os.close(writer)
+    assert (line.split()[4] == "0") == (variable != "OTHER" or "--endpoint" in words), line
 
 
 def test_the_running_process_hides_the_key(fleet, raw_peer):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import xxhash
-from conftest import read_results, row_of
+from conftest import NBATCH, read_results, row_of
 from workbooks import write_book
 
 DATED = re.compile(r"meters-\d{8}-\d{6}\.results\.csv")
@@ -29,6 +29,13 @@ def night(nbatch, tmp_path, simulator):
 
     start.peer = peer
     return start
+
+
+def wait_for(is_so, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def stored(night):
@@ -166,9 +173,11 @@ def test_results_that_an_editor_saves_in_mid_run_are_gone_on_with_the_next_night
     done = night(text)
     assert done.code == 3 and "sent before" in done.err and recovered.name in done.err, done
     recovered.rename(tmp_path / re.sub(r"-\d{8}-", "-20200101-", recovered.name))
-    Path(f"{recovered}.complete").rename(tmp_path / re.sub(r"-\d{8}-", "-20200101-", f"{recovered.name}.complete"))
+    for path in (Path(f"{recovered}.complete"), tmp_path / name, tmp_path / f"{name}.journal"):
+        path.rename(tmp_path / re.sub(r"-\d{8}-", "-20200101-", path.name))
     done = night(content_of(fleet, 2, first=500), "--keep", "30d")
-    assert done.code == 0 and "removed 1 result file" in done.err and not list(tmp_path.glob("meters-20200101-*")), done
+    assert done.code == 0 and "removed 1 result file" in done.err, done
+    assert len(list(tmp_path.glob("meters-20200101-*"))) == 2, "the copy, and what says that it is one"
 
 
 def test_what_is_beside_old_results_goes_with_them(night, fleet, tmp_path, nbatch):
@@ -208,6 +217,147 @@ def test_old_results_are_removed_and_unfinished_ones_are_not(night, fleet, tmp_p
     assert left == {"open", "bare", "other"}
     assert not (tmp_path / "meters-20200101-020000.html").exists()
     assert first.exists() and len(dated(tmp_path)) == 4
+
+
+def test_one_start_of_a_job_at_a_time(night, fleet, tmp_path):
+    """The second one is refused, however early it comes: before there are results."""
+    (tmp_path / "input.csv").write_text(content_of(fleet, 10))
+    command = [NBATCH, "run", "input.csv", "--endpoint", night.peer.url, "--dated", "--job", "meters",
+               "--api-key-command", f"touch begun; while [ ! -e go ]; do sleep 0.1; done; echo {'k' * 28}"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) as first:
+        wait_for(lambda: (tmp_path / "begun").exists())
+        done = night()
+        assert done.code == 2 and "another start of this job is under way" in done.err, done
+        assert night(None, "--again").code == 2
+        (tmp_path / "go").touch()
+    assert first.returncode == 0 and stored(night) == 10 and len(dated(tmp_path)) == 1
+    assert night().code == 3, "its lock is free, and its results are known"
+
+
+LOST = {
+    "removed": lambda link, name: link.unlink(),
+    "a copy": lambda link, name: (link.unlink(), link.write_bytes((link.parent / name).read_bytes())),
+    "absolute": lambda link, name: (link.unlink(), link.symlink_to(link.parent / name)),
+    "to an earlier one": lambda link, name: (link.unlink(), link.symlink_to("meters-20200101-020000.results.csv")),
+    "to a link": lambda link, name: (link.rename(link.parent / "l"), link.symlink_to("l")),
+}
+
+
+@pytest.mark.parametrize("how", LOST)
+def test_a_stopped_run_is_found_without_its_link(night, fleet, tmp_path, how):
+    stop_after(night, fleet, tmp_path)
+    (name,) = dated(tmp_path)
+    (tmp_path / "meters-20200101-020000.results.csv").touch()
+    link = tmp_path / "meters.latest.results.csv"
+    LOST[how](link, name)
+    done = night()
+    if how == "a copy":
+        assert done.code == 2 and "is there and is no link" in done.err and link.name in done.err, done
+        link.unlink()
+        done = night()
+    assert done.code == 0 and f"going on with {name}" in done.err, done
+    assert os.readlink(link) == name and stored(night) == 40
+
+
+def stop_after(night, fleet, tmp_path, rows=12, count=40):
+    """A night that SIGTERM stops when so many of its rows were sent."""
+    (tmp_path / "input.csv").write_text(content_of(fleet, count))
+    process = subprocess.Popen([NBATCH, "run", "input.csv", "--endpoint", night.peer.url, "--job", "meters", "--dated", "--rate", "20/s"],
+                               cwd=tmp_path, env={**os.environ, "NBATCH_API_KEY": "k" * 28}, stderr=subprocess.DEVNULL)
+    before = stored(night)
+    wait_for(lambda: stored(night) >= before + rows)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 143
+
+
+def test_a_stopped_run_whose_results_are_gone_is_not_begun_anew(night, fleet, tmp_path):
+    stop_after(night, fleet, tmp_path)
+    before = stored(night)
+    (name,) = dated(tmp_path)
+    (tmp_path / name).rename(tmp_path / "elsewhere.csv")
+    done = night()
+    assert done.code == 2 and name in done.err and "put it back" in done.err and stored(night) == before, done
+    (tmp_path / "elsewhere.csv").rename(tmp_path / name)
+    assert night().code == 0 and stored(night) == 40
+
+
+def test_the_input_of_an_earlier_night_does_not_go_on_with_a_stopped_run(night, fleet, tmp_path):
+    """One row in common would be enough; that input was sent whole."""
+    first = content_of(fleet, 12)
+    assert night(first).code == 0
+    time.sleep(1.1)
+    stop_after(night, fleet, tmp_path)
+    before = stored(night)
+    done = night(first)
+    assert done.code == 3 and "sent before" in done.err and stored(night) == before, done
+    done = night(content_of(fleet, 40))
+    assert done.code == 0 and "going on with" in done.err and stored(night) == 12 + 40, done
+
+
+def test_what_was_sent_is_known_when_results_are_put_away(night, fleet, tmp_path):
+    text = content_of(fleet, 5)
+    assert night(text).code == 0
+    (tmp_path / "archive").mkdir()
+    (name,) = dated(tmp_path)
+    (tmp_path / name).rename(tmp_path / "archive" / name)
+    done = night(text)
+    assert done.code == 3 and "sent before" in done.err and name in done.err, done
+    complete = tmp_path / f"{name}.complete"
+    for content in (b"", complete.read_bytes()[:100], b"x" * 4200):
+        complete.write_bytes(content)
+        done = night(text)
+        assert done.code == 3 and "cannot be told" in done.err and complete.name in done.err, done
+    assert night(text, "--again").code == 0 and stored(night) == 10
+
+
+def test_a_pipe_has_to_be_sent_again_on_purpose(night, fleet, tmp_path, nbatch):
+    words = ["run", "-", "--format", "csv", "--endpoint", night.peer.url, "--job", "meters", "--dated"]
+    done = nbatch(*words, stdin=content_of(fleet, 3))
+    assert done.code == 2 and "a pipe's rows are not known" in done.err and stored(night) == 0, done
+    assert nbatch(*words, "--again", stdin=content_of(fleet, 3)).code == 0 and stored(night) == 3
+
+
+def test_what_is_anothers_is_left_alone(nbatch, fleet, tmp_path, simulator):
+    """Results of inputs whose names look like ours."""
+    peer = simulator()
+    to = ["--endpoint", peer.url]
+    taken = fleet(3, "meters.latest.csv"), fleet(3, "meters-20200101-020000.csv", first=10)
+    for path in taken:
+        assert nbatch("run", path.name, *to).code == 0
+    fleet(3, "meters.csv", first=20)
+    done = nbatch("run", "meters.csv", "--dated", *to)
+    assert done.code == 2 and "meters.latest.results.csv is there and is no link" in done.err, done
+    assert len(read_results(tmp_path / "meters.latest.results.csv")) == 3
+    (tmp_path / "meters.latest.results.csv").unlink()
+    done = nbatch("run", "meters.csv", "--dated", "--keep", "1d", *to)
+    assert done.code == 0 and "removed" not in done.err, done
+    assert len(read_results(tmp_path / "meters-20200101-020000.results.csv")) == 3
+
+
+def test_a_night_without_a_platform_leaves_the_link_where_it_was(night, fleet, tmp_path, nbatch):
+    assert night(content_of(fleet, 3)).code == 0
+    link = tmp_path / "meters.latest.results.csv"
+    before = os.readlink(link)
+    time.sleep(1.1)
+    (tmp_path / "input.csv").write_text(content_of(fleet, 3, first=10))
+    words = ["run", "input.csv", "--endpoint", "http://127.0.0.1:1", "--job", "meters", "--dated", "--outage-wait", "1s"]
+    assert nbatch(*words).code == 4
+    assert os.readlink(link) == before and len(read_results(link)) == 3 and len(dated(tmp_path)) == 1
+    link.unlink()
+    (tmp_path / before).unlink()
+    assert nbatch(*words).code == 4 and not link.is_symlink()
+
+
+def test_what_is_old_goes_though_a_row_was_refused(nbatch, fleet, tmp_path, simulator):
+    peer = simulator("--fault", "errno-4:100%")
+    for name, file in (("old", "meters-20200101-020000.results.csv"), ("older", "meters-20190101-020000.results.csv")):
+        assert nbatch("run", fleet(2, f"{name}.csv"), "--simulate", "-o", file).code == 0
+    fleet(2, "meters.csv", first=10)
+    words = ["run", "meters.csv", "--dated", "--keep", "30d"]
+    assert nbatch(*words, "--endpoint", "http://127.0.0.1:1", "--outage-wait", "1s").code == 4
+    assert len(dated(tmp_path)) == 2, "nothing newer is complete"
+    done = nbatch(*words, "--endpoint", peer.url, "--max-attempts", 1)
+    assert done.code == 1 and "removed 2 result files" in done.err, done
 
 
 def test_an_input_of_another_size_or_age_is_refused(nbatch, fleet, tmp_path):

@@ -171,6 +171,27 @@ def test_the_end_waits_for_the_reader_of_the_results(start, tmp_path, raw_peer, 
     assert text == (tmp_path / "fleet.results.csv").read_text()
 
 
+@pytest.mark.parametrize("rows,number,code", [(1500, signal.SIGTERM, 143), (12000, signal.SIGINT, 130)], ids=["at the end", "while rows wait"])
+def test_a_signal_ends_the_wait_for_the_reader_of_the_results(start, tmp_path, raw_peer, fleet, rows, number, code):
+    """One is enough; the record is whole, or is gone on with."""
+    peer = raw_peer(slow(0))
+    r, w = os.pipe()
+    process = start("run", fleet(rows), "--endpoint", peer.url, "-o", "-", stdout=w, stderr=subprocess.PIPE, text=True)
+    os.close(w)
+    seen, end = -1, time.monotonic() + 60
+    while len(peer.processed) != seen or seen == 0 or (rows == 1500 and seen < rows):  # until nothing more is started
+        assert time.monotonic() < end
+        seen = len(peer.processed)
+        time.sleep(1.5)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    os.close(r)
+    assert process.returncode == code and "standard output was not read to its end" in err, err
+    assert len(read_results(tmp_path / "fleet.results.csv")) == seen
+    journal = tmp_path / "fleet.results.csv.journal"
+    assert journal.exists() == (rows == 12000)
+
+
 def test_a_reader_of_the_results_that_goes_away_stops_the_run(start, tmp_path, raw_peer, fleet):
     peer = raw_peer(slow(0.005))
     r, w = os.pipe()

@@ -37,6 +37,8 @@ static bool is_readable(void)
     return poll(&wait, 1, 0) == 1;
 }
 
+enum { A_WHILE_US = 700 * 1000 };
+
 static void remember_the_first(void)
 {
     interrupt_watch();
@@ -52,7 +54,17 @@ static void end_at_the_second(void)
 {
     interrupt_watch();
     (void)raise(SIGTERM);
+    EXPECT(usleep(A_WHILE_US) == 0);
     (void)raise(SIGTERM);
+}
+
+/* As timeout(1) does: to the process, and to its group. */
+static void take_two_at_once_for_one(void)
+{
+    interrupt_watch();
+    (void)raise(SIGTERM);
+    (void)raise(SIGTERM);
+    EXPECT(interrupt_signal() == SIGTERM);
 }
 
 /* Who ends a session sends both at once. */
@@ -62,6 +74,7 @@ static void outlive_what_comes_behind_a_hangup(void)
     (void)raise(SIGHUP);
     (void)raise(SIGTERM);
     EXPECT(interrupt_signal() == SIGHUP);
+    EXPECT(usleep(A_WHILE_US) == 0);
     (void)raise(SIGTERM);
 }
 
@@ -126,6 +139,7 @@ static void keep_what_nobody_took(void)
     EXPECT(!interrupt_next(&number));
     (void)raise(SIGINT);
     interrupt_take(false);
+    EXPECT(usleep(A_WHILE_US) == 0);
     (void)raise(SIGINT); /* the same kind once more */
 }
 
@@ -134,6 +148,7 @@ static void test_signals_are_remembered_taken_and_never_lost(void **state)
     (void)state;
     assert_int_equal(in_a_child(remember_the_first), 0);
     assert_int_equal(in_a_child(end_at_the_second), 128 + SIGTERM);
+    assert_int_equal(in_a_child(take_two_at_once_for_one), 0);
     assert_int_equal(in_a_child(outlive_what_comes_behind_a_hangup), 128 + SIGTERM);
     assert_int_equal(in_a_child(leave_what_is_ignored), 0);
     assert_int_equal(in_a_child(take_each), 0);
