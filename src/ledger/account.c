@@ -47,7 +47,7 @@ enum status ledger_write_completion(const struct ledger *ledger, const struct ac
                                     struct buf *message)
 {
     struct completion completion = ledger->completion;
-    struct stat about = {.st_mode = 0600};
+    struct stat about = {.st_mode = 0600, .st_uid = (uid_t)-1, .st_gid = (gid_t)-1};
     char *path = completion_path(ledger->path);
 
     if (path == NULL) {
@@ -56,8 +56,7 @@ enum status ledger_write_completion(const struct ledger *ledger, const struct ac
     }
     completion.accepted = *accepted;
     (void)!ledger->disk->stat(ledger->disk, ledger->fd, &about); /* no wider than the results */
-    enum status status =
-        completion_write(ledger->disk, path, &completion, about.st_mode & 0666, message);
+    enum status status = completion_write(ledger->disk, path, &completion, &about, message);
     free(path);
     return status;
 }

@@ -108,15 +108,17 @@ static size_t fill(struct completion_file *file, const struct completion *comple
 }
 
 /* Writes a file that nobody has yet, and renames it. */
-static bool write_file(struct disk *disk, const char *name, const char *path, unsigned mode,
-                       struct span file)
+static bool write_file(struct disk *disk, const char *name, const char *path,
+                       const struct stat *results, struct span file)
 {
     int fd = disk->open(disk, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
 
     if (fd < 0)
         return false;
-    bool good = disk_append_all(disk, fd, file) == STATUS_OK && disk->chmod(disk, fd, mode) == 0 &&
-                disk->sync(disk, fd) == 0;
+    bool good = disk_append_all(disk, fd, file) == STATUS_OK &&
+                disk->chmod(disk, fd, results->st_mode & 0666) == 0;
+    disk_give_to_owner(disk, fd, results);
+    good = good && disk->sync(disk, fd) == 0;
     (void)disk->close(disk, fd);
     if (good && disk->rename(disk, name, path) == 0)
         return true;
@@ -127,7 +129,7 @@ static bool write_file(struct disk *disk, const char *name, const char *path, un
 }
 
 enum status completion_write(struct disk *disk, const char *path,
-                             const struct completion *completion, unsigned mode,
+                             const struct completion *completion, const struct stat *results,
                              struct buf *message)
 {
     struct completion_file file;
@@ -137,7 +139,7 @@ enum status completion_write(struct disk *disk, const char *path,
     buf_add_format(&name, "%s.%08llx", path, (unsigned long long)(disk->random(disk) & 0xffffffff));
     enum status status = name.status;
     struct span bytes = span_of((const char *)&file, fill(&file, completion));
-    if (status == STATUS_OK && !write_file(disk, buf_string(&name), path, mode, bytes)) {
+    if (status == STATUS_OK && !write_file(disk, buf_string(&name), path, results, bytes)) {
         status = STATUS_IO;
         buf_add_printable(message, span_string(path));
         buf_add_format(message, ": what --resume compares the results with cannot be written: %s",

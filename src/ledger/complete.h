@@ -43,10 +43,10 @@ uint64_t accepted_missing(const struct accepted *before, const struct accepted *
 /* The name beside the results, to be freed; NULL without memory. */
 char *completion_path(const char *results);
 
-/* Puts the file in the place of an earlier one, with these permissions, durably but for its name.
- * STATUS_IO, STATUS_NO_MEMORY, with a text in `message`. */
+/* Puts the file in the place of an earlier one, with the owner and the permissions of the results,
+ * durably but for its name. STATUS_IO, STATUS_NO_MEMORY, with a text in `message`. */
 enum status completion_write(struct disk *disk, const char *path,
-                             const struct completion *completion, unsigned mode,
+                             const struct completion *completion, const struct stat *results,
                              struct buf *message) MUST_USE;
 
 /* STATUS_END: there is none. STATUS_SYNTAX: it is damaged, or no such file. STATUS_IO; errno is

@@ -328,3 +328,11 @@ char *disk_name_with(const char *path, const char *end)
         (void)snprintf(name, size, "%s%s", path, end);
     return name;
 }
+
+void disk_give_to_owner(struct disk *disk, int fd, const struct stat *of)
+{
+    struct stat own;
+
+    if (disk->stat(disk, fd, &own) == 0 && (own.st_uid != of->st_uid || own.st_gid != of->st_gid))
+        (void)!disk->chown(disk, fd, of->st_uid, of->st_gid);
+}

@@ -134,4 +134,8 @@ char *disk_folder_of(const char *path);
  * freed; NULL without memory. */
 char *disk_name_with(const char *path, const char *end);
 
+/* Where root works on what is another user's, what it makes beside it is that user's, too, who goes
+ * on with it later. A file, of which something is known. */
+void disk_give_to_owner(struct disk *disk, int fd, const struct stat *of);
+
 #endif

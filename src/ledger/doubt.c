@@ -21,9 +21,11 @@ struct doubt_head {
 
 _Static_assert(sizeof(struct doubt_head) == DOUBT_HEAD_BYTES, "the form of the file");
 
+static const char ending[] = ".doubt";
+
 char *doubt_path(const char *results)
 {
-    return disk_name_with(results, ".doubt");
+    return disk_name_with(results, ending);
 }
 
 /* The check of a record whose head is at the start of `record`, with the texts behind it. */
@@ -115,6 +117,16 @@ enum status doubt_get(struct disk *disk, int fd, uint64_t offset, struct buf *by
     return status == STATUS_END ? STATUS_SYNTAX : status;
 }
 
+static void give_to_owner(const struct doubt_file *file)
+{
+    char *results = strndup(file->path, strlen(file->path) - strlen(ending));
+    struct stat about;
+
+    if (results != NULL && file->disk->lstat(file->disk, results, &about) == 0)
+        disk_give_to_owner(file->disk, file->fd, &about);
+    free(results);
+}
+
 /* Opens the file behind its last whole record: what is behind that, or is no such file, goes. */
 static bool open_file(struct doubt_file *file)
 {
@@ -124,6 +136,7 @@ static bool open_file(struct doubt_file *file)
     file->fd = disk->open(disk, file->path, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW, 0600);
     if (file->fd < 0)
         return false;
+    give_to_owner(file);
     enum status status = doubt_each(disk, file->fd, NULL, NULL, &end);
     if (status == STATUS_OK)
         return disk->truncate(disk, file->fd, end) == 0;

@@ -412,3 +412,8 @@ bool journal_is_live(const struct journal *journal)
 {
     return journal_is_settled(journal) || journal_is_of_this_mount(journal);
 }
+
+void journal_give_to_owner(struct journal *journal, const struct stat *of)
+{
+    disk_give_to_owner(journal->disk, journal->fd, of);
+}

@@ -183,6 +183,9 @@ bool journal_has_moved(const struct journal *journal);
 /* The same of the journal at a path, which may be in use; false where none can be read there. */
 bool journal_peek_moved(struct disk *disk, const char *path);
 
+/* As disk_give_to_owner. */
+void journal_give_to_owner(struct journal *journal, const struct stat *of);
+
 /* The snapshot of that sequence is about to be written: no page of the live record is older. */
 void journal_stamp(struct journal *journal, uint64_t sequence);
 

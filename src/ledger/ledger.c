@@ -208,8 +208,12 @@ enum status ledger_make_journal(struct ledger *ledger, const struct journal_abou
     snapshot->intent_count = 0;
     for (size_t i = 0; i < count; i++)
         snapshot_put(snapshot, &started[i]);
-    return journal_create(ledger->disk, ledger->journal_path, about, shape, &live, snapshot,
-                          started, count, message, ret_journal);
+    enum status status = journal_create(ledger->disk, ledger->journal_path, about, shape, &live,
+                                        snapshot, started, count, message, ret_journal);
+    struct stat results;
+    if (status == STATUS_OK && ledger->disk->stat(ledger->disk, ledger->fd, &results) == 0)
+        journal_give_to_owner(*ret_journal, &results);
+    return status;
 }
 
 static enum status create_journal(struct ledger *ledger, const struct ledger_about *given,

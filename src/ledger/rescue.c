@@ -209,13 +209,14 @@ static enum status fill(const struct ledger *ledger, int fd)
 /* Writes the lines to a file that nobody has yet, locked and durable. */
 static enum status write_anew(struct ledger *ledger, struct buf *message)
 {
-    struct stat about = {.st_mode = 0600};
+    struct stat about = {.st_mode = 0600, .st_uid = (uid_t)-1, .st_gid = (gid_t)-1};
     struct disk *disk = ledger->disk;
     (void)!disk->stat(disk, ledger->fd, &about);
     int fd = disk->open(disk, ledger->path, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW,
                         about.st_mode & 0666);
     if (fd < 0)
         return ledger_say(ledger, "the results cannot be written anew", errno, message);
+    disk_give_to_owner(disk, fd, &about);
     if (fill(ledger, fd) == STATUS_OK) {
         (void)disk->close(disk, ledger->fd); /* it has no name here */
         ledger->fd = fd;

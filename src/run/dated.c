@@ -199,8 +199,11 @@ char *dated_name(const struct dated *dated, int64_t now_s)
 enum status dated_lock(const struct dated *dated, int *ret_fd, struct buf *message)
 {
     char *path = format_name("%s.lock", dated->stem);
-    int fd = path != NULL ? open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600)
-                          : -1;
+    int fd = path != NULL
+                 ? open(path, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644)
+                 : -1;
+    if (fd >= 0) /* it holds nothing; whoever starts the job next may be another user */
+        (void)!fchmod(fd, 0644);
     enum status status = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 ? STATUS_OK : STATUS_IO;
 
     if (status != STATUS_OK && fd >= 0 && errno == EWOULDBLOCK) {

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import stat
 import subprocess
 import tempfile
 import time
@@ -315,6 +316,34 @@ def test_a_pipe_has_to_be_sent_again_on_purpose(night, fleet, tmp_path, nbatch):
     done = nbatch(*words, stdin=content_of(fleet, 3))
     assert done.code == 2 and "a pipe's rows are not known" in done.err and stored(night) == 0, done
     assert nbatch(*words, "--again", stdin=content_of(fleet, 3)).code == 0 and stored(night) == 3
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root works on what is another user's")
+def test_what_root_makes_beside_results_is_its_owners(night, fleet, tmp_path):
+    """Who sees to a job by hand as root leaves files with which the job goes on."""
+    nobody = 65534
+    before = os.umask(0o077)
+    assert night(content_of(fleet, 5)).code == 0
+    os.umask(before)
+    (name,) = dated(tmp_path)
+    for path in (tmp_path / name, tmp_path / f"{name}.complete"):
+        os.chown(path, nobody, nobody)
+    assert night(None, "--resume").code == 0
+    assert (tmp_path / f"{name}.complete").stat().st_uid == nobody
+    assert stat.S_IMODE((tmp_path / "meters.lock").stat().st_mode) == 0o644, "any user may take it"
+    (tmp_path / name).unlink()
+    time.sleep(1.1)
+    stop_after(night, fleet, tmp_path, count=60)
+    name = os.readlink(tmp_path / "meters.latest.results.csv")
+    for ending in ("", ".journal"):
+        os.chown(tmp_path / (name + ending), nobody, nobody)
+    process = subprocess.Popen([NBATCH, "run", "input.csv", "--endpoint", night.peer.url, "--job", "meters", "--dated", "--rate", "10/s"],
+                               cwd=tmp_path, env={**os.environ, "NBATCH_API_KEY": "k" * 28}, stderr=subprocess.DEVNULL)
+    before = stored(night)
+    wait_for(lambda: stored(night) > before)
+    process.kill()
+    process.wait()
+    assert (tmp_path / f"{name}.journal").stat().st_uid == nobody
 
 
 def test_what_is_anothers_is_left_alone(nbatch, fleet, tmp_path, simulator):

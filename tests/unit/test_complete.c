@@ -6,6 +6,8 @@
 
 #include "ledger/complete.h"
 
+static const struct stat results = {.st_mode = 0640, .st_uid = (uid_t)-1, .st_gid = (gid_t)-1};
+
 static struct buf message;
 
 static void add(struct accepted *accepted, uint64_t from, uint64_t to)
@@ -52,7 +54,7 @@ static void test_it_is_read_as_it_was_written_or_refused(void **state)
     completion.input_size = UINT64_MAX;
     completion.with = 3;
     for (int i = 0; i < 2; i++) { /* in the place of an earlier one, too */
-        assert_int_equal(completion_write(&disk_real, path, &completion, 0640, &message),
+        assert_int_equal(completion_write(&disk_real, path, &completion, &results, &message),
                          STATUS_OK);
         assert_int_equal(completion_read(&disk_real, path, &got), STATUS_OK);
         assert_memory_equal(&got.accepted, &completion.accepted, sizeof(got.accepted));
@@ -78,7 +80,7 @@ static void test_it_is_read_as_it_was_written_or_refused(void **state)
     assert_int_equal(symlink("/dev/zero", path), 0); /* a link is none */
     assert_int_equal(completion_read(&disk_real, path, &got), STATUS_SYNTAX);
     assert_int_equal(unlink(path), 0);
-    assert_int_equal(completion_write(&disk_real, "/nowhere/r.complete", &completion, 0600,
+    assert_int_equal(completion_write(&disk_real, "/nowhere/r.complete", &completion, &results,
                                       &message),
                      STATUS_IO);
     assert_true(message.len > 0);
