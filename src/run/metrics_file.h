@@ -15,7 +15,7 @@ struct metrics_file {
     bool failed;        /* and that was told */
 };
 
-/* STATUS_USAGE with a text in `message` where something else than metrics is there;
+/* STATUS_USAGE with a text in `message` where something else than a file of metrics is there;
  * STATUS_NO_MEMORY. Writes nothing. `ret_last_success_s`: what is said there of a run before. */
 enum status metrics_file_open(struct metrics_file *file, const char *path,
                               double *ret_last_success_s, struct buf *message) MUST_USE;

@@ -10,17 +10,18 @@ enum { OUTPUTS_MAX = 6 };
 /* The file itself; or where there is none yet, its folder and name. To be freed. */
 static char *name_of(const char *path)
 {
-    char *there = disk_real.resolve(&disk_real, path), *name = NULL;
-    char *folder = there == NULL ? disk_folder_of(path) : NULL;
+    char *target = disk_real.follow(&disk_real, path), *name = NULL;
+    char *folder = target != NULL ? disk_folder_of(target) : NULL;
     char *resolved = folder != NULL ? disk_real.resolve(&disk_real, folder) : NULL;
-    const char *slash = strrchr(path, '/');
+    const char *slash = target != NULL ? strrchr(target, '/') : NULL;
 
     if (resolved != NULL &&
-        asprintf(&name, "%s/%s", resolved, slash != NULL ? slash + 1 : path) < 0)
+        asprintf(&name, "%s/%s", resolved, slash != NULL ? slash + 1 : target) < 0)
         name = NULL;
     free(folder);
     free(resolved);
-    return there != NULL ? there : name;
+    free(target);
+    return name;
 }
 
 int outputs_check(const struct run_settings *settings, const char *results,

@@ -6,6 +6,7 @@ import resource
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import threading
 import time
@@ -300,6 +301,57 @@ def test_metrics_replace_metrics_and_nothing_else(nbatch, fleet, tmp_path):
         assert nbatch("run", fleet(2), "--simulate", "--metrics-file", "m.prom", "-o", f"{i}.csv").code == 0
     done = nbatch("run", fleet(2), "--simulate", "--metrics-file", "nowhere/m.prom")
     assert done.code == 2 and "nowhere/m.prom" in done.err and not (tmp_path / "fleet.results.csv").exists()
+
+
+def test_a_link_to_metrics_is_followed(nbatch, fleet, tmp_path):
+    """The file that the collector reads is written anew, where the link leads, whatever the end; so is a page."""
+    collected = tmp_path / "collector" / "m.prom"
+    collected.parent.mkdir()
+    (tmp_path / "m.prom").symlink_to("collector/m.prom")  # which is not there yet
+    (tmp_path / "bad.csv").write_text("imei\n1\n")
+    for path, code in ((fleet(3), 0), (tmp_path / "bad.csv", 3)):
+        assert nbatch("run", path, "--simulate", "--metrics-file", "m.prom", "-o", f"{code}.csv").code == code
+        assert (tmp_path / "m.prom").is_symlink() and read_metrics(collected)["nbatch_exit_status", ""] == code
+    assert [p.name for p in collected.parent.iterdir()] == ["m.prom"]
+    (tmp_path / "r.html").symlink_to("collector/r.html")
+    for _ in range(2):
+        assert nbatch("report", "0.csv", "-o", "r.html").code == 0
+        assert (tmp_path / "r.html").is_symlink() and (collected.parent / "r.html").read_text().startswith("<!")
+    done = nbatch("run", fleet(3), "--simulate", "-o", "2.csv", "--metrics-file", "m.prom", "--log", "collector/m.prom")
+    assert done.code == 2 and "same file" in done.err, done
+
+
+def what_is_no_file(folder, kind):
+    path = folder / kind
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(path))
+    elif kind == "device":
+        try:
+            os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, 3))
+        except PermissionError:
+            pytest.skip("only root makes devices")
+    else:
+        path.mkdir()
+    return path
+
+
+@pytest.mark.parametrize("linked", [False, True])
+@pytest.mark.parametrize("kind", ["pipe", "socket", "device", "folder"])
+def test_metrics_replace_nothing_that_is_no_file(nbatch, fleet, tmp_path, kind, linked):
+    """/dev/null of a machine whose operator meant to have no metrics would be lost."""
+    path = what_is_no_file(tmp_path, kind)
+    if linked:
+        (tmp_path / "link").symlink_to(path)
+    before = path.lstat()
+    name = "link" if linked else kind
+    done = nbatch("run", fleet(3), "--simulate", "--metrics-file", name, timeout=20)
+    assert done.code == 2 and f"{name}: it is no regular file" in done.err and "--metrics-file" in done.err, done
+    after = path.lstat()
+    assert (after.st_mode, after.st_ino, after.st_rdev) == (before.st_mode, before.st_ino, before.st_rdev)
+    assert not list(tmp_path.glob("*.rehearsal.csv*"))
 
 
 def test_a_run_goes_on_without_a_log_that_is_full(nbatch, fleet, tmp_path):
