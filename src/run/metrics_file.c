@@ -6,7 +6,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "report/metrics.h"
 #include "run/privacy.h"
 #include "run/replace.h"
 
@@ -31,7 +30,8 @@ static enum status refuse(const char *path, const char *why, struct buf *message
 
 /* Why the file may not be replaced: what is there is no file, or holds no metrics of ours. NULL: it
  * may. */
-static const char *keeps(const char *path, double *ret_last_success_s)
+static const char *keeps(const char *path, const struct run_settings *settings, const char *input,
+                         struct metrics_past *ret_past)
 {
     static char text[METRICS_BYTES_MAX];
     struct stat about;
@@ -46,16 +46,17 @@ static const char *keeps(const char *path, double *ret_last_success_s)
     ssize_t got = read(fd, text, sizeof(text));
     (void)close(fd);
     if (got > 0)
-        *ret_last_success_s = metrics_last_success(span_of(text, (size_t)got));
+        metrics_read_past(span_of(text, (size_t)got), input, settings->job, ret_past);
     bool is_ours = got == 0 || (got > (ssize_t)sizeof(text_start) &&
                                 memcmp(text, text_start, sizeof(text_start) - 1) == 0);
     return is_ours ? NULL : "it holds something other than metrics of nbatch";
 }
 
-enum status metrics_file_open(struct metrics_file *file, const char *path,
-                              double *ret_last_success_s, struct buf *message)
+enum status metrics_file_open(struct metrics_file *file, const struct run_settings *settings,
+                              const char *input, struct metrics_past *ret_past, struct buf *message)
 {
-    const char *why = keeps(path, ret_last_success_s);
+    const char *path = settings->metrics_file;
+    const char *why = keeps(path, settings, input, ret_past);
 
     if (why != NULL)
         return refuse(path, why, message);

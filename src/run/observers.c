@@ -22,6 +22,23 @@ static uint64_t maybe_twice(const struct observed_run *run)
     return run->tally->twice + (run->earlier_twice != NULL ? *run->earlier_twice : 0);
 }
 
+/* What the results hold. A run that was refused has none: those of the run before it are still the
+ * job's, with whatever is to be settled there. */
+static void set_results(const struct observers *observers, uint64_t results[ROW_STATUS_COUNT],
+                        struct metrics *metrics)
+{
+    const struct observed_run *run = &observers->run;
+    const struct metrics_past *past = &observers->past;
+
+    for (size_t i = 0; i < ROW_STATUS_COUNT; i++)
+        results[i] = !observers->started
+                         ? past->results[i]
+                         : run->tally->rows[i] + (run->earlier != NULL ? run->earlier[i] : 0);
+    if (observers->started ? run->has_results : past->has_results)
+        metrics->results = results;
+    metrics->twice = observers->started ? maybe_twice(run) : past->twice;
+}
+
 /* A rehearsal is none. */
 static bool is_success(const struct observers *observers, const struct metrics *metrics)
 {
@@ -33,16 +50,17 @@ static enum status write_metrics(struct observers *observers, struct metrics *me
                                  struct buf *message)
 {
     const struct job_status *last = &observers->last;
+    uint64_t results[ROW_STATUS_COUNT];
     struct buf text;
 
     metrics->input = observers->input;
     metrics->job = observers->settings->job;
     metrics->phase = observers->phase;
-    metrics->last_success_s =
-        is_success(observers, metrics) ? (double)wall_clock_ms() / 1000 : observers->last_success_s;
+    set_results(observers, results, metrics);
+    metrics->last_success_s = is_success(observers, metrics) ? (double)wall_clock_ms() / 1000
+                                                             : observers->past.last_success_s;
     metrics->version = NBATCH_VERSION;
     metrics->tally = observers->run.tally;
-    metrics->twice = maybe_twice(&observers->run);
     metrics->expected = observers->run.rows;
     metrics->concurrency = last->concurrency;
     metrics->rollout = observers->rollout;
@@ -164,8 +182,8 @@ enum status observers_open(struct observers *observers, const struct run_setting
         status = event_log_open(&observers->log, settings->log, person, message);
     observers->log.job = settings->job;
     if (status == STATUS_OK && settings->metrics_file != NULL)
-        status = metrics_file_open(&observers->metrics, settings->metrics_file,
-                                   &observers->last_success_s, message);
+        status = metrics_file_open(&observers->metrics, settings, observers->input,
+                                   &observers->past, message);
     if (status == STATUS_OK)
         log_begin(observers);
     if (status != STATUS_OK || observers->metrics.path == NULL)

@@ -24,6 +24,7 @@ struct observed_run {
     const struct tally *tally;
     const uint64_t *earlier;         /* rows that had their result before, by status; NULL: none */
     const uint64_t *earlier_twice;   /* those of them that may be held twice; NULL: none */
+    bool has_results;                /* its rows have their results in a file, or a job */
     uint64_t rows;                   /* to be sent; meaningless without has_rows */
     bool has_rows;                   /* a pipe's are not known */
     uint64_t input_size, input_hash; /* 0: not known */
@@ -49,7 +50,7 @@ struct observers {
     struct refusals refusals;
     enum phase phase;
     const struct rollout_standing *rollout; /* the caller's; NULL: there is none */
-    double last_success_s;                  /* epoch, of runs before; 0: not known */
+    struct metrics_past past;               /* of runs of this job before */
     int64_t start_ms;                       /* epoch */
     const struct person *person;            /* verbose: each attempt goes into the log */
     bool started;

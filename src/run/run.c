@@ -232,6 +232,7 @@ static int start_observers(struct run *run)
                                     .tally = &run->tally,
                                     .earlier = run->earlier,
                                     .earlier_twice = &run->earlier_twice,
+                                    .has_results = true,
                                     .rows = run->rows - run_earlier_total(run),
                                     .embargo_s = intake_embargo_s(run->intake),
                                     .has_rows = run->rows > 0};

@@ -421,10 +421,50 @@ def test_a_success_is_remembered_until_the_next(nbatch, fleet, tmp_path, simulat
     assert nbatch("run", fleet(3), "--endpoint", peer.url, *words, "-o", "1.csv").code == 0
     success = metrics()["nbatch_last_success_time_seconds", ""]
     assert before <= success <= time.time()
-    (tmp_path / "bad.csv").write_text("imei\n1\n")
-    assert nbatch("run", "bad.csv", "--endpoint", peer.url, *words, "-o", "2.csv").code == 3
+    bad = fleet(3)
+    bad.write_text("imei\n1\n")
+    assert nbatch("run", bad, "--endpoint", peer.url, *words, "-o", "2.csv").code == 3
     assert metrics()["nbatch_last_success_time_seconds", ""] == success
     assert metrics()["nbatch_exit_status", ""] == 3 and metrics()["nbatch_up", ""] == 0
+
+
+def test_a_success_is_that_of_its_own_job(nbatch, fleet, tmp_path, simulator):
+    """Two jobs that name one file of metrics by mistake: one that never succeeded does not take over the other's success."""
+    peer = simulator("--listen", "127.0.0.1:0")
+    fleet(3, "good.csv")
+    (tmp_path / "bad.csv").write_text("imei\n1\n")
+    for i, (words, wanted) in enumerate((
+            (["good.csv"], True), (["bad.csv"], False), (["good.csv", "--job", "a"], True), (["bad.csv", "--job", "a"], True),
+            (["bad.csv", "--job", "b"], False))):
+        nbatch("run", *words, "--endpoint", peer.url, "--metrics-file", "m.prom", "-o", f"{i}.csv")
+        assert ("nbatch_last_success_time_seconds{" in (tmp_path / "m.prom").read_text()) == wanted, words
+
+
+def rows_of_results(path):
+    """{status: number} of nbatch_results_rows."""
+    return {status: int(count) for status, count in re.findall(r'^nbatch_results_rows\{.*status="(.*)"\} (\d+)$', path.read_text(), re.M)}
+
+
+def test_rows_in_doubt_are_told_until_they_are_settled(nbatch, start, fleet, tmp_path, simulator):
+    """The alert goes by what the results hold: what a killed run left, also behind a start that sends nothing."""
+    peer = simulator("--listen", "127.0.0.1:0", "--latency", "300ms")
+    metrics = tmp_path / "m.prom"
+    words = ["--endpoint", peer.url, "--metrics-file", "m.prom", "--job", "m", "--dated"]
+    process = start("run", fleet(200), *words)
+    wait_until(lambda: sum(len(p.read_bytes().splitlines()) for p in tmp_path.glob("m-*.results.csv")) > 10)
+    process.kill()
+    process.wait()
+    assert nbatch("run", fleet(200), *words, "--on-ambiguous", "hold").code == 6
+    statuses = [row["status"] for row in read_results(tmp_path / "m.latest.results.csv")]
+    told = {status: statuses.count(status) for status in ("accepted", "rejected", "failed", "in_doubt", "invalid")}
+    assert told["in_doubt"] > 0 and rows_of_results(metrics) == told
+    assert nbatch("run", fleet(200), *words).code == 3, "all of it was sent before"
+    assert rows_of_results(metrics) == told and 'nbatch_exit_status{' in metrics.read_text()
+    assert nbatch("verify", "m.latest.results.csv", "--endpoint", peer.url, "--settle", "10ms,20ms", timeout=60).code in (0, 1)
+    assert nbatch("run", fleet(200), "--resume", *words).code in (0, 1)
+    assert rows_of_results(metrics)["in_doubt"] == 0 and sum(rows_of_results(metrics).values()) == 200
+    assert nbatch("run", fleet(5, "other.csv"), *words).code == 0
+    assert rows_of_results(metrics) == dict.fromkeys(told, 0) | {"accepted": 5}, "other results"
 
 
 def test_a_signal_before_anything_is_sent_is_told(start, fleet, tmp_path, raw_peer):
