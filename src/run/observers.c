@@ -126,6 +126,8 @@ static void add_input(struct observers *observers)
     const char *typed = observers->settings->input;
     bool is_stdin = strcmp(typed, "-") == 0;
 
+    if (typed[0] == '\0') /* words that cannot be understood may have none */
+        return;
     event_log_add_text(&observers->log, "input", is_stdin ? observers->input : typed);
     if (!is_stdin)
         event_log_add_text(&observers->log, "input_path", observers->input);
@@ -165,11 +167,29 @@ static void add_digest(struct event_log *log, const struct observed_run *run)
     event_log_add_text(log, "input_xxh3", hash);
 }
 
+/* Where one of them cannot be opened, the other is told of it all the same. */
+static enum status open_both(struct observers *observers, struct buf *message)
+{
+    const struct run_settings *settings = observers->settings;
+    enum status log = STATUS_OK, metrics = STATUS_OK;
+    struct buf second;
+
+    buf_init_text(&second, 64 * 1024);
+    if (settings->log != NULL)
+        log = event_log_open(&observers->log, settings->log, observers->person, message);
+    observers->log.job = settings->job;
+    if (settings->metrics_file != NULL)
+        metrics = metrics_file_open(&observers->metrics, settings, observers->input,
+                                    &observers->past, log == STATUS_OK ? message : &second);
+    buf_deinit(&second);
+    return log != STATUS_OK ? log : metrics;
+}
+
 enum status observers_open(struct observers *observers, const struct run_settings *settings,
                            const struct person *person, struct buf *message)
 {
-    enum status status = STATUS_OK;
-
+    if (settings->following != NULL)
+        settings->following->is_told = true;
     observers->person = person;
     observers->settings = settings;
     observers->input = name_input(settings->input);
@@ -178,13 +198,8 @@ enum status observers_open(struct observers *observers, const struct run_setting
     observers->last.concurrency = (size_t)settings->concurrency;
     if (observers->input == NULL)
         return STATUS_NO_MEMORY;
-    if (settings->log != NULL)
-        status = event_log_open(&observers->log, settings->log, person, message);
-    observers->log.job = settings->job;
-    if (status == STATUS_OK && settings->metrics_file != NULL)
-        status = metrics_file_open(&observers->metrics, settings, observers->input,
-                                   &observers->past, message);
-    if (status == STATUS_OK)
+    enum status status = open_both(observers, message);
+    if (observers->log.path != NULL)
         log_begin(observers);
     if (status != STATUS_OK || observers->metrics.path == NULL)
         return status;

@@ -57,7 +57,8 @@ struct observers {
 };
 
 /* Opens what the settings ask for, and begins: the metrics of an earlier run are no longer there,
- * but for its success. STATUS_USAGE with a text in `message`, STATUS_NO_MEMORY. */
+ * but for what holds until another one knows better. Where one of the two cannot be opened,
+ * observers_close tells the other. STATUS_USAGE with a text in `message`, STATUS_NO_MEMORY. */
 enum status observers_open(struct observers *observers, const struct run_settings *settings,
                            const struct person *person, struct buf *message) MUST_USE;
 

@@ -24,6 +24,11 @@ static char *name_of(const char *path)
     return name;
 }
 
+static bool is_follower(const struct run_settings *settings, const char *path)
+{
+    return path == settings->log || path == settings->metrics_file;
+}
+
 int outputs_check(const struct run_settings *settings, const char *results,
                   const struct person *person)
 {
@@ -46,6 +51,9 @@ int outputs_check(const struct run_settings *settings, const char *results,
             person_error(person, "%s and %s are the same file, %s: give one another name",
                          files[j].what, files[i].what, files[i].path);
             result = EXIT_USAGE;
+            if (settings->following != NULL)
+                settings->following->is_shared =
+                    is_follower(settings, files[i].path) || is_follower(settings, files[j].path);
         }
     }
     for (size_t i = 0; i < OUTPUTS_MAX; i++)

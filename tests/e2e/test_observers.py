@@ -174,6 +174,15 @@ WAYS_OUT = {
     "pass": (["run", "good.csv", *LOST, "--pass", "nocolumn"], 3), "again-in-doubt": (["run", "good.csv", *LOST, "--on-ambiguous", "verify", "--resume=in_doubt"], 2),
     "dated-twice": (["run", "good.csv", "--simulate", "--dated"], 3),
     "other-target": (["run", "good.csv", "-o", "there.csv", "--resume", "--endpoint", "http://127.0.0.1:1", "--api-key-file", "key"], 2),
+    "dated-resume-of-nothing": (["run", "old.csv", "--simulate", "--dated", "--resume"], 2),
+    "no-input-is-named": (["run", "--simulate"], 2), "two-inputs": (["run", "good.csv", "old.csv", *LOST], 2), "unknown-option": (["run", "good.csv", "--bogus", "7", *LOST], 2),
+    "no-value": (["run", "good.csv", *LOST, "--rate", "fast"], 2), "empty-value": (["run", "good.csv", *LOST, "--output="], 2),
+    "rivals": (["run", "good.csv", *LOST, "--api-key-file", "key", "--api-key-command", "true"], 2), "flag-with-value": (["run", "good.csv", *LOST, "--sort=7"], 2),
+    "config-value": (["run", "good.csv", *LOST, "--config", "value.yaml"], 2), "config-name": (["run", "good.csv", *LOST, "--config", "name.yaml"], 2),
+    "config-syntax": (["run", "good.csv", *LOST, "--config", "syntax.yaml"], 2), "no-config": (["run", "good.csv", *LOST, "--config", "nofile.yaml"], 2),
+    "other-dialect": (["run", "good.csv", "-o", "n.csv", "--endpoint", "https://iot-api.heclouds.com"], 2), "problems-are-the-report": (["run", "good.csv", *LOST, "--problems", "x", "--report", "x"], 2),
+    "status-of-nothing": (["status", "nofile.csv"], 2), "cancel-of-nothing": (["cancel", "nofile.csv", "--yes"], 2), "verify-of-nothing": (["verify", "nofile.csv"], 2),
+    "snapshot-of-nothing": (["snapshot", "nofile.csv"], 2), "whose-results": (["status"], 2),
     "status-without-key": (["status", "there.csv", "--endpoint", "http://127.0.0.1:1"], 4), "cancel-without-key": (["cancel", "there.csv", "--yes", "--endpoint", "http://127.0.0.1:1"], 4),
 }
 
@@ -186,6 +195,8 @@ def prepare_way_out(nbatch, fleet, folder, way):
     (folder / "key").write_text("k\n")
     (folder / "key").chmod(0o600)
     (folder / "folder").mkdir(exist_ok=True)
+    for name, text in (("value", "rate: x\n"), ("name", "ratte: 20/s\n"), ("syntax", "rate: [\n")):
+        (folder / f"{name}.yaml").write_text(text)
     assert nbatch("run", "good.csv", "--simulate", "-o", "there.csv").code == 0
     assert nbatch("run", "good.csv", "--simulate", "--dated").code == 0
     time.sleep(1.1 if way == "dated-twice" else 0)
@@ -204,6 +215,49 @@ def test_every_way_out_of_a_run_is_told(nbatch, fleet, tmp_path, way):
     assert last["event"] == ("end" if any(event["event"] == "start" for event in events) else "refused"), events
     assert last["exit_status"] == code and last["why"] and last["why"].split(";")[0] in done.err and last.get("end") != "complete"
     assert metrics["nbatch_up", ""] == 0 and metrics["nbatch_exit_status", ""] == code and metrics["nbatch_end_time_seconds", ""] > 1.7e9
+
+
+@pytest.mark.parametrize("text", ["ratte: 1\n", "rate: x\n", "set: x\nrate: [1/s, 2/s]\n"])
+def test_a_refused_configuration_names_who_is_told(nbatch, fleet, tmp_path, text):
+    """Whatever line of it is wrong; and so does the environment."""
+    (tmp_path / "c.yaml").write_text(f"{text}log: a.jsonl\n")
+    done = nbatch("run", fleet(3), "--simulate", "--config", "c.yaml", env={"NBATCH_METRICS_FILE": "m.prom", "NBATCH_JOB": "meters"})
+    assert done.code == 2 and done.err.count("nbatch:") == 1, done
+    last = read_log(tmp_path / "a.jsonl")[-1]
+    assert last["event"] == "refused" and last["job"] == "meters" and last["why"] in done.err
+    assert re.search(r'nbatch_exit_status\{.*job_name="meters"\} 2\n', (tmp_path / "m.prom").read_text())
+
+
+def test_a_machine_without_descriptors_is_told_of(fleet, tmp_path):
+    done = subprocess.run([NBATCH, "run", str(fleet(3)), "--endpoint", "http://127.0.0.1:9", "--log", "a.jsonl", "--metrics-file", "m.prom"],
+                          cwd=tmp_path, stderr=subprocess.PIPE, text=True, check=False, timeout=60, env={**os.environ, "NBATCH_API_KEY": KEY},
+                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (12, 12)))
+    assert done.returncode == 4, done.stderr
+    assert read_log(tmp_path / "a.jsonl")[-1]["exit_status"] == read_metrics(tmp_path / "m.prom")["nbatch_exit_status", ""] == 4
+    assert "may have 12 files open" in read_log(tmp_path / "a.jsonl")[-1]["why"]
+
+
+def test_one_that_cannot_be_opened_is_told_to_the_other(nbatch, fleet, tmp_path):
+    """A log that is no log shows in the metrics, metrics that are none in the log."""
+    (tmp_path / "precious.csv").write_text("precious")
+    assert nbatch("run", fleet(3), "--simulate", "--log", "precious.csv", "--metrics-file", "m.prom").code == 2
+    assert read_metrics(tmp_path / "m.prom")["nbatch_exit_status", ""] == 2
+    done = nbatch("run", fleet(3), "--simulate", "--log", "a.jsonl", "--metrics-file", "precious.csv")
+    assert done.code == 2 and read_log(tmp_path / "a.jsonl")[-1]["exit_status"] == 2
+    assert nbatch("run", fleet(3), "--simulate", "--log", "a.jsonl", "--metrics-file", "a.jsonl").code == 2
+    last = read_log(tmp_path / "a.jsonl")[-1]
+    assert last["event"] == "refused" and "same file" in last["why"], "it is a log, and stays one"
+    assert nbatch("run", fleet(3), "--simulate", "--log", "new.csv", "-o", "new.csv", "--metrics-file", "m.prom").code == 2
+    assert not (tmp_path / "new.csv").exists(), "what may be meant for results is not made a log"
+    assert (tmp_path / "precious.csv").read_text() == "precious"
+
+
+def test_what_tells_only_and_sends_nothing_leaves_the_log_alone(nbatch, fleet, tmp_path):
+    """Negative control: a check, a dry run, a text that was asked for."""
+    for words in (["run", fleet(3), "--dry-run"], ["run", "nofile.csv", "--dry-run"], ["run", fleet(3), "--dry-run", "--rate", "x"],
+                  ["run", fleet(3), "--explain-retries"], ["run", "--help", "--rate", "x"]):
+        nbatch(*words, "--log", "a.jsonl", "--metrics-file", "m.prom")
+        assert not (tmp_path / "a.jsonl").exists() and not (tmp_path / "m.prom").exists(), words
 
 
 @pytest.mark.parametrize("way", WAYS_OUT)
