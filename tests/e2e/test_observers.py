@@ -260,10 +260,18 @@ def test_what_tells_only_and_sends_nothing_leaves_the_log_alone(nbatch, fleet, t
         assert not (tmp_path / "a.jsonl").exists() and not (tmp_path / "m.prom").exists(), words
 
 
-@pytest.mark.parametrize("way", WAYS_OUT)
+ENDPOINTS = ("ftp://x", "http://a:b@127.0.0.1:9", "http://127.0.0.1:9/?q=1", "http://127.0.0.1:9/#f", "http://", "http://[::1", "http://127.0.0.1:99999", "x y")
+SAID = {url: ["run", "good.csv", "-o", "n.csv", "--endpoint", url] for url in ENDPOINTS} | {
+    name: ["run", "good.csv", "-o", "n.csv", "--endpoint", "http://127.0.0.1:9", "--api-key-file", "key", *words] for name, words in {
+        "proxy": ["--proxy", "ftp://x"], "resolve": ["--resolve", "x"], "cacert": ["--cacert", "good.csv"], "key-command": ["--api-key-command", "false"],
+        "database": ["--share", "postgresql://127.0.0.1:9/x", "--share-only-rate"], "embargo": ["--embargo", "1s", "--rate", "1/h"],
+        "encoding": ["--encoding", "x"], "set": ["--set", "foo=1"]}.items()}
+
+
+@pytest.mark.parametrize("way", [*WAYS_OUT, *SAID])
 def test_a_way_out_is_told_to_programs_in_english(nbatch, fleet, tmp_path, way):
-    """Whatever language the person reads."""
-    words, logs, said = WAYS_OUT[way][0], {}, {}
+    """Whatever language the person reads, and whoever has said it: this program, a library, a server."""
+    words, logs, said = WAYS_OUT[way][0] if way in WAYS_OUT else SAID[way], {}, {}
     limit = (64 * 1024,) * 2 if way == "journal-without-room" else None
     for language in ("en", "zh"):
         folder = tmp_path / "way"
