@@ -156,14 +156,14 @@ static void add_rows(struct event_log *log, const char *prefix,
     }
 }
 
-static void add_digest(struct event_log *log, const struct observed_run *run)
+static void add_digest(struct event_log *log, uint64_t size, uint64_t digest)
 {
     char hash[17];
 
-    if (run->input_size == 0)
+    if (size == 0)
         return;
-    (void)snprintf(hash, sizeof(hash), "%016llx", (unsigned long long)run->input_hash);
-    event_log_add_number(log, "input_size", (int64_t)run->input_size);
+    (void)snprintf(hash, sizeof(hash), "%016llx", (unsigned long long)digest);
+    event_log_add_number(log, "input_size", (int64_t)size);
     event_log_add_text(log, "input_xxh3", hash);
 }
 
@@ -183,6 +183,12 @@ static enum status open_both(struct observers *observers, struct buf *message)
                                     &observers->past, log == STATUS_OK ? message : &second);
     buf_deinit(&second);
     return log != STATUS_OK ? log : metrics;
+}
+
+static void add_options(struct event_log *log, const struct run_settings *settings)
+{
+    if (settings->shown_count > 0) /* words that cannot be understood are none */
+        event_log_add_entries(log, "options", settings->shown, settings->shown_count);
 }
 
 enum status observers_open(struct observers *observers, const struct run_settings *settings,
@@ -233,7 +239,7 @@ enum status observers_start(struct observers *observers, const struct observed_r
     event_log_begin(log, "start");
     event_log_add_text(log, "version", NBATCH_VERSION);
     add_input(observers);
-    add_digest(log, run);
+    add_digest(log, run->input_size, run->input_hash);
     event_log_add_text(log, "results", run->results);
     event_log_add_bool(log, "resumed", observers->settings->resume.on);
     event_log_add_text(log, "endpoint", run->endpoint);
@@ -242,8 +248,7 @@ enum status observers_start(struct observers *observers, const struct observed_r
     event_log_add_number(log, "concurrency", observers->settings->concurrency);
     if (run->earlier != NULL)
         add_rows(log, "earlier_", run->earlier, NULL);
-    event_log_add_entries(log, "options", observers->settings->shown,
-                          observers->settings->shown_count);
+    add_options(log, observers->settings);
     add_time(log, "embargo_until", run->embargo_s);
     event_log_end(log);
     event_log_flush(log);
@@ -482,9 +487,11 @@ static void tell_refusal(struct observers *observers, const struct observed_end 
         event_log_add_text(log, "end", "interrupted");
     event_log_add_text(log, "version", NBATCH_VERSION);
     add_input(observers);
+    add_digest(log, end->input_size, end->input_hash);
     event_log_add_text(log, "phase", phase_name(observers->phase));
     add_why(log, end->message);
     event_log_add_number(log, "exit_status", end->exit_status);
+    add_options(log, observers->settings);
     event_log_end(log);
     if (observers->metrics.path != NULL)
         update_metrics(observers, &metrics);

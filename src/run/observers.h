@@ -32,8 +32,9 @@ struct observed_run {
 };
 
 struct observed_end {
-    const char *end;     /* "complete", "halted" …; not told where nothing began */
-    const char *message; /* why it ended; "" where it is complete */
+    const char *end;                 /* "complete", "halted" …; not told where nothing began */
+    const char *message;             /* why it ended; "" where it is complete */
+    uint64_t input_size, input_hash; /* 0: not known; of a refusal */
     uint64_t retries;
     double allowed, late_per_s; /* as in engine/news.h */
     double seconds;

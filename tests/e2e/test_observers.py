@@ -13,6 +13,7 @@ import time
 
 import pytest
 from conftest import KEY, NBATCH, read_results
+from pty_session import PtySession
 from prometheus_client.parser import text_string_to_metric_families
 
 
@@ -96,6 +97,19 @@ def test_lines_are_added_to_a_log_and_to_nothing_else(nbatch, fleet, tmp_path):
     assert (tmp_path / "1.csv").read_text() == before and not (tmp_path / "3.csv").exists()
     done = nbatch("run", fleet(2), "--simulate", "--log", "nowhere/x", "-o", "3.csv")
     assert done.code == 2 and "nowhere/x" in done.err and not (tmp_path / "3.csv").exists()
+
+
+@pytest.mark.parametrize("cut", [1, 2, 40])
+def test_a_line_that_was_cut_takes_no_other_with_it(nbatch, fleet, tmp_path, cut):
+    """The disk was full: what the next run says is in lines of its own, from its first one on."""
+    log = tmp_path / "a.jsonl"
+    assert nbatch("run", fleet(2), "--simulate", "--log", log, "-o", "1.csv").code == 0
+    whole = log.read_bytes()
+    log.write_bytes(whole[:-cut])
+    assert nbatch("run", fleet(2), "--simulate", "--log", log, "-o", "2.csv").code == 0
+    lines = log.read_bytes()[len(whole) - cut:].splitlines()
+    assert lines[0] == b"" and [json.loads(line)["event"] for line in lines[1:]] == ["begin", "phase", "start", "phase", "end"]
+    assert b"\n\n" not in log.read_bytes()
 
 
 def test_the_log_tells_what_the_platform_asks_for_and_why_a_run_is_stopped(nbatch, fleet, tmp_path):
@@ -217,6 +231,36 @@ def test_every_way_out_of_a_run_is_told(nbatch, fleet, tmp_path, way):
     assert metrics["nbatch_up", ""] == 0 and metrics["nbatch_exit_status", ""] == code and metrics["nbatch_end_time_seconds", ""] > 1.7e9
 
 
+def test_a_refusal_says_what_was_refused(nbatch, fleet, tmp_path):
+    """The input by its bytes, once they were read, and the options; of words that are wrong, what is known."""
+    path = fleet(3)
+    assert nbatch("run", path, "--simulate", "--log", "a.jsonl", "-o", "1.csv").code == 0
+    sent = next(event for event in read_log(tmp_path / "a.jsonl") if event["event"] == "start")
+    assert nbatch("run", path, "--simulate", "--log", "a.jsonl", "-o", "2.csv", "--expect-rows", "7..9").code == 3
+    last = read_log(tmp_path / "a.jsonl")[-1]
+    assert last["event"] == "refused" and (last["input_size"], last["input_xxh3"]) == (sent["input_size"], sent["input_xxh3"])
+    assert last["options"]["expect-rows"] == "7..9" and KEY not in json.dumps(last)
+    assert nbatch("run", path, "--simulate", "--log", "a.jsonl", "-o", "1.csv").code == 2
+    last = read_log(tmp_path / "a.jsonl")[-1]
+    assert "input_size" not in last and last["options"]["output"] == "1.csv"
+
+
+@pytest.mark.parametrize("way, code", [("end", 3), ("signal", 130), ("no", 3)])
+def test_a_question_without_an_answer_is_told_as_such(nbatch, fleet, tmp_path, way, code):
+    (tmp_path / "in.csv").write_text(fleet(3).read_text().replace(",2,", ",1,"))
+    session = PtySession([NBATCH, "run", "in.csv", "--simulate", "--log", "a.jsonl"], cwd=tmp_path)
+    session.wait_for("Type yes")
+    if way == "signal":
+        session.kill(signal.SIGINT)
+    else:
+        session.send("\x04" if way == "end" else "no\n")
+    session.finish()
+    last = read_log(tmp_path / "a.jsonl")[-1]
+    assert last["exit_status"] == code
+    told = {"end": "the question got no answer", "signal": "interrupted while a question waited", "no": "nothing was sent"}[way]
+    assert last["why"].startswith(told) and "nothing was sent" in last["why"]
+
+
 @pytest.mark.parametrize("text", ["ratte: 1\n", "rate: x\n", "set: x\nrate: [1/s, 2/s]\n"])
 def test_a_refused_configuration_names_who_is_told(nbatch, fleet, tmp_path, text):
     """Whatever line of it is wrong; and so does the environment."""
@@ -299,6 +343,8 @@ def test_verbose_shows_each_attempts_class(nbatch, fleet, tmp_path):
     logged = [event for event in read_log(tmp_path / "a.jsonl") if event["event"] == "attempt"]
     assert [(str(e["line"]), str(e["attempt"])) for e in logged] == [(line, n) for line, n, _ in shown]
     assert {e["class"] for e in logged} == {"accepted", "errno 5117", "other errno"}
+    chinese = nbatch("run", path, "--simulate", "-v", "--lang", "zh", "-o", "3.csv")
+    assert len(re.findall(rf"^{path}:\d+: 第 1 次尝试：被接受，用时 \d+\.\d 毫秒$", chinese.err, re.M)) == 6, chinese.err
     quiet = nbatch("run", path, "--simulate", "-v", "-q", "-o", "2.csv")
     assert quiet.code == 0 and quiet.err == ""
 
