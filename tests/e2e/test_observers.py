@@ -251,6 +251,7 @@ def test_a_question_without_an_answer_is_told_as_such(nbatch, fleet, tmp_path, w
     session = PtySession([NBATCH, "run", "in.csv", "--simulate", "--log", "a.jsonl"], cwd=tmp_path)
     session.wait_for("Type yes")
     if way == "signal":
+        time.sleep(0.5)  # until it reads: nothing ends a read that begins behind the signal
         session.kill(signal.SIGINT)
     else:
         session.send("\x04" if way == "end" else "no\n")
