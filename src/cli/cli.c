@@ -18,6 +18,8 @@
 #include "cli/option_values.h"
 #include "cli/show.h"
 #include "cli/terminal.h"
+#include "core/original.h"
+#include "run/follow.h"
 #include "run/use_cases.h"
 
 static int print(struct buf *text)
@@ -120,12 +122,13 @@ static int use_results(enum subcommand subcommand, use_case_fn *use_case,
     const char *name = subcommands[subcommand].name;
 
     if (run->input != NULL && run->job != NULL)
-        show_error("whose results: of %s, or of the job %s? Leave one of them out", run->input,
-                   run->job);
+        person_error(person, "whose results: of %s, or of the job %s? Leave one of them out",
+                     run->input, run->job);
     else if (run->input == NULL && run->job == NULL)
-        show_error("which results? nbatch %s FILE.results.csv, or --share URI --job NAME; nbatch "
-                   "%s --help says more",
-                   name, name);
+        person_error(person,
+                     "which results? nbatch %s FILE.results.csv, or --share URI --job NAME; nbatch "
+                     "%s --help says more",
+                     name, name);
     else if (run->input != NULL)
         return use_case(run, person);
     else if (subcommand == COMMAND_RESULTS)
@@ -161,9 +164,10 @@ static int run_use_case(enum subcommand subcommand, const struct settings *setti
     if (of_results[subcommand] != NULL)
         return use_results(subcommand, of_results[subcommand], run, person);
     if (run->input == NULL) {
-        show_error("which input? nbatch %s FILE, or - for standard input; nbatch %s --help says "
-                   "more",
-                   subcommands[subcommand].name, subcommands[subcommand].name);
+        person_error(person,
+                     "which input? nbatch %s FILE, or - for standard input; nbatch %s --help says "
+                     "more",
+                     subcommands[subcommand].name, subcommands[subcommand].name);
         return EXIT_USAGE;
     }
     if (subcommand == COMMAND_SNAPSHOT)
@@ -172,6 +176,44 @@ static int run_use_case(enum subcommand subcommand, const struct settings *setti
         return run_check(run, person);
     return run->share != NULL && !run->share_only_rate ? run_share_send(run, person)
                                                        : run_send(run, person, NULL);
+}
+
+static bool is_followed(const struct settings *settings)
+{
+    const struct run_settings *run = &settings->run;
+
+    return (run->log != NULL || run->metrics_file != NULL) && !settings->dry_run &&
+           !settings->explain_retries;
+}
+
+/* The same; the log and the metrics are told of whatever it refuses. */
+static int run_followed(enum subcommand subcommand, const struct settings *settings,
+                        struct run_settings *run, const struct person *person)
+{
+    struct follow follow;
+
+    if (!is_followed(settings))
+        return run_use_case(subcommand, settings, run, person);
+    person = follow_begin(&follow, run, person);
+    int result = run_use_case(subcommand, settings, run, person);
+    follow_end(&follow, result);
+    return result;
+}
+
+/* Words that cannot be understood, which the message says. */
+static void refuse_settings(enum subcommand subcommand, struct settings *settings,
+                            const struct option_sources *sources, const char *message)
+{
+    struct terminal terminal = {.subcommand = subcommand, .sources = sources};
+    struct person own = terminal_person(&terminal);
+    const struct person *person = &own;
+    struct follow follow;
+
+    if (is_followed(settings))
+        person = follow_begin(&follow, &settings->run, person);
+    person_error(person, "%s", message);
+    if (is_followed(settings))
+        follow_end(&follow, EXIT_USAGE);
 }
 
 /* Whether what a check finds is what was asked for on standard output, and nothing else is. */
@@ -230,7 +272,7 @@ static int run_subcommand(enum subcommand subcommand, const struct settings *set
     person.verbose = settings->verbose;
     run.shown = shown;
     run.shown_count = option_values(sources, shown);
-    int result = run_use_case(subcommand, settings, &run, &person);
+    int result = run_followed(subcommand, settings, &run, &person);
     console_finish();
     if (show_reader_is_gone())
         return EXIT_SIGNAL + SIGPIPE;
@@ -248,15 +290,19 @@ static int parse_and_run(enum subcommand subcommand, int argc, char **argv)
 
     buf_init_text(&message, 64 * 1024);
     int result = EXIT_USAGE;
+    original_keep(true);              /* of what is wrong, for the log */
     color_init(false, STDERR_FILENO); /* of what is wrong with the words */
     enum status status = options_parse(&request, &sources, &message, &settings);
     if (status == STATUS_OK) {
+        original_keep(false);
         color_init(settings.no_color, STDERR_FILENO);
         if (settings.language != 0)
             language_set((enum language)(settings.language - 1));
         result = run_subcommand(subcommand, &settings, &sources, argv[0]);
     } else {
-        show_error("%s", message.len > 0 ? buf_string(&message) : status_text(status));
+        refuse_settings(subcommand, &settings, &sources,
+                        message.len > 0 ? buf_string(&message) : status_text(status));
+        original_keep(false);
     }
     buf_deinit(&message);
     option_sources_deinit(&sources);

@@ -311,6 +311,7 @@ static void add_metrics(struct buf *out)
     const struct metrics metrics = {.version = "",
                                     .input = "",
                                     .tally = &tally,
+                                    .results = tally.rows,
                                     .expected = 1,
                                     .rollout = &rollout,
                                     .rate_limit_per_s = 1,

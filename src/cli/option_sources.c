@@ -226,8 +226,14 @@ static enum status add_config(struct option_sources *sources, enum subcommand su
     if (config == NULL)
         return STATUS_OK;
     enum status status = config_file_read(config->value, message, &sources->config);
-    for (size_t i = 0; i < sources->config.count && status == STATUS_OK; i++)
-        status = add_entry(sources, subcommand, &sources->config.entries[i], message);
+    for (size_t i = 0; i < sources->config.count; i++) {
+        struct buf further;
+        buf_init_text(&further, 64 * 1024);
+        enum status added = add_entry(sources, subcommand, &sources->config.entries[i],
+                                      status == STATUS_OK ? message : &further);
+        status = status == STATUS_OK ? added : status;
+        buf_deinit(&further);
+    }
     return status;
 }
 
@@ -289,12 +295,16 @@ static enum status resolve_rivals(struct option_sources *sources, enum subcomman
 enum status option_sources_complete(struct option_sources *sources, enum subcommand subcommand,
                                     struct buf *message)
 {
+    struct buf further;
     enum status status = refuse_misspelled(message);
 
-    if (status == STATUS_OK)
-        status = add_variables(sources, subcommand);
-    if (status == STATUS_OK)
-        status = add_config(sources, subcommand, message);
+    /* What is wrong in one place does not keep the others from being known. */
+    buf_init_text(&further, 64 * 1024);
+    enum status added = add_variables(sources, subcommand);
+    if (added == STATUS_OK)
+        added = add_config(sources, subcommand, status == STATUS_OK ? message : &further);
+    status = status == STATUS_OK ? added : status;
     drop_overruled(sources);
+    buf_deinit(&further);
     return status == STATUS_OK ? resolve_rivals(sources, subcommand, message) : status;
 }

@@ -19,7 +19,8 @@ enum status option_sources_add_flag(struct option_sources *sources, const struct
 
 /*
  * Reads the variables, and the configuration file that --config or NBATCH_CONFIG names, and says
- * of each assignment whether it holds. STATUS_USAGE with a text in `message`, STATUS_NO_MEMORY.
+ * of each assignment whether it holds. STATUS_USAGE with a text in `message` on the first thing
+ * that is wrong, but what else there is is known; STATUS_NO_MEMORY.
  */
 enum status option_sources_complete(struct option_sources *sources, enum subcommand subcommand,
                                     struct buf *message) MUST_USE;

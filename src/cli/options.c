@@ -462,6 +462,31 @@ static enum status resolve_dialect(struct run_settings *settings, struct buf *me
     return STATUS_OK;
 }
 
+/* Behind words that cannot be understood: what they say of who is told of that. */
+static void read_observers(struct command_line *words, bool is_complete)
+{
+    static const char *const names[] = {"log", "metrics-file", "job", "dry-run", "explain-retries"};
+    enum subcommand subcommand = words->request->subcommand;
+    const char *input = words->settings->run.input;
+    struct buf message; /* the first one was told */
+
+    buf_init_text(&message, 64 * 1024);
+    words->message = &message;
+    while (words->next < words->request->argc)
+        (void)!read_words(words);
+    words->settings->run.input = input; /* a word behind one that is not known may be its value */
+    if (!is_complete)
+        (void)!option_sources_complete(words->sources, subcommand, &message);
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        const struct option *option = option_find(subcommand, span_string(names[i]));
+        const struct assignment *item =
+            option != NULL ? option_sources_last(words->sources, option) : NULL;
+        if (item != NULL)
+            (void)!set_option(&(struct setting){words->sources, item, words->settings, &message});
+    }
+    buf_deinit(&message);
+}
+
 enum status options_parse(const struct parse_request *request, struct option_sources *sources,
                           struct buf *message, struct settings *settings)
 {
@@ -469,17 +494,22 @@ enum status options_parse(const struct parse_request *request, struct option_sou
                                  .sources = sources,
                                  .settings = settings,
                                  .message = message};
+    bool is_complete = false;
 
     *settings = (struct settings){.config = NULL};
     enum status status = set_defaults(request->subcommand, settings, message);
     if (status == STATUS_OK)
         status = read_words(&words);
-    if (status == STATUS_OK && !asks_for_text(sources))
+    if (status == STATUS_OK && !asks_for_text(sources)) {
+        is_complete = true;
         status = option_sources_complete(sources, request->subcommand, message);
+    }
     if (status == STATUS_OK)
         status = apply(request->subcommand, sources, settings, message);
     if (status == STATUS_OK && !asks_for_text(sources))
         status = resolve_dialect(&settings->run, message);
+    if (status == STATUS_USAGE && !asks_for_text(sources))
+        read_observers(&words, is_complete);
     return status;
 }
 

@@ -76,7 +76,8 @@ struct parse_request {
  * Reads defaults, configuration, environment and words into `settings`, whose texts live as long as
  * `sources`. Both are the caller's to deinit in any case; `sources` is zeroed before. STATUS_USAGE
  * with a text in `message` that names the place and what to do: an unknown option (and the nearest
- * known one), a missing or bad value, a second input.
+ * known one), a missing or bad value, a second input. Then the names of log, metrics and job are
+ * there all the same, as far as they could be read: for who is to be told of the refusal.
  */
 enum status options_parse(const struct parse_request *request, struct option_sources *sources,
                           struct buf *message, struct settings *settings) MUST_USE;

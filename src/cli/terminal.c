@@ -211,7 +211,7 @@ static void on_attempt(const struct person *person, const struct job_attempt *at
     if (outcome->has_errno && outcome->class != OUTCOME_ACCEPTED)
         buf_add_format(&text, "errno %lld ", (long long)outcome->platform_errno);
     if (outcome->class == OUTCOME_ACCEPTED) {
-        buf_add_format(&text, "%s in %.1f ms", class, (double)attempt->latency_us / 1000);
+        buf_add_format(&text, "accepted in %.1f ms", (double)attempt->latency_us / 1000);
     } else {
         retranslate(span_string(outcome->error), &text);
         buf_add_format(&text, " [%s]", class);
@@ -256,7 +256,9 @@ static enum consent on_ask(const struct person *person, const char *question)
         is_there = fgets(answer, sizeof(answer), stdin) != NULL;
     }
     buf_deinit(&prompt);
-    return is_there && strcasecmp(answer, "yes\n") == 0 ? CONSENT_YES : CONSENT_NO;
+    if (!is_there)
+        return CONSENT_NO_ANSWER;
+    return strcasecmp(answer, "yes\n") == 0 ? CONSENT_YES : CONSENT_NO;
 }
 
 static bool on_give(const struct person *person, struct span data)

@@ -211,8 +211,13 @@ void retranslate(struct span sentence, struct buf *out)
 
 void retranslate_said(struct span text, struct buf *out)
 {
-    if (language_is_foreign && out->is_text)
-        add_part(text, 0, out);
-    else
+    size_t start = out->len;
+
+    if (!language_is_foreign || !out->is_text) {
         buf_add(out, text);
+        return;
+    }
+    add_part(text, 0, out);
+    if (original_is_kept())
+        keep_original(span_skip(buf_span(out), start), text);
 }

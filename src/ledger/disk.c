@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LINK_BYTES_MAX = 8192, BLOCK_BYTES = 64 * 1024 };
+enum { LINK_BYTES_MAX = 8192, LINKS_MAX = 40, BLOCK_BYTES = 64 * 1024 };
 
 /* The real disk has no state of its own. NOLINTBEGIN(misc-unused-parameters) */
 #pragma GCC diagnostic ignored "-Wunused-parameter"
@@ -151,6 +151,39 @@ static char *real_resolve(struct disk *disk, const char *path)
     return realpath(path, NULL);
 }
 
+/* Where a link leads, NULL where it is none. */
+static char *link_target(const char *path)
+{
+    char name[LINK_BYTES_MAX];
+    ssize_t len = readlink(path, name, sizeof(name) - 1);
+
+    if (len < 0 || (size_t)len == sizeof(name) - 1)
+        return NULL;
+    name[len] = '\0';
+    char *folder = name[0] == '/' ? strdup("") : disk_folder_of(path);
+    char *target = folder != NULL ? disk_name_with(folder, name) : NULL;
+    free(folder);
+    return target;
+}
+
+static char *real_follow(struct disk *disk, const char *path)
+{
+    char *at = strdup(path), *there = NULL;
+
+    for (int i = 0; i < LINKS_MAX && at != NULL; i++) {
+        there = realpath(at, NULL);
+        char *next = there == NULL ? link_target(at) : NULL;
+        if (there == NULL && next == NULL)
+            return at;
+        free(at);
+        at = next;
+    }
+    if (at != NULL)
+        errno = ELOOP;
+    free(at);
+    return there;
+}
+
 static char *real_name_of(struct disk *disk, int fd)
 {
     char link[64], name[LINK_BYTES_MAX];
@@ -250,6 +283,7 @@ struct disk disk_real = {
     .lock = real_lock,
     .is_folder_open = real_is_folder_open,
     .resolve = real_resolve,
+    .follow = real_follow,
     .name_of = real_name_of,
     .find = real_find,
     .host = real_host,

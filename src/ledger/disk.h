@@ -95,10 +95,12 @@ struct disk {
     /* Whether files can be made in the folder in which the path is. */
     bool (*is_folder_open)(struct disk *disk, const char *path);
 
-    /* A path without links, NULL where it leads nowhere; what an open file is called now, NULL
-     * where that is not known; of the files that glob(7) finds by a pattern the one that was
-     * written last, or NULL. */
+    /* A path without links, NULL where it leads nowhere; the same where a file is to be put, which
+     * may not be there yet, NULL with errno; what an open file is called now, NULL where that is
+     * not known; of the files that glob(7) finds by a pattern the one that was written last, or
+     * NULL. */
     char *(*resolve)(struct disk *disk, const char *path);
+    char *(*follow)(struct disk *disk, const char *path);
     char *(*name_of)(struct disk *disk, int fd);
     char *(*find)(struct disk *disk, const char *pattern);
 

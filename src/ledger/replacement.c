@@ -22,8 +22,7 @@ enum status replacement_open(struct replacement *replacement, struct disk *disk,
     *replacement = (struct replacement){.mode = mode};
     if (strcmp(path, "-") == 0)
         return outfile_create(&replacement->file, disk, path, kind, message);
-    char *there = disk->resolve(disk, path);
-    replacement->path = there != NULL ? there : strdup(path);
+    replacement->path = disk->follow(disk, path);
     replacement->temporary =
         replacement->path != NULL ? temporary_name(disk, replacement->path) : NULL;
     if (replacement->temporary == NULL) {

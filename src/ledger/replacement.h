@@ -20,7 +20,7 @@ struct replacement {
     unsigned mode;
 };
 
-/* "-" is standard output. A link is followed: the file that it names is replaced. As
+/* "-" is standard output. A link is followed: the file that it leads to is replaced. As
  * outfile_create, but that a file may be there. */
 enum status replacement_open(struct replacement *replacement, struct disk *disk, const char *path,
                              unsigned mode, const struct outfile_kind *kind,

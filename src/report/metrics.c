@@ -4,10 +4,15 @@
 static const uint64_t bounds_us[] = {5000,   10000,   25000,   50000,   100000,   250000,
                                      500000, 1000000, 2500000, 5000000, 10000000, 30000000};
 
-/* A label's value: backslash, quote and line end are escaped. */
+/* A label's value, which is UTF-8, as a file's name need not be: backslash, quote and line end are
+ * escaped. */
 static void add_label_value(const char *text, struct buf *out)
 {
-    for (; *text != '\0'; text++) {
+    struct buf clean;
+
+    buf_init(&clean, 3 * strlen(text) + 1);
+    buf_add_utf8(&clean, span_string(text));
+    for (text = buf_string(&clean); *text != '\0'; text++) {
         if (*text == '\\' || *text == '"')
             buf_add_char(out, '\\');
         if (*text == '\n')
@@ -15,6 +20,8 @@ static void add_label_value(const char *text, struct buf *out)
         else
             buf_add_char(out, *text);
     }
+    out->status = clean.status != STATUS_OK ? clean.status : out->status;
+    buf_deinit(&clean);
 }
 
 static void add_head(const char *name, const char *type, const char *help, struct buf *out)
@@ -59,38 +66,118 @@ static void add_phases(const struct metrics *metrics, struct buf *out)
 }
 
 static const char last_success[] = "nbatch_last_success_time_seconds";
+static const char results_rows[] = "nbatch_results_rows";
+static const char maybe_twice[] = "nbatch_rows_maybe_twice";
 
-double metrics_last_success(struct span text)
+/* `name{input="`, and the input that the line has, as it is written. */
+static bool skip_input(const char *name, struct span *line, struct span *ret_input)
 {
-    double found = 0;
+    static const char label[] = "{input=\"";
+    size_t len = 0;
 
-    for (size_t at = 0; at < text.len;) {
-        const char *line = text.ptr + at;
-        const char *end = memchr(line, '\n', text.len - at);
-        size_t len = end != NULL ? (size_t)(end - line) : text.len - at;
-        const char *value = len > 0 ? memrchr(line, ' ', len) : NULL;
-        char number[32] = "";
-        if (len > sizeof(last_success) && value != NULL && line[sizeof(last_success) - 1] == '{' &&
-            memcmp(line, last_success, sizeof(last_success) - 1) == 0) {
-            (void)snprintf(number, sizeof(number), "%.*s", (int)(line + len - value - 1),
-                           value + 1);
-            found = strtod(number, NULL);
-        }
-        at += len + 1;
+    if (!span_starts_with(*line, name))
+        return false;
+    *line = span_skip(*line, strlen(name));
+    if (!span_starts_with(*line, label))
+        return false;
+    *line = span_skip(*line, sizeof(label) - 1);
+    while (len < line->len && line->ptr[len] != '"')
+        len += line->ptr[len] == '\\' ? 2 : 1;
+    if (len >= line->len)
+        return false;
+    *ret_input = span_of(line->ptr, len);
+    *line = span_skip(*line, len);
+    return true;
+}
+
+/* Whether the line is a sample of that name of the job's, with one more label, which may be NULL.
+ */
+static bool is_sample(struct span line, const char *name, const char *input, const char *job,
+                      const char *more, double *ret_value)
+{
+    struct span written;
+    struct buf wanted;
+    char number[32];
+
+    if (!skip_input(name, &line, &written))
+        return false;
+    buf_init(&wanted, 256 * 1024);
+    add_label_value(input, &wanted);
+    bool is_same = job != NULL || span_equal(buf_span(&wanted), written);
+    buf_clear(&wanted);
+    if (job != NULL) {
+        buf_add_string(&wanted, "\",job_name=\"");
+        add_label_value(job, &wanted);
     }
-    return found > 0 ? found : 0;
+    buf_add_format(&wanted, "\"%s%s} ", more != NULL ? "," : "", more != NULL ? more : "");
+    is_same = is_same && wanted.status == STATUS_OK && span_starts_with(line, buf_string(&wanted));
+    if (is_same) {
+        line = span_skip(line, wanted.len);
+        (void)snprintf(number, sizeof(number), "%.*s", (int)line.len, line.ptr);
+        *ret_value = strtod(number, NULL);
+    }
+    buf_deinit(&wanted);
+    return is_same && *ret_value > 0;
+}
+
+static void status_label(size_t status, char ret_label[64])
+{
+    (void)snprintf(ret_label, 64, "status=\"%s\"", row_status_name((enum row_status)status));
+}
+
+static void read_past_line(struct span line, const char *input, const char *job,
+                           struct metrics_past *past)
+{
+    char label[64];
+    double value;
+
+    if (is_sample(line, last_success, input, job, NULL, &value))
+        past->last_success_s = value;
+    if (is_sample(line, maybe_twice, input, job, NULL, &value))
+        past->twice = (uint64_t)value;
+    for (size_t i = 0; i < ROW_STATUS_COUNT; i++) {
+        status_label(i, label);
+        if (!is_sample(line, results_rows, input, job, label, &value))
+            continue;
+        past->results[i] = (uint64_t)value;
+        past->has_results = true;
+    }
+}
+
+void metrics_read_past(struct span text, const char *input, const char *job,
+                       struct metrics_past *ret_past)
+{
+    *ret_past = (struct metrics_past){.last_success_s = 0};
+    while (text.len > 0) {
+        const char *end = memchr(text.ptr, '\n', text.len);
+        size_t len = end != NULL ? (size_t)(end - text.ptr) : text.len;
+        read_past_line(span_of(text.ptr, len), input, job, ret_past);
+        text = span_skip(text, end != NULL ? len + 1 : len);
+    }
+}
+
+static void add_by_status(const struct metrics *metrics, const char *name,
+                          const uint64_t rows[ROW_STATUS_COUNT], struct buf *out)
+{
+    char label[64];
+
+    for (size_t i = 0; i < ROW_STATUS_COUNT; i++) {
+        status_label(i, label);
+        add_name(metrics, name, label, out);
+        buf_add_format(out, "%llu\n", (unsigned long long)rows[i]);
+    }
 }
 
 static void add_rows(const struct metrics *metrics, struct buf *out)
 {
-    char label[64];
-
-    add_head("nbatch_rows_total", "counter", "Rows that have come to their end, by status.", out);
-    for (size_t i = 0; i < ROW_STATUS_COUNT; i++) {
-        (void)snprintf(label, sizeof(label), "status=\"%s\"", row_status_name((enum row_status)i));
-        add_name(metrics, "nbatch_rows_total", label, out);
-        buf_add_format(out, "%llu\n", (unsigned long long)metrics->tally->rows[i]);
-    }
+    add_head("nbatch_rows_total", "counter",
+             "Rows that have come to their end in this run, by status.", out);
+    add_by_status(metrics, "nbatch_rows_total", metrics->tally->rows, out);
+    if (metrics->results == NULL)
+        return;
+    add_head(results_rows, "gauge",
+             "Rows of the results by status, those of earlier runs included.", out);
+    add_by_status(metrics, results_rows, metrics->results, out);
 }
 
 static void add_latencies(const struct metrics *metrics, struct buf *out)
@@ -160,7 +247,7 @@ static void add_numbers(const struct metrics *metrics, struct buf *out)
     const struct number numbers[] = {
         {"nbatch_rows_expected", "gauge", "Rows of the input, where it is known.",
          (double)metrics->expected, metrics->expected > 0},
-        {"nbatch_rows_maybe_twice", "gauge",
+        {maybe_twice, "gauge",
          "Accepted rows whose device may hold the command twice, earlier runs included.",
          (double)metrics->twice, true},
         {"nbatch_attempts_total", "counter", "Requests that left.",

@@ -33,7 +33,9 @@ struct metrics {
     const char *input;
     const char *job; /* NULL: it has no name */
     enum phase phase;
-    double last_success_s; /* epoch: when a run of it last ended with 0; 0: not known */
+    double last_success_s;   /* epoch: when a run of it last ended with 0; 0: not known */
+    const uint64_t *results; /* rows of its results by status, those of runs before this one with
+                                them; NULL: not known */
     const char *version;
     const struct tally *tally;
     uint64_t twice;    /* rows that may be held twice, also of runs before this one */
@@ -50,8 +52,19 @@ struct metrics {
     int exit_status; /* where it has ended */
 };
 
-/* When a run last ended with 0, out of what was appended for an earlier one; 0: not known. */
-double metrics_last_success(struct span text);
+/* What was known at the end of an earlier run of a job, and holds until another run knows better.
+ */
+struct metrics_past {
+    double last_success_s; /* epoch; 0: not known */
+    uint64_t results[ROW_STATUS_COUNT];
+    bool has_results;
+    uint64_t twice;
+};
+
+/* Out of what was appended for it. A job is known by its name, one without a name by its input:
+ * of another one nothing is taken. */
+void metrics_read_past(struct span text, const char *input, const char *job,
+                       struct metrics_past *ret_past);
 
 /* Appends all of it. */
 void metrics_add_text(const struct metrics *metrics, struct buf *out);

@@ -42,6 +42,16 @@ static void name_run(struct event_log *log)
     (void)snprintf(log->run, sizeof(log->run), "%016llx", (unsigned long long)number);
 }
 
+/* Whether its last line was cut: the disk was full, or somebody has shortened it. */
+static bool is_cut(int fd)
+{
+    struct stat info;
+    char last = '\n';
+
+    return fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0 &&
+           pread(fd, &last, 1, info.st_size - 1) == 1 && last != '\n';
+}
+
 enum status event_log_open(struct event_log *log, const char *path, const struct person *person,
                            struct buf *message)
 {
@@ -59,6 +69,8 @@ enum status event_log_open(struct event_log *log, const char *path, const struct
     *log = (struct event_log){.path = strdup(path), .person = person, .fd = fd};
     name_run(log);
     buf_init(&log->out, 16 * 1024 * 1024);
+    if (is_cut(fd)) /* the next line is one of its own */
+        buf_add_char(&log->out, '\n');
     bool may_block = fstat(fd, &info) == 0 && !S_ISREG(info.st_mode);
     if (log->path != NULL && (!may_block || outlet_open(fd, &log->outlet) == STATUS_OK))
         return STATUS_OK;

@@ -31,8 +31,8 @@ struct event_log {
     struct buf out;        /* lines that were not written yet, and the one that is begun */
 };
 
-/* Opens or creates the file. STATUS_USAGE with a text in `message` where that cannot be, or where
- * something else is in the file. */
+/* Opens or creates the file; a last line that was cut is ended. STATUS_USAGE with a text in
+ * `message` where that cannot be, or where something else is in the file. */
 enum status event_log_open(struct event_log *log, const char *path, const struct person *person,
                            struct buf *message) MUST_USE;
 

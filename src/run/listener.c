@@ -25,13 +25,15 @@ const struct person *listener_init(struct listener *listener, const struct perso
     if (person->ops->tell != NULL)
         listener->ops.tell = hear;
     listener->person.ops = &listener->ops;
-    original_keep(true);
+    listener->keeps = !original_is_kept();
+    if (listener->keeps)
+        original_keep(true);
     return &listener->person;
 }
 
 void listener_deinit(struct listener *listener)
 {
-    if (listener->real != NULL)
+    if (listener->keeps)
         original_keep(false);
     free(listener->error);
 }

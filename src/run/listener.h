@@ -13,6 +13,7 @@ struct listener {
     struct person person; /* first: its ops lead back to here */
     struct person_ops ops;
     const struct person *real;
+    bool keeps;  /* the English of what is said; else another listener does */
     char *error; /* English, without secrets; NULL: none was told */
 };
 

@@ -2,10 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "report/metrics.h"
 #include "run/privacy.h"
 #include "run/replace.h"
 
@@ -28,27 +28,38 @@ static enum status refuse(const char *path, const char *why, struct buf *message
     return STATUS_USAGE;
 }
 
-/* Whether the file may be replaced: it is not there, is empty, or holds metrics of ours. */
-static bool may_replace(const char *path, double *ret_last_success_s)
+/* Why the file may not be replaced: what is there is no file, or holds no metrics of ours. NULL: it
+ * may. */
+static const char *keeps(const char *path, const struct run_settings *settings, const char *input,
+                         struct metrics_past *ret_past)
 {
     static char text[METRICS_BYTES_MAX];
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat about;
 
+    if (stat(path, &about) != 0)
+        return errno == ENOENT ? NULL : strerror(errno);
+    if (!S_ISREG(about.st_mode)) /* neither opened, which a device or a pipe may notice */
+        return "it is no regular file, and would be replaced";
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
-        return errno == ENOENT;
+        return strerror(errno);
     ssize_t got = read(fd, text, sizeof(text));
     (void)close(fd);
     if (got > 0)
-        *ret_last_success_s = metrics_last_success(span_of(text, (size_t)got));
-    return got == 0 || (got > (ssize_t)sizeof(text_start) &&
-                        memcmp(text, text_start, sizeof(text_start) - 1) == 0);
+        metrics_read_past(span_of(text, (size_t)got), input, settings->job, ret_past);
+    bool is_ours = got == 0 || (got > (ssize_t)sizeof(text_start) &&
+                                memcmp(text, text_start, sizeof(text_start) - 1) == 0);
+    return is_ours ? NULL : "it holds something other than metrics of nbatch";
 }
 
-enum status metrics_file_open(struct metrics_file *file, const char *path,
-                              double *ret_last_success_s, struct buf *message)
+enum status metrics_file_open(struct metrics_file *file, const struct run_settings *settings,
+                              const char *input, struct metrics_past *ret_past, struct buf *message)
 {
-    if (!may_replace(path, ret_last_success_s))
-        return refuse(path, "it holds something other than metrics of nbatch", message);
+    const char *path = settings->metrics_file;
+    const char *why = keeps(path, settings, input, ret_past);
+
+    if (why != NULL)
+        return refuse(path, why, message);
     *file = (struct metrics_file){.path = strdup(path)};
     return file->path != NULL ? STATUS_OK : STATUS_NO_MEMORY;
 }

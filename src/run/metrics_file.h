@@ -5,7 +5,8 @@
 #ifndef NB_RUN_METRICS_FILE_H
 #define NB_RUN_METRICS_FILE_H
 
-#include "core/buf.h"
+#include "report/metrics.h"
+#include "run/settings.h"
 
 enum { METRICS_FILE_INTERVAL_MS = 5000 };
 
@@ -15,10 +16,12 @@ struct metrics_file {
     bool failed;        /* and that was told */
 };
 
-/* STATUS_USAGE with a text in `message` where something else than metrics is there;
- * STATUS_NO_MEMORY. Writes nothing. `ret_last_success_s`: what is said there of a run before. */
-enum status metrics_file_open(struct metrics_file *file, const char *path,
-                              double *ret_last_success_s, struct buf *message) MUST_USE;
+/* STATUS_USAGE with a text in `message` where something else than a file of metrics is there;
+ * STATUS_NO_MEMORY. Writes nothing. `input` is the label; `ret_past`: what is said there of runs of
+ * this job before. */
+enum status metrics_file_open(struct metrics_file *file, const struct run_settings *settings,
+                              const char *input, struct metrics_past *ret_past,
+                              struct buf *message) MUST_USE;
 
 /* Whether it is time to write again. */
 bool metrics_file_is_due(const struct metrics_file *file);

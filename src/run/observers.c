@@ -22,6 +22,23 @@ static uint64_t maybe_twice(const struct observed_run *run)
     return run->tally->twice + (run->earlier_twice != NULL ? *run->earlier_twice : 0);
 }
 
+/* What the results hold. A run that was refused has none: those of the run before it are still the
+ * job's, with whatever is to be settled there. */
+static void set_results(const struct observers *observers, uint64_t results[ROW_STATUS_COUNT],
+                        struct metrics *metrics)
+{
+    const struct observed_run *run = &observers->run;
+    const struct metrics_past *past = &observers->past;
+
+    for (size_t i = 0; i < ROW_STATUS_COUNT; i++)
+        results[i] = !observers->started
+                         ? past->results[i]
+                         : run->tally->rows[i] + (run->earlier != NULL ? run->earlier[i] : 0);
+    if (observers->started ? run->has_results : past->has_results)
+        metrics->results = results;
+    metrics->twice = observers->started ? maybe_twice(run) : past->twice;
+}
+
 /* A rehearsal is none. */
 static bool is_success(const struct observers *observers, const struct metrics *metrics)
 {
@@ -33,16 +50,17 @@ static enum status write_metrics(struct observers *observers, struct metrics *me
                                  struct buf *message)
 {
     const struct job_status *last = &observers->last;
+    uint64_t results[ROW_STATUS_COUNT];
     struct buf text;
 
     metrics->input = observers->input;
     metrics->job = observers->settings->job;
     metrics->phase = observers->phase;
-    metrics->last_success_s =
-        is_success(observers, metrics) ? (double)wall_clock_ms() / 1000 : observers->last_success_s;
+    set_results(observers, results, metrics);
+    metrics->last_success_s = is_success(observers, metrics) ? (double)wall_clock_ms() / 1000
+                                                             : observers->past.last_success_s;
     metrics->version = NBATCH_VERSION;
     metrics->tally = observers->run.tally;
-    metrics->twice = maybe_twice(&observers->run);
     metrics->expected = observers->run.rows;
     metrics->concurrency = last->concurrency;
     metrics->rollout = observers->rollout;
@@ -108,6 +126,8 @@ static void add_input(struct observers *observers)
     const char *typed = observers->settings->input;
     bool is_stdin = strcmp(typed, "-") == 0;
 
+    if (typed[0] == '\0') /* words that cannot be understood may have none */
+        return;
     event_log_add_text(&observers->log, "input", is_stdin ? observers->input : typed);
     if (!is_stdin)
         event_log_add_text(&observers->log, "input_path", observers->input);
@@ -136,22 +156,46 @@ static void add_rows(struct event_log *log, const char *prefix,
     }
 }
 
-static void add_digest(struct event_log *log, const struct observed_run *run)
+static void add_digest(struct event_log *log, uint64_t size, uint64_t digest)
 {
     char hash[17];
 
-    if (run->input_size == 0)
+    if (size == 0)
         return;
-    (void)snprintf(hash, sizeof(hash), "%016llx", (unsigned long long)run->input_hash);
-    event_log_add_number(log, "input_size", (int64_t)run->input_size);
+    (void)snprintf(hash, sizeof(hash), "%016llx", (unsigned long long)digest);
+    event_log_add_number(log, "input_size", (int64_t)size);
     event_log_add_text(log, "input_xxh3", hash);
+}
+
+/* Where one of them cannot be opened, the other is told of it all the same. */
+static enum status open_both(struct observers *observers, struct buf *message)
+{
+    const struct run_settings *settings = observers->settings;
+    enum status log = STATUS_OK, metrics = STATUS_OK;
+    struct buf second;
+
+    buf_init_text(&second, 64 * 1024);
+    if (settings->log != NULL)
+        log = event_log_open(&observers->log, settings->log, observers->person, message);
+    observers->log.job = settings->job;
+    if (settings->metrics_file != NULL)
+        metrics = metrics_file_open(&observers->metrics, settings, observers->input,
+                                    &observers->past, log == STATUS_OK ? message : &second);
+    buf_deinit(&second);
+    return log != STATUS_OK ? log : metrics;
+}
+
+static void add_options(struct event_log *log, const struct run_settings *settings)
+{
+    if (settings->shown_count > 0) /* words that cannot be understood are none */
+        event_log_add_entries(log, "options", settings->shown, settings->shown_count);
 }
 
 enum status observers_open(struct observers *observers, const struct run_settings *settings,
                            const struct person *person, struct buf *message)
 {
-    enum status status = STATUS_OK;
-
+    if (settings->following != NULL)
+        settings->following->is_told = true;
     observers->person = person;
     observers->settings = settings;
     observers->input = name_input(settings->input);
@@ -160,13 +204,8 @@ enum status observers_open(struct observers *observers, const struct run_setting
     observers->last.concurrency = (size_t)settings->concurrency;
     if (observers->input == NULL)
         return STATUS_NO_MEMORY;
-    if (settings->log != NULL)
-        status = event_log_open(&observers->log, settings->log, person, message);
-    observers->log.job = settings->job;
-    if (status == STATUS_OK && settings->metrics_file != NULL)
-        status = metrics_file_open(&observers->metrics, settings->metrics_file,
-                                   &observers->last_success_s, message);
-    if (status == STATUS_OK)
+    enum status status = open_both(observers, message);
+    if (observers->log.path != NULL)
         log_begin(observers);
     if (status != STATUS_OK || observers->metrics.path == NULL)
         return status;
@@ -200,7 +239,7 @@ enum status observers_start(struct observers *observers, const struct observed_r
     event_log_begin(log, "start");
     event_log_add_text(log, "version", NBATCH_VERSION);
     add_input(observers);
-    add_digest(log, run);
+    add_digest(log, run->input_size, run->input_hash);
     event_log_add_text(log, "results", run->results);
     event_log_add_bool(log, "resumed", observers->settings->resume.on);
     event_log_add_text(log, "endpoint", run->endpoint);
@@ -209,8 +248,7 @@ enum status observers_start(struct observers *observers, const struct observed_r
     event_log_add_number(log, "concurrency", observers->settings->concurrency);
     if (run->earlier != NULL)
         add_rows(log, "earlier_", run->earlier, NULL);
-    event_log_add_entries(log, "options", observers->settings->shown,
-                          observers->settings->shown_count);
+    add_options(log, observers->settings);
     add_time(log, "embargo_until", run->embargo_s);
     event_log_end(log);
     event_log_flush(log);
@@ -449,9 +487,11 @@ static void tell_refusal(struct observers *observers, const struct observed_end 
         event_log_add_text(log, "end", "interrupted");
     event_log_add_text(log, "version", NBATCH_VERSION);
     add_input(observers);
+    add_digest(log, end->input_size, end->input_hash);
     event_log_add_text(log, "phase", phase_name(observers->phase));
     add_why(log, end->message);
     event_log_add_number(log, "exit_status", end->exit_status);
+    add_options(log, observers->settings);
     event_log_end(log);
     if (observers->metrics.path != NULL)
         update_metrics(observers, &metrics);

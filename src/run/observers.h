@@ -24,6 +24,7 @@ struct observed_run {
     const struct tally *tally;
     const uint64_t *earlier;         /* rows that had their result before, by status; NULL: none */
     const uint64_t *earlier_twice;   /* those of them that may be held twice; NULL: none */
+    bool has_results;                /* its rows have their results in a file, or a job */
     uint64_t rows;                   /* to be sent; meaningless without has_rows */
     bool has_rows;                   /* a pipe's are not known */
     uint64_t input_size, input_hash; /* 0: not known */
@@ -31,8 +32,9 @@ struct observed_run {
 };
 
 struct observed_end {
-    const char *end;     /* "complete", "halted" …; not told where nothing began */
-    const char *message; /* why it ended; "" where it is complete */
+    const char *end;                 /* "complete", "halted" …; not told where nothing began */
+    const char *message;             /* why it ended; "" where it is complete */
+    uint64_t input_size, input_hash; /* 0: not known; of a refusal */
     uint64_t retries;
     double allowed, late_per_s; /* as in engine/news.h */
     double seconds;
@@ -49,14 +51,15 @@ struct observers {
     struct refusals refusals;
     enum phase phase;
     const struct rollout_standing *rollout; /* the caller's; NULL: there is none */
-    double last_success_s;                  /* epoch, of runs before; 0: not known */
+    struct metrics_past past;               /* of runs of this job before */
     int64_t start_ms;                       /* epoch */
     const struct person *person;            /* verbose: each attempt goes into the log */
     bool started;
 };
 
 /* Opens what the settings ask for, and begins: the metrics of an earlier run are no longer there,
- * but for its success. STATUS_USAGE with a text in `message`, STATUS_NO_MEMORY. */
+ * but for what holds until another one knows better. Where one of the two cannot be opened,
+ * observers_close tells the other. STATUS_USAGE with a text in `message`, STATUS_NO_MEMORY. */
 enum status observers_open(struct observers *observers, const struct run_settings *settings,
                            const struct person *person, struct buf *message) MUST_USE;
 

@@ -10,17 +10,23 @@ enum { OUTPUTS_MAX = 6 };
 /* The file itself; or where there is none yet, its folder and name. To be freed. */
 static char *name_of(const char *path)
 {
-    char *there = disk_real.resolve(&disk_real, path), *name = NULL;
-    char *folder = there == NULL ? disk_folder_of(path) : NULL;
+    char *target = disk_real.follow(&disk_real, path), *name = NULL;
+    char *folder = target != NULL ? disk_folder_of(target) : NULL;
     char *resolved = folder != NULL ? disk_real.resolve(&disk_real, folder) : NULL;
-    const char *slash = strrchr(path, '/');
+    const char *slash = target != NULL ? strrchr(target, '/') : NULL;
 
     if (resolved != NULL &&
-        asprintf(&name, "%s/%s", resolved, slash != NULL ? slash + 1 : path) < 0)
+        asprintf(&name, "%s/%s", resolved, slash != NULL ? slash + 1 : target) < 0)
         name = NULL;
     free(folder);
     free(resolved);
-    return there != NULL ? there : name;
+    free(target);
+    return name;
+}
+
+static bool is_follower(const struct run_settings *settings, const char *path)
+{
+    return path == settings->log || path == settings->metrics_file;
 }
 
 int outputs_check(const struct run_settings *settings, const char *results,
@@ -45,6 +51,9 @@ int outputs_check(const struct run_settings *settings, const char *results,
             person_error(person, "%s and %s are the same file, %s: give one another name",
                          files[j].what, files[i].what, files[i].path);
             result = EXIT_USAGE;
+            if (settings->following != NULL)
+                settings->following->is_shared =
+                    is_follower(settings, files[i].path) || is_follower(settings, files[j].path);
         }
     }
     for (size_t i = 0; i < OUTPUTS_MAX; i++)

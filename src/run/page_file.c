@@ -28,21 +28,15 @@ static bool is_page(int fd)
             memcmp(start, page_start_chinese, wanted) == 0);
 }
 
+/* The folder of what a link leads to, which is written anew there. */
 static enum status probe_folder(const char *path, struct buf *message)
 {
-    const char *slash = strrchr(path, '/');
-    struct buf folder;
+    char *target = disk_real.follow(&disk_real, path);
+    bool writable = target != NULL && disk_real.is_folder_open(&disk_real, target);
+    int error = errno;
 
-    buf_init(&folder, 64 * 1024);
-    if (slash == path)
-        buf_add_char(&folder, '/');
-    else if (slash != NULL)
-        buf_add_bytes(&folder, path, (size_t)(slash - path));
-    else
-        buf_add_char(&folder, '.');
-    bool writable = access(buf_string(&folder), W_OK | X_OK) == 0;
-    buf_deinit(&folder);
-    return writable ? STATUS_OK : refuse(path, strerror(errno), message);
+    free(target);
+    return writable ? STATUS_OK : refuse(path, strerror(error), message);
 }
 
 enum status page_file_probe(const char *path, struct buf *message)

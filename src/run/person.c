@@ -5,6 +5,7 @@
 
 #include "core/retranslate.h"
 #include "core/shell.h"
+#include "engine/interrupt.h"
 
 enum { TOLD_MAX = 4 * 1024 * 1024 };
 
@@ -58,6 +59,12 @@ bool person_consents(const struct person *person, const char *question, const ch
 
     if (answer == CONSENT_NOBODY)
         person_error(person, "%s; nothing was sent", otherwise);
+    else if (answer == CONSENT_NO_ANSWER && interrupt_signal() != 0)
+        person_error(person, "%s while a question waited for its answer; nothing was sent",
+                     interrupt_name(interrupt_signal()));
+    else if (answer == CONSENT_NO_ANSWER)
+        person_error(person, "the question got no answer, the input of the terminal has ended; "
+                             "nothing was sent");
     else if (answer == CONSENT_NO)
         person_error(person, "nothing was sent");
     return answer == CONSENT_YES;

@@ -22,7 +22,8 @@ enum tell_kind {
     TELL_SUMMARY, /* several lines, as they are; likewise */
 };
 
-enum consent { CONSENT_NOBODY, CONSENT_NO, CONSENT_YES };
+/* Nobody is there to be asked; no answer came: the end of the terminal's input, or a signal. */
+enum consent { CONSENT_NOBODY, CONSENT_NO_ANSWER, CONSENT_NO, CONSENT_YES };
 
 struct person;
 

@@ -32,7 +32,18 @@ static bool give_name(int fd, const char *name)
     return linkat(AT_FDCWD, link, AT_FDCWD, name, AT_SYMLINK_FOLLOW) == 0;
 }
 
-enum status replace_file(const char *path, struct span text, unsigned mode, bool durable)
+/* What is no file, such as a device or a pipe that a collector reads, would be lost. */
+static bool may_replace(const char *path)
+{
+    struct stat about;
+
+    if (lstat(path, &about) != 0)
+        return errno == ENOENT;
+    errno = EEXIST;
+    return S_ISREG(about.st_mode);
+}
+
+static enum status replace(const char *path, struct span text, unsigned mode, bool durable)
 {
     bool is_named = false;
     struct buf name;
@@ -54,4 +65,17 @@ enum status replace_file(const char *path, struct span text, unsigned mode, bool
     buf_deinit(&name);
     errno = error;
     return status != STATUS_OK ? status : done ? STATUS_OK : STATUS_IO;
+}
+
+enum status replace_file(const char *path, struct span text, unsigned mode, bool durable)
+{
+    char *target = disk_real.follow(&disk_real, path);
+    enum status status = target == NULL && errno == ENOMEM ? STATUS_NO_MEMORY : STATUS_IO;
+
+    if (target != NULL && may_replace(target))
+        status = replace(target, text, mode, durable);
+    int error = errno;
+    free(target);
+    errno = error;
+    return status;
 }

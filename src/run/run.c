@@ -236,6 +236,7 @@ static int start_observers(struct run *run)
                                     .tally = &run->tally,
                                     .earlier = run->earlier,
                                     .earlier_twice = &run->earlier_twice,
+                                    .has_results = true,
                                     .rows = run->rows - run_earlier_total(run),
                                     .embargo_s = intake_embargo_s(run->intake),
                                     .has_rows = run->rows > 0};
@@ -249,17 +250,19 @@ static int start_observers(struct run *run)
 /* Every path out of a run ends here. */
 static void close_observers(struct run *run, int exit_status)
 {
-    const char *end = exit_status > EXIT_SIGNAL ? "interrupted" : job_end_name(JOB_FAILED);
+    const char *unsent = exit_status > EXIT_SIGNAL ? "interrupted" : job_end_name(JOB_FAILED);
+    struct observed_end end = {.end = run->has_sent ? job_end_name(run->result.end) : unsent,
+                               .message = run->has_sent ? buf_string(&run->message)
+                                                        : listener_error(&run->listener),
+                               .retries = run->result.retries,
+                               .allowed = run->result.allowed,
+                               .late_per_s = run->result.late_per_s,
+                               .seconds = run->seconds,
+                               .exit_status = exit_status};
 
-    observers_close(&run->observers, &(struct observed_end){
-                                         .end = run->has_sent ? job_end_name(run->result.end) : end,
-                                         .message = run->has_sent ? buf_string(&run->message)
-                                                                  : listener_error(&run->listener),
-                                         .retries = run->result.retries,
-                                         .allowed = run->result.allowed,
-                                         .late_per_s = run->result.late_per_s,
-                                         .seconds = run->seconds,
-                                         .exit_status = exit_status});
+    if (run->intake != NULL)
+        intake_digest(run->intake, &end.input_size, &end.input_hash);
+    observers_close(&run->observers, &end);
 }
 
 static void announce(const struct run *run)

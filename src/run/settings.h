@@ -55,6 +55,12 @@ struct resume {
     bool group[DELIVERY_GROUP_COUNT]; /* of the accepted ones, by what became of them */
 };
 
+/* How far a use case has come with those that follow it, the log and the metrics (run/follow.h). */
+struct following {
+    bool is_told;   /* they were opened, and are told of the end */
+    bool is_shared; /* one of them has the name of another file that is written */
+};
+
 struct run_settings {
     const char *input;  /* "-": standard input; of a report and of status: the results */
     const char *output; /* "-": standard output as well; NULL: named by the input */
@@ -149,6 +155,7 @@ struct run_settings {
     bool json;                      /* the summary as one JSON object on standard output */
     const struct page_entry *shown; /* what the HTML page shows of all this, without secrets */
     size_t shown_count;
+    struct following *following; /* NULL: nobody tells what a use case leaves untold */
 };
 
 /* Whether writes with mode 1 are meant. */

@@ -392,7 +392,8 @@ static int start_observers(struct work *work)
 {
     const struct observed_run observed = {.results = work->settings->job,
                                           .endpoint = work->target->endpoint.origin,
-                                          .tally = &work->tally};
+                                          .tally = &work->tally,
+                                          .has_results = true};
     enum status status = observers_start(work->observers, &observed, &work->message);
 
     if (status != STATUS_OK)

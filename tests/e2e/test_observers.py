@@ -6,12 +6,14 @@ import resource
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import threading
 import time
 
 import pytest
 from conftest import KEY, NBATCH, read_results
+from pty_session import PtySession
 from prometheus_client.parser import text_string_to_metric_families
 
 
@@ -97,6 +99,19 @@ def test_lines_are_added_to_a_log_and_to_nothing_else(nbatch, fleet, tmp_path):
     assert done.code == 2 and "nowhere/x" in done.err and not (tmp_path / "3.csv").exists()
 
 
+@pytest.mark.parametrize("cut", [1, 2, 40])
+def test_a_line_that_was_cut_takes_no_other_with_it(nbatch, fleet, tmp_path, cut):
+    """The disk was full: what the next run says is in lines of its own, from its first one on."""
+    log = tmp_path / "a.jsonl"
+    assert nbatch("run", fleet(2), "--simulate", "--log", log, "-o", "1.csv").code == 0
+    whole = log.read_bytes()
+    log.write_bytes(whole[:-cut])
+    assert nbatch("run", fleet(2), "--simulate", "--log", log, "-o", "2.csv").code == 0
+    lines = log.read_bytes()[len(whole) - cut:].splitlines()
+    assert lines[0] == b"" and [json.loads(line)["event"] for line in lines[1:]] == ["begin", "phase", "start", "phase", "end"]
+    assert b"\n\n" not in log.read_bytes()
+
+
 def test_the_log_tells_what_the_platform_asks_for_and_why_a_run_is_stopped(nbatch, fleet, tmp_path):
     nbatch("run", fleet(300), "--simulate=fault=http-429:100%,seed=1", "--log", "a.jsonl", "--max-attempts", "1",
            "--halt", "failed=5", "--retry-delay", "1ms")
@@ -173,6 +188,15 @@ WAYS_OUT = {
     "pass": (["run", "good.csv", *LOST, "--pass", "nocolumn"], 3), "again-in-doubt": (["run", "good.csv", *LOST, "--on-ambiguous", "verify", "--resume=in_doubt"], 2),
     "dated-twice": (["run", "good.csv", "--simulate", "--dated"], 3),
     "other-target": (["run", "good.csv", "-o", "there.csv", "--resume", "--endpoint", "http://127.0.0.1:1", "--api-key-file", "key"], 2),
+    "dated-resume-of-nothing": (["run", "old.csv", "--simulate", "--dated", "--resume"], 2),
+    "no-input-is-named": (["run", "--simulate"], 2), "two-inputs": (["run", "good.csv", "old.csv", *LOST], 2), "unknown-option": (["run", "good.csv", "--bogus", "7", *LOST], 2),
+    "no-value": (["run", "good.csv", *LOST, "--rate", "fast"], 2), "empty-value": (["run", "good.csv", *LOST, "--output="], 2),
+    "rivals": (["run", "good.csv", *LOST, "--api-key-file", "key", "--api-key-command", "true"], 2), "flag-with-value": (["run", "good.csv", *LOST, "--sort=7"], 2),
+    "config-value": (["run", "good.csv", *LOST, "--config", "value.yaml"], 2), "config-name": (["run", "good.csv", *LOST, "--config", "name.yaml"], 2),
+    "config-syntax": (["run", "good.csv", *LOST, "--config", "syntax.yaml"], 2), "no-config": (["run", "good.csv", *LOST, "--config", "nofile.yaml"], 2),
+    "other-dialect": (["run", "good.csv", "-o", "n.csv", "--endpoint", "https://iot-api.heclouds.com"], 2), "problems-are-the-report": (["run", "good.csv", *LOST, "--problems", "x", "--report", "x"], 2),
+    "status-of-nothing": (["status", "nofile.csv"], 2), "cancel-of-nothing": (["cancel", "nofile.csv", "--yes"], 2), "verify-of-nothing": (["verify", "nofile.csv"], 2),
+    "snapshot-of-nothing": (["snapshot", "nofile.csv"], 2), "whose-results": (["status"], 2),
     "status-without-key": (["status", "there.csv", "--endpoint", "http://127.0.0.1:1"], 4), "cancel-without-key": (["cancel", "there.csv", "--yes", "--endpoint", "http://127.0.0.1:1"], 4),
 }
 
@@ -185,6 +209,8 @@ def prepare_way_out(nbatch, fleet, folder, way):
     (folder / "key").write_text("k\n")
     (folder / "key").chmod(0o600)
     (folder / "folder").mkdir(exist_ok=True)
+    for name, text in (("value", "rate: x\n"), ("name", "ratte: 20/s\n"), ("syntax", "rate: [\n")):
+        (folder / f"{name}.yaml").write_text(text)
     assert nbatch("run", "good.csv", "--simulate", "-o", "there.csv").code == 0
     assert nbatch("run", "good.csv", "--simulate", "--dated").code == 0
     time.sleep(1.1 if way == "dated-twice" else 0)
@@ -205,10 +231,92 @@ def test_every_way_out_of_a_run_is_told(nbatch, fleet, tmp_path, way):
     assert metrics["nbatch_up", ""] == 0 and metrics["nbatch_exit_status", ""] == code and metrics["nbatch_end_time_seconds", ""] > 1.7e9
 
 
-@pytest.mark.parametrize("way", WAYS_OUT)
+def test_a_refusal_says_what_was_refused(nbatch, fleet, tmp_path):
+    """The input by its bytes, once they were read, and the options; of words that are wrong, what is known."""
+    path = fleet(3)
+    assert nbatch("run", path, "--simulate", "--log", "a.jsonl", "-o", "1.csv").code == 0
+    sent = next(event for event in read_log(tmp_path / "a.jsonl") if event["event"] == "start")
+    assert nbatch("run", path, "--simulate", "--log", "a.jsonl", "-o", "2.csv", "--expect-rows", "7..9").code == 3
+    last = read_log(tmp_path / "a.jsonl")[-1]
+    assert last["event"] == "refused" and (last["input_size"], last["input_xxh3"]) == (sent["input_size"], sent["input_xxh3"])
+    assert last["options"]["expect-rows"] == "7..9" and KEY not in json.dumps(last)
+    assert nbatch("run", path, "--simulate", "--log", "a.jsonl", "-o", "1.csv").code == 2
+    last = read_log(tmp_path / "a.jsonl")[-1]
+    assert "input_size" not in last and last["options"]["output"] == "1.csv"
+
+
+@pytest.mark.parametrize("way, code", [("end", 3), ("signal", 130), ("no", 3)])
+def test_a_question_without_an_answer_is_told_as_such(nbatch, fleet, tmp_path, way, code):
+    (tmp_path / "in.csv").write_text(fleet(3).read_text().replace(",2,", ",1,"))
+    session = PtySession([NBATCH, "run", "in.csv", "--simulate", "--log", "a.jsonl"], cwd=tmp_path)
+    session.wait_for("Type yes")
+    if way == "signal":
+        time.sleep(0.5)  # until it reads: nothing ends a read that begins behind the signal
+        session.kill(signal.SIGINT)
+    else:
+        session.send("\x04" if way == "end" else "no\n")
+    session.finish()
+    last = read_log(tmp_path / "a.jsonl")[-1]
+    assert last["exit_status"] == code
+    told = {"end": "the question got no answer", "signal": "interrupted while a question waited", "no": "nothing was sent"}[way]
+    assert last["why"].startswith(told) and "nothing was sent" in last["why"]
+
+
+@pytest.mark.parametrize("text", ["ratte: 1\n", "rate: x\n", "set: x\nrate: [1/s, 2/s]\n"])
+def test_a_refused_configuration_names_who_is_told(nbatch, fleet, tmp_path, text):
+    """Whatever line of it is wrong; and so does the environment."""
+    (tmp_path / "c.yaml").write_text(f"{text}log: a.jsonl\n")
+    done = nbatch("run", fleet(3), "--simulate", "--config", "c.yaml", env={"NBATCH_METRICS_FILE": "m.prom", "NBATCH_JOB": "meters"})
+    assert done.code == 2 and done.err.count("nbatch:") == 1, done
+    last = read_log(tmp_path / "a.jsonl")[-1]
+    assert last["event"] == "refused" and last["job"] == "meters" and last["why"] in done.err
+    assert re.search(r'nbatch_exit_status\{.*job_name="meters"\} 2\n', (tmp_path / "m.prom").read_text())
+
+
+def test_a_machine_without_descriptors_is_told_of(fleet, tmp_path):
+    done = subprocess.run([NBATCH, "run", str(fleet(3)), "--endpoint", "http://127.0.0.1:9", "--log", "a.jsonl", "--metrics-file", "m.prom"],
+                          cwd=tmp_path, stderr=subprocess.PIPE, text=True, check=False, timeout=60, env={**os.environ, "NBATCH_API_KEY": KEY},
+                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (12, 12)))
+    assert done.returncode == 4, done.stderr
+    assert read_log(tmp_path / "a.jsonl")[-1]["exit_status"] == read_metrics(tmp_path / "m.prom")["nbatch_exit_status", ""] == 4
+    assert "may have 12 files open" in read_log(tmp_path / "a.jsonl")[-1]["why"]
+
+
+def test_one_that_cannot_be_opened_is_told_to_the_other(nbatch, fleet, tmp_path):
+    """A log that is no log shows in the metrics, metrics that are none in the log."""
+    (tmp_path / "precious.csv").write_text("precious")
+    assert nbatch("run", fleet(3), "--simulate", "--log", "precious.csv", "--metrics-file", "m.prom").code == 2
+    assert read_metrics(tmp_path / "m.prom")["nbatch_exit_status", ""] == 2
+    done = nbatch("run", fleet(3), "--simulate", "--log", "a.jsonl", "--metrics-file", "precious.csv")
+    assert done.code == 2 and read_log(tmp_path / "a.jsonl")[-1]["exit_status"] == 2
+    assert nbatch("run", fleet(3), "--simulate", "--log", "a.jsonl", "--metrics-file", "a.jsonl").code == 2
+    last = read_log(tmp_path / "a.jsonl")[-1]
+    assert last["event"] == "refused" and "same file" in last["why"], "it is a log, and stays one"
+    assert nbatch("run", fleet(3), "--simulate", "--log", "new.csv", "-o", "new.csv", "--metrics-file", "m.prom").code == 2
+    assert not (tmp_path / "new.csv").exists(), "what may be meant for results is not made a log"
+    assert (tmp_path / "precious.csv").read_text() == "precious"
+
+
+def test_what_tells_only_and_sends_nothing_leaves_the_log_alone(nbatch, fleet, tmp_path):
+    """Negative control: a check, a dry run, a text that was asked for."""
+    for words in (["run", fleet(3), "--dry-run"], ["run", "nofile.csv", "--dry-run"], ["run", fleet(3), "--dry-run", "--rate", "x"],
+                  ["run", fleet(3), "--explain-retries"], ["run", "--help", "--rate", "x"]):
+        nbatch(*words, "--log", "a.jsonl", "--metrics-file", "m.prom")
+        assert not (tmp_path / "a.jsonl").exists() and not (tmp_path / "m.prom").exists(), words
+
+
+ENDPOINTS = ("ftp://x", "http://a:b@127.0.0.1:9", "http://127.0.0.1:9/?q=1", "http://127.0.0.1:9/#f", "http://", "http://[::1", "http://127.0.0.1:99999", "x y")
+SAID = {url: ["run", "good.csv", "-o", "n.csv", "--endpoint", url] for url in ENDPOINTS} | {
+    name: ["run", "good.csv", "-o", "n.csv", "--endpoint", "http://127.0.0.1:9", "--api-key-file", "key", *words] for name, words in {
+        "proxy": ["--proxy", "ftp://x"], "resolve": ["--resolve", "x"], "cacert": ["--cacert", "good.csv"], "key-command": ["--api-key-command", "false"],
+        "database": ["--share", "postgresql://127.0.0.1:9/x", "--share-only-rate"], "embargo": ["--embargo", "1s", "--rate", "1/h"],
+        "encoding": ["--encoding", "x"], "set": ["--set", "foo=1"]}.items()}
+
+
+@pytest.mark.parametrize("way", [*WAYS_OUT, *SAID])
 def test_a_way_out_is_told_to_programs_in_english(nbatch, fleet, tmp_path, way):
-    """Whatever language the person reads."""
-    words, logs, said = WAYS_OUT[way][0], {}, {}
+    """Whatever language the person reads, and whoever has said it: this program, a library, a server."""
+    words, logs, said = WAYS_OUT[way][0] if way in WAYS_OUT else SAID[way], {}, {}
     limit = (64 * 1024,) * 2 if way == "journal-without-room" else None
     for language in ("en", "zh"):
         folder = tmp_path / "way"
@@ -236,6 +344,8 @@ def test_verbose_shows_each_attempts_class(nbatch, fleet, tmp_path):
     logged = [event for event in read_log(tmp_path / "a.jsonl") if event["event"] == "attempt"]
     assert [(str(e["line"]), str(e["attempt"])) for e in logged] == [(line, n) for line, n, _ in shown]
     assert {e["class"] for e in logged} == {"accepted", "errno 5117", "other errno"}
+    chinese = nbatch("run", path, "--simulate", "-v", "--lang", "zh", "-o", "3.csv")
+    assert len(re.findall(rf"^{path}:\d+: 第 1 次尝试：被接受，用时 \d+\.\d 毫秒$", chinese.err, re.M)) == 6, chinese.err
     quiet = nbatch("run", path, "--simulate", "-v", "-q", "-o", "2.csv")
     assert quiet.code == 0 and quiet.err == ""
 
@@ -300,6 +410,57 @@ def test_metrics_replace_metrics_and_nothing_else(nbatch, fleet, tmp_path):
         assert nbatch("run", fleet(2), "--simulate", "--metrics-file", "m.prom", "-o", f"{i}.csv").code == 0
     done = nbatch("run", fleet(2), "--simulate", "--metrics-file", "nowhere/m.prom")
     assert done.code == 2 and "nowhere/m.prom" in done.err and not (tmp_path / "fleet.results.csv").exists()
+
+
+def test_a_link_to_metrics_is_followed(nbatch, fleet, tmp_path):
+    """The file that the collector reads is written anew, where the link leads, whatever the end; so is a page."""
+    collected = tmp_path / "collector" / "m.prom"
+    collected.parent.mkdir()
+    (tmp_path / "m.prom").symlink_to("collector/m.prom")  # which is not there yet
+    (tmp_path / "bad.csv").write_text("imei\n1\n")
+    for path, code in ((fleet(3), 0), (tmp_path / "bad.csv", 3)):
+        assert nbatch("run", path, "--simulate", "--metrics-file", "m.prom", "-o", f"{code}.csv").code == code
+        assert (tmp_path / "m.prom").is_symlink() and read_metrics(collected)["nbatch_exit_status", ""] == code
+    assert [p.name for p in collected.parent.iterdir()] == ["m.prom"]
+    (tmp_path / "r.html").symlink_to("collector/r.html")
+    for _ in range(2):
+        assert nbatch("report", "0.csv", "-o", "r.html").code == 0
+        assert (tmp_path / "r.html").is_symlink() and (collected.parent / "r.html").read_text().startswith("<!")
+    done = nbatch("run", fleet(3), "--simulate", "-o", "2.csv", "--metrics-file", "m.prom", "--log", "collector/m.prom")
+    assert done.code == 2 and "same file" in done.err, done
+
+
+def what_is_no_file(folder, kind):
+    path = folder / kind
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(path))
+    elif kind == "device":
+        try:
+            os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, 3))
+        except PermissionError:
+            pytest.skip("only root makes devices")
+    else:
+        path.mkdir()
+    return path
+
+
+@pytest.mark.parametrize("linked", [False, True])
+@pytest.mark.parametrize("kind", ["pipe", "socket", "device", "folder"])
+def test_metrics_replace_nothing_that_is_no_file(nbatch, fleet, tmp_path, kind, linked):
+    """/dev/null of a machine whose operator meant to have no metrics would be lost."""
+    path = what_is_no_file(tmp_path, kind)
+    if linked:
+        (tmp_path / "link").symlink_to(path)
+    before = path.lstat()
+    name = "link" if linked else kind
+    done = nbatch("run", fleet(3), "--simulate", "--metrics-file", name, timeout=20)
+    assert done.code == 2 and f"{name}: it is no regular file" in done.err and "--metrics-file" in done.err, done
+    after = path.lstat()
+    assert (after.st_mode, after.st_ino, after.st_rdev) == (before.st_mode, before.st_ino, before.st_rdev)
+    assert not list(tmp_path.glob("*.rehearsal.csv*"))
 
 
 def test_a_run_goes_on_without_a_log_that_is_full(nbatch, fleet, tmp_path):
@@ -369,10 +530,50 @@ def test_a_success_is_remembered_until_the_next(nbatch, fleet, tmp_path, simulat
     assert nbatch("run", fleet(3), "--endpoint", peer.url, *words, "-o", "1.csv").code == 0
     success = metrics()["nbatch_last_success_time_seconds", ""]
     assert before <= success <= time.time()
-    (tmp_path / "bad.csv").write_text("imei\n1\n")
-    assert nbatch("run", "bad.csv", "--endpoint", peer.url, *words, "-o", "2.csv").code == 3
+    bad = fleet(3)
+    bad.write_text("imei\n1\n")
+    assert nbatch("run", bad, "--endpoint", peer.url, *words, "-o", "2.csv").code == 3
     assert metrics()["nbatch_last_success_time_seconds", ""] == success
     assert metrics()["nbatch_exit_status", ""] == 3 and metrics()["nbatch_up", ""] == 0
+
+
+def test_a_success_is_that_of_its_own_job(nbatch, fleet, tmp_path, simulator):
+    """Two jobs that name one file of metrics by mistake: one that never succeeded does not take over the other's success."""
+    peer = simulator("--listen", "127.0.0.1:0")
+    fleet(3, "good.csv")
+    (tmp_path / "bad.csv").write_text("imei\n1\n")
+    for i, (words, wanted) in enumerate((
+            (["good.csv"], True), (["bad.csv"], False), (["good.csv", "--job", "a"], True), (["bad.csv", "--job", "a"], True),
+            (["bad.csv", "--job", "b"], False))):
+        nbatch("run", *words, "--endpoint", peer.url, "--metrics-file", "m.prom", "-o", f"{i}.csv")
+        assert ("nbatch_last_success_time_seconds{" in (tmp_path / "m.prom").read_text()) == wanted, words
+
+
+def rows_of_results(path):
+    """{status: number} of nbatch_results_rows."""
+    return {status: int(count) for status, count in re.findall(r'^nbatch_results_rows\{.*status="(.*)"\} (\d+)$', path.read_text(), re.M)}
+
+
+def test_rows_in_doubt_are_told_until_they_are_settled(nbatch, start, fleet, tmp_path, simulator):
+    """The alert goes by what the results hold: what a killed run left, also behind a start that sends nothing."""
+    peer = simulator("--listen", "127.0.0.1:0", "--latency", "300ms")
+    metrics = tmp_path / "m.prom"
+    words = ["--endpoint", peer.url, "--metrics-file", "m.prom", "--job", "m", "--dated"]
+    process = start("run", fleet(200), *words)
+    wait_until(lambda: sum(len(p.read_bytes().splitlines()) for p in tmp_path.glob("m-*.results.csv")) > 10)
+    process.kill()
+    process.wait()
+    assert nbatch("run", fleet(200), *words, "--on-ambiguous", "hold").code == 6
+    statuses = [row["status"] for row in read_results(tmp_path / "m.latest.results.csv")]
+    told = {status: statuses.count(status) for status in ("accepted", "rejected", "failed", "in_doubt", "invalid")}
+    assert told["in_doubt"] > 0 and rows_of_results(metrics) == told
+    assert nbatch("run", fleet(200), *words).code == 3, "all of it was sent before"
+    assert rows_of_results(metrics) == told and 'nbatch_exit_status{' in metrics.read_text()
+    assert nbatch("verify", "m.latest.results.csv", "--endpoint", peer.url, "--settle", "10ms,20ms", timeout=60).code in (0, 1)
+    assert nbatch("run", fleet(200), "--resume", *words).code in (0, 1)
+    assert rows_of_results(metrics)["in_doubt"] == 0 and sum(rows_of_results(metrics).values()) == 200
+    assert nbatch("run", fleet(5, "other.csv"), *words).code == 0
+    assert rows_of_results(metrics) == dict.fromkeys(told, 0) | {"accepted": 5}, "other results"
 
 
 def test_a_signal_before_anything_is_sent_is_told(start, fleet, tmp_path, raw_peer):

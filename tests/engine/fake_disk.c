@@ -958,6 +958,7 @@ struct disk fake_disk = {
     .lock = lock_file,
     .is_folder_open = is_folder_open,
     .resolve = resolve,
+    .follow = resolve,
     .name_of = name_of,
     .find = find_file,
     .host = find_host,

@@ -89,6 +89,60 @@ static void test_labels_are_escaped(void **state)
     assert_has(&metrics, "nbatch_in_flight{input=\"a\\\\b\\\"c\\nd\"} 0\n");
 }
 
+/* A path is what its file system takes: GBK is no UTF-8, and a collector drops a file that is none.
+ */
+static void test_labels_are_utf8(void **state)
+{
+    (void)state;
+    struct metrics metrics = {.input = "\xb1\xed.csv",
+                              .job = "a\xff",
+                              .version = "1",
+                              .tally = &tally};
+
+    assert_has(&metrics, "nbatch_in_flight{input=\"\xef\xbf\xbd\xef\xbf\xbd"
+                         ".csv\",job_name=\"a\xef\xbf\xbd\"} 0\n");
+}
+
+/* What of it is read back for a run of that input and job. */
+static struct metrics_past past_of(const struct metrics *metrics, const char *input,
+                                   const char *job)
+{
+    struct metrics_past past;
+    struct buf out;
+
+    buf_init(&out, 1024 * 1024);
+    metrics_add_text(metrics, &out);
+    metrics_read_past(buf_span(&out), input, job, &past);
+    buf_deinit(&out);
+    return past;
+}
+
+static void test_what_holds_is_read_back_for_the_same_job_alone(void **state)
+{
+    (void)state;
+    const uint64_t results[ROW_STATUS_COUNT] = {[ROW_ACCEPTED] = 5, [ROW_IN_DOUBT] = 64};
+    struct metrics metrics = {.input = "a\\\"b\xff.csv",
+                              .version = "1",
+                              .tally = &tally,
+                              .results = results,
+                              .twice = 7,
+                              .last_success_s = 1700000000.5};
+    struct metrics_past past = past_of(&metrics, metrics.input, NULL);
+
+    assert_true(past.has_results && past.twice == 7 && past.last_success_s == 1700000000.5);
+    assert_memory_equal(past.results, results, sizeof(results));
+    past = past_of(&metrics, "b.csv", NULL);
+    assert_true(!past.has_results && past.twice == 0 && past.last_success_s == 0);
+    assert_false(past_of(&metrics, metrics.input, "meters").has_results);
+    metrics.job = "meters";
+    assert_true(past_of(&metrics, "another night's.csv", "meters").results[ROW_IN_DOUBT] == 64);
+    assert_false(past_of(&metrics, metrics.input, NULL).has_results);
+    assert_false(past_of(&metrics, metrics.input, "meter").has_results);
+    assert_false(past_of(&metrics, metrics.input, "meters2").has_results);
+    metrics.results = NULL;
+    assert_false(past_of(&metrics, metrics.input, "meters").has_results);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -96,6 +150,8 @@ int main(void)
         cmocka_unit_test(test_what_does_not_apply_is_left_out),
         cmocka_unit_test(test_the_histogram_is_cumulative),
         cmocka_unit_test(test_labels_are_escaped),
+        cmocka_unit_test(test_labels_are_utf8),
+        cmocka_unit_test(test_what_holds_is_read_back_for_the_same_job_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
