@@ -352,7 +352,9 @@ def test_a_worker_that_dies_while_the_database_is_away_loses_no_answer(shared, s
     shared.wait_for(job, stride - 1)
     # The next stride has been marked by now, or will be in a moment: then it is under way for 1.2 s.
     marked = int(shared.database.sql("SELECT count(*) FROM nbatch.started"))
+    end = time.monotonic() + 60
     while marked < stride:
+        assert time.monotonic() < end, worker.log.read_text()
         time.sleep(0.02)
         marked = int(shared.database.sql("SELECT count(*) FROM nbatch.started"))
     shared.database.kill()
