@@ -9,7 +9,7 @@ import urllib.parse
 
 def at_once(netloc):
     """A connection on which nothing waits for more."""
-    connection = http.client.HTTPConnection(netloc, timeout=30)
+    connection = http.client.HTTPConnection(netloc, timeout=60)
     connection.connect()
     connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connection

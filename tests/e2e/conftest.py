@@ -5,6 +5,7 @@ import os
 import resource
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,14 @@ KEY = "test-master-key-0123456789="
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "figures: what is looked at is a rate or a latency, which a sanitizer changes")
+
+
+def wait_for(condition, seconds=60):
+    """Until it is so. The time is patience with a busy machine, and nothing that is tested."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it has not come about"
+        time.sleep(0.02)
 
 
 class Done:
@@ -60,7 +69,7 @@ def row_of(i, value=None):
 def nbatch(tmp_path):
     """Runs the program in an empty folder: nbatch("check", "x.csv", stdin=…, env=…)."""
 
-    def run(*args, stdin=None, env=None, binary=NBATCH, timeout=120, cwd=tmp_path, text=True, file_limit=None):
+    def run(*args, stdin=None, env=None, binary=NBATCH, timeout=300, cwd=tmp_path, text=True, file_limit=None):
         environment = {k: v for k, v in os.environ.items()
                        if not k.startswith("NBATCH_") and "proxy" not in k.lower()}
         environment["NBATCH_API_KEY"] = KEY

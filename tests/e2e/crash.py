@@ -105,7 +105,7 @@ class Job:
         return process
 
     @staticmethod
-    def wait(process, timeout=120):
+    def wait(process, timeout=300):
         """The exit status and what was said."""
         try:
             said = process.communicate(timeout=timeout)[1]

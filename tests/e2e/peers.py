@@ -40,7 +40,7 @@ class Simulator:
     def stop(self):
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        self.out, self.err = self.process.communicate(timeout=30)
+        self.out, self.err = self.process.communicate(timeout=60)
         return self.process.returncode
 
     def audit(self):
@@ -87,9 +87,10 @@ http {{
         binary = shutil.which("nginx") or "/usr/sbin/nginx"
         self.process = subprocess.Popen([binary, "-c", str(self.conf), "-p", str(self.folder), "-e",
                                          str(self.folder / "error.log")])
-        for _ in range(200):
+        end = time.monotonic() + 60
+        while self.process.poll() is None and time.monotonic() < end:
             try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                socket.create_connection(("127.0.0.1", self.port), timeout=60).close()
                 return
             except OSError:
                 time.sleep(0.02)
@@ -186,7 +187,7 @@ class Connection:
     def forward(self, request):
         """Sends a request on to where its absolute target says, and returns the answer's body."""
         url = urllib.parse.urlsplit(request.target)
-        upstream = http.client.HTTPConnection("127.0.0.1", url.port, timeout=20)
+        upstream = http.client.HTTPConnection("127.0.0.1", url.port, timeout=60)
         headers = {k: v for k, v in request.headers.items() if not k.startswith("proxy-")}
         upstream.request(request.method, url._replace(scheme="", netloc="").geturl(), request.body, headers)
         body = upstream.getresponse().read()
@@ -195,7 +196,7 @@ class Connection:
 
     def tunnel(self, port):
         """Carries bytes both ways until one side ends."""
-        upstream = socket.create_connection(("127.0.0.1", port), timeout=20)
+        upstream = socket.create_connection(("127.0.0.1", port), timeout=60)
         sides = {self.sock: upstream, upstream: self.sock}
         while not self.peer.stopping:
             for side in select.select(sides, [], [], 0.2)[0]:

@@ -6,7 +6,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import NBATCH
+from conftest import NBATCH, wait_for
 
 
 @pytest.fixture
@@ -99,10 +99,7 @@ def test_a_signal_ends_it_and_leaves_nothing(tmp_path):
     env = {**os.environ, "TMPDIR": str(tmp_path)}
     process = subprocess.Popen([NBATCH, "bench", "--rows", "100000", "-c", "2", "--simulate=latency=20ms"], env=env,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    for _ in range(1000):
-        if list(tmp_path.glob("nbatch-bench.*/results.csv")):
-            break
-        time.sleep(0.01)
+    wait_for(lambda: list(tmp_path.glob("nbatch-bench.*/results.csv")))
     time.sleep(0.2)
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=60)
@@ -110,15 +107,17 @@ def test_a_signal_ends_it_and_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_signal_shows_the_levels_that_were_measured(tmp_path):
+def test_a_signal_shows_the_levels_that_were_measured(tmp_path, simulator):
     """The first level takes a tenth of a second, the second one ten."""
-    env = {**os.environ, "TMPDIR": str(tmp_path)}
-    process = subprocess.Popen([NBATCH, "bench", "--rows", "100", "-c", "100,1", "--rounds", "2", "--simulate=latency=100ms",
+    server, folder = simulator("--latency", "100ms"), tmp_path / "tmp"
+    folder.mkdir()
+    env = {**os.environ, "TMPDIR": str(folder), "NBATCH_API_KEY": "k"}
+    process = subprocess.Popen([NBATCH, "bench", "--rows", "100", "-c", "100,1", "--rounds", "2", "--endpoint", server.url,
                                 "--json"], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    time.sleep(4)
+    wait_for(lambda: server.audit_path.read_bytes().count(b"\n") > 102)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130 and b"interrupted; the figures are of what was measured" in err
     told = json.loads(out)
     assert told["rounds"] == 1 and [level["concurrency"] for level in told["levels"]] == [100]
-    assert list(tmp_path.iterdir()) == []
+    assert list(folder.iterdir()) == []

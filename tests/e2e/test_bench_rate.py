@@ -7,7 +7,7 @@ import threading
 import time
 
 import pytest
-from conftest import NBATCH, read_results
+from conftest import NBATCH, read_results, wait_for
 
 
 @pytest.fixture
@@ -281,10 +281,7 @@ def test_a_signal_ends_it_and_keeps_the_record(fleet, simulator, tmp_path):
     process = subprocess.Popen([NBATCH, "bench", path, "--endpoint", server.url, "--rate", "100", "--duration", "25s"],
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={"NBATCH_API_KEY": "k", "PATH": "/bin"})
     results = path.with_suffix(".results.csv")
-    for _ in range(1000):
-        if results.exists() and results.read_text().count("\n") > 20:
-            break
-        time.sleep(0.02)
+    wait_for(lambda: results.exists() and results.read_text().count("\n") > 20)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
@@ -314,10 +311,10 @@ def test_bad_words_name_the_remedy(bench, words, text):
 
 def test_a_key_that_is_refused_ends_it(bench, nginx):
     server = nginx(status=401, body='{"errno":1,"error":"auth failed"}')
-    done = bench("--endpoint", server.url, "--rate", "50,60", "--duration", "5s", code=4)
+    done = bench("--endpoint", server.url, "--rate", "50,60", "--duration", "60s", "--warm-up", "30s", code=4)
     assert "5 rows in a row were refused for the key" in done.err
     assert "nothing could be measured at 60/s: the bench was stopped" in done.out and "p50" not in done.out
-    assert len(server.requests()) < 50
+    assert len(server.requests()) < 1500  # of 4500, and all of the warm-up
 
 
 def test_refusals_of_the_key_among_good_rows_are_figures(bench):
@@ -331,11 +328,11 @@ def test_what_was_measured_before_the_key_was_refused_is_shown(bench, simulator,
     """Negative control: five in a row end it, as they end a run."""
     server = simulator("--fault", "errno-1:100%", "--seed", "1")
     page = tmp_path / "bench.html"
-    done = bench("--endpoint", server.url, "--rate", "20,30", "--duration", "5s", "--warm-up", "0", "--json", "--report", page,
+    done = bench("--endpoint", server.url, "--rate", "20,30", "--duration", "60s", "--warm-up", "0", "--json", "--report", page,
                  code=4)
     told = json.loads(done.out)
     assert told["ended"] == "stopped" and "refused for the key" in told["error"] and told["error"] in done.err
-    assert told["levels"][0]["requests"] == told["levels"][0]["refused"] <= 20
+    assert told["levels"][0]["requests"] == told["levels"][0]["refused"] <= 400  # of 1200
     assert "refused for the key" in page.read_text(encoding="utf-8")
 
 
@@ -353,15 +350,19 @@ def test_a_search_that_runs_out_of_rows_has_no_verdict(bench, fleet, simulator):
     assert "p50=100ms: not known: the input has no rows left" in done.out and "no rate keeps" not in done.out
 
 
-@pytest.mark.parametrize("words", [["--rate", "100,200,300"], ["--find", "p99=1s", "--rate", "100"]])
-def test_a_signal_shows_what_was_measured(words, tmp_path):
+@pytest.mark.parametrize("words,second", [(["--rate", "1000,10,20", "--rows", "100"], 10),
+                                          (["--find", "p50=1s", "--rate", "100", "--duration", "1s"], 200)])
+def test_a_signal_shows_what_was_measured(words, second, tmp_path):
+    """The second rate takes five seconds and longer."""
     page = tmp_path / "bench.html"
-    process = subprocess.Popen([NBATCH, "bench", "--simulate", *words, "--duration", "1s", "--warm-up", "0", "--json",
+    process = subprocess.Popen([NBATCH, "bench", "--simulate", *words, "--warm-up", "0", "--json",
                                 "--report", page], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                env={"PATH": "/bin", "TMPDIR": str(tmp_path)})
     head = b""
-    while b"200/s to" not in head and b"100/s: kept" not in head:
-        head += process.stderr.readline()
+    while b"\n10/s to" not in head and b"100/s: kept" not in head:
+        line = process.stderr.readline()
+        assert line, head
+        head += line
     time.sleep(0.4)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
@@ -370,7 +371,7 @@ def test_a_signal_shows_what_was_measured(words, tmp_path):
     assert told["ended"] == "interrupted" and told["levels"][0]["ended"] == "whole"
     assert told["levels"][0]["requests"] >= 100
     cut = [level for level in told["levels"] + told["unmeasured"] if level["ended"] == "interrupted"]
-    assert cut and cut[0]["rate"] == 200
+    assert cut and cut[0]["rate"] == second
     assert "find" not in told or told["find"]["rate"] == 100
     assert "it was interrupted" in page.read_text(encoding="utf-8")
     assert list(tmp_path.iterdir()) == [page]

@@ -60,11 +60,16 @@ def test_killed_at_random_moments_nothing_is_lost_or_sent_twice(job, kind):
 
 
 def test_without_a_mark_before_each_request_the_kills_send_twice(job):
-    one = job(rows=500, binary=crash.UNMARKED)
-    crash.kill_often(one, 5, random.Random(7))
-    one.complete()
-    with pytest.raises(AssertionError, match="twice"):
+    """On a busy machine a run may have ended before it is killed: then there is another."""
+    def kill_some(seed):
+        one = job(rows=500, binary=crash.UNMARKED)
+        crash.kill_often(one, 5, random.Random(seed))
+        one.complete()
         one.verify()
+
+    with pytest.raises(AssertionError, match="twice"):
+        for seed in range(7, 17):
+            kill_some(seed)
 
 
 RUN_DEATHS = [("write", "half-kill", 1), ("write", "signal=KILL", 1), ("open", "kill-after", 1), ("fsync", "kill-after", 2),

@@ -1,6 +1,7 @@
 """--embargo: no device gets anything before its end, so that the whole run can be taken back until then."""
 import calendar
 import json
+import re
 import time
 from urllib.parse import parse_qs, urlsplit
 
@@ -9,12 +10,12 @@ from conftest import HEADER, NBATCH, imei, read_results, row_of
 
 def valid_times(audit):
     """By device: valid_time as epoch seconds, None where there is none."""
-    times = {}
-    for entry in audit:
-        query = parse_qs(urlsplit(entry["target"]).query)
-        text = query.get("valid_time", [None])[0]
-        times[entry["imei"]] = text and calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%S")) - 8 * 3600
-    return times
+    return {entry["imei"]: valid_time(entry["target"]) for entry in audit}
+
+
+def valid_time(target):
+    text = parse_qs(urlsplit(target).query).get("valid_time", [None])[0]
+    return text and calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%S")) - 8 * 3600
 
 
 def test_rows_without_a_valid_time_get_the_embargos_end(nbatch, tmp_path, fleet, simulator):
@@ -26,9 +27,9 @@ def test_rows_without_a_valid_time_get_the_embargos_end(nbatch, tmp_path, fleet,
     done = nbatch("run", path, "--endpoint", sim.url, "--embargo", "30m", "--log", "log", "--json")
     assert done.code == 0, done
     times = valid_times(sim.audit())
-    assert times[imei(1)] == times[imei(3)] and 0 <= times[imei(1)] - start - 1800 <= 5
-    assert 0 <= times[imei(2)] - start - 7200 <= 5
-    assert "29m 5" in done.err or "30m" in done.err, done
+    assert times[imei(1)] == times[imei(3)] and 0 <= times[imei(1)] - start - 1800 <= 60
+    assert 0 <= times[imei(2)] - start - 7200 <= 60
+    assert re.search(r"29m \d+s|30m", done.err), done
     assert f"what this run has sent can be taken back: {NBATCH} cancel {tmp_path}/fleet.results.csv --endpoint" in done.err
     until = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(times[imei(1)]))
     assert json.loads(done.out)["embargo_until"] == until
@@ -90,13 +91,19 @@ def test_equal_rows_are_still_seen(nbatch, tmp_path):
     assert "W-TWICE" in done.out + done.err
 
 
-def test_a_row_that_leaves_after_its_end_leaves_without_it(nbatch, fleet, simulator):
-    """The rate was not known, and so nothing was predicted. The simulator refuses a valid_time that has passed."""
-    sim = simulator("--latency", "1500ms")
-    done = nbatch("run", fleet(3), "--endpoint", sim.url, "--embargo", "2s", "-c", "1")
+def test_a_row_that_leaves_after_its_end_leaves_without_it(nbatch, fleet, raw_peer):
+    """The rate was not known, and so nothing was predicted."""
+    def script(connection, _number):
+        while (request := connection.read_request()) is not None:
+            if not connection.peer.processed:
+                time.sleep(5.2)
+            connection.accept(request)
+
+    peer = raw_peer(script)
+    done = nbatch("run", fleet(3), "--endpoint", peer.url, "--embargo", "4s", "-c", "1")
     assert done.code == 0, done
-    times = valid_times(sim.audit())
-    assert times[imei(1)] and times[imei(3)] is None
+    times = {request.imei: valid_time(request.target) for request in peer.processed}
+    assert times[imei(1)] and times[imei(2)] is times[imei(3)] is None
     assert "valid_time has come before the row's turn" in done.err and "the embargo ended at" in done.err
 
 

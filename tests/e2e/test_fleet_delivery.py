@@ -4,10 +4,9 @@ The simulator's audit, which writes down what each device did, is the oracle.
 """
 import collections
 import json
-import time
 
 import pytest
-from conftest import HEADER, KEY, read_results, row_of
+from conftest import HEADER, KEY, read_results, row_of, wait_for
 from test_cancel import delivered, lines_of, puts, uuids
 from test_status import ends_of, paste, questions
 
@@ -67,15 +66,13 @@ def test_watched_until_nothing_is_open_the_counts_are_those_of_the_audit(nbatch,
 
 def test_taken_back_within_the_embargo_none_is_delivered(nbatch, tmp_path, sent):
     """By the call that the run's summary names; what others have put there is delivered all the same."""
-    sim, theirs, results, done = sent("12h", "+7d")  # 72 seconds
+    sim, theirs, results, done = sent("60h", "+7d")  # six minutes
     call = next(line for line in done.err.splitlines() if "can be taken back: " in line).split("can be taken back: ")[1]
     done = paste(f"NBATCH_API_KEY={KEY} {call}", tmp_path, "--yes --rate none")
     assert done.returncode == 0 and f"all {DEVICES} commands were taken back" in done.stderr, done
     ours = uuids(results)
     assert puts(sim) == dict.fromkeys(ours, 1)
-    deadline = time.monotonic() + 60
-    while not uuids(theirs) <= delivered(sim) and time.monotonic() < deadline:
-        time.sleep(0.5)
+    wait_for(lambda: uuids(theirs) <= delivered(sim))
     assert delivered(sim) == uuids(theirs)
     done = nbatch("status", results, "--endpoint", sim.url, "--rate", "none", "--json")
     assert json.loads(done.out)["commands"]["cancelled"] == DEVICES and done.code == 1

@@ -133,7 +133,7 @@ def test_the_running_process_hides_the_access_key(fleet, raw_peer):
     def script(connection, number):
         request = connection.read_request()
         started.set()
-        release.wait(20)
+        release.wait(60)
         connection.accept(request)
 
     peer = raw_peer(script)
@@ -141,7 +141,7 @@ def test_the_running_process_hides_the_access_key(fleet, raw_peer):
                                env={**os.environ, "NBATCH_API_KEY": KEY, "NBATCH_ACCESS_KEY": ACCESS_KEY},
                                stderr=subprocess.DEVNULL)
     try:
-        assert started.wait(20)
+        assert started.wait(60)
         try:
             with open(f"/proc/{process.pid}/environ", "rb") as f:
                 environ = f.read()
@@ -151,7 +151,7 @@ def test_the_running_process_hides_the_access_key(fleet, raw_peer):
         assert os.stat(f"/proc/{process.pid}/environ").st_uid == 0
     finally:
         release.set()
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
     assert process.returncode == 0
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import xxhash
-from conftest import NBATCH, read_results, row_of
+from conftest import NBATCH, read_results, row_of, wait_for
 from workbooks import write_book
 
 DATED = re.compile(r"meters-\d{8}-\d{6}\.results\.csv")
@@ -30,13 +30,6 @@ def night(nbatch, tmp_path, simulator):
 
     start.peer = peer
     return start
-
-
-def wait_for(is_so, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def stored(night):
@@ -133,10 +126,8 @@ def test_a_run_that_was_killed_is_gone_on_with(night, fleet, tmp_path, nbatch):
     time.sleep(1.1)
     (tmp_path / "input.csv").write_text(content_of(fleet, 300))
     process = subprocess.Popen([nbatch.binary, "run", "input.csv", "--endpoint", night.peer.url, "--job", "meters", "--dated",
-                                "--rate", "100/s"], cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 30
-    while stored(night) < 30 and time.monotonic() < deadline:
-        time.sleep(0.02)
+                                "--rate", "40/s"], cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL)
+    wait_for(lambda: stored(night) >= 30)
     process.send_signal(signal.SIGKILL)
     process.wait()
     done = night(None, "--on-ambiguous", "hold")
@@ -155,9 +146,7 @@ def test_results_that_an_editor_saves_in_mid_run_are_gone_on_with_the_next_night
     process = subprocess.Popen([nbatch.binary, "run", "input.csv", "--endpoint", night.peer.url, "--job", "meters", "--dated",
                                 "--rate", "100/s"], cwd=tmp_path, env={**os.environ, "NBATCH_API_KEY": "k" * 28},
                                stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 30
-    while stored(night) < 60 and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_for(lambda: stored(night) >= 60)
     (name,) = dated(tmp_path)
     saved = (tmp_path / name).read_bytes()
     (tmp_path / "swap").write_bytes(saved)

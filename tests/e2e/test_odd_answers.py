@@ -26,7 +26,7 @@ class Editing(http.server.BaseHTTPRequestHandler):
         request = urllib.request.Request(self.server.to + self.path, method=self.command,
                                          data=self.rfile.read(length) if length else None)
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 body, code = answer.read(), 200
         except urllib.error.HTTPError as error:
             body, code = error.read(), error.code
@@ -164,7 +164,7 @@ def first_page(sim, request, body):
     if "/history?" not in request.path:
         return body
     path = request.path.split("&page=")[0] + "&page=1&per_page=50&sort=ASC"
-    with urllib.request.urlopen(sim.url + path, timeout=10) as answer:
+    with urllib.request.urlopen(sim.url + path, timeout=60) as answer:
         return answer.read()
 
 

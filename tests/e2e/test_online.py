@@ -8,7 +8,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import HEADER, KEY, NBATCH, imei, read_results
+from conftest import HEADER, KEY, NBATCH, imei, read_results, wait_for
 from test_odd_answers import by_entry, by_list, edited
 
 COLUMNS = "imei,action,obj_id,obj_inst_id,res_id,mode,expired_time,data\n"
@@ -152,7 +152,7 @@ def test_what_was_delivered_cancelled_or_has_expired_takes_no_place(nbatch, tmp_
     cancelled = send(nbatch, sim, write(tmp_path / "cancelled.csv", [2], each=10))
     assert nbatch("cancel", cancelled, "--endpoint", sim.url, "--yes", "-q").code == 0
     send(nbatch, sim, write(tmp_path / "expired.csv", [3], each=10, expires="+1m"))
-    send(nbatch, sim, write(tmp_path / "waits.csv", [4], each=4), "--embargo", "30m")
+    send(nbatch, sim, write(tmp_path / "waits.csv", [4], each=4), "--embargo", "6h")
     time.sleep(2)  # two minutes for the devices and for what expires
     found, said = problems(nbatch, sim, write(tmp_path / "fleet.csv", [1, 2, 3, 4], resource=7))
     assert found == [] and said["online"]["waiting"] == 4 and said["online"]["devices_waiting"] == 1
@@ -367,7 +367,7 @@ def test_interrupted_it_sends_nothing(tmp_path, simulator, command):
     environment = {k: v for k, v in os.environ.items() if not k.startswith("NBATCH_")} | {"NBATCH_API_KEY": KEY}
     process = subprocess.Popen([NBATCH, command, path, "--online", "--endpoint", sim.url, "--rate", "50/s", "--progress", "never"], cwd=tmp_path,
                                env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    time.sleep(1.5)
+    wait_for(lambda: sim.audit_path.read_bytes().count(b"history?") > 20)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130 and "of 2000 devices have answered; nothing was sent" in err, (out, err)
@@ -482,8 +482,8 @@ def test_many_devices_take_little_memory(nbatch, tmp_path, simulator):
 
 
 def test_the_time_that_the_questions_take_is_no_time_of_the_rows(nbatch, tmp_path, platform):
-    """Five seconds of questions, five of rows: a row that may wait for eight is not too late."""
-    sim, path = platform(), write(tmp_path / "fleet.csv", range(1, 51), expires="+8s")
+    """Five seconds of questions, five of rows: a row that may wait for nine is not too late."""
+    sim, path = platform(), write(tmp_path / "fleet.csv", range(1, 51), expires="+9s")
     done = nbatch("run", path, "--online", "--endpoint", sim.url, "--rate", "10/s", "-q")
     assert done.code == 0, done
 
@@ -606,7 +606,7 @@ def test_json_is_given_however_it_ends(nbatch, tmp_path, simulator):
     (tmp_path / "key").write_text("another")
     (tmp_path / "key").chmod(0o600)
     path = write(tmp_path / "fleet.csv", range(1, 2001))
-    refusing, sim = simulator("--api-key-file", tmp_path / "key"), simulator("--audit", tmp_path / "second.jsonl")
+    refusing, sim = simulator("--api-key-file", tmp_path / "key"), simulator()
     for words in (("check", "--online"), ("run", "--online"), ("run",)):
         done = nbatch(*words, path, "--endpoint", refusing.url, "--json")
         said = json.loads(done.out)
@@ -614,9 +614,10 @@ def test_json_is_given_however_it_ends(nbatch, tmp_path, simulator):
         assert words == ("check", "--online") or (said["end"] == "refused" and said["not_sent"] == 2000), said
     environment = {k: v for k, v in os.environ.items() if not k.startswith("NBATCH_")} | {"NBATCH_API_KEY": KEY}
     for command in ("check", "run"):
+        asked = sim.audit_path.read_bytes().count(b"history?")
         process = subprocess.Popen([NBATCH, command, path, "--online", "--endpoint", sim.url, "--rate", "50/s", "--json"], cwd=tmp_path,
                                    env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        time.sleep(1)
+        wait_for(lambda: sim.audit_path.read_bytes().count(b"history?") > asked + 20)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
         said = json.loads(out)

@@ -16,7 +16,7 @@ from datetime import datetime
 
 import pytest
 
-from conftest import NBATCH, read_results
+from conftest import NBATCH, read_results, wait_for
 from peers import OK
 
 
@@ -114,10 +114,7 @@ def test_connections_that_are_being_made_have_a_bound(fleet, tmp_path, authority
         [NBATCH, "run", str(fleet(4000)), "--endpoint", peer.url, "--cacert", str(authority.ca), "-c", str(places),
          "--no-adaptive", "--connect-timeout", "60s", "--rate", "1000/s", "--burst", "500", "-o", str(tmp_path / "out.csv")],
         env={**os.environ, "NBATCH_API_KEY": "a-key-of-the-tests"}, stderr=subprocess.DEVNULL)
-    for _ in range(100):
-        time.sleep(0.05)
-        if len(peer.waiting) >= expected:
-            break
+    wait_for(lambda: len(peer.waiting) >= expected - 1)
     time.sleep(1)  # for more, which must not come
     assert expected - 1 <= len(peer.waiting) <= expected, len(peer.waiting)
     process.kill()

@@ -1,12 +1,15 @@
 """The progress line as a person on a terminal has it, and as a log file has it."""
+import fcntl
 import os
 import re
 import signal
+import struct
 import subprocess
+import termios
 import time
 
 import pytest
-from conftest import HEADER, KEY, NBATCH, row_of
+from conftest import HEADER, KEY, NBATCH, row_of, wait_for
 from pty_session import PtySession
 
 SLOW = ["--rate", "40/s"]
@@ -35,21 +38,21 @@ def lines_of(output):
 
 
 def test_a_terminal_has_one_live_line(terminal, fleet):
-    session = terminal("run", fleet(60), "--simulate=fault=errno-5106:20%,seed=3", *SLOW, columns=150)
+    session = terminal("run", fleet(120), "--simulate=fault=errno-5106:20%,seed=3", *SLOW, columns=150)
     output = session.finish()
     assert session.code == 1
     shown = [line for line in lines_of(output) if line.startswith("sending: [")]
     assert len(shown) >= 3
-    assert re.fullmatch(r"sending: \[#*-*\] \d+ % \d+/60, \d+ rows/s, \d+ in flight(, \d+ rejected)?(, .* to go)?(; held to 40/s)?",
+    assert re.fullmatch(r"sending: \[#*-*\] \d+ % \d+/120, \d+ rows/s, \d+ in flight(, \d+ rejected)?(, .* to go)?(; held to 40/s)?",
                         shown[-1]), shown[-1]
     assert any("rejected" in line for line in shown) and any("to go" in line for line in shown)
     assert b"\x1b[31m" in output and b"\x1b[32m" in output  # colours
     # The line is taken away before the summary.
-    assert re.search(rb"\r\x1b\[K\r\n\d+ of 60 rows were accepted", output), output[-500:]
+    assert re.search(rb"\r\x1b\[K\r\n\d+ of 120 rows were accepted", output), output[-500:]
 
 
 def test_the_line_fits_the_window_also_when_it_changes(terminal, fleet):
-    session = terminal("run", fleet(200), "--simulate", *SLOW, columns=40, NO_COLOR="1")
+    session = terminal("run", fleet(2000), "--simulate", *SLOW, columns=40, NO_COLOR="1")
     at = session.wait_for("rows/s")
     session.resize(20)
     at = session.wait_for("\x1b[K", session.wait_for("\r", at))
@@ -66,7 +69,7 @@ def test_the_line_fits_the_window_also_when_it_changes(terminal, fleet):
 
 
 def test_a_pause_says_why_on_the_line(terminal, fleet):
-    session = terminal("run", fleet(400), "--simulate", *SLOW)
+    session = terminal("run", fleet(4000), "--simulate", *SLOW)
     session.wait_for("rows/s")
     session.kill(signal.SIGUSR2)
     at = session.wait_for("paused; SIGUSR2 goes on")
@@ -106,6 +109,7 @@ def test_problems_that_are_only_counted_leave_the_line_alone(terminal, tmp_path)
         for _ in range(3):
             pipe.write("".join(row_of(i) for i in range(10000)))
             pipe.flush()
+            wait_for(lambda: fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)) == struct.pack("i", 0))
             time.sleep(0.5)
         pipe.write("".join(row_of(i) for i in range(10000)))
     output = session.finish()

@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 
 import pytest
-from conftest import HEADER, KEY, NBATCH, ROOT, read_results, row_of
+from conftest import HEADER, KEY, NBATCH, ROOT, read_results, row_of, wait_for
 from peers import FULL, OK, answering
 
 STATUSES = ("accepted", "rejected", "failed", "in_doubt", "invalid")
@@ -178,10 +178,9 @@ def test_an_interrupted_run_has_its_page_too(tmp_path, fleet, raw_peer):
     peer = raw_peer(script)
     process = subprocess.Popen([NBATCH, "run", fleet(5000), "--endpoint", peer.url, "-o", "r.csv", "--rate", "200/s", "--report", "r.html"],
                                cwd=tmp_path, env={"NBATCH_API_KEY": KEY}, stderr=subprocess.PIPE, text=True)
-    while len(release) < 20:
-        assert process.poll() is None
+    wait_for(lambda: len(release) >= 20)
     process.send_signal(signal.SIGINT)
-    err = process.communicate(timeout=30)[1]
+    err = process.communicate(timeout=60)[1]
     assert process.returncode == 130, err
     assert_figures(read_page(tmp_path / "r.html"), read_results(tmp_path / "r.csv"))
 

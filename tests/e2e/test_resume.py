@@ -5,10 +5,11 @@ import os
 import random
 import signal
 import subprocess
+import threading
 import time
 
 import pytest
-from conftest import HEADER, KEY, NBATCH, imei, read_results, row_of
+from conftest import HEADER, KEY, NBATCH, imei, read_results, row_of, wait_for
 
 OK = b'{"errno":0,"error":"succ","data":{"uuid":"42742677-adc3-54ca-83a1-5aaaf71482f8"}}'
 NO = b'{"errno":5106,"error":"UNSUCESS"}'
@@ -193,12 +194,13 @@ def test_the_words_of_resume_are_checked(run, tmp_path, raw_peer, nbatch):
 
 def test_rows_that_have_expired_since_do_not_stop_a_resume(run, tmp_path, raw_peer):
     """Their results stand; only what is still to be sent is checked."""
-    soon = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3))
+    end = int(time.time()) + 6
+    soon = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(end))
     late = [row_of(i).replace("+7d", soon) for i in range(1, 4)]
     write(tmp_path, late)
     peer = raw_peer(answering())
     run(peer.url)
-    time.sleep(3.1)
+    time.sleep(max(0, end + 0.1 - time.time()))
     write(tmp_path, late + [row_of(9)])
     done, lines = run(peer.url, "--resume")
     assert len(lines) == 4 and "3 with a result already" in done.err, done
@@ -293,17 +295,16 @@ def test_an_interrupted_run_resumes(run, tmp_path, raw_peer, fleet):
 
     def slow(connection, number):
         while (request := connection.read_request()) is not None:
-            time.sleep(0.002)
+            time.sleep(0.01)
             connection.process(request)
             connection.reply(OK)
 
     peer = raw_peer(slow)
     process = subprocess.Popen([NBATCH, "run", "in.csv", "--endpoint", peer.url, "-o", "r.csv", "-c", "4"], cwd=tmp_path,
                                env={**os.environ, "NBATCH_API_KEY": KEY}, stderr=subprocess.PIPE)
-    while len(peer.processed) < 50:
-        time.sleep(0.01)
+    wait_for(lambda: len(peer.processed) >= 50)
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=30) == 130, process.stderr.read()
+    assert process.wait(timeout=60) == 130, process.stderr.read()
     process.stderr.close()
     second = raw_peer(answering())
     _, lines = run(second.url, "--resume")
@@ -313,18 +314,19 @@ def test_an_interrupted_run_resumes(run, tmp_path, raw_peer, fleet):
 
 def test_two_runs_on_one_results_file_exclude_each_other(nbatch, tmp_path, raw_peer, fleet):
     fleet(2000, "in.csv")
+    over = threading.Event()
 
     def slow(connection, number):
         while (request := connection.read_request()) is not None:
-            time.sleep(0.005)
             connection.process(request)
+            if len(connection.peer.processed) > 20:
+                over.wait(60)  # there it stays until it is killed
             connection.reply(OK)
 
     peer = raw_peer(slow)
     process = subprocess.Popen([NBATCH, "run", "in.csv", "--endpoint", peer.url, "-o", "r.csv", "-c", "2"], cwd=tmp_path,
                                env={**os.environ, "NBATCH_API_KEY": KEY}, stderr=subprocess.DEVNULL)
-    while not peer.processed:
-        time.sleep(0.01)
+    wait_for(lambda: peer.processed)
     other = raw_peer(answering())
     for words in ([], ["--resume"], ["--resume=all"]):
         done = nbatch("run", "in.csv", "--endpoint", other.url, "-o", "r.csv", *words)
@@ -332,6 +334,7 @@ def test_two_runs_on_one_results_file_exclude_each_other(nbatch, tmp_path, raw_p
     assert other.processed == []
     process.send_signal(signal.SIGKILL)
     process.wait()
+    over.set()
     done = nbatch("run", "in.csv", "--endpoint", other.url, "-o", "r.csv", "--resume", "--on-ambiguous", "hold")
     assert done.code in (0, 6), done  # the lock has gone with its holder
 

@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import KEY, NBATCH, imei, read_results
+from conftest import KEY, NBATCH, imei, read_results, wait_for
 
 COLUMNS = ("row,key,imei,uuid,state,send_status,confirm_status,reason,remain,create_time,send_time,confirm_time,"
            "expired_time,checked_at").split(",")
@@ -220,9 +220,7 @@ def test_a_death_while_they_are_sent_again(nbatch, tmp_path, fleet, simulator, p
     words = [NBATCH, "run", str(path), "--endpoint", slow.url, "--resume=expired", "--on-ambiguous", policy, "-c", "8"]
     env = {k: v for k, v in os.environ.items() if not k.startswith("NBATCH_")} | {"NBATCH_API_KEY": KEY}
     with subprocess.Popen(words, cwd=tmp_path, env=env, stderr=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 30
-        while len(slow.audit_path.read_text(encoding="utf-8").splitlines()) < 12 and time.monotonic() < deadline:
-            time.sleep(0.05)
+        wait_for(lambda: len(slow.audit_path.read_text(encoding="utf-8").splitlines()) >= 12)
         process.send_signal(signal.SIGKILL)
     for _ in range(3):
         done = nbatch(*words[1:])

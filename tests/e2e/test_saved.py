@@ -345,8 +345,7 @@ def test_a_template_checks_clean(nbatch, tmp_path, action):
 
 def test_results_are_shown_by_status_and_each_row_once(nbatch, fleet, tmp_path):
     path = fleet(6)
-    first = nbatch("run", path, "--simulate=fault=silent:100%", "-o", "r.csv", "--request-timeout", "50ms",
-                   "--max-attempts", "1")
+    first = nbatch("run", path, "--simulate=fault=close-after:100%", "-o", "r.csv", "--max-attempts", "1")
     assert first.code == 6, first
     second = nbatch("run", path, "--simulate", "-o", "r.csv", "--resume=in_doubt")
     assert second.code == 0, second

@@ -4,11 +4,10 @@ import json
 import os
 import signal
 import subprocess
-import time
 import urllib.parse
 
 import pytest
-from conftest import HEADER, KEY, NBATCH, row_of
+from conftest import HEADER, KEY, NBATCH, row_of, wait_for
 from peers import success
 
 TOKEN_KEY = "KuF3NT/jUBJ62LNBB/A8XZA9CqS3Cu79B/ABmfA1UCw="
@@ -112,9 +111,13 @@ def test_an_echoed_key_is_not_in_what_a_kill_leaves(fleet, tmp_path, raw_peer):
     process = subprocess.Popen([NBATCH, "run", str(fleet(5000)), "--endpoint", peer.url, "-o", "o.csv", "--log", "l", "-v",
                                 "--rate", "200/s"], cwd=tmp_path, env={**os.environ, "NBATCH_API_KEY": KEY},
                                stderr=subprocess.PIPE, text=True)
-    time.sleep(1)
+    err = ""
+    while err.count("***") < 50 and (line := process.stderr.readline()):
+        err += line
+    wait_for(lambda: (tmp_path / "o.csv").read_text().count("***") > 10)
     process.send_signal(signal.SIGKILL)
-    _, err = process.communicate()
+    err += process.stderr.read()
+    process.wait()
     assert (tmp_path / "o.csv.journal").exists() and "***" in err
     assert not leaks(tmp_path, err)
 

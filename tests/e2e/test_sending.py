@@ -6,11 +6,12 @@ import os
 import re
 import signal
 import subprocess
+import threading
 import time
 
 import crash
 import pytest
-from conftest import HEADER, NBATCH, imei, read_results, row_of
+from conftest import HEADER, NBATCH, imei, read_results, row_of, wait_for
 
 OK = b'{"errno":0,"error":"succ","data":{"uuid":"42742677-adc3-54ca-83a1-5aaaf71482f8"}}'
 FAST = ["--retry-delay", "1ms", "--seed", "7"]
@@ -93,14 +94,14 @@ def test_attempts_are_bounded(run, fleet, raw_peer):
 
 def test_a_row_that_expires_between_attempts_is_given_up(run, tmp_path, raw_peer):
     path = tmp_path / "in.csv"
-    path.write_text(HEADER + row_of(1).replace("+7d", "+2s") + row_of(2).replace("+7d", "+2s"))
+    path.write_text(HEADER + row_of(1).replace("+7d", "+4s") + row_of(2).replace("+7d", "+4s"))
     never = [TRANSIENT["errno 5117"]] * 99
     peer = raw_peer(replies(*never))
     words = ["--retry-delay", "300ms", "--retry-max-delay", "300ms", "--max-attempts", "99", "--seed", "2"]
     _, rows = run(path, peer.url, *words, code=1)
     assert [row["status"] for row in rows] == ["failed"] * 2 and all(int(row["attempts"]) >= 2 for row in rows)
     assert all("expired_time passed" in row["error"] for row in rows)
-    path.write_text(HEADER + row_of(3).replace("+7d", "+2s"))
+    path.write_text(HEADER + row_of(3).replace("+7d", "+4s"))
     _, rows = run(path, raw_peer(replies(None, *never)).url, *words, code=6)
     assert rows[0]["status"] == "in_doubt" and rows[0]["ambiguous"] == "1"
 
@@ -112,12 +113,12 @@ def test_rows_that_expired_make_room_for_others_at_once(tmp_path, raw_peer, bina
 
     def waits_in_vain(count):
         """How often the loop slept until a timer woke it."""
-        (tmp_path / "in.csv").write_text(HEADER + "".join(row_of(i).replace("+7d", "+2s") for i in range(1, count + 1)))
+        (tmp_path / "in.csv").write_text(HEADER + "".join(row_of(i).replace("+7d", "+4s") for i in range(1, count + 1)))
         trace, out = tmp_path / "trace", tmp_path / f"out{count}.csv"
         command = [crash.STRACE, "-qq", "-e", "trace=epoll_wait,epoll_pwait", "-o", trace, binary, "run", "in.csv",
-                   "--endpoint", peer.url, "-o", out, "-c", "16", "--canary", "1:2500ms"]
+                   "--endpoint", peer.url, "-o", out, "-c", "16", "--canary", "1:4500ms"]
         done = subprocess.run(command, cwd=tmp_path, env={"NBATCH_API_KEY": "k"}, capture_output=True, text=True,
-                              timeout=60, check=False)
+                              timeout=120, check=False)
         rows = read_results(out)
         assert done.returncode == 1, done.stderr
         assert collections.Counter(row["status"] for row in rows) == {"accepted": 1, "invalid": count - 1}
@@ -317,8 +318,14 @@ def test_an_endpoint_that_is_never_reached_stops_the_run(run, fleet):
     assert "could not be reached at all" in done.err, done
 
 
-def test_an_outage_is_waited_out(run, fleet, raw_peer):
-    state = {"down": False, "count": 0}
+def test_an_outage_is_waited_out(run, fleet, raw_peer, tmp_path):
+    """It lasts for two seconds, and until it was seen."""
+    state = {"down": None, "count": 0, "over": False}
+
+    def is_down():
+        if state["down"] and not state["over"]:
+            state["over"] = time.monotonic() - state["down"] >= 2 and '"outage"' in (tmp_path / "log").read_text()
+        return state["down"] and not state["over"]
 
     def script(connection, number):
         while (request := connection.read_request()) is not None:
@@ -326,13 +333,13 @@ def test_an_outage_is_waited_out(run, fleet, raw_peer):
                 state["count"] += 1
                 if state["count"] == 40:
                     state["down"] = time.monotonic()
-            if state["down"] and time.monotonic() - state["down"] < 2:
+            if is_down():
                 connection.reply(b"", "502 Bad Gateway", [])
                 continue
             connection.process(request)
             connection.reply(OK)
 
-    done, rows = run(fleet(400), raw_peer(script).url, "-c", "8", "--seed", "4", code=0)
+    done, rows = run(fleet(400), raw_peer(script).url, "-c", "8", "--seed", "4", "--log", "log", code=0)
     assert {row["status"] for row in rows} == {"accepted"} and len(rows) == 400
     assert "the platform fails (" in done.err and "answers again" in done.err, done
     assert max(int(row["attempts"]) for row in rows) <= 4
@@ -378,14 +385,14 @@ def test_nothing_is_lost_while_nginx_is(fleet, nginx, tmp_path, how):
     server = nginx()
     path = fleet(4000)
     process = start(path, server.url, tmp_path / "n.csv", "--rate", "2000/s", "--on-ambiguous", "hold")
-    time.sleep(0.5)
+    wait_for(lambda: server.log.read_text().count("\n") > 500)
     if how == "away":
         server.pause(2.0)
     else:
         for _ in range(5):
             server.process.send_signal(signal.SIGHUP)
             time.sleep(0.2)
-    err = process.communicate(timeout=90)[1]
+    err = process.communicate(timeout=300)[1]
     rows = by_row(tmp_path / "n.csv")
     assert len(rows) == 4000 and process.returncode in (0, 6), err
     assert {row["status"] for row in rows} <= {"accepted", "in_doubt"}, err
@@ -402,57 +409,84 @@ def start(path, url, out, *words, **keywords):
                             env={**os.environ, "NBATCH_API_KEY": "k"}, stderr=subprocess.PIPE, text=True, **keywords)
 
 
-def wait_until(condition, seconds=20):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come about"
-        time.sleep(0.01)
+def read_until(process, text):
+    """What it says, up to the line with that text."""
+    said = ""
+    while text not in said:
+        line = process.stderr.readline()
+        assert line, said
+        said += line
+    return said
+
+
+def read_to_end(process):
+    said = process.stderr.read()
+    process.wait()
+    return said
+
+
+def held(release):
+    """Answers the first request, which goes alone, and the others once that is set."""
+    def script(connection, number):
+        while (request := connection.read_request()) is not None:
+            connection.process(request)
+            if len(connection.peer.processed) > 1:
+                release.wait(60)
+            connection.reply(OK)
+    return script
 
 
 def slow(seconds):
     def script(connection, number):
         while (request := connection.read_request()) is not None:
             connection.process(request)
-            if len(connection.peer.processed) > 1:  # the first goes alone: the others wait for its answer
-                time.sleep(seconds)
+            time.sleep(seconds)
             connection.reply(OK)
     return script
 
 
 @pytest.mark.parametrize("number,code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_drains_what_is_in_flight(fleet, raw_peer, tmp_path, number, code):
-    peer = raw_peer(slow(0.4))
+    release = threading.Event()
+    peer = raw_peer(held(release))
     process = start(fleet(500), peer.url, tmp_path / "o.csv", "-c", "4")
-    wait_until(lambda: len(peer.processed) >= 4)
+    wait_for(lambda: len(peer.processed) >= 5)
     process.send_signal(number)
-    err = process.communicate(timeout=30)[1]
+    err = read_until(process, "stopping")
+    release.set()
+    err += read_to_end(process)
     rows = by_row(tmp_path / "o.csv")
     assert process.returncode == code, err
     assert {row["status"] for row in rows} == {"accepted"}
-    assert len(rows) == len(peer.processed) <= 12
+    assert len(rows) == len(peer.processed) == 5
     assert "stopping" in err and "not sent" in err
 
 
 def test_a_signal_while_the_last_rows_are_under_way_stops_nothing(fleet, raw_peer, tmp_path):
-    peer = raw_peer(slow(1))
+    release = threading.Event()
+    peer = raw_peer(held(release))
     process = start(fleet(4), peer.url, tmp_path / "o.csv", "-c", "4")
-    wait_until(lambda: len(peer.processed) >= 4)
-    time.sleep(0.3) # nbatch finds its input at an end
+    wait_for(lambda: len(peer.processed) >= 4)
+    time.sleep(1)  # nbatch finds its input at an end
     process.send_signal(signal.SIGTERM)
-    err = process.communicate(timeout=30)[1]
+    time.sleep(0.3)
+    release.set()
+    err = process.communicate(timeout=60)[1]
     assert process.returncode == 0 and "all 4 rows were accepted" in err, err
     assert "not sent" not in err and not (tmp_path / "o.csv.journal").exists()
 
 
 def test_a_second_signal_ends_what_is_in_flight_as_in_doubt(fleet, raw_peer, tmp_path):
-    peer = raw_peer(slow(20))
+    release = threading.Event()
+    peer = raw_peer(held(release))
     process = start(fleet(500), peer.url, tmp_path / "o.csv", "-c", "4", "--rate", "1000/s")
-    wait_until(lambda: len(peer.processed) >= 5)
+    wait_for(lambda: len(peer.processed) >= 5)
     process.send_signal(signal.SIGINT)
-    time.sleep(0.3)
+    err = read_until(process, "stopping")
     assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    err = process.communicate(timeout=10)[1]
+    err += read_to_end(process)
+    release.set()
     rows = by_row(tmp_path / "o.csv")
     assert process.returncode == 130, err
     assert [row["status"] for row in rows] == ["accepted"] + ["in_doubt"] * 4 and len(peer.processed) == 5
@@ -462,15 +496,18 @@ def test_a_second_signal_ends_what_is_in_flight_as_in_doubt(fleet, raw_peer, tmp
 def test_sigusr1_prints_a_line_and_sigusr2_pauses(fleet, raw_peer, tmp_path):
     peer = raw_peer(slow(0.02))
     process = start(fleet(200), peer.url, tmp_path / "o.csv", "-c", "4")
-    wait_until(lambda: len(peer.processed) >= 8)
+    wait_for(lambda: len(peer.processed) >= 8)
     process.send_signal(signal.SIGUSR2)
-    time.sleep(0.3)
-    before = len(peer.processed)
-    process.send_signal(signal.SIGUSR1)
+    err, line, end = read_until(process, "paused; SIGUSR2"), "", time.monotonic() + 60
+    while f"sending: {(before := len(peer.processed))} of 200 rows" not in line:  # what was under way is answered
+        assert time.monotonic() < end, line
+        process.send_signal(signal.SIGUSR1)
+        line = read_until(process, " of 200 rows")
+        err += line
     time.sleep(0.3)
     assert len(peer.processed) == before < 200
     process.send_signal(signal.SIGUSR2)
-    err = process.communicate(timeout=30)[1]
+    err += read_to_end(process)
     assert process.returncode == 0 and len(by_row(tmp_path / "o.csv")) == 200, err
     assert f"{before} of 200 rows" in err and "paused: SIGUSR2" in err and "going on" in err
 

@@ -2,13 +2,14 @@
 import json
 import re
 import signal
+import statistics
 import socket
 import time
 import urllib.parse
 import uuid
 
 import pytest
-from conftest import imei
+from conftest import imei, wait_for
 
 QUERY = {"expired_time": "2037-01-01T00:00:00", "obj_id": "3311", "obj_inst_id": "0", "mode": "2"}
 BODY = '{"data":[{"res_id":5850,"val":1}]}'
@@ -21,7 +22,7 @@ def target(path="/nbiot/offline", without=(), **params):
 
 
 class Client:
-    def __init__(self, sim, timeout=5):
+    def __init__(self, sim, timeout=60):
         host, port = sim.url.removeprefix("http://").rsplit(":", 1)
         self.sock = socket.create_connection((host, int(port)), timeout=timeout)
         self.buffer = b""
@@ -144,10 +145,11 @@ def test_the_key_is_asked_for_and_never_shown(simulator, tmp_path):
 
 def test_the_queue_limit_counts_only_what_waits(simulator):
     client = Client(simulator("--queue-limit", "2"))
-    soon = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() + 8 * 3600 + 2))
+    end = int(time.time()) + 5
+    soon = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(end + 8 * 3600))
     assert [errno_of(client, target(expired_time=t)) for t in (soon, None or QUERY["expired_time"], soon)] == [0, 0, 5006]
     assert errno_of(client, target(imei=imei(2))) == 0
-    time.sleep(3.2)
+    time.sleep(max(0, end + 0.2 - time.time()))
     assert [errno_of(client, target()) for _ in range(2)] == [0, 5006]
 
 
@@ -187,9 +189,9 @@ WIRE = {
 }
 
 
-def observe(client):
-    """What comes within half a second."""
-    client.sock.settimeout(0.5)
+def observe(client, patience=60):
+    """What comes until the connection ends, or for so long."""
+    client.sock.settimeout(patience)
     try:
         while client.more():
             pass
@@ -204,24 +206,23 @@ def observe(client):
 def test_each_fault_on_the_wire_and_in_the_audit(simulator, fault):
     seen, processed, http, errno = WIRE[fault]
     sim = simulator("--fault", f"{fault}:100%")
-    client = Client(sim)
+    client, begun = Client(sim), time.monotonic()
     client.send(target())
-    data, end = observe(client)
     if seen in ("fin", "rst"):
-        assert (data, end) == (b"", seen)
+        assert observe(client) == (b"", seen)
     elif seen == "silence":
-        assert (data, end) == (b"", "open")
+        assert observe(client, 0.5) == (b"", "open")
     elif seen == "cut":
+        data, end = observe(client)
         head, body = data.split(b"\r\n\r\n")
         length = int(re.search(rb"Content-Length: (\d+)", head)[1])
         assert end == "fin" and 0 < len(body) < length and b"200 OK" in head
     elif seen == "slow":
-        assert (data, end) == (b"", "open")
-        client.sock.settimeout(2)
-        assert json.loads(client.receive()[2])["data"]["uuid"]
+        assert json.loads(client.receive()[2])["data"]["uuid"] and time.monotonic() - begun > 0.9
     else:
         status, headers, body = client.receive()
-        assert status == http and end == "open" and (headers.get("retry-after") == "1") == (seen == "retry")
+        assert observe(client, 0.5) == (b"", "open")
+        assert status == http and (headers.get("retry-after") == "1") == (seen == "retry")
         if seen == "garbage":
             with pytest.raises(ValueError):
                 json.loads(body)
@@ -275,25 +276,26 @@ def test_the_audit_has_the_line_when_the_client_has_the_answer(simulator):
     assert entry["http"] == 404 and entry["action"] is None and entry["errno"] is None and not entry["processed"]
 
 
-@pytest.mark.parametrize("latency,least,most", [("40ms", 0.04, 0.2), ("uniform:20ms..60ms", 0.02, 0.2), ("lognormal:20ms:0.1", 0.01, 0.2)])
+@pytest.mark.parametrize("latency,least,most", [("40ms", 0.04, 0.5), ("uniform:20ms..60ms", 0.02, 0.5), ("lognormal:20ms:0.1", 0.01, 0.5)])
 def test_latency_delays_each_answer(simulator, latency, least, most):
-    client = Client(simulator("--latency", latency))
+    client, took = Client(simulator("--latency", latency)), []
     for _ in range(10):
         start = time.monotonic()
         client.ask(target(imei=imei(1)))
-        assert least <= time.monotonic() - start < most
+        took.append(time.monotonic() - start)
+    assert least <= min(took) and statistics.median(took) < most, took
 
 
-def test_64_answers_of_20_ms_wait_side_by_side(simulator):
-    sim = simulator("--latency", "20ms", "--queue-limit", "0")
+def test_64_answers_of_200_ms_wait_side_by_side(simulator):
+    sim = simulator("--latency", "200ms", "--queue-limit", "0")
     clients = [Client(sim) for _ in range(64)]
     start = time.monotonic()
-    for _ in range(10):
+    for _ in range(3):
         for client in clients:
             client.send(target())
         for client in clients:
             client.receive()
-    assert time.monotonic() - start < 2  # one after the other: 12.8 s
+    assert time.monotonic() - start < 30  # one after the other: 38.4 s
 
 
 @pytest.mark.parametrize("options", [("--latency", "300ms"), ("--fault", "silent:1"), ("--latency", "1h")])
@@ -309,7 +311,7 @@ def test_clients_that_go_while_an_answer_is_held_back(simulator, options, goes):
             client.sock.close()
         time.sleep(0.5)
     start = time.monotonic()
-    assert sim.stop() == 0 and time.monotonic() - start < 2
+    assert sim.stop() == 0 and time.monotonic() - start < 30
     if not goes and "300ms" not in options:
         assert all(observe(client) == (b"", "fin") for client in clients)
 
@@ -323,6 +325,7 @@ def test_more_silent_clients_than_connections_come_and_go(simulator):
             client.send(target())
         for client in clients:
             client.sock.close()
+    wait_for(lambda: sim.audit_path.read_bytes().count(b"\n") > 4096)
     assert len(sim.audit()) > 4096
 
 

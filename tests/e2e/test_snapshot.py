@@ -2,10 +2,9 @@
 import json
 import signal
 import subprocess
-import time
 
 import pytest
-from conftest import KEY, NBATCH, imei, read_results
+from conftest import KEY, NBATCH, imei, read_results, wait_for
 
 COLUMNS = "imei,obj_id,obj_inst_id,mode,expired_time,data\n"
 OLD = [{"res_id": 1, "val": 9007199254740993}, {"res_id": 2, "type": 1, "val": "00FF1A"},
@@ -134,10 +133,15 @@ def test_killed_at_any_time_it_is_gone_on_with(nbatch, devices, tmp_path):
     assert fleet.run(write(tmp_path / "old.csv", range(1, 301), OLD)).code == 0
     path = write(tmp_path / "fleet.csv", range(1, 301), NEW)
     words = ["snapshot", path, "--endpoint", fleet.sim.url, "--watch", "1s", "--rate", "300/s"]
-    for at in (0.2, 0.5, 0.9, 1.3, 0.4, 0.8):
+
+    def calls():
+        return fleet.sim.audit_path.read_bytes().count(b'"method"')
+
+    for more in (0, 60, 120, 200, 30, 110):  # while it sends, asks, and asks for the values
+        enough = calls() + more
         resume = ["--resume"] if (tmp_path / "fleet.snapshot.results.csv").exists() else []
         process = subprocess.Popen([NBATCH, *words, *resume], cwd=tmp_path, env={"NBATCH_API_KEY": KEY}, stderr=subprocess.PIPE)
-        time.sleep(at)
+        wait_for(lambda: calls() >= enough or process.poll() is not None)
         process.send_signal(signal.SIGKILL)
         process.communicate()
     done = nbatch(*words, "--resume")

@@ -9,8 +9,8 @@ import time
 import pytest
 from conftest import HEADER, KEY, NBATCH, imei, read_results, row_of
 
-STALL_S = 2.5
-TIMEOUT = "1s"
+STALL_S = 3.5
+TIMEOUT = "2s"
 
 
 class Stalled:
@@ -22,11 +22,11 @@ class Stalled:
         process = subprocess.Popen([NBATCH, "run", str(path), "--endpoint", url, "-o", str(self.out), "--request-timeout",
                                     TIMEOUT, "--connect-timeout", TIMEOUT, *options],
                                    env={**environment, "NBATCH_API_KEY": KEY}, stderr=subprocess.PIPE, text=True)
-        assert begun.wait(30), process.communicate()
+        assert begun.wait(60), process.communicate()
         process.send_signal(signal.SIGSTOP)
         time.sleep(STALL_S)
         process.send_signal(signal.SIGCONT)
-        self.err = process.communicate(timeout=60)[1]
+        self.err = process.communicate(timeout=120)[1]
         self.code = process.returncode
         self.rows = read_results(self.out)
 
@@ -102,17 +102,17 @@ def test_a_peer_that_does_not_answer_times_out_after_a_stall(tmp_path, raw_peer)
     assert run.code == 6, run.err
     assert {(row["status"], row["attempts"], row["ambiguous"]) for row in run.rows} == {("in_doubt", "1", "1")}
     assert all("time ran out before the answer was whole" in row["error"] for row in run.rows)
-    assert time.monotonic() - start < STALL_S + 20
+    assert time.monotonic() - start < STALL_S + 60
 
 
 def test_without_a_stall_time_runs_out_as_it_says(nbatch, fleet, raw_peer):
     peer = raw_peer(lambda connection, number: (connection.process(connection.read_request()), connection.hold()))
     start = time.monotonic()
     out = fleet(2).with_suffix(".out.csv")
-    done = nbatch("run", fleet(2), "--endpoint", peer.url, "-o", out, "--request-timeout", "700ms", "--on-ambiguous", "hold")
-    assert done.code == 6 and 0.7 <= time.monotonic() - start < 15
+    done = nbatch("run", fleet(2), "--endpoint", peer.url, "-o", out, "--request-timeout", "1500ms", "--on-ambiguous", "hold")
+    assert done.code == 6 and 1.5 <= time.monotonic() - start < 60
     for row in read_results(out):
-        assert 700 <= float(row["latency_ms"]) < 5000, row
+        assert 1500 <= float(row["latency_ms"]) < 30000, row
 
 
 def test_a_handshake_that_never_ends_times_out_as_not_sent(nbatch, fleet, raw_peer):

@@ -9,7 +9,7 @@ import time
 import uuid
 
 import pytest
-from conftest import KEY, NBATCH, read_results
+from conftest import KEY, NBATCH, read_results, wait_for
 from test_observers import read_metrics
 
 
@@ -104,10 +104,7 @@ def test_rows_that_were_under_way_when_a_run_was_killed_count(nbatch, fleet, tmp
     words = ["--endpoint", peer.url, "-o", "o.csv", *WORDS]
     process = subprocess.Popen([NBATCH, "run", str(path), *words], cwd=tmp_path, stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL, env={**os.environ, "NBATCH_API_KEY": KEY})
-    end = time.monotonic() + 30
-    while len(peer.processed) < 64:
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    wait_for(lambda: len(peer.processed) >= 64)
     process.send_signal(signal.SIGKILL)
     process.wait()
     time.sleep(0.3)
@@ -118,4 +115,4 @@ def test_rows_that_were_under_way_when_a_run_was_killed_count(nbatch, fleet, tmp
     assert 0 < held_twice(peer) <= twice <= 65, done
     assert_told(tmp_path, done, tmp_path / "o.csv", twice)
     done = nbatch("run", path, *words, "--resume")
-    assert_told(tmp_path, done, tmp_path / "o.csv", held_twice(peer))
+    assert_told(tmp_path, done, tmp_path / "o.csv", twice)

@@ -3,12 +3,13 @@ import collections
 import os
 import re
 import select
+import subprocess
 import threading
 import time
 import uuid
 
 import pytest
-from conftest import ROOT, read_results
+from conftest import KEY, NBATCH, ROOT, read_results
 from peers import RawPeer, success
 
 BELIEVING = os.environ.get("NBATCH_BELIEVING", str(ROOT / "build/test/tests/nbatch-believing"))
@@ -239,23 +240,32 @@ def test_one_uuid_for_all_is_believed_once(nbatch, fleet, raw_peer):
     assert len(peer.processed) == 20, "not sent again, also where writes are"
 
 
-def test_an_end_that_comes_while_idle_costs_nothing(nbatch, fleet, raw_peer):
+def test_an_end_that_comes_while_idle_costs_nothing(fleet, raw_peer):
     """Closed, half-closed or reset between two requests: the next one goes out over a new connection."""
     ends = [lambda c: c.close(), lambda c: c.reset(), lambda c: c.sock.shutdown(1)]
-    seen = threading.Semaphore(0)
+    ended = threading.Semaphore(0)
 
     def script(connection, number):
         request = connection.read_request()
         if request and connection.accept(request):
             time.sleep(0.005)
-            seen.release()
             ends[number % len(ends)](connection)
+            ended.release()
             time.sleep(0.05)
 
     peer = raw_peer(script)
-    out = fleet(12).with_suffix(".out.csv")
-    done = nbatch("run", fleet(12), "--endpoint", peer.url, "-o", out, "-c", "1", "--rate", "20/s", "--max-attempts", "1",
-                  "--on-ambiguous", "hold")
+    path = fleet(12)
+    out = path.with_suffix(".out.csv")
+    header, *lines = path.read_text().splitlines(True)
+    with subprocess.Popen([NBATCH, "run", "-", "--format", "csv", "--endpoint", peer.url, "-o", out, "-c", "1", "--max-attempts", "1",
+                           "--on-ambiguous", "hold"], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          env={**os.environ, "NBATCH_API_KEY": KEY}) as process:
+        process.stdin.write(header)
+        for line in lines:
+            process.stdin.write(line)
+            process.stdin.flush()
+            assert ended.acquire(timeout=60)
+        err = process.communicate(timeout=60)[1]
     rows = read_results(out)
-    assert done.code == 0 and {row["attempts"] for row in rows} == {"1"}, (done, rows)
+    assert process.returncode == 0 and {row["attempts"] for row in rows} == {"1"}, (err, rows)
     assert len(peer.processed) == 12
