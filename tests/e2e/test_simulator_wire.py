@@ -2,8 +2,8 @@
 import json
 import re
 import signal
-import statistics
 import socket
+import statistics
 import time
 import urllib.parse
 import uuid
