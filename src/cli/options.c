@@ -463,26 +463,27 @@ static enum status resolve_dialect(struct run_settings *settings, struct buf *me
 }
 
 /* Behind words that cannot be understood: what they say of who is told of that. */
-static void read_observers(struct command_line *words, bool is_complete)
+static void read_observers(const struct command_line *refused, bool is_complete)
 {
     static const char *const names[] = {"log", "metrics-file", "job", "dry-run", "explain-retries"};
-    enum subcommand subcommand = words->request->subcommand;
-    const char *input = words->settings->run.input;
+    enum subcommand subcommand = refused->request->subcommand;
+    const char *input = refused->settings->run.input;
+    struct command_line words = *refused;
     struct buf message; /* the first one was told */
 
     buf_init_text(&message, 64 * 1024);
-    words->message = &message;
-    while (words->next < words->request->argc)
-        (void)!read_words(words);
-    words->settings->run.input = input; /* a word behind one that is not known may be its value */
+    words.message = &message;
+    while (words.next < words.request->argc)
+        (void)!read_words(&words);
+    words.settings->run.input = input; /* a word behind one that is not known may be its value */
     if (!is_complete)
-        (void)!option_sources_complete(words->sources, subcommand, &message);
+        (void)!option_sources_complete(words.sources, subcommand, &message);
     for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
         const struct option *option = option_find(subcommand, span_string(names[i]));
         const struct assignment *item =
-            option != NULL ? option_sources_last(words->sources, option) : NULL;
+            option != NULL ? option_sources_last(words.sources, option) : NULL;
         if (item != NULL)
-            (void)!set_option(&(struct setting){words->sources, item, words->settings, &message});
+            (void)!set_option(&(struct setting){words.sources, item, words.settings, &message});
     }
     buf_deinit(&message);
 }
