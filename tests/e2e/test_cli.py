@@ -340,7 +340,7 @@ def test_a_key_that_nobody_asks_for_is_in_no_core_either(tmp_path, words, variab
     os.mkfifo(tmp_path / "in.csv")
     with subprocess.Popen([NBATCH, words[0], "in.csv", *words[1:]], cwd=tmp_path, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                           preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (hard, hard)),
-                          env={"PATH": os.environ["PATH"], variable: KEY}) as process:
+                          env={"PATH": os.environ["PATH"], "ASAN_OPTIONS": "disable_coredump=0", variable: KEY}) as process:
         writer = os.open(tmp_path / "in.csv", os.O_WRONLY)  # it reads: no input has come yet
         line = next(line for line in Path(f"/proc/{process.pid}/limits").read_text().splitlines() if line.startswith("Max core file size"))
         process.kill()
