@@ -23,14 +23,11 @@ static bool is_dash(const struct assignment *item)
 /* --name, --name VALUE, or --name=VALUE where the value is optional. */
 static void add_option(const struct option *option, const char *value, struct buf *out)
 {
-    bool hides = value != NULL && (option->secret == SECRET_VALUE ||
-                                   (option->secret == SECRET_USER && strchr(value, '@') != NULL));
-
     buf_add_format(out, " --%s", option->name);
     if (value == NULL)
         return;
     buf_add_char(out, option_is_optional(option) ? '=' : ' ');
-    shell_add_word(hides ? "..." : value, out);
+    shell_add_word(option_hides(option, value) ? "..." : value, out);
 }
 
 void next_command_add_program(const char *program, struct buf *out)

@@ -606,6 +606,14 @@ bool option_is_optional(const struct option *option)
     return option->kind == OPTION_OPTIONAL_TEXT || option->kind == OPTION_SET_OPTIONAL;
 }
 
+bool option_hides(const struct option *option, const char *value)
+{
+    if (value == NULL || option->secret == NO_SECRET)
+        return false;
+    return option->secret == SECRET_VALUE || strchr(value, '@') != NULL ||
+           strstr(value, "%40") != NULL;
+}
+
 void option_variable(const struct option *option, char out[OPTION_VARIABLE_MAX])
 {
     size_t len = (size_t)snprintf(out, OPTION_VARIABLE_MAX, "NBATCH_%s", option->name);

@@ -117,6 +117,10 @@ const char *option_group(const struct option *option);
 bool option_repeats(const struct option *option);
 bool option_is_optional(const struct option *option);
 
+/* Whether a value (NULL: none) may hold a secret, which nobody is shown: all of it, or a user's
+ * name in front of an @, however that is written. */
+bool option_hides(const struct option *option, const char *value);
+
 enum { OPTION_VARIABLE_MAX = 64 };
 
 /* Its variable: NBATCH_MAX_ROW_BYTES for max-row-bytes. */

@@ -5,10 +5,8 @@
 /* What is shown for a value; NULL for nothing. */
 static const char *shown_for(const struct option *option, const char *value)
 {
-    if (option->secret == SECRET_VALUE && value != NULL)
-        return "(not shown)";
-    if (option->secret == SECRET_USER && value != NULL && strchr(value, '@') != NULL)
-        return "(not shown: it names a user)";
+    if (option_hides(option, value))
+        return option->secret == SECRET_USER ? "(not shown: it names a user)" : "(not shown)";
     if (option->kind == OPTION_FLAG && value != NULL)
         return strcmp(value, "0") == 0 || strcmp(value, "false") == 0 ? NULL : "yes";
     return value == NULL || value[0] == '\0' ? "yes" : value;
