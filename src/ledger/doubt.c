@@ -120,9 +120,10 @@ enum status doubt_get(struct disk *disk, int fd, uint64_t offset, struct buf *by
 static void give_to_owner(const struct doubt_file *file)
 {
     char *results = strndup(file->path, strlen(file->path) - strlen(ending));
-    struct stat about;
+    struct stat about, own;
+    bool is_new = file->disk->stat(file->disk, file->fd, &own) == 0 && own.st_size == 0;
 
-    if (results != NULL && file->disk->lstat(file->disk, results, &about) == 0)
+    if (is_new && results != NULL && file->disk->lstat(file->disk, results, &about) == 0)
         disk_give_to_owner(file->disk, file->fd, &about);
     free(results);
 }

@@ -196,14 +196,22 @@ char *dated_name(const struct dated *dated, int64_t now_s)
     return format_name("%s%s%s", dated->stem, text, dated->tail);
 }
 
+/* Our own holds nothing, and whoever starts the job next may be another user. What is there already
+ * may be somebody's file: it is neither written nor changed. */
+static int open_lock(const char *path)
+{
+    const int flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+    int fd = open(path, flags | O_CREAT | O_EXCL, 0644);
+
+    if (fd >= 0)
+        (void)!fchmod(fd, 0644);
+    return fd < 0 && errno == EEXIST ? open(path, flags) : fd;
+}
+
 enum status dated_lock(const struct dated *dated, int *ret_fd, struct buf *message)
 {
     char *path = format_name("%s.lock", dated->stem);
-    int fd = path != NULL
-                 ? open(path, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644)
-                 : -1;
-    if (fd >= 0) /* it holds nothing; whoever starts the job next may be another user */
-        (void)!fchmod(fd, 0644);
+    int fd = path != NULL ? open_lock(path) : -1;
     enum status status = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 ? STATUS_OK : STATUS_IO;
 
     if (status != STATUS_OK && fd >= 0 && errno == EWOULDBLOCK) {

@@ -343,6 +343,9 @@ def test_what_is_anothers_is_left_alone(nbatch, fleet, tmp_path, simulator):
     for path in taken:
         assert nbatch("run", path.name, *to).code == 0
     fleet(3, "meters.csv", first=20)
+    lock = tmp_path / "meters.lock"
+    lock.write_text("hush")
+    lock.chmod(0o600)
     done = nbatch("run", "meters.csv", "--dated", *to)
     assert done.code == 2 and "meters.latest.results.csv is there and is no link" in done.err, done
     assert len(read_results(tmp_path / "meters.latest.results.csv")) == 3
@@ -350,6 +353,7 @@ def test_what_is_anothers_is_left_alone(nbatch, fleet, tmp_path, simulator):
     done = nbatch("run", "meters.csv", "--dated", "--keep", "1d", *to)
     assert done.code == 0 and "removed" not in done.err, done
     assert len(read_results(tmp_path / "meters-20200101-020000.results.csv")) == 3
+    assert lock.read_text() == "hush" and stat.S_IMODE(lock.stat().st_mode) == 0o600
 
 
 def test_a_night_without_a_platform_leaves_the_link_where_it_was(night, fleet, tmp_path, nbatch):
