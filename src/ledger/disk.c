@@ -370,3 +370,12 @@ void disk_give_to_owner(struct disk *disk, int fd, const struct stat *of)
     if (disk->stat(disk, fd, &own) == 0 && (own.st_uid != of->st_uid || own.st_gid != of->st_gid))
         (void)!disk->chown(disk, fd, of->st_uid, of->st_gid);
 }
+
+void disk_add_literally(struct buf *pattern, struct span name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        if (strchr("*?[]\\", name.ptr[i]) != NULL)
+            buf_add_char(pattern, '\\');
+        buf_add_char(pattern, name.ptr[i]);
+    }
+}

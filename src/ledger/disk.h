@@ -136,6 +136,9 @@ char *disk_folder_of(const char *path);
  * freed; NULL without memory. */
 char *disk_name_with(const char *path, const char *end);
 
+/* Appends a name to a pattern of glob(7), in which its own characters mean nothing. */
+void disk_add_literally(struct buf *pattern, struct span name);
+
 /* Where root works on what is another user's, what it makes beside it is that user's, too, who goes
  * on with it later. A file, of which something is known. */
 void disk_give_to_owner(struct disk *disk, int fd, const struct stat *of);

@@ -83,25 +83,16 @@ char *place_name_beside(struct disk *disk, const char *path)
 char *place_find_beside(struct disk *disk, const char *path)
 {
     struct buf pattern;
-    char *name = NULL, *plain = name_beside(path, "");
+    const size_t stem = stem_length(path);
+    char *name = NULL;
 
-    if (plain == NULL)
-        return NULL;
     buf_init(&pattern, PATH_BYTES_MAX);
-    size_t before = stem_length(path) + strlen(MARK);
-    for (size_t i = 0; plain[i] != '\0'; i++) {
-        if (i == before)
-            buf_add_string(&pattern, MARK_PATTERN);
-        if (strchr("*?[\\", plain[i]) != NULL)
-            buf_add_char(&pattern, '\\');
-        buf_add_char(&pattern, plain[i]);
-    }
-    if (plain[before] == '\0')
-        buf_add_string(&pattern, MARK_PATTERN);
+    disk_add_literally(&pattern, span_of(path, stem));
+    buf_add_string(&pattern, MARK MARK_PATTERN);
+    disk_add_literally(&pattern, span_string(path + stem));
     if (pattern.status == STATUS_OK)
         name = disk->find(disk, buf_string(&pattern));
     buf_deinit(&pattern);
-    free(plain);
     return name;
 }
 

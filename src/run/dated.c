@@ -91,8 +91,7 @@ static bool is_unfinished(const char *path)
     return is_there(path, ".journal") && !ledger_goes_on_beside(&disk_real, path);
 }
 
-/* Where the link leads, if that is a name of the job's; to be freed. */
-static char *linked_name(const struct dated *dated)
+char *dated_linked(const struct dated *dated)
 {
     char *link = link_name(dated), *path = NULL;
     char name[4096] = "";
@@ -109,23 +108,13 @@ static char *linked_name(const struct dated *dated)
     return path;
 }
 
-/* A name's own characters mean nothing in a pattern. */
-static void add_literally(struct buf *pattern, struct span name)
-{
-    for (size_t i = 0; i < name.len; i++) {
-        if (strchr("*?[]\\", name.ptr[i]) != NULL)
-            buf_add_char(pattern, '\\');
-        buf_add_char(pattern, name.ptr[i]);
-    }
-}
-
 /* What may be of the job's results, the latest last, with such an ending. */
 static enum status find_all(const struct dated *dated, const char *ending, glob_t *ret_found)
 {
     struct buf pattern;
 
     buf_init(&pattern, PATTERN_BYTES_MAX);
-    add_literally(&pattern, span_string(dated->stem));
+    disk_add_literally(&pattern, span_string(dated->stem));
     buf_add_format(&pattern, "-[0-9]*-[0-9]*%s%s", dated->tail + tail_stem(dated), ending);
     enum status status = pattern.status;
     if (status == STATUS_OK && glob(buf_string(&pattern), 0, NULL, ret_found) != 0)
@@ -169,7 +158,7 @@ static char *latest_name(const struct dated *dated)
 
 char *dated_latest(const struct dated *dated, bool *ret_is_unfinished)
 {
-    char *linked = linked_name(dated), *named = latest_name(dated);
+    char *linked = dated_linked(dated), *named = latest_name(dated);
     bool is_linked = linked != NULL && is_there_in_any_form(linked);
 
     /* The link may be lost, or be an earlier one: it is for people. */
@@ -266,15 +255,10 @@ enum status dated_link(const struct dated *dated, const char *path, struct buf *
     return done ? STATUS_OK : STATUS_IO;
 }
 
-char *dated_linked(const struct dated *dated)
-{
-    return linked_name(dated);
-}
-
 enum status dated_link_back(const struct dated *dated, const char *path, const char *before,
                             struct buf *message)
 {
-    char *linked = linked_name(dated), *link = link_name(dated);
+    char *linked = dated_linked(dated), *link = link_name(dated);
     bool is_left =
         linked != NULL && link != NULL && strcmp(linked, path) == 0 && !is_there_in_any_form(path);
     enum status status = STATUS_OK;
@@ -394,7 +378,7 @@ static bool has_input(const struct dated *dated, const char *results)
     glob_t found;
 
     buf_init(&pattern, PATTERN_BYTES_MAX);
-    add_literally(&pattern, span_of(results, stem));
+    disk_add_literally(&pattern, span_of(results, stem));
     buf_add_string(&pattern, ".*");
     if (pattern.status == STATUS_OK && glob(buf_string(&pattern), 0, NULL, &found) == 0) {
         for (size_t i = 0; i < found.gl_pathc; i++)
