@@ -88,7 +88,7 @@ static enum status refuse_moved(struct results *results)
     }
     free(journal_path);
     free(path);
-    return status;
+    return status == STATUS_NO_MEMORY ? fail(results, status, status_text(status)) : status;
 }
 
 enum status results_open(struct results *results, struct disk *disk, const char *path,

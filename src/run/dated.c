@@ -208,7 +208,10 @@ enum status dated_lock(const struct dated *dated, int *ret_fd, struct buf *messa
         status = STATUS_EXISTS;
     } else if (status != STATUS_OK) {
         buf_add_printable(message, span_string(path != NULL ? path : dated->stem));
-        buf_add_format(message, ": the job's lock cannot be taken: %s", strerror(errno));
+        buf_add_format(message,
+                       ": the job's lock cannot be taken: %s; who starts the job needs to read "
+                       "that file and to write in its folder",
+                       strerror(errno));
     }
     if (status != STATUS_OK && fd >= 0)
         (void)close(fd);

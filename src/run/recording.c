@@ -509,7 +509,9 @@ static int await_reader(struct recording *recording)
             status = ledger_await_copy(recording->ledger, READER_LOOK_MS, &all);
     }
     if (status == STATUS_OK && !all) {
-        person_error(recording->person, "standard output was not read to its end");
+        person_error(recording->person,
+                     "standard output was not read to its end; all of it is in %s",
+                     recording->path);
         return recording->is_interrupted ? 0 : EXIT_SIGNAL + interrupt_signal();
     }
     if (status == STATUS_OK)
