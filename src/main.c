@@ -1,8 +1,5 @@
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -31,21 +28,8 @@ static int occupy_standard_descriptors(void)
     return 0;
 }
 
-/* A key in the environment is in the process's memory from its start, whether it is asked for or
- * not. */
-static void keep_keys_out_of_cores(void)
-{
-    const struct rlimit none = {0, 0};
-
-    if (getenv("NBATCH_API_KEY") == NULL && getenv("NBATCH_ACCESS_KEY") == NULL)
-        return;
-    (void)setrlimit(RLIMIT_CORE, &none);
-    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-}
-
 int main(int argc, char **argv)
 {
-    keep_keys_out_of_cores();
     if (occupy_standard_descriptors() != 0)
         return EXIT_INTERNAL;
     return cli_main(argc, argv);

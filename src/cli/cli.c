@@ -20,6 +20,7 @@
 #include "cli/terminal.h"
 #include "core/original.h"
 #include "run/follow.h"
+#include "run/privacy.h"
 #include "run/use_cases.h"
 
 static int print(struct buf *text)
@@ -443,6 +444,7 @@ int cli_main(int argc, char **argv)
 {
     enum subcommand subcommand;
 
+    privacy_protect_keys();
     (void)setlocale(LC_CTYPE, "C.UTF-8");
     choose_language(&argc, argv);
     (void)signal(SIGPIPE, SIG_IGN);

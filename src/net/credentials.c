@@ -38,6 +38,12 @@ static const struct kind access_key = {
     "only you can read and name it "
     "with --access-key-file FILE, or set NBATCH_ACCESS_KEY"};
 
+void credentials_protect_environment(void)
+{
+    if (getenv(master_key.variable) != NULL || getenv(access_key.variable) != NULL)
+        protect_process();
+}
+
 /* A search for a key. */
 struct search {
     const struct kind *kind;

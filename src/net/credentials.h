@@ -1,8 +1,8 @@
 /*
  * The key: where it comes from, and that it goes nowhere but into a request's header, as it is (the
  * MasterKey) or as the signature of a token (the access key). It is never an argument, and is in
- * no message, log or result; once one is loaded the process leaves no core file and cannot be
- * traced by other processes of the user.
+ * no message, log or result; from then on, or from the start where one is in the
+ * environment, the process leaves no core file and cannot be traced by other processes of the user.
  */
 #ifndef NB_NET_CREDENTIALS_H
 #define NB_NET_CREDENTIALS_H
@@ -30,6 +30,9 @@ struct credentials_options {
 };
 
 enum { CREDENTIALS_REST_MS = 1000 };
+
+/* At the start of the program: a key in the environment is in its memory, asked for or not. */
+void credentials_protect_environment(void);
 
 /*
  * Takes the MasterKey from the file or the command that the options name, else from NBATCH_API_KEY,

@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "net/credentials.h"
+
 static mode_t given;
 static bool is_known;
 
@@ -16,6 +18,11 @@ unsigned privacy_given_umask(void)
         is_known = true;
     }
     return given;
+}
+
+void privacy_protect_keys(void)
+{
+    credentials_protect_environment();
 }
 
 void privacy_follow(const char *path)
