@@ -334,6 +334,8 @@ def test_the_key_appears_nowhere(nbatch, fleet, tmp_path, raw_peer):
 @pytest.mark.parametrize("variable", ["NBATCH_API_KEY", "NBATCH_ACCESS_KEY", "OTHER"])
 def test_a_key_that_nobody_asks_for_is_in_no_core_either(tmp_path, words, variable):
     """From the start on: it is in the environment. Negative control: another variable changes no limit."""
+    if variable == "OTHER" and "--endpoint" in words:
+        pytest.skip("a run wants a key, and protects itself before it looks for one")
     hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
     if hard == 0:
         pytest.skip("no process here leaves a core")
@@ -345,7 +347,7 @@ def test_a_key_that_nobody_asks_for_is_in_no_core_either(tmp_path, words, variab
         line = next(line for line in Path(f"/proc/{process.pid}/limits").read_text().splitlines() if line.startswith("Max core file size"))
         process.kill()
         os.close(writer)
-    assert (variable == "OTHER" and "--endpoint" in words) or (line.split()[4] == "0") == (variable != "OTHER"), line
+    assert (line.split()[4] == "0") == (variable != "OTHER"), line
 
 
 def test_the_running_process_hides_the_key(fleet, raw_peer):
